@@ -1,0 +1,1 @@
+"""Buildroots, container engines, the build run, the local repository."""

@@ -1,0 +1,1 @@
+"""Installed environments, use of APIs, guests and hosts."""

@@ -1,0 +1,1 @@
+"""One command a module: parse, call one use case, render, exit code."""

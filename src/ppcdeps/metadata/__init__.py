@@ -1,0 +1,1 @@
+"""Repositories in: configuration, mirrors, checksums, cache, snapshots."""

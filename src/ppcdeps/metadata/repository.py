@@ -1,0 +1,37 @@
+"""A repository's metadata as it lies in the cache, checked and ready to be read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ppcdeps.model.repository import RepoConfig
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataFile:
+    """One file named by repomd.xml, verified, compressed as it was served.
+
+    ``checksum`` is ``algorithm:hex`` of the file as it is, ``open_checksum`` of its decompressed content.
+    """
+
+    kind: str
+    """The type in repomd.xml: primary, filelists, modules, ..."""
+    path: Path
+    checksum: str
+    open_checksum: str | None = None
+    open_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RepoMetadata:
+    """What one repository offered. ``problem`` is set, and ``files`` is empty, where it did not answer
+    although it need not (optional, skip_if_unavailable).
+    """
+
+    config: RepoConfig
+    revision: str = ""
+    date: int | None = None
+    digest: str = ""
+    fetched_from: str = ""
+    files: Mapping[str, MetadataFile] = field(default_factory=dict)
+    problem: str = ""

@@ -1,0 +1,1 @@
+"""Frozen values: what the layers above pass to each other."""

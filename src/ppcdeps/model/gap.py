@@ -1,0 +1,92 @@
+"""What the target lacks, why, and how each lack is closed."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Cause(StrEnum):
+    """Why a gap exists."""
+
+    ABSENT = "absent"
+    """No build for the arch in any target repository."""
+    EXCLUDED = "excluded"
+    """The source's ExclusiveArch or ExcludeArch leaves the arch out."""
+    NOT_BUILT = "not-built"
+    """The source is built for the arch, this subpackage of it is not."""
+    TOO_OLD = "too-old"
+    """There, but not new enough."""
+    CONFLICT = "conflict"
+    """Available, but not installable together with the rest."""
+    NO_WHEEL = "no-wheel"
+    """A Python distribution without a compatible wheel."""
+    UNKNOWN = "unknown"
+    """Nobody provides it."""
+
+
+class Phase(StrEnum):
+    """When the missing thing is needed."""
+
+    RUN = "run"
+    BUILD = "build"
+
+
+class GapKind(StrEnum):
+    """Whether the gap is closed in the world of RPM or of Python."""
+
+    RPM = "rpm"
+    PYTHON = "python"
+
+
+class RouteKind(StrEnum):
+    """How a gap is closed, in order of cost."""
+
+    ENABLE = "enable"
+    REUSE = "reuse"
+    PIP_WHEEL = "pip-wheel"
+    PIP_SDIST = "pip-sdist"
+    RECIPE = "recipe"
+    REBUILD = "rebuild"
+    BUILD_SDIST = "build-sdist"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way to close a gap.
+
+    ``subject`` is what the kind acts on: a repository (enable), packages (reuse), a source (recipe, rebuild),
+    a pinned distribution (pip-wheel, pip-sdist, build-sdist), or nothing (blocked). ``help`` says what would
+    open a blocked one.
+    """
+
+    kind: RouteKind
+    subject: tuple[str, ...] = ()
+    reason: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A requirement and who has it: a package, a source (for BuildRequires), or the workload's root."""
+
+    requirement: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that the workload needs and the target's enabled repositories do not give.
+
+    Native gaps are named after the source that must be built, reused ones after the noarch source package,
+    unknown ones after the requirement itself. ``wanted`` are the packages (or the bare requirement).
+    """
+
+    name: str
+    kind: GapKind
+    cause: Cause
+    phase: Phase
+    wanted: tuple[str, ...]
+    required_by: tuple[Demand, ...]
+    route: Route
+    source: str | None = None
+    detail: str = ""

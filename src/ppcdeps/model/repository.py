@@ -1,0 +1,50 @@
+"""Repositories as they are configured: the options of a `.repo` section that change an answer."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Side(StrEnum):
+    """What a repository is to the question: what is there, what would be needed, how it is built."""
+
+    TARGET = "target"
+    REFERENCE = "reference"
+    SOURCE = "source"
+
+
+@dataclass(frozen=True, slots=True)
+class RepoConfig:
+    """One repository. Names and defaults are those of dnf.conf(5); all text has its variables substituted."""
+
+    id: str
+    side: Side
+    name: str = ""
+    baseurl: tuple[str, ...] = ()
+    mirrorlist: str | None = None
+    metalink: str | None = None
+    enabled: bool = True
+    priority: int = 99
+    """Lower wins, even against a newer version."""
+    cost: int = 1000
+    excludepkgs: tuple[str, ...] = ()
+    includepkgs: tuple[str, ...] = ()
+    module_hotfixes: bool = False
+    gpgcheck: bool = False
+    repo_gpgcheck: bool = False
+    gpgkey: tuple[str, ...] = ()
+    skip_if_unavailable: bool = False
+    metadata_expire: int | None = 172800
+    """Seconds after which the repository is asked again; None is "never"."""
+    proxy: str | None = None
+    username: str | None = None
+    password: str | None = None
+    sslverify: bool = True
+    sslcacert: str | None = None
+    sslclientcert: str | None = None
+    sslclientkey: str | None = None
+    timeout: float = 30.0
+    retries: int = 10
+    optional: bool = False
+    """Its absence is a finding, not an error: not every release has a ppc64le tree."""
+    origin: str = ""
+    """Where it was configured, for messages: `file.repo [section]`, `--repofrompath`."""

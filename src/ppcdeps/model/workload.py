@@ -1,0 +1,23 @@
+"""What shall run on the target: the roots of the question."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Roots to install together.
+
+    A root is an RPM package name, any RPM capability (``libfoo.so.1()(64bit)``, ``foo >= 2``), an absolute
+    path, or ``pypi:name`` for a Python distribution.
+    """
+
+    name: str
+    title: str
+    roots: tuple[str, ...]
+    release: str | None = None
+    """The OpenStack release, such as yoga, where the workload has one."""
+    releases: tuple[str, ...] = ()
+    constraints: str | None = None
+    """The curated constraints file (upper-constraints) of the release."""
+    advice: tuple[str, ...] = ()
+    origin: str = ""

@@ -1,0 +1,1 @@
+"""Gaps to routes and to an order of builds: values in, values out."""

@@ -1,0 +1,1 @@
+"""Python distributions: index, metadata, resolution, lock files."""

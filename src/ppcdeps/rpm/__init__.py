@@ -1,0 +1,1 @@
+"""The universe on libsolv: closure, gaps, explanation."""
