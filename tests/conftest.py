@@ -25,7 +25,7 @@ def shared_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_data(shared_folder: Path) -> Path:
-    """The real package metadata: `el9/`, `small/`, `openstack/`, `libvirt/` as PROVENANCE.md describes them."""
+    """The real package metadata: `el9/`, `small/`, `openstack/`, `libvirt/` (see its PROVENANCE.md)."""
     return shared_folder / "data"
 
 
