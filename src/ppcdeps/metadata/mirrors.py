@@ -1,0 +1,174 @@
+"""Mirror lists and metalinks: where else a repository lies, and what its repomd.xml must be."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+from xml.parsers import expat
+
+from ppcdeps.metadata.repomd import UnsafeXmlError, describe_bad_xml, looks_like_html, parse_xml
+from ppcdeps.model.errors import RepositoryError
+
+LIST_LIMIT = 4 * 1024**2
+"""Bytes that a mirror list or metalink may have."""
+
+_REPOMD_PATH = "repodata/repomd.xml"
+_HASHES = ("sha512", "sha384", "sha256")
+"""The kinds of hash that prove a repomd.xml, the strongest first; weaker ones are not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """One state of repomd.xml that a metalink vouches for."""
+
+    checksum: str | None
+    """``algorithm:hex``."""
+    size: int | None = None
+    timestamp: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorList:
+    """Base URLs in order of preference, and the states of repomd.xml that count as current.
+
+    ``accepted`` is empty where the list (a plain mirrorlist) says nothing about them; else the first is the
+    newest.
+    """
+
+    mirrors: tuple[str, ...]
+    accepted: tuple[Fingerprint, ...] = ()
+
+
+def parse_mirrorlist(data: bytes, where: str) -> MirrorList:
+    """Read a plain list: a base URL a line, ``#`` begins a comment. Raises RepositoryError where no line is
+    one.
+    """
+    if looks_like_html(data):
+        raise RepositoryError(f"{where}: the mirrorlist {describe_bad_xml(data, ValueError())}")
+    if b"<metalink" in data[:4096]:
+        # Servers give either form at the same address, as yum took either.
+        return parse_metalink(data, where)
+    lines = data.decode("utf-8", errors="replace").splitlines()
+    mirrors = tuple(dict.fromkeys(line.strip() for line in lines if _is_usable(line.strip())))
+    if not mirrors:
+        told = next((line.strip("# \t") for line in lines if line.strip("# \t")), "it is empty")
+        raise RepositoryError(f"{where}: the mirrorlist names no mirror ({told[:100]})")
+    return MirrorList(mirrors)
+
+
+def parse_metalink(data: bytes, where: str) -> MirrorList:
+    """Read a metalink 3 document as MirrorManager serves it, for repomd.xml.
+
+    Mirrors come by falling preference, https before http at the same one. Raises RepositoryError where it is
+    broken, or names no mirror, or vouches for no state of repomd.xml.
+    """
+    reader = _MetalinkReader()
+    try:
+        parse_xml(data, reader.start, reader.text, reader.end)
+    except (expat.ExpatError, UnsafeXmlError) as fault:
+        raise RepositoryError(f"{where}: the metalink {describe_bad_xml(data, fault)}") from fault
+    if not reader.is_metalink:
+        raise RepositoryError(f"{where}: the metalink {describe_bad_xml(data, ValueError('is none'))}")
+    ranked = sorted(
+        (link for link in reader.links if _is_usable(link.url) and link.url.endswith(_REPOMD_PATH)),
+        key=lambda link: (-link.preference, urlsplit(link.url).scheme != "https"),
+    )
+    mirrors = tuple(dict.fromkeys(link.url.removesuffix(_REPOMD_PATH) for link in ranked))
+    if not mirrors:
+        raise RepositoryError(f"{where}: the metalink names no usable mirror (http, https or file)")
+    accepted = tuple(_fingerprint_of(state) for state in reader.states)
+    accepted = tuple(one for one in accepted if one.checksum is not None)
+    if not accepted:
+        raise RepositoryError(
+            f"{where}: the metalink has no strong checksum for repomd.xml ({', '.join(_HASHES)})"
+        )
+    return MirrorList(mirrors, accepted)
+
+
+def _is_usable(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https", "file") and bool(parts.netloc or parts.path)
+
+
+def _fingerprint_of(state: "_State") -> Fingerprint:
+    checksum = next((f"{kind}:{state.hashes[kind]}" for kind in _HASHES if state.hashes.get(kind)), None)
+    return Fingerprint(checksum, _integer(state.size), _integer(state.timestamp))
+
+
+def _integer(text: str) -> int | None:
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+@dataclass(slots=True)
+class _State:
+    hashes: dict[str, str] = field(default_factory=dict)
+    size: str = ""
+    timestamp: str = ""
+
+
+@dataclass(slots=True)
+class _Link:
+    preference: int
+    url: str = ""
+
+
+class _MetalinkReader:
+    """Collects the file element of repomd.xml: its own state, its alternates, and its resources."""
+
+    def __init__(self) -> None:
+        self.is_metalink = False
+        self.links: list[_Link] = []
+        self.states: list[_State] = []
+        self._path: list[str] = []
+        self._wanted = False
+        self._hash = ""
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if not self._path:
+            self.is_metalink = name == "metalink"
+        self._path.append(name)
+        match name:
+            case "file":
+                self._wanted = attributes.get("name", "repomd.xml") == "repomd.xml"
+                if self._wanted:
+                    self.states.append(_State())
+            case "alternate" if self._wanted:
+                self.states.append(_State())
+            case "hash" if self._wanted and self.states:
+                self._hash = attributes.get("type", "").lower().replace("-", "")
+                self.states[-1].hashes.setdefault(self._hash, "")
+            case "url" if self._wanted:
+                self.links.append(_Link(_integer(attributes.get("preference", "")) or 0))
+
+    def text(self, data: str) -> None:
+        if not self._wanted:
+            return
+        match self._path[-1]:
+            case "hash" if self.states:
+                self.states[-1].hashes[self._hash] += data.strip().lower()
+            case "size" if self.states:
+                self.states[-1].size += data
+            case "timestamp" if self.states:
+                self.states[-1].timestamp += data
+            case "url" if self.links:
+                self.links[-1].url += data.strip()
+
+    def end(self, name: str) -> None:
+        self._path.pop()
+        if name == "file":
+            self._wanted = False
+
+
+def matches(data: bytes, accepted: Sequence[Fingerprint]) -> bool:
+    """Whether these bytes are one of the states that a metalink vouches for (any, where it names none)."""
+    import hashlib
+
+    for fingerprint in accepted:
+        algorithm, _, wanted = (fingerprint.checksum or "").partition(":")
+        right_size = fingerprint.size is None or fingerprint.size == len(data)
+        if algorithm and right_size and hashlib.new(algorithm, data).hexdigest() == wanted:
+            return True
+    return not accepted

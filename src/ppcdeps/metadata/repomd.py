@@ -1,0 +1,245 @@
+"""repomd.xml, the table of contents of a repository, read without trusting it.
+
+The format is that of createrepo_c; the location rules are ours: a file of a repository lies inside the
+repository.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from xml.parsers import expat
+
+from ppcdeps.model.errors import RepositoryError
+
+REPOMD_LIMIT = 8 * 1024**2
+"""Bytes that a repomd.xml may have; real ones have a few thousand."""
+
+_STRONG = {"sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
+_WEAK = {"sha": "sha1", "sha1": "sha1"}
+_HEX = re.compile(r"[0-9a-f]+")
+
+
+class UnsafeXmlError(ValueError):
+    """The XML brings a document type, and with it entities, which no metadata needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepomdRecord:
+    """One file that repomd.xml names. Checksums are ``algorithm:hex``, sizes are bytes.
+
+    ``location`` is a path below the repository's base URL.
+    """
+
+    kind: str
+    location: str
+    checksum: str
+    size: int | None = None
+    open_checksum: str | None = None
+    open_size: int | None = None
+    timestamp: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repomd:
+    """What repomd.xml says. ``digest`` is the SHA-256 of its bytes, in hex."""
+
+    revision: str
+    digest: str
+    records: Mapping[str, RepomdRecord] = field(default_factory=dict)
+
+    @property
+    def date(self) -> int | None:
+        """The newest timestamp of a file, in seconds since 1970."""
+        return max((r.timestamp for r in self.records.values() if r.timestamp is not None), default=None)
+
+    @property
+    def weak(self) -> bool:
+        """Whether a checksum is of a kind that can be forged (SHA-1)."""
+        return any(record.checksum.startswith("sha1:") for record in self.records.values())
+
+
+def parse_repomd(data: bytes, where: str) -> Repomd:
+    """Read repomd.xml; ``where`` says in messages which one.
+
+    Raises RepositoryError where it is no repomd.xml, is broken, names a checksum that is not known or not
+    safe, or a file outside of the repository.
+    """
+    reader = _Reader()
+    try:
+        parse_xml(data, reader.start, reader.text, reader.end)
+    except (expat.ExpatError, UnsafeXmlError, _NotRepomdError) as fault:
+        raise RepositoryError(f"{where}: {describe_bad_xml(data, fault)}", hint=_OTHER_MIRROR) from fault
+    records: dict[str, RepomdRecord] = {}
+    for raw in reader.records:
+        record = _record_of(raw, where)
+        if record is not None:
+            records.setdefault(record.kind, record)
+    if "primary" not in records:
+        raise RepositoryError(f"{where}: names no primary metadata", hint=_OTHER_MIRROR)
+    return Repomd(reader.revision.strip(), hashlib.sha256(data).hexdigest(), MappingProxyType(records))
+
+
+_OTHER_MIRROR = "try another mirror, or tell the repository's owner"
+
+
+def parse_xml(
+    data: bytes,
+    start: Callable[[str, dict[str, str]], Any],
+    text: Callable[[str], Any],
+    end: Callable[[str], Any],
+) -> None:
+    """Run an XML document through the handlers; names come without prefix, ``xml:base`` as ``base``.
+
+    Raises UnsafeXmlError on a document type declaration, expat.ExpatError on what is not well-formed.
+    """
+    parser = expat.ParserCreate(namespace_separator="|")
+    parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = refuse_doctype
+    parser.StartElementHandler = lambda name, attributes: start(
+        _local(name), {_local(key): value for key, value in attributes.items()}
+    )
+    parser.CharacterDataHandler = text
+    parser.EndElementHandler = lambda name: end(_local(name))
+    parser.Parse(data, True)
+
+
+def refuse_doctype(name: str, *_: object) -> None:
+    """Stop at a document type: entities are declared in it, and bombs are made of entities."""
+    raise UnsafeXmlError(f"brings a document type declaration ({name[:40]}), which is refused")
+
+
+def describe_bad_xml(data: bytes, fault: Exception) -> str:
+    """What is wrong with XML that did not parse, in words that name a web page where it is one."""
+    if looks_like_html(data):
+        return "is a web page (HTML), not repository metadata: a login, error or redirect page answers there"
+    if not data.strip():
+        return "is empty"
+    if isinstance(fault, expat.ExpatError):
+        return f"is not well-formed XML ({fault}): truncated or corrupt"
+    return str(fault)
+
+
+def looks_like_html(data: bytes) -> bool:
+    """Whether the bytes begin as a web page does."""
+    head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return head.startswith((b"<!doctype html", b"<html")) or (head.startswith(b"<?xml") and b"<html" in head)
+
+
+def _local(name: str) -> str:
+    return name.rpartition("|")[2]
+
+
+class _NotRepomdError(ValueError):
+    """The root element is another one."""
+
+
+class _Reader:
+    """Collects the data elements, each as a dict of its children's texts and attributes."""
+
+    def __init__(self) -> None:
+        self.revision = ""
+        self.records: list[dict[str, str]] = []
+        self._path: list[str] = []
+        self._record: dict[str, str] | None = None
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if not self._path and name != "repomd":
+            raise _NotRepomdError(f"is not a repomd.xml: its root is <{name[:40]}>")
+        self._path.append(name)
+        if len(self._path) == 2 and name == "data":
+            self._record = {"kind": attributes.get("type", "")}
+            self.records.append(self._record)
+        elif len(self._path) == 3 and self._record is not None:
+            self._record.setdefault(name, "")
+            for key in ("type", "href", "base"):
+                if key in attributes:
+                    self._record[f"{name} {key}"] = attributes[key]
+
+    def text(self, data: str) -> None:
+        if self._path[1:] == ["revision"]:
+            self.revision += data
+        elif len(self._path) == 3 and self._record is not None:
+            self._record[self._path[2]] += data
+
+    def end(self, _name: str) -> None:
+        self._path.pop()
+        if len(self._path) == 1:
+            self._record = None
+
+
+def _record_of(raw: Mapping[str, str], where: str) -> RepomdRecord | None:
+    kind = raw["kind"]
+    if kind.endswith(("_db", "_zck")) or not kind:
+        # Other forms of the same data, which nothing here reads: no reason to refuse a repository over them.
+        return None
+    subject = f"{where}: {kind}"
+    location = check_location(raw.get("location href", ""), subject, base=raw.get("location base"))
+    return RepomdRecord(
+        kind,
+        location,
+        _checksum(raw, "checksum", subject),
+        _number(raw, "size", subject),
+        _checksum(raw, "open-checksum", subject) if "open-checksum" in raw else None,
+        _number(raw, "open-size", subject),
+        _number(raw, "timestamp", subject),
+    )
+
+
+def check_location(href: str, subject: str, *, base: str | None = None) -> str:
+    """The path, where it stays inside of the repository. Raises RepositoryError where it does not.
+
+    A base (``xml:base``) would move the file to another place, so it is refused as well.
+    """
+    refusal = ""
+    decoded = unquote(href)
+    parts = urlsplit(href)
+    if not href:
+        refusal = "has no location"
+    elif base:
+        refusal = f"lies elsewhere by xml:base ({_shown(base)})"
+    elif parts.scheme or parts.netloc or "\\" in decoded:
+        refusal = f"lies elsewhere ({_shown(href)})"
+    elif decoded.startswith("/") or parts.query or parts.fragment or not decoded.isprintable():
+        refusal = f"has an impossible location ({_shown(href)})"
+    elif ".." in decoded.split("/") or ".." in unquote(decoded).split("/"):
+        refusal = f"climbs out of the repository ({_shown(href)})"
+    if refusal:
+        raise RepositoryError(
+            f"{subject} {refusal}", hint="do not use this repository before its owner mends it"
+        )
+    return href
+
+
+def _shown(text: str) -> str:
+    return text[:80].encode("ascii", "backslashreplace").decode()
+
+
+def _checksum(raw: Mapping[str, str], name: str, subject: str) -> str:
+    algorithm = raw.get(f"{name} type", "").lower()
+    value = raw.get(name, "").strip().lower()
+    algorithm = _WEAK.get(algorithm, algorithm)
+    length = 40 if algorithm == "sha1" else _STRONG.get(algorithm)
+    if length is None:
+        known = ", ".join(_STRONG)
+        raise RepositoryError(
+            f"{subject} has a {name} of kind {_shown(algorithm) or '(none)'}, which is not accepted",
+            hint=f"the repository must be made anew with one of {known}",
+        )
+    if len(value) != length or not _HEX.fullmatch(value):
+        raise RepositoryError(f"{subject} has a malformed {name} ({_shown(value)})", hint=_OTHER_MIRROR)
+    return f"{algorithm}:{value}"
+
+
+def _number(raw: Mapping[str, str], name: str, subject: str) -> int | None:
+    value = raw.get(name, "").strip()
+    if not value:
+        return None
+    # Timestamps may be fractions (createrepo of old); sizes never are.
+    whole = value.partition(".")[0] if name == "timestamp" else value
+    if not whole.isascii() or not whole.isdigit() or len(whole) > 18:
+        raise RepositoryError(f"{subject} has a malformed {name} ({_shown(value)})", hint=_OTHER_MIRROR)
+    return int(whole)
