@@ -425,7 +425,7 @@ def http_date(text: str) -> float | None:
         return None
 
 
-_HTML = "sends a web page (HTML) with status 200 instead of the file: a login, error or redirect page answers there"
+_HTML = "sends a web page (HTML) with status 200, not the file: a login, error or redirect page answers there"
 
 
 def _too_large(head: bytes, size: int | None, limit: int) -> str:
