@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ppcdeps.metadata.targets import load_target
+from ppcdeps.model.target import Target
+
 PROJECT = Path(__file__).parent.parent
 
 
@@ -33,3 +36,15 @@ def shared_data(shared_folder: Path) -> Path:
 def project_root() -> Path:
     """The folder that holds pyproject.toml."""
     return PROJECT
+
+
+@pytest.fixture(scope="session")
+def el9_target_file() -> Path:
+    """The target file of the shared data. Its variable `shared` is the shared folder."""
+    return PROJECT / "tests" / "data" / "targets" / "el9-shared.toml"
+
+
+@pytest.fixture(scope="session")
+def el9_target(el9_target_file: Path, shared_folder: Path) -> Target:
+    """CentOS Stream 9 on ppc64le with RDO Yoga as the shared data has it."""
+    return load_target(str(el9_target_file), variables={"shared": str(shared_folder)})

@@ -38,3 +38,7 @@ class Target:
     """Roots of the minimal buildroot, such as gcc, make, redhat-rpm-config."""
     ignored_providers: tuple[str, ...] = ()
     origin: str = ""
+    openstack: str | None = None
+    """The OpenStack release that its repositories are for, where it has such repositories."""
+    openstack_releases: tuple[str, ...] = ()
+    """All OpenStack releases that can be chosen on it."""

@@ -1,0 +1,287 @@
+"""Targets: what a TOML file says about a distribution on ppc64le, its repositories and its reference."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from ppcdeps.metadata.repofile import read_repo_file
+from ppcdeps.metadata.shipped import find_file, origin_of, shipped_names
+from ppcdeps.metadata.tables import Table, TomlFile, closest, raise_faults, read_toml
+from ppcdeps.metadata.variables import builtin_variables, substitute, unset_variables
+from ppcdeps.model.errors import ConfigError, UsageError
+from ppcdeps.model.reporter import Reporter, Silence
+from ppcdeps.model.repository import RepoConfig, Side
+from ppcdeps.model.target import PythonEnvironment, Target
+
+FOLDER = "targets"
+
+_NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
+_PYTHON = re.compile(r"\d+\.\d+\.\d+")
+_GLIBC = re.compile(r"(\d+)\.(\d+)")
+_BASELINE = re.compile(r"POWER(?:8|9|1\d)")
+_STREAM = re.compile(r"[^\s:]+:[^\s:]+")
+_ID = re.compile(r"[A-Za-z0-9_.:-]+")
+_DURATION = re.compile(r"(\d+)([smhd]?)")
+_REPO_FILES = {
+    "repofiles": Side.TARGET,
+    "reference_repofiles": Side.REFERENCE,
+    "source_repofiles": Side.SOURCE,
+}
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def list_targets() -> tuple[str, ...]:
+    """The names of the targets that ppcdeps ships."""
+    return shipped_names(FOLDER)
+
+
+def load_target(
+    name_or_path: str,
+    *,
+    release: str | None = None,
+    variables: Mapping[str, str] = _NO_VARIABLES,
+    reporter: Reporter | None = None,
+) -> Target:
+    """The target of that name, or the one that a TOML file of the user's describes.
+
+    ``release`` is the OpenStack release that `$openstack` stands for, the target's default where it is None;
+    ``variables`` are dnf variables that win over the file's own, `releasever` among them.
+
+    Raises UsageError for an unknown target or release, ConfigError with all faults of the file otherwise.
+    """
+    file = find_file(FOLDER, name_or_path, "target")
+    top = read_toml(file, "target file")
+    target = _Reader(top, file, variables, reporter or Silence()).target(release)
+    top.finish()
+    raise_faults(top, file, "target file")
+    return target
+
+
+@dataclass(frozen=True, slots=True)
+class _Releases:
+    """The OpenStack releases that a target's repositories exist for."""
+
+    default: str | None
+    known: tuple[str, ...]
+
+    def chosen(self, asked: str | None, target: str) -> str | None:
+        if asked is None or not self.known or asked in self.known:
+            return asked or self.default
+        raise UsageError(
+            f'target {target} has no repositories of the OpenStack release "{asked}"',
+            hint=closest(asked, self.known) or f"known: {', '.join(self.known)}",
+        )
+
+
+class _Reader:
+    """Reads the tables of one target file; faults go to the top table."""
+
+    def __init__(self, top: Table, file: TomlFile, variables: Mapping[str, str], reporter: Reporter) -> None:
+        self.top = top
+        self.file = file
+        self.folder = file.parent if isinstance(file, Path) else None
+        self.given = variables
+        self.reporter = reporter
+
+    def target(self, release: str | None) -> Target:
+        top = self.top
+        name = top.text("name")
+        default_releasever = top.text("releasever")
+        releasever = self.given.get("releasever", default_releasever)
+        arch, reference_arch = top.text("arch"), top.text("reference_arch")
+        if arch and arch == reference_arch:
+            top.fault(f'"arch" and "reference_arch" are both {arch}: the reference is another architecture')
+        releases = self._openstack()
+        openstack = releases.chosen(release, name)
+        python = self._python(name, releasever, default_releasever)
+        variables = self._variables(openstack)
+        of_target = builtin_variables(releasever, arch) | variables
+        platform_id = top.optional_text("platform_id")
+        baseline = top.text("cpu_baseline")
+        if baseline and not _BASELINE.fullmatch(baseline):
+            top.fault(f'"cpu_baseline" is to be POWER8, POWER9 or newer, not "{baseline}"')
+        streams = top.texts("module_streams")
+        for stream in streams:
+            if not _STREAM.fullmatch(stream):
+                top.fault(f'"module_streams" is to hold name:stream, not "{stream}"')
+        return Target(
+            name=name,
+            title=substitute(top.text("title"), of_target),
+            releasever=releasever,
+            arch=arch,
+            reference_arch=reference_arch,
+            repositories=self._repositories(
+                {
+                    Side.TARGET: of_target,
+                    Side.REFERENCE: builtin_variables(releasever, reference_arch) | variables,
+                    Side.SOURCE: of_target,
+                }
+            ),
+            python=python,
+            cpu_baseline=baseline,
+            platform_id=substitute(platform_id, of_target) if platform_id else None,
+            module_streams=streams,
+            install_weak_deps=top.flag("install_weak_deps", False),
+            buildroot=top.optional_text("buildroot"),
+            build_packages=top.texts("build_packages"),
+            ignored_providers=top.texts("ignored_providers"),
+            origin=origin_of(self.file),
+            openstack=openstack,
+            openstack_releases=releases.known,
+        )
+
+    def _openstack(self) -> _Releases:
+        table = self.top.table("openstack")
+        known = table.texts("releases")
+        default = table.optional_text("default")
+        if default and default not in known:
+            table.fault(f'"default" is "{default}", which "releases" does not name')
+        table.finish()
+        return _Releases(default, known)
+
+    def _python(self, name: str, releasever: str, default_releasever: str) -> PythonEnvironment:
+        table = self.top.table("python")
+        of_release = self.top.table("releases")
+        for other in of_release.names():
+            of_release.table(other).table("python")
+        if releasever != default_releasever:
+            if releasever in of_release:
+                table = of_release.table(releasever).table("python")
+            else:
+                self.reporter.warn(
+                    f"target {name}: the Python and glibc versions are those of release "
+                    f"{default_releasever}; release {releasever} may have others"
+                )
+        version, glibc = table.text("version"), table.text("glibc")
+        table.finish()
+        if version and not _PYTHON.fullmatch(version):
+            table.fault(f'"version" is to be a full version such as 3.9.25, not "{version}"')
+        found = _GLIBC.fullmatch(glibc)
+        if glibc and not found:
+            table.fault(f'"glibc" is to be a version such as 2.34, not "{glibc}"')
+        return PythonEnvironment(version, (int(found[1]), int(found[2])) if found else (0, 0))
+
+    def _variables(self, openstack: str | None) -> dict[str, str]:
+        """What the file itself sets, and what was given, which wins."""
+        release = {"openstack": openstack} if openstack else {}
+        return release | self.top.table("variables").entries() | dict(self.given)
+
+    def _repositories(self, variables: Mapping[Side, Mapping[str, str]]) -> tuple[RepoConfig, ...]:
+        repositories: dict[str, RepoConfig] = {}
+        for repository in (*self._tables(variables), *self._repo_files(variables)):
+            if repository.id in repositories:
+                self.top.fault(f'the repository id "{repository.id}" is there twice')
+            repositories.setdefault(repository.id, repository)
+        if not any(repository.side is Side.TARGET for repository in repositories.values()):
+            self.top.fault('there is no repository of the side "target"')
+        return tuple(repositories.values())
+
+    def _tables(self, variables: Mapping[Side, Mapping[str, str]]) -> Iterator[RepoConfig]:
+        for table in self.top.tables("repositories"):
+            side = table.text("side")
+            if side and side not in variables:
+                table.fault(f'"side" is to be {", ".join(variables)}, not "{side}"')
+            known = Side(side) if side in variables else Side.TARGET
+            yield _repository(table, known, variables[known], self)
+
+    def _repo_files(self, variables: Mapping[Side, Mapping[str, str]]) -> Iterator[RepoConfig]:
+        """The repositories of `.repo` files, whose paths are taken from the folder of the target file."""
+        for key, side in _REPO_FILES.items():
+            for text in self.top.texts(key):
+                path = (self.folder or Path()) / Path(substitute(text, variables[side])).expanduser()
+                try:
+                    yield from read_repo_file(path, variables[side], side, self.reporter)
+                except ConfigError as error:
+                    self.top.faults.extend(str(error).splitlines())
+
+    def url(self, table: Table, key: str, text: str) -> str:
+        """A URL as it is; a path is taken from the folder of the file, and becomes a file URL."""
+        unset = unset_variables(text)
+        if unset:
+            names = ", ".join(f"${name}" for name in unset)
+            table.fault(f'"{key}" has {names}, which is not set')
+            return text
+        scheme, separator, _ = text.partition("://")
+        if separator:
+            if scheme not in {"http", "https", "file"}:
+                table.fault(f'"{key}" is to be a http, https or file URL, or a path, not "{text}"')
+            return text
+        path = Path(text).expanduser()
+        if self.folder is None and not path.is_absolute():
+            table.fault(f'"{key}" is a relative path, and a shipped target has no folder: "{text}"')
+            return text
+        return ((self.folder or Path()) / path).resolve().as_uri() + ("/" if text.endswith("/") else "")
+
+
+def _repository(table: Table, side: Side, variables: Mapping[str, str], reader: _Reader) -> RepoConfig:
+    def text(key: str) -> str | None:
+        value = table.optional_text(key)
+        return substitute(value, variables) if value else value
+
+    def texts(key: str) -> tuple[str, ...]:
+        return tuple(substitute(value, variables) for value in table.texts(key))
+
+    def url(key: str) -> str | None:
+        value = text(key)
+        return reader.url(table, key, value) if value else None
+
+    def proxy(key: str) -> str | None:
+        value = text(key)
+        return "" if value == "_none_" else value
+
+    def urls(key: str) -> tuple[str, ...]:
+        return tuple(reader.url(table, key, value) for value in texts(key))
+
+    options: dict[str, Callable[[str], Any]] = {
+        "name": text,
+        "baseurl": urls,
+        "mirrorlist": url,
+        "metalink": url,
+        "enabled": table.flag,
+        "priority": lambda key: table.integer(key, least=1),
+        "cost": table.integer,
+        "excludepkgs": texts,
+        "includepkgs": texts,
+        "module_hotfixes": table.flag,
+        "gpgcheck": table.flag,
+        "repo_gpgcheck": table.flag,
+        "gpgkey": urls,
+        "skip_if_unavailable": table.flag,
+        "metadata_expire": lambda key: _seconds(table, key),
+        "proxy": proxy,
+        "username": text,
+        "password": text,
+        "sslverify": table.flag,
+        "sslcacert": text,
+        "sslclientcert": text,
+        "sslclientkey": text,
+        "timeout": table.number,
+        "retries": table.integer,
+        "optional": table.flag,
+    }
+    id_ = table.text("id")
+    if id_ and not _ID.fullmatch(id_):
+        table.fault(f'"id" is to be made of letters, digits and "-_.:", not "{id_}"')
+    given = {key: read(key) for key, read in options.items() if key in table}
+    config = RepoConfig(id=id_, side=side, origin=f"{origin_of(reader.file)} [[repositories]] {id_}", **given)
+    if not any(key in table for key in ("baseurl", "mirrorlist", "metalink")):
+        table.fault('it has no URL: give "baseurl", "mirrorlist" or "metalink"')
+    table.finish(options)
+    return config
+
+
+def _seconds(table: Table, key: str) -> int | None:
+    """A duration as dnf writes it: seconds, `90m`, `48h`, `2d`; `never` and -1 are None."""
+    value = table.raw(key)
+    if value in ("never", -1):
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        table.fault(f'"{key}" is to be seconds, a duration such as "48h", or "never", not {value!r}')
+        return None
+    return int(found[1]) * _UNITS[found[2]]
