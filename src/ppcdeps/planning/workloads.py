@@ -1,0 +1,123 @@
+"""Workloads: what a TOML file, or a list of roots on the command line, says shall run on the target."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+from ppcdeps.metadata.shipped import find_file, origin_of, shipped_names
+from ppcdeps.metadata.tables import Table, TomlFile, closest, raise_faults, read_toml
+from ppcdeps.model.capability import parse_requirement
+from ppcdeps.model.errors import UsageError
+from ppcdeps.model.workload import Workload
+
+FOLDER = "workloads"
+PYTHON_PREFIX = "pypi:"
+"""What marks a root that is a Python distribution."""
+
+_DISTRIBUTION = re.compile(r"[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._+]+")
+_LONGEST_NAME = 60
+
+
+def list_workloads() -> tuple[str, ...]:
+    """The names of the workloads that ppcdeps ships."""
+    return shipped_names(FOLDER)
+
+
+def load_workload(name_or_path: str, release: str | None = None) -> Workload:
+    """The workload of that name, or the one that a TOML file of the user's describes.
+
+    ``release`` is the OpenStack release, the workload's default where it is None; a workload without releases
+    leaves it aside.
+
+    Raises UsageError for an unknown workload or release, ConfigError with all faults of the file.
+    """
+    file = find_file(FOLDER, name_or_path, "workload")
+    top = read_toml(file, "workload file")
+    workload = _workload(top, file, release)
+    top.finish()
+    raise_faults(top, file, "workload file")
+    return workload
+
+
+def workload_of_roots(roots: Iterable[str]) -> Workload:
+    """A workload made of roots: package names, RPM capabilities, absolute paths, or `pypi:` and a name.
+
+    Its name is made of theirs, and fit to be part of a file name. Raises UsageError where a root is none of
+    these.
+    """
+    cleaned = tuple(root.strip() for root in roots)
+    if not cleaned:
+        raise UsageError("there is nothing to plan", hint="give a workload or a root")
+    for root in cleaned:
+        fault = _fault_of_root(root)
+        if fault:
+            raise UsageError(
+                fault, hint=f"give a package, a capability, an absolute path, or {PYTHON_PREFIX}NAME"
+            )
+    return Workload(name=_file_name(cleaned), title=", ".join(cleaned), roots=cleaned)
+
+
+def _workload(top: Table, file: TomlFile, asked: str | None) -> Workload:
+    name, title, roots = top.text("name"), top.text("title"), top.texts("roots")
+    if not roots:
+        top.fault('"roots" names none')
+    for root in roots:
+        fault = _fault_of_root(root)
+        if fault:
+            top.fault(f'"roots": {fault}')
+    openstack = top.table("openstack")
+    releases, default = openstack.texts("releases"), openstack.optional_text("default")
+    if default and default not in releases:
+        openstack.fault(f'"default" is "{default}", which "releases" does not name')
+    openstack.finish()
+    constraints = top.table("constraints").entries()
+    for release in constraints:
+        if release not in releases:
+            top.fault(f'[constraints] has a file for "{release}", which is not among the releases')
+    chosen = (asked or default) if releases else None
+    if chosen and chosen not in releases and not top.faults:
+        raise UsageError(
+            f'workload {name} has no OpenStack release "{chosen}"',
+            hint=closest(chosen, releases) or f"known: {', '.join(releases)}",
+        )
+    return Workload(
+        name=name,
+        title=title,
+        roots=roots,
+        release=chosen,
+        releases=releases,
+        constraints=constraints.get(chosen) if chosen else None,
+        advice=top.texts("advice"),
+        origin=origin_of(file),
+    )
+
+
+def _fault_of_root(root: str) -> str:
+    """Why the text is no root, or nothing where it is one."""
+    if not root.strip():
+        return "an empty text is not a root"
+    if not root.isprintable():
+        return f"a root has no control characters: {root!r}"
+    if root.startswith(PYTHON_PREFIX):
+        name = root.removeprefix(PYTHON_PREFIX)
+        return "" if _DISTRIBUTION.fullmatch(name) else f'not the name of a Python distribution: "{name}"'
+    try:
+        parse_requirement(root)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _file_name(roots: tuple[str, ...]) -> str:
+    """The roots as one word of letters, digits and `._+-`, at most 60 long, another for other roots."""
+    word = "+".join(_UNSAFE.sub("-", root).strip("-._+") for root in roots)
+    if word and len(word) <= _LONGEST_NAME and _readable(roots):
+        return word
+    digest = hashlib.sha256("\0".join(roots).encode()).hexdigest()[:8]
+    return f"{word[: _LONGEST_NAME - 9].strip('-._+')}-{digest}".lstrip("-")
+
+
+def _readable(roots: tuple[str, ...]) -> bool:
+    """Whether the word for the roots tells them all: nothing but plain names went in."""
+    return all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", root) for root in roots)

@@ -1,0 +1,181 @@
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ppcdeps.metadata.targets import list_targets, load_target
+from ppcdeps.model.errors import ConfigError, UsageError
+from ppcdeps.planning.workloads import list_workloads, load_workload, workload_of_roots
+
+ABSENT_FROM_SHARED_DATA = {
+    # The shared RDO repository holds what nova's dependencies named: the services themselves are nova's only.
+    "openstack-neutron-openvswitch",
+    "openstack-cinder",
+    # Of the CentOS Storage SIG, which the shared data has nothing of.
+    "ceph-common",
+}
+
+
+def names_in(repository: Path) -> set[str]:
+    """The package names of a repository, read without ppcdeps."""
+    (primary,) = (repository / "repodata").glob("*primary.xml.zst")
+    with primary.open("rb") as packed, zstandard.ZstdDecompressor().stream_reader(packed) as stream:
+        return {
+            element.text or ""
+            for _, element in ElementTree.iterparse(stream)
+            if element.tag == "{http://linux.duke.edu/metadata/common}name"
+        }
+
+
+def test_the_shipped_workloads_are_those_that_are_promised() -> None:
+    assert set(list_workloads()) == {
+        "nova-compute", "neutron-openvswitch-agent", "cinder-volume", "libvirt-kvm", "ceph-client",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list_workloads())
+def test_every_shipped_workload_is_whole(name: str) -> None:
+    workload = load_workload(name)
+    assert workload.name == name
+    assert workload.origin == f"{name}.toml"
+    assert workload.title and workload.roots
+
+
+@pytest.mark.parametrize("name", list_workloads())
+def test_the_roots_of_every_workload_are_packages_of_the_reference(name: str, shared_data: Path) -> None:
+    reference = shared_data / "el9" / "x86_64"
+    known = set().union(*(names_in(reference / one) for one in ("baseos", "appstream", "rdo-yoga")))
+    roots = set(load_workload(name).roots)
+    assert roots - known == roots & ABSENT_FROM_SHARED_DATA
+
+
+def test_every_release_has_its_constraints() -> None:
+    assert load_workload("nova-compute").release == "yoga"
+    assert load_workload("nova-compute").constraints == "upper-constraints-yoga.txt"
+    assert load_workload("nova-compute", "caracal").constraints == "upper-constraints-2024.1.txt"
+    for release in load_workload("nova-compute").releases:
+        assert load_workload("nova-compute", release).constraints
+
+
+@pytest.mark.parametrize("name", ["nova-compute", "neutron-openvswitch-agent", "cinder-volume"])
+def test_openstack_workloads_know_every_release_of_every_target(name: str) -> None:
+    releases = {release for target in list_targets() for release in load_target(target).openstack_releases}
+    assert releases == set(load_workload(name).releases)
+
+
+def test_a_workload_without_releases_leaves_the_release_aside() -> None:
+    workload = load_workload("libvirt-kvm", "yoga")
+    assert (workload.release, workload.constraints) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "release", "message"),
+    [
+        ("nova-compte", None, 'unknown workload "nova-compte"; did you mean "nova-compute"?'),
+        ("zz", None, 'unknown workload "zz"; known: ceph-client, cinder-volume, libvirt-kvm, '),
+        ("nova-compute", "epoxi", 'nova-compute has no OpenStack release "epoxi"; did you mean "epoxy"?'),
+        ("nova-compute", "zzz", 'nova-compute has no OpenStack release "zzz"; known: yoga, zed, '),
+    ],
+)
+def test_what_is_unknown_offers_what_there_is(name: str, release: str | None, message: str) -> None:
+    with pytest.raises(UsageError) as told:
+        load_workload(name, release)
+    assert str(told.value).removeprefix("workload ").startswith(message)
+
+
+def test_all_faults_of_a_workload_file_are_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        """
+name = "mine"
+titel = "Mine"
+roots = ["a b c", "pypi:-x", "(a or"]
+
+[openstack]
+default = "yoga"
+releases = ["zed"]
+
+[constraints]
+caracal = "x.txt"
+"""
+    )
+    with pytest.raises(ConfigError) as told:
+        load_workload(str(file))
+    assert told.value.faults == (
+        '"title" is missing',
+        "\"roots\": not a requirement (name, or name, relation and version): 'a b c'",
+        '"roots": not the name of a Python distribution: "-x"',
+        '"roots": the boolean dependency (a or ends too early',
+        '[openstack]: "default" is "yoga", which "releases" does not name',
+        '[constraints] has a file for "caracal", which is not among the releases',
+        'unknown key "titel", did you mean "title"?',
+    )
+
+
+def test_a_file_of_the_users_is_a_workload(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('name = "mine"\ntitle = "Mine"\nroots = "httpd"\n')
+    workload = load_workload(str(file))
+    assert (workload.name, workload.roots, workload.origin) == ("mine", ("httpd",), str(file))
+
+
+@pytest.mark.parametrize(
+    ("roots", "name"),
+    [
+        (["httpd"], "httpd"),
+        (["httpd", "php"], "httpd+php"),
+        ([" httpd "], "httpd"),
+    ],
+)
+def test_plain_names_make_a_plain_name(roots: list[str], name: str) -> None:
+    assert workload_of_roots(roots).name == name
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        "libfoo.so.1()(64bit)",
+        "foo >= 2",
+        "/usr/bin/virsh",
+        "pypi:numpy",
+        "(a or b)",
+        "..",
+        "x" * 300,
+        "perl(Test::More)",
+    ],
+)
+def test_any_root_makes_a_name_that_is_safe_in_a_path(root: str) -> None:
+    workload = workload_of_roots([root])
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,59}", workload.name)
+    assert workload.roots == (root,)
+
+
+@given(st.lists(st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1), min_size=1, max_size=4))
+def test_names_of_roots_are_safe_and_differ_as_the_roots_do(roots: list[str]) -> None:
+    try:
+        first = workload_of_roots(roots).name
+        other = workload_of_roots([*roots, "another"]).name
+    except UsageError:
+        return
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,59}", first)
+    assert first != other
+
+
+@pytest.mark.parametrize(
+    ("roots", "message"),
+    [
+        ([], "there is nothing to plan; give a workload or a root"),
+        ([" "], "an empty text is not a root; "),
+        (["a\nb"], "a root has no control characters: 'a\\nb'; "),
+        (["foo >="], "not a requirement (name, or name, relation and version): 'foo >='; "),
+        (["pypi:"], 'not the name of a Python distribution: ""; '),
+    ],
+)
+def test_what_is_no_root_is_refused(roots: list[str], message: str) -> None:
+    with pytest.raises(UsageError) as told:
+        workload_of_roots(roots)
+    assert str(told.value).startswith(message)
