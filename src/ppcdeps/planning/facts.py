@@ -1,0 +1,103 @@
+"""Curated facts about sources: what only their x86 build requires, and which of them leave ppc64le out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ppcdeps.metadata.shipped import shipped_file
+from ppcdeps.metadata.tables import Table, TomlFile, raise_faults, read_toml
+from ppcdeps.model.capability import Capability, Requirement
+from ppcdeps.model.target import Target
+
+FOLDER = "rules"
+
+_Fact = TypeVar("_Fact", "ArchRequirement", "ExcludedSource")
+
+
+@dataclass(frozen=True, slots=True)
+class ArchRequirement:
+    """A requirement that only the x86 build of a source has.
+
+    ``requirement`` is a capability's name, or the start of one before a trailing ``*``; ``origin`` says where
+    the fact can be read.
+    """
+
+    source: str
+    requirement: str
+    reason: str
+    origin: str
+
+    def matches(self, requirement: Requirement) -> bool:
+        """Whether it speaks of this requirement, whatever version is asked for. Boolean ones never match."""
+        if not isinstance(requirement, Capability):
+            return False
+        if self.requirement.endswith("*"):
+            return requirement.name.startswith(self.requirement[:-1])
+        return requirement.name == self.requirement
+
+
+@dataclass(frozen=True, slots=True)
+class ExcludedSource:
+    """A source whose ExclusiveArch or ExcludeArch leaves ppc64le out on some platforms.
+
+    ``rebuilt_by`` are the targets of these platforms that build it all the same.
+    """
+
+    source: str
+    platforms: tuple[str, ...]
+    reason: str
+    origin: str
+    rebuilt_by: tuple[str, ...] = ()
+
+    def applies_to(self, target: Target) -> bool:
+        """Whether the target's distribution leaves the source out."""
+        return target.platform_id in self.platforms and target.name not in self.rebuilt_by
+
+
+def load_arch_requirements(file: TomlFile | None = None) -> tuple[ArchRequirement, ...]:
+    """The requirements that only x86 builds have: those that ppcdeps knows, or of another file of that form.
+
+    Raises ConfigError with all faults of the file.
+    """
+    return _facts(file or shipped_file(FOLDER, "x86-only"), "requirement", _arch_requirement)
+
+
+def load_excluded_sources(file: TomlFile | None = None) -> tuple[ExcludedSource, ...]:
+    """The sources that leave ppc64le out: those that ppcdeps knows, or of another file of that form.
+
+    Raises ConfigError with all faults of the file.
+    """
+    return _facts(file or shipped_file(FOLDER, "excluded"), "excluded", _excluded_source)
+
+
+def _facts(file: TomlFile, key: str, read: Callable[[Table], _Fact]) -> tuple[_Fact, ...]:
+    top = read_toml(file, "rules file")
+    facts: dict[tuple[str, str], _Fact] = {}
+    for table in top.tables(key):
+        fact = read(table)
+        table.finish()
+        same = (fact.source, fact.requirement if isinstance(fact, ArchRequirement) else "")
+        if same in facts:
+            table.fault(f"the same is said twice of {' '.join(filter(None, same))}")
+        facts[same] = fact
+    top.finish()
+    raise_faults(top, file, "rules file")
+    return tuple(facts.values())
+
+
+def _arch_requirement(table: Table) -> ArchRequirement:
+    return ArchRequirement(
+        table.text("source"), table.text("requirement"), table.text("reason"), table.text("origin")
+    )
+
+
+def _excluded_source(table: Table) -> ExcludedSource:
+    source, platforms = table.text("source"), table.texts("platforms")
+    for platform in platforms:
+        if not platform.startswith("platform:"):
+            table.fault(f'"platforms" is to hold ids such as "platform:el9", not "{platform}"')
+    if not platforms:
+        table.fault('"platforms" names none')
+    return ExcludedSource(
+        source, platforms, table.text("reason"), table.text("origin"), table.texts("rebuilt_by")
+    )
