@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import tempfile
 import threading
 import time
@@ -244,6 +245,31 @@ class Cache:
             draft.rename_to(path)
         return path
 
+    def derived_folder(self, key: str, fill: Callable[[Path], None]) -> Path:
+        """The folder kept under ``key``; where there is none yet, ``fill`` is given an empty one to fill
+        first.
+
+        Raises EnvironmentLacksError where the disk is full.
+        """
+        path = self.derived_path(key, ".d")
+        if path.is_dir():
+            return path
+        scratch = Path(tempfile.mkdtemp(dir=self.root / "tmp", prefix=f"{os.getpid()}-"))
+        try:
+            fill(scratch)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                scratch.rename(path)
+        except OSError as fault:
+            if fault.errno in _DISK_FULL:
+                raise disk_full(self.directory) from fault
+            # Another process may have been quicker: its folder has the same content.
+            if fault.errno != errno.ENOTEMPTY:
+                raise
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return path
+
     def _may_publish(self) -> bool:
         with self._guard:
             return not self._abandoned
@@ -314,5 +340,9 @@ def _remove_stale(scratch: Path) -> None:
     limit = time.time() - _STALE_AFTER
     for path in scratch.iterdir():
         with contextlib.suppress(OSError):
-            if path.stat().st_mtime < limit:
+            if path.stat().st_mtime >= limit:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
                 path.unlink()

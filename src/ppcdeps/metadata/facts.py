@@ -1,0 +1,287 @@
+"""The dependency facts of rpm-md files: what a solver needs of them, and nothing else."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.parsers import expat
+
+from ppcdeps.metadata.compression import DamagedError, open_stream
+from ppcdeps.metadata.repomd import UnsafeXmlError, refuse_doctype
+
+_BLOCK = 1 << 18
+_COMMON = "http://linux.duke.edu/metadata/common|"
+_RPM = "http://linux.duke.edu/metadata/rpm|"
+_LISTS = "http://linux.duke.edu/metadata/filelists|"
+_RELATIONS = (
+    "provides",
+    "requires",
+    "conflicts",
+    "obsoletes",
+    "suggests",
+    "enhances",
+    "recommends",
+    "supplements",
+)
+_ENTRY = ("name", "flags", "epoch", "ver", "rel", "pre")
+_PATH_IN_RICH = re.compile(r"(?:(?<=[\s(])|^)/\S+")
+_PLACEHOLDER = "-"
+"""Stands for texts that the format of modules demands and a snapshot does not keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class StrippedPrimary:
+    """A primary.xml reduced to facts.
+
+    ``requirements`` are the names in all relations but provides. ``ids`` maps the package ids of the
+    original to the serial ids of the reduced one, ``paths`` each serial id to the paths that it has already.
+    """
+
+    xml: bytes
+    packages: int
+    requirements: frozenset[str]
+    ids: Mapping[str, str]
+    paths: Mapping[str, frozenset[str]]
+
+
+def strip_primary(path: Path) -> StrippedPrimary:
+    """The facts of a primary.xml, packages in their order. Raises DamagedError where it cannot be read."""
+    reader = _PrimaryReader()
+    _read(path, reader.start, reader.end, reader.text)
+    head = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<metadata xmlns="{_COMMON[:-1]}" xmlns:rpm="{_RPM[:-1]}" packages="{len(reader.ids)}">\n'
+    )
+    xml = "".join((head, *reader.out, "</metadata>\n")).encode()
+    return StrippedPrimary(xml, len(reader.ids), frozenset(reader.requirements), reader.ids, reader.paths)
+
+
+def named_paths(requirements: Iterable[str]) -> set[str]:
+    """The absolute paths that requirements name, also those inside of rich dependencies."""
+    found = set()
+    for name in requirements:
+        if name.startswith("/"):
+            found.add(name)
+        elif name.startswith("(") and "/" in name:
+            found.update(_balanced(path) for path in _PATH_IN_RICH.findall(name))
+    return found
+
+
+def filter_filelists(path: Path, wanted: set[str], primary: StrippedPrimary) -> bytes:
+    """A filelists.xml with those wanted paths that the reduced primary has not. Raises DamagedError."""
+    reader = _ListsReader(wanted, primary)
+    _read(path, reader.start, reader.end, reader.text)
+    root = f'<filelists xmlns="{_LISTS[:-1]}" packages="{reader.count}">'
+    head = f'<?xml version="1.0" encoding="UTF-8"?>\n{root}\n'
+    return "".join((head, *reader.out, "</filelists>\n")).encode()
+
+
+def strip_modules(path: Path) -> bytes:
+    """A modules.yaml with streams, dependencies, artifacts, defaults and obsoletes only. Raises
+    DamagedError.
+    """
+    import yaml
+
+    from ppcdeps.metadata.modules import load_documents
+
+    documents = [slim for raw in load_documents(path) if (slim := _slim_document(raw)) is not None]
+    text: str = yaml.safe_dump_all(documents, sort_keys=True, explicit_start=True, explicit_end=True)
+    return text.encode()
+
+
+def _slim_document(raw: Mapping[str, Any]) -> dict[str, Any] | None:
+    data = raw.get("data")
+    kind = raw.get("document")
+    if not isinstance(data, dict):
+        return None
+    kept: dict[str, Any]
+    if kind == "modulemd":
+        kept = {key: data[key] for key in _STREAM_KEYS if key in data}
+        artifacts = data.get("artifacts")
+        if isinstance(artifacts, dict) and artifacts.get("rpms"):
+            kept["artifacts"] = {"rpms": sorted(str(one) for one in artifacts["rpms"])}
+        kept |= {"summary": _PLACEHOLDER, "description": _PLACEHOLDER, "license": {"module": [_PLACEHOLDER]}}
+    elif kind == "modulemd-defaults":
+        kept = {key: data[key] for key in ("module", "stream", "modified") if key in data}
+    elif kind == "modulemd-obsoletes":
+        kept = {key: data[key] for key in _OBSOLETE_KEYS if key in data} | {"message": _PLACEHOLDER}
+    else:
+        return None
+    return {"document": kind, "version": raw.get("version"), "data": kept}
+
+
+_STREAM_KEYS = ("name", "stream", "version", "context", "static_context", "arch", "dependencies")
+_OBSOLETE_KEYS = ("module", "stream", "context", "modified", "reset", "obsoleted_by", "eol_date")
+
+
+def _balanced(path: str) -> str:
+    """The path without the parentheses that close the rich dependency around it."""
+    while path.endswith(")") and path.count(")") > path.count("("):
+        path = path[:-1]
+    return path
+
+
+def _read(path: Path, start: Any, end: Any, text: Any) -> None:
+    parser = expat.ParserCreate(namespace_separator="|")
+    parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = refuse_doctype
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = text
+    try:
+        with open_stream(path) as stream:
+            while block := stream.read(_BLOCK):
+                parser.Parse(block, False)
+        parser.Parse(b"", True)
+    except (expat.ExpatError, UnsafeXmlError) as fault:
+        raise DamagedError(f"is not well-formed XML ({fault})") from fault
+
+
+def _escaped(text: str) -> str:
+    if "&" in text or "<" in text or ">" in text or '"' in text:
+        return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    return text
+
+
+class _PrimaryReader:
+    """Writes each package again as it is read, without what is no fact."""
+
+    def __init__(self) -> None:
+        self.out: list[str] = []
+        self.requirements: set[str] = set()
+        self.ids: dict[str, str] = {}
+        self.paths: dict[str, frozenset[str]] = {}
+        self._text: list[str] = []
+        self._kept: dict[str, str] = {}
+        self._version: dict[str, str] = {}
+        self._relations: list[str] = []
+        self._relation: list[str] = []
+        self._required = False
+        self._files: list[str] = []
+        self._listening = False
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if name == _RPM + "entry":
+            if self._required:
+                self.requirements.add(attributes["name"])
+            values = [f' {key}="{_escaped(attributes[key])}"' for key in _ENTRY if attributes.get(key)]
+            self._relation.append(f"<rpm:entry{''.join(values)}/>\n")
+        elif name in _LISTENED:
+            self._text.clear()
+            self._listening = True
+        elif name == _COMMON + "package":
+            self._kept, self._version = {}, {}
+            self._relations, self._files = [], []
+        elif name == _COMMON + "version":
+            self._version = attributes
+        elif name.startswith(_RPM):
+            self._relation = []
+            self._required = name[len(_RPM) :] != "provides"
+
+    def text(self, data: str) -> None:
+        if self._listening:
+            self._text.append(data)
+
+    def end(self, name: str) -> None:
+        if name in _LISTENED:
+            self._listening = False
+            text = "".join(self._text).strip()
+            if name == _COMMON + "file":
+                self._files.append(text)
+            else:
+                self._kept[_LISTENED[name]] = text
+        elif name.startswith(_RPM):
+            relation = name[len(_RPM) :]
+            if relation in _RELATIONS and self._relation:
+                self._relations += [f"<rpm:{relation}>\n", *self._relation, f"</rpm:{relation}>\n"]
+                self._relation = []
+        elif name == _COMMON + "package":
+            self._finish()
+
+    def _finish(self) -> None:
+        original = self._kept.get("checksum", "")
+        serial = f"{len(self.ids) + 1:064x}"
+        # An id that comes twice would join the file lists of two packages; the repository is at fault then.
+        if not original or original in self.ids or "name" not in self._kept or "ver" not in self._version:
+            raise DamagedError("has a package without name, version or an id of its own")
+        self.ids[original] = serial
+        self.paths[serial] = frozenset(self._files)
+        version = "".join(
+            f' {key}="{_escaped(self._version.get(key) or "0")}"' for key in ("epoch", "ver", "rel")
+        )
+        source = self._kept.get("sourcerpm", "")
+        self.out += [
+            f'<package type="rpm">\n<name>{_escaped(self._kept["name"])}</name>\n',
+            f"<arch>{_escaped(self._kept.get('arch', ''))}</arch>\n<version{version}/>\n",
+            f'<checksum type="sha256" pkgid="YES">{serial}</checksum>\n<format>\n',
+            f"<rpm:sourcerpm>{_escaped(source)}</rpm:sourcerpm>\n" if source else "",
+            *self._relations,
+            *(f"<file>{_escaped(one)}</file>\n" for one in self._files),
+            "</format>\n</package>\n",
+        ]
+
+
+_LISTENED = {
+    _COMMON + "name": "name",
+    _COMMON + "arch": "arch",
+    _COMMON + "checksum": "checksum",
+    _COMMON + "file": "file",
+    _RPM + "sourcerpm": "sourcerpm",
+}
+
+
+class _ListsReader:
+    """Keeps the wanted paths of each package."""
+
+    def __init__(self, wanted: set[str], primary: StrippedPrimary) -> None:
+        self.out: list[str] = []
+        self.count = 0
+        self._wanted = wanted
+        self._primary = primary
+        self._package: dict[str, str] = {}
+        self._version: dict[str, str] = {}
+        self._files: list[str] = []
+        self._text: list[str] = []
+        self._listening = False
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if name == _LISTS + "file":
+            self._text.clear()
+            self._listening = True
+        elif name == _LISTS + "package":
+            self._package = attributes
+            self._files = []
+        elif name == _LISTS + "version":
+            self._version = attributes
+
+    def text(self, data: str) -> None:
+        if self._listening:
+            self._text.append(data)
+
+    def end(self, name: str) -> None:
+        if name == _LISTS + "file":
+            self._listening = False
+            path = "".join(self._text).strip()
+            if path in self._wanted:
+                self._files.append(path)
+        elif name == _LISTS + "package":
+            self._finish()
+
+    def _finish(self) -> None:
+        serial = self._primary.ids.get(self._package.get("pkgid", ""))
+        if serial is None:
+            return
+        files = [one for one in self._files if one not in self._primary.paths[serial]]
+        if not files:
+            return
+        self.count += 1
+        version = "".join(
+            f' {key}="{_escaped(self._version.get(key) or "0")}"' for key in ("epoch", "ver", "rel")
+        )
+        name, arch = _escaped(self._package.get("name", "")), _escaped(self._package.get("arch", ""))
+        self.out += [
+            f'<package pkgid="{serial}" name="{name}" arch="{arch}">\n<version{version}/>\n',
+            *(f"<file>{_escaped(one)}</file>\n" for one in files),
+            "</package>\n",
+        ]
