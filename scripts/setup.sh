@@ -113,11 +113,13 @@ python_packages() {
 }
 
 if ! python=$(find_python); then
+    [ -z "${PPCDEPS_PYTHON:-}" ] ||
+        lack "PPCDEPS_PYTHON=$PPCDEPS_PYTHON is not a Python 3.11 or newer that can make environments"
     [ $family != unknown ] || lack "there is no Python 3.11 or newer with its venv and ensurepip modules; please install one"
     # shellcheck disable=SC2046  # package names are words
     want_packages $(python_packages) ||
         lack "there is no Python 3.11 or newer that can make environments; run: $(install_command) $(python_packages)"
-    python=$(find_python) || lack "no Python 3.11 or newer here; name one with PPCDEPS_PYTHON=/path/to/python3"
+    python=$(find_python) || lack "this system has no Python 3.11; name one with PPCDEPS_PYTHON=/path/to/python3"
 fi
 
 # --- libsolv ---------------------------------------------------------------------------------------------
@@ -185,6 +187,9 @@ fi
 
 # --- the environment -------------------------------------------------------------------------------------
 
+if [ -e "$venv" ] && ! [ -w "$venv" ]; then
+    lack "$venv belongs to somebody else; remove it, or run this as its owner"
+fi
 if ! { [ -x "$venv/bin/python" ] && is_new_enough "$venv/bin/python" && "$venv/bin/python" -m pip --version >/dev/null 2>&1; }; then
     say "making .venv with $("$python" --version)"
     "$python" -m venv --clear ${venv_options[@]+"${venv_options[@]}"} "$venv"
