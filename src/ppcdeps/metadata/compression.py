@@ -39,7 +39,12 @@ def open_stream(path: Path, *, limit: int | None = None) -> BinaryIO:
     """
     raw = path.open("rb")
     try:
-        return cast(BinaryIO, io.BufferedReader(_Bounded(_open_raw(raw), limit or DEFAULT_LIMIT), _BLOCK))
+        return cast(
+            BinaryIO,
+            io.BufferedReader(
+                _Bounded(_open_raw(raw), raw, DEFAULT_LIMIT if limit is None else limit), _BLOCK
+            ),
+        )
     except BaseException:
         raw.close()
         raise
@@ -138,8 +143,9 @@ class _Members(io.RawIOBase):
 class _Bounded(io.RawIOBase):
     """A stream that refuses to give more than ``limit`` bytes, and tells all damage in one way."""
 
-    def __init__(self, inner: io.RawIOBase | BinaryIO, limit: int) -> None:
+    def __init__(self, inner: io.RawIOBase | BinaryIO, raw: BinaryIO, limit: int) -> None:
         self._inner = inner
+        self._raw = raw
         self._left = limit
         self._limit = limit
 
@@ -169,4 +175,6 @@ class _Bounded(io.RawIOBase):
 
     def close(self) -> None:
         self._inner.close()
+        # A GzipFile leaves the file that it was given open.
+        self._raw.close()
         super().close()
