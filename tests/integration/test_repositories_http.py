@@ -5,7 +5,7 @@ intact.
 import gzip
 import hashlib
 import json
-import os
+import re
 import signal
 import socket
 import subprocess
@@ -201,15 +201,22 @@ def snapshot_of(cache: Cache) -> dict[str, bytes]:
     }
 
 
-def fetch(config: RepoConfig, cache: Cache, told: Told | None = None, **options: bool) -> RepoMetadata:
-    (metadata,) = fetch_repositories([config], cache, told or Told(), **options)
+def fetch(
+    config: RepoConfig,
+    cache: Cache,
+    told: Told | None = None,
+    *,
+    refresh: bool = False,
+    offline: bool = False,
+) -> RepoMetadata:
+    (metadata,) = fetch_repositories([config], cache, told or Told(), refresh=refresh, offline=offline)
     return metadata
 
 
-def fault_of(config: RepoConfig, cache: Cache, **options: bool) -> str:
+def fault_of(config: RepoConfig, cache: Cache, *, refresh: bool = False, offline: bool = False) -> str:
     """The one line of the RepositoryError that fetching ends with."""
     with pytest.raises(RepositoryError) as caught:
-        fetch(config, cache, **options)
+        fetch(config, cache, refresh=refresh, offline=offline)
     message = str(caught.value)
     assert "\n" not in message
     assert "repository test: " in message
@@ -301,7 +308,7 @@ def test_ensure_says_so_where_the_mirror_has_moved_on(mirror: Mirror, cache: Cac
     metadata = fetch(repo(mirror.url), cache)
     for path in mirror.folder.glob("repodata/*-filelists*"):
         path.unlink()
-    with pytest.raises(RepositoryError, match="filelists could not be fetched.*answers 404"):
+    with pytest.raises(RepositoryError, match=r"filelists could not be fetched.*answers 404"):
         ensure([metadata], ("filelists",), cache, Told())
 
 
@@ -352,8 +359,9 @@ def metalink(repomd: bytes, *urls: str, alternate: bytes | None = None) -> bytes
         for place, url in enumerate(urls)
     )
     return (
-        '<?xml version="1.0"?><metalink version="3.0" xmlns="http://www.metalinker.org/" xmlns:a="urn:a"><files>'
-        f'<file name="repomd.xml">{state(repomd)}{others}<resources>{links}</resources></file></files></metalink>'
+        '<?xml version="1.0"?><metalink version="3.0" xmlns="http://www.metalinker.org/" xmlns:a="urn:a">'
+        f'<files><file name="repomd.xml">{state(repomd)}{others}'
+        f"<resources>{links}</resources></file></files></metalink>"
     ).encode()
 
 
@@ -525,8 +533,6 @@ def test_a_repomd_that_is_none(body: bytes, reason: str, mirror: Mirror, cache: 
     before = snapshot_of(cache)
     mirror.answers["repomd.xml"] = send(body)
     message = fault_of(repo(mirror.url), cache, refresh=True)
-    import re
-
     assert re.search(reason, message)
     assert snapshot_of(cache) == before
     assert fetch(repo(mirror.url), cache, offline=True) == first
@@ -547,8 +553,6 @@ def test_a_repomd_that_is_none(body: bytes, reason: str, mirror: Mirror, cache: 
 def test_a_file_that_is_not_the_announced_one(
     kind: str, spoil: Callable[[bytes], bytes] | None, reason: str, mirror: Mirror, cache: Cache
 ) -> None:
-    import re
-
     first = fetch(repo(mirror.url), cache)
     # A new state, whose file is broken: the old state must survive.
     write_repository(mirror.folder, mark="two" * 30)
@@ -681,8 +685,7 @@ def test_a_full_disk_keeps_the_old_state(tmp_path: Path) -> None:
         cache = Cache.open(place / "cache")
         first = fetch(repo(folder.as_uri()), cache)
         repodata = folder / "repodata"
-        opened = (PRIMARY % "big").encode() + b"\n" * 10 + os.urandom(0)
-        packed = opened + b" " * 2_000_000
+        packed = (PRIMARY % "big").encode() + b" " * 2_000_000
         (repodata / "primary.xml").write_bytes(packed)
         write_repomd(repodata, [record_of("primary", packed, packed, "repodata/primary.xml")])
         before = snapshot_of(cache)

@@ -1,0 +1,281 @@
+"""`.repo` files and what the command line lays over them."""
+
+from pathlib import Path
+
+import pytest
+
+from ppcdeps.metadata.repofile import (
+    apply_overrides,
+    parse_repo_text,
+    read_repo_directory,
+    read_repo_file,
+    repo_from_path,
+    select_repositories,
+)
+from ppcdeps.model.errors import ConfigError, UsageError
+from ppcdeps.model.reporter import Silence
+from ppcdeps.model.repository import RepoConfig, Side
+
+VARIABLES = {"releasever": "9", "basearch": "ppc64le", "arch": "ppc64le"}
+
+
+class Told(Silence):
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+def parse(text: str, told: Told | None = None) -> tuple[RepoConfig, ...]:
+    return parse_repo_text(text, "my.repo", VARIABLES, Side.TARGET, told or Told())
+
+
+def faults_of(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    return [line.strip() for line in str(caught.value).splitlines()]
+
+
+def test_every_option_that_changes_an_answer() -> None:
+    (config,) = parse(
+        """
+# a comment
+[full]
+name = Full $releasever
+baseurl = http://one.example/$releasever/$basearch/, http://two.example/
+    https://three.example/  file:///four
+mirrorlist=http://list.example/?arch=$basearch
+metalink=https://link.example/
+enabled=No
+priority=10
+cost=500
+excludepkgs=a*, b
+  c
+includepkgs=d
+module_hotfixes=true
+gpgcheck=1
+repo_gpgcheck=on
+gpgkey=file:///key /etc/pki/other, https://k.example/
+skip_if_unavailable=True
+metadata_expire=6h
+proxy=http://proxy.example:3128
+proxy_username=u@x
+proxy_password=p/w
+username=me
+password=secret
+sslverify=0
+sslcacert=/ca
+sslclientcert=/cert
+sslclientkey=/key
+timeout=1m
+retries=3
+"""
+    )
+    assert config == RepoConfig(
+        id="full",
+        side=Side.TARGET,
+        name="Full 9",
+        baseurl=(
+            "http://one.example/9/ppc64le/",
+            "http://two.example/",
+            "https://three.example/",
+            "file:///four",
+        ),
+        mirrorlist="http://list.example/?arch=ppc64le",
+        metalink="https://link.example/",
+        enabled=False,
+        priority=10,
+        cost=500,
+        excludepkgs=("a*", "b", "c"),
+        includepkgs=("d",),
+        module_hotfixes=True,
+        gpgcheck=True,
+        repo_gpgcheck=True,
+        gpgkey=("file:///key", "file:///etc/pki/other", "https://k.example/"),
+        skip_if_unavailable=True,
+        metadata_expire=21600,
+        proxy="http://u%40x:p%2Fw@proxy.example:3128",
+        username="me",
+        password="secret",
+        sslverify=False,
+        sslcacert="/ca",
+        sslclientcert="/cert",
+        sslclientkey="/key",
+        timeout=60.0,
+        retries=3,
+        origin="my.repo [full]",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("never", None), ("-1", None), ("0", 0), ("90", 90), ("48h", 172800), ("2d", 172800)],
+)
+def test_metadata_expire(text: str, seconds: int | None) -> None:
+    (config,) = parse(f"[a]\nbaseurl=/a\nmetadata_expire={text}")
+    assert config.metadata_expire == seconds
+    assert config.baseurl == ("file:///a",)
+
+
+def test_main_gives_defaults_and_its_exclusions_count_too() -> None:
+    text = "[main]\nbest=1\ntimeout=5\ngpgcheck=1\nexcludepkgs=x\npriority=3\n"
+    one, two = parse(f"{text}[a]\nbaseurl=/a\nexclude=y\n[b]\nbaseurl=/b\ngpgcheck=0\n")
+    assert (one.timeout, one.gpgcheck, one.excludepkgs, one.priority) == (5.0, True, ("x", "y"), 99)
+    assert (two.timeout, two.gpgcheck, two.excludepkgs) == (5.0, False, ("x",))
+
+
+def test_an_unknown_option_is_named_with_the_one_that_was_meant() -> None:
+    told = Told()
+    parse("[a]\nbaseurl=/a\nbasurl=/b\nfastestmirror=1\nquite_other=1\n", told)
+    assert told.warnings == [
+        'my.repo [a]: unknown option "basurl" is ignored; did you mean "baseurl"?',
+        'my.repo [a]: unknown option "quite_other" is ignored',
+    ]
+
+
+def test_a_repository_without_url_is_an_error_that_names_file_and_section() -> None:
+    assert faults_of("[a]\nname=x\n") == [
+        "my.repo [a]: has no baseurl, mirrorlist or metalink: nothing says where the repository is"
+    ]
+
+
+def test_one_that_is_off_may_be_unfinished() -> None:
+    (config,) = parse("[a]\nenabled=0\nbaseurl=http://$unset/\n")
+    assert not config.enabled
+
+
+def test_all_faults_of_a_file_are_told_at_once() -> None:
+    assert faults_of(_FAULTY) == [
+        "my.repo has 10 faults",
+        "line 2: 'stray' comes before any section",
+        "[a]: is there twice (line 7)",
+        "line 9: '[b' is no section heading",
+        "line 11: 'no equals' is neither a section nor option=value",
+        "[a]: baseurl has 'ftp://x/', which is no http, https or file URL",
+        "[a]: enabled is to be a boolean (1, yes, true, on or 0, no, false, off), not 'perhaps'",
+        "[a]: retries is to be 0 or more, not '-1'",
+        "[c]: has no baseurl, mirrorlist or metalink: nothing says where the repository is",
+        "[d]: its address has $host, which is not set (a vars directory or an option can set it)",
+        "[bad id]: is not a repository id (letters, digits, - _ . :)",
+    ]
+
+
+_FAULTY = """
+stray=1
+[a]
+baseurl=ftp://x/
+enabled=perhaps
+retries=-1
+[a]
+name=again
+[b
+[c]
+no equals
+[d]
+baseurl=http://$host/
+[bad id]
+baseurl=/x
+"""
+
+
+def test_credentials_in_a_bad_url_are_not_shown() -> None:
+    (line,) = faults_of("[a]\nbaseurl=ftp://me:secret@x/\n")
+    assert "secret" not in line
+    (line,) = faults_of("[a]\nbaseurl=/a\nproxy=http://\n")
+    assert "proxy is to be the URL" in line
+
+
+def test_a_file_that_is_not_text(tmp_path: Path) -> None:
+    path = tmp_path / "x.repo"
+    path.write_bytes(b"[a]\nname=\xff\n")
+    with pytest.raises(ConfigError, match=r"x\.repo is not UTF-8 text"):
+        read_repo_file(path, {}, Side.TARGET, Silence())
+    with pytest.raises(ConfigError, match=r"none\.repo cannot be read: No such file"):
+        read_repo_file(tmp_path / "none.repo", {}, Side.TARGET, Silence())
+
+
+def test_a_directory_is_read_by_name_and_the_first_of_two_wins(tmp_path: Path) -> None:
+    (tmp_path / "b.repo").write_text("[one]\nbaseurl=/b\n[two]\nbaseurl=/b\n")
+    (tmp_path / "a.repo").write_text("\ufeff[one]\nbaseurl=/a\n")
+    (tmp_path / "c.repo.rpmsave").write_text("nonsense")
+    told = Told()
+    configs = read_repo_directory(tmp_path, {}, Side.REFERENCE, told)
+    assert [(c.id, c.baseurl, c.side) for c in configs] == [
+        ("one", ("file:///a",), Side.REFERENCE),
+        ("two", ("file:///b",), Side.REFERENCE),
+    ]
+    assert len(told.warnings) == 1
+    assert "b.repo [one]" in told.warnings[0]
+
+
+def test_a_directory_tells_the_faults_of_all_its_files(tmp_path: Path) -> None:
+    (tmp_path / "a.repo").write_text("[one]\n")
+    (tmp_path / "b.repo").write_text("[two]\n")
+    with pytest.raises(ConfigError) as caught:
+        read_repo_directory(tmp_path, {}, Side.TARGET, Silence())
+    assert "a.repo [one]" in str(caught.value)
+    assert "b.repo [two]" in str(caught.value)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_repo_directory(tmp_path / "none", {}, Side.TARGET, Silence())
+
+
+# The command line -------------------------------------------------------------------------------------------
+
+
+def three() -> tuple[RepoConfig, ...]:
+    return parse("[el-base]\nbaseurl=/b\n[el-app]\nbaseurl=/a\nenabled=0\n[epel]\nbaseurl=/e\n")
+
+
+def test_setopt_takes_globs_and_later_ones_win() -> None:
+    base, app, epel = apply_overrides(
+        three(), ["el-*.priority=5", "el-app.priority=1", "timeout=3", "epel.baseurl=/$basearch"], VARIABLES
+    )
+    assert (base.priority, app.priority, epel.priority) == (5, 1, 99)
+    assert {one.timeout for one in (base, app, epel)} == {3.0}
+    assert epel.baseurl == ("file:///ppc64le",)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("epel.prioritty=1", 'unknown option "prioritty"; did you mean "priority"?'),
+        ("epal.priority=1", 'no repository matches "epal"; did you mean "epel"?'),
+        ("epel.priority=x", "priority is to be a whole number"),
+        ("epel", "ID.option=value"),
+    ],
+)
+def test_setopt_that_cannot_be(option: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        apply_overrides(three(), [option], {})
+    assert message in str(caught.value)
+
+
+def test_enable_wins_over_disable() -> None:
+    configs = select_repositories(three(), disable=["*"], enable=["el-*,epel"])
+    assert [one.enabled for one in configs] == [True, True, True]
+    assert [one.enabled for one in select_repositories(three(), disable=["e*"])] == [False, False, False]
+
+
+def test_only_what_is_named() -> None:
+    assert [one.enabled for one in select_repositories(three(), only=["el-app"])] == [False, True, False]
+    with pytest.raises(UsageError, match="--repo: no repository matches"):
+        select_repositories(three(), only=["nothing"])
+
+
+def test_repofrompath_takes_urls_and_paths(tmp_path: Path) -> None:
+    config = repo_from_path("one,http://x.example/a,b/", Side.TARGET)
+    assert config.baseurl == ("http://x.example/a,b/",)
+    odd = tmp_path / "with space"
+    odd.mkdir()
+    local = repo_from_path(f"two,{odd}", Side.REFERENCE, option_name="--reference")
+    assert local.baseurl == (f"file://{tmp_path}/with%20space/",)
+    assert (local.side, local.origin) == (Side.REFERENCE, "--reference")
+
+
+@pytest.mark.parametrize(
+    "option", ["nothing", ",http://x/", "id,", "a b,http://x/", "x,ftp://x/", "x,/no/such"]
+)
+def test_repofrompath_that_cannot_be(option: str) -> None:
+    with pytest.raises(UsageError, match="--repofrompath"):
+        repo_from_path(option, Side.TARGET)
