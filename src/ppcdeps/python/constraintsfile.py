@@ -1,0 +1,127 @@
+"""A constraints file: what pip's format says about the versions of distributions, for one target."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ppcdeps.model.errors import ConfigError
+from ppcdeps.python.environment import TargetEnvironment
+from ppcdeps.python.names import normalise
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """What one distribution may be. ``url`` is set for a direct reference, ``where`` is file and line."""
+
+    name: str
+    specifier: "SpecifierSet"
+    where: str
+    url: str = ""
+
+    @property
+    def pin(self) -> str:
+        """The version, where the constraint allows exactly one; else empty."""
+        for each in self.specifier:
+            if each.operator == "===" or (each.operator == "==" and not each.version.endswith(".*")):
+                return each.version
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """The constraints of a file by normalised name.
+
+    ``elsewhere`` are the names that the file constrains only where the target is not (another Python, say).
+    """
+
+    origin: str = ""
+    by_name: Mapping[str, Constraint] = field(default_factory=dict)
+    elsewhere: tuple[str, ...] = ()
+
+    def pins(self) -> dict[str, str]:
+        """Name and version of everything that is held to one version."""
+        return {name: each.pin for name, each in sorted(self.by_name.items()) if each.pin}
+
+
+NO_CONSTRAINTS = Constraints()
+
+
+def read_constraints(path: Path, environment: TargetEnvironment, *, shown: str | None = None) -> Constraints:
+    """Read a constraints file for the target.
+
+    ``shown`` is how messages call the file. Raises ConfigError with every fault of the file: lines that are
+    no constraint, and names that are pinned twice to different versions where both lines hold for the target.
+    """
+    name = shown or str(path)
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        reason = getattr(fault, "strerror", None) or fault
+        raise ConfigError(f"the constraints file {name} cannot be read: {reason}") from None
+    return parse_constraints(text, environment, origin=name)
+
+
+def parse_constraints(text: str, environment: TargetEnvironment, *, origin: str) -> Constraints:
+    """Like ``read_constraints``, from the file's text."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    found: dict[str, Constraint] = {}
+    elsewhere: dict[str, None] = {}
+    faults: list[str] = []
+    for number, line in _logical_lines(text):
+        where = f"{origin}:{number}"
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement as fault:
+            faults.append(f"{where}: {line!r} is no constraint ({str(fault).splitlines()[0]})")
+            continue
+        name = normalise(requirement.name)
+        if requirement.extras:
+            faults.append(f"{where}: {line!r} names extras, which pip does not allow in constraints")
+            continue
+        if not environment.holds(requirement.marker):
+            elsewhere[name] = None
+            continue
+        faults.extend(_merged(found, name, requirement, where))
+    if faults:
+        raise ConfigError(f"the constraints file {origin} cannot be used", faults=tuple(faults))
+    return Constraints(origin, found, tuple(sorted(set(elsewhere) - set(found))))
+
+
+def _merged(found: dict[str, Constraint], name: str, requirement: "Requirement", where: str) -> list[str]:
+    fresh = Constraint(name, requirement.specifier, where, requirement.url or "")
+    known = found.get(name)
+    if known is None:
+        found[name] = fresh
+        return []
+    if (known.pin and fresh.pin and known.pin != fresh.pin) or known.url != fresh.url:
+        return [
+            f"{where}: {name} is held to {fresh.url or requirement.specifier}, and {known.where} holds it to "
+            f"{known.url or known.specifier}: keep one of the two"
+        ]
+    found[name] = Constraint(name, known.specifier & fresh.specifier, known.where, known.url)
+    return []
+
+
+def _logical_lines(text: str) -> list[tuple[int, str]]:
+    lines: list[tuple[int, str]] = []
+    pending, start = "", 0
+    for number, raw in enumerate(text.splitlines(), 1):
+        # A hash begins a comment at the line's beginning or after a blank; within a URL it does not.
+        body = "" if raw.lstrip().startswith("#") else raw.partition(" #")[0]
+        start = start or number
+        pending += body.rstrip()
+        if pending.endswith("\\"):
+            pending = pending[:-1] + " "
+            continue
+        line = pending.partition(" --hash")[0].strip()
+        # Options such as --index-url in a constraints file are not ours to follow.
+        if line and not line.startswith("-"):
+            lines.append((start, line))
+        pending, start = "", 0
+    return lines

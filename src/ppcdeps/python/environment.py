@@ -1,0 +1,161 @@
+"""The target's interpreter as markers and wheel tags see it. Nothing of the running interpreter enters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.target import PythonEnvironment
+
+if TYPE_CHECKING:
+    from packaging.tags import Tag
+    from packaging.version import Version
+
+_OLDEST_GLIBC = {"ppc64le": (2, 17), "x86_64": (2, 5), "aarch64": (2, 17), "s390x": (2, 17)}
+"""The first manylinux profile of each machine. On ppc64le it is the first glibc that the port has."""
+_LEGACY_PROFILES = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinux1"}
+_LEGACY_MACHINES = {"manylinux2010": frozenset({"x86_64"}), "manylinux1": frozenset({"x86_64"})}
+
+
+@dataclass(frozen=True)
+class TargetEnvironment:
+    """What a marker evaluates to and which wheels are installable, on the target.
+
+    ``python`` is the full version; ``machine`` is what ``platform.machine()`` says there.
+    """
+
+    python: str
+    glibc: tuple[int, int]
+    machine: str = "ppc64le"
+    implementation: str = "cpython"
+    _verdicts: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, python: PythonEnvironment, machine: str = "ppc64le") -> "TargetEnvironment":
+        """The environment of a target. Raises ConfigError where its Python is not one that can be
+        described.
+        """
+        from packaging.version import InvalidVersion, Version
+
+        try:
+            version = Version(python.version)
+        except InvalidVersion:
+            raise ConfigError(
+                f"the target's Python version {python.version!r} is not a version",
+                hint="write it like 3.9.25",
+            ) from None
+        if len(version.release) < 3:
+            # To pip, and to `Requires-Python: >=3.9.2`, 3.9 is 3.9.0.
+            raise ConfigError(
+                f"the target's Python version {python.version} lacks its last number",
+                hint="write it in full, like 3.9.25: a bare 3.9 means 3.9.0",
+            )
+        if python.implementation != "cpython":
+            raise ConfigError(
+                f"Python implementation {python.implementation!r} is not supported", hint="use cpython"
+            )
+        return cls(python.version, python.glibc, machine)
+
+    @property
+    def python_tag(self) -> str:
+        """Major and minor number: ``3.9``."""
+        return ".".join(self.python.split(".")[:2])
+
+    @cached_property
+    def version(self) -> "Version":
+        """The full Python version, comparable."""
+        from packaging.version import Version
+
+        return Version(self.python)
+
+    @cached_property
+    def markers(self) -> Mapping[str, str]:
+        """The environment of PEP 508. What the release of a kernel would say is empty: no plan may rest on
+        it.
+        """
+        return {
+            "implementation_name": self.implementation,
+            "implementation_version": self.python,
+            "os_name": "posix",
+            "platform_machine": self.machine,
+            "platform_python_implementation": "CPython",
+            "platform_release": "",
+            "platform_system": "Linux",
+            "platform_version": "",
+            "python_full_version": self.python,
+            "python_version": self.python_tag,
+            "sys_platform": "linux",
+        }
+
+    def holds(self, marker: object, extras: tuple[str, ...] = ()) -> bool:
+        """Whether a ``packaging`` marker (or None) holds on the target, for one of ``extras`` or
+        without any.
+        """
+        if marker is None:
+            return True
+        text = str(marker)
+        if "extra" not in text:
+            extras = ()
+        key = f"{text}\0{','.join(extras)}"
+        known = self._verdicts.get(key)
+        if known is None:
+            known = any(self._evaluate(marker, extra) for extra in extras or ("",))
+            self._verdicts[key] = known
+        return known
+
+    def _evaluate(self, marker: object, extra: str) -> bool:
+        from packaging.markers import Marker
+
+        assert isinstance(marker, Marker)
+        return marker.evaluate({**self.markers, "extra": extra})
+
+    @cached_property
+    def platforms(self) -> tuple[str, ...]:
+        """Platform tags from the best on: the target's glibc down to the oldest profile, then plain linux."""
+        major, minor = self.glibc
+        oldest = _OLDEST_GLIBC.get(self.machine, (2, 17))
+        names = []
+        for each in range(minor, oldest[1] - 1, -1):
+            names.append(f"manylinux_{major}_{each}_{self.machine}")
+            legacy = _LEGACY_PROFILES.get((major, each))
+            if legacy and self.machine in _LEGACY_MACHINES.get(legacy, {self.machine}):
+                names.append(f"{legacy}_{self.machine}")
+        # Not allowed on public indexes; what people build for themselves carries it.
+        names.append(f"linux_{self.machine}")
+        return tuple(names)
+
+    @cached_property
+    def tags(self) -> tuple["Tag", ...]:
+        """Every wheel tag that installs on the target, the best first."""
+        from packaging.tags import compatible_tags, cpython_tags
+
+        release = tuple(int(part) for part in self.python.split(".")[:2])
+        interpreter = f"cp{release[0]}{release[1]}"
+        # Without abis, packaging would ask the running interpreter for its own.
+        own = cpython_tags(release, abis=[interpreter], platforms=self.platforms)
+        shared = compatible_tags(release, interpreter, platforms=self.platforms)
+        return tuple(dict.fromkeys((*own, *shared)))
+
+    @cached_property
+    def _ranks(self) -> Mapping[str, int]:
+        return {str(tag): rank for rank, tag in enumerate(self.tags)}
+
+    def rank(self, tags: str) -> int | None:
+        """How good a wheel is for the target, lower is better; None where it does not install.
+
+        ``tags`` is the end of a wheel's file name, compressed sets included:
+        ``cp36.cp37-abi3-linux_ppc64le``.
+        """
+        parts = tags.split("-")
+        if len(parts) != 3:
+            return None
+        interpreters, abis, platforms = (part.split(".") for part in parts)
+        found = [
+            rank
+            for interpreter in interpreters
+            for abi in abis
+            for platform in platforms
+            if (rank := self._ranks.get(f"{interpreter}-{abi}-{platform}".lower())) is not None
+        ]
+        return min(found, default=None)

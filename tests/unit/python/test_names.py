@@ -1,0 +1,87 @@
+"""From RPM capabilities to distributions."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.version import Version
+
+from ppcdeps.python.names import (
+    Wanted,
+    normalise,
+    provided_distribution,
+    python_version,
+    rpm_version,
+    wanted_by,
+)
+
+
+@pytest.mark.parametrize(
+    ("requirement", "wanted"),
+    [
+        ("python3dist(oslo.utils)", Wanted("oslo-utils", python="3")),
+        ("python3.9dist(oslo-utils) >= 4.5", Wanted("oslo-utils", (), ">=4.5", python="3.9")),
+        ("python3.9dist(requests[security,socks])", Wanted("requests", ("security", "socks"), python="3.9")),
+        (
+            "(python3.9dist(oslo.config) >= 2:5.2 with python3.9dist(oslo.config) < 6~~)",
+            Wanted("oslo-config", (), ">=5.2,<6", python="3.9"),
+        ),
+        ("python3-yaml >= 5.4-1.el9", Wanted("pyyaml", (), ">=5.4", python="3")),
+        ("python3-novaclient", Wanted("python-novaclient", python="3")),
+        ("python3-oslo-config >= 2:8.8.0", Wanted("oslo-config", (), ">=8.8.0", certain=False, python="3")),
+        ("python3-requests+socks", Wanted("requests", ("socks",), certain=False, python="3")),
+        ("python3.11-six = 1.16.0-1.el9", Wanted("six", (), "==1.16.0", certain=False, python="3.11")),
+    ],
+)
+def test_a_python_requirement_names_its_distribution(requirement: str, wanted: Wanted) -> None:
+    assert wanted_by(requirement) == wanted
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    [
+        "libvirt-libs",
+        "python3",
+        "python(abi) = 3.9",
+        "python3-libs",
+        "python3-nova-tests",
+        "python3-oslo-messaging-doc",
+        "python3-solv",
+        "libpython3.9.so.1.0()(64bit)",
+        "/usr/bin/python3",
+        "(python3dist(a) with python3dist(b))",
+        "(python3dist(a) if python3dist(b))",
+    ],
+)
+def test_what_is_no_importable_distribution_stays_an_rpm(requirement: str) -> None:
+    assert wanted_by(requirement) is None
+
+
+def test_spelling_does_not_matter() -> None:
+    assert normalise("Oslo_Utils") == normalise("oslo.utils") == normalise("oslo--utils") == "oslo-utils"
+
+
+def test_a_provide_states_name_and_version() -> None:
+    assert provided_distribution("python3.9dist(oslo.utils) = 4.12.1") == ("oslo-utils", "4.12.1")
+    assert provided_distribution("python3dist(x) = 3~rc1") == ("x", "3rc1")
+
+
+@pytest.mark.parametrize(
+    "provide", ["python3dist(x)", "python3dist(x[a]) = 1", "python3-x = 1-1", "libx = 1"]
+)
+def test_other_provides_state_no_distribution(provide: str) -> None:
+    assert provided_distribution(provide) is None
+
+
+@given(
+    st.tuples(st.integers(0, 99), st.integers(0, 99), st.integers(0, 9)),
+    st.sampled_from(["", "a1", "b2", "rc3"]),
+    st.sampled_from(["", ".post2"]),
+)
+def test_versions_go_to_rpm_and_back(release: tuple[int, int, int], pre: str, post: str) -> None:
+    version = ".".join(map(str, release)) + pre + (post if not pre else "")
+    assert Version(python_version(rpm_version(version))) == Version(version)
+
+
+def test_a_pre_release_is_older_to_rpm_too() -> None:
+    assert rpm_version("3.0rc1") == "3.0~rc1"
+    assert rpm_version("1.0.dev3") == "1.0~~dev3"
