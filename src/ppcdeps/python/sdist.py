@@ -1,0 +1,159 @@
+"""What lies in a source archive, read as a stream of members: nothing is unpacked, nothing is run."""
+
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, BinaryIO, cast
+
+from ppcdeps.model.errors import RepositoryError
+
+MEMBER_LIMIT = 200_000
+OPEN_LIMIT = 2 * 1024**3
+"""Bytes that an archive may open to. The largest sdists of public indexes open to some 500 MB."""
+_TEXT_LIMIT = 4 * 1024**2
+_HIGHEST_RATIO = 400
+_ALWAYS_ALLOWED = 64 * 1024**2
+
+_Member = tuple[str, Callable[[], bytes] | None]
+"""A path, and how to read it; None for what is no regular file."""
+
+_KEPT_AT_TOP = frozenset(
+    {"PKG-INFO", "setup.py", "setup.cfg", "pyproject.toml", "Cargo.toml", "meson.build", "CMakeLists.txt"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SdistContents:
+    """The member paths below the archive's one top folder, sorted, and the texts that say how it is built.
+
+    ``texts`` has the top-level build files, ``requires.txt`` of the egg-info and every ``meson.build``, by
+    path.
+    """
+
+    paths: tuple[str, ...]
+    texts: Mapping[str, str]
+
+
+def read_sdist(path: Path, filename: str) -> SdistContents:
+    """Read the archive at ``path``, which its index calls ``filename``.
+
+    Raises RepositoryError where it is damaged, opens to far more than it is (a zip bomb), or holds a path
+    that is absolute or climbs out of its folder.
+    """
+    size = path.stat().st_size
+    limit = min(OPEN_LIMIT, max(_ALWAYS_ALLOWED, size * _HIGHEST_RATIO))
+    try:
+        members = _zip_members(path, limit) if filename.endswith(".zip") else _tar_members(path, limit)
+        return _collected(members, filename)
+    except _TooLarge as fault:
+        raise RepositoryError(
+            f"{filename} has {size} bytes and {fault}: it looks like a decompression bomb and is not read",
+            hint="pin another version in the constraints file",
+        ) from None
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as fault:
+        raise RepositoryError(f"{filename} is a damaged archive ({fault})") from None
+
+
+class _TooLarge(Exception):  # noqa: N818 - translated where it is raised
+    pass
+
+
+def _collected(members: Iterator[_Member], filename: str) -> SdistContents:
+    paths: list[str] = []
+    texts: dict[str, str] = {}
+    for count, (name, read) in enumerate(members):
+        if count >= MEMBER_LIMIT:
+            raise _TooLarge(f"more than {MEMBER_LIMIT} members")
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or "\\" in name:
+            raise RepositoryError(
+                f"{filename} holds the path {name!r}, which leads out of its folder: it is not read",
+                hint="do not install it; pin another version in the constraints file",
+            )
+        if read is None or len(path.parts) < 2:
+            continue
+        inner = "/".join(path.parts[1:])
+        paths.append(inner)
+        if _is_kept(inner) and inner not in texts:
+            texts[inner] = read().decode("utf-8", errors="replace")
+    return SdistContents(tuple(sorted(paths)), texts)
+
+
+def _is_kept(inner: str) -> bool:
+    return (
+        inner in _KEPT_AT_TOP
+        or inner.endswith((".egg-info/requires.txt", "/meson.build"))
+        or (inner.count("/") <= 2 and inner.endswith("/Cargo.toml"))
+    )
+
+
+def _tar_members(path: Path, limit: int) -> Iterator[_Member]:
+    # Stream mode: headers are met while decompressing, so that the limit holds whatever they claim.
+    with path.open("rb") as raw:
+        opened = _Limited(_decompressed(raw), limit)
+        with tarfile.open(fileobj=cast(IO[bytes], opened), mode="r|") as archive:
+            for member in archive:
+                if member.size > limit:
+                    raise _TooLarge(f"a member of {member.size} bytes")
+                if not member.isfile():
+                    yield member.name, None
+                    continue
+                yield member.name, lambda member=member: _tar_text(archive, member)  # type: ignore[misc]
+
+
+def _tar_text(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    stream = archive.extractfile(member)
+    return stream.read(_TEXT_LIMIT) if stream is not None else b""
+
+
+def _decompressed(raw: BinaryIO) -> BinaryIO:
+    import bz2
+    import gzip
+    import lzma
+
+    head = raw.read(6)
+    raw.seek(0)
+    if head.startswith(b"\x1f\x8b"):
+        return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
+    if head.startswith(b"BZh"):
+        return cast(BinaryIO, bz2.BZ2File(raw))
+    if head.startswith(b"\xfd7zXZ\x00"):
+        return cast(BinaryIO, lzma.LZMAFile(raw))
+    return raw
+
+
+class _Limited:
+    """A stream that refuses to go on after so many bytes."""
+
+    def __init__(self, stream: BinaryIO, limit: int) -> None:
+        self._stream = stream
+        self._left = limit
+        self._limit = limit
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise _TooLarge(f"opens to more than {self._limit} bytes")
+        return data
+
+
+def _zip_members(path: Path, limit: int) -> Iterator[_Member]:
+    with zipfile.ZipFile(path) as archive:
+        declared = sum(member.file_size for member in archive.infolist())
+        if declared > limit:
+            raise _TooLarge(f"opens to {declared} bytes")
+        for member in archive.infolist():
+            if member.is_dir():
+                yield member.filename, None
+                continue
+            yield member.filename, lambda member=member: _zip_text(archive, member)  # type: ignore[misc]
+
+
+def _zip_text(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    # Never more than the limit, whatever the directory of the archive claims.
+    with archive.open(member) as stream:
+        return stream.read(_TEXT_LIMIT)
