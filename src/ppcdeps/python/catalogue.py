@@ -1,0 +1,167 @@
+"""Releases that could be installed on the target, with their metadata: what an index offers, seen from
+there.
+"""
+
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urldefrag, urlsplit
+
+from ppcdeps.model.errors import ConfigError, PpcdepsError
+from ppcdeps.python.distmetadata import DistMetadata, read_metadata
+from ppcdeps.python.environment import TargetEnvironment
+from ppcdeps.python.index import Index, IndexFile, Project, version_in
+from ppcdeps.python.names import normalise
+
+if TYPE_CHECKING:
+    from packaging.version import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One version with the files that the target could use: compatible wheels and source distributions.
+
+    ``others`` are wheels for other machines, from which metadata may be read. ``yanked`` is the reason, or
+    empty.
+    """
+
+    name: str
+    version: "Version"
+    text: str
+    files: tuple[IndexFile, ...]
+    others: tuple[IndexFile, ...] = ()
+    yanked: str = ""
+    url: str = ""
+    """Set for a direct reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The releases of a distribution, the newest first, and why others are not among them (version:
+    reason).
+    """
+
+    name: str
+    index: str
+    releases: tuple[Release, ...]
+    unusable: Mapping[str, str] = field(default_factory=dict)
+
+
+class Catalogue:
+    """Offers and metadata for one target, each determined once. Safe for threads."""
+
+    def __init__(self, index: Index, environment: TargetEnvironment) -> None:
+        self.index = index
+        self.environment = environment
+        self._guard = threading.Lock()
+        self._offers: dict[str, Offer] = {}
+        self._metadata: dict[str, Future[DistMetadata]] = {}
+        self._python_verdicts: dict[str, bool] = {}
+
+    def offer(self, name: str) -> Offer:
+        """What the index has of ``name``. Raises RepositoryError where the index cannot be read."""
+        known = self._offers.get(name)
+        if known is None:
+            known = self._usable(self.index.project(name))
+            self._offers[name] = known
+        return known
+
+    def direct(self, name: str, url: str) -> Release:
+        """The release that a direct reference (``name @ url``) means.
+
+        Raises ConfigError where the URL is not one of a wheel or sdist whose name states its version.
+        """
+        from packaging.version import InvalidVersion, Version
+
+        plain, fragment = urldefrag(url)
+        parts = urlsplit(plain)
+        if parts.scheme not in ("http", "https", "file"):
+            raise ConfigError(
+                f"{name} @ {url}: what a version control system holds cannot be known without running it",
+                hint="refer to a wheel or sdist, or pin a released version",
+            )
+        filename = unquote(parts.path.rpartition("/")[2])
+        text = version_in(filename, name)
+        try:
+            version = Version(text)
+        except InvalidVersion:
+            raise ConfigError(
+                f"{name} @ {url}: the file's name does not say that it is a wheel or sdist of {name}",
+                hint="refer to a file named as the packaging specifications say",
+            ) from None
+        algorithm, _, digest = fragment.partition("&")[0].partition("=")
+        hashes = {algorithm: digest.lower()} if algorithm in ("sha256", "sha384", "sha512") else {}
+        file = IndexFile(filename, plain, text, hashes)
+        if file.is_wheel and self.environment.rank(file.tags) is None:
+            raise ConfigError(f"{name} @ {url}: the wheel does not install on {self.environment.machine}")
+        return Release(name, version, text, (file,), url=url)
+
+    def metadata(self, release: Release) -> DistMetadata:
+        """The release's metadata, read once. Raises RepositoryError."""
+        return self.metadata_later(release).result()
+
+    def metadata_later(self, release: Release) -> "Future[DistMetadata]":
+        """The same as a future. Whoever asks first does the work, in its own thread."""
+        key = f"{release.name} {release.text} {release.url}"
+        with self._guard:
+            known = self._metadata.get(key)
+            if known is not None:
+                return known
+            future: Future[DistMetadata] = Future()
+            self._metadata[key] = future
+        try:
+            found = read_metadata(self.index, (*release.files, *release.others), self.environment)
+            if normalise(found.name) != release.name and not release.files[0].is_wheel:
+                # The file's name said so too; only case and separators may differ.
+                raise ConfigError(f"{release.files[0].filename} says of itself that it is {found.name}")
+            future.set_result(found)
+        except BaseException as fault:
+            future.set_exception(fault)
+        return future
+
+    def allows_python(self, requires_python: str) -> bool:
+        """Whether a Requires-Python holds for the target. One that cannot be parsed is passed over, as pip
+        does.
+        """
+        if not requires_python:
+            return True
+        known = self._python_verdicts.get(requires_python)
+        if known is None:
+            from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+            try:
+                known = SpecifierSet(requires_python).contains(self.environment.version, prereleases=True)
+            except InvalidSpecifier:
+                known = True
+            self._python_verdicts[requires_python] = known
+        return known
+
+    def _usable(self, project: Project) -> Offer:
+        releases = []
+        unusable: dict[str, str] = {}
+        for version, text in project.versions():
+            wheels, sdists, others, reasons = [], [], [], []
+            for file in project.files[text]:
+                if not self.allows_python(file.requires_python):
+                    reasons.append(f"requires Python {file.requires_python}")
+                elif not file.is_wheel:
+                    sdists.append(file)
+                elif self.environment.rank(file.tags) is not None:
+                    wheels.append(file)
+                else:
+                    others.append(file)
+            if not wheels and not sdists:
+                unusable[text] = reasons[0] if reasons else "has wheels for other machines and no source"
+                continue
+            files = (*wheels, *sdists)
+            yanked = files[0].yanked if all(file.yanked for file in files) else ""
+            kept = tuple(file for file in files if yanked or not file.yanked)
+            releases.append(Release(project.name, version, text, kept, tuple(others), yanked))
+        return Offer(project.name, project.index, tuple(releases), unusable)
+
+
+def reason_of(fault: BaseException) -> str:
+    """A fault as a phrase."""
+    return fault.message if isinstance(fault, PpcdepsError) else str(fault).splitlines()[0]

@@ -1,0 +1,123 @@
+"""A conflict told so that a person can act on it: who asks for what, what is fixed and by whom, what would
+fit.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ppcdeps.model.errors import ConfigError
+from ppcdeps.python.constraintsfile import Constraints
+from ppcdeps.python.provider import FixedDistribution, TargetProvider
+from ppcdeps.python.wants import Want
+
+_MOST_LINES = 6
+_MOST_LINKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """One distribution on which the demands do not agree. ``lines`` say who demands what."""
+
+    name: str
+    wants: tuple[Want, ...]
+    lines: tuple[str, ...]
+
+
+class ConflictError(ConfigError):
+    """Nothing satisfies all demands. ``clashes`` are the distributions it failed on, ``offer`` the nearest
+    set of pins that does fit (empty where none was found); the message says both in a few lines.
+    """
+
+    def __init__(
+        self, clashes: Sequence[Clash], offer: Sequence[str] = (), *, hint: str | None = None
+    ) -> None:
+        names = ", ".join(clash.name for clash in clashes)
+        lines = [line for clash in clashes for line in clash.lines]
+        if offer:
+            lines.append(f"consistent instead: {' '.join(offer)}")
+        super().__init__(
+            f"no version of {names} satisfies everything that is asked", hint=hint, faults=tuple(lines)
+        )
+        self.clashes = tuple(clashes)
+        self.offer = tuple(offer)
+
+
+def clashes_of(
+    causes: Iterable[Any],
+    provider: TargetProvider,
+    *,
+    fixed: Mapping[str, FixedDistribution],
+    constraints: Constraints,
+    asked: Mapping[str, Mapping[str, str]],
+) -> list[Clash]:
+    """The clashes behind resolvelib's causes. ``asked`` says, by distribution, who asked for it with which
+    text.
+    """
+    by_name: dict[str, dict[Want, None]] = {}
+    for cause in causes:
+        by_name.setdefault(cause.requirement.name, {})[cause.requirement] = None
+    found = []
+    for name, wants in by_name.items():
+        lines = [f"{name} {want.text}: asked by {chain_of(want.by, asked)}" for want in _distinct(wants)]
+        if len(lines) > _MOST_LINES:
+            lines = [*lines[: _MOST_LINES - 1], f"{name}: and {len(lines) - _MOST_LINES + 1} more ask for it"]
+        lines.extend(_given(name, provider, fixed, constraints))
+        found.append(Clash(name, tuple(wants), tuple(lines)))
+    return found
+
+
+def chain_of(by: str, asked: Mapping[str, Mapping[str, str]]) -> str:
+    """``a 1, which b 2 asks for, which …`` from a distribution to the root that brought it in."""
+    chain = [by]
+    while len(chain) <= _MOST_LINKS:
+        name = chain[-1].partition(" ")[0].partition("[")[0]
+        # An extra asks for its own plain distribution: that says nothing.
+        askers = [each for each in asked.get(name, ()) if each.partition(" ")[0].partition("[")[0] != name]
+        if not askers or askers[0] in chain:
+            break
+        chain.append(askers[0])
+    first, *rest = chain
+    return first + "".join(f", which is asked for by {each}" for each in rest)
+
+
+def _distinct(wants: Iterable[Want]) -> list[Want]:
+    seen: dict[tuple[str, str], Want] = {}
+    for want in wants:
+        own_extra = want.by.partition(" ")[0].partition("[")[0] == want.name
+        if not own_extra:
+            seen.setdefault((want.text, want.by), want)
+    return list(seen.values())
+
+
+def _given(
+    name: str, provider: TargetProvider, fixed: Mapping[str, FixedDistribution], constraints: Constraints
+) -> list[str]:
+    if name in fixed:
+        return [f"{name} =={fixed[name].version}: fixed by the RPM {fixed[name].rpm}"]
+    lines = []
+    constraint = constraints.by_name.get(name)
+    if constraint is not None:
+        lines.append(f"{name} {constraint.url or constraint.specifier}: held by {constraint.where}")
+    offer = provider.catalogue.offer(name)
+    passed_over = {**offer.unusable, **provider.rejected.get(name, {})}
+    if not offer.releases and not passed_over:
+        lines.append(f"{name}: no configured index knows it")
+    elif not offer.releases:
+        version, reason = next(iter(passed_over.items()))
+        lines.append(
+            f"{name}: none of its {len(passed_over)} releases is for this target; {version} {reason}"
+        )
+    else:
+        newest, oldest = offer.releases[0], offer.releases[-1]
+        count = len(offer.releases)
+        span = newest.text if count == 1 else f"{count} releases from {oldest.text} to {newest.text}"
+        where = f" on {offer.index}" if offer.index else ""
+        lines.append(f"{name}: {span} usable on this target{where}")
+        pin = constraint.pin if constraint is not None else ""
+        if pin in passed_over:
+            lines.append(f"{name} {pin} {passed_over[pin]}")
+        yanked = next((each for each in offer.releases if each.text == pin and each.yanked), None)
+        if yanked is not None:
+            lines.append(f"{name} {pin} was yanked: {yanked.yanked}")
+    return lines

@@ -1,0 +1,69 @@
+"""What is asked of one distribution, and by whom: the requirements that a resolution is about."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ppcdeps.python.environment import TargetEnvironment
+from ppcdeps.python.names import normalise
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """One requirement on a distribution, or on one of its extras, that holds on the target.
+
+    ``text`` is the version part as it was written, for people; ``by`` says who asks.
+    """
+
+    name: str
+    extra: str
+    specifier: "SpecifierSet"
+    url: str
+    text: str
+    by: str
+
+    @property
+    def identifier(self) -> str:
+        """``name`` or ``name[extra]``: extras are resolved as distributions of their own, bound to the plain
+        one.
+        """
+        return f"{self.name}[{self.extra}]" if self.extra else self.name
+
+
+@lru_cache(maxsize=16384)
+def requirement_of(text: str) -> "Requirement":
+    """A PEP 508 text, parsed once in a run. Raises packaging's InvalidRequirement."""
+    from packaging.requirements import Requirement
+
+    return Requirement(text)
+
+
+def wants_of(requirement: "Requirement", by: str) -> list[Want]:
+    """The wants that a requirement stands for: the plain distribution, and each extra."""
+    name = normalise(requirement.name)
+    shown = f"@ {requirement.url}" if requirement.url else str(requirement.specifier) or "any version"
+    extras = sorted({normalise(extra) for extra in requirement.extras})
+    return [
+        Want(name, extra, requirement.specifier, requirement.url or "", shown, by) for extra in ("", *extras)
+    ]
+
+
+def applying(requires: tuple[str, ...], environment: TargetEnvironment, extra: str, by: str) -> list[Want]:
+    """The requirements among ``requires`` that hold on the target.
+
+    For an ``extra``: those that hold with it and not without it. Raises packaging's InvalidRequirement.
+    """
+    found: list[Want] = []
+    for text in requires:
+        requirement = requirement_of(text)
+        marker = requirement.marker
+        if not extra:
+            if environment.holds(marker):
+                found.extend(wants_of(requirement, by))
+        elif marker is not None and not environment.holds(marker) and environment.holds(marker, (extra,)):
+            found.extend(wants_of(requirement, by))
+    return found
