@@ -219,12 +219,13 @@ class _Activation:
                 )
             else:
                 chosen = grown
-        # The artifacts of a build count together with those of its twins in other repositories.
+        # Every build of an active stream counts whose requirements the active streams meet, older versions
+        # too: dnf lets users downgrade within a stream.
         return [
-            twin
+            build
             for one in chosen.values()
-            for twin in self._by_stream[one.name, one.stream]
-            if (twin.version, twin.context) == (one.version, one.context)
+            for build in self._by_stream[one.name, one.stream]
+            if self._satisfied(build, chosen) == chosen
         ]
 
     def _activate(
