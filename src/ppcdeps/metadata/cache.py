@@ -5,6 +5,7 @@ renamed, so that a reader sees the old content or the new one, and an interrupte
 Objects are only added.
 """
 
+import atexit
 import contextlib
 import errno
 import fcntl
@@ -50,10 +51,9 @@ class Cache:
     where the data of this version lies: another version's data beside it is left alone.
     """
 
-    def __init__(self, directory: Path, *, temporary: tempfile.TemporaryDirectory[str] | None = None) -> None:
+    def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.root = directory / f"v{FORMAT}"
-        self._temporary = temporary
         self._writing: set[Path] = set()
         self._guard = threading.Lock()
         self._abandoned = False
@@ -72,14 +72,15 @@ class Cache:
         except OSError as fault:
             if fault.errno in _DISK_FULL:
                 raise disk_full(place) from fault
-            temporary = tempfile.TemporaryDirectory(prefix="ppcdeps-cache-", ignore_cleanup_errors=True)
+            substitute = Path(tempfile.mkdtemp(prefix="ppcdeps-cache-"))
+            # Not when the Cache goes: the paths that it gave out are read as long as the process lives.
+            atexit.register(shutil.rmtree, substitute, ignore_errors=True)
             told.warn(
                 f"the cache directory {place} cannot be written ({fault.strerror or fault}): "
                 "using a temporary one for this run; set PPCDEPS_CACHE to a writable directory to keep it"
             )
-            substitute = Path(temporary.name)
             cls._prepare(substitute, Silence())
-            return cls(substitute, temporary=temporary)
+            return cls(substitute)
         return cls(place)
 
     @staticmethod
@@ -89,6 +90,7 @@ class Cache:
             (root / name).mkdir(parents=True, exist_ok=True)
         if not os.access(root / "tmp", os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(root))
+        _remove_stale(root / "tmp")
         stamp = place / "format"
         try:
             found = stamp.read_text("ascii", errors="replace").strip()
@@ -98,12 +100,12 @@ class Cache:
         if found == str(FORMAT):
             return
         if found:
+            other = found.split()[0][:20]
             reporter.warn(
-                f"the cache in {place} was written by another version of ppcdeps (format {found[:20]}, "
-                f"this one writes {FORMAT}): it is left aside and a new one is begun"
+                f"the cache in {place} was written by another version of ppcdeps (format {other}, this one "
+                f"writes {FORMAT}): it is left aside and a new one is begun"
             )
         _replace_file(stamp, f"{FORMAT}\n".encode(), root / "tmp")
-        _remove_stale(root / "tmp")
 
     # Objects ------------------------------------------------------------------------------------------------
 
