@@ -57,6 +57,7 @@ class Catalogue:
         self.environment = environment
         self._guard = threading.Lock()
         self._offers: dict[str, Offer] = {}
+        self._pinned: dict[tuple[str, str], tuple[Release, ...]] = {}
         self._metadata: dict[str, Future[DistMetadata]] = {}
         self._python_verdicts: dict[str, bool] = {}
 
@@ -67,6 +68,25 @@ class Catalogue:
             known = self._usable(self.index.project(name))
             self._offers[name] = known
         return known
+
+    def pinned(self, name: str, version: str) -> tuple[Release, ...]:
+        """The release of exactly this version, if there is one: the others are not looked at."""
+        known = self._pinned.get((name, version))
+        if known is None:
+            known = self._pinned[name, version] = self._of_version(name, version)
+        return known
+
+    def _of_version(self, name: str, version: str) -> tuple[Release, ...]:
+        from packaging.version import InvalidVersion, Version
+
+        project = self.index.project(name)
+        try:
+            texts = project.spellings(Version(version))
+        except InvalidVersion:
+            return ()
+        return self._usable(
+            Project(name, project.index, {text: project.files[text] for text in texts})
+        ).releases
 
     def direct(self, name: str, url: str) -> Release:
         """The release that a direct reference (``name @ url``) means.
@@ -141,9 +161,10 @@ class Catalogue:
     def _usable(self, project: Project) -> Offer:
         releases = []
         unusable: dict[str, str] = {}
-        for version, text in project.versions():
+        for version, texts in project.versions().items():
             wheels, sdists, others, reasons = [], [], [], []
-            for file in project.files[text]:
+            text = texts[0]
+            for file in [file for each in texts for file in project.files[each]]:
                 if not self.allows_python(file.requires_python):
                     reasons.append(f"requires Python {file.requires_python}")
                 elif not file.is_wheel:

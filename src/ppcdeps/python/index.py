@@ -10,7 +10,7 @@ best version from all of them, so that whoever registers an internal name on a p
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ FRESH = 600.0
 """Seconds for which a page counts as current where its server does not say."""
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 _SDIST_ENDINGS = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
-_FORMAT = 3
+_FORMAT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +95,35 @@ class Project:
     """The index that owns the name, without credentials; empty where none knows it."""
     files: Mapping[str, tuple[IndexFile, ...]]
 
-    def versions(self) -> "list[tuple[Version, str]]":
-        """Every version with the text that names it, the newest first. What is no version is left out."""
+    def versions(self) -> "dict[Version, list[str]]":
+        """Every version with the texts that name it, the newest first. What is no version is left out.
+
+        A wheel and an sdist of one release may spell its version in two ways.
+        """
         from packaging.version import InvalidVersion, Version
 
-        found = []
+        found: dict[Version, list[str]] = {}
         for text in self.files:
             try:
-                found.append((Version(text), text))
+                found.setdefault(Version(text), []).append(text)
             except InvalidVersion:
                 continue
-        found.sort(reverse=True)
+        return dict(sorted(found.items(), reverse=True))
+
+    def spellings(self, version: "Version") -> list[str]:
+        """The texts that name this version."""
+        from packaging.version import InvalidVersion, Version
+
+        head = str(version.release[0]).lstrip("0")
+        found = []
+        for text in self.files:
+            if version.epoch == 0 and not text.lstrip("v0").startswith(head):
+                continue
+            try:
+                if Version(text) == version:
+                    found.append(text)
+            except InvalidVersion:
+                continue
         return found
 
 
@@ -187,18 +205,20 @@ class Index:
     # One project -----------------------------------------------------------------------------------
 
     def _find(self, name: str) -> Project:
-        owner, files = "", []
+        owner = ""
+        page: Mapping[str, tuple[IndexFile, ...]] = {}
         for url in self.config.indexes:
-            page = self._page(f"{url}/{name}/", name)
-            if page is not None:
-                owner, files = shown_url(url), page
+            found = self._page(f"{url}/{name}/", name)
+            if found is not None:
+                owner, page = shown_url(url), found
                 break
+        linked = self._linked().get(name, ())
+        if not linked and self.exclude_newer is None:
+            return Project(name, owner, page)
+        files = [file for group in page.values() for file in group]
         taken = {file.filename for file in files}
-        files = [*files, *(file for file in self._linked().get(name, ()) if file.filename not in taken)]
-        grouped: dict[str, list[IndexFile]] = {}
-        for file in self._old_enough(name, files):
-            grouped.setdefault(file.version, []).append(file)
-        return Project(name, owner, {version: tuple(group) for version, group in grouped.items()})
+        files.extend(file for file in linked if file.filename not in taken)
+        return Project(name, owner, _by_version(self._old_enough(name, files)))
 
     def _old_enough(self, name: str, files: list[IndexFile]) -> Iterable[IndexFile]:
         if self.exclude_newer is None:
@@ -211,11 +231,11 @@ class Index:
             )
         return [file for file in files if file.upload_time and _moment(file.upload_time) <= limit]
 
-    def _page(self, url: str, name: str) -> list[IndexFile] | None:
+    def _page(self, url: str, name: str) -> Mapping[str, tuple[IndexFile, ...]] | None:
         if urlsplit(url).scheme in ("", "file"):
             place = url if url.startswith("file:") else Path(url).absolute().as_uri() + "/"
             answer = self.downloader.get(place, limit=PAGE_LIMIT)
-            return None if answer.status != 200 else read_page(answer, name)
+            return None if answer.status != 200 else _by_version(read_page(answer, name))
         path = self.cache.derived_path(f"simple {_FORMAT} {url}", ".json")
         known = _stored(path)
         now = time.time()
@@ -228,7 +248,9 @@ class Index:
             )
         return self._ask(url, name, known, now)
 
-    def _ask(self, url: str, name: str, known: dict[str, Any] | None, now: float) -> list[IndexFile] | None:
+    def _ask(
+        self, url: str, name: str, known: dict[str, Any] | None, now: float
+    ) -> Mapping[str, tuple[IndexFile, ...]] | None:
         headers = {"Accept": ACCEPT, "Cache-Control": "max-age=0"}
         if known is not None and known.get("etag"):
             headers["If-None-Match"] = known["etag"]
@@ -241,7 +263,8 @@ class Index:
         elif answer.status in (404, 410):
             record = {"files": None}
         elif answer.status == 200:
-            record = {"files": [_row(file) for file in read_page(answer, name)]}
+            page = _by_version(read_page(answer, name))
+            record = {"files": {version: [_row(file) for file in group] for version, group in page.items()}}
             record |= {"etag": answer.headers.get("etag"), "modified": answer.headers.get("last-modified")}
         else:
             raise RepositoryError(f"{shown_url(url)} answers HTTP {answer.status} to a question about {name}")
@@ -472,9 +495,32 @@ def _row(file: IndexFile) -> list[Any]:
     ]
 
 
-def _files_of(record: Mapping[str, Any]) -> list[IndexFile] | None:
+def _files_of(record: Mapping[str, Any]) -> Mapping[str, tuple[IndexFile, ...]] | None:
     rows = record["files"]
-    return None if rows is None else [IndexFile(*row) for row in rows]
+    return None if rows is None else _Rows(rows)
+
+
+class _Rows(Mapping[str, tuple[IndexFile, ...]]):
+    """Files by version, made of the cache's rows when they are asked for: most versions never are."""
+
+    def __init__(self, rows: Mapping[str, list[list[Any]]]) -> None:
+        self._rows = rows
+
+    def __getitem__(self, version: str) -> tuple[IndexFile, ...]:
+        return tuple(IndexFile(*row) for row in self._rows[version])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+def _by_version(files: Iterable[IndexFile]) -> dict[str, tuple[IndexFile, ...]]:
+    grouped: dict[str, list[IndexFile]] = {}
+    for file in files:
+        grouped.setdefault(file.version, []).append(file)
+    return {version: tuple(group) for version, group in grouped.items()}
 
 
 def _stored(path: Path) -> dict[str, Any] | None:

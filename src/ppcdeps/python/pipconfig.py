@@ -1,7 +1,7 @@
 """Which indexes there are, and how to reach them: as pip's own configuration files and environment say.
 
-Precedence is pip's: the files are read global, user, site, then the one that ``PIP_CONFIG_FILE`` names (which,
-if it exists, stands in for the user's); a later file replaces an option of an earlier one. Of all files
+Precedence is pip's: the files are read global, user, site, then the one that ``PIP_CONFIG_FILE`` names,
+which, if it exists, stands in for the user's. A later file replaces an option of an earlier one. Of all files
 together, ``[install]`` beats ``[global]``, and ``PIP_*`` beats both.
 """
 

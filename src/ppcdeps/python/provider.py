@@ -82,6 +82,7 @@ class TargetProvider(AbstractProvider[Want, Candidate, str]):
         self._most_tries = most_tries
         self.rejected: dict[str, dict[str, str]] = {}
         """By name and version, why a release that matched was passed over."""
+        self._satisfied: dict[tuple[int, int], tuple[bool, Want, Candidate]] = {}
         self._tried: dict[str, dict[str, None]] = {}
 
     # What resolvelib asks --------------------------------------------------------------------------
@@ -127,9 +128,16 @@ class TargetProvider(AbstractProvider[Want, Candidate, str]):
 
     def is_satisfied_by(self, requirement: Want, candidate: Candidate) -> bool:
         """Whether the candidate's version is one that the requirement allows, pre-releases no matter."""
-        if requirement.url:
-            return candidate.release is not None and candidate.release.url == requirement.url
-        return contains(requirement.specifier, candidate.version, candidate.release)
+        # resolvelib asks about the same pairs over and over. The objects are kept: their ids stay theirs.
+        key = (id(requirement), id(candidate))
+        known = self._satisfied.get(key)
+        if known is None:
+            if requirement.url:
+                verdict = candidate.release is not None and candidate.release.url == requirement.url
+            else:
+                verdict = contains(requirement.specifier, candidate.version, candidate.release)
+            known = self._satisfied[key] = (verdict, requirement, candidate)
+        return known[0]
 
     def get_dependencies(self, candidate: Candidate) -> Iterable[Want]:
         """What the candidate requires on the target. RPM sees to the requirements of what it provides."""
@@ -184,12 +192,13 @@ class TargetProvider(AbstractProvider[Want, Candidate, str]):
             if fits and release.version not in excluded:
                 yield release
             return
-        pinned = any(_is_pin(each) for each in specifiers)
+        pin = next((text for each in specifiers if (text := _pin_of(each))), "")
+        releases = self.catalogue.pinned(name, pin) if pin else self.catalogue.offer(name).releases
         fitting = [
             release
-            for release in self.catalogue.offer(name).releases
+            for release in releases
             if release.version not in excluded
-            and (pinned or not release.yanked)
+            and (pin or not release.yanked)
             and all(contains(each, release.version, release) for each in specifiers)
         ]
         explicit = self._prereleases or any(each.prereleases for each in specifiers)
@@ -276,8 +285,12 @@ def contains(specifier: "SpecifierSet", version: "Version", release: Release | N
     )
 
 
-def _is_pin(specifier: "SpecifierSet") -> bool:
-    return any(each.operator in ("==", "===") and not each.version.endswith(".*") for each in specifier)
+def _pin_of(specifier: "SpecifierSet") -> str:
+    """The version that a specifier holds to, as it is written there; empty where it allows more."""
+    pins = (
+        each.version for each in specifier if each.operator in ("==", "===") and each.version[-2:] != ".*"
+    )
+    return next(pins, "")
 
 
 def _same_version(candidate: Candidate) -> Want:
