@@ -1,0 +1,1 @@
+"""Benchmarks, run by hand: whole processes, medians and ratios."""

@@ -1,0 +1,186 @@
+"""How long `ppcdeps plan` takes beside dnf, as whole processes with warm caches. Run by hand.
+
+    python -m benchmarks.plan [--runs 11] [--shared FOLDER] [--packages 60000] [--only help|el9|generated]
+
+Prints medians of wall time, their ratio to ppcdeps, and the highest peak memory. The processes take turns, so
+that a busy machine is unfair to none.
+
+What is compared. dnf cannot answer the question that ppcdeps answers, so there are two peers, both `dnf
+install --assumeno` of the same root, without weak dependencies:
+
+- *dnf, same repositories*: the target's and the reference's together, `--forcearch ppc64le`. It has all the
+  metadata that ppcdeps has but the sources, and ends at the first layer of problems: the native packages of
+  the reference are nothing to it.
+- *dnf, reference alone*: its repositories, `--forcearch x86_64`. It finds a whole solution, of one
+  side.
+
+ppcdeps solves both sides, makes the set of gaps irreducible, and solves the builds over the sources too.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.generate import write_distribution
+from ppcdeps.metadata.targets import load_target
+from ppcdeps.model.repository import Side
+from ppcdeps.model.target import Target
+
+PROJECT = Path(__file__).parent.parent
+ANSWERS = {0, 1}
+"""Exit codes that are an answer: 1 is dnf where it says "no" or sees a problem, ppcdeps where gaps remain."""
+
+
+@dataclass(slots=True)
+class Contender:
+    """A command that is run again and again."""
+
+    name: str
+    command: Sequence[str]
+    folder: Path
+    """Where it runs, and leaves its plan."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+    peak: int = 0
+    """Bytes."""
+
+    def run(self) -> None:
+        """Run it once; note the time and the memory that it took. Ends the benchmark where it fails."""
+        with tempfile.TemporaryFile() as output:
+            start = time.perf_counter()
+            process = subprocess.Popen(
+                self.command,
+                cwd=self.folder,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **self.environment},
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+            self.seconds.append(time.perf_counter() - start)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            self.peak = max(self.peak, usage.ru_maxrss * 1024)
+            if process.returncode not in ANSWERS:
+                output.seek(0)
+                told = output.read().decode(errors="replace")
+                sys.exit(f"{self.name} ended with {process.returncode}: {' '.join(self.command)}\n{told}")
+
+
+def race(title: str, contenders: Sequence[Contender], runs: int) -> None:
+    """Warm all caches with a run that does not count, let the contenders take turns, print what came out."""
+    for contender in contenders:
+        contender.run()
+        contender.seconds.clear()
+        contender.peak = 0
+    for _ in range(runs):
+        for contender in contenders:
+            contender.run()
+    first = statistics.median(contenders[0].seconds)
+    print(f"\n{title} ({runs} runs, warm)")
+    for contender in contenders:
+        median = statistics.median(contender.seconds)
+        ratio = f"ppcdeps takes {first / median:5.2f} times this" if contender is not contenders[0] else ""
+        print(
+            f"  {contender.name:<28} {median:7.3f} s (best {min(contender.seconds):.3f})"
+            f" {contender.peak / 2**20:7.0f} MiB  {ratio}"
+        )
+
+
+def ppcdeps(*arguments: str, folder: Path) -> Contender:
+    """The ppcdeps of this environment, with a cache of its own."""
+    program = Path(sys.executable).with_name("ppcdeps")
+    environment = {"PPCDEPS_CACHE": str(folder / "cache"), "NO_COLOR": "1"}
+    return Contender("ppcdeps", [str(program), *arguments], folder, environment)
+
+
+def dnf(name: str, target: Target, sides: Sequence[Side], arch: str, root: str, folder: Path) -> Contender:
+    """The command of dnf on the target's repositories of these sides, with its own cache and root."""
+    own = folder / name.replace(" ", "-").replace(",", "")
+    (own / "root").mkdir(parents=True)
+    repositories = [
+        f"--repofrompath={repository.id},{repository.baseurl[0]}"
+        for repository in target.repositories
+        if repository.side in sides
+    ]
+    return Contender(
+        name,
+        [
+            "dnf", "install", "--assumeno", "--quiet", "--nogpgcheck", "--disableplugin=*",
+            f"--forcearch={arch}", f"--releasever={target.releasever}", f"--installroot={own / 'root'}",
+            f"--setopt=cachedir={own / 'cache'}", "--setopt=reposdir=/dev/null",
+            f"--setopt=module_platform_id={target.platform_id}", "--setopt=install_weak_deps=False",
+            *repositories, root,
+        ],
+        own,
+    )  # fmt: skip
+
+
+def peers(target: Target, root: str, folder: Path) -> list[Contender]:
+    """Both dnfs that the module's text describes."""
+    both = [Side.TARGET, Side.REFERENCE]
+    return [
+        dnf("dnf, same repositories", target, both, target.arch, root, folder),
+        dnf("dnf, reference alone", target, [Side.REFERENCE], target.reference_arch, root, folder),
+    ]
+
+
+def help_race(folder: Path, runs: int) -> None:
+    """The start of the program, which a shell completion waits for."""
+    race("ppcdeps --help", [ppcdeps("--help", folder=folder)], runs)
+
+
+def el9_race(folder: Path, runs: int, shared: Path) -> None:
+    """nova-compute on the shared data."""
+    file = PROJECT / "tests" / "data" / "targets" / "el9-shared.toml"
+    target = load_target(str(file), variables={"shared": str(shared)})
+    ours = ppcdeps("plan", "nova-compute", "--target", str(file), folder=folder)
+    ours.environment = {**ours.environment, "DNF_VAR_shared": str(shared)}
+    race(
+        "plan nova-compute, CentOS Stream 9 (11,300 packages)",
+        [ours, *peers(target, "openstack-nova-compute", folder)],
+        runs,
+    )
+
+
+def generated_race(folder: Path, runs: int, packages: int) -> None:
+    """The root of a generated distribution."""
+    write_distribution(folder / "made", packages, seed=1)
+    file = folder / "made" / "target.toml"
+    ours = ppcdeps("plan", "bench-root", "--target", str(file), folder=folder)
+    race(
+        f"plan bench-root, generated ({packages:,} packages a side)",
+        [ours, *peers(load_target(str(file)), "bench-root", folder)],
+        runs,
+    )
+
+
+def main() -> None:
+    """Run the races that the command line asks for."""
+    options = argparse.ArgumentParser(prog="python -m benchmarks.plan")
+    options.add_argument("--runs", type=int, default=11)
+    options.add_argument(
+        "--shared", type=Path, default=Path(os.environ.get("PPCDEPS_SHARED", PROJECT.parent / "shared"))
+    )
+    options.add_argument("--packages", type=int, default=60_000)
+    options.add_argument("--only", choices=["help", "el9", "generated"])
+    given = options.parse_args()
+    with tempfile.TemporaryDirectory(prefix="ppcdeps-bench-") as made:
+        folders = {name: Path(made) / name for name in ("help", "el9", "generated")}
+        for folder in folders.values():
+            folder.mkdir()
+        if given.only in (None, "help"):
+            help_race(folders["help"], given.runs)
+        if given.only in (None, "el9"):
+            el9_race(folders["el9"], given.runs, given.shared.resolve())
+        if given.only in (None, "generated"):
+            generated_race(folders["generated"], given.runs, given.packages)
+
+
+if __name__ == "__main__":
+    main()
