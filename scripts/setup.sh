@@ -133,16 +133,16 @@ solv_packages() { # what the distribution's build of the bindings is called
     esac
 }
 
-solv_build_packages() { # what building them from source needs
+solv_build_packages() { # what building them from source needs, beside the swig and cmake that pip brings
     local version
     version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     case $family in
-    debian) echo gcc g++ cmake make swig python3-dev libxml2-dev zlib1g-dev ;;
+    debian) echo gcc g++ make python3-dev libxml2-dev zlib1g-dev ;;
     redhat)
         local devel=python3-devel
         [ "$version" = "$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')" ] ||
             devel=python$version-devel
-        echo gcc gcc-c++ cmake make swig "$devel" libxml2-devel zlib-devel
+        echo gcc gcc-c++ make "$devel" libxml2-devel zlib-devel
         ;;
     esac
 }
@@ -150,7 +150,7 @@ solv_build_packages() { # what building them from source needs
 has_solv() { "$1" -c 'import solv; solv.Pool' >/dev/null 2>&1; }
 
 venv_options=()
-solv_requirement=()
+build_solv=no
 case $arch in
 x86_64 | aarch64) ;;
 *)
@@ -165,7 +165,7 @@ x86_64 | aarch64) ;;
         # shellcheck disable=SC2046
         want_packages $(solv_build_packages) ||
             lack "libsolv for Python is missing and has no wheel for $arch; run: $(install_command) ${missing[*]}"
-        solv_requirement=('solv>=0.7.28,!=0.7.38,!=0.7.39')
+        build_solv=yes
     fi
     ;;
 esac
@@ -207,8 +207,14 @@ pip() { "$venv/bin/python" -m pip --quiet --disable-pip-version-check "$@"; }
 say "installing ppcdeps and what it needs"
 pip install --upgrade 'pip>=25.1' # older ones do not know --group
 case $mode in
-run) pip install --editable . ${solv_requirement[@]+"${solv_requirement[@]}"} ;;
-test) pip install --editable . --group dev ${solv_requirement[@]+"${solv_requirement[@]}"} ;;
+run) pip install --editable . ;;
+test) pip install --editable . --group dev ;;
 esac
+if [ $build_solv = yes ]; then
+    say "building libsolv for Python from source"
+    # EL has swig in a repository that is off by default; the index has it, as cmake and ninja, for ppc64le.
+    pip install swig cmake ninja
+    PATH="$venv/bin:$PATH" pip install --no-binary solv 'solv>=0.7.28,!=0.7.38,!=0.7.39'
+fi
 has_solv "$venv/bin/python" || lack "libsolv for Python does not load in .venv; see docs/install.md"
 echo "$mode $declared" >"$venv/ppcdeps-setup"
