@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -483,6 +484,31 @@ def test_offline_uses_what_is_there_and_says_what_is_not(mirror: Mirror, cache: 
     assert mirror.seen == []
 
 
+def test_offline_says_which_file_lists_are_missing(mirror: Mirror, cache: Cache) -> None:
+    metadata = fetch(repo(mirror.url), cache)
+    with pytest.raises(RepositoryError, match=r"filelists is not in the cache.*offline"):
+        ensure([metadata], ("filelists",), cache, Told(), offline=True)
+
+
+def test_offline_is_about_the_network_and_not_about_local_repositories(tmp_path: Path, cache: Cache) -> None:
+    folder = write_repository(tmp_path / "local")
+    first = fetch(repo(folder.as_uri()), cache, offline=True)
+    write_repository(folder, mark="two")
+    assert fetch(repo(folder.as_uri()), cache, offline=True).digest != first.digest
+
+
+def test_a_certificate_that_is_not_there_is_named(mirror: Mirror, cache: Cache, tmp_path: Path) -> None:
+    message = fault_of(repo(mirror.url, sslcacert=str(tmp_path / "no.pem")), cache)
+    assert f"sslcacert {tmp_path}/no.pem does not exist" in message
+
+
+def test_a_cache_that_cannot_be_used_is_named(mirror: Mirror, cache: Cache) -> None:
+    shutil.rmtree(cache.root / "objects")
+    (cache.root / "objects").write_text("in the way")
+    with pytest.raises(EnvironmentLacksError, match=r"the cache in .* cannot be used"):
+        fetch(repo(mirror.url), cache)
+
+
 @pytest.mark.parametrize(("option", "warnings"), [("optional", 0), ("skip_if_unavailable", 1)])
 def test_a_repository_that_need_not_answer(option: str, warnings: int, mirror: Mirror, cache: Cache) -> None:
     told = Told()
@@ -695,7 +721,8 @@ def test_a_full_disk_keeps_the_old_state(tmp_path: Path) -> None:
         after = snapshot_of(cache)
         assert {name: after[name] for name in before} == before
         assert not any(name.startswith("tmp/") for name in after)
-        assert fetch(repo(folder.as_uri()), cache, offline=True) == first
+        write_repository(folder)
+        assert fetch(repo(folder.as_uri()), cache) == first
     finally:
         subprocess.run(["umount", str(place)], check=True)
 

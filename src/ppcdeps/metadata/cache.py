@@ -147,9 +147,11 @@ class Cache:
     def _draft(self) -> Iterator["Draft"]:
         temporary: Path | None = None
         try:
-            handle, name = tempfile.mkstemp(dir=self.root / "tmp", prefix=f"{os.getpid()}-")
-            temporary = Path(name)
             with self._guard:
+                if self._abandoned:
+                    raise InterruptedError(errno.EINTR, "interrupted")
+                handle, name = tempfile.mkstemp(dir=self.root / "tmp", prefix=f"{os.getpid()}-")
+                temporary = Path(name)
                 self._writing.add(temporary)
             with os.fdopen(handle, "w+b") as stream:
                 yield Draft(self, temporary, stream)

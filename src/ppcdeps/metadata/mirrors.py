@@ -38,28 +38,30 @@ class MirrorList:
     accepted: tuple[Fingerprint, ...] = ()
 
 
-def parse_mirrorlist(data: bytes, where: str) -> MirrorList:
-    """Read a plain list: a base URL a line, ``#`` begins a comment. Raises RepositoryError where no line is
-    one.
+def parse_mirrorlist(data: bytes, where: str, *, local: bool = False) -> MirrorList:
+    """Read a plain list: a base URL a line, ``#`` begins a comment.
+
+    Only a ``local`` list may name file URLs: a server has no say over what is read on this machine. Raises
+    RepositoryError where no line is a usable URL.
     """
     if looks_like_html(data):
         raise RepositoryError(f"{where}: the mirrorlist {describe_bad_xml(data, ValueError())}")
     if b"<metalink" in data[:4096]:
         # Servers give either form at the same address, as yum took either.
-        return parse_metalink(data, where)
+        return parse_metalink(data, where, local=local)
     lines = data.decode("utf-8", errors="replace").splitlines()
-    mirrors = tuple(dict.fromkeys(line.strip() for line in lines if _is_usable(line.strip())))
+    mirrors = tuple(dict.fromkeys(line.strip() for line in lines if _is_usable(line.strip(), local)))
     if not mirrors:
         told = next((line.strip("# \t") for line in lines if line.strip("# \t")), "it is empty")
         raise RepositoryError(f"{where}: the mirrorlist names no mirror ({told[:100]})")
     return MirrorList(mirrors)
 
 
-def parse_metalink(data: bytes, where: str) -> MirrorList:
+def parse_metalink(data: bytes, where: str, *, local: bool = False) -> MirrorList:
     """Read a metalink 3 document as MirrorManager serves it, for repomd.xml.
 
-    Mirrors come by falling preference, https before http at the same one. Raises RepositoryError where it is
-    broken, or names no mirror, or vouches for no state of repomd.xml.
+    Mirrors come by falling preference, https before http at the same one; ``local`` as above. Raises
+    RepositoryError where it is broken, or names no mirror, or vouches for no state of repomd.xml.
     """
     reader = _MetalinkReader()
     try:
@@ -69,12 +71,12 @@ def parse_metalink(data: bytes, where: str) -> MirrorList:
     if not reader.is_metalink:
         raise RepositoryError(f"{where}: the metalink {describe_bad_xml(data, ValueError('is none'))}")
     ranked = sorted(
-        (link for link in reader.links if _is_usable(link.url) and link.url.endswith(_REPOMD_PATH)),
+        (link for link in reader.links if _is_usable(link.url, local) and link.url.endswith(_REPOMD_PATH)),
         key=lambda link: (-link.preference, urlsplit(link.url).scheme != "https"),
     )
     mirrors = tuple(dict.fromkeys(link.url.removesuffix(_REPOMD_PATH) for link in ranked))
     if not mirrors:
-        raise RepositoryError(f"{where}: the metalink names no usable mirror (http, https or file)")
+        raise RepositoryError(f"{where}: the metalink names no usable mirror (http or https)")
     accepted = tuple(_fingerprint_of(state) for state in reader.states)
     accepted = tuple(one for one in accepted if one.checksum is not None)
     if not accepted:
@@ -84,12 +86,14 @@ def parse_metalink(data: bytes, where: str) -> MirrorList:
     return MirrorList(mirrors, accepted)
 
 
-def _is_usable(url: str) -> bool:
+def _is_usable(url: str, local: bool) -> bool:
     try:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return parts.scheme in ("http", "https", "file") and bool(parts.netloc or parts.path)
+    if parts.scheme == "file":
+        return local and bool(parts.path)
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _fingerprint_of(state: "_State") -> Fingerprint:

@@ -305,10 +305,15 @@ def _put_folder(folder: Path, place: Path, aside: Path) -> None:
     """Put the finished folder at its place. The old one is moved away, and removed with the scratch
     folder.
     """
-    # A folder made by mkdtemp would be for its owner only; what lies inside has the usual permissions.
-    if place.exists():
-        place.rename(aside)
-    folder.rename(place)
+    if not place.exists():
+        folder.rename(place)
+        return
+    place.rename(aside)
+    try:
+        folder.rename(place)
+    except BaseException:
+        aside.rename(place)
+        raise
 
 
 def _pack(folder: Path, target: Path) -> None:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from xml.parsers import expat
@@ -38,6 +38,8 @@ DEFAULT_KINDS = ("primary", "modules")
 
 _STATE = 1
 _WORKERS = 8
+_PATIENCE = 3.0
+"""Seconds of waiting for another process after which the user is told why nothing happens."""
 _REPOMD = "repodata/repomd.xml"
 _ROOTS = {"primary": "metadata", "filelists": "filelists", "other": "otherdata", "updateinfo": "updates"}
 
@@ -63,7 +65,7 @@ def fetch_repositories(
     found: list[RepoMetadata | None] = []
     for config in configs:
         state = _State.read(cache, config)
-        fresh = state is not None and (offline or (not refresh and state.is_fresh(config)))
+        fresh = state is not None and state.may_be_used(config, refresh=refresh, offline=offline)
         found.append(_complete(state, config, cache, kinds) if fresh and state is not None else None)
     missing = [(place, config) for place, config in enumerate(configs) if found[place] is None]
     if not missing:
@@ -210,6 +212,14 @@ class _State:
             },
         )
 
+    def may_be_used(self, config: RepoConfig, *, refresh: bool, offline: bool) -> bool:
+        """Whether the repository need not be asked, or may not."""
+        if _local_repomd(config) is not None:
+            return self.is_fresh(config)
+        if offline:
+            return self.signed or not config.repo_gpgcheck
+        return not refresh and self.is_fresh(config)
+
     def is_fresh(self, config: RepoConfig) -> bool:
         """Whether the repository need not be asked. A local one is asked always: it costs one small read."""
         if config.repo_gpgcheck and not self.signed:
@@ -277,54 +287,65 @@ class _Job:
         self.begun = time.time()
         self.where = f"repository {config.id}"
         self.net = net.Transport(config, reporter, self.stopping)
+        self._told_waiting = False
 
     def run(self) -> RepoMetadata:
         """Fetch what is missing or old. Raises RepositoryError or EnvironmentLacksError."""
-        key = state_key(self.config)
-        try:
-            with self.cache.lock(key, stop=self.stopping.is_set):
-                state = _State.read(self.cache, self.config)
-                if state is not None and self._just_fetched(state):
-                    done = _complete(state, self.config, self.cache, self.kinds)
-                    if done is not None:
-                        return done
-                if self.offline:
-                    raise RepositoryError(
-                        f"{self.where}: not in the cache, and no network may be used (offline)",
-                        hint="run `ppcdeps sync` where there is network",
-                    )
-                return self._fetch(state)
-        finally:
-            self.net.close()
+        return self._guarded(self._run)
 
     def complete(self, metadata: RepoMetadata) -> RepoMetadata:
         """Fetch the files of the wanted kinds that the state of ``metadata`` names."""
+        return self._guarded(lambda: self._complete_files(metadata))
+
+    def _guarded(self, work: Callable[[], RepoMetadata]) -> RepoMetadata:
+        """Do the work under the repository's lock, and tell what is wrong with the cache as such."""
         try:
-            with self.cache.lock(state_key(self.config), stop=self.stopping.is_set):
-                repomd, state = self._contents_of(metadata)
-                wanted = [
-                    repomd.records[k] for k in self.kinds if k in repomd.records and k not in metadata.files
-                ]
-                mirrors = state.mirrors if state is not None else (metadata.fetched_from,)
-                fetched = {r.kind: self._fetch_file(r, mirrors) for r in wanted}
-                files = dict(metadata.files)
-                for kind, record in fetched.items():
-                    path = self.cache.object_path(record.checksum)
-                    files[kind] = MetadataFile(
-                        kind, path, record.checksum, record.open_checksum, record.open_size
-                    )
-                if state is not None and state.digest == metadata.digest:
-                    _with_records(state, {**state.records, **fetched}).write(self.cache, self.config)
-                return RepoMetadata(
-                    metadata.config,
-                    metadata.revision,
-                    metadata.date,
-                    metadata.digest,
-                    metadata.fetched_from,
-                    files,
-                )
+            with self.cache.lock(state_key(self.config), stop=self._must_stop_waiting):
+                return work()
+        except InterruptedError:
+            raise
+        except OSError as fault:
+            reason = fault.strerror or fault
+            raise EnvironmentLacksError(
+                f"{self.where}: the cache in {self.cache.directory} cannot be used: {reason}",
+                hint="mend its permissions, or set PPCDEPS_CACHE to another directory",
+            ) from fault
         finally:
             self.net.close()
+
+    def _must_stop_waiting(self) -> bool:
+        if not self._told_waiting and time.time() - self.begun > _PATIENCE:
+            self._told_waiting = True
+            self.reporter.note(f"{self.where}: waiting for another ppcdeps, which is fetching it")
+        return self.stopping.is_set()
+
+    def _run(self) -> RepoMetadata:
+        state = _State.read(self.cache, self.config)
+        if state is not None and self._just_fetched(state):
+            done = _complete(state, self.config, self.cache, self.kinds)
+            if done is not None:
+                return done
+        if self.offline and _local_repomd(self.config) is None:
+            raise RepositoryError(
+                f"{self.where}: not in the cache, and no network may be used (offline)",
+                hint="run `ppcdeps sync` where there is network",
+            )
+        return self._fetch(state)
+
+    def _complete_files(self, metadata: RepoMetadata) -> RepoMetadata:
+        repomd, state = self._contents_of(metadata)
+        wanted = [repomd.records[k] for k in self.kinds if k in repomd.records and k not in metadata.files]
+        mirrors = state.mirrors if state is not None else (metadata.fetched_from,)
+        if self.offline and _local_repomd(self.config) is None:
+            mirrors = ()
+        fetched = {r.kind: self._fetch_file(r, mirrors) for r in wanted}
+        files = dict(metadata.files)
+        for kind, record in fetched.items():
+            path = self.cache.object_path(record.checksum)
+            files[kind] = MetadataFile(kind, path, record.checksum, record.open_checksum, record.open_size)
+        if state is not None and state.digest == metadata.digest:
+            replace(state, records={**state.records, **fetched}).write(self.cache, self.config)
+        return replace(metadata, files=files)
 
     def _contents_of(self, metadata: RepoMetadata) -> tuple[Repomd, _State | None]:
         path = self.cache.find_object(f"sha256:{metadata.digest}")
@@ -334,11 +355,9 @@ class _Job:
 
     def _just_fetched(self, state: _State) -> bool:
         """Whether the state is good enough now: another process may have fetched it while this one waited."""
-        if self.offline:
+        if self.refresh and not self.offline and state.checked >= self.begun:
             return True
-        if self.refresh and _local_repomd(self.config) is None:
-            return state.checked >= self.begun
-        return state.is_fresh(self.config)
+        return state.may_be_used(self.config, refresh=self.refresh, offline=self.offline)
 
     def _fetch(self, old: _State | None) -> RepoMetadata:
         try:
@@ -394,10 +413,12 @@ class _Job:
         config = self.config
         if config.metalink:
             data = self._fetch_list(config.metalink, "metalink")
-            return parse_metalink(data, f"{self.where}: {net.shown_url(config.metalink)}")
+            where = f"{self.where}: {net.shown_url(config.metalink)}"
+            return parse_metalink(data, where, local=net.is_file_url(config.metalink))
         if config.mirrorlist:
             data = self._fetch_list(config.mirrorlist, "mirrorlist")
-            return parse_mirrorlist(data, f"{self.where}: {net.shown_url(config.mirrorlist)}")
+            where = f"{self.where}: {net.shown_url(config.mirrorlist)}"
+            return parse_mirrorlist(data, where, local=net.is_file_url(config.mirrorlist))
         if not config.baseurl:
             raise RepositoryError(f"{self.where}: has no baseurl, mirrorlist or metalink ({config.origin})")
         return MirrorList(config.baseurl)
@@ -425,7 +446,7 @@ class _Job:
 
         def attempt(base: str) -> tuple[bytes, str, net.Validators]:
             url = net.join_url(base, _REPOMD)
-            same = validators if validators is not None and validators.url == _unsecret(url) else None
+            same = validators if validators is not None and validators.url == net.shown_url(url) else None
             asked = net.Validators(url, same.etag, same.last_modified) if same is not None else None
             answer = self.net.read(url, limit=REPOMD_LIMIT, validators=asked)
             data = answer.data if answer.data is not None else known
@@ -440,7 +461,7 @@ class _Job:
                 # Another mirror may have a good one.
                 raise net.TransportFault(url, fault.message.removeprefix(": ")) from fault
             fresh = answer.validators
-            return data, base, net.Validators(_unsecret(url), fresh.etag, fresh.last_modified)
+            return data, base, net.Validators(net.shown_url(url), fresh.etag, fresh.last_modified)
 
         try:
             return net.try_mirrors(
@@ -474,7 +495,12 @@ class _Job:
         """Have the file in the cache. Returns its record with the size it has."""
         have = self.cache.find_object(record.checksum, record.size)
         if have is not None:
-            return record if record.size is not None else _with_size(record, have.stat().st_size)
+            return record if record.size is not None else replace(record, size=have.stat().st_size)
+        if not mirrors:
+            raise RepositoryError(
+                f"{self.where}: {record.kind} is not in the cache, and no network may be used (offline)",
+                hint="run `ppcdeps sync` where there is network",
+            )
         task = f"{self.config.id}: {record.kind}"
         with self.cache.new_object() as draft:
 
@@ -501,7 +527,7 @@ class _Job:
             except net.AllMirrorsFailed as failure:
                 raise self._told(failure, record.kind) from failure
             draft.publish(record.checksum)
-        return _with_size(record, size)
+        return replace(record, size=size)
 
     def _told(self, failure: net.AllMirrorsFailed, what: str) -> RepositoryError:
         message = f"{self.where}: {what} could not be fetched: {failure}"
@@ -517,28 +543,6 @@ class _Job:
 
 class _UnreachableError(RepositoryError):
     """Nobody answered: the cached copy is as good as it was."""
-
-
-def _with_size(record: RepomdRecord, size: int) -> RepomdRecord:
-    return RepomdRecord(
-        record.kind,
-        record.location,
-        record.checksum,
-        size,
-        record.open_checksum,
-        record.open_size,
-        record.timestamp,
-    )
-
-
-def _with_records(state: _State, records: Mapping[str, RepomdRecord]) -> _State:
-    from dataclasses import replace
-
-    return replace(state, records=records)
-
-
-def _unsecret(url: str) -> str:
-    return net.shown_url(url)
 
 
 def _sha256(data: bytes) -> str:

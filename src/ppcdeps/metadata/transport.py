@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -189,6 +190,7 @@ class Transport:
         import requests
         import urllib3
 
+        self._check_certificates(url)
         try:
             with self._request(url, validators) as response:
                 yield self._body_of(response, url)
@@ -222,6 +224,15 @@ class Transport:
                     yield block
 
             yield _Body(blocks, Validators(url), announced=size)
+
+    def _check_certificates(self, url: str) -> None:
+        """Name a certificate file that is not there: requests tells it without the option's name, as an
+        OSError.
+        """
+        for option in ("sslcacert", "sslclientcert", "sslclientkey"):
+            path = getattr(self._config, option)
+            if path and not Path(path).exists():
+                raise TransportFault(url, f"cannot be asked: {option} {path} does not exist")
 
     def _request(self, url: str, validators: Validators | None) -> "requests.Response":
         config = self._config
@@ -339,8 +350,6 @@ class Transport:
                 )
             case urllib3.exceptions.IncompleteRead():
                 return TransportFault(url, "ends before its announced length", transient=True)
-            case OSError() if getattr(fault, "filename", None):
-                return TransportFault(url, f"cannot be asked: {fault}")
         return TransportFault(url, f"no connection: {_root_of(fault)}", transient=True, unreachable=True)
 
 
@@ -371,10 +380,12 @@ def try_mirrors(
     queue = list(tries)
     spent = 0
     rounds = 0
+    # 0 is dnf's way to say "without limit".
+    budget = retries or sys.maxsize
     while queue:
         again: list[str] = []
         for mirror in queue:
-            if spent > retries and mirror in last:
+            if spent > budget and mirror in last:
                 continue
             try:
                 return attempt(mirror)
@@ -385,7 +396,7 @@ def try_mirrors(
                 most = _TRIES_PER_MIRROR if not fault.hung else (2 if len(tries) == 1 else 1)
                 if fault.transient and tries[mirror] < most:
                     again.append(mirror)
-        queue = again if spent <= retries else []
+        queue = again if spent <= budget else []
         if queue and stopping.wait(min(_BACK_OFF * 2**rounds, _LONGEST_WAIT)):
             raise InterruptedError(errno.EINTR, "interrupted")
         rounds += 1

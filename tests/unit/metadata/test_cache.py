@@ -80,6 +80,9 @@ def test_an_abandoned_cache_removes_drafts_and_publishes_nothing(cache: Cache) -
         assert scratch(cache) == []
         draft.publish(CHECKSUM)
     assert cache.find_object(CHECKSUM) is None
+    with pytest.raises(InterruptedError):
+        cache.write_state("late", {})
+    assert scratch(cache) == []
 
 
 def test_a_state_is_replaced_at_once(cache: Cache) -> None:

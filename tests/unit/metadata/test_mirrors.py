@@ -56,6 +56,12 @@ def test_a_mirrorlist_without_mirrors_says_what_the_server_said(data: bytes, rea
         parse_mirrorlist(data, "repository x")
 
 
+def test_only_a_local_list_may_name_local_mirrors() -> None:
+    lines = b"file:///srv/mirror/\nhttp://a.example/\n"
+    assert parse_mirrorlist(lines, "w").mirrors == ("http://a.example/",)
+    assert parse_mirrorlist(lines, "w", local=True).mirrors == ("file:///srv/mirror/", "http://a.example/")
+
+
 def test_a_metalink_where_a_mirrorlist_was_expected() -> None:
     assert parse_mirrorlist(metalink(GOOD), "w").mirrors == ("http://a.example/9/",)
 

@@ -90,6 +90,13 @@ def test_retries_bound_the_attempts_but_every_mirror_gets_one() -> None:
     assert mirrors.asked == list(names)
 
 
+def test_no_limit_on_retries_still_ends() -> None:
+    mirrors = Mirrors(a=[transient() for _ in range(99)], b=[transient() for _ in range(99)])
+    with pytest.raises(AllMirrorsFailed):
+        run(mirrors, "a", "b", retries=0)
+    assert mirrors.asked == ["a", "b"] * 3
+
+
 def test_the_message_names_three_mirrors_and_counts_the_rest() -> None:
     faults = [TransportFault(f"http://m{number}/", "answers 404") for number in range(5)]
     failure = AllMirrorsFailed(faults)
