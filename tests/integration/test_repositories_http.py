@@ -404,7 +404,21 @@ def test_credentials_go_to_the_configured_host_and_into_no_message(
     assert second.url.removeprefix("http://") in message
 
 
-def test_two_threads_and_eight_repositories_at_once(tmp_path: Path, cache: Cache) -> None:
+def test_the_configured_proxy_wins_over_that_of_the_environment(
+    mirror: Mirror, second: Mirror, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", second.url)
+    address = "http://repository.invalid/os/"
+    assert "answers 404" in fault_of(repo(address, proxy=mirror.url), cache)
+    assert mirror.paths() == [f"{address}repodata/repomd.xml"]
+    assert second.seen == []
+    assert "answers 404" in fault_of(repo(address), cache)
+    assert len(second.seen) == 1
+    assert fetch(repo(mirror.url, proxy=""), cache).problem == ""
+    assert len(second.seen) == 1
+
+
+def test_eight_repositories_at_once(tmp_path: Path, cache: Cache) -> None:
     configs = []
     for number in range(8):
         folder = write_repository(tmp_path / f"r{number}", mark=str(number))

@@ -256,6 +256,8 @@ class Transport:
             timeout=(config.timeout, config.timeout),
             verify=(config.sslcacert or True) if config.sslverify else False,
             cert=certificate,
+            # Given here and not to the session, whose proxies would lose against those of the environment.
+            proxies={"http": config.proxy, "https": config.proxy} if config.proxy else None,
         )
 
     def _the_session(self) -> "requests.Session":
@@ -271,11 +273,8 @@ class Transport:
             # The checksums are those of the file as it lies on the server, so nothing may be recoded on the
             # way.
             session.headers["Accept-Encoding"] = "identity"
-            proxy = self._config.proxy
-            if proxy == "":
-                session.trust_env = False
-            elif proxy is not None:
-                session.proxies = {"http": proxy, "https": proxy}
+            # An empty proxy means none, not that of the environment.
+            session.trust_env = self._config.proxy != ""
             if not self._config.sslverify:
                 urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
             self._session = session
