@@ -10,7 +10,6 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -612,6 +611,9 @@ def _run_all(
     The threads are daemons: an interrupted run need not wait for a mirror that hangs. What they were writing
     is removed before the interrupt goes on.
     """
+    # Imported here: it brings the logging package, and a warm cache needs no threads.
+    from concurrent.futures import FIRST_COMPLETED, Future, wait
+
     futures: dict[int, Future[RepoMetadata]] = {place: Future() for place in tasks}
     waiting = list(tasks)
     guard = threading.Lock()

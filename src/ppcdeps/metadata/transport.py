@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -425,14 +424,6 @@ def shown_url(url: str) -> str:
     if "@" in parts.netloc:
         url = url.replace(parts.netloc, f"***@{parts.netloc.rpartition('@')[2]}", 1)
     return _SECRET_QUERY.sub(r"\1***", url)
-
-
-def http_date(text: str) -> float | None:
-    """A Last-Modified header as seconds since 1970, or None where it is none."""
-    try:
-        return parsedate_to_datetime(text).timestamp()
-    except (TypeError, ValueError):
-        return None
 
 
 _HTML = "sends a web page (HTML) with status 200, not the file: a login, error or redirect page answers there"
