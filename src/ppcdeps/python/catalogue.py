@@ -70,7 +70,7 @@ class Catalogue:
         return known
 
     def pinned(self, name: str, version: str) -> tuple[Release, ...]:
-        """The release of exactly this version, if there is one: the others are not looked at."""
+        """The release of this version, and those that add a local part: the others are not looked at."""
         known = self._pinned.get((name, version))
         if known is None:
             known = self._pinned[name, version] = self._of_version(name, version)

@@ -112,12 +112,13 @@ class Downloader:
         except requests.exceptions.ProxyError as fault:
             hint = "check proxy in pip.conf and the *_proxy variables"
             raise _unreachable(url, "the proxy refused", fault, hint) from None
-        except requests.exceptions.Timeout as fault:
+        except (requests.exceptions.RequestException, OSError) as fault:
+            # Where retries ran out, requests calls a time-out a lost connection.
+            if not isinstance(fault, requests.exceptions.Timeout) and "timed out" not in str(fault):
+                hint = "check the network and index-url in pip.conf, or use --offline"
+                raise _unreachable(url, "it does not answer", fault, hint) from None
             hint = f"no answer in {self._config.timeout:g} s: set timeout in pip.conf, or use --offline"
             raise _unreachable(url, "it is too slow", fault, hint) from None
-        except (requests.exceptions.RequestException, OSError) as fault:
-            hint = "check the network and index-url in pip.conf, or use --offline"
-            raise _unreachable(url, "it does not answer", fault, hint) from None
 
     def _verify(self, url: str) -> bool | str:
         parts = urlsplit(url)

@@ -111,7 +111,7 @@ class Project:
         return dict(sorted(found.items(), reverse=True))
 
     def spellings(self, version: "Version") -> list[str]:
-        """The texts that name this version."""
+        """The texts that name this version; without a local part, also those that add one: ``==`` allows them."""
         from packaging.version import InvalidVersion, Version
 
         head = str(version.release[0]).lstrip("0")
@@ -120,10 +120,11 @@ class Project:
             if version.epoch == 0 and not text.lstrip("v0").startswith(head):
                 continue
             try:
-                if Version(text) == version:
-                    found.append(text)
+                each = Version(text)
             except InvalidVersion:
                 continue
+            if each == version or (version.local is None and each.public == version.public):
+                found.append(text)
         return found
 
 

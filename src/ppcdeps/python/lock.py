@@ -69,6 +69,9 @@ class LockPolicy:
     most_tries: int = 40
 
 
+DEFAULT_POLICY = LockPolicy()
+
+
 @dataclass(frozen=True, slots=True)
 class LockRequest:
     """Everything a resolution depends on, the index apart.
@@ -84,7 +87,7 @@ class LockRequest:
     constraints: Constraints = NO_CONSTRAINTS
     reference: Mapping[str, str] = field(default_factory=dict)
     hints: Mapping[str, str] = field(default_factory=dict)
-    policy: LockPolicy = LockPolicy()
+    policy: LockPolicy = DEFAULT_POLICY
 
     @property
     def environment(self) -> TargetEnvironment:
@@ -338,16 +341,17 @@ class _Resolution:
                     requires=tuple(sorted(edges.get(each.name, ()))),
                 )
             )
+        # RPMs provide these too, though no root leads there: who installs more with pip must not replace
+        # them.
+        known = {each.name for each in found}
+        found.extend(_of_rpm(fixed) for name, fixed in self.fixed.items() if name not in known)
+        found.sort(key=lambda each: each.name)
         notes = self._notes(found, chosen)
         return PythonLock(self.environment, tuple(found), tuple(notes))
 
     def _distribution(self, candidate: Candidate) -> LockedDistribution:
         if candidate.fixed is not None:
-            fixed = candidate.fixed
-            reason = f"the RPM {fixed.rpm}"
-            return LockedDistribution(
-                candidate.name, fixed.version, Provision.RPM, rpm=fixed.rpm, pinned_by=reason
-            )
+            return _of_rpm(candidate.fixed)
         release = candidate.release
         assert release is not None
         metadata = self.catalogue.metadata(release)
@@ -411,18 +415,20 @@ class _Resolution:
         return "the newest that fits"
 
     def _notes(self, found: Sequence[LockedDistribution], chosen: Mapping[str, Candidate]) -> list[str]:
+        from packaging.version import Version
+
         notes = []
         constraints = self.request.constraints
         for each in found:
             constraint = constraints.by_name.get(each.name)
-            candidate = chosen[each.name]
+            candidate = chosen.get(each.name)
             fixed = each.provision is Provision.RPM and constraint is not None
-            if fixed and constraint and not contains(constraint.specifier, candidate.version, None):
+            if fixed and constraint and not contains(constraint.specifier, Version(each.version), None):
                 notes.append(
                     f"{each.name} is {each.version} from the RPM {each.rpm}; {constraint.where} says "
                     f"{constraint.specifier}"
                 )
-            if candidate.release is not None and candidate.release.yanked:
+            if candidate is not None and candidate.release is not None and candidate.release.yanked:
                 reason = candidate.release.yanked
                 notes.append(
                     f"{each.name} {each.version} was yanked" + ("" if reason == "*" else f": {reason}")
@@ -520,6 +526,12 @@ def _watching(asked: _Asked, base: Any) -> Any:
             asked.note(requirement)
 
     return Watcher()
+
+
+def _of_rpm(fixed: FixedDistribution) -> LockedDistribution:
+    return LockedDistribution(
+        fixed.name, fixed.version, Provision.RPM, rpm=fixed.rpm, pinned_by=f"the RPM {fixed.rpm}"
+    )
 
 
 def _nearest(releases: Sequence[Release], fits: Any) -> Release | None:

@@ -220,9 +220,15 @@ class TargetProvider(AbstractProvider[Want, Candidate, str]):
                 version = Version(text) if text else None
             except InvalidVersion:
                 continue
-            found = next((release for release in fitting if release.version == version), None)
-            if found is not None and found not in first:
-                first.append(found)
+            if version is None:
+                continue
+            found = [release for release in fitting if release.version == version]
+            if not found:
+                # Not on the index: the nearest in kind is the newest of its series, then of its generation.
+                for length in (2, 1):
+                    series = version.release[:length]
+                    found.extend(release for release in fitting if release.version.release[:length] == series)
+            first.extend(release for release in found if release not in first)
         yield from first
         yield from (release for release in fitting if release not in first)
 
