@@ -1,0 +1,127 @@
+"""The bridge RPM: it provides to RPM what pip satisfies, and holds no files.
+
+Where an RPM requires a Python distribution that pip installs, `dnf install` would refuse. The bridge provides
+exactly the capabilities that RPMs require, at the pinned versions, so that dnf and `rpm -V` stay content and
+honest.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ppcdeps.model.errors import ConfigError
+from ppcdeps.python.lock import PythonLock
+from ppcdeps.python.names import normalise, python_version, rpm_version
+
+_TEMPLATE = """\
+# Written by ppcdeps for {workload}. It stands for what pip installs from requirements-{workload}.txt.
+Name:           ppcdeps-bridge-{workload}
+Version:        {serial}
+Release:        1
+Summary:        What RPM packages of {workload} require and pip provides
+License:        Apache-2.0
+BuildArch:      noarch
+AutoReqProv:    no
+
+{provides}
+
+%description
+This package has no files. It tells RPM which Python distributions pip has installed for {workload},
+at the versions that its lock file pins. Remove it together with them.
+
+%files
+"""
+_PYTHON_CAPABILITY = re.compile(r"python\d+(?:\.\d+)?dist\((?P<name>[^)\[]+)(?:\[[^\]]*\])?\)")
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+_SAFE_CAPABILITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+()\[\],:-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class BridgedCapability:
+    """A capability that an RPM requires and a distribution stands behind.
+
+    ``name`` is the capability (``python3.9dist(oslo.utils)``, ``python3-oslo-utils``), ``relation`` and
+    ``evr`` what is asked of its version, perhaps empty; ``by`` is the RPM that asks.
+    """
+
+    name: str
+    distribution: str
+    relation: str = ""
+    evr: str = ""
+    by: str = ""
+
+
+def bridge_spec(
+    workload: str, capabilities: Iterable[BridgedCapability], lock: PythonLock, *, serial: int = 1
+) -> str:
+    """The spec file of the bridge for ``capabilities``, at the versions of the lock.
+
+    ``serial`` is the version of the bridge itself: it must grow where an installed bridge is to be updated.
+    Raises ConfigError, with all faults, where the lock has not the distribution, or has it in a version that
+    an RPM refuses.
+    """
+    wanted = sorted(set(capabilities), key=lambda each: (each.name, each.relation, each.evr, each.by))
+    if not _SAFE_NAME.fullmatch(workload):
+        raise ConfigError(f"{workload!r} cannot be part of a package's name")
+    faults = [fault for each in wanted if (fault := _fault(each, lock))]
+    if faults:
+        raise ConfigError(f"pip cannot satisfy what RPM packages of {workload} require", faults=tuple(faults))
+    epochs: dict[str, int] = {}
+    for each in wanted:
+        epochs[each.name] = max(epochs.get(each.name, 0), _epoch(each.evr))
+    behind = {each.name: each.distribution for each in wanted}
+    lines = [
+        f"Provides:       {name} = {_evr(name, behind[name], epochs[name], lock)}" for name in sorted(behind)
+    ]
+    return _TEMPLATE.format(workload=workload, serial=serial, provides="\n".join(lines))
+
+
+def _fault(wanted: BridgedCapability, lock: PythonLock) -> str:
+    by = f" needed by {wanted.by}" if wanted.by else ""
+    if not _SAFE_CAPABILITY.fullmatch(wanted.name):
+        return f"{wanted.name!r}{by} is no capability that a bridge can provide"
+    pinned = lock.by_name(wanted.distribution)
+    if pinned is None:
+        return f"nothing provides {wanted.name}{by}: {wanted.distribution} is not in the lock"
+    if not wanted.relation or _satisfies(pinned.version, wanted.relation, wanted.evr):
+        return ""
+    return f"nothing provides {wanted.name} {wanted.relation} {wanted.evr}{by}: pip has {pinned.version}"
+
+
+def _satisfies(version: str, relation: str, evr: str) -> bool:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        # The release has no counterpart on the Python side: where one side lacks it, rpm ignores it too.
+        asked, found = Version(python_version(evr)), Version(version)
+    except InvalidVersion:
+        return False
+    holds = {
+        "=": found == asked,
+        "<": found < asked,
+        ">": found > asked,
+        "<=": found <= asked,
+        ">=": found >= asked,
+    }
+    return holds.get(relation, False)
+
+
+def _evr(name: str, distribution: str, epoch: int, lock: PythonLock) -> str:
+    pinned = lock.by_name(distribution)
+    assert pinned is not None
+    version = rpm_version(pinned.version)
+    found = _PYTHON_CAPABILITY.fullmatch(name)
+    if found is not None and normalise(found["name"]) == normalise(distribution):
+        # rpm's generator knows no epochs there.
+        return version
+    return f"{epoch}:{version}" if epoch else version
+
+
+def _epoch(evr: str) -> int:
+    head, colon, _ = evr.partition(":")
+    return int(head) if colon and head.isdigit() else 0
+
+
+def bridged_names(capabilities: Sequence[BridgedCapability]) -> tuple[str, ...]:
+    """The capabilities that a bridge provides, sorted, each once."""
+    return tuple(sorted({each.name for each in capabilities}))

@@ -1,0 +1,194 @@
+"""Which Python distributions of a closure pip installs, which stay RPMs, and what RPM then has to be told."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ppcdeps.model.capability import Capability, Requirement, Rich, parse_requirement
+from ppcdeps.python.bridge import BridgedCapability
+from ppcdeps.python.lock import Root
+from ppcdeps.python.names import Wanted, provided_distribution, wanted_by
+from ppcdeps.python.provider import FixedDistribution
+
+
+class PythonPolicy(StrEnum):
+    """Who installs pure Python that the target's repositories lack."""
+
+    PIP = "pip"
+    RPM = "rpm"
+
+
+@dataclass(frozen=True, slots=True)
+class PythonPackage:
+    """A package of the closure, as far as Python is concerned.
+
+    ``on_target``: the target's own repositories have it. Provides and requires are capability texts,
+    ``paths`` the files it is known to own.
+    """
+
+    nevra: str
+    name: str
+    on_target: bool
+    provides: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PythonRouting:
+    """``by_pip`` are the packages that need not be installed as RPMs, and ``roots`` what pip installs
+    instead.
+
+    ``fixed`` are the distributions that RPMs keep providing, ``reference`` the versions that the replaced
+    RPMs have, ``bridged`` the capabilities that remaining RPMs require of the replaced ones.
+    """
+
+    by_pip: tuple[str, ...]
+    roots: tuple[Root, ...]
+    fixed: tuple[FixedDistribution, ...]
+    reference: tuple[tuple[str, str], ...]
+    bridged: tuple[BridgedCapability, ...]
+
+
+def route_python(
+    packages: Sequence[PythonPackage],
+    *,
+    policy: PythonPolicy = PythonPolicy.PIP,
+    python: str = "",
+    roots: Iterable[Root] = (),
+    missing: Iterable[tuple[str, str]] = (),
+) -> PythonRouting:
+    """Route the Python distributions of a closure.
+
+    ``python`` (``3.9``) is the interpreter whose distributions count; those of another one stay RPMs.
+    ``roots`` are the workload's own ``pypi:`` roots, ``missing`` the requirements that no repository
+    satisfies, each with who has it. A package goes to pip where the target lacks it, it is named
+    ``python3-…`` and states a distribution, and nothing that stays asks more of it than that distribution.
+    """
+    distributions = {each.nevra: _distributions(each, python) for each in packages}
+    by_pip = {
+        each.nevra: each
+        for each in packages
+        if policy is PythonPolicy.PIP and _may_go(each) and distributions[each.nevra]
+    }
+    while held := _asked_for_more(packages, by_pip):
+        for nevra in held:
+            del by_pip[nevra]
+    kept = [each for each in packages if each.nevra not in by_pip]
+    wanted = [*roots, *_missing_roots(missing, python)]
+    bridged: list[BridgedCapability] = []
+    for package in kept:
+        for requirement, target in _requirements_on(package, by_pip):
+            name = distributions[target.nevra][0][0]
+            asked = wanted_by(str(requirement))
+            bridged.append(
+                _bridged(requirement, asked.name if asked and asked.certain else name, package.nevra)
+            )
+            wanted.append(Root(f"{name}{_specifier(requirement)}", package.nevra))
+    # Replaced and asked for by replaced ones only: pip's metadata will bring it in where it is needed. A
+    # root of the workload among them has nobody else to ask for it.
+    wanted.extend(
+        Root(distributions[package.nevra][0][0], package.nevra)
+        for package in by_pip.values()
+        if not _is_required(package, packages)
+    )
+    return PythonRouting(
+        by_pip=tuple(sorted(by_pip)),
+        roots=tuple(sorted(set(wanted), key=lambda each: (each.requirement, each.by))),
+        fixed=tuple(
+            FixedDistribution(name, version, package.nevra)
+            for package in sorted(kept, key=lambda each: each.nevra)
+            for name, version in distributions[package.nevra]
+        ),
+        reference=tuple(
+            sorted(each for nevra in by_pip for each in distributions[nevra]),
+        ),
+        bridged=tuple(sorted(set(bridged), key=lambda each: (each.name, each.relation, each.evr, each.by))),
+    )
+
+
+def _distributions(package: PythonPackage, python: str) -> list[tuple[str, str]]:
+    found: dict[str, str] = {}
+    for provide in package.provides:
+        if python and not provide.startswith((f"python{python}dist(", "python3dist(")):
+            continue
+        stated = provided_distribution(provide)
+        if stated is not None:
+            found.setdefault(*stated)
+    # A package for another interpreter says python3.11dist(...) and, where that is not the default one, no
+    # python3dist.
+    return sorted(found.items())
+
+
+def _may_go(package: PythonPackage) -> bool:
+    return not package.on_target and package.name.startswith("python3")
+
+
+def _asked_for_more(packages: Sequence[PythonPackage], by_pip: dict[str, PythonPackage]) -> list[str]:
+    """Packages on the way to pip of which one that stays asks something that no distribution gives: a
+    file, a name.
+    """
+    held: dict[str, None] = {}
+    for package in packages:
+        if package.nevra in by_pip:
+            continue
+        for requirement, target in _requirements_on(package, by_pip):
+            if requirement.is_path or (
+                wanted_by(str(requirement)) is None and requirement.name != target.name
+            ):
+                held[target.nevra] = None
+    return list(held)
+
+
+def _requirements_on(
+    package: PythonPackage, targets: dict[str, PythonPackage]
+) -> Iterator[tuple[Capability, PythonPackage]]:
+    providers: dict[str, PythonPackage] = {}
+    for target in targets.values():
+        providers.setdefault(target.name, target)
+        for provide in target.provides:
+            providers.setdefault(provide.split(" ", 1)[0], target)
+        for path in target.paths:
+            providers.setdefault(path, target)
+    for text in package.requires:
+        for capability in _capabilities(parse_requirement(text)):
+            found = providers.get(capability.name)
+            if found is not None and found.nevra != package.nevra:
+                yield capability, found
+
+
+def _capabilities(requirement: Requirement) -> Iterator[Capability]:
+    if isinstance(requirement, Capability):
+        yield requirement
+    elif isinstance(requirement, Rich):
+        # What an `if` asks about is no demand; its first operand is, where the rest holds.
+        operands = (
+            requirement.operands[:1] if requirement.operator in ("if", "unless") else requirement.operands
+        )
+        for operand in operands:
+            yield from _capabilities(operand)
+
+
+def _bridged(requirement: Capability, distribution: str, by: str) -> BridgedCapability:
+    return BridgedCapability(requirement.name, distribution, requirement.relation, requirement.evr, by)
+
+
+def _specifier(requirement: Capability) -> str:
+    wanted: Wanted | None = wanted_by(str(requirement))
+    return wanted.specifier if wanted is not None else ""
+
+
+def _is_required(package: PythonPackage, packages: Sequence[PythonPackage]) -> bool:
+    single = {package.nevra: package}
+    return any(
+        next(_requirements_on(other, single), None) is not None
+        for other in packages
+        if other.nevra != package.nevra
+    )
+
+
+def _missing_roots(missing: Iterable[tuple[str, str]], python: str) -> Iterator[Root]:
+    for requirement, by in missing:
+        wanted = wanted_by(requirement)
+        if wanted is not None and wanted.python in ("", "3", python or "3"):
+            yield Root(wanted.requirement, by)

@@ -1,0 +1,88 @@
+"""Which Python packages of a closure pip takes over, and what RPM is told about it."""
+
+from ppcdeps.python.bridge import BridgedCapability
+from ppcdeps.python.lock import Root
+from ppcdeps.python.provider import FixedDistribution
+from ppcdeps.python.routing import PythonPackage, PythonPolicy, route_python
+
+SERVICE = PythonPackage(
+    "openstack-app-1:25.3.0-1.el9.noarch",
+    "openstack-app",
+    False,
+    requires=("python3-app = 1:25.3.0-1.el9", "python3-cfg >= 2:8.1", "systemd", "(python3dist(a) if foo)"),
+)
+APP = PythonPackage(
+    "python3-app-1:25.3.0-1.el9.noarch",
+    "python3-app",
+    False,
+    ("python3.9dist(app) = 25.3", "python3dist(app) = 25.3", "python3-app = 1:25.3.0-1.el9"),
+    ("python3dist(cfg)", "python3-six"),
+)
+CFG = PythonPackage(
+    "python3-cfg-2:8.8.0-1.el9.noarch",
+    "python3-cfg",
+    False,
+    ("python3dist(cfg) = 8.8", "python3-cfg = 2:8.8.0-1.el9"),
+)
+SIX = PythonPackage("python3-six-1.16.0-9.el9.noarch", "python3-six", True, ("python3dist(six) = 1.16",))
+ALL = [SERVICE, APP, CFG, SIX]
+
+
+def test_importable_distributions_go_to_pip_and_services_stay() -> None:
+    routing = route_python(ALL, python="3.9")
+    assert routing.by_pip == (APP.nevra, CFG.nevra)
+    assert routing.fixed == (FixedDistribution("six", "1.16", SIX.nevra),)
+    assert routing.reference == (("app", "25.3"), ("cfg", "8.8"))
+    assert Root("app==25.3.0", SERVICE.nevra) in routing.roots
+    assert Root("cfg>=8.1", SERVICE.nevra) in routing.roots
+
+
+def test_what_remaining_rpms_ask_of_them_is_bridged() -> None:
+    assert route_python(ALL).bridged == (
+        BridgedCapability("python3-app", "app", "=", "1:25.3.0-1.el9", SERVICE.nevra),
+        BridgedCapability("python3-cfg", "cfg", ">=", "2:8.1", SERVICE.nevra),
+    )
+
+
+def test_by_policy_everything_stays_an_rpm() -> None:
+    routing = route_python(ALL, policy=PythonPolicy.RPM)
+    assert routing.by_pip == ()
+    assert routing.bridged == ()
+    assert [each.name for each in routing.fixed] == ["app", "cfg", "six"]
+
+
+def test_a_package_whose_files_are_asked_for_stays() -> None:
+    user = PythonPackage("tool-1-1.noarch", "tool", True, requires=("/usr/bin/cfg-tool",))
+    owner = PythonPackage(CFG.nevra, CFG.name, False, CFG.provides, paths=("/usr/bin/cfg-tool",))
+    routing = route_python([SERVICE, APP, owner, SIX, user])
+    assert routing.by_pip == (APP.nevra,)
+    assert FixedDistribution("cfg", "8.8", CFG.nevra) in routing.fixed
+
+
+def test_a_root_that_nobody_requires_is_asked_for_itself() -> None:
+    assert route_python([CFG]).roots == (Root("cfg", CFG.nevra),)
+
+
+def test_workload_roots_and_what_no_repository_has_are_added() -> None:
+    routing = route_python(
+        [SIX],
+        python="3.9",
+        roots=[Root("flask>=2", "workload demo")],
+        missing=[
+            ("python3dist(gone) >= 2", "a-1-1.noarch"),
+            ("libgone.so.1", "b"),
+            ("python3.11dist(x)", "c"),
+        ],
+    )
+    assert routing.roots == (Root("flask>=2", "workload demo"), Root("gone>=2", "a-1-1.noarch"))
+
+
+def test_another_interpreters_packages_stay() -> None:
+    other = PythonPackage("python3.11-x-1-1.noarch", "python3.11-x", False, ("python3.11dist(x) = 1",))
+    routing = route_python([other], python="3.9")
+    assert routing.by_pip == ()
+    assert routing.fixed == ()
+
+
+def test_the_order_of_packages_changes_nothing() -> None:
+    assert route_python(ALL) == route_python(ALL[::-1])
