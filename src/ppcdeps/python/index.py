@@ -111,7 +111,7 @@ class Project:
         return dict(sorted(found.items(), reverse=True))
 
     def spellings(self, version: "Version") -> list[str]:
-        """The texts that name this version; without a local part, also those that add one: ``==`` allows them."""
+        """The texts that name this version; without a local part, also those that add one, as ``==`` does."""
         from packaging.version import InvalidVersion, Version
 
         head = str(version.release[0]).lstrip("0")

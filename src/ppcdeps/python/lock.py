@@ -417,7 +417,11 @@ class _Resolution:
     def _notes(self, found: Sequence[LockedDistribution], chosen: Mapping[str, Candidate]) -> list[str]:
         from packaging.version import Version
 
-        notes = []
+        notes = [
+            f"{normalise(each.name)} is {each.version!r} in the RPM {each.rpm}, which is no Python version"
+            for each in self.request.fixed
+            if normalise(each.name) not in self.fixed
+        ]
         constraints = self.request.constraints
         for each in found:
             constraint = constraints.by_name.get(each.name)
@@ -551,6 +555,9 @@ def _nearest(releases: Sequence[Release], fits: Any) -> Release | None:
 def _fixed_by_name(fixed: Sequence[FixedDistribution]) -> dict[str, FixedDistribution]:
     from packaging.version import InvalidVersion, Version
 
+    """By name. What has no Python version (some RPMs provide ``devel``) can be compared with nothing:
+    left out.
+    """
     found: dict[str, FixedDistribution] = {}
     faults = []
     for each in fixed:
@@ -558,9 +565,6 @@ def _fixed_by_name(fixed: Sequence[FixedDistribution]) -> dict[str, FixedDistrib
         try:
             version = Version(each.version)
         except InvalidVersion:
-            faults.append(
-                f"the RPM {each.rpm} provides {name} at {each.version!r}, which is no Python version"
-            )
             continue
         known = found.setdefault(name, replace(each, name=name))
         if Version(known.version) != version:

@@ -314,3 +314,10 @@ def test_the_order_of_roots_changes_nothing(shop: Shop, open_index: OpenIndex) -
     offer(shop, "c", "1.0", "1.5", "2.0")
     index = open_index(shop)
     assert lock_of(index, "a", "b", "c").distributions == lock_of(index, "c", "b", "a").distributions
+
+
+def test_an_rpm_whose_version_is_none_is_passed_over_with_a_note(shop: Shop, open_index: OpenIndex) -> None:
+    offer(shop, "app", "1.0")
+    lock = lock_of(open_index(shop), "app", fixed={"lorax": "devel"})
+    assert pins(lock) == {"app": "1.0"}
+    assert "lorax is 'devel' in the RPM" in lock.notes[0]
