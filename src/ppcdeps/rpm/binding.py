@@ -1,0 +1,64 @@
+"""libsolv's Python binding: found or missed, and the few calls that need care."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+from ppcdeps.model.errors import EnvironmentLacksError
+
+try:
+    import solv as _solv
+except ImportError as error:  # shown when the first question is asked, so that --help works without it
+    _solv = None
+    _missing: ImportError | None = error
+else:
+    _missing = None
+
+
+def libsolv() -> Any:
+    """The module ``solv``.
+
+    Raises EnvironmentLacksError where it is missing or does not load.
+    """
+    if _solv is None:
+        raise EnvironmentLacksError(
+            f"libsolv's Python binding is missing ({_missing})",
+            hint="install python3-solv from the distribution, or build it with `pip install solv`"
+            " (docs/install.md tells how on a POWER host)",
+        )
+    return _solv
+
+
+@contextmanager
+def solv_file(content: bytes | BinaryIO, name: str) -> Iterator[Any]:
+    """Content as a file of libsolv's, whatever it is compressed with.
+
+    The binding opens plain and gzip files only, so the content comes decompressed, through a descriptor.
+    ``name`` tells libsolv the format by its ending, and must not be None: that crashes the binding.
+    """
+    with tempfile.TemporaryFile() as plain:
+        if isinstance(content, bytes):
+            plain.write(content)
+        else:
+            while block := content.read(1 << 20):
+                plain.write(block)
+        plain.flush()
+        plain.seek(0)
+        handle = libsolv().xfopen_fd(name, plain.fileno())
+        try:
+            yield handle
+        finally:
+            handle.close()
+
+
+def writer_of(repo: Any) -> Callable[[BinaryIO], None]:
+    """A function that writes a repository in libsolv's own format to an open file."""
+
+    def write(file: BinaryIO) -> None:
+        handle = libsolv().xfopen_fd("repo.solv", file.fileno(), "w")
+        repo.write(handle)
+        handle.flush()
+        handle.close()
+
+    return write

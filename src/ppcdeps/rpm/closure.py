@@ -1,0 +1,168 @@
+"""The closure of questions, with an irreducible set of sources to rebuild and of things that nobody provides."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from ppcdeps.model.capability import Capability
+from ppcdeps.model.errors import PpcdepsError
+from ppcdeps.rpm.isa import dependency
+from ppcdeps.rpm.problems import Chain, Clash, Lacking, Statement, missing_leaves, statements_of
+from ppcdeps.rpm.relief import Reliever
+from ppcdeps.rpm.universe import Attempt, Question, Universe
+
+_ROUNDS = 200
+"""More than any real question needs; ends the search if a relaxation should ever change nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The packages that satisfy the questions together.
+
+    ``sources`` are those whose stand-ins are used and that were not free, ``unknown`` the imagined providers
+    used, ``clashes`` what had to be overlooked so that the rest could be told.
+    """
+
+    chosen: tuple[int, ...]
+    sources: tuple[str, ...]
+    unknown: tuple[int, ...]
+    clashes: tuple[Clash, ...]
+
+
+@dataclass(slots=True)
+class Search:
+    """Searches answers in one universe. Its discoveries (imagined providers, reliefs) stay for later searches."""
+
+    universe: Universe
+    reliever: Reliever
+    weak: bool = False
+
+    def answer(self, questions: Sequence[Question], free: Collection[str] = ()) -> Answer:
+        """The answer to all questions together with as few rebuilds as can be.
+
+        Stand-ins of ``free`` sources cost nothing: these are built anyway. The result is irreducible: without
+        any one of its sources, or imagined providers, nothing satisfies the questions.
+        """
+        clashes: list[Clash] = []
+        attempt = self._relaxed(questions, clashes)
+        while self._paths_matter(attempt) and self.universe.answer_paths():
+            attempt = self._relaxed(questions, clashes)
+        while True:
+            attempt = self._coarsely_reduced(questions, attempt, free)
+            if not self._lightened(attempt):
+                break
+            attempt = self._relaxed(questions, clashes)
+        attempt = self._reduced(questions, attempt, free)
+        while self._lightened(attempt):
+            attempt = self._reduced(questions, self._relaxed(questions, clashes), free)
+        return Answer(
+            attempt.chosen,
+            tuple(sorted(self._sources(attempt, free))),
+            tuple(sorted(self._dreams(attempt))),
+            tuple(clashes),
+        )
+
+    def refuted(self, questions: Sequence[Question], source: str) -> Attempt:
+        """The solver's attempt with a source's stand-ins forbidden: its problems say why they are needed."""
+        return self.universe.solve(
+            questions, without=self.universe.standins_of(source), weak=self.weak, dreams=()
+        )
+
+    def _relaxed(self, questions: Sequence[Question], clashes: list[Clash]) -> Attempt:
+        """A solved attempt, with providers invented and clashes overlooked where there is none without."""
+        for _ in range(_ROUNDS):
+            for duplicates in (False, True):
+                attempt = self.universe.solve(questions, duplicates=duplicates, weak=self.weak)
+                if attempt.solved:
+                    return attempt
+            if self.universe.answer_paths():
+                continue
+            statements = statements_of(attempt)
+            if self._imagine(statements):
+                continue
+            found = next((s for s in statements if isinstance(s, Clash) and s not in clashes), None)
+            if found is None:
+                break
+            self._overlook(found)
+            clashes.append(found)
+        raise PpcdepsError(
+            f"no answer for {', '.join(question.title for question in questions)}: "
+            + "; ".join(str(problem) for problem in attempt.problems)
+        )
+
+    def _imagine(self, statements: Iterable[Statement]) -> bool:
+        """Invent providers for what nobody provides, looking into boolean requirements whatever rule has them."""
+        known = set(self.universe.imagined.values())
+        requirements = {
+            statement.requirement
+            for statement in statements
+            if isinstance(statement, Lacking)
+            or (isinstance(statement, Chain) and statement.requirement.startswith("("))
+        }
+        missing = {leaf for text in requirements for leaf in missing_leaves(text, self._is_provided)} - known
+        for requirement in sorted(missing):
+            self.universe.imagine(requirement)
+        return bool(missing)
+
+    def _is_provided(self, capability: Capability) -> bool:
+        return bool(self.universe.providers(dependency(self.universe.pool, str(capability))))
+
+    def _overlook(self, clash: Clash) -> None:
+        if clash.kind == "same-name":
+            self.universe.multiversion += [clash.package, clash.other]
+        else:
+            self.universe.overlook(clash.package, clash.dependency)
+
+    def _paths_matter(self, attempt: Attempt) -> bool:
+        """Whether the owners of further paths could change the attempt."""
+        if any(self.universe.is_standin(i) or i in self.universe.imagined for i in attempt.chosen):
+            return True
+        wanted = self.universe.path_wanted
+        return any(wanted(str(dep)) for i in attempt.chosen for dep in self.universe.requirements_of(i))
+
+    def _lightened(self, attempt: Attempt) -> bool:
+        if self.reliever.lighten(attempt.chosen, by_build=False):
+            return True
+        return self.reliever.lighten(attempt.chosen, by_build=True)
+
+    def _sources(self, attempt: Attempt, free: Collection[str]) -> set[str]:
+        used = {self.universe.source_of(i) for i in attempt.chosen if self.universe.is_standin(i)}
+        return used.difference(free)
+
+    def _dreams(self, attempt: Attempt) -> set[int]:
+        return {i for i in attempt.chosen if i in self.universe.imagined}
+
+    def _coarsely_reduced(
+        self, questions: Sequence[Question], attempt: Attempt, free: Collection[str]
+    ) -> Attempt:
+        """Try at once without all sources that only replace packages which the target has too."""
+        sources = self._sources(attempt, free)
+        replaceable = {source for source in sources if self.universe.built_for_target(source)}
+        lacking = {
+            self.universe.source_of(i)
+            for i in attempt.chosen
+            if self.universe.is_standin(i) and not self.universe.has_name(i)
+        }
+        doubtful = replaceable - lacking
+        if not doubtful:
+            return attempt
+        fewer = self.universe.solve(questions, {*free, *(sources - doubtful)}, weak=self.weak)
+        return fewer if fewer.solved else attempt
+
+    def _reduced(self, questions: Sequence[Question], attempt: Attempt, free: Collection[str]) -> Attempt:
+        """Drop imagined providers and sources, one after the other, as long as an answer is left."""
+        for dream in sorted(self._dreams(attempt)):
+            dreams = self._dreams(attempt)
+            if dream not in dreams:
+                continue
+            fewer = self.universe.solve(questions, duplicates=True, dreams=dreams - {dream}, weak=self.weak)
+            attempt = fewer if fewer.solved else attempt
+        dreams = self._dreams(attempt)
+        for source in sorted(self._sources(attempt, free)):
+            sources = self._sources(attempt, free)
+            if source not in sources:
+                continue
+            fewer = self.universe.solve(
+                questions, {*free, *sources} - {source}, dreams=dreams, weak=self.weak
+            )
+            attempt = fewer if fewer.solved else attempt
+        return attempt

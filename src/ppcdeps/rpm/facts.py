@@ -1,0 +1,24 @@
+"""Small facts derived from metadata, kept in the cache as JSON under a key that says what they were made from."""
+
+import json
+from typing import Any, BinaryIO
+
+from ppcdeps.metadata.cache import Cache
+
+
+def recall(cache: Cache, key: str) -> Any:
+    """What was remembered under the key, or None; an unreadable file counts as nothing."""
+    try:
+        return json.loads(cache.derived_path(key, ".json").read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def remember(cache: Cache, key: str, value: Any) -> None:
+    """Keep a value of JSON's kinds under the key."""
+    content = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+    def write(file: BinaryIO) -> None:
+        file.write(content)
+
+    cache.store_derived(key, ".json", write)

@@ -1,0 +1,58 @@
+"""Owners of paths that primary.xml does not list, looked up in filelists.xml once and remembered."""
+
+import hashlib
+import re
+from collections.abc import Collection
+from html import unescape
+
+from ppcdeps.metadata.cache import Cache
+from ppcdeps.rpm.binding import libsolv
+from ppcdeps.rpm.facts import recall, remember
+from ppcdeps.rpm.loading import Part, read_metadata
+
+_ELEMENT = re.compile(rb'<package\b[^>]*?\bpkgid="([^"]*)"|<file(?:\s[^>]*)?>([^<]*)</file>')
+
+
+def owners_of(part: Part, paths: Collection[str], cache: Cache) -> dict[str, list[int]]:
+    """For each path that packages of the part own, the owners' positions in the part.
+
+    Empty where the repository has no filelists. Raises RepositoryError where they are damaged.
+    """
+    filelists = part.metadata.files.get("filelists")
+    primary = part.metadata.files.get("primary")
+    if filelists is None or primary is None or not paths:
+        return {}
+    asked = hashlib.sha256("\0".join(sorted(paths)).encode()).hexdigest()
+    key = f"owners 1 {filelists.checksum} {primary.checksum} {part.role} {asked}"
+    known: dict[str, list[int]] | None = recall(cache, key)
+    if known is None:
+        content = read_metadata(part.metadata, filelists)
+        known = _search(content, frozenset(paths), _positions(part))
+        remember(cache, key, known)
+    return known
+
+
+def _positions(part: Part) -> dict[str, int]:
+    checksum = libsolv().SOLVABLE_CHECKSUM
+    positions = {}
+    for position, solvable in enumerate(part.repo.solvables_iter()):
+        found = solvable.lookup_checksum(checksum)
+        if found is not None:
+            positions[found.hex()] = position
+    return positions
+
+
+def _search(content: bytes, paths: frozenset[str], positions: dict[str, int]) -> dict[str, list[int]]:
+    wanted = {path.encode() for path in paths}
+    found: dict[str, list[int]] = {}
+    position: int | None = None
+    for element in _ELEMENT.finditer(content):
+        package, path = element.groups()
+        if package is not None:
+            position = positions.get(package.decode())
+            continue
+        if b"&" in path:
+            path = unescape(path.decode()).encode()
+        if position is not None and path in wanted:
+            found.setdefault(path.decode(), []).append(position)
+    return found

@@ -1,0 +1,165 @@
+"""Repository metadata into libsolv, through `.solv` files that spare the next run all XML."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, assert_never
+
+from ppcdeps.metadata.cache import Cache
+from ppcdeps.metadata.compression import DamagedError, open_stream
+from ppcdeps.metadata.repository import MetadataFile, RepoMetadata
+from ppcdeps.model.errors import RepositoryError
+from ppcdeps.model.repository import Side
+from ppcdeps.rpm.binding import solv_file, writer_of
+from ppcdeps.rpm.facts import recall, remember
+from ppcdeps.rpm.isa import translate_repo
+from ppcdeps.rpm.primary import Cut, cut_primary, select
+
+_CONVERSION = 1
+"""Grows whenever the same metadata would give another `.solv` file."""
+
+
+class Role(StrEnum):
+    """What the packages of a part are to the solver."""
+
+    TARGET = "target"
+    """Built for the target, or noarch, in a target repository."""
+    REFERENCE = "reference"
+    """Noarch in a reference repository: usable as they are."""
+    STANDIN = "standin"
+    """Native in a reference repository: what a rebuild of the source would give."""
+    SOURCE = "source"
+
+
+@dataclass(slots=True)
+class Part:
+    """The packages of one repository that have one role, loaded into a pool.
+
+    ``sources`` maps names of source packages to positions counted from ``start``; ``paths`` are those that
+    dependencies of the packages name and primary.xml does not list.
+    """
+
+    role: Role
+    metadata: RepoMetadata
+    repo: Any
+    start: int
+    count: int
+    sources: dict[str, list[int]]
+    paths: list[str]
+
+    @property
+    def ids(self) -> range:
+        """The solvable ids of the part."""
+        return range(self.start, self.start + self.count)
+
+
+def load_parts(pool: Any, metadata: RepoMetadata, arch: str, reference_arch: str, cache: Cache) -> list[Part]:
+    """Load a repository's packages, a part for each role that it can play.
+
+    Raises RepositoryError where the repository has no primary.xml or its content is damaged.
+    """
+    primary = metadata.files.get("primary")
+    if primary is None:
+        raise RepositoryError(f"repository {metadata.config.id} lists no primary metadata")
+    roles = _roles(metadata.config.side, arch, reference_arch)
+    parts = [
+        _load_cached(pool, metadata, role, _key(primary, role, arch, reference_arch), cache) for role in roles
+    ]
+    if all(part is not None for part in parts):
+        return [part for part in parts if part is not None]
+    packages = cut_primary(read_metadata(metadata, primary), metadata.config.id)
+    for part in parts:
+        if part is not None:
+            part.repo.free()
+    return [
+        _convert(pool, metadata, role, select(packages, arches), arch, reference_arch, cache)
+        for role, arches in roles.items()
+    ]
+
+
+def read_metadata(metadata: RepoMetadata, file: MetadataFile) -> bytes:
+    """The decompressed content of a metadata file.
+
+    Raises RepositoryError where it cannot be decompressed.
+    """
+    try:
+        with open_stream(file.path, limit=file.open_size) as stream:
+            return stream.read()
+    except DamagedError as error:
+        raise RepositoryError(
+            f"repository {metadata.config.id}: {file.kind} {error}", hint="refresh with `ppcdeps sync`"
+        ) from error
+
+
+def repo_name(metadata: RepoMetadata, role: Role) -> str:
+    """The name of a part's repository in the pool."""
+    return f"{metadata.config.id}/{role}"
+
+
+def _roles(side: Side, arch: str, reference_arch: str) -> dict[Role, tuple[str, ...]]:
+    """The roles that packages of a side can play, each with the architectures that play it."""
+    match side:
+        case Side.TARGET:
+            return {Role.TARGET: (arch, "noarch")}
+        case Side.REFERENCE:
+            return {Role.REFERENCE: ("noarch",), Role.STANDIN: (reference_arch,)}
+        case Side.SOURCE:
+            return {Role.SOURCE: ("src", "nosrc")}
+        case _:
+            assert_never(side)
+
+
+def _key(primary: MetadataFile, role: Role, arch: str, reference_arch: str) -> str:
+    return f"solv {_CONVERSION} {primary.checksum} {role} {arch} {reference_arch}"
+
+
+def _load_cached(pool: Any, metadata: RepoMetadata, role: Role, key: str, cache: Cache) -> Part | None:
+    known, solv_path = recall(cache, key), cache.derived_path(key, ".solv")
+    if known is None or not solv_path.exists():
+        return None
+    repo = pool.add_repo(repo_name(metadata, role))
+    if not repo.add_solv(str(solv_path)) or repo.nsolvables != known["count"]:
+        repo.free()
+        return None
+    return Part(role, metadata, repo, _first_id(repo), known["count"], known["sources"], known["paths"])
+
+
+def _convert(
+    pool: Any, metadata: RepoMetadata, role: Role, cut: Cut, arch: str, reference_arch: str, cache: Cache
+) -> Part:
+    repo = pool.add_repo(repo_name(metadata, role))
+    with solv_file(cut.document, "primary.xml") as handle:
+        if not repo.add_rpmmd(handle, None):
+            raise RepositoryError(
+                f"repository {metadata.config.id}: primary.xml is damaged: {pool.errstr}",
+                hint="refresh with `ppcdeps sync`",
+            )
+    if repo.nsolvables != cut.count:
+        raise RepositoryError(
+            f"repository {metadata.config.id}: libsolv read {repo.nsolvables} of {cut.count} packages",
+            hint="the metadata is damaged: refresh with `ppcdeps sync`",
+        )
+    if role is Role.STANDIN:
+        translate_repo(repo, arch, reference_arch)
+    primary = metadata.files["primary"]
+    key = _key(primary, role, arch, reference_arch)
+    cache.store_derived(key, ".solv", writer_of(repo))
+    remember(cache, key, {"count": cut.count, "sources": cut.sources, "paths": cut.paths})
+    return Part(role, metadata, repo, _first_id(repo), cut.count, cut.sources, cut.paths)
+
+
+def _first_id(repo: Any) -> int:
+    for solvable in repo.solvables_iter():
+        return int(solvable.id)
+    return 0
+
+
+def set_priorities(parts: Iterable[Part]) -> None:
+    """Rank the roles above one another, and inside a role by the repositories' own priority and cost.
+
+    libsolv takes from the highest rank that can satisfy a requirement, whatever the versions elsewhere.
+    """
+    rank = {Role.TARGET: 2, Role.REFERENCE: 1, Role.STANDIN: 0, Role.SOURCE: 0}
+    for part in parts:
+        part.repo.priority = rank[part.role] * 1_000_000 - part.metadata.config.priority
+        part.repo.subpriority = -part.metadata.config.cost

@@ -1,0 +1,111 @@
+"""Why the solver found no answer, read from all rules of a problem.
+
+The one-line text of libsolv names a wrong culprit for boolean dependencies; the rules hold the true one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ppcdeps.model.capability import Capability, Requirement, Rich, parse_requirement
+from ppcdeps.rpm.binding import libsolv
+from ppcdeps.rpm.universe import Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """Nobody provides what a package requires."""
+
+    requirement: str
+    package: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """Two packages that cannot be installed together, and the words of the rule that says so.
+
+    ``kind`` is conflicts, obsoletes or same-name.
+    """
+
+    kind: str
+    package: int
+    other: int
+    dependency: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A requirement that only packages with problems of their own would satisfy."""
+
+    requirement: str
+    package: int
+
+
+Statement = Lacking | Clash | Chain
+
+Provided = Callable[[Capability], bool]
+"""Answers whether anybody provides a capability."""
+
+
+def statements_of(attempt: Attempt) -> list[Statement]:
+    """Everything the rules behind an attempt's problems say, each thing once, in a stable order.
+
+    Takes the attempt, not its problems: these are dead once the solver is freed, and reading them crashes.
+    """
+    solv = libsolv().Solver
+    lacking = {solv.SOLVER_RULE_PKG_NOTHING_PROVIDES_DEP, solv.SOLVER_RULE_JOB_NOTHING_PROVIDES_DEP}
+    clashes = {
+        solv.SOLVER_RULE_PKG_CONFLICTS: "conflicts",
+        solv.SOLVER_RULE_PKG_SELF_CONFLICT: "conflicts",
+        solv.SOLVER_RULE_PKG_OBSOLETES: "obsoletes",
+        solv.SOLVER_RULE_PKG_IMPLICIT_OBSOLETES: "obsoletes",
+        solv.SOLVER_RULE_PKG_SAME_NAME: "same-name",
+    }
+    found: dict[Statement, None] = {}
+    for problem in attempt.problems:
+        for rule in problem.findallproblemrules():
+            for info in rule.allinfos():
+                package = info.solvable.id if info.solvable else 0
+                dependency = str(info.dep) if info.dep else ""
+                if info.type in lacking:
+                    found[Lacking(dependency, package)] = None
+                elif info.type in clashes and info.othersolvable:
+                    other = info.othersolvable.id
+                    found[Clash(clashes[info.type], package, other, dependency, info.problemstr())] = None
+                elif info.type == solv.SOLVER_RULE_PKG_REQUIRES and dependency:
+                    found[Chain(dependency, package)] = None
+    return list(found)
+
+
+def missing_leaves(requirement: str, provided: Provided) -> list[str]:
+    """The plain capabilities that would satisfy a requirement if somebody provided them.
+
+    For a boolean dependency these are its consequences that nobody provides, never its conditions.
+    """
+    try:
+        return [str(leaf) for leaf in _leaves(parse_requirement(requirement), provided)]
+    except ValueError:
+        return [requirement]
+
+
+def _leaves(requirement: Requirement, provided: Provided) -> list[Capability]:
+    if isinstance(requirement, Capability):
+        return [] if provided(requirement) else [requirement]
+    match requirement:
+        case Rich("and" | "with", operands, _):
+            return [leaf for operand in operands for leaf in _leaves(operand, provided)]
+        case Rich("or", operands, _):
+            return _leaves(operands[0], provided)
+        case Rich("if", (consequence, condition), otherwise):
+            then = _leaves(consequence, provided)
+            if otherwise is None or _holds(condition, provided):
+                return then
+            return _leaves(otherwise, provided)
+        case Rich("unless" | "without", (consequence, *_), _):
+            return _leaves(consequence, provided)
+        case _:
+            return []
+
+
+def _holds(requirement: Requirement, provided: Provided) -> bool:
+    return not _leaves(requirement, provided)

@@ -1,0 +1,343 @@
+"""All packages of the target, the reference and the stand-ins in one pool, ready to solve."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ppcdeps.metadata.cache import Cache
+from ppcdeps.metadata.repository import RepoMetadata
+from ppcdeps.model.capability import Capability, capabilities_in, parse_requirement
+from ppcdeps.model.errors import UsageError
+from ppcdeps.rpm.binding import libsolv
+from ppcdeps.rpm.exclusions import excluded_ids
+from ppcdeps.rpm.facts import recall, remember
+from ppcdeps.rpm.filelists import owners_of
+from ppcdeps.rpm.isa import dependencies, dependency
+from ppcdeps.rpm.loading import Part, Role, load_parts, set_priorities
+from ppcdeps.rpm.primary import answered_by_primary
+
+FetchFilelists = Callable[[Sequence[RepoMetadata]], Sequence[RepoMetadata]]
+"""Fetches the filelists of the given repositories and returns these with the files added."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A package that exists only to be asked for: its requirements are what must be satisfied together."""
+
+    id: int
+    title: str
+
+
+class Universe:
+    """The pool, and what each package in it is.
+
+    Packages are libsolv's solvable ids. The stand-ins' requirements can be lightened, and providers for what
+    nobody provides can be invented (``imagine``): a universe is made for one plan and thrown away.
+    """
+
+    def __init__(
+        self,
+        repositories: Iterable[RepoMetadata],
+        arch: str,
+        reference_arch: str,
+        cache: Cache,
+        fetch_filelists: FetchFilelists,
+    ) -> None:
+        """Load the repositories; neither their order nor that of the packages in them changes an answer.
+
+        Raises RepositoryError where metadata is damaged, EnvironmentLacksError where libsolv is missing.
+        """
+        solv = libsolv()
+        self.arch = arch
+        self.pool = solv.Pool()
+        self.pool.setdisttype(solv.Pool.DISTTYPE_RPM)
+        self.pool.setarch(arch)
+        self._cache = cache
+        self._fetch_filelists = fetch_filelists
+        usable = sorted(
+            (r for r in repositories if not r.problem), key=lambda r: (r.config.side, r.config.id)
+        )
+        self.parts = [part for r in usable for part in load_parts(self.pool, r, arch, reference_arch, cache)]
+        set_priorities(self.parts)
+        self._filled = [part for part in self.parts if part.count]
+        self._starts = [part.start for part in self._filled]
+        self._questions = self.pool.add_repo("@questions")
+        self._imagined = self.pool.add_repo("@imagined")
+        self._imagined.priority = -10_000_000
+        self.imagined: dict[int, str] = {}
+        self.multiversion: list[int] = []
+        self._paths_answered = False
+        excluded = excluded_ids(self.pool, self._filled)
+        self._considered = {
+            i for part in self._filled if part.role is not Role.SOURCE for i in part.ids
+        } - excluded
+        self._standins = {
+            i for part in self._filled if part.role is Role.STANDIN for i in part.ids
+        } - excluded
+        self._fixed = self._considered - self._standins
+        self._first_choice = self._considered - self._duplicates()
+        self._index()
+
+    def ask(self, title: str, requirements: Iterable[str]) -> Question:
+        """A question for packages that satisfy all requirements.
+
+        Raises UsageError where a requirement is not well-formed.
+        """
+        deps = []
+        for text in sorted(set(requirements)):
+            try:
+                deps.append(dependency(self.pool, text))
+            except ValueError as error:
+                raise UsageError(f"{title}: {error}") from error
+        return self.ask_dependencies(title, deps)
+
+    def ask_dependencies(self, title: str, deps: Iterable[Any]) -> Question:
+        """A question made of libsolv's own dependencies, such as the BuildRequires of a source package."""
+        solv = libsolv()
+        asked = self._questions.add_solvable()
+        asked.name, asked.evr, asked.arch = title, "0-0", "noarch"
+        for dep in deps:
+            asked.add_deparray(solv.SOLVABLE_REQUIRES, dep)
+        self._reindex = True
+        return Question(asked.id, title)
+
+    def imagine(self, requirement: str) -> None:
+        """Invent a provider of what nobody provides, taken where there is no other way."""
+        solv = libsolv()
+        unknown = self._imagined.add_solvable()
+        unknown.name, unknown.evr, unknown.arch = f"unknown({requirement})", "0-0", "noarch"
+        unknown.add_deparray(solv.SOLVABLE_PROVIDES, dependency(self.pool, requirement))
+        self.imagined[unknown.id] = requirement
+        self._reindex = True
+
+    def answer_paths(self, extra: Collection[str] = ()) -> bool:
+        """Find the owners of all paths that dependencies name and primary metadata does not list.
+
+        Fetches filelists where they are not there yet. Returns whether anything may have changed; only the
+        first call, or one with further paths, can change something.
+        """
+        if self._paths_answered and not extra:
+            return False
+        wanted = {path for part in self._filled for path in part.paths}
+        wanted.update(path for path in extra if not answered_by_primary(path))
+        self._paths_answered = True
+        if not wanted:
+            return False
+        binary = [part for part in self._filled if part.role is not Role.SOURCE]
+        fetched = {r.config.id: r for r in self._fetch_filelists([part.metadata for part in binary])}
+        solv = libsolv()
+        for part in binary:
+            part.metadata = fetched.get(part.metadata.config.id, part.metadata)
+            for path, positions in owners_of(part, wanted, self._cache).items():
+                dep = self.pool.Dep(path)
+                for position in positions:
+                    self.pool.id2solvable(part.start + position).add_deparray(solv.SOLVABLE_PROVIDES, dep)
+        self._reindex = True
+        return True
+
+    def path_wanted(self, requirement: str) -> bool:
+        """Whether the requirement names a path that only filelists can answer."""
+        if "/" not in requirement or (requirement[0] not in "/("):
+            return False
+        return any(
+            c.is_path and not answered_by_primary(c.name) for c in capabilities_in(_parsed(requirement))
+        )
+
+    def solve(
+        self,
+        questions: Sequence[Question],
+        sources: Collection[str] | None = None,
+        *,
+        duplicates: bool = False,
+        without: Collection[int] = (),
+        dreams: Collection[int] | None = None,
+        weak: bool = False,
+    ) -> "Attempt":
+        """One run of the solver for all questions together.
+
+        ``sources`` are those whose stand-ins may be used (None: all, and those that duplicate a package of
+        the target only if ``duplicates`` says so), ``without`` further packages that may not be, ``dreams``
+        the imagined providers that may be (None: all); ``weak`` follows weak dependencies.
+        """
+        solv = libsolv()
+        if self._reindex:
+            self._index()
+        allowed = self._allowed(sources, duplicates).difference(without)
+        allowed.update(self.imagined if dreams is None else dreams)
+        allowed.update(solvable.id for solvable in self._questions.solvables_iter())
+        self.pool.set_considered_list(sorted(allowed))
+        one = solv.Job.SOLVER_SOLVABLE
+        jobs = [self.pool.Job(solv.Job.SOLVER_INSTALL | one, question.id) for question in questions]
+        jobs += [self.pool.Job(solv.Job.SOLVER_MULTIVERSION | one, each) for each in self.multiversion]
+        solver = self.pool.Solver()
+        solver.set_flag(solv.Solver.SOLVER_FLAG_IGNORE_RECOMMENDED, 0 if weak else 1)
+        problems = solver.solve(jobs)
+        if problems:
+            return Attempt((), solver, tuple(problems))
+        asked = {question.id for question in questions}
+        return Attempt(
+            tuple(s.id for s in solver.transaction().newsolvables() if s.id not in asked), solver, ()
+        )
+
+    def _allowed(self, sources: Collection[str] | None, duplicates: bool) -> set[int]:
+        if sources is None:
+            return set(self._considered if duplicates else self._first_choice)
+        return self._fixed.union(i for source in sources for i in self.standins_of(source))
+
+    def part_of(self, package: int) -> Part | None:
+        """The part that a package belongs to; None for a question or an imagined package."""
+        found = bisect_right(self._starts, package) - 1
+        if found < 0 or package not in self._filled[found].ids:
+            return None
+        return self._filled[found]
+
+    def is_standin(self, package: int) -> bool:
+        """Whether the package stands for a rebuild."""
+        return package in self._standins
+
+    def source_of(self, package: int) -> str:
+        """The name of the source package that a package was built from."""
+        solvable = self.pool.id2solvable(package)
+        source = self.source_package_of(package)
+        return source.rsplit("-", 2)[0] if source else str(solvable.name)
+
+    def source_package_of(self, package: int) -> str:
+        """The source package's file name without its ending (name-version-release), or nothing."""
+        file_name = self.pool.id2solvable(package).lookup_sourcepkg() or ""
+        return str(file_name).removesuffix(".rpm").rpartition(".")[0]
+
+    def standins_of(self, source: str) -> list[int]:
+        """The considered stand-ins that a source package builds."""
+        return self._packages_of(source, Role.STANDIN)
+
+    def built_for_target(self, source: str) -> list[int]:
+        """The packages of the target's repositories that are built from a source of this name."""
+        return self._packages_of(source, Role.TARGET)
+
+    def source_packages(self, source: str) -> list[int]:
+        """The source packages of a name, as the source repositories have them."""
+        parts = (part for part in self._filled if part.role is Role.SOURCE)
+        return [part.start + position for part in parts for position in part.sources.get(source, ())]
+
+    def compare_versions(self, one: int, other: int) -> int:
+        """Negative, zero or positive, as the first package's version is older, equal or newer (rpmvercmp)."""
+        return int(self.pool.id2solvable(one).evrcmp(self.pool.id2solvable(other)))
+
+    def named(self, name: str, role: Role) -> list[int]:
+        """The considered packages of a name that have a role."""
+        solv = libsolv()
+        found = self.pool.select(name, solv.Selection.SELECTION_NAME).solvables()
+        return [s.id for s in found if s.id in self._considered and self._role(s.id) is role]
+
+    def providers(self, dep: Any) -> list[int]:
+        """The considered packages that satisfy a plain dependency, imagined ones left out."""
+        return [s.id for s in self.pool.whatprovides(dep) if s.id in self._considered]
+
+    def requirements_of(self, package: int) -> list[Any]:
+        """What a package requires, as libsolv's dependencies."""
+        return dependencies(self.pool.id2solvable(package), libsolv().SOLVABLE_REQUIRES)
+
+    def set_requirements(self, package: int, deps: Iterable[Any]) -> None:
+        """Replace what a package requires."""
+        solv = libsolv()
+        solvable = self.pool.id2solvable(package)
+        solvable.unset(solv.SOLVABLE_REQUIRES)
+        for dep in deps:
+            solvable.add_deparray(solv.SOLVABLE_REQUIRES, dep)
+
+    def overlook(self, package: int, dependency: str) -> None:
+        """Take away what a package conflicts with, or obsoletes, so that a search can go on past it."""
+        solv = libsolv()
+        solvable = self.pool.id2solvable(package)
+        for key in (solv.SOLVABLE_CONFLICTS, solv.SOLVABLE_OBSOLETES):
+            kept = [dep for dep in solvable.lookup_deparray(key) if str(dep) != dependency]
+            solvable.unset(key)
+            for dep in kept:
+                solvable.add_deparray(key, dep)
+
+    def has_name(self, standin: int) -> bool:
+        """Whether the target's own repositories have a package of the stand-in's name."""
+        return bool(self.named(self.pool.id2solvable(standin).name, Role.TARGET))
+
+    def nevra(self, package: int) -> str:
+        """The package as rpm names it; an imagined one by what it stands for."""
+        return self.imagined.get(package) or str(self.pool.id2solvable(package))
+
+    def considered_count(self, part: Part) -> int:
+        """How many packages of a part are left after exclusions."""
+        if part.role is Role.SOURCE:
+            return part.count
+        return sum(1 for i in part.ids if i in self._considered)
+
+    def _packages_of(self, source: str, role: Role) -> list[int]:
+        return [
+            part.start + position
+            for part in self._filled
+            if part.role is role
+            for position in part.sources.get(source, ())
+            if part.start + position in self._considered
+        ]
+
+    def _role(self, package: int) -> Role | None:
+        part = self.part_of(package)
+        return part.role if part else None
+
+    def _index(self) -> None:
+        self._reindex = False
+        self.pool.set_considered_list(sorted({*self._considered, *self.imagined}))
+        self.pool.addfileprovides()
+        self.pool.createwhatprovides()
+
+    def _duplicates(self) -> set[int]:
+        """Stand-ins that the target's own repositories have in the same version.
+
+        They are worth a thought only where their source is built anyway: then the rebuilt package can stand
+        in for the target's, which may carry a requirement that nobody satisfies.
+        """
+        key = "duplicates 1 " + " ".join(
+            f"{part.role} {part.metadata.files['primary'].checksum}" for part in self._filled
+        )
+        known = recall(self._cache, key)
+        if known is None:
+            target = {
+                (s.nameid, s.evrid)
+                for part in self._filled
+                if part.role is Role.TARGET
+                for s in part.repo.solvables_iter()
+            }
+            known = [
+                [
+                    position
+                    for position, s in enumerate(part.repo.solvables_iter())
+                    if (s.nameid, s.evrid) in target
+                ]
+                if part.role is Role.STANDIN
+                else []
+                for part in self._filled
+            ]
+            remember(self._cache, key, known)
+        return {
+            part.start + at for part, positions in zip(self._filled, known, strict=True) for at in positions
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What the solver found: the packages it chose, or the problems that left nothing to choose."""
+
+    chosen: tuple[int, ...]
+    solver: Any
+    problems: tuple[Any, ...]
+
+    @property
+    def solved(self) -> bool:
+        """Whether there is an answer."""
+        return not self.problems
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return parse_requirement(text)
+    except ValueError:
+        return Capability(text)
