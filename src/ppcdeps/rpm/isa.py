@@ -1,8 +1,9 @@
 """Capabilities of an x86_64 build, said as a ppc64le build would say them.
 
 The ISA marker changes from ``(x86-64)`` to ``(ppc-64)``, the dynamic loader from ``ld-linux-x86-64.so.2`` to
-``ld64.so.2``, and symbol versions of glibc older than 2.17, the first release for ppc64le, become ``GLIBC_2.17``
-(glibc's shlib-versions and abilists for powerpc64le).
+``ld64.so.2`` whatever symbols of it are named (the two export different ones), and symbol versions of glibc older
+than 2.17, the first release for ppc64le, become ``GLIBC_2.17`` (glibc's shlib-versions and abilists for
+powerpc64le).
 """
 
 import re
@@ -11,13 +12,20 @@ from typing import Any
 from ppcdeps.model.capability import Capability, parse_requirement
 from ppcdeps.rpm.binding import libsolv
 
-_OF_X86 = re.compile(r"\(x86-64\)|ld-linux-x86-64\.so\.2|GLIBC_2\.(?:\d|1[0-6])(?:\.\d+)*(?=\))")
-_FOR_PPC64LE = {"(x86-64)": "(ppc-64)", "ld-linux-x86-64.so.2": "ld64.so.2"}
+_OF_X86 = re.compile(
+    r"(?P<marker>\(x86-64\))|(?P<loader>ld-linux-x86-64\.so\.2(?:\([^()]*\))?)|GLIBC_2\.(?:\d|1[0-6])(?:\.\d+)*(?=\))"
+)
 
 
 def translated(text: str) -> str:
     """A capability of an x86_64 package as its ppc64le build would have it."""
-    return _OF_X86.sub(lambda found: _FOR_PPC64LE.get(found[0], "GLIBC_2.17"), text)
+    return _OF_X86.sub(_for_ppc64le, text)
+
+
+def _for_ppc64le(found: re.Match[str]) -> str:
+    if found["marker"]:
+        return "(ppc-64)"
+    return "ld64.so.2()" if found["loader"] else "GLIBC_2.17"
 
 
 def dependency(pool: Any, text: str) -> Any:

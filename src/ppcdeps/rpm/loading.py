@@ -15,7 +15,7 @@ from ppcdeps.rpm.facts import recall, remember
 from ppcdeps.rpm.isa import translate_repo
 from ppcdeps.rpm.primary import Cut, cut_primary, select
 
-_CONVERSION = 1
+_CONVERSION = 2
 """Grows whenever the same metadata would give another `.solv` file."""
 
 

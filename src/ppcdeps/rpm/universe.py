@@ -68,16 +68,12 @@ class Universe:
         self.imagined: dict[int, str] = {}
         self.multiversion: list[int] = []
         self._paths_answered = False
-        excluded = excluded_ids(self.pool, self._filled)
-        self._considered = {
-            i for part in self._filled if part.role is not Role.SOURCE for i in part.ids
-        } - excluded
+        self._excluded = excluded_ids(self.pool, self._filled)
         self._standins = {
-            i for part in self._filled if part.role is Role.STANDIN for i in part.ids
-        } - excluded
-        self._fixed = self._considered - self._standins
-        self._first_choice = self._considered - self._duplicates()
-        self._index()
+            i for part in self._filled if part.role is Role.STANDIN for i in part.ids if i not in self._excluded
+        }
+        self._duplicates = self._standins_of_same_version()
+        self._reindex = True
 
     def ask(self, title: str, requirements: Iterable[str]) -> Question:
         """A question for packages that satisfy all requirements.
@@ -88,6 +84,7 @@ class Universe:
         for text in sorted(set(requirements)):
             try:
                 deps.append(dependency(self.pool, text))
+                self._reindex |= "/" in text
             except ValueError as error:
                 raise UsageError(f"{title}: {error}") from error
         return self.ask_dependencies(title, deps)
@@ -99,7 +96,6 @@ class Universe:
         asked.name, asked.evr, asked.arch = title, "0-0", "noarch"
         for dep in deps:
             asked.add_deparray(solv.SOLVABLE_REQUIRES, dep)
-        self._reindex = True
         return Question(asked.id, title)
 
     def imagine(self, requirement: str) -> None:
@@ -163,10 +159,10 @@ class Universe:
         solv = libsolv()
         if self._reindex:
             self._index()
-        allowed = self._allowed(sources, duplicates).difference(without)
-        allowed.update(self.imagined if dreams is None else dreams)
-        allowed.update(solvable.id for solvable in self._questions.solvables_iter())
-        self.pool.set_considered_list(sorted(allowed))
+        forbidden = [*self._excluded, *self._forbidden(sources, duplicates), *without]
+        if dreams is not None:
+            forbidden += [dream for dream in self.imagined if dream not in dreams]
+        self.pool.set_disabled_list(forbidden)
         one = solv.Job.SOLVER_SOLVABLE
         jobs = [self.pool.Job(solv.Job.SOLVER_INSTALL | one, question.id) for question in questions]
         jobs += [self.pool.Job(solv.Job.SOLVER_MULTIVERSION | one, each) for each in self.multiversion]
@@ -180,10 +176,12 @@ class Universe:
             tuple(s.id for s in solver.transaction().newsolvables() if s.id not in asked), solver, ()
         )
 
-    def _allowed(self, sources: Collection[str] | None, duplicates: bool) -> set[int]:
+    def _forbidden(self, sources: Collection[str] | None, duplicates: bool) -> Collection[int]:
+        """The stand-ins that must not be used."""
         if sources is None:
-            return set(self._considered if duplicates else self._first_choice)
-        return self._fixed.union(i for source in sources for i in self.standins_of(source))
+            return () if duplicates else self._duplicates
+        allowed = {i for source in sources for i in self.standins_of(source)}
+        return [i for i in self._standins if i not in allowed]
 
     def part_of(self, package: int) -> Part | None:
         """The part that a package belongs to; None for a question or an imagined package."""
@@ -228,11 +226,13 @@ class Universe:
         """The considered packages of a name that have a role."""
         solv = libsolv()
         found = self.pool.select(name, solv.Selection.SELECTION_NAME).solvables()
-        return [s.id for s in found if s.id in self._considered and self._role(s.id) is role]
+        return [s.id for s in found if s.id not in self._excluded and self._role(s.id) is role]
 
     def providers(self, dep: Any) -> list[int]:
         """The considered packages that satisfy a plain dependency, imagined ones left out."""
-        return [s.id for s in self.pool.whatprovides(dep) if s.id in self._considered]
+        if self._reindex:
+            self._index()
+        return [s.id for s in self.pool.whatprovides(dep) if s.id not in self.imagined]
 
     def requirements_of(self, package: int) -> list[Any]:
         """What a package requires, as libsolv's dependencies."""
@@ -266,9 +266,7 @@ class Universe:
 
     def considered_count(self, part: Part) -> int:
         """How many packages of a part are left after exclusions."""
-        if part.role is Role.SOURCE:
-            return part.count
-        return sum(1 for i in part.ids if i in self._considered)
+        return part.count - sum(1 for i in self._excluded if i in part.ids)
 
     def _packages_of(self, source: str, role: Role) -> list[int]:
         return [
@@ -276,7 +274,7 @@ class Universe:
             for part in self._filled
             if part.role is role
             for position in part.sources.get(source, ())
-            if part.start + position in self._considered
+            if part.start + position not in self._excluded
         ]
 
     def _role(self, package: int) -> Role | None:
@@ -285,11 +283,11 @@ class Universe:
 
     def _index(self) -> None:
         self._reindex = False
-        self.pool.set_considered_list(sorted({*self._considered, *self.imagined}))
+        self.pool.set_disabled_list(list(self._excluded))
         self.pool.addfileprovides()
         self.pool.createwhatprovides()
 
-    def _duplicates(self) -> set[int]:
+    def _standins_of_same_version(self) -> set[int]:
         """Stand-ins that the target's own repositories have in the same version.
 
         They are worth a thought only where their source is built anyway: then the rebuilt package can stand

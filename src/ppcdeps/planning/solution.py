@@ -1,0 +1,109 @@
+"""A workload solved for a target: what runs, what must be built for it, and what building that needs in turn."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ppcdeps.metadata.cache import Cache
+from ppcdeps.metadata.repository import RepoMetadata
+from ppcdeps.model.capability import parse_requirement
+from ppcdeps.model.target import Target
+from ppcdeps.model.workload import Workload
+from ppcdeps.planning.facts import ArchRequirement, load_arch_requirements
+from ppcdeps.rpm.closure import Answer, Search
+from ppcdeps.rpm.demands import Demands
+from ppcdeps.rpm.relief import Reliever
+from ppcdeps.rpm.sources import Buildroots
+from ppcdeps.rpm.universe import FetchFilelists, Question, Universe
+
+PYPI = "pypi:"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One question and its answer: the workload itself, or the build of one source.
+
+    ``asker`` is the question's or the source package's name as a person reads it.
+    """
+
+    asker: str
+    question: Question
+    answer: Answer
+
+    def demands(self, universe: Universe) -> Demands:
+        """Who requires what in the answer."""
+        return Demands(universe, self.answer.chosen, [self.question.id])
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """Everything that was found out about a workload on a target.
+
+    ``builds`` maps the sources to be built to the stage that solves their build environment; ``None`` where no
+    repository has the source package. They stand in the order in which they were found to be needed.
+    """
+
+    workload: Workload
+    target: Target
+    universe: Universe
+    search: Search
+    run: Stage
+    builds: Mapping[str, Stage | None]
+
+
+def solve(
+    workload: Workload,
+    target: Target,
+    repositories: Sequence[RepoMetadata],
+    cache: Cache,
+    fetch_filelists: FetchFilelists,
+) -> Solution:
+    """Solve the workload's run time, then the builds that this takes, until nothing new is missing.
+
+    Raises UsageError for a root that is not well-formed, RepositoryError where metadata is damaged.
+    """
+    universe = Universe(repositories, target.arch, target.reference_arch, cache, fetch_filelists)
+    buildroots = Buildroots(universe)
+    search = Search(universe, Reliever(universe, buildroots, _known_by(load_arch_requirements())))
+    search.weak = target.install_weak_deps
+    roots = [root for root in workload.roots if not root.startswith(PYPI)]
+    paths = [root for root in roots if root.startswith("/")]
+    if paths:
+        universe.answer_paths(paths)
+    run = _stage(search, universe.ask(workload.name, roots), workload.name, ())
+    builds: dict[str, Stage | None] = {}
+    waiting = list(run.answer.sources)
+    needed = set(waiting)
+    while waiting:
+        source = waiting.pop(0)
+        question = buildroots.question(source)
+        if question is None:
+            builds[source] = None
+            continue
+        stage = _stage(search, question, question.title, needed)
+        builds[source] = stage
+        waiting += stage.answer.sources
+        needed.update(stage.answer.sources)
+    return Solution(workload, target, universe, search, run, builds)
+
+
+def _stage(search: Search, question: Question, asker: str, free: Sequence[str] | set[str]) -> Stage:
+    return Stage(asker, question, search.answer([question], free))
+
+
+class _known_by:  # noqa: N801 - reads as a word where it is used
+    """Answers from curated facts why a requirement is one of x86 builds only."""
+
+    def __init__(self, facts: Sequence[ArchRequirement]) -> None:
+        self._facts: dict[str, list[ArchRequirement]] = {}
+        for fact in facts:
+            self._facts.setdefault(fact.source, []).append(fact)
+
+    def __call__(self, source: str, requirement: str) -> str | None:
+        facts = self._facts.get(source)
+        if not facts:
+            return None
+        try:
+            parsed = parse_requirement(requirement)
+        except ValueError:
+            return None
+        return next((fact.reason for fact in facts if fact.matches(parsed)), None)
