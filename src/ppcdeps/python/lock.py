@@ -88,6 +88,8 @@ class LockRequest:
     reference: Mapping[str, str] = field(default_factory=dict)
     hints: Mapping[str, str] = field(default_factory=dict)
     policy: LockPolicy = DEFAULT_POLICY
+    available: tuple[FixedDistribution, ...] = ()
+    """What further RPMs of the target could provide: one is taken where it spares a native build and fits."""
 
     @property
     def environment(self) -> TargetEnvironment:
@@ -152,6 +154,8 @@ class PythonLock:
     environment: TargetEnvironment
     distributions: tuple[LockedDistribution, ...]
     notes: tuple[str, ...] = ()
+    added: tuple[FixedDistribution, ...] = ()
+    """RPMs of the target that must be installed too, because each spares a native build."""
 
     def by_name(self, name: str) -> LockedDistribution | None:
         """The pin of a distribution, whatever the spelling of its name."""
@@ -182,13 +186,14 @@ class _Resolution:
         self.catalogue = Catalogue(index, self.environment)
         self.fixed = _fixed_by_name(request.fixed)
         self.wants = _root_wants(request.roots, self.environment)
+        self.added: list[FixedDistribution] = []
 
     def run(self) -> PythonLock:
         task = f"Python distributions for {self.environment.machine}, Python {self.environment.python}"
         self.reporter.begin(task, None)
         try:
             chosen, provider = self._solved(self.wants, self.request.policy.most_tries)
-            return self._locked(chosen, provider)
+            return self._spared(self._locked(chosen, provider))
         except _NoSolution as fault:
             offer = self._offer(fault.clashes)
             raise ConflictError(
@@ -306,6 +311,26 @@ class _Resolution:
             return self.fixed[clash.name].version
         constraint = self.request.constraints.by_name.get(clash.name)
         return (constraint.pin or None) if constraint is not None else None
+
+    def _spared(self, lock: PythonLock) -> PythonLock:
+        """The lock with RPMs of the target in place of native builds, as far as everything still fits."""
+        from packaging.version import InvalidVersion, Version
+
+        for each in sorted(self.request.available, key=lambda one: (normalise(one.name), one.rpm)):
+            name = normalise(each.name)
+            known = lock.by_name(name)
+            if known is None or known.provision is not Provision.BUILD:
+                continue
+            before = dict(self.fixed)
+            try:
+                Version(each.version)
+                self.fixed[name] = replace(each, name=name)
+                lock = self._locked(*self._solved(self.wants, self.request.policy.most_tries))
+            except (_NoSolution, InvalidVersion):
+                self.fixed = before
+                continue
+            self.added.append(each)
+        return replace(lock, added=tuple(self.added))
 
     # The answer ------------------------------------------------------------------------------------
 

@@ -276,19 +276,31 @@ class TargetProvider(AbstractProvider[Want, Candidate, str]):
 def contains(specifier: "SpecifierSet", version: "Version", release: Release | None) -> bool:
     """Whether a specifier allows a version, pre-releases included.
 
-    ``===`` compares texts: it is asked with the version as the release spells it, then as PEP 440 does.
+    ``===`` compares texts: with the version as the release spells it, or as PEP 440 does. Without a release
+    (an RPM's provide, whose generator drops zeros at the end) equal versions are the same, a local part
+    included.
     """
     if specifier.contains(version, prereleases=True):
         return True
-    exact = [each for each in specifier if each.operator == "==="]
-    if not exact or release is None:
+    if not any(each.operator == "===" for each in specifier):
         return False
     return all(
-        each.version.lower() == release.text.lower()
+        _is_exactly(each.version, version, release)
         if each.operator == "==="
         else each.contains(version, prereleases=True)
         for each in specifier
     )
+
+
+def _is_exactly(text: str, version: "Version", release: Release | None) -> bool:
+    from packaging.version import InvalidVersion, Version
+
+    if release is not None:
+        return text.lower() == release.text.lower()
+    try:
+        return Version(text) == version
+    except InvalidVersion:
+        return False
 
 
 def _pin_of(specifier: "SpecifierSet") -> str:

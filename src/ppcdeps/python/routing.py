@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ppcdeps.model.capability import Capability, Requirement, Rich, parse_requirement
+from ppcdeps.model.nevra import Nevra
 from ppcdeps.python.bridge import BridgedCapability
 from ppcdeps.python.lock import Root
-from ppcdeps.python.names import Wanted, provided_distribution, wanted_by
+from ppcdeps.python.names import Wanted, provided_distribution, python_version, wanted_by
 from ppcdeps.python.provider import FixedDistribution
 
 
@@ -79,16 +80,13 @@ def route_python(
     bridged: list[BridgedCapability] = []
     for package in kept:
         for requirement, target in _requirements_on(package, by_pip):
-            name = distributions[target.nevra][0][0]
-            asked = wanted_by(str(requirement))
-            bridged.append(
-                _bridged(requirement, asked.name if asked and asked.certain else name, package.nevra)
-            )
+            name = _meant(requirement, target, distributions[target.nevra])
+            bridged.append(_bridged(requirement, name, package.nevra))
             wanted.append(Root(f"{name}{_specifier(requirement)}", package.nevra))
     # Replaced and asked for by replaced ones only: pip's metadata will bring it in where it is needed. A
     # root of the workload among them has nobody else to ask for it.
     wanted.extend(
-        Root(distributions[package.nevra][0][0], package.nevra)
+        Root(_meant(Capability(package.name), package, distributions[package.nevra]), package.nevra)
         for package in by_pip.values()
         if not _is_required(package, packages)
     )
@@ -114,10 +112,26 @@ def _distributions(package: PythonPackage, python: str) -> list[tuple[str, str]]
             continue
         stated = provided_distribution(provide)
         if stated is not None:
-            found.setdefault(*stated)
+            # Where the package's own name says something else for certain, a provide that only repeats that
+            # name was concluded from it: python3-cinderclient is python-cinderclient, whatever it states.
+            own = wanted_by(package.name)
+            repeats = own is not None and own.certain and package.name.endswith(f"-{stated[0]}")
+            name = own.name if own is not None and repeats else stated[0]
+            found.setdefault(name, _spelled_out(stated[1], package.nevra))
     # A package for another interpreter says python3.11dist(...) and, where that is not the default one, no
     # python3dist.
     return sorted(found.items())
+
+
+def _spelled_out(version: str, nevra: str) -> str:
+    """The version as the RPM itself has it, where it is the same: rpm's generator drops zeros at the end."""
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        own = python_version(Nevra.parse(nevra).version)
+        return own if Version(own) == Version(version) else version
+    except (ValueError, InvalidVersion):
+        return version
 
 
 def _may_go(package: PythonPackage) -> bool:
@@ -167,6 +181,19 @@ def _capabilities(requirement: Requirement) -> Iterator[Capability]:
         )
         for operand in operands:
             yield from _capabilities(operand)
+
+
+def _meant(requirement: Capability, target: PythonPackage, stated: Sequence[tuple[str, str]]) -> str:
+    """Which of a package's distributions a requirement on it means: the one it names, else the
+    package's own.
+    """
+    names = [name for name, _ in stated]
+    for text in (str(requirement), target.name):
+        wanted = wanted_by(text)
+        if wanted is not None and wanted.name in names and wanted.certain:
+            return wanted.name
+    wanted = wanted_by(target.name)
+    return wanted.name if wanted is not None and wanted.name in names else names[0]
 
 
 def _bridged(requirement: Capability, distribution: str, by: str) -> BridgedCapability:

@@ -32,6 +32,7 @@ class WorkloadPython:
     constraints: Path | None = None
     constraints_name: str = ""
     policy: LockPolicy = DEFAULT_POLICY
+    available: tuple[FixedDistribution, ...] = ()
 
 
 def constraints_for(
@@ -63,6 +64,7 @@ def constraints_for(
         reference=dict(asked.reference),
         hints=former_pins(former, asked.workload, environment) if former is not None else {},
         policy=asked.policy,
+        available=asked.available,
     )
     lock = resolve(request, index, reporter)
     shown_command = command or f"ppcdeps constraints {asked.workload}"

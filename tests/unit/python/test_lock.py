@@ -146,6 +146,12 @@ def test_a_local_version_matches_two_equals_signs_and_not_three(shop: Shop, open
         lock_of(index, "app===2.2.6", fixed=fixed)
 
 
+def test_an_rpms_version_without_its_last_zeros_is_the_same(shop: Shop, open_index: OpenIndex) -> None:
+    lock = lock_of(open_index(shop), "app===3.2.0", fixed={"app": "3.2"}, constraints="app===3.2.0")
+    assert pins(lock) == {"app": "3.2"}
+    assert lock.notes == ()
+
+
 def test_one_release_spelled_in_two_ways_is_one(shop: Shop, open_index: OpenIndex) -> None:
     shop.add("app", wheel("app", "2021.5"))
     shop.add("app", sdist("app", "2021.05", {"PKG-INFO": pkg_info("app", "2021.5", metadata="2.2")}))
@@ -286,6 +292,28 @@ def test_sdists_are_routed_by_what_they_compile(
     (found,) = lock_of(open_index(shop), "app", policy=LockPolicy(optional_as_pure=as_pure)).distributions
     assert (found.provision, found.builds_from) == (provision, builds)
     assert found.metadata is MetadataSource.SDIST
+
+
+def test_an_rpm_that_spares_a_native_build_is_taken_where_it_fits(shop: Shop, open_index: OpenIndex) -> None:
+    for name, version in (("slow", "2.0"), ("new", "3.0")):
+        files = {"PKG-INFO": pkg_info(name, version, metadata="2.2"), "setup.py": C_SETUP, "x.c": ""}
+        shop.add(name, sdist(name, version, files))
+    offer(shop, "easy", "1.0")
+    offer(shop, "app", "1.0", requires=("slow>=1", "new>=3", "easy"))
+    available = (
+        FixedDistribution("slow", "1.5", "python3-slow-1.5-1.el9.ppc64le"),
+        FixedDistribution("new", "2.0", "python3-new-2.0-1.el9.ppc64le"),
+        FixedDistribution("easy", "0.9", "python3-easy-0.9-1.el9.noarch"),
+    )
+    request = LockRequest(EL9_PYTHON, (Root("app", "w"),), available=available)
+    lock = resolve(request, open_index(shop))
+    assert {each.name: (each.version, each.provision) for each in lock.distributions} == {
+        "app": ("1.0", Provision.WHEEL),
+        "easy": ("1.0", Provision.WHEEL),
+        "new": ("3.0", Provision.BUILD),
+        "slow": ("1.5", Provision.RPM),
+    }
+    assert lock.added == available[:1]
 
 
 def test_the_best_compatible_wheel_comes_first_and_foreign_ones_not_at_all(

@@ -31,8 +31,8 @@ ALL = [SERVICE, APP, CFG, SIX]
 def test_importable_distributions_go_to_pip_and_services_stay() -> None:
     routing = route_python(ALL, python="3.9")
     assert routing.by_pip == (APP.nevra, CFG.nevra)
-    assert routing.fixed == (FixedDistribution("six", "1.16", SIX.nevra),)
-    assert routing.reference == (("app", "25.3"), ("cfg", "8.8"))
+    assert routing.fixed == (FixedDistribution("six", "1.16.0", SIX.nevra),)
+    assert routing.reference == (("app", "25.3.0"), ("cfg", "8.8.0"))
     assert Root("app==25.3.0", SERVICE.nevra) in routing.roots
     assert Root("cfg>=8.1", SERVICE.nevra) in routing.roots
 
@@ -56,7 +56,7 @@ def test_a_package_whose_files_are_asked_for_stays() -> None:
     owner = PythonPackage(CFG.nevra, CFG.name, False, CFG.provides, paths=("/usr/bin/cfg-tool",))
     routing = route_python([SERVICE, APP, owner, SIX, user])
     assert routing.by_pip == (APP.nevra,)
-    assert FixedDistribution("cfg", "8.8", CFG.nevra) in routing.fixed
+    assert FixedDistribution("cfg", "8.8.0", CFG.nevra) in routing.fixed
 
 
 def test_a_root_that_nobody_requires_is_asked_for_itself() -> None:
@@ -82,6 +82,16 @@ def test_another_interpreters_packages_stay() -> None:
     routing = route_python([other], python="3.9")
     assert routing.by_pip == ()
     assert routing.fixed == ()
+
+
+def test_a_provide_that_only_repeats_the_packages_name_is_not_believed() -> None:
+    client = PythonPackage(
+        "python3-novaclient-17.7.0-1.noarch", "python3-novaclient", False, ("python3dist(novaclient) = 17.7",)
+    )
+    user = PythonPackage("tool-1-1.noarch", "tool", True, requires=("python3-novaclient >= 17",))
+    routing = route_python([client, user])
+    assert routing.roots == (Root("python-novaclient>=17", user.nevra),)
+    assert routing.reference == (("python-novaclient", "17.7.0"),)
 
 
 def test_the_order_of_packages_changes_nothing() -> None:
