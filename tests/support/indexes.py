@@ -79,6 +79,8 @@ class Shop:
     html: bool = False
     ranges: bool = True
     etag: bool = False
+    password: str = ""
+    """What is asked of everybody, as `user:password` in base64."""
     pages: dict[str, Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=dict)
     log: list[tuple[str, str]] = field(default_factory=list)
 
@@ -104,9 +106,7 @@ def _anchor(entry: dict[str, Any]) -> str:
     python = entry.get("requires-python", "").replace(">", "&gt;")
     attributes = f' data-requires-python="{python}"' if python else ""
     attributes += f' data-yanked="{entry["yanked"]}"' if entry.get("yanked") else ""
-    return (
-        f'<a href="{entry["url"]}#sha256={entry["hashes"]["sha256"]}"{attributes}>{entry["filename"]}</a>\n'
-    )
+    return f'<a href="{entry["url"]}#sha256={entry["hashes"]["sha256"]}"{attributes}>{entry["filename"]}</a>\n'
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -127,6 +127,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         shop: Shop = self.server.shop  # type: ignore[attr-defined]
         shop.log.append((self.path, self.headers.get("Range", "")))
+        if shop.password and self.headers.get("Authorization") != f"Basic {shop.password}":
+            self.answer(401, b"")
+            return
         if self.path.startswith("/files/"):
             self._file(shop, self.path.removeprefix("/files/"))
             return
@@ -137,9 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.answer(404, b"no")
         elif shop.html:
             anchors = "".join(_anchor(each) for each in shop.projects[name].values())
-            self.answer(
-                200, f"<!DOCTYPE html><h1>Links for {name}</h1>{anchors}".encode(), Content_Type="text/html"
-            )
+            self.answer(200, f"<!DOCTYPE html><h1>Links for {name}</h1>{anchors}".encode(), Content_Type="text/html")
         else:
             body = json.dumps(
                 {"meta": {"api-version": "1.1"}, "name": name, "files": list(shop.projects[name].values())}
@@ -205,9 +206,7 @@ def lock_of(
         hints=hints or {},
         policy=policy or LockPolicy(),
     )
-    held = (
-        parse_constraints(constraints, request.environment, origin="c.txt") if constraints else NO_CONSTRAINTS
-    )
+    held = parse_constraints(constraints, request.environment, origin="c.txt") if constraints else NO_CONSTRAINTS
     return resolve(replace(request, constraints=held), index)
 
 

@@ -70,9 +70,7 @@ def bridge_spec(
     for each in wanted:
         epochs[each.name] = max(epochs.get(each.name, 0), _epoch(each.evr))
     behind = {each.name: each.distribution for each in wanted}
-    lines = [
-        f"Provides:       {name} = {_evr(name, behind[name], epochs[name], lock)}" for name in sorted(behind)
-    ]
+    lines = [f"Provides:       {name} = {_evr(name, behind[name], epochs[name], lock)}" for name in sorted(behind)]
     return _TEMPLATE.format(workload=workload, serial=serial, provides="\n".join(lines))
 
 

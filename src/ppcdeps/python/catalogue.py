@@ -84,9 +84,7 @@ class Catalogue:
             texts = project.spellings(Version(version))
         except InvalidVersion:
             return ()
-        return self._usable(
-            Project(name, project.index, {text: project.files[text] for text in texts})
-        ).releases
+        return self._usable(Project(name, project.index, {text: project.files[text] for text in texts})).releases
 
     def direct(self, name: str, url: str) -> Release:
         """The release that a direct reference (``name @ url``) means.

@@ -244,9 +244,7 @@ def _metadata_member(stream: Any, file: IndexFile) -> bytes:
             names = [name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
             # A wheel has one; vendored ones would lie deeper.
             if len(names) != 1:
-                raise RepositoryError(
-                    f"{file.filename} holds {len(names) or 'no'} METADATA files: it is no wheel"
-                )
+                raise RepositoryError(f"{file.filename} holds {len(names) or 'no'} METADATA files: it is no wheel")
             if archive.getinfo(names[0]).file_size > _METADATA_LIMIT:
                 raise RepositoryError(f"{file.filename}: its METADATA is larger than {_METADATA_LIMIT} bytes")
             return archive.read(names[0])
@@ -286,9 +284,7 @@ class _Sparse(io.RawIOBase):
         wanted = min(len(buffer), self._size - self._at)
         if wanted <= 0:
             return 0
-        start, data = next(
-            (part for part in self._parts if part[0] <= self._at < part[0] + len(part[1])), (0, b"")
-        )
+        start, data = next((part for part in self._parts if part[0] <= self._at < part[0] + len(part[1])), (0, b""))
         if not data:
             start, data = self._at, self._fetched(self._at, max(wanted, _TAIL))
             self.add(start, data)
@@ -327,9 +323,7 @@ def _of_sdist(contents: SdistContents, file: IndexFile) -> DistMetadata:
     found = _parsed(text.encode(), MetadataSource.DECLARED)
     fields = _fields(text.encode())
     dynamic = {each.lower() for each in fields.get("dynamic") or ()}
-    declared = tuple(
-        int(part) for part in re.findall(r"\d+", str(fields.get("metadata_version") or "1.0"))[:2]
-    )
+    declared = tuple(int(part) for part in re.findall(r"\d+", str(fields.get("metadata_version") or "1.0"))[:2])
     if declared >= (2, 2) and "requires-dist" not in dynamic:
         return replace(found, source=MetadataSource.SDIST)
     static = _static_requirements(contents.texts.get("pyproject.toml", ""))
@@ -467,7 +461,10 @@ def _checked(metadata: DistMetadata, file: IndexFile) -> DistMetadata:
 
 def _key(kind: str, file: IndexFile) -> str | None:
     digest = file.hashes.get("sha256")
-    return f"python {kind} {_FORMAT} {digest}" if digest else None
+    # Of a wheel only ranges may have been read, and not compared with the hash: what one place said of it is
+    # not held to be true of another.
+    place = shown_url(file.url) if kind == "wheel" else ""
+    return f"python {kind} {_FORMAT} {digest} {place}" if digest else None
 
 
 def _recall(index: Index, kind: str, file: IndexFile) -> dict[str, Any] | None:
@@ -515,7 +512,6 @@ def _verify_local(path: Path, file: IndexFile) -> None:
         found = hashlib.file_digest(stream, algorithm).hexdigest()
     if found != file.hashes[algorithm]:
         raise RepositoryError(
-            f"{path} is not what its index says: {algorithm} {found[:16]}… instead "
-            f"of {file.hashes[algorithm][:16]}…",
+            f"{path} is not what its index says: {algorithm} {found[:16]}… instead of {file.hashes[algorithm][:16]}…",
             hint="the file was replaced or damaged: do not install it",
         )

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ppcdeps.metadata.transport import path_of, shown_url
 from ppcdeps.model.errors import RepositoryError
@@ -45,6 +45,7 @@ class Downloader:
 
     def __init__(self, config: PipConfig) -> None:
         self._config = config
+        self._credentials = dict(_credentials(each) for each in (*config.indexes, *config.find_links) if "@" in each)
         self._session: requests.Session | None = None
         self._guard = threading.Lock()
 
@@ -59,7 +60,9 @@ class Downloader:
                 raise _refusal(url, response.status_code)
             body = b"".join(_bounded(response, url, limit))
             lower = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status_code, body, lower, response.url)
+            # Links on the page are relative to this: credentials must not get into them, and so into lock
+            # files.
+            return Answer(response.status_code, body, lower, _plain(response.url))
 
     def fetch(self, url: str, target: BinaryIO, hashes: Mapping[str, str], *, limit: int) -> None:
         """Write the whole file at ``url`` to ``target`` and compare it with the strongest of ``hashes``.
@@ -87,7 +90,8 @@ class Downloader:
                 raise RepositoryError(f"no such file: {url}")
             yield answer.body
             return
-        with self._open(url, {}) as response:
+        # As stored: a server that calls a .tar.gz an encoding would have it unpacked on the way.
+        with self._open(url, {"Accept-Encoding": "identity"}) as response:
             if response.status_code != 200:
                 raise _refusal(url, response.status_code)
             yield from _bounded(response, url, limit)
@@ -96,12 +100,15 @@ class Downloader:
     def _open(self, url: str, headers: Mapping[str, str]) -> Iterator["requests.Response"]:
         import requests
 
+        own = _credentials(url)[1] if "@" in urlsplit(url).netloc else None
         # verify goes with each request: set on the session, an environment variable of requests would beat
         # it.
         try:
             with self._http().get(
-                url,
+                _plain(url),
                 headers=dict(headers),
+                # Like pip: what the index's URL has is for its files on the same host too; else ~/.netrc.
+                auth=own or self._credentials.get(urlsplit(url).netloc),
                 stream=True,
                 timeout=self._config.timeout,
                 verify=self._verify(url),
@@ -178,6 +185,19 @@ class Downloader:
             raise RepositoryError(f"{path} cannot be read: {fault.strerror or fault}") from None
 
 
+def _credentials(url: str) -> tuple[str, tuple[str, str]]:
+    """The host with its port, and user and password from the URL."""
+    user, _, host = urlsplit(url).netloc.rpartition("@")
+    name, _, password = user.partition(":")
+    return host, (unquote(name), unquote(password))
+
+
+def _plain(url: str) -> str:
+    """The URL without user and password."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
 def _bounded(response: "requests.Response", url: str, limit: int) -> Iterator[bytes]:
     length = 0
     for block in response.iter_content(_BLOCK):
@@ -200,9 +220,7 @@ def _refusal(url: str, status: int) -> RepositoryError:
 
 
 def _unreachable(url: str, what: str, fault: Exception, hint: str) -> RepositoryError:
-    reason = re.sub(
-        r"<[^>]*>|\(Caused by |HTTPS?ConnectionPool\([^)]*\):?|0x[0-9a-f]+", "", str(fault)
-    ).strip(" :()")
+    reason = re.sub(r"<[^>]*>|\(Caused by |HTTPS?ConnectionPool\([^)]*\):?|0x[0-9a-f]+", "", str(fault)).strip(" :()")
     reason = re.sub(r"//[^/@\s]+@", "//****@", reason)
     return RepositoryError(f"{shown_url(url)}: {what} ({reason[-160:]})", hint=hint)
 

@@ -52,9 +52,7 @@ class TargetEnvironment:
                 hint="write it in full, like 3.9.25: a bare 3.9 means 3.9.0",
             )
         if python.implementation != "cpython":
-            raise ConfigError(
-                f"Python implementation {python.implementation!r} is not supported", hint="use cpython"
-            )
+            raise ConfigError(f"Python implementation {python.implementation!r} is not supported", hint="use cpython")
         return cls(python.version, python.glibc, machine)
 
     @property

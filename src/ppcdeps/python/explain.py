@@ -29,16 +29,12 @@ class ConflictError(ConfigError):
     set of pins that does fit (empty where none was found); the message says both in a few lines.
     """
 
-    def __init__(
-        self, clashes: Sequence[Clash], offer: Sequence[str] = (), *, hint: str | None = None
-    ) -> None:
+    def __init__(self, clashes: Sequence[Clash], offer: Sequence[str] = (), *, hint: str | None = None) -> None:
         names = ", ".join(clash.name for clash in clashes)
         lines = [line for clash in clashes for line in clash.lines]
         if offer:
             lines.append(f"consistent instead: {' '.join(offer)}")
-        super().__init__(
-            f"no version of {names} satisfies everything that is asked", hint=hint, faults=tuple(lines)
-        )
+        super().__init__(f"no version of {names} satisfies everything that is asked", hint=hint, faults=tuple(lines))
         self.clashes = tuple(clashes)
         self.offer = tuple(offer)
 
@@ -105,9 +101,7 @@ def _given(
         lines.append(f"{name}: no configured index knows it")
     elif not offer.releases:
         version, reason = next(iter(passed_over.items()))
-        lines.append(
-            f"{name}: none of its {len(passed_over)} releases is for this target; {version} {reason}"
-        )
+        lines.append(f"{name}: none of its {len(passed_over)} releases is for this target; {version} {reason}")
     else:
         newest, oldest = offer.releases[0], offer.releases[-1]
         count = len(offer.releases)

@@ -227,9 +227,7 @@ class Index:
         limit = self.exclude_newer
         undated = [file for file in files if not file.upload_time]
         if undated:
-            self.warn_once(
-                f"{name}: {len(undated)} files without an upload time are left out (--exclude-newer)"
-            )
+            self.warn_once(f"{name}: {len(undated)} files without an upload time are left out (--exclude-newer)")
         return [file for file in files if file.upload_time and _moment(file.upload_time) <= limit]
 
     def _page(self, url: str, name: str) -> Mapping[str, tuple[IndexFile, ...]] | None:
@@ -370,9 +368,7 @@ def _json_page(answer: Answer, name: str) -> list[IndexFile]:
 
 def _metadata_hash(value: object) -> str | None:
     if isinstance(value, Mapping):
-        return next(
-            (f"{algorithm}={digest}" for algorithm, digest in sorted(value.items(), reverse=True)), ""
-        )
+        return next((f"{algorithm}={digest}" for algorithm, digest in sorted(value.items(), reverse=True)), "")
     return "" if value else None
 
 

@@ -196,9 +196,7 @@ class _Resolution:
             return self._spared(self._locked(chosen, provider))
         except _NoSolution as fault:
             offer = self._offer(fault.clashes)
-            raise ConflictError(
-                fault.clashes, offer, hint=fault.hint or self._hint(fault.clashes, offer)
-            ) from None
+            raise ConflictError(fault.clashes, offer, hint=fault.hint or self._hint(fault.clashes, offer)) from None
         finally:
             self.reporter.end(task)
 
@@ -240,9 +238,7 @@ class _Resolution:
                 f"{fault.name}: {len(fault.tried)} releases were tried, "
                 f"from {fault.tried[0]} to {fault.tried[-1]}, and each clashes with something"
             )
-            raise _NoSolution(
-                [Clash(fault.name, (), (line,))], f"pin {fault.name} in the constraints file"
-            ) from None
+            raise _NoSolution([Clash(fault.name, (), (line,))], f"pin {fault.name} in the constraints file") from None
         except ResolutionTooDeep:
             raise ConfigError(
                 f"the resolution was given up after {_ROUNDS} rounds", hint="pin more in the constraints file"
@@ -292,13 +288,9 @@ class _Resolution:
         def fits(release: Release) -> bool:
             requires = self.catalogue.metadata(release).requires
             demands = applying(requires, self.environment, "", "")
-            return all(
-                contains(each.specifier, Version(held), None) for each in demands if each.name == clash.name
-            )
+            return all(contains(each.specifier, Version(held), None) for each in demands if each.name == clash.name)
 
-        final = [
-            release for release in offer.releases if not release.version.is_prerelease and not release.yanked
-        ]
+        final = [release for release in offer.releases if not release.version.is_prerelease and not release.yanked]
         older = [release for release in final if release.version < asked[-1].version]
         newer = [release for release in reversed(final) if release.version > asked[0].version]
         found = _nearest(older, fits) or _nearest(newer, fits)
@@ -432,9 +424,7 @@ class _Resolution:
             return constraint.where
         named = ((self.request.hints, "the former lock"), (self.request.reference, "the reference RPM"))
         for table, reason in named:
-            text = next(
-                (version for name, version in table.items() if normalise(name) == candidate.name), None
-            )
+            text = next((version for name, version in table.items() if normalise(name) == candidate.name), None)
             if text is not None and Version(text) == candidate.version:
                 return reason
         return "the newest that fits"
@@ -459,9 +449,7 @@ class _Resolution:
                 )
             if candidate is not None and candidate.release is not None and candidate.release.yanked:
                 reason = candidate.release.yanked
-                notes.append(
-                    f"{each.name} {each.version} was yanked" + ("" if reason == "*" else f": {reason}")
-                )
+                notes.append(f"{each.name} {each.version} was yanked" + ("" if reason == "*" else f": {reason}"))
             if each.metadata is MetadataSource.NEEDS_BUILD:
                 notes.append(f"what {each.name} {each.version} requires is unknown until it is built")
             elif each.metadata in (
@@ -469,9 +457,7 @@ class _Resolution:
                 MetadataSource.DECLARED,
                 MetadataSource.OTHER_WHEEL,
             ):
-                notes.append(
-                    f"what {each.name} {each.version} requires is read from its {each.metadata.value}"
-                )
+                notes.append(f"what {each.name} {each.version} requires is read from its {each.metadata.value}")
             if each.name in constraints.elsewhere and each.provision is not Provision.RPM:
                 notes.append(
                     f"{each.name} is held by {constraints.origin} for other targets only; {each.version} is "

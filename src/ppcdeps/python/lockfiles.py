@@ -61,9 +61,7 @@ class LockFiles:
         return tuple(place for _, place in drafts)
 
 
-def render_files(
-    lock: PythonLock, workload: str, *, command: str, places: FilePlaces = FilePlaces.PATH
-) -> LockFiles:
+def render_files(lock: PythonLock, workload: str, *, command: str, places: FilePlaces = FilePlaces.PATH) -> LockFiles:
     """The three files of a workload. ``command`` is what the reader should run to make them again."""
     head = _head(lock.environment, workload, command)
     stem = workload.replace(".", "-")

@@ -75,9 +75,7 @@ def wanted_by(requirement: str) -> Wanted | None:
         return _rich(text[1:-1])
     found = _CAPABILITY.fullmatch(text)
     if found is not None:
-        extras = tuple(
-            sorted(normalise(extra) for extra in (found["extras"] or "").split(",") if extra.strip())
-        )
+        extras = tuple(sorted(normalise(extra) for extra in (found["extras"] or "").split(",") if extra.strip()))
         specifier = _specifier(found["op"], found["version"])
         return Wanted(normalise(found["name"]), extras, specifier, python=found["python"] or "")
     found = _PACKAGE.fullmatch(text)
@@ -89,9 +87,7 @@ def wanted_by(requirement: str) -> Wanted | None:
 def _rich(text: str) -> Wanted | None:
     parts = [wanted_by(part) for part in text.split(" with ")]
     first = parts[0]
-    if first is None or any(
-        part is None or (part.name, part.extras) != (first.name, first.extras) for part in parts
-    ):
+    if first is None or any(part is None or (part.name, part.extras) != (first.name, first.extras) for part in parts):
         return None
     specifiers = [part.specifier for part in parts if part is not None and part.specifier]
     return Wanted(first.name, first.extras, ",".join(specifiers), first.certain, first.python)

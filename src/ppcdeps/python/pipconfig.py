@@ -84,9 +84,7 @@ def _config_files(env: Mapping[str, str], prefix: str) -> list[Path]:
         return []
     home = Path(env.get("HOME") or "~").expanduser()
     user = Path(env.get("XDG_CONFIG_HOME") or home / ".config")
-    shared = [
-        Path(folder) / "pip" / "pip.conf" for folder in (env.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
-    ]
+    shared = [Path(folder) / "pip" / "pip.conf" for folder in (env.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")]
     files = [*shared, Path("/etc/pip.conf")]
     own = Path(named).expanduser() if named else None
     if own is None or not own.exists():
@@ -107,9 +105,7 @@ def _options(env: Mapping[str, str], files: Sequence[Path]) -> tuple[dict[str, s
     for variable, value in sorted(env.items()):
         if variable.startswith("PIP_") and variable != "PIP_CONFIG_FILE" and value:
             merged[_key(variable.removeprefix("PIP_"))] = (value, variable)
-    return {key: value for key, (value, _) in merged.items()}, {
-        key: origin for key, (_, origin) in merged.items()
-    }
+    return {key: value for key, (value, _) in merged.items()}, {key: origin for key, (_, origin) in merged.items()}
 
 
 def _read_file(file: Path) -> list[tuple[str, str, str]]:
@@ -121,9 +117,7 @@ def _read_file(file: Path) -> list[tuple[str, str, str]]:
     except (OSError, UnicodeDecodeError) as fault:
         raise ConfigError(f"pip's configuration file {file} cannot be read: {fault}") from None
     except configparser.Error as fault:
-        raise ConfigError(
-            f"pip's configuration file {file} is malformed: {fault.message.splitlines()[0]}"
-        ) from None
+        raise ConfigError(f"pip's configuration file {file} is malformed: {fault.message.splitlines()[0]}") from None
     return [
         (section, _key(key), value)
         for section in _SECTIONS

@@ -161,17 +161,13 @@ class TargetProvider(AbstractProvider[Want, Candidate, str]):
             return None
         return next(self._in_order(want.name, [want], set()), None)
 
-    def _matches(
-        self, name: str, extra: str, wanted: list[Want], excluded: "set[Version]"
-    ) -> Iterator[Candidate]:
+    def _matches(self, name: str, extra: str, wanted: list[Want], excluded: "set[Version]") -> Iterator[Candidate]:
         fixed = self._fixed.get(name)
         if fixed is not None:
             from packaging.version import Version
 
             candidate = Candidate(name, extra, Version(fixed.version), fixed=fixed)
-            if candidate.version not in excluded and all(
-                self.is_satisfied_by(want, candidate) for want in wanted
-            ):
+            if candidate.version not in excluded and all(self.is_satisfied_by(want, candidate) for want in wanted):
                 yield candidate
             return
         for release in self._in_order(name, wanted, excluded):
@@ -305,9 +301,7 @@ def _is_exactly(text: str, version: "Version", release: Release | None) -> bool:
 
 def _pin_of(specifier: "SpecifierSet") -> str:
     """The version that a specifier holds to, as it is written there; empty where it allows more."""
-    pins = (
-        each.version for each in specifier if each.operator in ("==", "===") and each.version[-2:] != ".*"
-    )
+    pins = (each.version for each in specifier if each.operator in ("==", "===") and each.version[-2:] != ".*")
     return next(pins, "")
 
 

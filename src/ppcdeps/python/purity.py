@@ -142,9 +142,7 @@ def _meson(contents: SdistContents, backend: str, sources: Mapping[str, tuple[st
         and _MESON_EXTENSION.search(text)
     ]
     if not files:
-        return Verdict(
-            Purity.PURE, (), (f"build-backend {backend}, no meson.build with an extension module",)
-        )
+        return Verdict(Purity.PURE, (), (f"build-backend {backend}, no meson.build with an extension module",))
     languages = _in_order(["meson"], sources)
     return Verdict(Purity.NATIVE, languages, (f"{min(files)}: extension_module", *_seen(sources, languages)))
 
@@ -226,11 +224,7 @@ def _script(text: str) -> _Script:
             compiles.append(f"{node.value!r}")
             languages.extend(["cffi"] if node.value == "cffi_modules" else [])
         if isinstance(node, ast.ImportFrom | ast.Import):
-            modules = (
-                [node.module or ""]
-                if isinstance(node, ast.ImportFrom)
-                else [each.name for each in node.names]
-            )
+            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names]
             if any(module.split(".")[0] == "skbuild" for module in modules):
                 compiles.append("skbuild")
                 languages.append("CMake")
@@ -254,16 +248,12 @@ def _only_under_conditions(tree: ast.Module) -> bool:
     if not named:
         return False
     plain = [
-        statement
-        for statement in tree.body
-        if not isinstance(statement, ast.If | ast.FunctionDef | ast.ClassDef)
+        statement for statement in tree.body if not isinstance(statement, ast.If | ast.FunctionDef | ast.ClassDef)
     ]
     for statement in plain:
         filled = isinstance(statement, ast.Assign) and not _is_empty(statement.value)
         filled = filled or isinstance(statement, ast.AugAssign)
-        targets = (
-            statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-        )
+        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
         if filled and any(isinstance(target, ast.Name) and target.id in named for target in targets):
             return False
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
@@ -294,12 +284,8 @@ def _optional(tree: ast.AST) -> str:
             for keyword in node.keywords:
                 if keyword.arg == "optional" and not _is_empty(keyword.value):
                     sure = isinstance(keyword.value, ast.Constant)
-                    return "an extension is marked optional" + (
-                        "" if sure else ", unless setup.py is told otherwise"
-                    )
-        if isinstance(node, ast.ClassDef) and any(
-            "build_ext" in _called_name(base).lower() for base in node.bases
-        ):
+                    return "an extension is marked optional" + ("" if sure else ", unless setup.py is told otherwise")
+        if isinstance(node, ast.ClassDef) and any("build_ext" in _called_name(base).lower() for base in node.bases):
             for inside in ast.walk(node):
                 if isinstance(inside, ast.Try) and _calls_build(inside) and not _ends_the_run(inside):
                     return f"{node.name} carries on when compiling fails"
@@ -314,8 +300,7 @@ def _optional(tree: ast.AST) -> str:
 
 def _calls_build(node: ast.Try) -> bool:
     return any(
-        name in ("run", "build_extension", "build_extensions", "_build_extension")
-        for name in _calls(node.body)
+        name in ("run", "build_extension", "build_extensions", "_build_extension") for name in _calls(node.body)
     )
 
 

@@ -147,9 +147,7 @@ def _asked_for_more(packages: Sequence[PythonPackage], by_pip: dict[str, PythonP
         if package.nevra in by_pip:
             continue
         for requirement, target in _requirements_on(package, by_pip):
-            if requirement.is_path or (
-                wanted_by(str(requirement)) is None and requirement.name != target.name
-            ):
+            if requirement.is_path or (wanted_by(str(requirement)) is None and requirement.name != target.name):
                 held[target.nevra] = None
     return list(held)
 
@@ -176,9 +174,7 @@ def _capabilities(requirement: Requirement) -> Iterator[Capability]:
         yield requirement
     elif isinstance(requirement, Rich):
         # What an `if` asks about is no demand; its first operand is, where the rest holds.
-        operands = (
-            requirement.operands[:1] if requirement.operator in ("if", "unless") else requirement.operands
-        )
+        operands = requirement.operands[:1] if requirement.operator in ("if", "unless") else requirement.operands
         for operand in operands:
             yield from _capabilities(operand)
 
@@ -208,9 +204,7 @@ def _specifier(requirement: Capability) -> str:
 def _is_required(package: PythonPackage, packages: Sequence[PythonPackage]) -> bool:
     single = {package.nevra: package}
     return any(
-        next(_requirements_on(other, single), None) is not None
-        for other in packages
-        if other.nevra != package.nevra
+        next(_requirements_on(other, single), None) is not None for other in packages if other.nevra != package.nevra
     )
 
 

@@ -47,9 +47,7 @@ def wants_of(requirement: "Requirement", by: str) -> list[Want]:
     name = normalise(requirement.name)
     shown = f"@ {requirement.url}" if requirement.url else str(requirement.specifier) or "any version"
     extras = sorted({normalise(extra) for extra in requirement.extras})
-    return [
-        Want(name, extra, requirement.specifier, requirement.url or "", shown, by) for extra in ("", *extras)
-    ]
+    return [Want(name, extra, requirement.specifier, requirement.url or "", shown, by) for extra in ("", *extras)]
 
 
 def applying(requires: tuple[str, ...], environment: TargetEnvironment, extra: str, by: str) -> list[Want]:

@@ -46,8 +46,5 @@ def test_what_pip_cannot_satisfy_is_told_at_once(lock: PythonLock) -> None:
             lock,
         )
     assert caught.value.faults[0] == "nothing provides python3-cfg < 8 needed by a-1-1.noarch: pip has 8.8.1"
-    assert (
-        caught.value.faults[1]
-        == "nothing provides python3-none needed by b-1-1.noarch: none is not in the lock"
-    )
+    assert caught.value.faults[1] == "nothing provides python3-none needed by b-1-1.noarch: none is not in the lock"
     assert len(caught.value.faults) == 3

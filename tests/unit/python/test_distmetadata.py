@@ -22,9 +22,7 @@ def read(index: Index, version: str = "1.0") -> DistMetadata:
 def test_metadata_beside_the_wheel_is_taken_first(shop: Shop, open_index: OpenIndex) -> None:
     file = wheel("it", "1.0", ("six>=1",))
     shop.add("it", file, **{"core-metadata": True})
-    shop.files[f"{file[0]}.metadata"] = (
-        b"Metadata-Version: 2.1\nName: it\nVersion: 1.0\nRequires-Dist: six>=1\n"
-    )
+    shop.files[f"{file[0]}.metadata"] = b"Metadata-Version: 2.1\nName: it\nVersion: 1.0\nRequires-Dist: six>=1\n"
     found = read(open_index(shop))
     assert (found.requires, found.source) == (("six>=1",), MetadataSource.INDEX)
     assert shop.asked(".whl") == shop.asked(".whl.metadata") == 1
@@ -156,9 +154,7 @@ def test_an_sdist_is_believed_as_far_as_it_goes(
     assert (found.requires, found.source) == (requires, source)
 
 
-def test_a_wheel_for_another_machine_says_more_than_a_dynamic_sdist(
-    shop: Shop, open_index: OpenIndex
-) -> None:
+def test_a_wheel_for_another_machine_says_more_than_a_dynamic_sdist(shop: Shop, open_index: OpenIndex) -> None:
     shop.add("it", wheel("it", "1.0", ("six",), tags="cp39-cp39-manylinux_2_17_x86_64"))
     shop.add("it", sdist("it", "1.0", {"PKG-INFO": OLD, "setup.py": "setup(**a)"}))
     assert read(open_index(shop)).source is MetadataSource.OTHER_WHEEL

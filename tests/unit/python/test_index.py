@@ -6,16 +6,14 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from indexes import OpenIndex, Shop, wheel
+from indexes import OpenIndex, Shop, lock_of, wheel
 
 from ppcdeps.model.errors import RepositoryError
 
 
 def fill(shop: Shop) -> None:
     shop.add("six", wheel("six", "1.15.0"), **{"upload-time": "2020-05-21T00:00:00Z"})
-    shop.add(
-        "six", wheel("six", "1.16.0"), **{"upload-time": "2021-05-05T00:00:00Z", "requires-python": ">=3.6"}
-    )
+    shop.add("six", wheel("six", "1.16.0"), **{"upload-time": "2021-05-05T00:00:00Z", "requires-python": ">=3.6"})
 
 
 @pytest.mark.parametrize("html", [False, True])
@@ -30,9 +28,7 @@ def test_both_forms_of_the_simple_api_say_the_same(shop: Shop, open_index: OpenI
     assert file.url.startswith(shop.url.removesuffix("/simple") + "/files/")
 
 
-def test_the_first_index_that_knows_a_name_owns_it(
-    shop: Shop, second_shop: Shop, open_index: OpenIndex
-) -> None:
+def test_the_first_index_that_knows_a_name_owns_it(shop: Shop, second_shop: Shop, open_index: OpenIndex) -> None:
     shop.add("internal", wheel("internal", "1.0"))
     second_shop.add("internal", wheel("internal", "99.0"))
     second_shop.add("other", wheel("other", "1.0"))
@@ -49,6 +45,19 @@ def test_an_index_that_refuses_does_not_open_the_way_to_a_lower_one(
     second_shop.add("internal", wheel("internal", "99.0"))
     with pytest.raises(RepositoryError, match="refuses access"):
         open_index(shop, second_shop).project("internal")
+
+
+def test_credentials_in_the_indexs_url_are_used_for_its_files_and_shown_nowhere(
+    shop: Shop, open_index: OpenIndex
+) -> None:
+    shop.password = "bWU6c2VjcmV0"
+    shop.add("internal", wheel("internal", "1.0"))
+    index = open_index(shop.url.replace("http://", "http://me:secret@"))
+    lock = lock_of(index, "internal")
+    assert "secret" not in index.project("internal").index
+    assert lock.distributions[0].files[0].url.startswith("http://127.0.0.1")
+    with pytest.raises(RepositoryError, match="refuses access"):
+        open_index(shop).project("other")
 
 
 def test_directories_of_files_add_to_the_index(shop: Shop, open_index: OpenIndex, tmp_path: Path) -> None:

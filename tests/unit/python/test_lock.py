@@ -74,13 +74,9 @@ def test_the_reference_rpms_version_is_preferred_where_constraints_are_silent(
 ) -> None:
     offer(shop, "app", "1.0", "1.1", "2.0")
     assert pins(lock_of(open_index(shop), "app", reference={"app": "1.0"})) == {"app": "1.0"}
-    assert pins(lock_of(open_index(shop), "app", reference={"app": "1.0"}, constraints="app==2.0")) == {
-        "app": "2.0"
-    }
+    assert pins(lock_of(open_index(shop), "app", reference={"app": "1.0"}, constraints="app==2.0")) == {"app": "2.0"}
     assert pins(lock_of(open_index(shop), "app>=2", reference={"app": "1.0"})) == {"app": "2.0"}
-    assert pins(lock_of(open_index(shop), "app", reference={"app": "1.0.7"})) == {"app": "1.0"}, (
-        "of its series"
-    )
+    assert pins(lock_of(open_index(shop), "app", reference={"app": "1.0.7"})) == {"app": "1.0"}, "of its series"
 
 
 def test_a_former_pin_is_kept_as_long_as_it_fits(shop: Shop, open_index: OpenIndex) -> None:
@@ -90,9 +86,7 @@ def test_a_former_pin_is_kept_as_long_as_it_fits(shop: Shop, open_index: OpenInd
 
 
 def test_extras_bring_their_requirements(shop: Shop, open_index: OpenIndex) -> None:
-    shop.add(
-        "app", wheel("app", "1.0", ("lib; extra == 'fast'", "slow; extra == 'slow'"), extras=("fast", "slow"))
-    )
+    shop.add("app", wheel("app", "1.0", ("lib; extra == 'fast'", "slow; extra == 'slow'"), extras=("fast", "slow")))
     offer(shop, "lib", "1.0")
     lock = lock_of(open_index(shop), "app[Fast]")
     assert pins(lock) == {"app": "1.0", "lib": "1.0"}
@@ -123,9 +117,7 @@ def test_yanked_releases_are_for_those_who_pin_them(shop: Shop, open_index: Open
         lock_of(open_index(shop), "app>1.0")
 
 
-def test_pre_releases_only_on_request_or_where_there_is_nothing_else(
-    shop: Shop, open_index: OpenIndex
-) -> None:
+def test_pre_releases_only_on_request_or_where_there_is_nothing_else(shop: Shop, open_index: OpenIndex) -> None:
     offer(shop, "app", "1.0", "2.0rc1")
     offer(shop, "young", "0.1b1")
     index = open_index(shop)
@@ -181,9 +173,7 @@ def test_direct_references(shop: Shop, open_index: OpenIndex) -> None:
         ("app @ https://x.example/app-1.0-cp39-cp39-win_amd64.whl", "does not install on ppc64le"),
     ],
 )
-def test_direct_references_that_cannot_be(
-    shop: Shop, open_index: OpenIndex, reference: str, said: str
-) -> None:
+def test_direct_references_that_cannot_be(shop: Shop, open_index: OpenIndex, reference: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         lock_of(open_index(shop), reference)
 
@@ -316,9 +306,7 @@ def test_an_rpm_that_spares_a_native_build_is_taken_where_it_fits(shop: Shop, op
     assert lock.added == available[:1]
 
 
-def test_the_best_compatible_wheel_comes_first_and_foreign_ones_not_at_all(
-    shop: Shop, open_index: OpenIndex
-) -> None:
+def test_the_best_compatible_wheel_comes_first_and_foreign_ones_not_at_all(shop: Shop, open_index: OpenIndex) -> None:
     for tags in (
         "py3-none-any",
         "cp39-cp39-manylinux_2_28_ppc64le",

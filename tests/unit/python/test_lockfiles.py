@@ -19,9 +19,7 @@ C_SETUP = "from setuptools import setup, Extension\nsetup(ext_modules=[Extension
 
 @pytest.fixture
 def lock(shop: Shop, open_index: OpenIndex) -> PythonLock:
-    shop.add(
-        "app", wheel("app", "1.0", ("lib", "rpm-lib", "native", "pure", "lib[more]"), requires_python=">=3.6")
-    )
+    shop.add("app", wheel("app", "1.0", ("lib", "rpm-lib", "native", "pure", "lib[more]"), requires_python=">=3.6"))
     shop.add("lib", wheel("lib", "2.0", tags="cp39-cp39-manylinux_2_28_ppc64le", extras=("more",)))
     shop.add("lib", wheel("lib", "2.0", tags="cp39-cp39-manylinux_2_17_ppc64le", extras=("more",)))
     shop.add(
@@ -108,9 +106,7 @@ def test_files_come_all_or_not_at_all(lock: PythonLock, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(path.name for path in written)
 
 
-def test_repetition_changes_nothing_and_a_move_little(
-    shop: Shop, open_index: OpenIndex, tmp_path: Path
-) -> None:
+def test_repetition_changes_nothing_and_a_move_little(shop: Shop, open_index: OpenIndex, tmp_path: Path) -> None:
     shop.add("app", wheel("app", "1.0", ("a", "b")))
     shop.add("a", wheel("a", "1.0"))
     shop.add("b", wheel("b", "1.0"))
@@ -129,9 +125,7 @@ def test_repetition_changes_nothing_and_a_move_little(
     assert {each.name: each.version for each in lock.distributions} == {"app": "2.0", "a": "2.0", "b": "2.0"}
 
 
-def test_a_failure_leaves_the_former_files_as_they_were(
-    shop: Shop, open_index: OpenIndex, tmp_path: Path
-) -> None:
+def test_a_failure_leaves_the_former_files_as_they_were(shop: Shop, open_index: OpenIndex, tmp_path: Path) -> None:
     shop.add("app", wheel("app", "1.0"))
     asked = WorkloadPython("demo", EL9_PYTHON, (Root("app", "demo"),))
     constraints_for(asked, open_index(shop))[1].write(tmp_path)
@@ -155,9 +149,7 @@ def test_native_distributions_are_spelled_out(lock: PythonLock) -> None:
     assert spelled_out(lock) == ["native 3.0: C (setup.py: ext_modules=; setup.py: Extension(); x.c)"]
 
 
-def test_the_rpms_version_is_in_the_constraints_though_nothing_asks_for_it(
-    shop: Shop, open_index: OpenIndex
-) -> None:
+def test_the_rpms_version_is_in_the_constraints_though_nothing_asks_for_it(shop: Shop, open_index: OpenIndex) -> None:
     shop.add("app", wheel("app", "1.0"))
     fixed = (FixedDistribution("quiet", "7", "python3-quiet-7-1.noarch"),)
     asked = WorkloadPython("demo", EL9_PYTHON, (Root("app", "demo"),), fixed=fixed)

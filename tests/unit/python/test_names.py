@@ -65,9 +65,7 @@ def test_a_provide_states_name_and_version() -> None:
     assert provided_distribution("python3dist(x) = 3~rc1") == ("x", "3rc1")
 
 
-@pytest.mark.parametrize(
-    "provide", ["python3dist(x)", "python3dist(x[a]) = 1", "python3-x = 1-1", "libx = 1"]
-)
+@pytest.mark.parametrize("provide", ["python3dist(x)", "python3dist(x[a]) = 1", "python3-x = 1-1", "libx = 1"])
 def test_other_provides_state_no_distribution(provide: str) -> None:
     assert provided_distribution(provide) is None
 

@@ -25,9 +25,7 @@ PURE = {
     "c in test data": {"setup.py": SETUP + "setup()", "tests/data/a.c": "", "docs/b.cpp": ""},
     "c that nobody builds": {"setup.py": SETUP + "setup()", "contrib/hook.c": ""},
     "flit": {"pyproject.toml": "[build-system]\nbuild-backend = 'flit_core.buildapi'\nrequires = []"},
-    "hatch": {
-        "pyproject.toml": "[build-system]\nbuild-backend = 'hatchling.build'\nrequires = ['hatchling']"
-    },
+    "hatch": {"pyproject.toml": "[build-system]\nbuild-backend = 'hatchling.build'\nrequires = ['hatchling']"},
     "hatch with vcs hook": {
         "pyproject.toml": "[build-system]\nbuild-backend = 'hatchling.build'\nrequires = []\n[tool.hatch.build.hooks.vcs]\nversion-file = 'v.py'"
     },
