@@ -1,0 +1,198 @@
+"""The command `ppcdeps`: finds the subcommand, and turns every way to end into one line and an exit code."""
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from ppcdeps import __version__
+from ppcdeps.model.errors import PpcdepsError
+
+PROGRAM = "ppcdeps"
+
+ENVIRONMENT = 20
+DEFECT = 70
+"""EX_SOFTWARE of sysexits.h."""
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+COMMANDS = {
+    "plan": ("ppcdeps.cli.plan:plan", "What is missing, and how each gap is closed; writes the plan."),
+    "why": ("ppcdeps.cli.why:why", "Why NAME is needed, why it is a gap, and what was tried."),
+    "constraints": ("ppcdeps.cli.constraints:constraints", "The files for pip alone."),
+    "sync": ("ppcdeps.cli.sync:sync", "Fetch the repositories' metadata, and use it from now on."),
+    "snapshot": ("ppcdeps.cli.snapshot:snapshot", "Save metadata for offline use, or use what was saved."),
+    "diff": ("ppcdeps.cli.diff:diff", "Compare two plans."),
+}
+"""Where each command is, and its line in the help: a command's module is imported only to run it."""
+
+
+class LazyGroup(click.Group):
+    """The group of all commands. Its help and its completion import none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The names, in the order in which a user meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of that name, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        from importlib import import_module
+
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, with the closest name where there is no such command."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from ppcdeps.metadata.tables import closest
+
+            near = closest(args[0], COMMANDS) or f"known: {', '.join(COMMANDS)}"
+            ctx.fail(f'there is no command "{args[0]}"; {near}')
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The commands' lines, from the table above."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """The commands that begin so; options as click completes them."""
+        if not incomplete or incomplete[0].isalnum():
+            from click.shell_completion import CompletionItem
+
+            return [
+                CompletionItem(name, help=line) for name, (_, line) in COMMANDS.items() if name.startswith(incomplete)
+            ]
+        return click.Command.shell_complete(self, ctx, incomplete)
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, nothing missing; 1 gaps remain; 2 usage; 3 configuration or input file; "
+    "10 a build failed; 20 the environment lacks something; 30 a repository or an index could not be read.",
+)
+@click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, help="Show the traceback behind an error (also PPCDEPS_DEBUG=1).")
+def cli(debug: bool) -> None:
+    """What does it take to run an RPM workload on ppc64le?
+
+    ppcdeps compares what a workload needs with what the repositories of a ppc64le distribution have, and plans
+    how each gap is closed. Begin with: ppcdeps plan nova-compute
+    """
+    if debug:
+        os.environ["PPCDEPS_DEBUG"] = "1"
+
+
+def run() -> None:
+    """Run the command line of this process, and end the process with its exit code."""
+    code = main(sys.argv[1:])
+    # What the interpreter would flush on its way out is flushed by now, or cannot be.
+    sys.exit(code)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command line. Returns the exit code; every fault is one line on standard error."""
+    if f"_{PROGRAM.upper()}_COMPLETE" in os.environ:
+        cli.main(list(arguments), prog_name=PROGRAM)
+    try:
+        code = _invoke(arguments)
+        sys.stdout.flush()
+    except click.exceptions.Exit as done:
+        return _flushed(done.exit_code)
+    except click.ClickException as fault:
+        return _usage(fault)
+    except (KeyboardInterrupt, click.Abort):
+        return _told("interrupted", INTERRUPTED, label="")
+    except BrokenPipeError:
+        # Who reads has enough, as `head` has.
+        _close_standard_output()
+        return BROKEN_PIPE
+    except PpcdepsError as fault:
+        return _told(str(fault), fault.exit_code, trace=True)
+    except MemoryError:
+        return _told("the machine has not enough memory", ENVIRONMENT)
+    except OSError as fault:
+        return _told(_of_the_machine(fault), ENVIRONMENT, trace=True)
+    except Exception as fault:
+        return _told(_defect(fault), DEFECT, trace=True)
+    return code
+
+
+def _invoke(arguments: Sequence[str]) -> int:
+    with cli.make_context(PROGRAM, list(arguments)) as context:
+        code = cli.invoke(context)
+    return code if isinstance(code, int) else 0
+
+
+def _flushed(code: int) -> int:
+    """The code, once what was said (the help, the version) has reached whom it was said to."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _close_standard_output()
+        return BROKEN_PIPE
+    except OSError as fault:
+        return _told(_of_the_machine(fault), ENVIRONMENT)
+    return code
+
+
+def _usage(fault: click.ClickException) -> int:
+    context = getattr(fault, "ctx", None)
+    if isinstance(context, click.Context) and type(fault).__name__ == "NoArgsIsHelpError":
+        click.echo(context.get_help(), err=True)
+        return fault.exit_code
+    asked = context.command_path if isinstance(context, click.Context) else PROGRAM
+    message = " ".join(fault.format_message().split()).rstrip(".")
+    return _told(f"{message}; see `{asked} --help`", 2)
+
+
+def _of_the_machine(fault: OSError) -> str:
+    """What the operating system refused. Adapters tell their own faults better; this is for the rest."""
+    if fault.errno in _DISK_FULL:
+        place = fault.filename or "standard output"
+        return f"no space left while writing to {place}; free some space, and run the command again"
+    reason = fault.strerror or str(fault) or type(fault).__name__
+    return f"{fault.filename}: {reason}" if fault.filename else reason
+
+
+def _defect(fault: Exception) -> str:
+    ours = [f for f in traceback.extract_tb(fault.__traceback__) if "ppcdeps" in f.filename.split(os.sep)]
+    where = f" at {os.path.basename(ours[-1].filename)}:{ours[-1].lineno}" if ours else ""  # noqa: PTH119
+    what = " ".join(str(fault).split())[:200]
+    return (
+        f"this is a defect of ppcdeps: {type(fault).__name__}{where}{': ' if what else ''}{what}; "
+        "run it again with PPCDEPS_DEBUG=1 for the traceback, and report it"
+    )
+
+
+def _told(message: str, code: int, *, label: str = "error: ", trace: bool = False) -> int:
+    """Tell the message on standard error. Returns the exit code."""
+    try:
+        if trace and os.environ.get("PPCDEPS_DEBUG"):
+            traceback.print_exc()
+        click.echo(f"{PROGRAM}: {label}{message}", err=True)
+        sys.stdout.flush()
+    except OSError:
+        # Nobody listens: the exit code has to say it all.
+        _close_standard_output()
+    return code
+
+
+def _close_standard_output() -> None:
+    """Let what is still buffered go nowhere, so that the interpreter does not stumble over it at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -1,0 +1,151 @@
+"""The options that commands share, each set as one decorator that hands the command one value."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ppcdeps.cli.reporter import TerminalReporter
+
+Command = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryChoice:
+    """Which repositories the user wants to be asked, as the command line says it. All text is as given.
+
+    ``target`` and ``release`` are None where the defaults are meant; ``only``, ``enable``, ``disable`` and
+    ``setopt`` are dnf's --repo, --enablerepo, --disablerepo and --setopt.
+    """
+
+    target: str | None = None
+    release: str | None = None
+    releasever: str | None = None
+    snapshot: str | None = None
+    repofrompath: tuple[str, ...] = ()
+    reference: tuple[str, ...] = ()
+    source: tuple[str, ...] = ()
+    repo_files: tuple[Path, ...] = ()
+    only: tuple[str, ...] = ()
+    enable: tuple[str, ...] = ()
+    disable: tuple[str, ...] = ()
+    setopt: tuple[str, ...] = ()
+    offline: bool = False
+    refresh: bool = False
+    cache_directory: Path | None = None
+
+    @property
+    def is_ad_hoc(self) -> bool:
+        """Whether repositories are named on the command line and no target is."""
+        named = self.repofrompath or self.reference or self.source or self.repo_files
+        return bool(named) and self.target is None and self.snapshot is None
+
+
+def narrative_options(command: Command) -> Command:
+    """`--quiet` and `--no-progress`. The command is given ``reporter``, which shows what the core tells."""
+
+    @click.option("-q", "--quiet", is_flag=True, help="No narrative on standard error, warnings only.")
+    @click.option("--no-progress", is_flag=True, help="Plain lines instead of a progress bar, as without a terminal.")
+    @click.option("--debug", is_flag=True, expose_value=False, hidden=True, callback=_debug)
+    @click.pass_context
+    @functools.wraps(command)
+    def with_reporter(context: click.Context, /, *args: Any, quiet: bool, no_progress: bool, **options: Any) -> Any:
+        reporter = TerminalReporter(quiet=quiet, progress=not no_progress)
+        context.call_on_close(reporter.close)
+        return command(*args, reporter=reporter, **options)
+
+    return with_reporter
+
+
+def json_option(command: Command) -> Command:
+    """`--json`. The command is given ``as_json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print the same value as JSON on standard output.")(
+        command
+    )
+
+
+def cache_option(command: Command) -> Command:
+    """`--cache-dir`. The command is given ``cache_directory``."""
+    return click.option(
+        "--cache-dir",
+        "cache_directory",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="Keep metadata here (default: $PPCDEPS_CACHE, else the user's cache folder).",
+    )(command)
+
+
+_TARGET = (
+    click.option(
+        "-t",
+        "--target",
+        metavar="NAME|FILE",
+        help="The distribution to run on: a shipped target, or a target file (default: centos-stream-9).",
+    ),
+    click.option("--release", metavar="NAME", help="The OpenStack release, such as yoga."),
+    click.option("--releasever", metavar="VERSION", help="The distribution's release: sets $releasever."),
+)
+_SNAPSHOT = (
+    click.option(
+        "--snapshot",
+        metavar="NAME|PATH",
+        help="Use this snapshot of metadata, this once, instead of repositories.",
+    ),
+)
+_AD_HOC = (
+    click.option("--repofrompath", multiple=True, metavar="ID,URL", help="A repository of the target. Repeatable."),
+    click.option("--reference", multiple=True, metavar="ID,URL", help="A repository of the reference. Repeatable."),
+    click.option("--source", multiple=True, metavar="ID,URL", help="A source repository. Repeatable."),
+    click.option(
+        "--repo-file",
+        "repo_files",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Repositories of the target from a .repo file. Repeatable.",
+    ),
+)
+_SELECTION = (
+    click.option("--repo", "only", multiple=True, metavar="ID", help="Only these repositories (globs)."),
+    click.option("--enablerepo", "enable", multiple=True, metavar="ID", help="These repositories, too."),
+    click.option("--disablerepo", "disable", multiple=True, metavar="ID", help="Not these repositories."),
+    click.option("--setopt", multiple=True, metavar="ID.OPTION=VALUE", help="An option of repositories (globs)."),
+)
+_FRESHNESS = (
+    click.option("--offline", is_flag=True, help="Use no network, only what is cached or local."),
+    click.option("--refresh", is_flag=True, help="Ask every repository for news, however fresh its copy."),
+)
+
+
+def repository_options(*, snapshot: bool = True) -> Callable[[Command], Command]:
+    """All options that say which repositories. The command is given ``choice``, a RepositoryChoice.
+
+    ``snapshot`` says whether the command can work on a snapshot.
+    """
+    groups = (_TARGET, _SNAPSHOT if snapshot else (), _AD_HOC, _SELECTION, _FRESHNESS, (cache_option,))
+    names = {field.name for field in fields(RepositoryChoice)}
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_choice(*args: Any, **options: Any) -> Any:
+            chosen = {name: options.pop(name) for name in names & options.keys()}
+            if chosen["offline"] and chosen["refresh"]:
+                raise click.UsageError("--offline and --refresh contradict each other", click.get_current_context())
+            return command(*args, choice=RepositoryChoice(**chosen), **options)
+
+        decorated: Command = with_choice
+        for option in reversed([option for group in groups for option in group]):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+def _debug(_context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        import os
+
+        os.environ["PPCDEPS_DEBUG"] = "1"

@@ -1,0 +1,98 @@
+"""The narrative of a run on standard error: a progress bar on a terminal, plain lines anywhere else."""
+
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+class TerminalReporter:
+    """Shows what the core tells. Safe for threads.
+
+    ``quiet`` leaves warnings and errors alone. Without ``progress``, or where standard error is no terminal,
+    a task with a size is one line when it begins. The bar appears with the first task and not before.
+    """
+
+    def __init__(self, *, quiet: bool = False, progress: bool = True) -> None:
+        self._quiet = quiet
+        terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._bar_wanted = progress and terminal and not quiet
+        self._coloured = terminal and not os.environ.get("NO_COLOR")
+        self._guard = threading.RLock()
+        self._bar: Progress | None = None
+        self._tasks: dict[str, Any] = {}
+
+    def note(self, message: str) -> None:
+        """Show a line of narrative, unless the user wants quiet."""
+        if not self._quiet:
+            self._say(message)
+
+    def warn(self, message: str) -> None:
+        """Show a warning."""
+        label = click.style("warning:", fg="yellow") if self._coloured else "warning:"
+        self._say(f"{label} {message}")
+
+    def begin(self, task: str, total: int | None) -> None:
+        """Show that a task starts."""
+        if self._quiet:
+            return
+        if not self._bar_wanted:
+            self._say(f"{task} ...")
+            return
+        with self._guard:
+            if self._bar is None:
+                self._bar = _progress_bar(coloured=self._coloured)
+                self._bar.start()
+            self._tasks[task] = self._bar.add_task(task, total=total)
+
+    def advance(self, task: str, amount: int) -> None:
+        """Move the task's bar on."""
+        with self._guard:
+            if self._bar is not None and task in self._tasks:
+                self._bar.advance(self._tasks[task], amount)
+
+    def end(self, task: str) -> None:
+        """Take the task's bar away, and the whole display with the last one."""
+        with self._guard:
+            if self._bar is None or task not in self._tasks:
+                return
+            self._bar.remove_task(self._tasks.pop(task))
+            if not self._tasks:
+                self.close()
+
+    def close(self) -> None:
+        """Give the terminal back. Called at the end of the command, however it ends."""
+        with self._guard:
+            if self._bar is not None:
+                self._bar.stop()
+                self._bar = None
+                self._tasks.clear()
+
+    def _say(self, line: str) -> None:
+        with self._guard:
+            if self._bar is not None:
+                from rich.text import Text
+
+                self._bar.console.print(Text.from_ansi(line), soft_wrap=True)
+            else:
+                click.echo(line, err=True, color=self._coloured or None)
+
+
+def _progress_bar(*, coloured: bool) -> "Progress":
+    # Imported here: rich takes longer to import than most commands take to run.
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(compact=True),
+        console=Console(stderr=True, no_color=not coloured),
+        transient=True,
+    )
