@@ -62,7 +62,7 @@ def solve(
     Raises UsageError for a root that is not well-formed, RepositoryError where metadata is damaged.
     """
     universe = Universe(repositories, target.arch, target.reference_arch, cache, fetch_filelists)
-    buildroots = Buildroots(universe)
+    buildroots = Buildroots(universe, target.build_packages)
     search = Search(universe, Reliever(universe, buildroots, _known_by(load_arch_requirements())))
     search.weak = target.install_weak_deps
     roots = [root for root in workload.roots if not root.startswith(PYPI)]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from ppcdeps.model.capability import Capability
 from ppcdeps.model.errors import PpcdepsError
-from ppcdeps.rpm.isa import dependency
 from ppcdeps.rpm.problems import Chain, Clash, Lacking, Statement, missing_leaves, statements_of
 from ppcdeps.rpm.relief import Reliever
 from ppcdeps.rpm.universe import Attempt, Question, Universe
@@ -104,7 +103,7 @@ class Search:
         return bool(missing)
 
     def _is_provided(self, capability: Capability) -> bool:
-        return bool(self.universe.providers(dependency(self.universe.pool, str(capability))))
+        return bool(self.universe.providers_of(str(capability)))
 
     def _overlook(self, clash: Clash) -> None:
         if clash.kind == "same-name":

@@ -15,6 +15,7 @@ from ppcdeps.rpm.facts import recall, remember
 from ppcdeps.rpm.filelists import owners_of
 from ppcdeps.rpm.isa import dependencies, dependency
 from ppcdeps.rpm.loading import Part, Role, load_parts, set_priorities
+from ppcdeps.rpm.modularity import hidden_ids
 from ppcdeps.rpm.primary import answered_by_primary
 
 FetchFilelists = Callable[[Sequence[RepoMetadata]], Sequence[RepoMetadata]]
@@ -43,10 +44,15 @@ class Universe:
         reference_arch: str,
         cache: Cache,
         fetch_filelists: FetchFilelists,
+        *,
+        module_streams: Sequence[str] = (),
+        platform_id: str | None = None,
     ) -> None:
         """Load the repositories; neither their order nor that of the packages in them changes an answer.
 
-        Raises RepositoryError where metadata is damaged, EnvironmentLacksError where libsolv is missing.
+        ``module_streams`` are the enabled ones as ``name:stream``, ``platform_id`` is ``platform:el9`` or the
+        like. Raises RepositoryError where metadata is damaged, UsageError where no repository has an enabled
+        stream, EnvironmentLacksError where libsolv is missing.
         """
         solv = libsolv()
         self.arch = arch
@@ -68,7 +74,12 @@ class Universe:
         self.imagined: dict[int, str] = {}
         self.multiversion: list[int] = []
         self._paths_answered = False
-        self._excluded = excluded_ids(self.pool, self._filled)
+        modularity = hidden_ids(
+            self._filled, arch, reference_arch, cache, streams=module_streams, platform_id=platform_id
+        )
+        self.module_problems = modularity.problems
+        """Which wanted module streams could not be active, in words."""
+        self._excluded = excluded_ids(self.pool, self._filled) | modularity.ids
         self._standins = {
             i for part in self._filled if part.role is Role.STANDIN for i in part.ids if i not in self._excluded
         }
@@ -93,7 +104,7 @@ class Universe:
         """A question made of libsolv's own dependencies, such as the BuildRequires of a source package."""
         solv = libsolv()
         asked = self._questions.add_solvable()
-        asked.name, asked.evr, asked.arch = title, "0-0", "noarch"
+        asked.name, asked.evr, asked.arch = f"@{title}", "0-0", "noarch"
         for dep in deps:
             asked.add_deparray(solv.SOLVABLE_REQUIRES, dep)
         return Question(asked.id, title)
@@ -214,9 +225,14 @@ class Universe:
         return self._packages_of(source, Role.TARGET)
 
     def source_packages(self, source: str) -> list[int]:
-        """The source packages of a name, as the source repositories have them."""
-        parts = (part for part in self._filled if part.role is Role.SOURCE)
-        return [part.start + position for part in parts for position in part.sources.get(source, ())]
+        """The source packages of a name, as the source repositories have them, without excluded ones."""
+        return [
+            part.start + position
+            for part in self._filled
+            if part.role is Role.SOURCE
+            for position in part.sources.get(source, ())
+            if part.start + position not in self._excluded
+        ]
 
     def compare_versions(self, one: int, other: int) -> int:
         """Negative, zero or positive, as the first package's version is older, equal or newer (rpmvercmp)."""
@@ -233,6 +249,20 @@ class Universe:
         if self._reindex:
             self._index()
         return [s.id for s in self.pool.whatprovides(dep) if s.id not in self.imagined]
+
+    def providers_of(self, requirement: str) -> list[int]:
+        """The considered packages that satisfy a plain requirement given as text, imagined ones left out."""
+        return self.providers(dependency(self.pool, requirement))
+
+    def owners_of(self, path: str) -> list[int]:
+        """The considered packages that own a path, whichever metadata lists it."""
+        if not answered_by_primary(path):
+            self.answer_paths([path])
+            return self.providers_of(path)
+        solv = libsolv()
+        how = solv.Dataiterator.SEARCH_STRING | solv.Dataiterator.SEARCH_FILES
+        found = {match.solvid for match in self.pool.Dataiterator(solv.SOLVABLE_FILELIST, path, how)}
+        return sorted(found - self._excluded)
 
     def requirements_of(self, package: int) -> list[Any]:
         """What a package requires, as libsolv's dependencies."""

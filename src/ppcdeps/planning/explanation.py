@@ -1,0 +1,227 @@
+"""Why a package, a source or a requirement is in a plan: the chain from the root, and what was tried."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from ppcdeps.model.capability import Capability, capabilities_in, parse_requirement
+from ppcdeps.model.errors import UsageError
+from ppcdeps.model.gap import Gap
+from ppcdeps.model.nevra import Nevra
+from ppcdeps.planning.gaps import gaps_of
+from ppcdeps.planning.solution import Solution, Stage
+from ppcdeps.rpm.demands import Demands, Edge
+from ppcdeps.rpm.loading import Role
+from ppcdeps.rpm.problems import Chain, Clash, Lacking, statements_of
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One step of a chain: who requires what, and which package that brings in."""
+
+    by: str
+    requirement: str
+    brings: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The answer to `why`: what the name stands for, how the roots lead to it, and the gap it belongs to.
+
+    ``subject`` is a package, or the requirement that nobody satisfies; ``tried`` says, a line for each place where
+    the thing could have come from, why it does not.
+    """
+
+    name: str
+    subject: str
+    status: str
+    chain: tuple[Link, ...]
+    gap: Gap | None
+    tried: tuple[str, ...]
+
+
+def explain(solution: Solution, name: str) -> Explanation:
+    """Why a name is in the solution: a package, a NEVRA, a source, a capability, a path, or a root.
+
+    Raises UsageError, with the closest names, where nothing of the name is in the closure or a build environment.
+    """
+    gaps = gaps_of(solution)
+    for stage in (solution.run, *(stage for stage in solution.builds.values() if stage is not None)):
+        found = _found_in(solution, stage, name)
+        if found is not None:
+            return _Explainer(solution, stage, gaps).explanation(name, found)
+    raise UsageError(_not_found(solution, name))
+
+
+def _found_in(solution: Solution, stage: Stage, name: str) -> int | None:
+    """The package of the stage that a name means: by name, NEVRA, source, or by what it provides."""
+    universe = solution.universe
+    chosen = sorted(stage.answer.chosen, key=universe.nevra)
+    named: dict[str, int] = {}
+    for package in chosen:
+        nevra = universe.nevra(package)
+        named.setdefault(nevra, package)
+        if package not in universe.imagined:
+            parsed = Nevra.parse(nevra)
+            named.setdefault(parsed.name, package)
+            named.setdefault(f"{parsed.name}-{parsed.evr}", package)
+    if name in named:
+        return named[name]
+    of_source = [i for i in chosen if i not in universe.imagined and universe.source_of(i) == name]
+    if of_source:
+        asked_for = stage.demands(universe)
+        return min(of_source, key=lambda i: (len(asked_for.chain_to(i)), universe.nevra(i)))
+    try:
+        capabilities = list(capabilities_in(parse_requirement(name)))
+    except ValueError:
+        return None
+    for capability in capabilities:
+        providers = set(
+            universe.owners_of(capability.name) if capability.is_path else universe.providers_of(str(capability))
+        )
+        met = [i for i in chosen if i in providers or universe.imagined.get(i) == str(capability)]
+        if met:
+            return met[0]
+    return next((i for i in chosen if i in universe.imagined and _name_of(universe.imagined[i]) == name), None)
+
+
+def _name_of(requirement: str) -> str:
+    parsed = parse_requirement(requirement)
+    return parsed.name if isinstance(parsed, Capability) else requirement
+
+
+def _not_found(solution: Solution, name: str) -> str:
+    universe = solution.universe
+    known = {Nevra.parse(universe.nevra(i)).name for i in solution.run.answer.chosen if i not in universe.imagined}
+    close = get_close_matches(name, sorted(known), 3, 0.6)
+    hint = f"did you mean {' or '.join(close)}?" if close else "`ppcdeps plan --json` lists the closure"
+    elsewhere = next((universe.named(name, role) for role in Role if universe.named(name, role)), [])
+    if elsewhere:
+        package = universe.nevra(elsewhere[0])
+        return f"{package} exists, but {solution.workload.name} on {solution.target.name} does not need it"
+    return f"nothing in the plan of {solution.workload.name} is named, or provides, {name}; {hint}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Explainer:
+    solution: Solution
+    stage: Stage
+    gaps: tuple[Gap, ...]
+
+    def explanation(self, name: str, package: int) -> Explanation:
+        universe = self.solution.universe
+        demands = self.stage.demands(universe)
+        gap = self._gap_of(package)
+        edges = demands.chain_to(package)
+        return Explanation(
+            name=name,
+            subject=universe.nevra(package),
+            status=self._status(package),
+            chain=(*self._chain_to_stage(), *(self._link(edge) for edge in edges)),
+            gap=gap,
+            tried=tuple(self._tried(package, demands)) if gap is not None else (),
+        )
+
+    def _link(self, edge: Edge) -> Link:
+        universe = self.solution.universe
+        by = self.stage.asker if edge.by == self.stage.question.id else universe.nevra(edge.by)
+        return Link(by, edge.requirement, universe.nevra(edge.met_by))
+
+    def _chain_to_stage(self) -> Iterator[Link]:
+        """How the roots lead to the build that the package is needed for."""
+        if self.stage is self.solution.run:
+            return
+        source = next(source for source, stage in self.solution.builds.items() if stage is self.stage)
+        outer = explain(self.solution, source)
+        yield from outer.chain
+        yield Link(outer.subject, "must be built", self.stage.asker)
+
+    def _gap_of(self, package: int) -> Gap | None:
+        universe = self.solution.universe
+        name = universe.imagined.get(package)
+        if name is None:
+            part = universe.part_of(package)
+            if part is None or part.role is Role.TARGET:
+                return None
+            name = universe.source_of(package)
+        return next((gap for gap in self.gaps if gap.name == name), None)
+
+    def _status(self, package: int) -> str:
+        universe = self.solution.universe
+        part = universe.part_of(package)
+        if part is None:
+            return "nobody provides it"
+        where = part.metadata.config.id
+        match part.role:
+            case Role.TARGET:
+                return f"in {where}, for {universe.arch} or noarch: no gap"
+            case Role.REFERENCE:
+                return f"noarch in {where}, in no target repository: reused as it is"
+            case _:
+                return f"native in {where} only: stands for a rebuild of {universe.source_of(package)}"
+
+    def _tried(self, package: int, demands: Demands) -> Iterator[str]:
+        for requirement in sorted({edge.requirement for edge in demands.on.get(package, ())}):
+            yield from self._candidates(requirement)
+        universe = self.solution.universe
+        if universe.is_standin(package):
+            yield from self._without(universe.source_of(package))
+
+    def _candidates(self, requirement: str) -> Iterator[str]:
+        universe = self.solution.universe
+        targets = ", ".join(p.metadata.config.id for p in universe.parts if p.role is Role.TARGET)
+        for capability in capabilities_in(parse_requirement(requirement)):
+            text = str(capability)
+            providers = universe.providers_of(text)
+            if requirement != text and not providers:
+                yield f"{text}, in {requirement}: nobody provides it"
+                continue
+            if not [i for i in providers if self._role(i) is Role.TARGET]:
+                others = [i for i in universe.providers_of(capability.name) if self._role(i) is Role.TARGET]
+                if others and capability.relation:
+                    yield f"{text}: {', '.join(map(universe.nevra, others))} ({targets}) is not that version"
+                else:
+                    yield f"{text}: no package of {targets} provides it"
+            here = [i for i in providers if self._role(i) is Role.TARGET]
+            yield from (f"{text}: {self._provider(provider)}" for provider in here or providers)
+
+    def _provider(self, package: int) -> str:
+        """A provider with its repository, and what it takes to use it."""
+        universe = self.solution.universe
+        part = universe.part_of(package)
+        nevra, where = universe.nevra(package), part.metadata.config.id if part else ""
+        match self._role(package):
+            case Role.REFERENCE:
+                return f"{nevra} ({where}) provides it, noarch: usable as it is"
+            case Role.STANDIN:
+                published = f"{nevra.removesuffix(universe.arch)}{self.solution.target.reference_arch}"
+                return f"{published} ({where}) provides it, native: needs a rebuild"
+            case _:
+                return f"{nevra} ({where}) provides it"
+
+    def _without(self, source: str) -> Iterator[str]:
+        """What the solver says when the source's stand-ins are forbidden."""
+        universe = self.solution.universe
+        attempt = self.solution.search.refuted([self.stage.question], source)
+        for statement in statements_of(attempt):
+            match statement:
+                case Lacking(requirement, package):
+                    yield f"without {source}: nothing provides {requirement} needed by {universe.nevra(package)}"
+                case Chain(requirement, package) if self._only_from(requirement, source):
+                    yield f"without {source}: nothing provides {requirement} needed by {universe.nevra(package)}"
+                case Clash(text=text):
+                    yield f"without {source}: {text}"
+                case _:
+                    continue
+
+    def _only_from(self, requirement: str, source: str) -> bool:
+        universe = self.solution.universe
+        for capability in capabilities_in(parse_requirement(requirement)):
+            providers = universe.providers_of(str(capability))
+            if providers and all(universe.is_standin(i) and universe.source_of(i) == source for i in providers):
+                return True
+        return False
+
+    def _role(self, package: int) -> Role | None:
+        part = self.solution.universe.part_of(package)
+        return part.role if part else None

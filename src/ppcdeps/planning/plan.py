@@ -1,0 +1,82 @@
+"""The plan of a workload: its solution, said in values that outlive the solver."""
+
+from collections.abc import Iterable, Sequence
+
+from ppcdeps.metadata.repository import RepoMetadata
+from ppcdeps.model.gap import Demand, RouteKind
+from ppcdeps.model.plan import ChosenPackage, Plan, RepositoryState
+from ppcdeps.planning.gaps import gaps_of
+from ppcdeps.planning.solution import Solution
+from ppcdeps.rpm.demands import Demands
+from ppcdeps.rpm.universe import Universe
+
+
+def plan_of(solution: Solution, repositories: Sequence[RepoMetadata]) -> Plan:
+    """Everything a person or another tool needs to know of a solved workload."""
+    gaps = gaps_of(solution)
+    rebuilt = {gap.source for gap in gaps if gap.route.kind is not RouteKind.REUSE}
+    reliefs = solution.search.reliever.reliefs.values()
+    return Plan(
+        workload=solution.workload.name,
+        target=solution.target.name,
+        arch=solution.target.arch,
+        roots=tuple(sorted(solution.workload.roots)),
+        repositories=_states(solution.universe, repositories),
+        closure=_closure(solution),
+        gaps=gaps,
+        reliefs=tuple(
+            sorted(
+                (relief for relief in reliefs if relief.source in rebuilt),
+                key=lambda relief: (relief.source, relief.requirement),
+            )
+        ),
+    )
+
+
+def _states(universe: Universe, repositories: Iterable[RepoMetadata]) -> tuple[RepositoryState, ...]:
+    counts: dict[str, int] = {}
+    for part in universe.parts:
+        name = part.metadata.config.id
+        counts[name] = counts.get(name, 0) + universe.considered_count(part)
+    return tuple(
+        RepositoryState(
+            id=each.config.id,
+            side=each.config.side,
+            revision=each.revision,
+            date=each.date,
+            digest=each.digest,
+            packages=counts.get(each.config.id, 0),
+            problem=each.problem,
+        )
+        for each in sorted(repositories, key=lambda one: one.config.id)
+    )
+
+
+def _closure(solution: Solution) -> tuple[ChosenPackage, ...]:
+    universe, stage = solution.universe, solution.run
+    demands = stage.demands(universe)
+    packages = []
+    for package in stage.answer.chosen:
+        part = universe.part_of(package)
+        if part is None:
+            continue
+        packages.append(
+            ChosenPackage(
+                nevra=universe.nevra(package),
+                repo=part.metadata.config.id,
+                side=part.role,
+                required_by=_required_by(universe, demands, package, stage.question.id, stage.asker),
+                source=universe.source_of(package),
+            )
+        )
+    return tuple(sorted(packages, key=lambda chosen: (chosen.nevra, chosen.repo)))
+
+
+def _required_by(
+    universe: Universe, demands: Demands, package: int, question: int, asker: str
+) -> tuple[Demand, ...]:
+    told = {
+        Demand(edge.requirement, asker if edge.by == question else universe.nevra(edge.by))
+        for edge in demands.on.get(package, ())
+    }
+    return tuple(sorted(told, key=lambda demand: (demand.by, demand.requirement)))

@@ -1,0 +1,161 @@
+"""Plans as `plan.json`: the same bytes for the same plan, and back again."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.gap import Cause, Demand, Gap, GapKind, Phase, Route, RouteKind
+from ppcdeps.model.plan import SCHEMA, ChosenPackage, Plan, Relief, RepositoryState
+
+
+def dump_plan(plan: Plan) -> str:
+    """The plan as JSON text, keys sorted, as `plan.schema.json` describes it."""
+    return json.dumps(as_document(plan), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def load_plan(path: Path) -> Plan:
+    """Read a plan that `dump_plan` wrote.
+
+    Raises ConfigError where the file cannot be read or is not a plan of this schema.
+    """
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the plan {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path} is not a plan: {error}", hint="make one with `ppcdeps plan`") from error
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        raise ConfigError(f"{path} is not a plan of schema {SCHEMA}", hint="make it anew with `ppcdeps plan`")
+    try:
+        return _plan(document)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{path} is not a whole plan: {type(error).__name__} {error}", hint="make it anew with `ppcdeps plan`"
+        ) from error
+
+
+def summary_of(plan: Plan) -> dict[str, Any]:
+    """The counts that a person asks for first."""
+    sides = [package.side for package in plan.closure]
+    routes: dict[str, int] = {}
+    for gap in plan.gaps:
+        routes[gap.route.kind] = routes.get(gap.route.kind, 0) + 1
+    return {
+        "packages": len(plan.closure),
+        "target": sides.count("target"),
+        "reference": sides.count("reference"),
+        "standins": sides.count("standin"),
+        "gaps": {phase: sum(1 for gap in plan.gaps if gap.phase is phase) for phase in Phase},
+        "routes": routes,
+    }
+
+
+def as_document(plan: Plan) -> dict[str, Any]:
+    """The plan in JSON's own kinds."""
+    return {
+        "schema": SCHEMA,
+        "workload": plan.workload,
+        "target": plan.target,
+        "arch": plan.arch,
+        "roots": list(plan.roots),
+        "created_from": {
+            state.id: {
+                "side": state.side,
+                "revision": state.revision,
+                "date": state.date,
+                "digest": state.digest,
+                "packages": state.packages,
+                "problem": state.problem,
+            }
+            for state in plan.repositories
+        },
+        "summary": summary_of(plan),
+        "closure": [
+            {
+                "nevra": package.nevra,
+                "repo": package.repo,
+                "side": package.side,
+                "source": package.source,
+                "required_by": _demands(package.required_by),
+            }
+            for package in plan.closure
+        ],
+        "gaps": [_gap_document(gap) for gap in plan.gaps],
+        "reliefs": [
+            {"source": relief.source, "requirement": relief.requirement, "grounds": relief.grounds}
+            for relief in plan.reliefs
+        ],
+        "waves": [list(wave) for wave in plan.waves],
+        "python": dict(plan.python),
+        "advice": list(plan.advice),
+    }
+
+
+def _gap_document(gap: Gap) -> dict[str, Any]:
+    return {
+        "name": gap.name,
+        "kind": gap.kind,
+        "cause": gap.cause,
+        "phase": gap.phase,
+        "wanted": list(gap.wanted),
+        "required_by": _demands(gap.required_by),
+        "source": gap.source,
+        "route": {
+            "kind": gap.route.kind,
+            "subject": list(gap.route.subject),
+            "reason": gap.route.reason,
+            "help": gap.route.help,
+        },
+        "detail": gap.detail,
+    }
+
+
+def _demands(demands: tuple[Demand, ...]) -> list[dict[str, str]]:
+    return [{"by": demand.by, "requirement": demand.requirement} for demand in demands]
+
+
+def _plan(document: dict[str, Any]) -> Plan:
+    return Plan(
+        workload=document["workload"],
+        target=document["target"],
+        arch=document["arch"],
+        roots=tuple(document["roots"]),
+        repositories=tuple(
+            RepositoryState(id=name, **state) for name, state in document["created_from"].items()
+        ),
+        closure=tuple(
+            ChosenPackage(
+                nevra=package["nevra"],
+                repo=package["repo"],
+                side=package["side"],
+                required_by=_demands_from(package["required_by"]),
+                source=package["source"],
+            )
+            for package in document["closure"]
+        ),
+        gaps=tuple(_gap(gap) for gap in document["gaps"]),
+        reliefs=tuple(Relief(**relief) for relief in document["reliefs"]),
+        waves=tuple(tuple(wave) for wave in document["waves"]),
+        python=document["python"],
+        advice=tuple(document["advice"]),
+    )
+
+
+def _gap(document: dict[str, Any]) -> Gap:
+    route = document["route"]
+    return Gap(
+        name=document["name"],
+        kind=GapKind(document["kind"]),
+        cause=Cause(document["cause"]),
+        phase=Phase(document["phase"]),
+        wanted=tuple(document["wanted"]),
+        required_by=_demands_from(document["required_by"]),
+        route=Route(RouteKind(route["kind"]), tuple(route["subject"]), route["reason"], route["help"]),
+        source=document["source"],
+        detail=document["detail"],
+    )
+
+
+def _demands_from(documents: list[dict[str, str]]) -> tuple[Demand, ...]:
+    return tuple(Demand(each["requirement"], each["by"]) for each in documents)

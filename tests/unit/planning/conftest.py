@@ -1,0 +1,58 @@
+"""The nova-compute workload solved once on the shared data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from ppcdeps.metadata.cache import Cache
+from ppcdeps.metadata.repository import RepoMetadata
+from ppcdeps.metadata.sync import ensure, fetch_repositories
+from ppcdeps.model.plan import Plan
+from ppcdeps.model.reporter import Silence
+from ppcdeps.model.target import Target
+from ppcdeps.planning.plan import plan_of
+from ppcdeps.planning.solution import Solution, solve
+from ppcdeps.planning.workloads import load_workload, workload_of_roots
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Solves and plans on the shared data, with one cache for all tests."""
+
+    target: Target
+    cache: Cache
+
+    def solve(self, *roots: str) -> Solution:
+        """The solution for nova-compute, or for roots of one's own."""
+        workload = workload_of_roots(roots) if roots else load_workload("nova-compute", self.target.openstack)
+        return solve(workload, self.target, self.metadata(), self.cache, self._filelists)
+
+    def plan(self, *roots: str) -> Plan:
+        """The same as a plan."""
+        return plan_of(self.solve(*roots), self.metadata())
+
+    def metadata(self) -> tuple[RepoMetadata, ...]:
+        """The metadata of all repositories."""
+        return fetch_repositories(self.target.repositories, self.cache, Silence())
+
+    def _filelists(self, wanted: Sequence[RepoMetadata]) -> Sequence[RepoMetadata]:
+        return ensure(wanted, ("filelists",), self.cache, Silence())
+
+
+@pytest.fixture(scope="session")
+def planner(el9_target: Target, tmp_path_factory: pytest.TempPathFactory) -> Planner:
+    """A planner on the shared data."""
+    return Planner(el9_target, Cache.open(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def nova(planner: Planner) -> Solution:
+    """nova-compute, solved."""
+    return planner.solve()
+
+
+@pytest.fixture(scope="session")
+def nova_plan(nova: Solution, planner: Planner) -> Plan:
+    """nova-compute, planned."""
+    return plan_of(nova, planner.metadata())

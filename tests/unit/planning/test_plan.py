@@ -1,0 +1,123 @@
+"""The plan of nova-compute on CentOS Stream 9 as the shared data has it."""
+
+from typing import Any
+
+import pytest
+
+from ppcdeps.model.gap import Cause, Gap, Phase, RouteKind
+from ppcdeps.model.plan import Plan
+from ppcdeps.planning.plan import plan_of
+from ppcdeps.planning.solution import Solution
+from ppcdeps.report.plan_json import dump_plan
+
+NATIVE_RUN_TIME_GAPS = {
+    "libguestfs",
+    "libvirt",
+    "openvswitch3.1",
+    "python-bcrypt",
+    "python-msgpack",
+    "python-pynacl",
+    "python-simplejson",
+    "python-wrapt",
+    "python-yappi",
+    "qemu-kvm",
+    "supermin",
+}
+
+
+def gap_named(plan: Plan, name: str) -> Gap:
+    return next(gap for gap in plan.gaps if gap.name == name)
+
+
+def test_the_closure_has_the_size_that_the_reference_gives_it(nova_plan: Plan) -> None:
+    assert 450 <= len(nova_plan.closure) <= 480
+    assert len({package.nevra for package in nova_plan.closure}) == len(nova_plan.closure)
+
+
+def test_the_native_gaps_of_the_run_time_are_found_and_no_others(nova_plan: Plan) -> None:
+    native = {
+        gap.name for gap in nova_plan.gaps if gap.phase is Phase.RUN and gap.route.kind is not RouteKind.REUSE
+    }
+    assert native == NATIVE_RUN_TIME_GAPS
+
+
+@pytest.mark.parametrize("source", ["dmidecode", "nvml", "syslinux"])
+def test_what_only_x86_builds_ask_for_is_no_gap(nova_plan: Plan, source: str) -> None:
+    assert source not in {gap.name for gap in nova_plan.gaps}
+    assert source not in {package.source for package in nova_plan.closure}
+
+
+@pytest.mark.parametrize("source", ["seabios", "edk2"])
+def test_noarch_firmware_is_reused(nova_plan: Plan, source: str) -> None:
+    gap = gap_named(nova_plan, source)
+    assert gap.route.kind is RouteKind.REUSE
+    assert all(nevra.endswith(".noarch") for nevra in gap.wanted)
+
+
+@pytest.mark.parametrize(
+    ("source", "cause"),
+    [
+        ("qemu-kvm", Cause.NOT_BUILT),
+        ("libvirt", Cause.NOT_BUILT),
+        ("libguestfs", Cause.EXCLUDED),
+        ("supermin", Cause.EXCLUDED),
+        ("python-yappi", Cause.ABSENT),
+    ],
+)
+def test_each_gap_has_its_cause(nova_plan: Plan, source: str, cause: Cause) -> None:
+    assert gap_named(nova_plan, source).cause is cause
+
+
+def test_every_reference_package_of_the_closure_is_told_as_a_gap(nova_plan: Plan) -> None:
+    told = {gap.name for gap in nova_plan.gaps}
+    assert {package.source for package in nova_plan.closure if package.side != "target"} <= told
+
+
+def test_the_run_time_gaps_are_irreducible(nova: Solution) -> None:
+    universe, sources = nova.universe, set(nova.run.answer.sources)
+    assert universe.solve([nova.run.question], sources).solved
+    for source in sources:
+        assert not universe.solve([nova.run.question], sources - {source}).solved, source
+
+
+def test_what_the_builds_lack_is_a_gap_of_the_build_phase(nova_plan: Plan) -> None:
+    gap = gap_named(nova_plan, "dyninst")
+    assert gap.phase is Phase.BUILD
+    assert any("systemtap" in demand.by for demand in gap.required_by)
+
+
+def test_requirements_taken_away_are_told_with_their_grounds(nova_plan: Plan) -> None:
+    taken = {(relief.source, relief.requirement): relief.grounds for relief in nova_plan.reliefs}
+    assert taken["libvirt", "dmidecode"]
+    assert taken["qemu-kvm", "libpmem.so.1()(64bit)"]
+
+
+def test_the_same_input_gives_the_same_bytes(planner: Any, nova: Solution, nova_plan: Plan) -> None:
+    assert dump_plan(planner.plan()) == dump_plan(nova_plan)
+    backwards = planner.metadata()[::-1]
+    assert dump_plan(plan_of(nova, backwards)) == dump_plan(nova_plan)
+
+
+def test_a_root_may_be_a_package_a_capability_or_a_path(planner: Any) -> None:
+    for root in ("bash", "libc.so.6()(64bit)", "/usr/bin/bash", "bash >= 5", "(bash or zsh)"):
+        plan = planner.plan(root)
+        assert not plan.gaps, root
+        assert plan.closure
+
+
+def test_a_root_that_only_filelists_know_is_found(planner: Any) -> None:
+    plan = planner.plan("/usr/lib64/qemu-kvm/hw-display-virtio-vga.so")
+    assert gap_named(plan, "qemu-kvm").cause is Cause.NOT_BUILT
+
+
+def test_a_root_that_nobody_provides_is_a_blocked_gap(planner: Any) -> None:
+    plan = planner.plan("no-such-package >= 3")
+    assert [(gap.name, gap.cause, gap.route.kind) for gap in plan.gaps] == [
+        ("no-such-package >= 3", Cause.UNKNOWN, RouteKind.BLOCKED)
+    ]
+
+
+def test_a_root_in_a_newer_version_than_any_is_too_old(planner: Any) -> None:
+    gap = planner.plan("bash >= 99").gaps[0]
+    assert (gap.name, gap.cause) == ("bash >= 99", Cause.TOO_OLD)
+    assert "bash-5" in gap.detail
