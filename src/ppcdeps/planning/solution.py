@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ppcdeps.metadata.cache import Cache
 from ppcdeps.metadata.repository import RepoMetadata
-from ppcdeps.model.capability import parse_requirement
+from ppcdeps.model.capability import capabilities_in, parse_requirement
 from ppcdeps.model.target import Target
 from ppcdeps.model.workload import Workload
 from ppcdeps.planning.facts import ArchRequirement, load_arch_requirements
@@ -84,6 +84,21 @@ def solve(
         waiting += stage.answer.sources
         needed.update(stage.answer.sources)
     return Solution(workload, target, universe, search, run, builds)
+
+
+def strangers(solution: Solution) -> tuple[str, ...]:
+    """The workload's roots that nobody provides in any version, neither the target nor the reference."""
+    universe = solution.universe
+    unmet = {universe.imagined[i] for i in solution.run.answer.unknown}
+    return tuple(root for root in solution.workload.roots if root in unmet and not _known_name(universe, root))
+
+
+def _known_name(universe: Universe, root: str) -> bool:
+    return any(
+        universe.providers_of(capability.name)
+        for capability in capabilities_in(parse_requirement(root))
+        if capability.relation
+    )
 
 
 def _stage(search: Search, question: Question, asker: str, free: Sequence[str] | set[str]) -> Stage:

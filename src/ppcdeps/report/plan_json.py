@@ -81,7 +81,7 @@ def as_document(plan: Plan) -> dict[str, Any]:
             }
             for package in plan.closure
         ],
-        "gaps": [_gap_document(gap) for gap in plan.gaps],
+        "gaps": [gap_document(gap) for gap in plan.gaps],
         "reliefs": [
             {"source": relief.source, "requirement": relief.requirement, "grounds": relief.grounds}
             for relief in plan.reliefs
@@ -92,7 +92,8 @@ def as_document(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _gap_document(gap: Gap) -> dict[str, Any]:
+def gap_document(gap: Gap) -> dict[str, Any]:
+    """One gap in JSON's own kinds."""
     return {
         "name": gap.name,
         "kind": gap.kind,

@@ -234,6 +234,10 @@ class Universe:
             if part.start + position not in self._excluded
         ]
 
+    def package_names(self) -> set[str]:
+        """The names of all packages, those of sources too."""
+        return {str(solvable.name) for part in self._filled for solvable in part.repo.solvables_iter()}
+
     def compare_versions(self, one: int, other: int) -> int:
         """Negative, zero or positive, as the first package's version is older, equal or newer (rpmvercmp)."""
         return int(self.pool.id2solvable(one).evrcmp(self.pool.id2solvable(other)))

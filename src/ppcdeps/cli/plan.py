@@ -1,0 +1,55 @@
+"""`ppcdeps plan`: what is missing, and how each gap is closed."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from ppcdeps.cli.options import RepositoryChoice, json_option, narrative_options, repository_options
+from ppcdeps.cli.question import ask
+from ppcdeps.model.reporter import Reporter
+from ppcdeps.planning.plan import plan_of
+from ppcdeps.report.files import write_text
+from ppcdeps.report.plan_json import dump_plan
+from ppcdeps.report.text import render_plan
+
+GAPS_REMAIN = 1
+
+
+@click.command()
+@click.argument("roots", metavar="WORKLOAD|ROOT...", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the plan here (default: plan-WORKLOAD.json in this folder).",
+)
+@click.option("--no-output", is_flag=True, help="Write no plan, only print it.")
+@json_option
+@repository_options()
+@narrative_options
+def plan(
+    roots: tuple[str, ...],
+    output: Path | None,
+    no_output: bool,
+    as_json: bool,
+    choice: RepositoryChoice,
+    reporter: Reporter,
+) -> None:
+    """What it takes to run a workload on ppc64le.
+
+    WORKLOAD is one of the shipped workloads (nova-compute, ...) or a workload file. A ROOT is a package name,
+    any RPM capability ("foo >= 2", "libfoo.so.1()(64bit)") or a path; several are wanted together.
+
+    Exit code 0: the target's repositories have everything; 1: gaps remain, each with its route.
+    """
+    question = ask(roots, choice, reporter)
+    made = plan_of(question.solution, question.repositories.metadata)
+    text = dump_plan(made)
+    path = None if no_output else output or Path(f"plan-{made.workload}.json")
+    if path is not None:
+        write_text(path, text)
+    reporter.note(f"answered from {question.repositories.basis.line()}")
+    click.echo(text if as_json else render_plan(made, str(path) if path else None), nl=False)
+    sys.exit(GAPS_REMAIN if made.gaps else 0)

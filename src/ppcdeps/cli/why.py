@@ -1,0 +1,36 @@
+"""`ppcdeps why`: the chain from the root to a name, why it is a gap, and what was tried."""
+
+import click
+
+from ppcdeps.cli.options import RepositoryChoice, json_option, narrative_options, repository_options
+from ppcdeps.cli.question import ask
+from ppcdeps.model.reporter import Reporter
+from ppcdeps.planning.explanation import explain
+from ppcdeps.report.explanation_json import dump_explanation
+from ppcdeps.report.text import render_explanation
+
+DEFAULT_WORKLOAD = "nova-compute"
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "-w",
+    "--for",
+    "roots",
+    multiple=True,
+    metavar="WORKLOAD|ROOT",
+    help=f"Explain it in the plan of this workload, or of these roots (default: {DEFAULT_WORKLOAD}).",
+)
+@json_option
+@repository_options()
+@narrative_options
+def why(name: str, roots: tuple[str, ...], as_json: bool, choice: RepositoryChoice, reporter: Reporter) -> None:
+    """Why NAME is needed, why it is a gap, and what was tried.
+
+    NAME is a package, a source, a NEVRA, a capability or a path of the plan.
+    """
+    question = ask(roots or (DEFAULT_WORKLOAD,), choice, reporter)
+    explanation = explain(question.solution, name)
+    reporter.note(f"answered from {question.repositories.basis.line()}")
+    click.echo(dump_explanation(explanation) if as_json else render_explanation(explanation), nl=False)
