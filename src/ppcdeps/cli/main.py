@@ -169,8 +169,12 @@ def _of_the_machine(fault: OSError) -> str:
 
 
 def _defect(fault: Exception) -> str:
-    ours = [f for f in traceback.extract_tb(fault.__traceback__) if "ppcdeps" in f.filename.split(os.sep)]
-    where = f" at {os.path.basename(ours[-1].filename)}:{ours[-1].lineno}" if ours else ""  # noqa: PTH119
+    from pathlib import Path
+
+    package = Path(__file__).parents[1]
+    frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(fault.__traceback__)]
+    ours = [f"{path.name}:{line}" for path, line in frames if path.is_relative_to(package)]
+    where = f" at {ours[-1]}" if ours else ""
     what = " ".join(str(fault).split())[:200]
     return (
         f"this is a defect of ppcdeps: {type(fault).__name__}{where}{': ' if what else ''}{what}; "

@@ -120,6 +120,15 @@ _FRESHNESS = (
 )
 
 
+def target_options(command: Command) -> Command:
+    """`--target` and `--release`, for commands that ask no repository. The command is given ``target`` and
+    ``release``.
+    """
+    for option in reversed(_TARGET[:2]):
+        command = option(command)
+    return command
+
+
 def repository_options(*, snapshot: bool = True) -> Callable[[Command], Command]:
     """All options that say which repositories. The command is given ``choice``, a RepositoryChoice.
 

@@ -112,6 +112,22 @@ def resolve_target(
     """
     cache = Cache.open(choice.cache_directory, reporter)
     target, basis = choose_target(choice, cache, reporter, live=live)
+    return fetch_metadata(target, basis, choice, cache, reporter, kinds=kinds)
+
+
+def fetch_metadata(
+    target: Target,
+    basis: Basis,
+    choice: RepositoryChoice,
+    cache: Cache,
+    reporter: Reporter,
+    *,
+    kinds: Sequence[str] = DEFAULT_KINDS,
+) -> Repositories:
+    """The metadata of a chosen target's enabled repositories, as fresh as the choice asks for.
+
+    Raises RepositoryError, EnvironmentLacksError.
+    """
     enabled = [config for config in target.repositories if config.enabled]
     metadata = fetch_repositories(
         enabled, cache, reporter, refresh=choice.refresh, offline=choice.offline, kinds=kinds
@@ -119,8 +135,7 @@ def resolve_target(
     absent = tuple(sorted({*basis.absent, *(one.config.id for one in metadata if one.problem)}))
     if basis.origin is not Origin.SNAPSHOT:
         basis = replace(basis, dates=tuple(one.date for one in metadata if one.date is not None))
-    basis = replace(basis, absent=absent)
-    return Repositories(target, metadata, cache, basis, choice.offline, reporter)
+    return Repositories(target, metadata, cache, replace(basis, absent=absent), choice.offline, reporter)
 
 
 def choose_target(
@@ -132,11 +147,11 @@ def choose_target(
         basis = Basis(Origin.AD_HOC, target.name)
     elif choice.snapshot is not None:
         snapshot = use(choice.snapshot, cache)
-        target = _target_of_snapshot(choice, snapshot, reporter)
+        target = target_of_snapshot(choice, snapshot, reporter)
         basis = _basis_of(snapshot)
     else:
-        target = _load(choice, reporter)
-        chosen = None if live else _snapshot_for(target, choice, cache)
+        target = load_chosen(choice, reporter)
+        chosen = None if live else snapshot_for(target, choice, cache)
         if chosen is None:
             basis = Basis(Origin.LIVE, title_of(target))
         else:
@@ -163,11 +178,6 @@ def title_of(target: Target) -> str:
     """The target's name with what else decides on its repositories: `centos-stream-9-yoga`, `fedora-44`."""
     second = target.openstack or target.releasever
     return target.name if target.name.endswith(f"-{second}") else f"{target.name}-{second}"
-
-
-def target_of_snapshot(snapshot: Snapshot, target: str | None, release: str | None, reporter: Reporter) -> Target:
-    """The target that a snapshot was made of, told by its name where ``target`` is None."""
-    return _target_of_snapshot(RepositoryChoice(target=target, release=release), snapshot, reporter)
 
 
 # What was chosen --------------------------------------------------------------------------------------------
@@ -213,7 +223,8 @@ def _variables(choice: RepositoryChoice) -> dict[str, str]:
     return given | {"releasever": choice.releasever} if choice.releasever else given
 
 
-def _load(choice: RepositoryChoice, reporter: Reporter, *, name: str | None = None) -> Target:
+def load_chosen(choice: RepositoryChoice, reporter: Reporter, *, name: str | None = None) -> Target:
+    """The target that the choice names, the default one otherwise, with all its live repositories."""
     return load_target(
         name or choice.target or DEFAULT_TARGET,
         release=choice.release,
@@ -222,7 +233,7 @@ def _load(choice: RepositoryChoice, reporter: Reporter, *, name: str | None = No
     )
 
 
-def _snapshot_for(target: Target, choice: RepositoryChoice, cache: Cache) -> Snapshot | None:
+def snapshot_for(target: Target, choice: RepositoryChoice, cache: Cache) -> Snapshot | None:
     """The snapshot that answers for the target by choice or by default, None where live repositories do."""
     chosen = remembered(target, cache)
     if chosen:
@@ -239,7 +250,11 @@ def _snapshot_for(target: Target, choice: RepositoryChoice, cache: Cache) -> Sna
     return None
 
 
-def _target_of_snapshot(choice: RepositoryChoice, snapshot: Snapshot, reporter: Reporter) -> Target:
+def target_of_snapshot(choice: RepositoryChoice, snapshot: Snapshot, reporter: Reporter) -> Target:
+    """The target that a snapshot was made of, with its repositories: told by its name where the choice names none.
+
+    Raises UsageError where it cannot be told, or is of another OpenStack release than the choice says.
+    """
     name = choice.target
     if name is None:
         fitting = [known for known in list_targets() if f"{snapshot.name}-".startswith(f"{known}-")]
@@ -248,7 +263,7 @@ def _target_of_snapshot(choice: RepositoryChoice, snapshot: Snapshot, reporter: 
                 f"the snapshot {snapshot.name} does not tell which target it is of", hint="give --target"
             )
         name = max(fitting, key=len)
-    target = _load(replace(choice, release=None), reporter, name=name)
+    target = load_chosen(replace(choice, release=None), reporter, name=name)
     of_snapshot = snapshot.name.removeprefix(f"{target.name}-")
     release = of_snapshot if of_snapshot in target.openstack_releases else None
     if choice.release and release and choice.release != release:
@@ -260,17 +275,17 @@ def _target_of_snapshot(choice: RepositoryChoice, snapshot: Snapshot, reporter: 
         reporter.warn(f"the snapshot {snapshot.name} was made of another target than {target.name}")
     asked = choice.release or release
     if asked:
-        target = _load(replace(choice, release=asked), reporter, name=name)
+        target = load_chosen(replace(choice, release=asked), reporter, name=name)
     return replace(target, repositories=snapshot.configs)
 
 
 def _basis_of(snapshot: Snapshot) -> Basis:
     dates = tuple(one.date for one in snapshot.repositories if one.date is not None)
-    shipped = snapshot.name in shipped_snapshots() and snapshot.path == use_path(snapshot.name)
+    shipped = snapshot.name in shipped_snapshots() and snapshot.path == shipped_path(snapshot.name)
     return Basis(Origin.SNAPSHOT, snapshot.name, dates, snapshot.absent, shipped)
 
 
-def use_path(name: str) -> Path:
+def shipped_path(name: str) -> Path:
     """Where the shipped snapshot of that name lies."""
     from importlib.resources import files
 

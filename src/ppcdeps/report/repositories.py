@@ -1,0 +1,107 @@
+"""Repositories and snapshots as a person and a program read them."""
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from ppcdeps.metadata.snapshot import Snapshot
+
+_SIDES = ("target", "reference", "source")
+
+
+class SyncState(StrEnum):
+    """What a sync did to a repository's metadata."""
+
+    NEW = "new"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    ABSENT = "absent"
+    """It did not answer, and need not: a finding."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncedRepository:
+    """One repository after a sync. ``date`` is in seconds since 1970; ``packages`` is what its metadata
+    announces.
+    """
+
+    id: str
+    side: str
+    state: SyncState
+    revision: str = ""
+    date: int | None = None
+    digest: str = ""
+    packages: int | None = None
+    fetched_from: str = ""
+    problem: str = ""
+
+
+def sync_document(target: str, repositories: Iterable[SyncedRepository]) -> dict[str, Any]:
+    """What a sync did, in JSON's own kinds."""
+    return {"schema": 1, "target": target, "repositories": [asdict(one) for one in repositories]}
+
+
+def render_sync(target: str, repositories: Sequence[SyncedRepository]) -> str:
+    """A line for each repository, and below them what kept the absent ones away."""
+    rows = [("REPOSITORY", "SIDE", "STATE", "PACKAGES", "WRITTEN", "REVISION", "FROM")]
+    rows += [
+        (one.id, one.side, one.state, _number(one.packages), _date(one.date), one.revision, one.fetched_from)
+        for one in repositories
+    ]
+    lines = [f"Live repositories of {target}", *_columns(rows)]
+    absent = [one for one in repositories if one.problem]
+    if absent:
+        lines += ["", "Optional, and not there:", *(f"  {one.id}: {one.problem}" for one in absent)]
+    return "\n".join(lines) + "\n"
+
+
+def snapshot_document(snapshot: Snapshot, **more: object) -> dict[str, Any]:
+    """What a snapshot says of itself, in JSON's own kinds; ``more`` is added at the top."""
+    return {
+        "schema": 1,
+        "name": snapshot.name,
+        "path": str(snapshot.path),
+        "size": snapshot.size,
+        "absent": list(snapshot.absent),
+        "repositories": [asdict(one) for one in snapshot.repositories],
+        **more,
+    }
+
+
+def render_snapshot(snapshot: Snapshot) -> str:
+    """What the snapshot holds, how big it is, and of when."""
+    rows = [("REPOSITORY", "SIDE", "PACKAGES", "WRITTEN", "REVISION")]
+    rows += [
+        (one.id, one.side, _number(one.packages), _date(one.date), one.revision)
+        for one in sorted(snapshot.repositories, key=lambda one: (_SIDES.index(one.side), one.id))
+    ]
+    lines = [
+        f"Snapshot {snapshot.name}, {snapshot.size / 2**20:.1f} MiB, in {snapshot.path}",
+        *_columns(rows),
+    ]
+    if snapshot.absent:
+        lines += ["", f"Not there when it was made: {', '.join(snapshot.absent)}"]
+    return "\n".join(lines) + "\n"
+
+
+def as_json(document: Mapping[str, Any]) -> str:
+    """A document as JSON text: keys sorted, one line feed at the end."""
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _date(seconds: int | None) -> str:
+    return "-" if seconds is None else time.strftime("%Y-%m-%d", time.gmtime(seconds))
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
