@@ -1,60 +1,87 @@
 """From the words of the command line to a solved workload, the way all commands that plan go."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import ppcdeps
 from ppcdeps.cli.options import RepositoryChoice
 from ppcdeps.cli.repositories import Repositories, resolve_target
 from ppcdeps.metadata.tables import closest
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.workload import Workload
-from ppcdeps.planning.solution import Solution, solve, strangers
 from ppcdeps.planning.workloads import list_workloads, load_workload, workload_of_roots
+
+if TYPE_CHECKING:
+    from ppcdeps.planning.solution import Solution
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What was asked, what it was asked of, and the answer."""
+    """A workload and the repositories that it is asked of. ``named``: it is a workload of a name, not mere roots."""
 
+    workload: Workload
+    named: bool
     repositories: Repositories
-    solution: Solution
+
+    def key(self) -> str:
+        """Everything that decides on the answer, as text: the same key has the same plan."""
+        metadata = self.repositories.metadata
+        parts = [
+            _fingerprint(),
+            repr(sorted(asdict(self.workload).items())),
+            repr(
+                [(name, value) for name, value in asdict(self.repositories.target).items() if name != "repositories"]
+            ),
+            *sorted(f"{each.digest} {each.problem} {asdict(each.config)}" for each in metadata),
+        ]
+        return "plan " + hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def solve(self) -> "Solution":
+        """Solve it.
+
+        Raises UsageError for a root that no repository knows, and what reading the metadata raises.
+        """
+        from ppcdeps.planning.solution import solve, strangers
+
+        asked = self.repositories
+        solution = solve(self.workload, asked.target, asked.metadata, asked.cache, asked.fetch_filelists)
+        unknown = strangers(solution)
+        if unknown and not self.named:
+            raise UsageError(_nobody_knows(unknown, solution))
+        return solution
 
 
 def ask(words: tuple[str, ...], choice: RepositoryChoice, reporter: Reporter) -> Question:
-    """Solve the workload, or the roots, that the words name.
+    """The question that the words mean: a workload's name or file, or roots.
 
-    Raises UsageError for a word that is no workload and that no repository knows, and what reading the
-    repositories raises.
+    Raises UsageError for a root that is not well-formed, and what fetching the repositories raises.
     """
     named = len(words) == 1 and (words[0] in list_workloads() or _is_file(words[0]))
     if not named:
         workload_of_roots(words)  # its faults come before any download
     repositories = resolve_target(choice, reporter)
-    workload = _workload(words, named, repositories)
-    solution = solve(
-        workload, repositories.target, repositories.metadata, repositories.cache, repositories.fetch_filelists
-    )
-    unknown = strangers(solution)
-    if unknown and not named:
-        raise UsageError(_nobody_knows(unknown, solution))
-    return Question(repositories, solution)
+    workload = load_workload(words[0], repositories.target.openstack) if named else workload_of_roots(words)
+    return Question(workload, named, repositories)
 
 
 def _is_file(word: str) -> bool:
-    return word.endswith(".toml") and not word.startswith("pypi:") and ("/" in word or Path(word).is_file())
+    return word.endswith(".toml") and ("/" in word or Path(word).is_file())
 
 
-def _workload(words: tuple[str, ...], named: bool, repositories: Repositories) -> Workload:
-    if named:
-        return load_workload(words[0], repositories.target.openstack)
-    return workload_of_roots(words)
-
-
-def _nobody_knows(unknown: tuple[str, ...], solution: Solution) -> str:
+def _nobody_knows(unknown: tuple[str, ...], solution: "Solution") -> str:
     first = unknown[0]
     hint = closest(first, list_workloads()) or closest(first, solution.universe.package_names())
     return (
         f"no repository of {solution.target.name} knows {', '.join(unknown)}: not a workload, and no package's name, "
-        f"capability or path{f' ({hint.strip()})' if hint else ''}"
+        f"capability or path{f'; {hint}' if hint else ''}"
     )
+
+
+def _fingerprint() -> str:
+    """The version of ppcdeps, and the state of its files where these are worked on."""
+    files = sorted(Path(ppcdeps.__file__).parent.rglob("*.[pt][yo]*"))
+    states = [(path.name, status.st_size, status.st_mtime_ns) for path in files for status in [path.stat()]]
+    return f"{ppcdeps.__version__} {states}"

@@ -31,6 +31,6 @@ def why(name: str, roots: tuple[str, ...], as_json: bool, choice: RepositoryChoi
     NAME is a package, a source, a NEVRA, a capability or a path of the plan.
     """
     question = ask(roots or (DEFAULT_WORKLOAD,), choice, reporter)
-    explanation = explain(question.solution, name)
+    explanation = explain(question.solve(), name)
     reporter.note(f"answered from {question.repositories.basis.line()}")
     click.echo(dump_explanation(explanation) if as_json else render_explanation(explanation), nl=False)

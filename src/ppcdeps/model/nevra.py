@@ -4,9 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-_NEVRA = re.compile(
-    r"(?P<name>.+)-(?:(?P<epoch>\d+):)?(?P<version>[^-:]+)-(?P<release>[^-:]+)\.(?P<arch>[^.-]+)"
-)
+_NEVRA = re.compile(r"(?P<name>.+)-(?:(?P<epoch>\d+):)?(?P<version>[^-:]+)-(?P<release>[^-:]+)\.(?P<arch>[^.-]+)")
 
 
 @dataclass(frozen=True, slots=True, order=False)

@@ -69,7 +69,7 @@ def _found_in(solution: Solution, stage: Stage, name: str) -> int | None:
         return named[name]
     of_source = [i for i in chosen if i not in universe.imagined and universe.source_of(i) == name]
     if of_source:
-        asked_for = stage.demands(universe)
+        asked_for = solution.demands(stage)
         return min(of_source, key=lambda i: (len(asked_for.chain_to(i)), universe.nevra(i)))
     try:
         capabilities = list(capabilities_in(parse_requirement(name)))
@@ -110,7 +110,7 @@ class _Explainer:
 
     def explanation(self, name: str, package: int) -> Explanation:
         universe = self.solution.universe
-        demands = self.stage.demands(universe)
+        demands = self.solution.demands(self.stage)
         gap = self._gap_of(package)
         edges = demands.chain_to(package)
         return Explanation(

@@ -38,7 +38,7 @@ class _Finder:
         new = _Missing.in_stage(self.solution, stage).without(name for _, name in self.gaps)
         if not new:
             return
-        demands = stage.demands(self.solution.universe)
+        demands = self.solution.demands(stage)
         for source, packages in new.rebuilt.items():
             self._add(self._native(source, packages, demands, stage, phase))
         for source, packages in new.reused.items():
@@ -184,7 +184,7 @@ class _Missing:
 
     rebuilt: dict[str, list[int]]
     reused: dict[str, list[int]]
-    unknown: list[int]
+    unknown: dict[int, str]
     clashes: list[Clash]
 
     @classmethod
@@ -198,7 +198,8 @@ class _Missing:
                 rebuilt.setdefault(universe.source_of(package), []).append(package)
             elif part is not None and part.role is Role.REFERENCE:
                 reused.setdefault(universe.source_of(package), []).append(package)
-        return cls(rebuilt, reused, list(stage.answer.unknown), list(stage.answer.clashes))
+        unknown = {package: universe.imagined[package] for package in stage.answer.unknown}
+        return cls(rebuilt, reused, unknown, list(stage.answer.clashes))
 
     def without(self, names: Iterable[str]) -> "_Missing":
         """What is left when gaps of these names are known already."""
@@ -206,7 +207,7 @@ class _Missing:
         return _Missing(
             {source: packages for source, packages in self.rebuilt.items() if source not in known},
             {source: packages for source, packages in self.reused.items() if source not in known},
-            self.unknown,
+            {package: name for package, name in self.unknown.items() if name not in known},
             self.clashes,
         )
 

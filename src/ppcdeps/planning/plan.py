@@ -54,7 +54,7 @@ def _states(universe: Universe, repositories: Iterable[RepoMetadata]) -> tuple[R
 
 def _closure(solution: Solution) -> tuple[ChosenPackage, ...]:
     universe, stage = solution.universe, solution.run
-    demands = stage.demands(universe)
+    demands = solution.demands(stage)
     packages = []
     for package in stage.answer.chosen:
         part = universe.part_of(package)
@@ -72,9 +72,7 @@ def _closure(solution: Solution) -> tuple[ChosenPackage, ...]:
     return tuple(sorted(packages, key=lambda chosen: (chosen.nevra, chosen.repo)))
 
 
-def _required_by(
-    universe: Universe, demands: Demands, package: int, question: int, asker: str
-) -> tuple[Demand, ...]:
+def _required_by(universe: Universe, demands: Demands, package: int, question: int, asker: str) -> tuple[Demand, ...]:
     told = {
         Demand(edge.requirement, asker if edge.by == question else universe.nevra(edge.by))
         for edge in demands.on.get(package, ())

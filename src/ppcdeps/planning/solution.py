@@ -1,7 +1,7 @@
 """A workload solved for a target: what runs, what must be built for it, and what building that needs in turn."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ppcdeps.metadata.cache import Cache
 from ppcdeps.metadata.repository import RepoMetadata
@@ -29,10 +29,6 @@ class Stage:
     question: Question
     answer: Answer
 
-    def demands(self, universe: Universe) -> Demands:
-        """Who requires what in the answer."""
-        return Demands(universe, self.answer.chosen, [self.question.id])
-
 
 @dataclass(frozen=True, slots=True)
 class Solution:
@@ -48,6 +44,14 @@ class Solution:
     search: Search
     run: Stage
     builds: Mapping[str, Stage | None]
+    _demands: dict[int, Demands] = field(default_factory=dict)
+
+    def demands(self, stage: Stage) -> Demands:
+        """Who requires what in a stage's answer."""
+        asked = stage.question.id
+        if asked not in self._demands:
+            self._demands[asked] = Demands(self.universe, stage.answer.chosen, [asked])
+        return self._demands[asked]
 
 
 def solve(

@@ -122,9 +122,7 @@ def _plan(document: dict[str, Any]) -> Plan:
         target=document["target"],
         arch=document["arch"],
         roots=tuple(document["roots"]),
-        repositories=tuple(
-            RepositoryState(id=name, **state) for name, state in document["created_from"].items()
-        ),
+        repositories=tuple(RepositoryState(id=name, **state) for name, state in document["created_from"].items()),
         closure=tuple(
             ChosenPackage(
                 nevra=package["nevra"],

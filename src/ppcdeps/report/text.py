@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 from ppcdeps.model.gap import Gap, Phase, Route, RouteKind
 from ppcdeps.model.plan import Plan, RepositoryState
-from ppcdeps.planning.explanation import Explanation
+
+if TYPE_CHECKING:
+    from ppcdeps.planning.explanation import Explanation
 
 _WIDTH = 110
 
@@ -32,7 +35,7 @@ def render_plan(plan: Plan, written_to: str | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def render_explanation(explanation: Explanation) -> str:
+def render_explanation(explanation: "Explanation") -> str:
     """The chain from the root to the name, why it is a gap, and what was tried."""
     lines = [f"{explanation.subject}: {explanation.status}", ""]
     for depth, link in enumerate(explanation.chain):
@@ -63,7 +66,8 @@ def columns(rows: Sequence[Sequence[str]], indent: str = "  ") -> list[str]:
         return []
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
-        indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
     ]
 
 

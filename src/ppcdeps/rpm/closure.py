@@ -1,9 +1,9 @@
 """The closure of questions, with an irreducible set of sources to rebuild and of things that nobody provides."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ppcdeps.model.capability import Capability
+from ppcdeps.model.capability import Capability, Requirement, parse_requirement
 from ppcdeps.model.errors import PpcdepsError
 from ppcdeps.rpm.problems import Chain, Clash, Lacking, Statement, missing_leaves, statements_of
 from ppcdeps.rpm.relief import Reliever
@@ -34,6 +34,7 @@ class Search:
     universe: Universe
     reliever: Reliever
     weak: bool = False
+    overlooked: list[Clash] = field(default_factory=list)
 
     def answer(self, questions: Sequence[Question], free: Collection[str] = ()) -> Answer:
         """The answer to all questions together with as few rebuilds as can be.
@@ -41,32 +42,30 @@ class Search:
         Stand-ins of ``free`` sources cost nothing: these are built anyway. The result is irreducible: without
         any one of its sources, or imagined providers, nothing satisfies the questions.
         """
-        clashes: list[Clash] = []
-        attempt = self._relaxed(questions, clashes)
+        attempt = self._relaxed(questions)
         while self._paths_matter(attempt) and self.universe.answer_paths():
-            attempt = self._relaxed(questions, clashes)
+            attempt = self._relaxed(questions)
         while True:
             attempt = self._coarsely_reduced(questions, attempt, free)
             if not self._lightened(attempt):
                 break
-            attempt = self._relaxed(questions, clashes)
+            attempt = self._relaxed(questions)
         attempt = self._reduced(questions, attempt, free)
         while self._lightened(attempt):
-            attempt = self._reduced(questions, self._relaxed(questions, clashes), free)
+            attempt = self._reduced(questions, self._relaxed(questions), free)
+        there = set(attempt.chosen)
         return Answer(
             attempt.chosen,
             tuple(sorted(self._sources(attempt, free))),
             tuple(sorted(self._dreams(attempt))),
-            tuple(clashes),
+            tuple(clash for clash in self.overlooked if there.issuperset((clash.package, clash.other))),
         )
 
     def refuted(self, questions: Sequence[Question], source: str) -> Attempt:
         """The solver's attempt with a source's stand-ins forbidden: its problems say why they are needed."""
-        return self.universe.solve(
-            questions, without=self.universe.standins_of(source), weak=self.weak, dreams=()
-        )
+        return self.universe.solve(questions, without=self.universe.standins_of(source), weak=self.weak, dreams=())
 
-    def _relaxed(self, questions: Sequence[Question], clashes: list[Clash]) -> Attempt:
+    def _relaxed(self, questions: Sequence[Question]) -> Attempt:
         """A solved attempt, with providers invented and clashes overlooked where there is none without."""
         for _ in range(_ROUNDS):
             for duplicates in (False, True):
@@ -78,11 +77,11 @@ class Search:
             statements = statements_of(attempt)
             if self._imagine(statements):
                 continue
-            found = next((s for s in statements if isinstance(s, Clash) and s not in clashes), None)
+            found = next((s for s in statements if isinstance(s, Clash) and s not in self.overlooked), None)
             if found is None:
                 break
             self._overlook(found)
-            clashes.append(found)
+            self.overlooked.append(found)
         raise PpcdepsError(
             f"no answer for {', '.join(question.title for question in questions)}: "
             + "; ".join(str(problem) for problem in attempt.problems)
@@ -102,8 +101,8 @@ class Search:
             self.universe.imagine(requirement)
         return bool(missing)
 
-    def _is_provided(self, capability: Capability) -> bool:
-        return bool(self.universe.providers_of(str(capability)))
+    def _is_provided(self, requirement: Requirement) -> bool:
+        return bool(self.universe.providers_of(str(requirement)))
 
     def _overlook(self, clash: Clash) -> None:
         if clash.kind == "same-name":
@@ -115,8 +114,12 @@ class Search:
         """Whether the owners of further paths could change the attempt."""
         if any(self.universe.is_standin(i) or i in self.universe.imagined for i in attempt.chosen):
             return True
-        wanted = self.universe.path_wanted
-        return any(wanted(str(dep)) for i in attempt.chosen for dep in self.universe.requirements_of(i))
+        wanted, universe = self.universe.path_wanted, self.universe
+        return any(
+            wanted(str(dep))
+            for i in attempt.chosen
+            for dep in (*universe.requirements_of(i), *universe.conflicts_of(i))
+        )
 
     def _lightened(self, attempt: Attempt) -> bool:
         if self.reliever.lighten(attempt.chosen, by_build=False):
@@ -130,9 +133,7 @@ class Search:
     def _dreams(self, attempt: Attempt) -> set[int]:
         return {i for i in attempt.chosen if i in self.universe.imagined}
 
-    def _coarsely_reduced(
-        self, questions: Sequence[Question], attempt: Attempt, free: Collection[str]
-    ) -> Attempt:
+    def _coarsely_reduced(self, questions: Sequence[Question], attempt: Attempt, free: Collection[str]) -> Attempt:
         """Try at once without all sources that only replace packages which the target has too."""
         sources = self._sources(attempt, free)
         replaceable = {source for source in sources if self.universe.built_for_target(source)}
@@ -149,7 +150,7 @@ class Search:
 
     def _reduced(self, questions: Sequence[Question], attempt: Attempt, free: Collection[str]) -> Attempt:
         """Drop imagined providers and sources, one after the other, as long as an answer is left."""
-        for dream in sorted(self._dreams(attempt)):
+        for dream in sorted(self._dreams(attempt), key=lambda i: _strength(self.universe.imagined[i])):
             dreams = self._dreams(attempt)
             if dream not in dreams:
                 continue
@@ -160,8 +161,20 @@ class Search:
             sources = self._sources(attempt, free)
             if source not in sources:
                 continue
-            fewer = self.universe.solve(
-                questions, {*free, *sources} - {source}, dreams=dreams, weak=self.weak
-            )
+            fewer = self.universe.solve(questions, {*free, *sources} - {source}, dreams=dreams, weak=self.weak)
             attempt = fewer if fewer.solved else attempt
         return attempt
+
+
+_STRICTER = ("", "<", ">", "<=", ">=", "=")
+
+
+def _strength(requirement: str) -> tuple[int, int, str]:
+    """Orders requirements so that what satisfies a later one is likelier to satisfy an earlier one as well."""
+    try:
+        parsed = parse_requirement(requirement)
+    except ValueError:
+        return 0, 0, requirement
+    if isinstance(parsed, Capability):
+        return _STRICTER.index(parsed.relation), len(parsed.evr), requirement
+    return len(_STRICTER), 0, requirement

@@ -40,6 +40,11 @@ def dependency(pool: Any, text: str) -> Any:
         return rich
     capability = parse_requirement(text)
     assert isinstance(capability, Capability)
+    return plain_dependency(pool, capability)
+
+
+def plain_dependency(pool: Any, capability: Capability) -> Any:
+    """A dependency of libsolv's from a capability."""
     dep = pool.Dep(capability.name)
     if not capability.relation:
         return dep

@@ -71,9 +71,7 @@ class Reliever:
             return None
         if found["version"]:
             library = f"{found['soname']}(){found['width'] or ''}"
-            owners = [
-                i for i in self.universe.providers(pool.Dep(library)) if not self.universe.is_standin(i)
-            ]
+            owners = [i for i in self.universe.providers(pool.Dep(library)) if not self.universe.is_standin(i)]
             if owners:
                 return f"a rebuild links against the target's {found['soname']} ({self.universe.nevra(min(owners))})"
         if not by_build or any(self.universe.source_of(i) == source for i in providers):

@@ -7,13 +7,13 @@ from typing import Any
 
 from ppcdeps.metadata.cache import Cache
 from ppcdeps.metadata.repository import RepoMetadata
-from ppcdeps.model.capability import Capability, capabilities_in, parse_requirement
+from ppcdeps.model.capability import Capability, Requirement, Rich, capabilities_in, parse_requirement
 from ppcdeps.model.errors import UsageError
 from ppcdeps.rpm.binding import libsolv
 from ppcdeps.rpm.exclusions import excluded_ids
 from ppcdeps.rpm.facts import recall, remember
 from ppcdeps.rpm.filelists import owners_of
-from ppcdeps.rpm.isa import dependencies, dependency
+from ppcdeps.rpm.isa import dependencies, dependency, plain_dependency
 from ppcdeps.rpm.loading import Part, Role, load_parts, set_priorities
 from ppcdeps.rpm.modularity import hidden_ids
 from ppcdeps.rpm.primary import answered_by_primary
@@ -61,9 +61,7 @@ class Universe:
         self.pool.setarch(arch)
         self._cache = cache
         self._fetch_filelists = fetch_filelists
-        usable = sorted(
-            (r for r in repositories if not r.problem), key=lambda r: (r.config.side, r.config.id)
-        )
+        usable = sorted((r for r in repositories if not r.problem), key=lambda r: (r.config.side, r.config.id))
         self.parts = [part for r in usable for part in load_parts(self.pool, r, arch, reference_arch, cache)]
         set_priorities(self.parts)
         self._filled = [part for part in self.parts if part.count]
@@ -74,6 +72,7 @@ class Universe:
         self.imagined: dict[int, str] = {}
         self.multiversion: list[int] = []
         self._paths_answered = False
+        self._paths_asked: set[str] = set()
         modularity = hidden_ids(
             self._filled, arch, reference_arch, cache, streams=module_streams, platform_id=platform_id
         )
@@ -95,9 +94,14 @@ class Universe:
         for text in sorted(set(requirements)):
             try:
                 deps.append(dependency(self.pool, text))
-                self._reindex |= "/" in text
+                paths = {c.name for c in capabilities_in(parse_requirement(text)) if c.is_path}
             except ValueError as error:
                 raise UsageError(f"{title}: {error}") from error
+            self._reindex |= "/" in text
+            unanswered = {path for path in paths if not answered_by_primary(path)}
+            if not unanswered <= self._paths_asked:
+                self._paths_asked |= unanswered
+                self._paths_answered = False
         return self.ask_dependencies(title, deps)
 
     def ask_dependencies(self, title: str, deps: Iterable[Any]) -> Question:
@@ -114,7 +118,8 @@ class Universe:
         solv = libsolv()
         unknown = self._imagined.add_solvable()
         unknown.name, unknown.evr, unknown.arch = f"unknown({requirement})", "0-0", "noarch"
-        unknown.add_deparray(solv.SOLVABLE_PROVIDES, dependency(self.pool, requirement))
+        for capability in _satisfying(requirement):
+            unknown.add_deparray(solv.SOLVABLE_PROVIDES, plain_dependency(self.pool, capability))
         self.imagined[unknown.id] = requirement
         self._reindex = True
 
@@ -124,10 +129,10 @@ class Universe:
         Fetches filelists where they are not there yet. Returns whether anything may have changed; only the
         first call, or one with further paths, can change something.
         """
+        self._paths_asked.update(path for path in extra if not answered_by_primary(path))
         if self._paths_answered and not extra:
             return False
-        wanted = {path for part in self._filled for path in part.paths}
-        wanted.update(path for path in extra if not answered_by_primary(path))
+        wanted = {path for part in self._filled for path in part.paths} | self._paths_asked
         self._paths_answered = True
         if not wanted:
             return False
@@ -147,9 +152,7 @@ class Universe:
         """Whether the requirement names a path that only filelists can answer."""
         if "/" not in requirement or (requirement[0] not in "/("):
             return False
-        return any(
-            c.is_path and not answered_by_primary(c.name) for c in capabilities_in(_parsed(requirement))
-        )
+        return any(c.is_path and not answered_by_primary(c.name) for c in capabilities_in(_parsed(requirement)))
 
     def solve(
         self,
@@ -183,9 +186,7 @@ class Universe:
         if problems:
             return Attempt((), solver, tuple(problems))
         asked = {question.id for question in questions}
-        return Attempt(
-            tuple(s.id for s in solver.transaction().newsolvables() if s.id not in asked), solver, ()
-        )
+        return Attempt(tuple(s.id for s in solver.transaction().newsolvables() if s.id not in asked), solver, ())
 
     def _forbidden(self, sources: Collection[str] | None, duplicates: bool) -> Collection[int]:
         """The stand-ins that must not be used."""
@@ -255,7 +256,10 @@ class Universe:
         return [s.id for s in self.pool.whatprovides(dep) if s.id not in self.imagined]
 
     def providers_of(self, requirement: str) -> list[int]:
-        """The considered packages that satisfy a plain requirement given as text, imagined ones left out."""
+        """The considered packages that satisfy a requirement given as text, imagined ones left out.
+
+        Of boolean requirements only those with `with` and `without` speak of one package.
+        """
         return self.providers(dependency(self.pool, requirement))
 
     def owners_of(self, path: str) -> list[int]:
@@ -271,6 +275,10 @@ class Universe:
     def requirements_of(self, package: int) -> list[Any]:
         """What a package requires, as libsolv's dependencies."""
         return dependencies(self.pool.id2solvable(package), libsolv().SOLVABLE_REQUIRES)
+
+    def conflicts_of(self, package: int) -> list[Any]:
+        """What a package conflicts with, as libsolv's dependencies."""
+        return dependencies(self.pool.id2solvable(package), libsolv().SOLVABLE_CONFLICTS)
 
     def set_requirements(self, package: int, deps: Iterable[Any]) -> None:
         """Replace what a package requires."""
@@ -339,19 +347,13 @@ class Universe:
                 for s in part.repo.solvables_iter()
             }
             known = [
-                [
-                    position
-                    for position, s in enumerate(part.repo.solvables_iter())
-                    if (s.nameid, s.evrid) in target
-                ]
+                [position for position, s in enumerate(part.repo.solvables_iter()) if (s.nameid, s.evrid) in target]
                 if part.role is Role.STANDIN
                 else []
                 for part in self._filled
             ]
             remember(self._cache, key, known)
-        return {
-            part.start + at for part, positions in zip(self._filled, known, strict=True) for at in positions
-        }
+        return {part.start + at for part, positions in zip(self._filled, known, strict=True) for at in positions}
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,8 +370,23 @@ class Attempt:
         return not self.problems
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: str) -> Requirement:
     try:
         return parse_requirement(text)
     except ValueError:
         return Capability(text)
+
+
+def _satisfying(requirement: str) -> list[Capability]:
+    """What a package must provide to satisfy a requirement, and no stricter one.
+
+    A provided range would satisfy whatever overlaps with it, so of versions the nearest one is provided.
+    """
+    match _parsed(requirement):
+        case Capability(name, relation, evr):
+            nearest = {"": "0~~", "<": f"{evr}~", ">": f"{evr}.0"}.get(relation, evr)
+            return [Capability(name, "=", nearest)]
+        case Rich("without", (wanted, *_), _):
+            return list(capabilities_in(wanted))
+        case rich:
+            return list(capabilities_in(rich))
