@@ -162,8 +162,8 @@ class Downloader:
             raise_on_status=False,
             allowed_methods=("GET",),
         )
-        session.mount("https://", HTTPAdapter(pool_connections=8, pool_maxsize=WORKERS, max_retries=retry))
-        session.mount("http://", HTTPAdapter(pool_connections=8, pool_maxsize=WORKERS, max_retries=retry))
+        session.mount("https://", HTTPAdapter(pool_connections=8, pool_maxsize=WORKERS + 4, max_retries=retry))
+        session.mount("http://", HTTPAdapter(pool_connections=8, pool_maxsize=WORKERS + 4, max_retries=retry))
         if config.trusted_hosts:
             import urllib3
 

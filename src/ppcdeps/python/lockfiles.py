@@ -5,6 +5,7 @@ The same lock gives the same bytes. No file names an index: where pip looks is p
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -82,7 +83,12 @@ def former_pins(directory: Path, workload: str, environment: TargetEnvironment) 
     from ppcdeps.python.constraintsfile import read_constraints
 
     path = directory / f"constraints-{workload.replace('.', '-')}.txt"
-    return read_constraints(path, environment).pins() if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    pins = read_constraints(path, environment).pins()
+    # What an RPM provided had its version from there, and has it from there again.
+    of_rpm = re.findall(r"(?m)^([^\s#=]+)==.*\n(?:    #.*\n)*?    # from the RPM ", path.read_text("utf-8"))
+    return {name: version for name, version in pins.items() if name not in of_rpm}
 
 
 # Texts -----------------------------------------------------------------------------------------------

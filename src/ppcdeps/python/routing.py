@@ -1,6 +1,6 @@
 """Which Python distributions of a closure pip installs, which stay RPMs, and what RPM then has to be told."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -58,19 +58,21 @@ def route_python(
     python: str = "",
     roots: Iterable[Root] = (),
     missing: Iterable[tuple[str, str]] = (),
+    keep: Collection[str] = (),
 ) -> PythonRouting:
     """Route the Python distributions of a closure.
 
     ``python`` (``3.9``) is the interpreter whose distributions count; those of another one stay RPMs.
-    ``roots`` are the workload's own ``pypi:`` roots, ``missing`` the requirements that no repository
-    satisfies, each with who has it. A package goes to pip where the target lacks it, it is named
-    ``python3-…`` and states a distribution, and nothing that stays asks more of it than that distribution.
+    ``keep`` names packages that stay RPMs in any case. ``roots`` are the workload's own ``pypi:`` roots,
+    ``missing`` the requirements that no repository satisfies, each with who has it. A package goes to pip
+    where the target lacks it, it is named ``python3-…`` and states a distribution, and nothing that stays
+    asks more of it than that distribution.
     """
     distributions = {each.nevra: _distributions(each, python) for each in packages}
     by_pip = {
         each.nevra: each
         for each in packages
-        if policy is PythonPolicy.PIP and _may_go(each) and distributions[each.nevra]
+        if policy is PythonPolicy.PIP and each.nevra not in keep and _may_go(each) and distributions[each.nevra]
     }
     while held := _asked_for_more(packages, by_pip):
         for nevra in held:

@@ -141,7 +141,8 @@ def test_a_failure_leaves_the_former_files_as_they_were(shop: Shop, open_index: 
 
 def test_what_was_written_is_read_as_former_pins(lock: PythonLock, tmp_path: Path) -> None:
     render_files(lock, "demo", command="c").write(tmp_path)
-    assert former_pins(tmp_path, "demo", lock.environment)["lib"] == "2.0"
+    pins = former_pins(tmp_path, "demo", lock.environment)
+    assert pins == {"app": "1.0", "lib": "2.0", "native": "3.0", "pure": "4.0"}, "RPMs have theirs from elsewhere"
     assert former_pins(tmp_path, "other", lock.environment) == {}
 
 

@@ -1,0 +1,161 @@
+"""The Python side of a solved workload: from the closure's packages to one lock, its files, and the
+bridge.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.reporter import Reporter, Silence
+from ppcdeps.planning.solution import PYPI, Solution
+from ppcdeps.python.bridge import bridge_spec
+from ppcdeps.python.explain import ConflictError
+from ppcdeps.python.index import Index
+from ppcdeps.python.lock import DEFAULT_POLICY, LockPolicy, PythonLock, Root
+from ppcdeps.python.lockfiles import FilePlaces, LockFiles
+from ppcdeps.python.names import provided_distribution
+from ppcdeps.python.provider import FixedDistribution
+from ppcdeps.python.routing import PythonPackage, PythonPolicy, PythonRouting, route_python
+from ppcdeps.python.workload import WorkloadPython, constraints_for
+from ppcdeps.rpm.binding import libsolv
+from ppcdeps.rpm.loading import Role
+
+_MOST_RETREATS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PythonSide:
+    """``bridge`` is the spec of the bridge RPM, empty where no RPM requires what pip installs."""
+
+    routing: PythonRouting
+    lock: PythonLock
+    files: LockFiles
+    bridge: str
+
+
+def python_side(
+    solution: Solution,
+    index: Index,
+    reporter: Reporter | None = None,
+    *,
+    policy: PythonPolicy = PythonPolicy.PIP,
+    lock_policy: LockPolicy = DEFAULT_POLICY,
+    constraints: Path | None = None,
+    former: Path | None = None,
+    places: FilePlaces = FilePlaces.PATH,
+    command: str = "",
+) -> PythonSide:
+    """Route and resolve the Python of a solved workload.
+
+    ``former`` is the folder of an earlier run's files, whose pins are kept where they fit. A package that is
+    on no index under its name stays an RPM, with a note. Raises what
+    ``ppcdeps.python.workload.constraints_for`` raises.
+    """
+    told = reporter or Silence()
+    packages = python_packages(solution)
+    tag = ".".join(solution.target.python.version.split(".")[:2])
+    missing = tuple(_missing(solution))
+    roots = tuple(
+        Root(root.removeprefix(PYPI), f"workload {solution.workload.name}")
+        for root in solution.workload.roots
+        if root.startswith(PYPI)
+    )
+    keep: set[str] = set()
+    for _ in range(_MOST_RETREATS):
+        routing = route_python(packages, policy=policy, python=tag, roots=roots, missing=missing, keep=keep)
+        asked = WorkloadPython(
+            workload=solution.workload.name,
+            python=solution.target.python,
+            roots=routing.roots,
+            machine=solution.target.arch,
+            fixed=routing.fixed,
+            reference=routing.reference,
+            constraints=constraints,
+            policy=lock_policy,
+            available=tuple(_available(solution, tag)),
+        )
+        try:
+            lock, files = constraints_for(asked, index, told, former=former, command=command, places=places)
+        except ConflictError as fault:
+            strangers = _strangers(fault, packages, routing, index)
+            if not strangers:
+                raise
+            for nevra in strangers:
+                told.note(f"{nevra} stays an RPM: no configured index knows its distribution")
+            keep.update(strangers)
+            continue
+        spec = bridge_spec(solution.workload.name, routing.bridged, lock) if routing.bridged else ""
+        return PythonSide(routing, lock, files, spec)
+    raise ConfigError(
+        f"more than {_MOST_RETREATS} times, what shall go to pip is on no index", hint="use --python rpm"
+    )
+
+
+def python_packages(solution: Solution) -> tuple[PythonPackage, ...]:
+    """The packages of the closure, as routing sees them.
+
+    A native package whose source builds more than Python (libguestfs) counts as the target's: it is rebuilt
+    with the rest, and its Python part is on no index.
+    """
+    universe = solution.universe
+    chosen = [each for each in solution.run.answer.chosen if universe.part_of(each) is not None]
+    mixed = {
+        universe.source_of(each)
+        for each in chosen
+        if universe.is_standin(each) and not str(universe.pool.id2solvable(each).name).startswith("python")
+    }
+    solv = libsolv()
+    found = []
+    for each in chosen:
+        solvable, part = universe.pool.id2solvable(each), universe.part_of(each)
+        assert part is not None
+        found.append(
+            PythonPackage(
+                nevra=universe.nevra(each),
+                name=str(solvable.name),
+                on_target=part.role is Role.TARGET or universe.source_of(each) in mixed,
+                provides=tuple(str(dep) for dep in solvable.lookup_deparray(solv.SOLVABLE_PROVIDES)),
+                requires=tuple(str(dep) for dep in universe.requirements_of(each)),
+            )
+        )
+    return tuple(sorted(found, key=lambda package: package.nevra))
+
+
+def _missing(solution: Solution) -> Iterator[tuple[str, str]]:
+    universe = solution.universe
+    demands = solution.demands(solution.run)
+    for each in solution.run.answer.unknown:
+        requirement = universe.imagined.get(each)
+        if requirement is not None:
+            askers = sorted(universe.nevra(edge.by) for edge in demands.on.get(each, ()))
+            yield requirement, askers[0] if askers else f"workload {solution.workload.name}"
+
+
+def _available(solution: Solution, tag: str) -> Iterator[FixedDistribution]:
+    """What the target's own packages, in the closure or not, provide to its Python."""
+    universe, solv = solution.universe, libsolv()
+    for part in universe.parts:
+        if part.role is not Role.TARGET:
+            continue
+        for each in part.ids:
+            solvable = universe.pool.id2solvable(each)
+            if not str(solvable.name).startswith("python3-"):
+                continue
+            for dep in solvable.lookup_deparray(solv.SOLVABLE_PROVIDES):
+                text = str(dep)
+                if text.startswith(f"python{tag}dist(") and (stated := provided_distribution(text)):
+                    yield FixedDistribution(*stated, universe.nevra(each))
+
+
+def _strangers(
+    fault: ConflictError, packages: tuple[PythonPackage, ...], routing: PythonRouting, index: Index
+) -> list[str]:
+    """Packages on the way to pip whose distribution the conflict is about and no index knows."""
+    unknown = {clash.name for clash in fault.clashes if not index.project(clash.name).files}
+    return sorted(
+        package.nevra
+        for package in packages
+        if package.nevra in routing.by_pip
+        and any((stated := provided_distribution(each)) and stated[0] in unknown for each in package.provides)
+    )

@@ -1,0 +1,73 @@
+"""`ppcdeps constraints nova-compute` on the EL9 and RDO metadata: from repositories to pip's files."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from ppcdeps.cli.main import main
+from ppcdeps.metadata.cache import Cache
+from ppcdeps.model.errors import RepositoryError
+from ppcdeps.python.index import Index
+from ppcdeps.python.pipconfig import read_pip_config
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cache")
+    with Index(read_pip_config(), Cache.open(folder)) as index:
+        try:
+            index.project("six")
+        except RepositoryError as fault:
+            pytest.skip(f"no Python index within reach: {fault}")
+    return folder
+
+
+@pytest.fixture
+def arguments(shared_data: Path, cache: Path) -> list[str]:
+    found = ["constraints", "nova-compute", "--release", "yoga", "--cache-dir", str(cache)]
+    for name in ("appstream", "baseos", "crb"):
+        found += ["--repofrompath", f"{name},{shared_data}/el9/ppc64le/{name}"]
+        found += ["--reference", f"x-{name},{shared_data}/el9/x86_64/{name}"]
+    found += ["--reference", f"rdo,{shared_data}/el9/x86_64/rdo-yoga", "--source", f"src,{shared_data}/el9/source"]
+    return [*found, "--constraints", str(shared_data / "openstack/upper-constraints-yoga.txt")]
+
+
+def test_it_writes_the_files_and_says_what_is_to_be_built(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "-o", str(tmp_path)]) == 0
+    output = capsys.readouterr()
+    written = [Path(line) for line in output.out.splitlines()]
+    assert sorted(path.name for path in written) == [
+        "constraints-nova-compute.txt",
+        "pylock.nova-compute.toml",
+        "requirements-nova-compute.txt",
+    ]
+    assert "to be built: bcrypt 3.2.0: cffi, C" in output.err
+    constraints = (tmp_path / "constraints-nova-compute.txt").read_text()
+    requirements = (tmp_path / "requirements-nova-compute.txt").read_text()
+    assert re.search(r"(?m)^nova==25\.3\.0 \\$", requirements)
+    assert re.search(r"(?m)^pyyaml==5\.4\.1\n(    #.*\n)*    # from the RPM python3-pyyaml-5\.4\.1-", constraints)
+    assert not re.search(r"(?m)^pyyaml==", requirements)
+    # EL9's own numpy spares a native build, though nothing of RPM asks for it.
+    assert re.search(r"(?m)^numpy==.*\n(    #.*\n)*    # from the RPM python3-numpy-", constraints)
+
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert main([*arguments, "-o", str(tmp_path), "--offline", "--json"]) == 0
+    lock = json.loads(capsys.readouterr().out)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert {each["name"]: each["version"] for each in lock["distributions"]}["nova"] == "25.3.0"
+
+
+def test_faults_are_one_line_with_their_exit_code_and_write_nothing(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pins = tmp_path / "pins.txt"
+    pins.write_text("oslo.utils===4.12.4\noslo_utils===3.4.0\n")
+    output = tmp_path / "out"
+    assert main([*arguments[:-1], str(pins), "-o", str(output)]) == 3
+    assert "pins.txt:2: oslo-utils is held to ===3.4.0" in capsys.readouterr().err
+    assert main([*arguments, "-o", str(output), "--exclude-newer", "soon"]) == 2
+    assert not output.exists()
