@@ -62,9 +62,7 @@ def load_parts(pool: Any, metadata: RepoMetadata, arch: str, reference_arch: str
     if primary is None:
         raise RepositoryError(f"repository {metadata.config.id} lists no primary metadata")
     roles = _roles(metadata.config.side, arch, reference_arch)
-    parts = [
-        _load_cached(pool, metadata, role, _key(primary, role, arch, reference_arch), cache) for role in roles
-    ]
+    parts = [_load_cached(pool, metadata, role, _key(primary, role, arch, reference_arch), cache) for role in roles]
     if all(part is not None for part in parts):
         return [part for part in parts if part is not None]
     packages = cut_primary(read_metadata(metadata, primary), metadata.config.id)

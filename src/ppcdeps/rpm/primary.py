@@ -57,9 +57,7 @@ def cut_primary(content: bytes, origin: str) -> list[Package]:
     """
     head = _HEAD.search(content[:4096])
     if head is None:
-        raise RepositoryError(
-            f"{origin}: primary.xml is not package metadata", hint="refresh with `ppcdeps sync`"
-        )
+        raise RepositoryError(f"{origin}: primary.xml is not package metadata", hint="refresh with `ppcdeps sync`")
     packages = [_package(found[0]) for found in _PACKAGE.finditer(content)]
     announced = _COUNT.search(head[0])
     if b"</metadata>" not in content[-64:] or (announced and int(announced[1]) != len(packages)):
@@ -119,8 +117,6 @@ def _paths_in(text: str) -> Iterator[str]:
     if not text.startswith("("):
         return
     try:
-        yield from (
-            capability.name for capability in capabilities_in(parse_requirement(text)) if capability.is_path
-        )
+        yield from (capability.name for capability in capabilities_in(parse_requirement(text)) if capability.is_path)
     except ValueError:
         return  # libsolv judges the dependency when it reads it

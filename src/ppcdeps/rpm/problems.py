@@ -43,8 +43,8 @@ class Chain:
 
 Statement = Lacking | Clash | Chain
 
-Provided = Callable[[Capability], bool]
-"""Answers whether anybody provides a capability."""
+Provided = Callable[[Requirement], bool]
+"""Answers whether any one package satisfies a plain capability, or a boolean one with `with` or `without`."""
 
 
 def statements_of(attempt: Attempt) -> list[Statement]:
@@ -78,9 +78,10 @@ def statements_of(attempt: Attempt) -> list[Statement]:
 
 
 def missing_leaves(requirement: str, provided: Provided) -> list[str]:
-    """The plain capabilities that would satisfy a requirement if somebody provided them.
+    """What would satisfy a requirement if somebody provided it: each text is what one package must satisfy.
 
-    For a boolean dependency these are its consequences that nobody provides, never its conditions.
+    For a boolean dependency these are its consequences that nobody provides, never its conditions. Operands of
+    `with` and `without` speak of one package, so such a dependency counts as one thing.
     """
     try:
         return [str(leaf) for leaf in _leaves(parse_requirement(requirement), provided)]
@@ -88,11 +89,11 @@ def missing_leaves(requirement: str, provided: Provided) -> list[str]:
         return [requirement]
 
 
-def _leaves(requirement: Requirement, provided: Provided) -> list[Capability]:
-    if isinstance(requirement, Capability):
-        return [] if provided(requirement) else [requirement]
+def _leaves(requirement: Requirement, provided: Provided) -> list[Requirement]:
     match requirement:
-        case Rich("and" | "with", operands, _):
+        case Capability() | Rich("with" | "without"):
+            return [] if provided(requirement) else [requirement]
+        case Rich("and", operands, _):
             return [leaf for operand in operands for leaf in _leaves(operand, provided)]
         case Rich("or", operands, _):
             return _leaves(operands[0], provided)
@@ -101,7 +102,7 @@ def _leaves(requirement: Requirement, provided: Provided) -> list[Capability]:
             if otherwise is None or _holds(condition, provided):
                 return then
             return _leaves(otherwise, provided)
-        case Rich("unless" | "without", (consequence, *_), _):
+        case Rich("unless", (consequence, *_), _):
             return _leaves(consequence, provided)
         case _:
             return []

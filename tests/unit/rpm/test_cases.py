@@ -1,0 +1,56 @@
+"""The solver problems of tests/cases, each over real repositories, in the given order and in the opposite one."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cases import Case, Outcome, read_cases, run_case
+
+from ppcdeps.metadata.cache import Cache
+
+FOLDER = Path(__file__).parents[2] / "cases"
+FILES = sorted(FOLDER.glob("*.toml"))
+CASES = [pytest.param(case, id=f"{path.stem}: {case.name}") for path in FILES for case in read_cases(path)]
+EMPTY: Mapping[str, Any] = {"sources": [], "unknown": [], "clashes": [], "reliefs": [], "problems": []}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_case_has_the_expected_answer(case: Case, tmp_path: Path) -> None:
+    cache = Cache.open(tmp_path / "cache")
+    outcome = run_case(case, tmp_path / "given", cache)
+    assert outcome.said == _expected(case)
+    _check_irreducible(case, outcome)
+    assert run_case(case, tmp_path / "again", cache).said == outcome.said, "from .solv files"
+    assert run_case(case.reversed(), tmp_path / "reversed").said == outcome.said, "in the opposite order"
+
+
+def _expected(case: Case) -> dict[str, Any]:
+    assert "closure" in case.expect, "a case says its closure"
+    expected = {**EMPTY, **case.expect}
+    expected["closure"] = sorted(expected["closure"])
+    expected["unknown"] = sorted(expected["unknown"])
+    if "build" in expected:
+        expected["build"] = {
+            source: one if isinstance(one, str) else _build(one) for source, one in expected["build"].items()
+        }
+    return expected
+
+
+def _build(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "closure": sorted(raw["closure"]),
+        **{key: sorted(raw.get(key, ())) for key in ("sources", "unknown", "clashes")},
+    }
+
+
+def _check_irreducible(case: Case, outcome: Outcome) -> None:
+    """Without any one of the sources, or of what nobody provides, there is no answer."""
+    universe, answer = outcome.universe, outcome.answer
+    question = universe.ask("once more", case.roots)
+    sources, dreams = set(answer.sources), set(answer.unknown)
+    assert universe.solve([question], sources, dreams=dreams).solved
+    for source in sources:
+        assert not universe.solve([question], sources - {source}, dreams=dreams).solved, f"needless: {source}"
+    for dream in dreams:
+        assert not universe.solve([question], sources, dreams=dreams - {dream}).solved, "needless: unknown"
