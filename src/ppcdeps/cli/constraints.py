@@ -63,7 +63,7 @@ def constraints(
     from ppcdeps.planning.pythonside import python_side
     from ppcdeps.python.gaps import lock_mapping
     from ppcdeps.python.index import Index
-    from ppcdeps.python.lock import LockPolicy
+    from ppcdeps.python.lock import LockPolicy, Provision
     from ppcdeps.python.lockfiles import FilePlaces, spelled_out
     from ppcdeps.python.pipconfig import read_pip_config
     from ppcdeps.python.routing import PythonPolicy
@@ -100,6 +100,8 @@ def constraints(
     else:
         for path in written:
             click.echo(path)
+    if not side.lock.having(Provision.WHEEL, Provision.SDIST):
+        reporter.warn("nothing is left for pip to install: as far as this metadata tells, RPMs provide it all")
     for note in side.lock.notes:
         reporter.note(note)
     for line in spelled_out(side.lock):
