@@ -1,7 +1,7 @@
 """libsolv's Python binding: found or missed, and the few calls that need care."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -50,6 +50,13 @@ def solv_file(content: bytes | BinaryIO, name: str) -> Iterator[Any]:
             yield handle
         finally:
             handle.close()
+
+
+def disable(pool: Any, packages: Iterable[int]) -> None:
+    """Make exactly these packages invisible to what comes next: indexing, a run of the solver."""
+    # libsolv (0.7.39 and before) leaves solvables added since the last list disabled, unless the map is made anew.
+    pool.set_disabled_list([])
+    pool.set_disabled_list(list(packages))
 
 
 def writer_of(repo: Any) -> Callable[[BinaryIO], None]:

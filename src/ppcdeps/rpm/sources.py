@@ -39,7 +39,8 @@ class Buildroots:
                 deps = self.universe.requirements_of(package)
                 deps += [self.universe.pool.Dep(name) for name in self.base]
                 nevra = self.universe.nevra(package)
-                self._questions[source] = self.universe.ask_dependencies(f"{nevra} (build)", deps)
+                conflicts = self.universe.conflicts_of(package)
+                self._questions[source] = self.universe.ask_dependencies(f"{nevra} (build)", deps, conflicts)
         return self._questions[source]
 
     def environment(self, source: str) -> frozenset[int] | None:

@@ -9,7 +9,7 @@ from ppcdeps.metadata.cache import Cache
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.model.capability import Capability, Requirement, Rich, capabilities_in, parse_requirement
 from ppcdeps.model.errors import UsageError
-from ppcdeps.rpm.binding import libsolv
+from ppcdeps.rpm.binding import disable, libsolv
 from ppcdeps.rpm.exclusions import excluded_ids
 from ppcdeps.rpm.facts import recall, remember
 from ppcdeps.rpm.filelists import owners_of
@@ -78,7 +78,7 @@ class Universe:
         )
         self.module_problems = modularity.problems
         """Which wanted module streams could not be active, in words."""
-        self._excluded = excluded_ids(self.pool, self._filled) | modularity.ids
+        self._excluded = excluded_ids(self._filled, reference_arch) | modularity.ids
         self._standins = {
             i for part in self._filled if part.role is Role.STANDIN for i in part.ids if i not in self._excluded
         }
@@ -104,13 +104,18 @@ class Universe:
                 self._paths_answered = False
         return self.ask_dependencies(title, deps)
 
-    def ask_dependencies(self, title: str, deps: Iterable[Any]) -> Question:
-        """A question made of libsolv's own dependencies, such as the BuildRequires of a source package."""
+    def ask_dependencies(self, title: str, deps: Iterable[Any], conflicts: Iterable[Any] = ()) -> Question:
+        """A question made of libsolv's own dependencies, such as the BuildRequires of a source package.
+
+        ``conflicts`` are what must not be in the answer.
+        """
         solv = libsolv()
         asked = self._questions.add_solvable()
         asked.name, asked.evr, asked.arch = f"@{title}", "0-0", "noarch"
         for dep in deps:
             asked.add_deparray(solv.SOLVABLE_REQUIRES, dep)
+        for dep in conflicts:
+            asked.add_deparray(solv.SOLVABLE_CONFLICTS, dep)
         return Question(asked.id, title)
 
     def imagine(self, requirement: str) -> None:
@@ -176,7 +181,7 @@ class Universe:
         forbidden = [*self._excluded, *self._forbidden(sources, duplicates), *without]
         if dreams is not None:
             forbidden += [dream for dream in self.imagined if dream not in dreams]
-        self.pool.set_disabled_list(forbidden)
+        disable(self.pool, forbidden)
         one = solv.Job.SOLVER_SOLVABLE
         jobs = [self.pool.Job(solv.Job.SOLVER_INSTALL | one, question.id) for question in questions]
         jobs += [self.pool.Job(solv.Job.SOLVER_MULTIVERSION | one, each) for each in self.multiversion]
@@ -246,6 +251,8 @@ class Universe:
     def named(self, name: str, role: Role) -> list[int]:
         """The considered packages of a name that have a role."""
         solv = libsolv()
+        if self._reindex:
+            self._index()
         found = self.pool.select(name, solv.Selection.SELECTION_NAME).solvables()
         return [s.id for s in found if s.id not in self._excluded and self._role(s.id) is role]
 
@@ -325,7 +332,7 @@ class Universe:
 
     def _index(self) -> None:
         self._reindex = False
-        self.pool.set_disabled_list(list(self._excluded))
+        disable(self.pool, self._excluded)
         self.pool.addfileprovides()
         self.pool.createwhatprovides()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import Case, Outcome, read_cases, run_case
+from universes import Case, Outcome, read_cases, run_case
 
 from ppcdeps.metadata.cache import Cache
 
