@@ -10,8 +10,20 @@ from ppcdeps.model.plan import SCHEMA, ChosenPackage, Plan, Relief, RepositorySt
 
 
 def dump_plan(plan: Plan) -> str:
-    """The plan as JSON text, keys sorted, as `plan.schema.json` describes it."""
-    return json.dumps(as_document(plan), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    """The plan as JSON text, keys sorted, an entry of a list on a line, as `plan.schema.json` describes it."""
+    members = (f"{_compact(key)}: {_spread(value)}" for key, value in sorted(as_document(plan).items()))
+    return "{\n" + ",\n".join(members) + "\n}\n"
+
+
+def _spread(value: Any) -> str:
+    """A list with a line for each entry, anything else on one line: json's own indentation is slow."""
+    if not isinstance(value, list) or not value:
+        return _compact(value)
+    return "[\n " + ",\n ".join(map(_compact, value)) + "\n]"
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def load_plan(path: Path) -> Plan:

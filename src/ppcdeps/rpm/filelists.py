@@ -23,7 +23,7 @@ def owners_of(part: Part, paths: Collection[str], cache: Cache) -> dict[str, lis
     if filelists is None or primary is None or not paths:
         return {}
     asked = hashlib.sha256("\0".join(sorted(paths)).encode()).hexdigest()
-    key = f"owners 1 {filelists.checksum} {primary.checksum} {part.role} {asked}"
+    key = f"owners 2 {filelists.checksum} {primary.checksum} {part.role} {asked}"
     known: dict[str, list[int]] | None = recall(cache, key)
     if known is None:
         content = read_metadata(part.metadata, filelists)

@@ -15,7 +15,7 @@ from ppcdeps.rpm.facts import recall, remember
 from ppcdeps.rpm.isa import translate_repo
 from ppcdeps.rpm.primary import Cut, cut_primary, select
 
-_CONVERSION = 2
+_CONVERSION = 3
 """Grows whenever the same metadata would give another `.solv` file."""
 
 
@@ -36,7 +36,7 @@ class Part:
     """The packages of one repository that have one role, loaded into a pool.
 
     ``sources`` maps names of source packages to positions counted from ``start``; ``paths`` are those that
-    dependencies of the packages name and primary.xml does not list.
+    dependencies of the packages name.
     """
 
     role: Role

@@ -41,7 +41,7 @@ class Cut:
     """The packages of some architectures as a document of their own.
 
     ``sources`` maps each source package's name to the positions, counted from 0 in document order, of the
-    packages built from it. ``paths`` are the paths named by dependencies that primary.xml cannot answer.
+    packages built from it. ``paths`` are those that dependencies name.
     """
 
     document: bytes
@@ -107,7 +107,7 @@ def _first(what: re.Pattern[bytes], text: bytes) -> bytes:
 
 def _paths_wanted(document: bytes) -> set[str]:
     named = {unescape(entry.decode()) for entry in set(_PATH_ENTRY.findall(document))}
-    return {path for text in named for path in _paths_in(text) if not answered_by_primary(path)}
+    return {path for text in named for path in _paths_in(text)}
 
 
 def _paths_in(text: str) -> Iterator[str]:

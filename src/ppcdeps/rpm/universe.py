@@ -84,25 +84,45 @@ class Universe:
         }
         self._duplicates = self._standins_of_same_version()
         self._reindex = True
+        self._new_paths = True
 
     def ask(self, title: str, requirements: Iterable[str]) -> Question:
         """A question for packages that satisfy all requirements.
 
+        As with `dnf install`, the bare name of a package asks for that package or for one that obsoletes it.
         Raises UsageError where a requirement is not well-formed.
         """
         deps = []
         for text in sorted(set(requirements)):
             try:
-                deps.append(dependency(self.pool, text))
+                deps.append(self._or_obsoleting(text, dependency(self.pool, text)))
                 paths = {c.name for c in capabilities_in(parse_requirement(text)) if c.is_path}
             except ValueError as error:
                 raise UsageError(f"{title}: {error}") from error
-            self._reindex |= "/" in text
+            self._new_paths |= bool(paths)
+            self._reindex |= bool(paths)
             unanswered = {path for path in paths if not answered_by_primary(path)}
             if not unanswered <= self._paths_asked:
                 self._paths_asked |= unanswered
                 self._paths_answered = False
         return self.ask_dependencies(title, deps)
+
+    def _or_obsoleting(self, name: str, dep: Any) -> Any:
+        """The dependency on a name, or on any of the packages that obsolete packages of that name."""
+        solv = libsolv()
+        there = {
+            obsoleting.id
+            for role in (Role.TARGET, Role.REFERENCE, Role.STANDIN)
+            for package in self.named(name, role)
+            for obsoleting in self.pool.whatmatchessolvable(
+                solv.SOLVABLE_OBSOLETES, self.pool.id2solvable(package)
+            )
+        }
+        for package in sorted(there):
+            if self._role(package) not in (None, Role.SOURCE) and package not in self._excluded:
+                one = self.pool.id2solvable(package)
+                dep = dep.Rel(solv.REL_OR, self.pool.Dep(one.name).Rel(solv.REL_EQ, one.evrid))
+        return dep
 
     def ask_dependencies(self, title: str, deps: Iterable[Any], conflicts: Iterable[Any] = ()) -> Question:
         """A question made of libsolv's own dependencies, such as the BuildRequires of a source package.
@@ -137,7 +157,8 @@ class Universe:
         self._paths_asked.update(path for path in extra if not answered_by_primary(path))
         if self._paths_answered and not extra:
             return False
-        wanted = {path for part in self._filled for path in part.paths} | self._paths_asked
+        named = {path for part in self._filled for path in part.paths if not answered_by_primary(path)}
+        wanted = named | self._paths_asked
         self._paths_answered = True
         if not wanted:
             return False
@@ -333,7 +354,10 @@ class Universe:
     def _index(self) -> None:
         self._reindex = False
         disable(self.pool, self._excluded)
-        self.pool.addfileprovides()
+        if self._new_paths:
+            # Searches the file lists of all packages: as long as all the rest of an index on large repositories.
+            self.pool.addfileprovides()
+            self._new_paths = False
         self.pool.createwhatprovides()
 
     def _standins_of_same_version(self) -> set[int]:
