@@ -112,6 +112,8 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except click.exceptions.Exit as done:
         return _flushed(done.exit_code)
+    except SystemExit as done:
+        return _flushed(done.code if isinstance(done.code, int) else 0)
     except click.ClickException as fault:
         return _usage(fault)
     except (KeyboardInterrupt, click.Abort):

@@ -3,7 +3,7 @@
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -15,12 +15,14 @@ class TerminalReporter:
     """Shows what the core tells. Safe for threads.
 
     ``quiet`` leaves warnings and errors alone. Without ``progress``, or where standard error is no terminal,
-    a task with a size is one line when it begins. The bar appears with the first task and not before.
+    a task is one line when it begins. The bar appears with the first task and not before. ``stream`` is where
+    all of it goes: standard error, unless told otherwise.
     """
 
-    def __init__(self, *, quiet: bool = False, progress: bool = True) -> None:
+    def __init__(self, *, quiet: bool = False, progress: bool = True, stream: TextIO | None = None) -> None:
         self._quiet = quiet
-        terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._stream = stream or sys.stderr
+        terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._bar_wanted = progress and terminal and not quiet
         self._coloured = terminal and not os.environ.get("NO_COLOR")
         self._guard = threading.RLock()
@@ -46,7 +48,7 @@ class TerminalReporter:
             return
         with self._guard:
             if self._bar is None:
-                self._bar = _progress_bar(coloured=self._coloured)
+                self._bar = _progress_bar(self._stream, coloured=self._coloured)
                 self._bar.start()
             self._tasks[task] = self._bar.add_task(task, total=total)
 
@@ -80,10 +82,10 @@ class TerminalReporter:
 
                 self._bar.console.print(Text.from_ansi(line), soft_wrap=True)
             else:
-                click.echo(line, err=True, color=self._coloured or None)
+                click.echo(line, file=self._stream, color=self._coloured or None)
 
 
-def _progress_bar(*, coloured: bool) -> "Progress":
+def _progress_bar(stream: TextIO, *, coloured: bool) -> "Progress":
     # Imported here: rich takes longer to import than most commands take to run.
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -93,6 +95,6 @@ def _progress_bar(*, coloured: bool) -> "Progress":
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(compact=True),
-        console=Console(stderr=True, no_color=not coloured),
+        console=Console(file=stream, no_color=not coloured),
         transient=True,
     )
