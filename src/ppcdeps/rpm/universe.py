@@ -95,7 +95,7 @@ class Universe:
         deps = []
         for text in sorted(set(requirements)):
             try:
-                deps.append(self._or_obsoleting(text, dependency(self.pool, text)))
+                deps.append(self._as_dnf_means(text, dependency(self.pool, text)))
                 paths = {c.name for c in capabilities_in(parse_requirement(text)) if c.is_path}
             except ValueError as error:
                 raise UsageError(f"{title}: {error}") from error
@@ -107,22 +107,44 @@ class Universe:
                 self._paths_answered = False
         return self.ask_dependencies(title, deps)
 
-    def _or_obsoleting(self, name: str, dep: Any) -> Any:
-        """The dependency on a name, or on any of the packages that obsolete packages of that name."""
+    def _as_dnf_means(self, name: str, dep: Any) -> Any:
+        """The dependency that stands for `dnf install` of a bare name.
+
+        Where the target has packages of the name, others that only provide it do not count; packages that obsolete
+        one of the name do. Where that is not what the name alone says, the right ones are marked.
+        """
         solv = libsolv()
-        there = {
-            obsoleting.id
-            for role in (Role.TARGET, Role.REFERENCE, Role.STANDIN)
-            for package in self.named(name, role)
-            for obsoleting in self.pool.whatmatchessolvable(
-                solv.SOLVABLE_OBSOLETES, self.pool.id2solvable(package)
+        named = {role: self.named(name, role) for role in (Role.TARGET, Role.REFERENCE, Role.STANDIN)}
+        meant = {i for found in named.values() for i in found}
+        if not meant:
+            return dep
+        obsoleting = {i for package in meant for i in self._obsoleting(package)}
+        providers = set(self.providers(dep))
+        meant |= obsoleting
+        if not named[Role.TARGET]:
+            meant |= providers
+        if meant == providers:
+            return dep
+        mark = self.pool.Dep(f"package({name})")
+        for package in meant.difference(s.id for s in self.pool.whatprovides(mark)):
+            self.pool.id2solvable(package).add_deparray(solv.SOLVABLE_PROVIDES, mark)
+            self._reindex = True
+        return mark
+
+    def _obsoleting(self, package: int) -> list[int]:
+        """The packages that obsolete a package."""
+        solv = libsolv()
+        obsolete = self.pool.id2solvable(package)
+        # libsolv finds those that obsolete a provide as well; rpm's obsoletes speak of names only.
+        return [
+            one.id
+            for one in self.pool.whatmatchessolvable(solv.SOLVABLE_OBSOLETES, obsolete)
+            if self._role(one.id) not in (None, Role.SOURCE)
+            and one.id not in self._excluded
+            and any(
+                obsolete.matchesdep(solv.SOLVABLE_NAME, each) for each in one.lookup_deparray(solv.SOLVABLE_OBSOLETES)
             )
-        }
-        for package in sorted(there):
-            if self._role(package) not in (None, Role.SOURCE) and package not in self._excluded:
-                one = self.pool.id2solvable(package)
-                dep = dep.Rel(solv.REL_OR, self.pool.Dep(one.name).Rel(solv.REL_EQ, one.evrid))
-        return dep
+        ]
 
     def ask_dependencies(self, title: str, deps: Iterable[Any], conflicts: Iterable[Any] = ()) -> Question:
         """A question made of libsolv's own dependencies, such as the BuildRequires of a source package.

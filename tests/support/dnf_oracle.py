@@ -1,0 +1,55 @@
+"""What dnf says about installing names: run by the system's Python, which has dnf. JSON in, JSON out.
+
+Input: {"root": DIR, "arch": ARCH, "repositories": {ID: URL}, "names": [NAME, ...]}
+Output: {NAME: {"installable": bool, "problems": [TEXT, ...], "packages": [NEVRA, ...]}}
+"""
+
+import json
+import sys
+from typing import Any
+
+import dnf  # type: ignore[import-not-found]
+import dnf.exceptions  # type: ignore[import-not-found]
+
+
+def main() -> None:
+    """Answer for all names with one sack."""
+    asked = json.load(sys.stdin)
+    base = dnf.Base()
+    conf = base.conf
+    conf.reposdir = ["/dev/null"]
+    conf.installroot = asked["root"]
+    conf.cachedir = asked["root"] + "/cache"
+    conf.persistdir = asked["root"] + "/persist"
+    conf.logdir = asked["root"]
+    conf.plugins = False
+    conf.install_weak_deps = False
+    conf.best = False
+    conf.zchunk = False
+    conf.module_platform_id = "platform:el9"
+    conf.substitutions["arch"] = asked["arch"]
+    conf.substitutions["basearch"] = asked["arch"]
+    conf.substitutions["releasever"] = "9"
+    conf.ignorearch = True
+    conf.arch = asked["arch"]
+    for name, url in asked["repositories"].items():
+        base.repos.add_new_repo(name, conf, baseurl=[url])
+    base.fill_sack(load_system_repo=False)
+    json.dump({name: said_of(base, name) for name in asked["names"]}, sys.stdout)
+
+
+def said_of(base: Any, name: str) -> dict[str, Any]:
+    """Whether dnf would install the name, and with which packages, or why not."""
+    base.reset(goal=True)
+    try:
+        base.install(name)
+    except dnf.exceptions.MarkingError as error:
+        return {"installable": False, "problems": [str(error)], "packages": []}
+    if base._goal.run(ignore_weak_deps=True):
+        return {"installable": True, "problems": [], "packages": sorted(map(str, base._goal.list_installs()))}
+    problems = sorted({text for rules in base._goal.problem_rules() for text in rules})
+    return {"installable": False, "problems": problems, "packages": []}
+
+
+if __name__ == "__main__":
+    main()
