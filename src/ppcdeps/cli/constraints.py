@@ -3,15 +3,11 @@
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from ppcdeps.cli.options import RepositoryChoice, json_option, narrative_options, repository_options
 from ppcdeps.cli.reporter import TerminalReporter
-
-if TYPE_CHECKING:
-    from ppcdeps.model.workload import Workload
 
 
 @click.command()
@@ -61,6 +57,7 @@ def constraints(
     """
     from ppcdeps.cli.question import ask
     from ppcdeps.planning.pythonside import python_side
+    from ppcdeps.planning.workloads import curated_constraints
     from ppcdeps.python.gaps import lock_mapping
     from ppcdeps.python.index import Index
     from ppcdeps.python.lock import LockPolicy, Provision
@@ -71,8 +68,8 @@ def constraints(
     newest = _moment(exclude_newer)
     question = ask(words, choice, reporter)
     found = question.repositories
-    pins = constraints_file or _curated(question.workload)
-    solution = question.solve()
+    pins = constraints_file or curated_constraints(question.workload)
+    solution = question.solve_run(reporter)
     with Index(
         read_pip_config(),
         found.cache,
@@ -124,21 +121,3 @@ def _moment(text: str | None) -> datetime | None:
     except ValueError:
         raise UsageError(f"--exclude-newer {text}: not a date", hint="write it like 2026-11-23") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _curated(workload: "Workload") -> Path | None:
-    """The release's constraints file: installed with ppcdeps, or in the source tree."""
-    import ppcdeps
-    from ppcdeps.model.errors import ConfigError
-
-    if workload.constraints is None:
-        return None
-    package = Path(ppcdeps.__file__).parent
-    places = [folder / "constraints" / workload.constraints for folder in (package, package.parents[1])]
-    found = next((place for place in places if place.is_file()), None)
-    if found is None:
-        raise ConfigError(
-            f"{workload.constraints}, which holds the pins of {workload.name}, did not come with ppcdeps",
-            hint="name the file with --constraints FILE",
-        )
-    return found

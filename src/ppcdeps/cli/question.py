@@ -25,6 +25,8 @@ class Question:
     workload: Workload
     named: bool
     repositories: Repositories
+    again: bool = False
+    """Whether what is remembered of it must not be used."""
 
     def key(self) -> str:
         """Everything that decides on the answer, as text: the same key has the same plan."""
@@ -39,15 +41,17 @@ class Question:
         ]
         return "plan " + hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
-    def solve(self) -> "Solution":
-        """Solve it.
+    def solve_run(self, reporter: Reporter) -> "Solution":
+        """Solve what it needs at run time.
 
         Raises UsageError for a root that no repository knows, and what reading the metadata raises.
         """
-        from ppcdeps.planning.solution import solve, strangers
+        from ppcdeps.planning.solution import solve_run, strangers
 
         asked = self.repositories
-        solution = solve(self.workload, asked.target, asked.metadata, asked.cache, asked.fetch_filelists)
+        solution = solve_run(self.workload, asked.target, asked.metadata, asked.cache, asked.fetch_filelists)
+        for problem in solution.universe.module_problems:
+            reporter.warn(problem)
         unknown = strangers(solution)
         if unknown and not self.named:
             raise UsageError(_nobody_knows(unknown, solution))
@@ -64,7 +68,7 @@ def ask(words: tuple[str, ...], choice: RepositoryChoice, reporter: Reporter) ->
         workload_of_roots(words)  # its faults come before any download
     repositories = resolve_target(choice, reporter)
     workload = load_workload(words[0], repositories.target.openstack) if named else workload_of_roots(words)
-    return Question(workload, named, repositories)
+    return Question(workload, named, repositories, choice.refresh)
 
 
 def _is_file(word: str) -> bool:

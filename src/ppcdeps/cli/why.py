@@ -3,6 +3,7 @@
 import click
 
 from ppcdeps.cli.options import RepositoryChoice, json_option, narrative_options, repository_options
+from ppcdeps.cli.planning import plan_for, python_option, solution_of
 from ppcdeps.cli.question import ask
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.planning.explanation import explain
@@ -22,15 +23,19 @@ DEFAULT_WORKLOAD = "nova-compute"
     metavar="WORKLOAD|ROOT",
     help=f"Explain it in the plan of this workload, or of these roots (default: {DEFAULT_WORKLOAD}).",
 )
+@python_option
 @json_option
 @repository_options()
 @narrative_options
-def why(name: str, roots: tuple[str, ...], as_json: bool, choice: RepositoryChoice, reporter: Reporter) -> None:
+def why(
+    name: str, roots: tuple[str, ...], python: str, as_json: bool, choice: RepositoryChoice, reporter: Reporter
+) -> None:
     """Why NAME is needed, why it is a gap, and what was tried.
 
     NAME is a package, a source, a NEVRA, a capability or a path of the plan.
     """
     question = ask(roots or (DEFAULT_WORKLOAD,), choice, reporter)
-    explanation = explain(question.solve(), name)
+    plan, _ = plan_for(question, python, reporter)
+    explanation = explain(solution_of(plan, question, reporter), name, plan.gaps)
     reporter.note(f"answered from {question.repositories.basis.line()}")
     click.echo(dump_explanation(explanation) if as_json else render_explanation(explanation), nl=False)

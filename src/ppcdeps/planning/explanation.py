@@ -40,12 +40,14 @@ class Explanation:
     tried: tuple[str, ...]
 
 
-def explain(solution: Solution, name: str) -> Explanation:
+def explain(solution: Solution, name: str, gaps: tuple[Gap, ...] | None = None) -> Explanation:
     """Why a name is in the solution: a package, a NEVRA, a source, a capability, a path, or a root.
 
-    Raises UsageError, with the closest names, where nothing of the name is in the closure or a build environment.
+    ``gaps`` are those of the plan, if it was made with what pip takes over. Raises UsageError, with the closest
+    names, where nothing of the name is in the closure or a build environment.
     """
-    gaps = gaps_of(solution)
+    if gaps is None:
+        gaps = gaps_of(solution)
     for stage in (solution.run, *(stage for stage in solution.builds.values() if stage is not None)):
         found = _found_in(solution, stage, name)
         if found is not None:
@@ -132,7 +134,7 @@ class _Explainer:
         if self.stage is self.solution.run:
             return
         source = next(source for source, stage in self.solution.builds.items() if stage is self.stage)
-        outer = explain(self.solution, source)
+        outer = explain(self.solution, source, self.gaps)
         yield from outer.chain
         yield Link(outer.subject, "must be built", self.stage.asker)
 

@@ -1,6 +1,6 @@
 """Gaps of a solved workload: what is missing, who asks for it, why, and by which route it comes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ppcdeps.model.capability import Capability, parse_requirement
@@ -12,9 +12,15 @@ from ppcdeps.rpm.loading import Role
 from ppcdeps.rpm.problems import Clash
 
 
-def gaps_of(solution: Solution) -> tuple[Gap, ...]:
-    """All gaps, those of the run time first, each group in the order of its names."""
-    finder = _Finder(solution, {fact.source: fact for fact in load_excluded_sources()})
+def gaps_of(solution: Solution, python: Sequence[Gap] = (), answered: Collection[str] = ()) -> tuple[Gap, ...]:
+    """All gaps, those of the run time first, each group in the order of its names.
+
+    ``python`` are the gaps that pip closes, or a build from an sdist does; ``answered`` are the sources and
+    requirements that they close, which are no gaps of their own then.
+    """
+    finder = _Finder(solution, {fact.source: fact for fact in load_excluded_sources()}, frozenset(answered))
+    for gap in python:
+        finder.gaps[gap.kind, gap.name] = gap
     return finder.found()
 
 
@@ -24,6 +30,7 @@ class _Finder:
 
     solution: Solution
     excluded: Mapping[str, ExcludedSource]
+    answered: frozenset[str] = frozenset()
     gaps: dict[tuple[GapKind, str], Gap] = field(default_factory=dict)
 
     def found(self) -> tuple[Gap, ...]:
@@ -35,7 +42,7 @@ class _Finder:
         return tuple(sorted(self.gaps.values(), key=lambda gap: (order[gap.phase], gap.name)))
 
     def _look_at(self, stage: Stage, phase: Phase) -> None:
-        new = _Missing.in_stage(self.solution, stage).without(name for _, name in self.gaps)
+        new = _Missing.in_stage(self.solution, stage).without({*self.answered, *(name for _, name in self.gaps)})
         if not new:
             return
         demands = self.solution.demands(stage)
@@ -201,9 +208,8 @@ class _Missing:
         unknown = {package: universe.imagined[package] for package in stage.answer.unknown}
         return cls(rebuilt, reused, unknown, list(stage.answer.clashes))
 
-    def without(self, names: Iterable[str]) -> "_Missing":
+    def without(self, known: Collection[str]) -> "_Missing":
         """What is left when gaps of these names are known already."""
-        known = set(names)
         return _Missing(
             {source: packages for source, packages in self.rebuilt.items() if source not in known},
             {source: packages for source, packages in self.reused.items() if source not in known},

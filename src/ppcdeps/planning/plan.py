@@ -1,9 +1,11 @@
 """The plan of a workload: its solution, said in values that outlive the solver."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from ppcdeps.metadata.repository import RepoMetadata
-from ppcdeps.model.gap import Demand, RouteKind
+from ppcdeps.model.gap import Demand, Gap, GapKind, RouteKind
 from ppcdeps.model.plan import ChosenPackage, Plan, RepositoryState
 from ppcdeps.planning.gaps import gaps_of
 from ppcdeps.planning.solution import Solution
@@ -11,10 +13,26 @@ from ppcdeps.rpm.demands import Demands
 from ppcdeps.rpm.universe import Universe
 
 
-def plan_of(solution: Solution, repositories: Sequence[RepoMetadata]) -> Plan:
-    """Everything a person or another tool needs to know of a solved workload."""
-    gaps = gaps_of(solution)
-    rebuilt = {gap.source for gap in gaps if gap.route.kind is not RouteKind.REUSE}
+@dataclass(frozen=True, slots=True)
+class PythonPart:
+    """What pip takes over of a plan.
+
+    ``answered`` are the sources and requirements that ``gaps`` close; ``document`` is what plan.json holds of
+    the lock, in JSON's own kinds.
+    """
+
+    gaps: tuple[Gap, ...]
+    answered: frozenset[str]
+    document: Mapping[str, Any]
+
+
+def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: PythonPart | None = None) -> Plan:
+    """Everything a person or another tool needs to know of a solved workload.
+
+    ``python`` is what pip takes over; without it all Python packages stay RPMs.
+    """
+    gaps = gaps_of(solution, python.gaps, python.answered) if python else gaps_of(solution)
+    rebuilt = {gap.name for gap in gaps if gap.kind is GapKind.RPM and gap.route.kind is not RouteKind.REUSE}
     reliefs = solution.search.reliever.reliefs.values()
     return Plan(
         workload=solution.workload.name,
@@ -30,6 +48,7 @@ def plan_of(solution: Solution, repositories: Sequence[RepoMetadata]) -> Plan:
                 key=lambda relief: (relief.source, relief.requirement),
             )
         ),
+        python=python.document if python else {},
     )
 
 

@@ -3,20 +3,22 @@ bridge.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.reporter import Reporter, Silence
+from ppcdeps.planning.plan import PythonPart
 from ppcdeps.planning.solution import PYPI, Solution
 from ppcdeps.python.bridge import bridge_spec
 from ppcdeps.python.explain import ConflictError
+from ppcdeps.python.gaps import lock_mapping, python_gaps
 from ppcdeps.python.index import Index
 from ppcdeps.python.lock import DEFAULT_POLICY, LockPolicy, PythonLock, Root
 from ppcdeps.python.lockfiles import FilePlaces, LockFiles
-from ppcdeps.python.names import provided_distribution
+from ppcdeps.python.names import provided_distribution, wanted_by
 from ppcdeps.python.provider import FixedDistribution
-from ppcdeps.python.routing import PythonPackage, PythonPolicy, PythonRouting, route_python
+from ppcdeps.python.routing import PythonPackage, PythonPolicy, PythonRouting, distributions_of, route_python
 from ppcdeps.python.workload import WorkloadPython, constraints_for
 from ppcdeps.rpm.binding import libsolv
 from ppcdeps.rpm.loading import Role
@@ -54,7 +56,7 @@ def python_side(
     """
     told = reporter or Silence()
     packages = python_packages(solution)
-    tag = ".".join(solution.target.python.version.split(".")[:2])
+    tag = _tag(solution)
     missing = tuple(_missing(solution))
     roots = tuple(
         Root(root.removeprefix(PYPI), f"workload {solution.workload.name}")
@@ -90,6 +92,56 @@ def python_side(
     raise ConfigError(
         f"more than {_MOST_RETREATS} times, what shall go to pip is on no index", hint="use --python rpm"
     )
+
+
+def python_part(solution: Solution, side: PythonSide) -> PythonPart:
+    """The Python side as a part of the plan.
+
+    A gap that replaces packages of an RPM source keeps the source's name, so that a plan without pip and one
+    with it can be compared; further distributions are named as the index names them.
+    """
+    universe = solution.universe
+    by_pip = set(side.routing.by_pip)
+    stay = {universe.source_of(i) for i in solution.run.answer.chosen if universe.nevra(i) not in by_pip}
+    routed = {universe.nevra(i): universe.source_of(i) for i in solution.run.answer.chosen}
+    tag = _tag(solution)
+    sources: dict[str, str] = {}
+    answered = set()
+    for package in python_packages(solution):
+        source = routed[package.nevra]
+        if package.nevra in by_pip and source not in stay:
+            answered.add(source)
+            for name, _ in distributions_of(package, tag):
+                sources.setdefault(name, source)
+    gaps = tuple(replace(gap, name=sources.get(gap.name, gap.name)) for gap in python_gaps(side.lock))
+    for requirement, by in _missing(solution):
+        wanted = wanted_by(requirement)
+        if wanted is not None and Root(wanted.requirement, by) in side.routing.roots:
+            answered.add(requirement)
+    document = {
+        **lock_mapping(side.lock),
+        "bridge": [str(each) for each in side.routing.bridged],
+    }
+    return PythonPart(gaps, frozenset(answered), document)
+
+
+def concerns_python(solution: Solution) -> bool:
+    """Whether anything that the closure does not find in the target's repositories may be Python's."""
+    universe = solution.universe
+    if any(root.startswith(PYPI) for root in solution.workload.roots):
+        return True
+    for package in solution.run.answer.chosen:
+        part = universe.part_of(package)
+        if part is not None and part.role is Role.TARGET:
+            continue
+        if "python" in universe.nevra(package):
+            return True
+    return False
+
+
+def _tag(solution: Solution) -> str:
+    """The target's Python as packages name it: 3.9."""
+    return ".".join(solution.target.python.version.split(".")[:2])
 
 
 def python_packages(solution: Solution) -> tuple[PythonPackage, ...]:

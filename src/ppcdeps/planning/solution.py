@@ -1,7 +1,7 @@
 """A workload solved for a target: what runs, what must be built for it, and what building that needs in turn."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ppcdeps.metadata.cache import Cache
 from ppcdeps.metadata.repository import RepoMetadata
@@ -65,7 +65,26 @@ def solve(
 
     Raises UsageError for a root that is not well-formed, RepositoryError where metadata is damaged.
     """
-    universe = Universe(repositories, target.arch, target.reference_arch, cache, fetch_filelists)
+    return solve_builds(solve_run(workload, target, repositories, cache, fetch_filelists))
+
+
+def solve_run(
+    workload: Workload,
+    target: Target,
+    repositories: Sequence[RepoMetadata],
+    cache: Cache,
+    fetch_filelists: FetchFilelists,
+) -> Solution:
+    """Solve the workload's run time alone. Raises what `solve` raises."""
+    universe = Universe(
+        repositories,
+        target.arch,
+        target.reference_arch,
+        cache,
+        fetch_filelists,
+        module_streams=target.module_streams,
+        platform_id=target.platform_id,
+    )
     buildroots = Buildroots(universe, target.build_packages)
     search = Search(universe, Reliever(universe, buildroots, _known_by(load_arch_requirements())))
     search.weak = target.install_weak_deps
@@ -74,8 +93,18 @@ def solve(
     if paths:
         universe.answer_paths(paths)
     run = _stage(search, universe.ask(workload.name, roots), workload.name, ())
+    return Solution(workload, target, universe, search, run, {})
+
+
+def solve_builds(solution: Solution, not_built: Collection[str] = ()) -> Solution:
+    """Solve the builds that a solved run time takes, and those that these take.
+
+    ``not_built`` are sources of the run time that come by another route, and whose build needs nothing.
+    """
+    search = solution.search
+    buildroots = search.reliever.buildroots
     builds: dict[str, Stage | None] = {}
-    waiting = list(run.answer.sources)
+    waiting = [source for source in solution.run.answer.sources if source not in not_built]
     needed = set(waiting)
     while waiting:
         source = waiting.pop(0)
@@ -87,7 +116,7 @@ def solve(
         builds[source] = stage
         waiting += stage.answer.sources
         needed.update(stage.answer.sources)
-    return Solution(workload, target, universe, search, run, builds)
+    return replace(solution, builds=builds)
 
 
 def strangers(solution: Solution) -> tuple[str, ...]:

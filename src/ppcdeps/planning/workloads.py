@@ -3,11 +3,13 @@
 import hashlib
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
+import ppcdeps
 from ppcdeps.metadata.shipped import find_file, origin_of, shipped_names
 from ppcdeps.metadata.tables import Table, TomlFile, closest, raise_faults, read_toml
 from ppcdeps.model.capability import parse_requirement
-from ppcdeps.model.errors import UsageError
+from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.workload import Workload
 
 FOLDER = "workloads"
@@ -40,6 +42,24 @@ def load_workload(name_or_path: str, release: str | None = None) -> Workload:
     return workload
 
 
+def curated_constraints(workload: Workload) -> Path | None:
+    """The constraints file of the workload's release: installed with ppcdeps, or in the source tree.
+
+    Raises ConfigError where the workload names one that is not there.
+    """
+    if workload.constraints is None:
+        return None
+    package = Path(ppcdeps.__file__).parent
+    places = [folder / "constraints" / workload.constraints for folder in (package, package.parents[1])]
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        raise ConfigError(
+            f"{workload.constraints}, which holds the pins of {workload.name}, did not come with ppcdeps",
+            hint="name the file with `ppcdeps constraints --constraints FILE`",
+        )
+    return found
+
+
 def workload_of_roots(roots: Iterable[str]) -> Workload:
     """A workload made of roots: package names, RPM capabilities, absolute paths, or `pypi:` and a name.
 
@@ -52,9 +72,7 @@ def workload_of_roots(roots: Iterable[str]) -> Workload:
     for root in cleaned:
         fault = _fault_of_root(root)
         if fault:
-            raise UsageError(
-                fault, hint=f"give a package, a capability, an absolute path, or {PYTHON_PREFIX}NAME"
-            )
+            raise UsageError(fault, hint=f"give a package, a capability, an absolute path, or {PYTHON_PREFIX}NAME")
     return Workload(name=_file_name(cleaned), title=", ".join(cleaned), roots=cleaned)
 
 

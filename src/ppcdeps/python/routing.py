@@ -68,7 +68,7 @@ def route_python(
     where the target lacks it, it is named ``python3-…`` and states a distribution, and nothing that stays
     asks more of it than that distribution.
     """
-    distributions = {each.nevra: _distributions(each, python) for each in packages}
+    distributions = {each.nevra: distributions_of(each, python) for each in packages}
     by_pip = {
         each.nevra: each
         for each in packages
@@ -98,7 +98,7 @@ def route_python(
         fixed=tuple(
             FixedDistribution(name, version, package.nevra)
             for package in sorted(kept, key=lambda each: each.nevra)
-            for name, version in distributions[package.nevra]
+            for name, version in distributions[package.nevra] or _concluded(package)
         ),
         reference=tuple(
             sorted(each for nevra in by_pip for each in distributions[nevra]),
@@ -107,7 +107,23 @@ def route_python(
     )
 
 
-def _distributions(package: PythonPackage, python: str) -> list[tuple[str, str]]:
+def _concluded(package: PythonPackage) -> list[tuple[str, str]]:
+    """What an RPM that states no distribution at all is named after, so that pip puts no second copy beside it.
+
+    Metadata from before rpm's Python generators has such packages. A name that is no distribution's does no harm:
+    nobody asks for it.
+    """
+    if any("dist(" in provide for provide in package.provides) or not package.name.startswith("python3-"):
+        return []
+    own = wanted_by(package.name)
+    try:
+        return [(own.name, python_version(Nevra.parse(package.nevra).version))] if own is not None else []
+    except ValueError:
+        return []
+
+
+def distributions_of(package: PythonPackage, python: str) -> list[tuple[str, str]]:
+    """Names and versions of the distributions that a package states it holds, for one interpreter (``3.9``)."""
     found: dict[str, str] = {}
     for provide in package.provides:
         if python and not provide.startswith((f"python{python}dist(", "python3dist(")):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from ppcdeps.model.gap import Gap, Phase, Route, RouteKind
+from ppcdeps.model.gap import Gap, GapKind, Phase, Route, RouteKind
 from ppcdeps.model.plan import Plan, RepositoryState
 
 if TYPE_CHECKING:
@@ -19,12 +19,14 @@ def render_plan(plan: Plan, written_to: str | None = None) -> str:
 
     ``written_to`` is the file that holds the whole plan, if there is one.
     """
-    native = [gap for gap in plan.gaps if gap.route.kind is not RouteKind.REUSE]
+    easy = (RouteKind.REUSE, RouteKind.PIP_WHEEL, RouteKind.PIP_SDIST)
+    native = [gap for gap in plan.gaps if gap.route.kind not in easy]
     reused = [gap for gap in plan.gaps if gap.route.kind is RouteKind.REUSE]
     lines = [f"{plan.workload} on {plan.target} ({plan.arch})", "", *_summary(plan)]
     lines += _table("Missing at run time", [gap for gap in native if gap.phase is Phase.RUN])
     lines += _table("Missing to build these", [gap for gap in native if gap.phase is Phase.BUILD])
     lines += _blocked([gap for gap in native if gap.route.kind is RouteKind.BLOCKED])
+    lines += _by_pip([gap for gap in plan.gaps if gap.route.kind in easy[1:]])
     lines += _reused(reused)
     lines += _reliefs(plan)
     lines += ["", "Metadata this rests on", *_repositories(plan.repositories)]
@@ -72,21 +74,23 @@ def columns(rows: Sequence[Sequence[str]], indent: str = "  ") -> list[str]:
 
 
 def _summary(plan: Plan) -> list[str]:
+    """How many packages the closure has, and where they come from."""
+    counts = [(len(plan.closure), "RPM packages satisfy the workload together")]
     sides = [package.side for package in plan.closure]
-    counts = [
-        (len(plan.closure), "packages satisfy the workload together"),
-        (sides.count("target"), f"are in the {plan.arch} repositories"),
-        (sides.count("reference"), "are noarch in the reference repositories: usable as they are"),
-        (sides.count("standin"), f"must be built for {plan.arch}, from {_sources_to_build(plan)}"),
-    ]
-    rows = [(str(count), text) for count, text in counts if count or text.startswith("packages")]
-    width = max(len(count) for count, _ in rows)
-    return [f"  {count.rjust(width)} {text}" for count, text in rows]
-
-
-def _sources_to_build(plan: Plan) -> str:
+    counts.append((sides.count("target"), f"of them are in the {plan.arch} repositories"))
+    counts.append((sides.count("reference"), "are noarch in the reference repositories, and can be used as they are"))
     sources = {package.source for package in plan.closure if package.side == "standin"}
-    return f"{len(sources)} source{'s' if len(sources) != 1 else ''}"
+    counts.append((sides.count("standin"), f"are native there, from {_counted(len(sources), 'source')}"))
+    by_pip = sum(1 for gap in plan.gaps if gap.kind is GapKind.PYTHON)
+    if by_pip:
+        counts.append((by_pip, "Python distributions take the place of the last two kinds where they can"))
+    told = [(str(count), text) for index, (count, text) in enumerate(counts) if count or not index]
+    width = max(len(count) for count, _ in told)
+    return [f"  {count.rjust(width)} {text}" for count, text in told]
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _table(title: str, gaps: Sequence[Gap]) -> list[str]:
@@ -118,12 +122,26 @@ def _blocked(gaps: Sequence[Gap]) -> list[str]:
     return lines
 
 
+def _by_pip(gaps: Sequence[Gap]) -> list[str]:
+    if not gaps:
+        return []
+    pins = sorted(pin for gap in gaps for pin in gap.route.subject)
+    sdists = sum(1 for gap in gaps if gap.route.kind is RouteKind.PIP_SDIST)
+    title = f"From the Python index with pip: {len(pins)} pure or prebuilt distributions, {sdists} of them as sdists"
+    return ["", title, *_wrapped(pins)]
+
+
+def _wrapped(names: Iterable[str]) -> list[str]:
+    lines = wrap(", ".join(names), _WIDTH - 2, break_on_hyphens=False, break_long_words=False)
+    return [f"  {line}" for line in lines]
+
+
 def _reused(gaps: Sequence[Gap]) -> list[str]:
     if not gaps:
         return []
     packages = sum(len(gap.wanted) for gap in gaps)
-    named = wrap(", ".join(gap.name for gap in gaps), _WIDTH - 2, break_on_hyphens=False)
-    return ["", f"Reused as they are: {packages} noarch packages of {len(gaps)} sources", *(f"  {n}" for n in named)]
+    title = f"Reused as they are: {packages} noarch packages of {len(gaps)} sources"
+    return ["", title, *_wrapped(gap.name for gap in gaps)]
 
 
 def _reliefs(plan: Plan) -> list[str]:

@@ -1,5 +1,7 @@
 """`why`, on nova-compute as the shared data has it."""
 
+from itertools import pairwise
+
 import pytest
 
 from ppcdeps.model.errors import UsageError
@@ -23,7 +25,7 @@ def test_the_chain_starts_at_the_workload_and_ends_at_the_package(nova: Solution
     chain = explain(nova, "supermin").chain
     assert chain[0].by == "nova-compute"
     assert chain[-1].brings.startswith("supermin-5")
-    for before, after in zip(chain, chain[1:], strict=False):
+    for before, after in pairwise(chain):
         assert before.brings == after.by
 
 
@@ -51,5 +53,5 @@ def test_the_closest_names_are_offered(nova: Solution) -> None:
 
 
 def test_a_package_that_is_not_needed_is_said_to_exist(nova: Solution) -> None:
-    with pytest.raises(UsageError, match="zsh-.* exists, but nova-compute"):
+    with pytest.raises(UsageError, match=r"zsh-.* exists, but nova-compute"):
         explain(nova, "zsh")

@@ -96,3 +96,11 @@ def test_a_provide_that_only_repeats_the_packages_name_is_not_believed() -> None
 
 def test_the_order_of_packages_changes_nothing() -> None:
     assert route_python(ALL) == route_python(ALL[::-1])
+
+
+def test_an_rpm_that_states_no_distribution_is_fixed_under_its_name() -> None:
+    provides = ("python3-cffi = 1.14.5-5.el9",)
+    silent = PythonPackage("python3-cffi-1.14.5-5.el9.ppc64le", "python3-cffi", True, provides)
+    stated = PythonPackage("python3-x-1-1.noarch", "python3-x", True, ("python3.9dist(y) = 1",))
+    routing = route_python([silent, stated], python="3.9")
+    assert {(each.name, each.version) for each in routing.fixed} == {("cffi", "1.14.5"), ("y", "1")}

@@ -64,5 +64,5 @@ def test_what_is_no_plan_is_refused_in_one_line(tmp_path: Path, content: str, to
 
 
 def test_a_plan_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot read the plan .*No such file"):
+    with pytest.raises(ConfigError, match=r"cannot read the plan .*No such file"):
         load_plan(tmp_path / "none.json")

@@ -1,0 +1,91 @@
+"""Plans for the commands: remembered where the same was asked of the same metadata before, else made."""
+
+import contextlib
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from ppcdeps.cli.options import Command
+from ppcdeps.cli.question import Question
+from ppcdeps.model.errors import ConfigError, RepositoryError
+from ppcdeps.model.gap import GapKind
+from ppcdeps.model.plan import Plan
+from ppcdeps.model.reporter import Reporter
+from ppcdeps.report.plan_json import dump_plan, load_plan
+
+if TYPE_CHECKING:
+    from ppcdeps.planning.plan import PythonPart
+    from ppcdeps.planning.solution import Solution
+
+_SUFFIX = ".plan.json"
+
+
+def python_option(command: Command) -> Command:
+    """`--python`. The command is given ``python``: pip or rpm."""
+    return click.option(
+        "--python",
+        type=click.Choice(["pip", "rpm"]),
+        default="pip",
+        show_default=True,
+        help="Who installs Python packages that the target's repositories lack.",
+    )(command)
+
+
+def plan_for(question: Question, python: str, reporter: Reporter) -> tuple[Plan, str]:
+    """The plan and its text. ``python`` is who installs Python packages: pip or rpm.
+
+    Where the Python index cannot be read, or what it has does not fit together, the packages stay RPMs, with a
+    warning, and the plan is not remembered. Raises what `Question.solve_run` raises.
+    """
+    cache, key = question.repositories.cache, f"{question.key()} python {python}"
+    remembered = cache.derived_path(key, _SUFFIX)
+    if not question.again and remembered.exists():
+        with contextlib.suppress(ConfigError, OSError):
+            return load_plan(remembered), remembered.read_text("utf-8")
+    from ppcdeps.planning.plan import plan_of
+    from ppcdeps.planning.solution import solve_builds
+
+    run = question.solve_run(reporter)
+    failed = False
+    part: PythonPart | None = None
+    if python == "pip":
+        try:
+            part = _python_part(question, run, reporter)
+        except (RepositoryError, ConfigError) as fault:
+            failed = True
+            reporter.warn(f"Python packages stay RPMs in this plan: {fault}")
+    solution = solve_builds(run, part.answered if part else ())
+    made = plan_of(solution, question.repositories.metadata, part)
+    text = dump_plan(made)
+    if not failed:
+        cache.store_derived(key, _SUFFIX, lambda file: _write(file, text))
+    return made, text
+
+
+def solution_of(plan: Plan, question: Question, reporter: Reporter) -> "Solution":
+    """The solution behind a plan, with the builds that the plan takes."""
+    from ppcdeps.planning.solution import solve_builds
+
+    by_pip = {gap.name for gap in plan.gaps if gap.kind is GapKind.PYTHON}
+    return solve_builds(question.solve_run(reporter), by_pip)
+
+
+def _python_part(question: Question, run: "Solution", reporter: Reporter) -> "PythonPart | None":
+    from ppcdeps.planning.pythonside import concerns_python, python_part, python_side
+
+    if not concerns_python(run):
+        return None
+    from ppcdeps.planning.workloads import curated_constraints
+    from ppcdeps.python.index import Index
+    from ppcdeps.python.pipconfig import read_pip_config
+
+    found = question.repositories
+    pins = curated_constraints(question.workload)
+    with Index(
+        read_pip_config(), found.cache, offline=found.offline, refresh=question.again, reporter=reporter
+    ) as index:
+        return python_part(run, python_side(run, index, reporter, constraints=pins))
+
+
+def _write(file: BinaryIO, text: str) -> None:
+    file.write(text.encode())
