@@ -1,0 +1,193 @@
+"""The order of builds: in waves, each of which needs only what earlier ones give.
+
+What a build needs is read off its solved environment: a source comes after another if the other's stand-ins are
+installed for its build. That holds the runtime needs of these stand-ins too, as they are in the same environment.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ppcdeps.planning.solution import Solution
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """A build condition that a recipe declares, to be built with when its source is part of a cycle.
+
+    ``without`` are the sources that are not needed then.
+    """
+
+    source: str
+    condition: str
+    without: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One build of a source: its own, or an earlier one with the build condition ``bootstrap``."""
+
+    source: str
+    bootstrap: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.source} (with {self.bootstrap})" if self.bootstrap else self.source
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """Steps that need each other. ``chain`` is a shortest way round: each needs the next, the last the first.
+
+    ``members`` are the sources of all that hang together, sorted. ``broken_by`` is what breaks it; where it is
+    None, a person must decide.
+    """
+
+    chain: tuple[str, ...]
+    members: tuple[str, ...]
+    broken_by: Bootstrap | None = None
+
+    def __str__(self) -> str:
+        return " needs ".join((*self.chain, self.chain[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOrder:
+    """The waves, and why they are so.
+
+    ``needs`` holds for each source those that it needs to be built. Sources of cycles that nothing breaks, and
+    those that need them, are in no wave: they are ``undecided``.
+    """
+
+    waves: tuple[tuple[Step, ...], ...]
+    needs: Mapping[str, tuple[str, ...]]
+    cycles: tuple[Cycle, ...] = ()
+    undecided: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[tuple[str, ...], ...]:
+        """The waves as a plan has them: the sources' names, with their condition where it is a bootstrap."""
+        return tuple(tuple(map(str, wave)) for wave in self.waves)
+
+    def wave_of(self, source: str) -> int | None:
+        """The number, from 1 on, of the wave that gives the source as it is to be; None where it is undecided."""
+        return next((n for n, wave in enumerate(self.waves, start=1) if Step(source) in wave), None)
+
+
+def waves_of(solution: "Solution", bootstraps: Iterable[Bootstrap] = ()) -> BuildOrder:
+    """The build order of a solved workload."""
+    universe = solution.universe
+    needs = {
+        source: {universe.source_of(i) for i in stage.answer.chosen if universe.is_standin(i)} if stage else set()
+        for source, stage in solution.builds.items()
+    }
+    return order_of(needs, bootstraps)
+
+
+def order_of(needs: Mapping[str, Collection[str]], bootstraps: Iterable[Bootstrap] = ()) -> BuildOrder:
+    """The build order of sources, given what each needs to be built; names that are no key need nothing.
+
+    The same needs give the same order, however they are sorted.
+    """
+    edges = {source: tuple(sorted(set(wanted))) for source, wanted in sorted(needs.items())}
+    for source in sorted({wanted for all_wanted in edges.values() for wanted in all_wanted} - edges.keys()):
+        edges[source] = ()
+    edges = dict(sorted(edges.items()))
+    try:
+        return BuildOrder(tuple(_waves(edges)), edges)
+    except CycleError:
+        pass  # networkx tells cycles better, and takes 0.1 s to load, which most plans are spared this way
+    return _Sorter(edges, tuple(sorted(bootstraps, key=lambda one: (one.source, one.condition)))).order()
+
+
+def _waves(needs: Mapping[str, Collection[str]]) -> Iterator[tuple[Step, ...]]:
+    """The waves where there is no cycle. Raises CycleError."""
+    sorter = TopologicalSorter(needs)
+    sorter.prepare()
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        yield tuple(map(Step, ready))
+        sorter.done(*ready)
+
+
+class _Sorter:
+    """Builds the graph of steps, breaks its cycles where that is declared, and cuts it into waves."""
+
+    def __init__(self, needs: Mapping[str, tuple[str, ...]], bootstraps: tuple[Bootstrap, ...]) -> None:
+        import networkx
+
+        self.networkx = networkx
+        self.needs = needs
+        self.bootstraps = bootstraps
+        # An edge leads from what is needed to what needs it.
+        self.graph: Any = networkx.DiGraph()
+        self.graph.add_nodes_from(map(Step, needs))
+        self.graph.add_edges_from((Step(w), Step(source)) for source, wanted in needs.items() for w in wanted)
+
+    def order(self) -> BuildOrder:
+        cycles = []
+        left: set[Step] = set()
+        while (knot := self._next_knot(left)) is not None:
+            cycle = self._broken(self._cycle_in(knot))
+            cycles.append(cycle)
+            if cycle.broken_by is None:
+                left.update(knot)
+        stuck = left.union(*(self.networkx.descendants(self.graph, step) for step in left))
+        self.graph.remove_nodes_from(stuck)
+        waves = tuple(tuple(sorted(wave, key=_by_name)) for wave in self.networkx.topological_generations(self.graph))
+        undecided = tuple(sorted({step.source for step in stuck}))
+        return BuildOrder(waves, self.needs, tuple(sorted(cycles, key=lambda one: one.chain)), undecided)
+
+    def _next_knot(self, left: set[Step]) -> list[Step] | None:
+        """The first set of steps, by name, that all need each other, and that is not left to a person."""
+        parts = (sorted(part, key=_by_name) for part in self.networkx.strongly_connected_components(self.graph))
+        tied = [part for part in parts if len(part) > 1 or self.graph.has_edge(part[0], part[0])]
+        return min((part for part in tied if part[0] not in left), key=lambda part: _by_name(part[0]), default=None)
+
+    def _cycle_in(self, knot: list[Step]) -> Cycle:
+        chain = self._chain(knot)
+        return Cycle(tuple(map(str, chain)), tuple(sorted({step.source for step in knot})))
+
+    def _chain(self, knot: list[Step]) -> list[Step]:
+        """A shortest cycle through a knot, begun at its first name; each step needs the next."""
+        inside = self.graph.subgraph(knot)
+        best: list[Step] = []
+        for start in knot:
+            ways = self.networkx.single_source_shortest_path(inside, start)
+            for before in sorted(inside.predecessors(start), key=_by_name):
+                if not best or len(ways[before]) < len(best):
+                    best = ways[before]
+        chain = best[::-1]
+        first = min(range(len(chain)), key=lambda place: _by_name(chain[place]))
+        return chain[first:] + chain[:first]
+
+    def _broken(self, cycle: Cycle) -> Cycle:
+        """The cycle with what breaks it, the graph being changed accordingly; as it is where nothing does."""
+        for bootstrap in self.bootstraps:
+            early, full = Step(bootstrap.source, bootstrap.condition), Step(bootstrap.source)
+            if early in self.graph or not _opens(bootstrap, cycle):
+                continue
+            for needed in self.needs[bootstrap.source]:
+                if needed not in bootstrap.without:
+                    self.graph.add_edge(Step(needed), early)
+            # Those of the cycle are built with what the bootstrap gives; the full build comes after them.
+            for member in cycle.members:
+                if self.graph.has_edge(full, Step(member)):
+                    self.graph.remove_edge(full, Step(member))
+                    self.graph.add_edge(early, Step(member))
+            self.graph.add_edge(early, full)
+            return Cycle(cycle.chain, cycle.members, bootstrap)
+        return cycle
+
+
+def _opens(bootstrap: Bootstrap, cycle: Cycle) -> bool:
+    """Whether what the bootstrap does without is what the chain needs of its source."""
+    if bootstrap.source not in cycle.chain:
+        return False
+    place = cycle.chain.index(bootstrap.source)
+    return cycle.chain[(place + 1) % len(cycle.chain)] in bootstrap.without
+
+
+def _by_name(step: Step) -> tuple[str, str]:
+    return step.source, step.bootstrap
