@@ -71,6 +71,7 @@ class Universe:
         self._imagined.priority = -10_000_000
         self.imagined: dict[int, str] = {}
         self.multiversion: list[int] = []
+        self._narrowed = False
         self._paths_answered = False
         self._paths_asked: set[str] = set()
         modularity = hidden_ids(
@@ -134,6 +135,7 @@ class Universe:
     def _obsoleting(self, package: int) -> list[int]:
         """The packages that obsolete a package."""
         solv = libsolv()
+        self._widen()
         obsolete = self.pool.id2solvable(package)
         # libsolv finds those that obsolete a provide as well; rpm's obsoletes speak of names only.
         return [
@@ -225,6 +227,7 @@ class Universe:
         if dreams is not None:
             forbidden += [dream for dream in self.imagined if dream not in dreams]
         disable(self.pool, forbidden)
+        self._narrowed = True
         one = solv.Job.SOLVER_SOLVABLE
         jobs = [self.pool.Job(solv.Job.SOLVER_INSTALL | one, question.id) for question in questions]
         jobs += [self.pool.Job(solv.Job.SOLVER_MULTIVERSION | one, each) for each in self.multiversion]
@@ -294,8 +297,7 @@ class Universe:
     def named(self, name: str, role: Role) -> list[int]:
         """The considered packages of a name that have a role."""
         solv = libsolv()
-        if self._reindex:
-            self._index()
+        self._widen()
         found = self.pool.select(name, solv.Selection.SELECTION_NAME).solvables()
         return [s.id for s in found if s.id not in self._excluded and self._role(s.id) is role]
 
@@ -373,8 +375,17 @@ class Universe:
         part = self.part_of(package)
         return part.role if part else None
 
+    def _widen(self) -> None:
+        """See all considered packages again: what the last run of the solver left out hides from searches too."""
+        if self._reindex:
+            self._index()
+        elif self._narrowed:
+            self._narrowed = False
+            disable(self.pool, self._excluded)
+
     def _index(self) -> None:
         self._reindex = False
+        self._narrowed = False
         disable(self.pool, self._excluded)
         if self._new_paths:
             # Searches the file lists of all packages: as long as all the rest of an index on large repositories.
