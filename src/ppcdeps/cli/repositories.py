@@ -58,12 +58,16 @@ class Basis:
     absent: tuple[str, ...] = ()
     shipped: bool = False
     """Whether it is a snapshot that came with ppcdeps."""
+    note: str = ""
+    """What the snapshot's maker says of it."""
 
     def line(self, now: float | None = None) -> str:
         """One line for the user: what it is, and how old. ``now`` is in seconds since 1970."""
         match self.origin:
             case Origin.SNAPSHOT:
                 what = f"the {'embedded ' if self.shipped else ''}snapshot {self.name}"
+                if self.note:
+                    return f"{what}: {self.note}"
             case Origin.AD_HOC:
                 what = "the repositories named on the command line"
             case Origin.LIVE:
@@ -282,7 +286,7 @@ def target_of_snapshot(choice: RepositoryChoice, snapshot: Snapshot, reporter: R
 def _basis_of(snapshot: Snapshot) -> Basis:
     dates = tuple(one.date for one in snapshot.repositories if one.date is not None)
     shipped = snapshot.name in shipped_snapshots() and snapshot.path == shipped_path(snapshot.name)
-    return Basis(Origin.SNAPSHOT, snapshot.name, dates, snapshot.absent, shipped)
+    return Basis(Origin.SNAPSHOT, snapshot.name, dates, snapshot.absent, shipped, snapshot.note)
 
 
 def shipped_path(name: str) -> Path:

@@ -33,10 +33,13 @@ def snapshot() -> None:
 @snapshot.command()
 @click.argument("place", type=click.Path(path_type=Path))
 @click.option("--name", help="What to call it (default: the target and its release).")
+@click.option("--note", default="", metavar="TEXT", help="What to say of it: where and when its metadata is from.")
 @repository_options()
 @json_option
 @narrative_options
-def save(place: Path, name: str | None, choice: RepositoryChoice, as_json: bool, reporter: TerminalReporter) -> int:
+def save(
+    place: Path, name: str | None, note: str, choice: RepositoryChoice, as_json: bool, reporter: TerminalReporter
+) -> int:
     """Save a target's live repositories to PLACE, a folder or a file that ends in .tar.
 
     Repositories whose cached copy is too old are asked for news first. An older snapshot at PLACE is replaced
@@ -58,6 +61,7 @@ def save(place: Path, name: str | None, choice: RepositoryChoice, as_json: bool,
         place.expanduser(),
         resolved.cache,
         reporter,
+        note=note,
         offline=choice.offline,
     )
     _show(saved, as_json)

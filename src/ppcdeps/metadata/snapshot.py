@@ -68,7 +68,8 @@ class Snapshot:
     """A snapshot that is ready to be used. ``configs`` are local repositories, in the order of
     ``repositories``.
 
-    ``absent`` are the ids of optional repositories that did not answer when it was made.
+    ``absent`` are the ids of optional repositories that did not answer when it was made, ``note`` is what its
+    maker says of it.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Snapshot:
     repositories: tuple[SnapshotRepository, ...]
     configs: tuple[RepoConfig, ...]
     absent: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def date(self) -> int | None:
@@ -137,6 +139,7 @@ def info(path: Path) -> Snapshot:
             tuple(repository for repository, _ in entries),
             tuple(config for _, config in entries),
             tuple(str(one) for one in raw.get("absent", ())),
+            str(raw.get("note", "")),
         )
     except (KeyError, TypeError, ValueError) as fault:
         raise ConfigError(
@@ -151,6 +154,7 @@ def save(
     cache: Cache,
     reporter: Reporter,
     *,
+    note: str = "",
     offline: bool = False,
 ) -> Snapshot:
     """Write a snapshot of these repositories to a folder, or to a tar file where ``place`` ends in ``.tar``.
@@ -177,6 +181,7 @@ def save(
             index = {
                 "format": FORMAT,
                 "name": target_name,
+                "note": note,
                 "repositories": entries,
                 "absent": sorted(one.config.id for one in metadata if one.problem),
             }

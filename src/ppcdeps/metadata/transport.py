@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from ppcdeps.metadata.repomd import looks_like_html
-from ppcdeps.model.reporter import Reporter
+from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.model.repository import RepoConfig
 
 if TYPE_CHECKING:
@@ -146,7 +146,8 @@ class Transport:
         digest = hashlib.new(algorithm, usedforsecurity=False)
         total = 0
         head = b""
-        self._reporter.begin(task, size)
+        reporter = Silence() if is_file_url(url) else self._reporter
+        reporter.begin(task, size)
         try:
             with self._open(url, None) as body:
                 if (
@@ -163,9 +164,9 @@ class Transport:
                         raise TransportFault(url, _too_large(head, size, limit))
                     digest.update(block)
                     stream.write(block)
-                    self._reporter.advance(task, len(block))
+                    reporter.advance(task, len(block))
         finally:
-            self._reporter.end(task)
+            reporter.end(task)
         if looks_like_html(head):
             raise TransportFault(url, _HTML)
         if size is not None and total < size:

@@ -98,6 +98,4 @@ def _excluded_source(table: Table) -> ExcludedSource:
             table.fault(f'"platforms" is to hold ids such as "platform:el9", not "{platform}"')
     if not platforms:
         table.fault('"platforms" names none')
-    return ExcludedSource(
-        source, platforms, table.text("reason"), table.text("origin"), table.texts("rebuilt_by")
-    )
+    return ExcludedSource(source, platforms, table.text("reason"), table.text("origin"), table.texts("rebuilt_by"))

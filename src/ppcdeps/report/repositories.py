@@ -1,15 +1,13 @@
 """Repositories and snapshots as a person and a program read them."""
 
 import json
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
 from ppcdeps.metadata.snapshot import Snapshot
-
-_SIDES = ("target", "reference", "source")
+from ppcdeps.report.text import SIDES, columns, date_of
 
 
 class SyncState(StrEnum):
@@ -48,10 +46,10 @@ def render_sync(target: str, repositories: Sequence[SyncedRepository]) -> str:
     """A line for each repository, and below them what kept the absent ones away."""
     rows = [("REPOSITORY", "SIDE", "STATE", "PACKAGES", "WRITTEN", "REVISION", "FROM")]
     rows += [
-        (one.id, one.side, one.state, _number(one.packages), _date(one.date), one.revision, one.fetched_from)
+        (one.id, one.side, one.state, _number(one.packages), date_of(one.date), one.revision, one.fetched_from)
         for one in repositories
     ]
-    lines = [f"Live repositories of {target}", *_columns(rows)]
+    lines = [f"Live repositories of {target}", *columns(rows)]
     absent = [one for one in repositories if one.problem]
     if absent:
         lines += ["", "Optional, and not there:", *(f"  {one.id}: {one.problem}" for one in absent)]
@@ -65,6 +63,7 @@ def snapshot_document(snapshot: Snapshot, **more: object) -> dict[str, Any]:
         "name": snapshot.name,
         "path": str(snapshot.path),
         "size": snapshot.size,
+        "note": snapshot.note,
         "absent": list(snapshot.absent),
         "repositories": [asdict(one) for one in snapshot.repositories],
         **more,
@@ -75,12 +74,13 @@ def render_snapshot(snapshot: Snapshot) -> str:
     """What the snapshot holds, how big it is, and of when."""
     rows = [("REPOSITORY", "SIDE", "PACKAGES", "WRITTEN", "REVISION")]
     rows += [
-        (one.id, one.side, _number(one.packages), _date(one.date), one.revision)
-        for one in sorted(snapshot.repositories, key=lambda one: (_SIDES.index(one.side), one.id))
+        (one.id, one.side, _number(one.packages), date_of(one.date), one.revision)
+        for one in sorted(snapshot.repositories, key=lambda one: (SIDES.index(one.side), one.id))
     ]
     lines = [
         f"Snapshot {snapshot.name}, {snapshot.size / 2**20:.1f} MiB, in {snapshot.path}",
-        *_columns(rows),
+        *([snapshot.note] if snapshot.note else []),
+        *columns(rows),
     ]
     if snapshot.absent:
         lines += ["", f"Not there when it was made: {', '.join(snapshot.absent)}"]
@@ -94,14 +94,3 @@ def as_json(document: Mapping[str, Any]) -> str:
 
 def _number(value: int | None) -> str:
     return "-" if value is None else str(value)
-
-
-def _date(seconds: int | None) -> str:
-    return "-" if seconds is None else time.strftime("%Y-%m-%d", time.gmtime(seconds))
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    return [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]

@@ -11,6 +11,9 @@ from ppcdeps.model.plan import Plan, RepositoryState
 if TYPE_CHECKING:
     from ppcdeps.planning.explanation import Explanation
 
+SIDES = ("target", "reference", "source")
+"""The sides of repositories, in the order in which they are shown."""
+
 _WIDTH = 110
 
 
@@ -154,12 +157,9 @@ def _reliefs(plan: Plan) -> list[str]:
 def _repositories(states: Iterable[RepositoryState]) -> list[str]:
     rows = [
         (state.id, state.side, state.problem or f"{state.packages} packages", date_of(state.date), state.revision)
-        for state in sorted(states, key=lambda state: (_SIDES.index(state.side), state.id))
+        for state in sorted(states, key=lambda state: (SIDES.index(state.side), state.id))
     ]
     return columns(rows)
-
-
-_SIDES = ("target", "reference", "source")
 
 
 def _route(route: Route) -> str:

@@ -1,0 +1,95 @@
+"""Recipes as text and as JSON."""
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from ppcdeps.model.recipe import Edit, Recipe
+from ppcdeps.planning.recipe_lint import Finding
+from ppcdeps.report.text import columns
+
+
+def render_book(recipes: Iterable[Recipe]) -> str:
+    """The recipes, a line each."""
+    rows = [("RECIPE", "KIND", "VERSIONS", "WHERE", "SUMMARY")]
+    rows += [(one.folder.name, one.kind, str(one.versions), _where(one), one.summary) for one in recipes]
+    return "\n".join([*columns(rows, indent=""), ""])
+
+
+def render_recipe(recipe: Recipe) -> str:
+    """All that a recipe says, for people."""
+    lines = [recipe.summary, "", *recipe.reason.splitlines(), ""]
+    names = ", ".join((recipe.source, *recipe.names))
+    rows = [("source", names), ("kind", recipe.kind), ("versions", str(recipe.versions)), ("where", _where(recipe))]
+    rows += [("macro", f"{name} = {value}") for name, value in recipe.macros]
+    rows += [("with", ", ".join(recipe.enabled)), ("without", ", ".join(recipe.disabled))]
+    rows += [("bootstrap", recipe.bootstrap), ("packages", ", ".join(recipe.packages))]
+    rows += [("not needed to build", ", ".join(recipe.dropped_build_requires))]
+    rows += [("not required", ", ".join(recipe.dropped_requires))]
+    rows += [("built with", ", ".join(recipe.build_requires))]
+    rows += [("source file", f"{one.version}  {one.url}") for one in recipe.sources]
+    rows += [("see", link) for link in recipe.links]
+    lines += columns([row for row in rows if row[1]])
+    for edit in recipe.edits:
+        lines += ["", f"  {_edit(edit)}", f"    {edit.why}{' (where the spec has it)' if edit.optional else ''}"]
+    for patch in recipe.patches:
+        lines += ["", f"  patch {patch.file}", f"    {patch.why}", f"    origin: {patch.origin}"]
+    return "\n".join([*lines, ""])
+
+
+def dump_recipes(recipes: Iterable[Recipe]) -> str:
+    """The recipes as JSON text, keys sorted."""
+    return _json([recipe_document(one) for one in recipes])
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """One recipe as JSON text, keys sorted."""
+    return _json(recipe_document(recipe))
+
+
+def recipe_document(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as JSON has it."""
+    document = dataclasses.asdict(recipe)
+    document["name"] = recipe.folder.name
+    document["folder"] = str(recipe.folder)
+    document["versions"] = str(recipe.versions)
+    document["macros"] = dict(recipe.macros)
+    document["variables"] = dict(recipe.variables)
+    edits = zip(document["edits"], recipe.edits, strict=True)
+    document["edits"] = [{**given, "action": _action(edit)} for given, edit in edits]
+    return document
+
+
+def render_findings(findings: Iterable[Finding]) -> str:
+    """Findings, a line each."""
+    return "".join(f"{one.recipe}: {one.severity}: {one.message}\n" for one in findings)
+
+
+def dump_findings(findings: Iterable[Finding]) -> str:
+    """Findings as JSON text."""
+    return _json([dataclasses.asdict(one) for one in findings])
+
+
+def _where(recipe: Recipe) -> str:
+    return ", ".join((*recipe.platforms, *recipe.targets)) or "everywhere"
+
+
+def _action(edit: Edit) -> str:
+    """The name of an edit's kind, as recipe.toml has it: set-macro."""
+    name = type(edit).__name__
+    return "".join(f"-{char.lower()}" if char.isupper() else char for char in name).lstrip("-")
+
+
+def _edit(edit: Edit) -> str:
+    told = {
+        field.name: getattr(edit, field.name) for field in dataclasses.fields(edit) if field.name not in {"why", "optional"}
+    }
+    words = [
+        f'{name} "{" / ".join(value) if isinstance(value, tuple) else value}"' for name, value in told.items() if value
+    ]
+    return f"{_action(edit)}: {', '.join(words)}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
