@@ -1,0 +1,82 @@
+"""primary.xml cut into packages."""
+
+import pytest
+
+from ppcdeps.model.errors import RepositoryError
+from ppcdeps.rpm.primary import answered_by_primary, cut_primary, select
+
+HEAD = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n<metadata xmlns="http://linux.duke.edu/metadata/common"'
+    ' xmlns:rpm="http://linux.duke.edu/metadata/rpm" packages="{count}">\n'
+)
+
+
+def _package(name: str, arch: str, *requires: str) -> str:
+    entries = "".join(f'<rpm:entry name="{one}"/>' for one in requires)
+    return (
+        f'<package type="rpm"><name>{name}</name><arch>{arch}</arch><version epoch="0" ver="1" rel="1"/>'
+        f"<format><rpm:sourcerpm>src-of-{name}-1-1.src.rpm</rpm:sourcerpm>"
+        f"<rpm:requires>{entries}</rpm:requires></format></package>\n"
+    )
+
+
+def _document(*packages: str, count: int | None = None) -> bytes:
+    return (
+        HEAD.format(count=len(packages) if count is None else count) + "".join(packages) + "</metadata>\n"
+    ).encode()
+
+
+def test_packages_come_in_one_order_whatever_the_documents_order() -> None:
+    one, two = _package("a", "noarch"), _package("b", "noarch")
+    assert cut_primary(_document(one, two), "x") == cut_primary(_document(two, one), "x")
+
+
+def test_select_takes_the_architectures_asked_for_and_maps_sources() -> None:
+    packages = cut_primary(
+        _document(
+            _package("a", "x86_64"), _package("b", "noarch"), _package("c", "i686"), _package("d", "x86_64_v2")
+        ),
+        "x",
+    )
+    cut = select(packages, ["x86_64"])
+    assert cut.count == 2
+    assert cut.sources == {"src-of-a": [0], "src-of-d": [1]}
+    assert b'packages="2"' in cut.document
+
+
+def test_paths_are_those_that_dependencies_name_in_boolean_ones_too() -> None:
+    wanted = (
+        "/usr/bin/x",
+        "/etc/y",
+        "/usr/lib/sendmail",
+        "/usr/lib64/z.so",
+        "(/usr/share/w if (a or /opt/v))",
+        "plain",
+    )
+    cut = select(cut_primary(_document(_package("a", "noarch", *wanted)), "x"), ["noarch"])
+    assert cut.paths == sorted(["/opt/v", "/usr/share/w", *wanted[:4]])
+
+
+@pytest.mark.parametrize(
+    ("path", "listed"),
+    [
+        *((path, True) for path in ("/etc/x", "/usr/bin/x", "/opt/a/sbin/x", "/usr/lib/sendmail")),
+        *((path, False) for path in ("/usr/lib/sendmail.d", "/usr/lib64/x.so", "/usr/etc/x")),
+    ],
+)
+def test_what_primary_lists(path: str, listed: bool) -> None:
+    assert answered_by_primary(path) is listed
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"<html><body>404</body></html>", "is not package metadata"),
+        (b"", "is not package metadata"),
+        (_document(_package("a", "noarch"), count=2), "1 of 2 packages"),
+        (_document(_package("a", "noarch"))[:-14], "cut short or damaged"),
+    ],
+)
+def test_what_is_not_whole_is_refused(content: bytes, message: str) -> None:
+    with pytest.raises(RepositoryError, match=message):
+        cut_primary(content, "x")
