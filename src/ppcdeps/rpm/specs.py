@@ -1,0 +1,395 @@
+"""Spec files, evaluated for one architecture of one distribution: what is built from them, and what that takes.
+
+The evaluation is rpm's own (rpmspec(8)), with the macros of the target's distribution in place of this machine's,
+without the user's configuration, and confined: a spec that would run code while it is read is refused.
+"""
+
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
+from ppcdeps.model.gap import Cause
+from ppcdeps.model.nevra import Nevra
+from ppcdeps.rpm.confinement import Confined, UnconfinableError, run_confined
+from ppcdeps.rpm.isa import translated
+from ppcdeps.rpm.platforms import Platform
+from ppcdeps.rpm.specscan import code_in
+
+SPEC_LIMIT = 8 << 20
+"""Bytes that a spec may have. The largest, of kernels and TeX Live, have less than 4 MB with their changelogs."""
+
+_LIBRARY = Path("/usr/lib/rpm")
+_TAG = re.compile(r"(?P<tag>source|patch)(?P<number>\d*)\s*:\s*(?P<value>\S+)", re.IGNORECASE)
+_SECTION = re.compile(
+    r"%(package|description|prep|generate_buildrequires|conf|build|install|check|clean|files|changelog|preun|postun"
+    r"|pretrans|posttrans|preuntrans|postuntrans|pre|post|verifyscript|verify|triggerin|triggerun|triggerpostun"
+    r"|triggerprein|trigger|filetriggerin|filetriggerun|filetriggerpostun|transfiletriggerin|transfiletriggerun"
+    r"|transfiletriggerpostun|sourcelist|patchlist|sepolicy|end)(?![\w}])(?P<rest>.*)"
+)
+_CODE_ATTEMPT = "it starts a program while it is read"
+
+_BUILT = (
+    "package\\t%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\n"
+    "[provides\\t%{PROVIDENEVRS}\\n][requires\\t%{REQUIRENEVRS}\\n]"
+    "[conflicts\\t%{CONFLICTNEVRS}\\n][obsoletes\\t%{OBSOLETENEVRS}\\n]"
+)
+_SOURCE = (
+    "package\\t%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}\\t%{RELEASE}\\tsrc\\n"
+    "[requires\\t%{REQUIRENEVRS}\\n][conflicts\\t%{CONFLICTNEVRS}\\n]"
+    "[exclusive\\t%{EXCLUSIVEARCH}\\n][excluded\\t%{EXCLUDEARCH}\\n]"
+)
+
+
+class SpecRefusedError(ConfigError):
+    """A spec that runs code when it is read. It is evaluated in a buildroot, where nothing of the user's is."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltPackage:
+    """A package that a build of the spec gives.
+
+    The dependencies are those that the spec states, sorted; what rpmbuild finds in the files (sonames, Python
+    distributions) is not known before the build.
+    """
+
+    nevra: Nevra
+    provides: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    obsoletes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SpecFile:
+    """A source or patch as the spec names it: a URL or a bare file name. ``tag`` is `Source0` or the like."""
+
+    tag: str
+    location: str
+
+    @property
+    def name(self) -> str:
+        """The name that rpmbuild looks for: the last part of the URL, or what stands after `#/`."""
+        return self.location.rstrip("/").rpartition("/")[2]
+
+    @property
+    def is_patch(self) -> bool:
+        """Whether it is a patch and not a source."""
+        return self.tag.lower().startswith("patch")
+
+
+@dataclass(frozen=True, slots=True)
+class SpecEvaluation:
+    """A spec evaluated for an architecture.
+
+    ``packages`` are those that are built, none where the architecture is ``excluded``; ``declared`` are the names
+    of all that the spec describes, built or not. ``generators`` are the lines of `%generate_buildrequires`, whose
+    output is known only when the sources are unpacked and these lines run.
+    """
+
+    arch: str
+    platform: str
+    source: Nevra
+    packages: tuple[BuiltPackage, ...]
+    declared: tuple[str, ...]
+    build_requires: tuple[str, ...]
+    build_conflicts: tuple[str, ...]
+    exclusive_arch: tuple[str, ...]
+    exclude_arch: tuple[str, ...]
+    files: tuple[SpecFile, ...]
+    generators: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def excluded(self) -> str:
+        """Why the spec is not built for the architecture, in the words of its tags; empty where it is."""
+        if self.arch in self.exclude_arch:
+            return f"ExcludeArch: {' '.join(self.exclude_arch)}"
+        if self.exclusive_arch and self.arch not in self.exclusive_arch:
+            return f"ExclusiveArch: {' '.join(self.exclusive_arch)}"
+        return ""
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether the BuildRequires are not all known before the build begins."""
+        return bool(self.generators)
+
+    def package(self, name: str) -> BuiltPackage | None:
+        """The built package of a name."""
+        return next((one for one in self.packages if one.nevra.name == name), None)
+
+    def why_missing(self, name: str) -> tuple[Cause, str] | None:
+        """Why a package of this spec is not there on the architecture; None where the spec does build it."""
+        if self.excluded:
+            return Cause.EXCLUDED, f"the spec of {self.source.name} says {self.excluded}"
+        if self.package(name) is not None:
+            return None
+        how = "describes it and has no files for it" if name in self.declared else "does not describe it"
+        return Cause.NOT_BUILT, f"the spec of {self.source.name}, evaluated for {self.arch}, {how}"
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """What only the reference's evaluation of a spec has: what a stand-in is to be relieved of.
+
+    ``requires`` holds, for each package built on both sides, the stated requirements in the target's terms;
+    ``packages`` are the names of packages that the target's evaluation does not build.
+    """
+
+    packages: tuple[str, ...]
+    requires: Mapping[str, tuple[str, ...]]
+    build_requires: tuple[str, ...]
+
+
+def differences(target: SpecEvaluation, reference: SpecEvaluation) -> Differences:
+    """Compare the evaluations of one spec for the target's and for the reference's architecture (x86_64)."""
+    requires = {}
+    for package in reference.packages:
+        here = target.package(package.nevra.name)
+        if here is None:
+            continue
+        only = _only(package.requires, here.requires)
+        if only:
+            requires[package.nevra.name] = only
+    return Differences(
+        packages=tuple(p.nevra.name for p in reference.packages if target.package(p.nevra.name) is None),
+        requires=requires,
+        build_requires=_only(reference.build_requires, target.build_requires),
+    )
+
+
+def _only(reference: tuple[str, ...], target: tuple[str, ...]) -> tuple[str, ...]:
+    # Both sides translated: a spec may name the marker of another architecture in so many words.
+    return tuple(sorted({translated(text) for text in reference}.difference(map(translated, target))))
+
+
+def evaluate_spec(
+    spec: Path,
+    platform: Platform,
+    arch: str,
+    *,
+    sources: Path | None = None,
+    conditions: Mapping[str, bool] | None = None,
+    defines: Mapping[str, str] | None = None,
+) -> SpecEvaluation:
+    """Evaluate a spec for an architecture.
+
+    ``sources`` is the folder of its sources, which few specs read (`%include`, `%{load:...}`); ``conditions`` are
+    build conditions by name, as `--with` and `--without` set them; ``defines`` are macros that win over the
+    platform's.
+
+    Raises ConfigError with all of rpm's words where the spec does not parse, SpecRefusedError where it would run
+    code, EnvironmentLacksError where rpmspec is missing or the kernel cannot confine it.
+    """
+    content = _content(spec)
+    _refuse_code(spec, content.decode("utf-8", "replace"))
+    with tempfile.TemporaryDirectory(prefix="ppcdeps-spec-") as name:
+        folder = Path(name)
+        # The very bytes that were looked through, whatever becomes of the file in between.
+        (folder / "read.spec").write_bytes(content)
+        (folder / "platform.macros").write_text(platform.macros, "utf-8")
+        evaluator = _Evaluator(
+            spec, folder, arch, {**platform.defines, **(defines or {})}, conditions or {}, sources or folder
+        )
+        built = evaluator.run("-q", "--builtrpms", "--qf", _BUILT)
+        source = evaluator.run("-q", "--srpm", "--qf", _SOURCE)
+        parsed = evaluator.run("-P")
+    return _evaluation(arch, platform.name, built.output, source.output, parsed)
+
+
+def _content(spec: Path) -> bytes:
+    try:
+        with spec.open("rb") as stream:
+            content = stream.read(SPEC_LIMIT + 1)
+    except OSError as error:
+        raise ConfigError(f"cannot read the spec {spec}: {error.strerror}") from error
+    if len(content) > SPEC_LIMIT:
+        raise ConfigError(f"the spec {spec} has more than {SPEC_LIMIT >> 20} MB: it is no spec")
+    if b"\0" in content:
+        raise ConfigError(f"the spec {spec} is not text: it has a NUL byte in line {_line_of_nul(content)}")
+    return content
+
+
+def _line_of_nul(content: bytes) -> int:
+    return content.count(b"\n", 0, content.index(b"\0")) + 1
+
+
+def _refuse_code(spec: Path, text: str) -> None:
+    found = code_in(text)
+    if found:
+        raise _refused(spec, tuple(map(str, found)))
+
+
+def _refused(spec: Path, faults: tuple[str, ...]) -> SpecRefusedError:
+    return SpecRefusedError(
+        f"{spec.name} is not evaluated on this machine, as it would run code",
+        hint="it can be evaluated in a buildroot; a recipe may replace these lines",
+        faults=faults,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Evaluator:
+    """Runs rpmspec on one spec, for one architecture, with nothing but the given macros."""
+
+    spec: Path
+    folder: Path
+    arch: str
+    defines: Mapping[str, str]
+    conditions: Mapping[str, bool]
+    sources: Path
+
+    def run(self, *query: str) -> Confined:
+        """What rpmspec says. Raises as `evaluate_spec` does."""
+        try:
+            done = run_confined(["rpmspec", *self._options(), *query, "read.spec"], folder=self.folder)
+        except FileNotFoundError as error:
+            raise EnvironmentLacksError(
+                "rpmspec is not installed, and specs are evaluated with it",
+                hint="install the package rpm (Debian) or rpm-build (EL, Fedora)",
+            ) from error
+        except UnconfinableError as error:
+            raise EnvironmentLacksError(
+                f"specs are evaluated only where the kernel can confine rpmspec, and here it cannot: {error}",
+                hint="run ppcdeps on Linux with seccomp, or evaluate in a buildroot",
+            ) from error
+        if done.caught:
+            raise _refused(self.spec, (_CODE_ATTEMPT,))
+        if done.overdue:
+            raise ConfigError(f"{self.spec.name} is not evaluated: rpmspec did not come to an end with it")
+        if done.code:
+            raise self._unparsable(done.errors)
+        return done
+
+    def _options(self) -> list[str]:
+        files = (_LIBRARY / "macros", _LIBRARY / "platform" / f"{self.arch}-linux" / "macros")
+        for file in files:
+            if not file.is_file():
+                raise EnvironmentLacksError(
+                    f"rpm's own file {file} is missing, and specs are evaluated with it",
+                    hint="install the package rpm-common (Debian) or rpm-build (EL, Fedora)",
+                )
+        # --load would be simpler, but --target makes rpm forget what it loaded.
+        places = (*files, self.folder / "platform.macros")
+        options = [
+            "--rcfile",
+            str(_LIBRARY / "rpmrc"),
+            "--macros",
+            ":".join(map(str, places)),
+            "--target",
+            self.arch,
+            "-D",
+            f"_sourcedir {self.sources.resolve()}",
+        ]
+        for name, wanted in sorted(self.conditions.items()):
+            word = "with" if wanted else "without"
+            options += ["-D", f"_{word}_{name} --{word}-{name}"]
+        for name, body in sorted(self.defines.items()):
+            options += ["-D", f"{name} {body}"]
+        return options
+
+    def _unparsable(self, errors: str) -> ConfigError:
+        faults = tuple(
+            dict.fromkeys(
+                line.removeprefix("error: ").replace(f"{self.folder}/", "").replace("read.spec", self.spec.name)
+                for line in errors.splitlines()
+                if line.strip() and not line.startswith(("warning:", "error: query of specfile"))
+            )
+        )
+        return ConfigError(
+            f"{self.spec.name} does not parse for {self.arch}",
+            hint="a macro that its distribution defines may be unknown here: see the platform's macro file",
+            faults=faults,
+        )
+
+
+def _evaluation(arch: str, platform: str, built: str, source: str, parsed: Confined) -> SpecEvaluation:
+    (header, tags), *_ = _packages(source)
+    outline = _Outline.of(parsed.output, header.name)
+    evaluation = SpecEvaluation(
+        arch=arch,
+        platform=platform,
+        source=header,
+        packages=tuple(
+            BuiltPackage(nevra, *(_told(one, tag) for tag in ("provides", "requires", "conflicts", "obsoletes")))
+            for nevra, one in _packages(built)
+        ),
+        declared=outline.declared,
+        build_requires=_told(tags, "requires"),
+        build_conflicts=_told(tags, "conflicts"),
+        exclusive_arch=tuple(tags.get("exclusive", ())),
+        exclude_arch=tuple(tags.get("excluded", ())),
+        files=outline.files,
+        generators=outline.generators,
+        warnings=tuple(line.removeprefix("warning: ") for line in parsed.errors.splitlines() if line.strip()),
+    )
+    if not evaluation.excluded:
+        return evaluation
+    # rpm lists packages of an excluded architecture as well, without one to build them for.
+    from dataclasses import replace
+
+    return replace(evaluation, packages=())
+
+
+def _packages(output: str) -> list[tuple[Nevra, dict[str, list[str]]]]:
+    found: list[tuple[Nevra, dict[str, list[str]]]] = []
+    for line in output.splitlines():
+        key, *values = line.split("\t")
+        match values:
+            case [name, epoch, version, release, arch] if key == "package":
+                found.append((Nevra(name, int(epoch), version, release, arch), {}))
+            case [value] if found and value and value != "(none)":
+                found[-1][1].setdefault(key, []).append(value)
+            case _:
+                continue
+    return found
+
+
+def _told(tags: Mapping[str, list[str]], tag: str) -> tuple[str, ...]:
+    """The capabilities of a tag, once each and sorted, without those that rpm itself answers."""
+    return tuple(sorted({text for text in tags.get(tag, ()) if not text.startswith("rpmlib(")}))
+
+
+@dataclass(frozen=True, slots=True)
+class _Outline:
+    """What the expanded text of a spec says and no query tells: names, locations, and the dynamic section."""
+
+    declared: tuple[str, ...]
+    files: tuple[SpecFile, ...]
+    generators: tuple[str, ...]
+
+    @classmethod
+    def of(cls, text: str, name: str) -> "_Outline":
+        declared, files, generators = [name], [], []
+        section = ""
+        counts = {"source": 0, "patch": 0}
+        for raw in text.splitlines():
+            line = raw.strip()
+            if line.startswith("%") and (starts := _SECTION.fullmatch(line)):
+                section = starts[1]
+                if section == "package":
+                    declared.append(_subpackage(starts["rest"], name))
+                continue
+            if not line or line.startswith("#"):
+                continue
+            if section == "generate_buildrequires":
+                generators.append(line)
+            elif section in ("sourcelist", "patchlist"):
+                kind = section.removesuffix("list")
+                files.append(SpecFile(f"{kind.capitalize()}{counts[kind]}", line))
+                counts[kind] += 1
+            elif section in ("", "package") and (tag := _TAG.fullmatch(line)):
+                kind = tag["tag"].lower()
+                number = int(tag["number"]) if tag["number"] else counts[kind]
+                counts[kind] = number + 1
+                files.append(SpecFile(f"{kind.capitalize()}{number}", tag["value"]))
+        return cls(tuple(dict.fromkeys(declared)), tuple(files), tuple(generators))
+
+
+def _subpackage(words: str, name: str) -> str:
+    parts = words.split()
+    if "-n" in parts[:-1]:
+        return parts[parts.index("-n") + 1]
+    return f"{name}-{parts[-1]}" if parts else name

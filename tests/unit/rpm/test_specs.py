@@ -1,0 +1,200 @@
+"""Specs evaluated for a target: what is refused, what is said of faults, and that no macro gets out."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ppcdeps.metadata.targets import load_target
+from ppcdeps.model.errors import ConfigError
+from ppcdeps.rpm.platforms import Platform, platform_of
+from ppcdeps.rpm.specs import SpecEvaluation, SpecRefusedError, evaluate_spec
+
+pytestmark = pytest.mark.skipif(shutil.which("rpmspec") is None, reason="not installed: rpmspec")
+
+HEAD = "Name: one\nVersion: 1\nRelease: 1%{?dist}\nSummary: One\nLicense: MIT\n"
+TAIL = "%description\nOne.\n%files\n"
+
+
+@pytest.fixture(scope="module")
+def platform() -> Platform:
+    return platform_of(load_target("centos-stream-9"))
+
+
+def evaluate(folder: Path, platform: Platform, text: str, arch: str = "ppc64le") -> SpecEvaluation:
+    spec = folder / "one.spec"
+    spec.write_text(text)
+    return evaluate_spec(spec, platform, arch)
+
+
+CODE = {
+    "shell": "%global x %(touch {mark})\n",
+    "shell defined, used later": "%define x %(touch {mark})\nProvides: a%x\n",
+    "shell in a comment": "# %(touch {mark})\n",
+    "shell behind a condition": "%{!?no:%(touch {mark})}\n",
+    "shell in a parametric macro": "%define x() %{expand:%%(touch {mark})}\n%x\n",
+    "shell escaped for expand": "%{expand:%%(touch {mark})}\n",
+    "shell escaped twice": "%{expand:%{expand:%%%%(touch {mark})}}\n",
+    "shell over two lines": "%global x %{expand: \\\n%%(touch {mark})}\n",
+    "shell in an expression": '%if "%(touch {mark})" == ""\n%endif\n',
+    "shell in a section": "%build\necho %(touch {mark})\n",
+    "os.execute": "%{lua:os.execute('touch {mark}')}\n",
+    "os by another name": "%{lua: local o = os; o.execute('touch {mark}')}\n",
+    "os by its table": "%{lua: _G['o'..'s'].execute('touch {mark}')}\n",
+    "io.popen": "%{lua:io.popen('touch {mark}'):read('a')}\n",
+    "io.open": "%{lua:io.open('{mark}', 'w'):write('x')}\n",
+    "posix": "%{lua:posix.mkdir('{mark}')}\n",
+    "rpm.execute": "%{lua:rpm.execute('touch', '{mark}')}\n",
+    "rpm by index": "%{lua:rpm['execute']('touch', '{mark}')}\n",
+    "rpm by another name": "%{lua:local r = rpm; r.execute('touch', '{mark}')}\n",
+    "Lua in a macro's body": "%define y() %{lua: if true then os.remove('{mark}') end}\n",
+    "Lua behind a brace in a string": "%{lua: local a = '\\}'; os.execute('touch {mark}')}\n",
+    "Lua loaded": "%{lua: load('o'..'s.execute()')()}\n",
+    "a macro whose name is made": "%global l lua\n%{expand:%%{%{l}:os.execute('touch {mark}')}}\n",
+    "a file of the machine included": "%include /etc/hostname\n",
+    "a macro file of the machine": "%{load:/etc/rpm/macros}\n",
+    "a climbing include": "%include %{_sourcedir}/../../etc/passwd\n",
+}
+
+
+@pytest.mark.parametrize("code", CODE.values(), ids=CODE)
+def test_a_spec_that_runs_code_is_refused_with_the_line(code: str, tmp_path: Path, platform: Platform) -> None:
+    mark = tmp_path / "ran"
+    line = code.replace("{mark}", str(mark))
+    with pytest.raises(SpecRefusedError) as told:
+        evaluate(tmp_path, platform, HEAD + line + TAIL)
+    assert told.value.faults
+    first = HEAD.count("\n") + 1
+    assert any(fault.startswith((f"line {first}:", f"line {first + 1}:")) for fault in told.value.faults)
+    assert not mark.exists()
+
+
+HIDDEN = {
+    "a percent sign of its own": "%global p %\n%{expand:%{p}(touch {mark})}\n",
+    "a percent sign from an expression": '%global p %["%"]\n%{expand:%{p}(touch {mark})}\n',
+    "a percent sign cut from a word": "%{expand:%{lua:print(string.char(37) .. '(touch {mark})')}}\n",
+    "rpm.expand": "%{lua:rpm.expand(string.char(37) .. '(touch {mark})')}\n",
+    "rpm.define": "%{lua:rpm.define('x ' .. string.char(37) .. '(touch {mark})')}\nProvides: a%x\n",
+    "a percent sign beside a parenthesis": "%{lua:rpm.expand('%' .. '(touch {mark})')}\n",
+    "a bracket by macro": "%global b (touch {mark})\n%{expand:%%%b}\n",
+}
+
+
+@pytest.mark.parametrize("code", HIDDEN.values(), ids=HIDDEN)
+def test_what_the_scan_cannot_see_is_stopped_when_it_starts(code: str, tmp_path: Path, platform: Platform) -> None:
+    mark = tmp_path / "ran"
+    text = HEAD + code.replace("{mark}", str(mark)) + TAIL
+    with pytest.raises(SpecRefusedError, match="it starts a program while it is read"):
+        evaluate(tmp_path, platform, text)
+    assert not mark.exists()
+
+
+HARMLESS = {
+    "percent sign in a changelog": TAIL + "%changelog\n* Mon Jan 01 2024 A <a@b.c> - 1-1\n- Use %%(x)\n",
+    "Lua on strings": "%{lua: print('Provides: v = ' .. ('1.2'):gsub('%.', '_'))}\n" + TAIL,
+    "words about Lua": "%description\nThe os and io libraries of Lua, with posix.\n%files\n",
+    "a commented macro": "%dnl %(touch x)\n%description\nOne.\n%files\n",
+    "a scriptlet in Lua": "%description\nOne.\n%files\n%post -p <lua>\nposix.mkdir('/x')\n",
+}
+
+
+@pytest.mark.parametrize("text", HARMLESS.values(), ids=HARMLESS)
+def test_what_runs_nothing_is_evaluated(text: str, tmp_path: Path, platform: Platform) -> None:
+    assert evaluate(tmp_path, platform, HEAD + text).packages
+
+
+def test_the_macros_are_those_of_the_target_and_not_of_this_machine(
+    tmp_path: Path, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".rpmmacros").write_text("%dist .mine\n%rhel 1\n")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("SECRET", "told")
+    text = HEAD + (
+        "Provides: rhel = %{?rhel}\nProvides: secret-%{getenv:SECRET}x\nProvides: vendor-%{_vendor}\n"
+        "Provides: python = %{python3_version}\nProvides: lib = 1%{_libdir}\n"
+    )
+    evaluation = evaluate(tmp_path, platform, text.replace("1%{_libdir}", "1") + TAIL)
+    assert evaluation.source.release == "1.el9"
+    assert {"rhel = 9", "secret-x", "vendor-redhat", "python = 3.9"} <= set(evaluation.packages[0].provides)
+
+
+def test_defines_win_over_the_platform(tmp_path: Path, platform: Platform) -> None:
+    spec = tmp_path / "one.spec"
+    spec.write_text(HEAD + TAIL)
+    assert evaluate_spec(spec, platform, "ppc64le", defines={"dist": ".el9.ours"}).source.release == "1.el9.ours"
+
+
+@pytest.mark.parametrize(
+    ("tag", "excluded"),
+    [
+        ("ExclusiveArch: x86_64 %{power64}", ""),
+        ("ExclusiveArch: %{kernel_arches}", ""),
+        ("ExclusiveArch: x86_64 aarch64", "ExclusiveArch: x86_64 aarch64"),
+        ("ExcludeArch: %{power64}", "ExcludeArch: ppc64 ppc64p7 ppc64le"),
+        ("ExcludeArch: s390x", ""),
+        ("BuildArch: noarch\nExclusiveArch: x86_64 noarch", "ExclusiveArch: x86_64 noarch"),
+    ],
+)
+def test_the_verdict_on_the_architecture(tag: str, excluded: str, tmp_path: Path, platform: Platform) -> None:
+    evaluation = evaluate(tmp_path, platform, f"{HEAD}{tag}\n{TAIL}")
+    assert evaluation.excluded == excluded
+    assert bool(evaluation.packages) == (not excluded)
+
+
+def test_sources_and_patches_are_listed_with_their_locations(tmp_path: Path, platform: Platform) -> None:
+    text = HEAD + (
+        "Source: https://example.org/%{name}-%{version}.tar.gz\nSource7: seven.conf\nSource: eight\n"
+        "Patch: https://example.org/get?id=1#/fix.patch\n%sourcelist\nlisted.txt\n%patchlist\nmore.patch\n"
+    )
+    files = evaluate(tmp_path, platform, text + TAIL).files
+    assert [(file.tag, file.name, file.is_patch) for file in files] == [
+        ("Source0", "one-1.tar.gz", False),
+        ("Source7", "seven.conf", False),
+        ("Source8", "eight", False),
+        ("Patch0", "fix.patch", True),
+        ("Source9", "listed.txt", False),
+        ("Patch1", "more.patch", True),
+    ]
+
+
+def test_all_faults_that_rpm_tells_are_told(tmp_path: Path, platform: Platform) -> None:
+    with pytest.raises(ConfigError) as told:
+        evaluate(tmp_path, platform, HEAD + "BuildRequires: %{?nothing}!x\n%if 1\n" + TAIL)
+    assert "one.spec does not parse for ppc64le" in str(told.value)
+    assert any("Dependency tokens must begin" in fault or "Unclosed %if" in fault for fault in told.value.faults)
+
+
+def test_a_file_that_is_no_spec_is_told(tmp_path: Path, platform: Platform) -> None:
+    spec = tmp_path / "one.spec"
+    with pytest.raises(ConfigError, match="cannot read the spec"):
+        evaluate_spec(spec, platform, "ppc64le")
+    spec.write_bytes(b"Name: x\n\0")
+    with pytest.raises(ConfigError, match="NUL byte in line 2"):
+        evaluate_spec(spec, platform, "ppc64le")
+    spec.write_text("")
+    with pytest.raises(ConfigError, match="does not parse"):
+        evaluate_spec(spec, platform, "ppc64le")
+
+
+def test_a_spec_without_end_is_given_up(tmp_path: Path, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ppcdeps.rpm.confinement._SECONDS", 0.5)
+    with pytest.raises(ConfigError, match="did not come to an end"):
+        evaluate(tmp_path, platform, HEAD + "%{lua: while true do end}\n" + TAIL)
+
+
+@pytest.mark.parametrize("name", ["almalinux-9", "almalinux-10", "centos-stream-10", "rocky-9", "fedora"])
+def test_every_shipped_target_has_its_macros(name: str, tmp_path: Path) -> None:
+    target = load_target(name)
+    evaluation = evaluate(tmp_path, platform_of(target), HEAD + "ExclusiveArch: %{java_arches}\n" + TAIL)
+    assert evaluation.source.release in {"1.el9", "1.el10", f"1.fc{target.releasever}"}
+    assert not evaluation.warnings
+
+
+def test_a_target_without_a_known_platform_is_told() -> None:
+    from dataclasses import replace
+
+    target = replace(load_target("centos-stream-9"), platform_id="platform:el7")
+    with pytest.raises(ConfigError, match="no macros for the platform platform:el7"):
+        platform_of(target)
