@@ -1,0 +1,110 @@
+"""`ppcdeps sync` and `ppcdeps snapshot`, on the shared data and on a small repository."""
+
+import json
+from pathlib import Path
+
+from program import Mirror, Program
+from rpmmd import Package, write_repository
+
+from ppcdeps.model.nevra import Nevra
+
+SMALL = ("--repo", "baseos,reference-baseos")
+"""Two repositories of the shared data: snapshots of all take long to compress."""
+
+
+def states(text: str) -> dict[str, str]:
+    return {one["id"]: one["state"] for one in json.loads(text)["repositories"]}
+
+
+def test_sync_fetches_every_repository_and_then_finds_it_unchanged(el9: Program, el9_target_file: Path) -> None:
+    first = el9("sync", "--target", el9_target_file)
+    assert first.out.startswith("Live repositories of el9-shared-yoga\n")
+    assert "reference-rdo" in first.out
+    assert first.err == "", "what lies on this machine is not downloaded"
+    second = el9("sync", "--target", el9_target_file, "--json")
+    assert set(states(second.out).values()) == {"unchanged"}
+    assert second.err == ""
+    one = next(one for one in json.loads(second.out)["repositories"] if one["id"] == "baseos")
+    assert (one["side"], one["revision"], one["packages"]) == ("target", "2024-08", 959)
+
+
+def test_a_repository_that_changed_is_updated(ppcdeps: Program, tmp_path: Path) -> None:
+    folder = write_repository(tmp_path / "one", [Package(Nevra.parse("app-1-1.noarch"), "app-1-1.src.rpm")])
+    command = ("sync", "--json", "-q", "--repofrompath", f"one,{folder}")
+    assert states(ppcdeps(*command).out) == {"one": "new"}
+    newer = write_repository(tmp_path / "two", [Package(Nevra.parse("app-2-1.noarch"), "app-2-1.src.rpm")])
+    folder.rename(tmp_path / "old")
+    newer.rename(folder)
+    assert states(ppcdeps(*command).out) == {"one": "updated"}
+    assert states(ppcdeps(*command).out) == {"one": "unchanged"}
+
+
+def test_an_optional_repository_that_is_not_there_is_a_finding(ppcdeps: Program, mirror: Mirror) -> None:
+    target = ppcdeps.folder / "own.toml"
+    target.write_text(
+        'name = "own"\ntitle = "Own"\nreleasever = "9"\narch = "ppc64le"\nreference_arch = "x86_64"\n'
+        'cpu_baseline = "POWER9"\n[python]\nversion = "3.9.25"\nglibc = "2.34"\n'
+        f'[[repositories]]\nid = "base"\nside = "target"\nbaseurl = "{mirror.url}"\n'
+        f'[[repositories]]\nid = "extra"\nside = "target"\nbaseurl = "{mirror.url}none/"\noptional = true\n'
+    )
+    done = ppcdeps("sync", "-t", target)
+    assert "Optional, and not there:\n  extra: repository extra: repomd.xml could not be fetched: " in done.out
+    assert states(ppcdeps("sync", "-t", target, "--json").out) == {"base": "unchanged", "extra": "absent"}
+
+
+def test_after_a_sync_the_network_is_not_needed(ppcdeps: Program, mirror: Mirror) -> None:
+    named = ("--repofrompath", f"one,{mirror.url}")
+    ppcdeps("sync", *named)
+    mirror.answers[""] = lambda request: request.send_error(500)
+    done = ppcdeps("plan", "app", "--no-output", "--offline", *named)
+    assert "app" in done.out
+
+
+def test_a_target_answers_from_what_was_chosen_last(el9: Program, el9_target_file: Path) -> None:
+    of_target = ("-t", el9_target_file)
+    assert el9("snapshot", "info", *of_target).out.startswith("The live repositories answer for el9-shared-yoga.")
+    el9("snapshot", "save", "saved.tar", *of_target, *SMALL)
+    assert el9("snapshot", "use", "saved.tar", *of_target, "-q").err == ""
+    shown = json.loads(el9("snapshot", "info", *of_target, "--json").out)
+    assert shown["name"] == "el9-shared-yoga"
+    assert {one["id"]: one["packages"] for one in shown["repositories"]} == {"baseos": 959, "reference-baseos": 979}
+    done = el9("plan", "bash", "--no-output", *of_target)
+    assert "answered from the snapshot el9-shared-yoga, written " in done.err
+    el9("sync", *of_target)
+    assert json.loads(el9("snapshot", "info", *of_target, "--json").out)["name"] is None
+    assert "answered from the live repositories" in el9("plan", "bash", "--no-output", *of_target).err
+
+
+def test_a_snapshot_gives_the_plan_that_its_repositories_give(el9: Program, el9_target_file: Path) -> None:
+    asked = ("plan", "dmidecode", "--json", "--no-output", "-t", el9_target_file)
+    live = json.loads(el9(*asked, *SMALL, code=1).out)
+    el9("snapshot", "save", "saved", "-t", el9_target_file, *SMALL)
+    snapshot = json.loads(el9(*asked, "--snapshot", "saved", code=1).out)
+    assert [gap["name"] for gap in live["gaps"]] == ["dmidecode"]
+    assert snapshot["gaps"] == live["gaps"]
+    assert snapshot["closure"] == live["closure"]
+
+
+def test_two_saves_give_the_same_bytes(el9: Program, el9_target_file: Path) -> None:
+    for name in ("one.tar", "two.tar"):
+        el9("snapshot", "save", name, "-t", el9_target_file, "--repo", "crb,reference-crb")
+    assert (el9.folder / "one.tar").read_bytes() == (el9.folder / "two.tar").read_bytes()
+
+
+def test_the_embedded_snapshot_is_shown_without_network_or_options(ppcdeps: Program) -> None:
+    done = ppcdeps("snapshot", "info")
+    assert done.out.startswith("Snapshot centos-stream-9-yoga, ")
+    assert done.err == "a snapshot answers for centos-stream-9-yoga:\n"
+    assert json.loads(ppcdeps("snapshot", "info", "centos-stream-9-yoga", "--json").out)["absent"] == []
+
+
+def test_plans_are_compared(ppcdeps: Program, tmp_path: Path) -> None:
+    one = write_repository(tmp_path / "one", [Package(Nevra.parse("app-1.9-1.noarch"), "app-1.9-1.src.rpm")])
+    two = write_repository(tmp_path / "two", [Package(Nevra.parse("app-1.10-1.noarch"), "app-1.10-1.src.rpm")])
+    ppcdeps("plan", "app", "-o", "a.json", "--repofrompath", f"r,{one}")
+    ppcdeps("plan", "app", "-o", "b.json", "--repofrompath", f"r,{two}")
+    shown = ppcdeps("diff", "a.json", "b.json").out
+    assert "! upgraded: app-1.9-1.noarch (target, r) -> app-1.10-1.noarch (target, r)\n" in shown
+    assert ppcdeps("diff", "a.json", "a.json", "--exit-code").out == "The plans are the same.\n"
+    found = json.loads(ppcdeps("diff", "b.json", "a.json", "--json", "--exit-code", code=1).out)
+    assert [one["move"] for one in found["packages"]["moved"]] == ["downgraded"]
