@@ -174,12 +174,17 @@ esac
 
 if [ "$mode" = test ]; then
     case $family in
-    debian) tools=(rpm dnf dnf-plugins-core createrepo-c gpgv gnupg) ;;
+    debian)
+        tools=(rpm dnf dnf-plugins-core createrepo-c gpgv gnupg)
+        # What compiling one file of libvirt takes. Older releases use yajl, newer ones json-c.
+        tools+=(gcc libc6-dev meson ninja-build patch pkg-config libxml2-utils xsltproc)
+        tools+=(libglib2.0-dev libgnutls28-dev libtirpc-dev libxml2-dev libyajl-dev libjson-c-dev)
+        ;;
     redhat) tools=(rpm dnf dnf-plugins-core createrepo_c gnupg2) ;;
     *) tools=() ;;
     esac
     if [ ${#tools[@]} -eq 0 ]; then
-        say "this system is not known: tests that need rpm, dnf, createrepo_c or gpg are skipped where these are missing"
+        say "this system is not known: tests that need rpm, dnf, createrepo_c, gpg or a compiler are skipped where these are missing"
     elif ! want_packages "${tools[@]}"; then
         say "tests that need ${missing[*]} are skipped; to run them: $(install_command) ${missing[*]}"
     fi

@@ -1,0 +1,115 @@
+"""Upstream tarballs out of the distribution's source packages, by way of the machine's own apt."""
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+PATIENCE = 300
+"""Seconds after which apt is surely stuck."""
+
+
+class UnavailableError(Exception):
+    """This machine cannot give the source; the message says why."""
+
+
+@dataclass(frozen=True)
+class Tarball:
+    """An upstream tarball as the distribution's archive has it: apt has checked its digest up to the signed index."""
+
+    file: Path
+    version: str
+
+    def unpack(self, folder: Path) -> Path:
+        """The one folder that is in the tarball, unpacked below `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["tar", "--extract", "--file", self.file, "--directory", folder], check=True, timeout=PATIENCE)
+        (top,) = folder.iterdir()
+        return top
+
+
+def _release() -> dict[str, str]:
+    pairs = (line.partition("=") for line in Path("/etc/os-release").read_text().splitlines())
+    return {name: value.strip('"') for name, _, value in pairs}
+
+
+def _run(command: list[str], folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
+    if done.returncode != 0:
+        raise UnavailableError(f"{command[0]} failed: {(done.stderr or done.stdout).strip().splitlines()[-1:]}")
+    return done.stdout
+
+
+class SourceArchive:
+    """The source side of the distribution's archive, with an apt state of its own: the machine's stays as it is."""
+
+    def __init__(self, folder: Path) -> None:
+        if shutil.which("apt-get") is None:
+            raise UnavailableError("no apt-get: sources come from a Debian archive here")
+        self._release = _release()
+        self._folder = folder
+        self._sources = folder / "sources"
+        for needed in (self._sources, folder / "lists" / "partial", folder / "archives" / "partial"):
+            needed.mkdir(parents=True, exist_ok=True)
+        self._enabled: set[str] = set()
+
+    @property
+    def suite(self) -> str:
+        """What this machine's release is called."""
+        return self._release.get("VERSION_CODENAME", "")
+
+    def _apt(self, program: str) -> list[str]:
+        return [
+            program,
+            *("-o", "Dir::Etc::SourceList=/dev/null"),
+            *("-o", f"Dir::Etc::SourceParts={self._sources}"),
+            *("-o", f"Dir::State::Lists={self._folder / 'lists'}"),
+            *("-o", f"Dir::Cache={self._folder}"),
+            # The account that apt would change to cannot write in a folder of the tests.
+            *("-o", "APT::Sandbox::User=root"),
+        ]
+
+    def _locations(self) -> list[str]:
+        """Where the machine takes this release's packages from, with the components."""
+        wanted = "$(RELEASE)\t$(REPO_URI)\t$(COMPONENT)"
+        listed = _run(["apt-get", "indextargets", "--format", wanted, "Created-By: Packages"], self._folder)
+        rows = {tuple(line.split("\t")) for line in listed.splitlines()}
+        return [f"{uri} {{suite}} {component}" for release, uri, component in sorted(rows) if release == self.suite]
+
+    def _enable(self, suite: str) -> None:
+        if suite in self._enabled:
+            return
+        locations = self._locations()
+        if not locations:
+            raise UnavailableError(f"apt has no repository of {self.suite or 'this release'} to take sources from")
+        keyring = Path(f"/usr/share/keyrings/{self._release['ID']}-archive-keyring.gpg")
+        options = f"[signed-by={keyring}] " if keyring.is_file() else ""
+        lines = [f"deb-src {options}{location.format(suite=suite)}\n" for location in locations]
+        (self._sources / f"{suite}.list").write_text("".join(lines))
+        try:
+            _run([*self._apt("apt-get"), "update", "-q", "--error-on=any"], self._folder)
+        except UnavailableError:
+            (self._sources / f"{suite}.list").unlink()
+            raise
+        self._enabled.add(suite)
+
+    def fetch(self, package: str, suite: str | None = None) -> Tarball:
+        """The upstream tarball of a source package of this machine's release, or of another suite of its archive."""
+        suite = suite or self.suite
+        self._enable(suite)
+        folder = self._folder / "tarballs" / suite / package
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [*self._apt("apt-get"), "source", "-q", "--download-only", "--tar-only", "-t", suite, package]
+        _run(command, folder)
+        (file,) = folder.glob(f"{package}_*.orig.tar.*[!c]")
+        return Tarball(file, file.name.removeprefix(f"{package}_").partition(".orig.tar")[0])
+
+    def unpack_packaged(self, package: str, folder: Path) -> Path:
+        """The source package of this machine's release, unpacked and with the distribution's patches."""
+        if shutil.which("dpkg-source") is None:
+            raise UnavailableError("no dpkg-source (package dpkg-dev)")
+        self._enable(self.suite)
+        folder.mkdir(parents=True, exist_ok=True)
+        _run([*self._apt("apt-get"), "source", "-q", "-t", self.suite, package], folder)
+        (top,) = (entry for entry in folder.iterdir() if entry.is_dir())
+        return top
