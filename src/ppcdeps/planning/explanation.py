@@ -217,10 +217,11 @@ class _Explainer:
                     continue
 
     def _only_from(self, requirement: str, source: str) -> bool:
+        """Whether something of the requirement comes from this source's stand-ins only, or from nowhere."""
         universe = self.solution.universe
         for capability in capabilities_in(parse_requirement(requirement)):
             providers = universe.providers_of(str(capability))
-            if providers and all(universe.is_standin(i) and universe.source_of(i) == source for i in providers):
+            if all(universe.is_standin(i) and universe.source_of(i) == source for i in providers):
                 return True
         return False
 

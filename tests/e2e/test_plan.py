@@ -1,0 +1,92 @@
+"""`ppcdeps plan` and `ppcdeps why` as a user runs them."""
+
+import json
+import os
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import pytest
+from program import Mirror, Program
+
+VGA = "/usr/lib64/qemu-kvm/hw-display-virtio-vga.so"
+SCHEMA = json.loads((files("ppcdeps") / "data/schemas/plan.schema.json").read_text())
+
+
+def test_the_embedded_snapshot_answers_without_a_network(ppcdeps: Program) -> None:
+    run = ppcdeps("plan", "nova-compute", "--python", "rpm", code=1)
+    assert "Missing at run time: 11" in run.out
+    assert "Reused as they are: 96 noarch packages" in run.out
+    assert "embedded snapshot centos-stream-9-yoga" in run.err
+    plan = json.loads((ppcdeps.folder / "plan-nova-compute.json").read_text())
+    jsonschema.validate(plan, SCHEMA)
+    assert plan["summary"]["packages"] == len(plan["closure"])
+
+
+def test_without_an_index_python_stays_rpm_and_the_plan_is_made_all_the_same(ppcdeps: Program) -> None:
+    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_EXTRA_INDEX_URL": "", "PIP_RETRIES": "0"}
+    run = ppcdeps("plan", "nova-compute", code=1, PIP_CONFIG_FILE=os.devnull, **nowhere)
+    assert "warning: Python packages stay RPMs in this plan: " in run.err
+    assert "Missing at run time: 11" in run.out
+
+
+def test_snapshot_and_original_repositories_give_the_same_plan(el9: Program, el9_target_file: Path) -> None:
+    from_snapshot = json.loads(el9("plan", "nova-compute", "--python", "rpm", "--json", code=1).out)
+    arguments = ("plan", "nova-compute", "--python", "rpm", "--json", "--target", el9_target_file)
+    original = json.loads(el9(*arguments, code=1).out)
+    for part in ("closure", "gaps", "reliefs", "summary"):
+        assert from_snapshot[part] == original[part]
+
+
+def test_the_same_question_gives_the_same_bytes_remembered_or_solved_anew(el9: Program, el9_target_file: Path) -> None:
+    arguments = ("plan", "nova-compute", "--python", "rpm", "--target", el9_target_file, "--json")
+    first = el9(*arguments, code=1).out
+    assert el9(*arguments, code=1).out == first
+    assert el9(*arguments, "--refresh", code=1).out == first
+    assert (el9.folder / "plan-nova-compute.json").read_text() == first
+
+
+def test_nothing_missing_is_exit_code_0(ppcdeps: Program) -> None:
+    run = ppcdeps("plan", "bash", "--no-output", code=0)
+    assert "RPM packages satisfy the workload together" in run.out
+    assert not list(ppcdeps.folder.glob("plan-*.json"))
+
+
+def test_why_tells_the_chain_the_gap_and_what_was_tried(ppcdeps: Program) -> None:
+    told = ppcdeps("why", VGA, "--python", "rpm").out
+    assert "Gap: qemu-kvm, not-built" in told
+    assert f"needs ({VGA} if (filesystem(x86-64) or filesystem(ppc-64)))" in told
+    assert f"{VGA}: no package of appstream, baseos, crb provides it" in told
+    document = json.loads(ppcdeps("why", VGA, "--python", "rpm", "--json").out)
+    assert document["gap"]["name"] == "qemu-kvm"
+    assert document["chain"][0]["by"] == "nova-compute"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("nova-compte",), 'did you mean "nova-compute"?'),
+        (("qemu-kvm-cor",), 'did you mean "qemu-kvm-core"?'),
+        (("/no/such/path",), "no repository of centos-stream-9 knows /no/such/path"),
+        (("(bash or",), "boolean dependency"),
+    ],
+)
+def test_a_root_that_nobody_knows_is_a_usage_error(ppcdeps: Program, words: tuple[str, ...], told: str) -> None:
+    assert told in ppcdeps("plan", *words, code=2).fault
+    assert not list(ppcdeps.folder.glob("*.json"))
+
+
+def test_a_name_that_is_not_in_the_plan_is_a_usage_error(ppcdeps: Program) -> None:
+    assert "exists, but nova-compute on centos-stream-9 does not need it" in ppcdeps(
+        "why", "zsh", "--python", "rpm", code=2
+    ).fault
+
+
+def test_a_plan_that_cannot_be_written_is_told(ppcdeps: Program) -> None:
+    fault = ppcdeps("plan", "bash", "--output", "no/such/folder/plan.json", code=3).fault
+    assert "cannot write no/such/folder/plan.json: No such file or directory; name another place" in fault
+
+
+def test_ad_hoc_repositories_are_enough(ppcdeps: Program, mirror: Mirror) -> None:
+    arguments = ("--repofrompath", f"mine,{mirror.url}", "--releasever", "9", "--no-output")
+    assert "1 RPM packages satisfy" in ppcdeps("plan", "app", *arguments).out
