@@ -38,7 +38,7 @@ def test_snapshot_and_original_repositories_give_the_same_plan(el9: Program, el9
         assert from_snapshot[part] == original[part]
 
 
-def test_the_same_question_gives_the_same_bytes_remembered_or_solved_anew(el9: Program, el9_target_file: Path) -> None:
+def test_the_same_question_gives_the_same_bytes_again(el9: Program, el9_target_file: Path) -> None:
     arguments = ("plan", "nova-compute", "--python", "rpm", "--target", el9_target_file, "--json")
     first = el9(*arguments, code=1).out
     assert el9(*arguments, code=1).out == first
