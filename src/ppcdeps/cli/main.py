@@ -98,7 +98,11 @@ def cli(debug: bool) -> None:
 
 def run() -> None:
     """Run the command line of this process, and end the process with its exit code."""
-    code = main(sys.argv[1:])
+    try:
+        code = main(sys.argv[1:])
+    except KeyboardInterrupt:
+        # A second Ctrl-C, while the first was being told.
+        code = INTERRUPTED
     # What the interpreter would flush on its way out is flushed by now, or cannot be.
     sys.exit(code)
 
