@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from srpms import MISSING, SPECS, build_rpms, build_srpm, tarball
+from trapsrpms import MISSING, SPECS, build_rpms, build_srpm, tarball
 
 from ppcdeps.metadata.cache import Cache
 from ppcdeps.metadata.sync import ensure, fetch_repositories

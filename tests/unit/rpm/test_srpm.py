@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 
 import pytest
-from srpms import MISSING, SPECS, build_rpms, build_srpm
+from trapsrpms import MISSING, SPECS, build_rpms, build_srpm
 
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.rpm.srpm import BrokenArchiveError, unpack_cpio, unpack_srpm
