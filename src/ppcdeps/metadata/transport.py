@@ -135,11 +135,19 @@ class Transport:
             return Answer(b"".join(parts), body.validators)
 
     def save(
-        self, url: str, stream: BinaryIO, *, checksum: str, size: int | None, limit: int, task: str
+        self,
+        url: str,
+        stream: BinaryIO,
+        *,
+        checksum: str,
+        size: int | None,
+        limit: int,
+        task: str,
+        authority: str = "repomd.xml",
     ) -> int:
         """Write a file to ``stream`` and verify it on the way. Returns its size in bytes.
 
-        Stops as soon as there is more than ``size`` (or ``limit``, where the size is unknown). Raises
+        ``authority`` is who says what the checksum is, for the message where it differs. Stops as soon as there is more than ``size`` (or ``limit``, where the size is unknown). Raises
         TransportFault where it is not the announced file.
         """
         algorithm, _, wanted = checksum.partition(":")
@@ -172,7 +180,7 @@ class Transport:
         if size is not None and total < size:
             raise TransportFault(url, f"ends after {total} of {size} bytes", transient=not is_file_url(url))
         if digest.hexdigest() != wanted:
-            raise TransportFault(url, f"has another {algorithm} checksum than repomd.xml says")
+            raise TransportFault(url, f"has another {algorithm} checksum than {authority} says")
         return total
 
     @contextmanager

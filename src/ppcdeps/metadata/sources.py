@@ -1,0 +1,344 @@
+"""What builds start from: source RPMs of source repositories and files by URL, verified and kept by their digest.
+
+`sources.json` beside the files says where each came from and what it was verified by.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from html import unescape
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ppcdeps.metadata import transport as net
+from ppcdeps.metadata.cache import Cache
+from ppcdeps.metadata.compression import DamagedError, open_stream
+from ppcdeps.metadata.repository import RepoMetadata
+from ppcdeps.model.errors import ConfigError, RepositoryError
+from ppcdeps.model.nevra import Nevra
+from ppcdeps.model.reporter import Reporter
+from ppcdeps.model.repository import RepoConfig, Side
+
+RECORD = "sources.json"
+SCHEMA = 1
+LARGEST = 16 << 30
+"""Bytes that a source may have where nobody announced its size."""
+
+_TRUSTED = frozenset({"sha224", "sha256", "sha384", "sha512"})
+_PACKAGE = re.compile(rb"<package\b[^>]*>.*?</package\s*>", re.DOTALL)
+_NAME = re.compile(r"<name>([^<]*)</name>")
+_ARCH = re.compile(r"<arch>(src|nosrc)</arch>")
+_VERSION = re.compile(r"<version\b([^>]*)>")
+_CHECKSUM = re.compile(r'<checksum\b[^>]*\btype="([^"]*)"[^>]*>\s*([0-9A-Fa-f]+)\s*</checksum>')
+_SIZE = re.compile(r'<size\b[^>]*\bpackage="(\d+)"')
+_LOCATION = re.compile(r"<location\b([^>]*)>")
+_ATTRIBUTE = re.compile(r'([\w:]+)="([^"]*)"')
+_PLAIN = re.compile(r"[^/\\\x00-\x1f]+")
+_BLOCK = 1 << 20
+
+
+class SourceKind(StrEnum):
+    """Where a source comes from."""
+
+    SRPM = "srpm"
+    FILE = "file"
+    SDIST = "sdist"
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePackage:
+    """A source RPM as its repository's metadata has it.
+
+    ``location`` is relative to the repository (or to ``base``, where it has one of its own) and empty where the
+    metadata does not say; ``checksum`` is ``algorithm:hex``.
+    """
+
+    nevra: Nevra
+    location: str
+    checksum: str
+    size: int | None
+    repository: RepoMetadata
+    base: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedSource:
+    """A verified file in the cache. ``url`` has no credentials; ``origin`` is the repository, recipe or index."""
+
+    kind: SourceKind
+    name: str
+    version: str
+    file: str
+    path: Path
+    url: str
+    checksum: str
+    sha256: str
+    size: int
+    origin: str
+
+
+def source_packages(repositories: Iterable[RepoMetadata], wanted: Callable[[str], bool]) -> tuple[SourcePackage, ...]:
+    """The source packages whose names are wanted, as these repositories have them, by name and identity.
+
+    Raises RepositoryError where metadata is damaged.
+    """
+    found = [
+        package
+        for repository in repositories
+        if repository.config.side is Side.SOURCE and not repository.problem
+        for package in _packages(repository, wanted)
+    ]
+    return tuple(sorted(found, key=lambda one: (one.nevra.name, str(one.nevra), one.repository.config.id)))
+
+
+def fetch_srpm(package: SourcePackage, cache: Cache, reporter: Reporter, *, offline: bool = False) -> FetchedSource:
+    """The source RPM, from the cache or from its repository.
+
+    Raises RepositoryError where it cannot be had, or its metadata does not say where it is.
+    """
+    config = package.repository.config
+    where = f"repository {config.id}: {package.nevra}"
+    if not package.location:
+        raise RepositoryError(
+            f"{where}: this metadata does not say where its packages are, as that of a snapshot does not",
+            hint="use the live repository: run `ppcdeps sync`, and leave --snapshot out",
+        )
+    location = _safe_location(package.location, where)
+    algorithm, _, digits = package.checksum.partition(":")
+    if algorithm not in _TRUSTED:
+        raise RepositoryError(f"{where}: its metadata has the {algorithm} checksum only, which proves nothing")
+    if len(digits) != 2 * hashlib.new(algorithm).digest_size:
+        raise RepositoryError(f"{where}: its metadata has a {algorithm} checksum of {len(digits)} digits")
+    bases = [package.base] if package.base else _bases(package.repository)
+    urls = [net.join_url(base, location) for base in bases]
+    path = _fetch(
+        urls, package.checksum, package.size, config, cache, reporter, offline, where, f"the metadata of {config.id}"
+    )
+    name = location.rpartition("/")[2]
+    return fetched_source(
+        SourceKind.SRPM, package.nevra.name, package.nevra.evr, name, path, urls[0], package.checksum, config.id
+    )
+
+
+def fetch_file(
+    url: str,
+    sha256: str,
+    cache: Cache,
+    reporter: Reporter,
+    *,
+    file: str = "",
+    name: str = "",
+    version: str = "",
+    origin: str = "",
+    offline: bool = False,
+) -> FetchedSource:
+    """A file by URL and SHA-256 (64 hexadecimal digits), from the cache or from there.
+
+    ``file`` is its name, the last part of the URL where it is empty; ``origin`` says who names the digest.
+
+    Raises RepositoryError where it cannot be had or is another file, ConfigError where the digest is none.
+    """
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise ConfigError(f"{net.shown_url(url)}: the SHA-256 {sha256!r} is not 64 lower-case hexadecimal digits")
+    file = file or urlsplit(url).path.rpartition("/")[2]
+    if not _PLAIN.fullmatch(file) or file in (".", ".."):
+        raise ConfigError(f"{net.shown_url(url)}: {file!r} is no name for a file", hint="give it a name of its own")
+    config = RepoConfig(file, Side.SOURCE, baseurl=(url,), retries=3, origin=origin)
+    checksum = f"sha256:{sha256}"
+    path = _fetch([url], checksum, None, config, cache, reporter, offline, file, origin or "its digest")
+    return fetched_source(SourceKind.FILE, name or file, version, file, path, url, checksum, origin)
+
+
+def write_sources(folder: Path, sources: Sequence[FetchedSource]) -> Path:
+    """Put copies of the files into the folder, and record them in its sources.json. Returns the record's path.
+
+    What the record told of other files stays. Raises ConfigError where two sources have one file name, where a
+    record that is there is none, or where the folder cannot be written to.
+    """
+    by_file: dict[str, FetchedSource] = {}
+    for source in sources:
+        other = by_file.setdefault(source.file, source)
+        if other.sha256 != source.sha256:
+            raise ConfigError(f"{source.url} and {other.url} are both named {source.file}, and are not the same")
+    record = folder / RECORD
+    known = {entry["file"]: entry for entry in read_record(record)} if record.exists() else {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for source in by_file.values():
+            _copy(source, folder / source.file)
+        known |= {source.file: record_entry(source) for source in by_file.values()}
+        document = {"schema": SCHEMA, "sources": [known[name] for name in sorted(known)]}
+        temporary = record.with_name(f".{RECORD}.new")
+        temporary.write_text(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
+        temporary.replace(record)
+    except (PermissionError, NotADirectoryError, FileExistsError, IsADirectoryError) as error:
+        raise ConfigError(f"cannot write to {error.filename or folder}: {error.strerror}") from error
+    return record
+
+
+def read_record(path: Path) -> tuple[dict[str, Any], ...]:
+    """The entries of a sources.json. Raises ConfigError where it cannot be read or is none."""
+    try:
+        document = json.loads(path.read_text("utf-8"))
+        entries = tuple(document["sources"]) if document["schema"] == SCHEMA else None
+        if entries is None or not all(isinstance(entry["file"], str) for entry in entries):
+            raise ValueError
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} is no record of sources of schema {SCHEMA}", hint="move it away") from error
+    return entries
+
+
+def record_entry(source: FetchedSource) -> dict[str, Any]:
+    """What sources.json says of a source, in JSON's own kinds."""
+    return {key: value for key, value in asdict(source).items() if key != "path"}
+
+
+# Metadata ---------------------------------------------------------------------------------------------------
+
+
+def _packages(repository: RepoMetadata, wanted: Callable[[str], bool]) -> Iterator[SourcePackage]:
+    primary = repository.files.get("primary")
+    where = f"repository {repository.config.id}"
+    if primary is None:
+        raise RepositoryError(f"{where} lists no primary metadata")
+    try:
+        with open_stream(primary.path) as stream:
+            content = stream.read()
+    except (DamagedError, OSError) as error:
+        raise RepositoryError(
+            f"{where}: primary.xml is damaged: {error}", hint="refresh with `ppcdeps sync`"
+        ) from error
+    for element in _PACKAGE.finditer(content):
+        text = element[0].decode("utf-8", "replace")
+        name = _NAME.search(text)
+        if name and wanted(unescape(name[1].strip())) and (arch := _ARCH.search(text)):
+            yield _package(text, unescape(name[1].strip()), arch[1], repository)
+
+
+def _package(text: str, name: str, arch: str, repository: RepoMetadata) -> SourcePackage:
+    version, checksum = _VERSION.search(text), _CHECKSUM.search(text)
+    if version is None or checksum is None:
+        raise RepositoryError(
+            f"repository {repository.config.id}: primary.xml tells no version or checksum of {name}"
+        )
+    at = _attributes(version[1])
+    size, location = _SIZE.search(text), _LOCATION.search(text)
+    place = _attributes(location[1]) if location else {}
+    nevra = Nevra(name, int(at.get("epoch") or 0), at.get("ver", ""), at.get("rel", ""), arch)
+    return SourcePackage(
+        nevra,
+        place.get("href", ""),
+        f"{checksum[1].lower()}:{checksum[2].lower()}",
+        # Tools that make metadata without the packages at hand write 0.
+        int(size[1]) or None if size else None,
+        repository,
+        place.get("xml:base", ""),
+    )
+
+
+def _attributes(text: str) -> dict[str, str]:
+    return {key: unescape(value) for key, value in _ATTRIBUTE.findall(text)}
+
+
+def _safe_location(location: str, where: str) -> str:
+    parts = location.split("/")
+    if location.startswith("/") or ".." in parts or ":" in parts[0] or not _PLAIN.fullmatch(parts[-1]):
+        raise RepositoryError(f"{where}: its metadata places it at {location!r}, which is not inside the repository")
+    return location
+
+
+def _bases(repository: RepoMetadata) -> list[str]:
+    """The addresses to ask: the one that the metadata came from first, in its form with credentials if any."""
+    shown = repository.fetched_from
+    own = sorted(repository.config.baseurl, key=lambda base: net.shown_url(base) != shown)
+    return own if own and net.shown_url(own[0]) == shown else [*([shown] if shown else []), *own]
+
+
+# Files ------------------------------------------------------------------------------------------------------
+
+
+def _fetch(
+    urls: Sequence[str],
+    checksum: str,
+    size: int | None,
+    config: RepoConfig,
+    cache: Cache,
+    reporter: Reporter,
+    offline: bool,
+    where: str,
+    authority: str,
+) -> Path:
+    have = cache.find_object(checksum, size)
+    if have is not None:
+        return have
+    usable = [url for url in urls if net.is_file_url(url)] if offline else list(urls)
+    if not usable:
+        raise RepositoryError(
+            f"{where}: not in the cache, and no network may be used (offline)",
+            hint="run the same command once without --offline",
+        )
+    stopping = threading.Event()
+    transport = net.Transport(config, reporter, stopping)
+    try:
+        with cache.new_object() as draft:
+
+            def attempt(url: str) -> int:
+                draft.restart()
+                return transport.save(
+                    url,
+                    draft.stream,
+                    checksum=checksum,
+                    size=size,
+                    limit=LARGEST,
+                    task=f"{config.id}: {urlsplit(url).path.rpartition('/')[2]}",
+                    authority=authority,
+                )
+
+            try:
+                net.try_mirrors(usable, attempt, retries=config.retries, stopping=stopping)
+            except net.AllMirrorsFailed as failure:
+                hint = "check the network and the proxy" if failure.unreachable else "check its address"
+                raise RepositoryError(f"{where}: could not be fetched: {failure}", hint=hint) from failure
+            return draft.publish(checksum)
+    finally:
+        transport.close()
+
+
+def fetched_source(
+    kind: SourceKind, name: str, version: str, file: str, path: Path, url: str, checksum: str, origin: str
+) -> FetchedSource:
+    """What is said of a verified file in the cache. ``checksum`` (``algorithm:hex``) is what verified it."""
+    sha256 = checksum.removeprefix("sha256:") if checksum.startswith("sha256:") else _sha256(path)
+    return FetchedSource(
+        kind, name, version, file, path, net.shown_url(url), checksum, sha256, path.stat().st_size, origin
+    )
+
+
+def _copy(source: FetchedSource, target: Path) -> None:
+    if target.is_file() and target.stat().st_size == source.size and _sha256(target) == source.sha256:
+        return
+    temporary = target.with_name(f".{target.name}.new")
+    try:
+        # Copied, not linked: a file that the user changes must not change the cache.
+        shutil.copyfile(source.path, temporary)
+        temporary.replace(target)
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
