@@ -86,6 +86,7 @@ def _nobody_knows(unknown: tuple[str, ...], solution: "Solution") -> str:
 
 def _fingerprint() -> str:
     """The version of ppcdeps, and the state of its files where these are worked on."""
-    files = sorted(Path(ppcdeps.__file__).parent.rglob("*.[pt][yo]*"))
+    package = Path(ppcdeps.__file__).parent
+    files = sorted([*package.rglob("*.[pt][yo]*"), *package.parents[1].glob("recipes/*/*.toml")])
     states = [(path.name, status.st_size, status.st_mtime_ns) for path in files for status in [path.stat()]]
     return f"{ppcdeps.__version__} {states}"

@@ -73,6 +73,9 @@ class _Finder:
         )
 
     def _route_of(self, source: str) -> Route:
+        recipe = self.solution.adaptation.recipe_of(source)
+        if recipe is not None:
+            return Route(RouteKind.RECIPE, (recipe.folder.name,), reason=recipe.summary)
         package = self.solution.search.reliever.buildroots.source_package(source)
         if package is None:
             return Route(

@@ -8,6 +8,7 @@ from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.model.gap import Demand, Gap, GapKind, RouteKind
 from ppcdeps.model.plan import ChosenPackage, Plan, RepositoryState
 from ppcdeps.planning.gaps import gaps_of
+from ppcdeps.planning.order import BuildOrder, waves_of
 from ppcdeps.planning.solution import Solution
 from ppcdeps.rpm.demands import Demands
 from ppcdeps.rpm.universe import Universe
@@ -32,6 +33,7 @@ def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: Py
     ``python`` is what pip takes over; without it all Python packages stay RPMs.
     """
     gaps = gaps_of(solution, python.gaps, python.answered) if python else gaps_of(solution)
+    order = waves_of(solution, solution.adaptation.bootstraps())
     rebuilt = {gap.name for gap in gaps if gap.kind is GapKind.RPM and gap.route.kind is not RouteKind.REUSE}
     reliefs = solution.search.reliever.reliefs.values()
     return Plan(
@@ -48,8 +50,22 @@ def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: Py
                 key=lambda relief: (relief.source, relief.requirement),
             )
         ),
+        waves=_waves(order, gaps),
         python=python.document if python else {},
+        advice=tuple(
+            f"a person must decide what is built first: {cycle}" for cycle in order.cycles if not cycle.broken_by
+        ),
     )
+
+
+def _waves(order: BuildOrder, gaps: Iterable[Gap]) -> tuple[tuple[str, ...], ...]:
+    """The waves of what can be built, in the first of which is what is built from sdists: that needs no other."""
+    kinds = {gap.name: gap.route.kind for gap in gaps}
+    sdists = [name for name, kind in kinds.items() if kind is RouteKind.BUILD_SDIST]
+    first, *later = order.names or ((),)
+    waves = (tuple(sorted({*first, *sdists})), *later)
+    able = (tuple(name for name in wave if kinds.get(name) is not RouteKind.BLOCKED) for wave in waves)
+    return tuple(wave for wave in able if wave)
 
 
 def _states(universe: Universe, repositories: Iterable[RepoMetadata]) -> tuple[RepositoryState, ...]:

@@ -8,7 +8,9 @@ from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.model.capability import capabilities_in, parse_requirement
 from ppcdeps.model.target import Target
 from ppcdeps.model.workload import Workload
+from ppcdeps.planning.adaptation import Adaptation
 from ppcdeps.planning.facts import ArchRequirement, load_arch_requirements
+from ppcdeps.planning.recipes import RecipeBook, load_book
 from ppcdeps.rpm.closure import Answer, Search
 from ppcdeps.rpm.demands import Demands
 from ppcdeps.rpm.relief import Reliever
@@ -44,6 +46,7 @@ class Solution:
     search: Search
     run: Stage
     builds: Mapping[str, Stage | None]
+    adaptation: Adaptation
     _demands: dict[int, Demands] = field(default_factory=dict)
 
     def demands(self, stage: Stage) -> Demands:
@@ -60,12 +63,14 @@ def solve(
     repositories: Sequence[RepoMetadata],
     cache: Cache,
     fetch_filelists: FetchFilelists,
+    book: RecipeBook | None = None,
 ) -> Solution:
     """Solve the workload's run time, then the builds that this takes, until nothing new is missing.
 
-    Raises UsageError for a root that is not well-formed, RepositoryError where metadata is damaged.
+    ``book`` are the recipes to build by (default: those that ppcdeps brings). Raises UsageError for a root that is
+    not well-formed, RepositoryError where metadata is damaged, ConfigError for a wrong recipe.
     """
-    return solve_builds(solve_run(workload, target, repositories, cache, fetch_filelists))
+    return solve_builds(solve_run(workload, target, repositories, cache, fetch_filelists, book))
 
 
 def solve_run(
@@ -74,6 +79,7 @@ def solve_run(
     repositories: Sequence[RepoMetadata],
     cache: Cache,
     fetch_filelists: FetchFilelists,
+    book: RecipeBook | None = None,
 ) -> Solution:
     """Solve the workload's run time alone. Raises what `solve` raises."""
     universe = Universe(
@@ -86,14 +92,17 @@ def solve_run(
         platform_id=target.platform_id,
     )
     buildroots = Buildroots(universe, target.build_packages)
-    search = Search(universe, Reliever(universe, buildroots, _known_by(load_arch_requirements())))
+    adaptation = Adaptation(load_book() if book is None else book, target, universe, buildroots)
+    buildroots.changes = adaptation.needs
+    known = _known_by(load_arch_requirements(), adaptation)
+    search = Search(universe, Reliever(universe, buildroots, known))
     search.weak = target.install_weak_deps
     roots = [root for root in workload.roots if not root.startswith(PYPI)]
     paths = [root for root in roots if root.startswith("/")]
     if paths:
         universe.answer_paths(paths)
     run = _stage(search, universe.ask(workload.name, roots), workload.name, ())
-    return Solution(workload, target, universe, search, run, {})
+    return Solution(workload, target, universe, search, run, {}, adaptation)
 
 
 def solve_builds(solution: Solution, not_built: Collection[str] = ()) -> Solution:
@@ -106,6 +115,8 @@ def solve_builds(solution: Solution, not_built: Collection[str] = ()) -> Solutio
     builds: dict[str, Stage | None] = {}
     waiting = [source for source in solution.run.answer.sources if source not in not_built]
     needed = set(waiting)
+    for source in waiting:
+        solution.adaptation.promise(source)
     while waiting:
         source = waiting.pop(0)
         question = buildroots.question(source)
@@ -114,6 +125,8 @@ def solve_builds(solution: Solution, not_built: Collection[str] = ()) -> Solutio
             continue
         stage = _stage(search, question, question.title, needed)
         builds[source] = stage
+        for found in stage.answer.sources:
+            solution.adaptation.promise(found)
         waiting += stage.answer.sources
         needed.update(stage.answer.sources)
     return replace(solution, builds=builds)
@@ -139,9 +152,10 @@ def _stage(search: Search, question: Question, asker: str, free: Sequence[str] |
 
 
 class _known_by:  # noqa: N801 - reads as a word where it is used
-    """Answers from curated facts why a requirement is one of x86 builds only."""
+    """Answers from curated facts, and from recipes, why a rebuild does not have a requirement."""
 
-    def __init__(self, facts: Sequence[ArchRequirement]) -> None:
+    def __init__(self, facts: Sequence[ArchRequirement], adaptation: Adaptation) -> None:
+        self._adaptation = adaptation
         self._facts: dict[str, list[ArchRequirement]] = {}
         for fact in facts:
             self._facts.setdefault(fact.source, []).append(fact)
@@ -149,9 +163,10 @@ class _known_by:  # noqa: N801 - reads as a word where it is used
     def __call__(self, source: str, requirement: str) -> str | None:
         facts = self._facts.get(source)
         if not facts:
-            return None
+            return self._adaptation.grounds(source, requirement)
         try:
             parsed = parse_requirement(requirement)
         except ValueError:
             return None
-        return next((fact.reason for fact in facts if fact.matches(parsed)), None)
+        reason = next((fact.reason for fact in facts if fact.matches(parsed)), None)
+        return reason or self._adaptation.grounds(source, requirement)

@@ -1,6 +1,6 @@
 """Plans and explanations as a person reads them on a terminal or in a log."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -26,8 +26,9 @@ def render_plan(plan: Plan, written_to: str | None = None) -> str:
     native = [gap for gap in plan.gaps if gap.route.kind not in easy]
     reused = [gap for gap in plan.gaps if gap.route.kind is RouteKind.REUSE]
     lines = [f"{plan.workload} on {plan.target} ({plan.arch})", "", *_summary(plan)]
-    lines += _table("Missing at run time", [gap for gap in native if gap.phase is Phase.RUN])
-    lines += _table("Missing to build these", [gap for gap in native if gap.phase is Phase.BUILD])
+    waves = {source: str(number) for number, wave in enumerate(plan.waves, start=1) for source in wave}
+    lines += _table("Missing at run time", [gap for gap in native if gap.phase is Phase.RUN], waves)
+    lines += _table("Missing to build these", [gap for gap in native if gap.phase is Phase.BUILD], waves)
     lines += _blocked([gap for gap in native if gap.route.kind is RouteKind.BLOCKED])
     lines += _by_pip([gap for gap in plan.gaps if gap.route.kind in easy[1:]])
     lines += _reused(reused)
@@ -96,11 +97,12 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def _table(title: str, gaps: Sequence[Gap]) -> list[str]:
+def _table(title: str, gaps: Sequence[Gap], waves: Mapping[str, str]) -> list[str]:
+    """A row for each gap. The wave says when it is built: after all of the waves before it."""
     if not gaps:
         return []
-    rows = [("NAME", "CAUSE", "ROUTE", "NEEDED BY")]
-    rows += [(gap.name, gap.cause, gap.route.kind, _needed_by(gap)) for gap in gaps]
+    rows = [("NAME", "CAUSE", "ROUTE", "WAVE", "NEEDED BY")]
+    rows += [(gap.name, gap.cause, gap.route.kind, waves.get(gap.name, "-"), _needed_by(gap)) for gap in gaps]
     return ["", f"{title}: {len(gaps)}", *columns(rows)]
 
 

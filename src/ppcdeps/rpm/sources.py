@@ -1,22 +1,41 @@
 """Source packages: which one builds a stand-in, and what its build needs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cmp_to_key
 
 from ppcdeps.model.nevra import Nevra
+from ppcdeps.rpm.isa import dependency
 from ppcdeps.rpm.universe import Attempt, Question, Universe
+
+
+def _no_changes(_source: str) -> "BuildNeeds | None":
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class BuildNeeds:
+    """What a recipe changes in the BuildRequires of a source: names it drops, requirements it adds.
+
+    ``instead`` says that what is added is all there is: the recipe has a spec of its own.
+    """
+
+    added: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    instead: bool = False
 
 
 @dataclass(slots=True)
 class Buildroots:
     """The build environments of sources, asked for in one universe and remembered.
 
-    ``base`` are the roots of the minimal buildroot (gcc, make, ...), as far as anybody provides them.
+    ``base`` are the roots of the minimal buildroot (gcc, make, ...); ``changes`` tells what a recipe changes in a
+    source's BuildRequires.
     """
 
     universe: Universe
     base: Sequence[str] = ()
+    changes: Callable[[str], BuildNeeds | None] = _no_changes
     _questions: dict[str, Question | None] = field(default_factory=dict)
     _linkable: dict[str, Attempt | None] = field(default_factory=dict)
 
@@ -30,18 +49,25 @@ class Buildroots:
         return max(same or candidates, key=cmp_to_key(self.universe.compare_versions))
 
     def question(self, source: str) -> Question | None:
-        """What the build of a source needs to be installed; None where its source package is not to be had."""
+        """What the build of a source needs to be installed; None where nobody says."""
         if source not in self._questions:
-            package = self.source_package(source)
-            if package is None:
-                self._questions[source] = None
-            else:
-                deps = self.universe.requirements_of(package)
-                deps += [self.universe.pool.Dep(name) for name in self.base]
-                nevra = self.universe.nevra(package)
-                conflicts = self.universe.conflicts_of(package)
-                self._questions[source] = self.universe.ask_dependencies(f"{nevra} (build)", deps, conflicts)
+            self._questions[source] = self._asked(source)
         return self._questions[source]
+
+    def _asked(self, source: str) -> Question | None:
+        package, needs = self.source_package(source), self.changes(source)
+        if package is None and (needs is None or not needs.instead):
+            return None
+        pool = self.universe.pool
+        deps, conflicts = [], []
+        if package is not None and (needs is None or not needs.instead):
+            deps, conflicts = self.universe.requirements_of(package), self.universe.conflicts_of(package)
+        if needs is not None:
+            deps = [dep for dep in deps if str(dep).partition(" ")[0] not in needs.dropped]
+            deps += [dependency(pool, text) for text in needs.added]
+        deps += [pool.Dep(name) for name in self.base]
+        title = self.universe.nevra(package) if package is not None else source
+        return self.universe.ask_dependencies(f"{title} (build)", deps, conflicts)
 
     def environment(self, source: str) -> frozenset[int] | None:
         """The packages of a source's build environment, stand-ins among them; None where it cannot be told."""

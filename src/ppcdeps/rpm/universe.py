@@ -29,6 +29,9 @@ class Question:
     id: int
     title: str
 
+_ISA = {"ppc64le": "ppc-64", "x86_64": "x86-64", "aarch64": "aarch-64"}
+"""How rpm marks the architecture in capabilities (rpm's platform macros, __isa)."""
+
 
 class Universe:
     """The pool, and what each package in it is.
@@ -67,6 +70,9 @@ class Universe:
         self._filled = [part for part in self.parts if part.count]
         self._starts = [part.start for part in self._filled]
         self._questions = self.pool.add_repo("@questions")
+        self._promises = self.pool.add_repo("@promised")
+        self._promises.priority = -1_000
+        self._promised: dict[int, str] = {}
         self._imagined = self.pool.add_repo("@imagined")
         self._imagined.priority = -10_000_000
         self.imagined: dict[int, str] = {}
@@ -161,6 +167,22 @@ class Universe:
         for dep in conflicts:
             asked.add_deparray(solv.SOLVABLE_CONFLICTS, dep)
         return Question(asked.id, title)
+
+    def promise(self, source: str, name: str) -> None:
+        """Let a package stand in that a rebuild of the source gives though the reference does not have it.
+
+        It has the version of the source's other stand-ins, and no requirements: nobody knows them yet.
+        """
+        solv = libsolv()
+        model = self.pool.id2solvable(self.standins_of(source)[0])
+        promised = self._promises.add_solvable()
+        promised.name, promised.evr, promised.arch = name, model.evr, self.arch
+        for capability in (name, f"{name}({_ISA.get(self.arch, self.arch)})"):
+            dep = self.pool.Dep(capability).Rel(solv.REL_EQ, model.evrid)
+            promised.add_deparray(solv.SOLVABLE_PROVIDES, dep)
+        self._promised[promised.id] = source
+        self._standins.add(promised.id)
+        self._reindex = True
 
     def imagine(self, requirement: str) -> None:
         """Invent a provider of what nobody provides, taken where there is no other way."""
@@ -259,6 +281,8 @@ class Universe:
 
     def source_of(self, package: int) -> str:
         """The name of the source package that a package was built from."""
+        if package in self._promised:
+            return self._promised[package]
         solvable = self.pool.id2solvable(package)
         source = self.source_package_of(package)
         return source.rsplit("-", 2)[0] if source else str(solvable.name)
@@ -269,8 +293,9 @@ class Universe:
         return str(file_name).removesuffix(".rpm").rpartition(".")[0]
 
     def standins_of(self, source: str) -> list[int]:
-        """The considered stand-ins that a source package builds."""
-        return self._packages_of(source, Role.STANDIN)
+        """The considered stand-ins that a source package builds, promised ones included."""
+        promised = [i for i, promised_by in self._promised.items() if promised_by == source]
+        return self._packages_of(source, Role.STANDIN) + promised
 
     def built_for_target(self, source: str) -> list[int]:
         """The packages of the target's repositories that are built from a source of this name."""

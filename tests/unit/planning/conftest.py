@@ -12,6 +12,7 @@ from ppcdeps.model.plan import Plan
 from ppcdeps.model.reporter import Silence
 from ppcdeps.model.target import Target
 from ppcdeps.planning.plan import plan_of
+from ppcdeps.planning.recipes import RecipeBook
 from ppcdeps.planning.solution import Solution, solve
 from ppcdeps.planning.workloads import load_workload, workload_of_roots
 
@@ -23,10 +24,10 @@ class Planner:
     target: Target
     cache: Cache
 
-    def solve(self, *roots: str) -> Solution:
-        """The solution for nova-compute, or for roots of one's own."""
+    def solve(self, *roots: str, book: RecipeBook | None = None) -> Solution:
+        """The solution for nova-compute, or for roots of one's own, with the shipped recipes or others."""
         workload = workload_of_roots(roots) if roots else load_workload("nova-compute", self.target.openstack)
-        return solve(workload, self.target, self.metadata(), self.cache, self._filelists)
+        return solve(workload, self.target, self.metadata(), self.cache, self._filelists, book)
 
     def plan(self, *roots: str) -> Plan:
         """The same as a plan."""
