@@ -26,6 +26,7 @@ COMMANDS = {
     "plan": ("ppcdeps.cli.plan:plan", "What is missing, and how each gap is closed; writes the plan."),
     "why": ("ppcdeps.cli.why:why", "Why NAME is needed, why it is a gap, and what was tried."),
     "constraints": ("ppcdeps.cli.constraints:constraints", "The files for pip alone."),
+    "recipes": ("ppcdeps.cli.recipes:recipes", "How sources are made to build: list, show, render, check."),
     "sync": ("ppcdeps.cli.sync:sync", "Fetch the repositories' metadata, and use it from now on."),
     "snapshot": ("ppcdeps.cli.snapshot:snapshot", "Save metadata for offline use, or use what was saved."),
     "diff": ("ppcdeps.cli.diff:diff", "Compare two plans."),

@@ -82,12 +82,11 @@ def _action(edit: Edit) -> str:
 
 
 def _edit(edit: Edit) -> str:
-    told = {
-        field.name: getattr(edit, field.name) for field in dataclasses.fields(edit) if field.name not in {"why", "optional"}
-    }
-    words = [
-        f'{name} "{" / ".join(value) if isinstance(value, tuple) else value}"' for name, value in told.items() if value
-    ]
+    words = []
+    for field in dataclasses.fields(edit):
+        value = getattr(edit, field.name)
+        if value and field.name not in {"why", "optional"}:
+            words.append(f'{field.name} "{" / ".join(value) if isinstance(value, tuple) else value}"')
     return f"{_action(edit)}: {', '.join(words)}"
 
 

@@ -1,0 +1,182 @@
+"""`ppcdeps recipes`: the recipe book, and what it makes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ppcdeps.cli.options import json_option, narrative_options
+from ppcdeps.cli.recipes_fetch import fetch
+from ppcdeps.cli.reporter import TerminalReporter
+
+if TYPE_CHECKING:
+    from ppcdeps.planning.recipes import RecipeBook
+
+_DEFAULT_TARGET = "centos-stream-9"
+_FAULTS = 3
+
+
+def _recipes_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--recipes",
+        "folders",
+        multiple=True,
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="Lay the recipes of this folder over the shipped ones. Repeatable.",
+    )(command)
+
+
+_target_option = click.option(
+    "-t", "--target", default=_DEFAULT_TARGET, show_default=True, metavar="NAME|FILE", help="The distribution."
+)
+
+
+class _DefaultsToList(click.Group):
+    """`ppcdeps recipes` alone is `ppcdeps recipes list`; so are its options. `fetch` has a module of its own."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order of their names."""
+        return sorted({*super().list_commands(ctx), "fetch"})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now where it is elsewhere."""
+        if cmd_name == "fetch":
+            from ppcdeps.cli.recipes_fetch import fetch
+
+            return fetch
+        return super().get_command(ctx, cmd_name)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in {"-h", "--help"}):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_DefaultsToList)
+def recipes() -> None:
+    """How sources are made to build on POWER: list, show, render, fetch and check the recipes.
+
+    A recipe is a folder with recipe.toml in it. Folders of your own, given with --recipes, are laid over the
+    shipped ones. Without a subcommand the recipes are listed.
+    """
+
+
+@recipes.command(name="list")
+@_recipes_option
+@json_option
+@narrative_options
+def list_recipes(folders: tuple[Path, ...], as_json: bool, reporter: TerminalReporter) -> None:  # noqa: ARG001
+    """The recipes, with what they are for."""
+    from ppcdeps.report.recipes import dump_recipes, render_book
+
+    book = _book(folders)
+    click.echo(dump_recipes(book) if as_json else render_book(book), nl=False)
+
+
+@recipes.command()
+@click.argument("name")
+@_recipes_option
+@json_option
+@narrative_options
+def show(name: str, folders: tuple[Path, ...], as_json: bool, reporter: TerminalReporter) -> None:  # noqa: ARG001
+    """All that the recipe NAME (or of the source NAME) says."""
+    from ppcdeps.report.recipes import dump_recipe, render_recipe
+
+    recipe = _book(folders).named(name)
+    click.echo(dump_recipe(recipe) if as_json else render_recipe(recipe), nl=False)
+
+
+@recipes.command()
+@click.argument("name")
+@click.option(
+    "--to",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="The folder to write, which must be new or empty.",
+)
+@click.option("--version", metavar="VERSION", help="Which of the recipe's versions (default: the newest).")
+@click.option(
+    "--srpm",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The source RPM, for a recipe that changes one.",
+)
+@click.option(
+    "--source-file",
+    "sources",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A source that is here already; it is verified. Repeatable.",
+)
+@_target_option
+@_recipes_option
+@narrative_options
+def render(
+    name: str,
+    to: Path,
+    version: str | None,
+    srpm: Path | None,
+    sources: tuple[Path, ...],
+    target: str,
+    folders: tuple[Path, ...],
+    reporter: TerminalReporter,
+) -> None:
+    """Write a folder that rpmbuild builds the recipe NAME from, with no ppcdeps there.
+
+    It holds SPECS, SOURCES, sources.list with digests, build.sh and a Containerfile. build.sh fetches the sources
+    that are not there yet. The path of the spec is printed.
+    """
+    from ppcdeps.metadata.targets import load_target
+    from ppcdeps.planning.rendering import render as write
+
+    recipe = _book(folders).named(name)
+    packages = load_target(target).build_packages
+    written = write(recipe, to, version=version, srpm=srpm, sources=sources, build_packages=packages)
+    for source in written.missing:
+        reporter.note(f"build.sh will fetch {source.url}")
+    click.echo(written.spec)
+
+
+@recipes.command()
+@click.option(
+    "--srpm",
+    "srpms",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Check the recipe of this source RPM on it. Repeatable.",
+)
+@_target_option
+@_recipes_option
+@json_option
+@narrative_options
+def lint(
+    srpms: tuple[Path, ...], target: str, folders: tuple[Path, ...], as_json: bool, reporter: TerminalReporter
+) -> int:
+    """Check the whole book with rpmlint and checks of our own.
+
+    Exit code 3 where there is an error.
+    """
+    from ppcdeps.metadata.targets import list_targets, load_target
+    from ppcdeps.planning.recipe_lint import Severity, lint_book
+    from ppcdeps.report.recipes import dump_findings, render_findings
+
+    book = _book(folders)
+    findings = lint_book(book, load_target(target), list_targets(), reporter, srpms=srpms)
+    click.echo(dump_findings(findings) if as_json else render_findings(findings), nl=False)
+    errors = sum(one.severity is Severity.ERROR for one in findings)
+    reporter.note(f"{len(book.recipes)} recipes: {errors} errors, {len(findings) - errors} warnings")
+    return _FAULTS if errors else 0
+
+
+recipes.add_command(fetch)
+
+
+def _book(folders: tuple[Path, ...]) -> "RecipeBook":
+    from ppcdeps.planning.recipes import load_book
+
+    return load_book(folders)
