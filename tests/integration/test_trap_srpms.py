@@ -90,6 +90,8 @@ def test_naming_the_architecture_proves_no_subpackage(both: Both) -> None:
     assert only.packages == ("trap-ifarch", "trap-ifarch-core")
     assert only.requires == {"trap-ifarch-img": ("libpmem",)}
     assert only.build_requires == ("libpmem-devel",)
+    assert only.grounds("libpmem") == "the spec, evaluated for ppc64le, does not require it"
+    assert only.grounds("glibc") is None
 
 
 @pytest.mark.parametrize("both", ["trap-bcond"], indirect=True)

@@ -6,8 +6,8 @@ without the user's configuration, and confined: a spec that would run code while
 
 import re
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
@@ -29,6 +29,7 @@ _SECTION = re.compile(
     r"|triggerprein|trigger|filetriggerin|filetriggerun|filetriggerpostun|transfiletriggerin|transfiletriggerun"
     r"|transfiletriggerpostun|sourcelist|patchlist|sepolicy|end)(?![\w}])(?P<rest>.*)"
 )
+_FOLDER_OF_COPY = re.compile(r"\S*/ppcdeps-spec-[^/\s]*/")
 _CODE_ATTEMPT = "it starts a program while it is read"
 
 _BUILT = (
@@ -41,6 +42,9 @@ _SOURCE = (
     "[requires\\t%{REQUIRENEVRS}\\n][conflicts\\t%{CONFLICTNEVRS}\\n]"
     "[exclusive\\t%{EXCLUSIVEARCH}\\n][excluded\\t%{EXCLUDEARCH}\\n]"
 )
+
+RunInBuildroot = Callable[[Sequence[str]], Confined]
+"""Runs a command, and says how it ended."""
 
 
 class SpecRefusedError(ConfigError):
@@ -134,13 +138,22 @@ class SpecEvaluation:
 class Differences:
     """What only the reference's evaluation of a spec has: what a stand-in is to be relieved of.
 
-    ``requires`` holds, for each package built on both sides, the stated requirements in the target's terms;
-    ``packages`` are the names of packages that the target's evaluation does not build.
+    ``requires`` holds, for each package built on both sides, the stated requirements in the target's terms, and
+    ``source_requires`` those of them that no package has in the target's evaluation; ``packages`` are the names of
+    packages that the target's evaluation does not build.
     """
 
     packages: tuple[str, ...]
     requires: Mapping[str, tuple[str, ...]]
     build_requires: tuple[str, ...]
+    source_requires: tuple[str, ...] = ()
+    arch: str = ""
+
+    def grounds(self, requirement: str) -> str | None:
+        """Why a stand-in of the source need not have a requirement; None where it must."""
+        if requirement not in self.source_requires:
+            return None
+        return f"the spec, evaluated for {self.arch}, does not require it"
 
 
 def differences(target: SpecEvaluation, reference: SpecEvaluation) -> Differences:
@@ -153,10 +166,13 @@ def differences(target: SpecEvaluation, reference: SpecEvaluation) -> Difference
         only = _only(package.requires, here.requires)
         if only:
             requires[package.nevra.name] = only
+    kept = tuple(text for package in target.packages for text in package.requires)
     return Differences(
         packages=tuple(p.nevra.name for p in reference.packages if target.package(p.nevra.name) is None),
         requires=requires,
         build_requires=_only(reference.build_requires, target.build_requires),
+        source_requires=_only(tuple(text for only in requires.values() for text in only), kept),
+        arch=target.arch,
     )
 
 
@@ -174,7 +190,7 @@ def evaluate_spec(
     conditions: Mapping[str, bool] | None = None,
     defines: Mapping[str, str] | None = None,
 ) -> SpecEvaluation:
-    """Evaluate a spec for an architecture.
+    """Evaluate a spec for an architecture, on this machine.
 
     ``sources`` is the folder of its sources, which few specs read (`%include`, `%{load:...}`); ``conditions`` are
     build conditions by name, as `--with` and `--without` set them; ``defines`` are macros that win over the
@@ -188,15 +204,54 @@ def evaluate_spec(
     with tempfile.TemporaryDirectory(prefix="ppcdeps-spec-") as name:
         folder = Path(name)
         # The very bytes that were looked through, whatever becomes of the file in between.
-        (folder / "read.spec").write_bytes(content)
+        copy = folder / "read.spec"
+        copy.write_bytes(content)
         (folder / "platform.macros").write_text(platform.macros, "utf-8")
-        evaluator = _Evaluator(
-            spec, folder, arch, {**platform.defines, **(defines or {})}, conditions or {}, sources or folder
+        options = [
+            *_instead_of_this_machine(arch, folder),
+            *_defined({"_sourcedir": str((sources or folder).resolve())}),
+            *_set(conditions or {}, {**platform.defines, **(defines or {})}),
+        ]
+        return _evaluated(
+            spec.name, arch, platform.name, copy.name, options, lambda command: _confined(command, folder)
         )
-        built = evaluator.run("-q", "--builtrpms", "--qf", _BUILT)
-        source = evaluator.run("-q", "--srpm", "--qf", _SOURCE)
-        parsed = evaluator.run("-P")
-    return _evaluation(arch, platform.name, built.output, source.output, parsed)
+
+
+def evaluate_in_buildroot(
+    spec: str,
+    arch: str,
+    run: RunInBuildroot,
+    *,
+    conditions: Mapping[str, bool] | None = None,
+    defines: Mapping[str, str] | None = None,
+) -> SpecEvaluation:
+    """Evaluate a spec where it will be built, with the macros of what is installed there.
+
+    ``spec`` is its path in the buildroot, ``run`` runs a command in it, cut off from the user's files and the
+    network. Code in the spec may run there, so nothing is refused.
+
+    Raises ConfigError where the spec does not parse, and what ``run`` raises.
+    """
+    options = _set(conditions or {}, defines or {})
+    return _evaluated(spec.rpartition("/")[2], arch, "buildroot", spec, options, run)
+
+
+def _evaluated(
+    title: str, arch: str, platform: str, spec: str, options: Sequence[str], run: RunInBuildroot
+) -> SpecEvaluation:
+    def ask(*query: str) -> Confined:
+        done = run(["rpmspec", *options, *query, spec])
+        if done.caught:
+            raise _refused(title, (_CODE_ATTEMPT,))
+        if done.overdue:
+            raise ConfigError(f"{title} is not evaluated: rpmspec did not come to an end with it")
+        if done.code:
+            raise _unparsable(title, arch, spec, done.errors)
+        return done
+
+    built = ask("-q", "--builtrpms", "--qf", _BUILT)
+    source = ask("-q", "--srpm", "--qf", _SOURCE)
+    return _evaluation(arch, platform, built.output, source.output, ask("-P"))
 
 
 def _content(spec: Path) -> bytes:
@@ -219,90 +274,71 @@ def _line_of_nul(content: bytes) -> int:
 def _refuse_code(spec: Path, text: str) -> None:
     found = code_in(text)
     if found:
-        raise _refused(spec, tuple(map(str, found)))
+        raise _refused(spec.name, tuple(map(str, found)))
 
 
-def _refused(spec: Path, faults: tuple[str, ...]) -> SpecRefusedError:
+def _refused(title: str, faults: tuple[str, ...]) -> SpecRefusedError:
     return SpecRefusedError(
-        f"{spec.name} is not evaluated on this machine, as it would run code",
+        f"{title} is not evaluated on this machine, as it would run code",
         hint="it can be evaluated in a buildroot; a recipe may replace these lines",
         faults=faults,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Evaluator:
-    """Runs rpmspec on one spec, for one architecture, with nothing but the given macros."""
+def _confined(command: Sequence[str], folder: Path) -> Confined:
+    try:
+        return run_confined(command, folder=folder)
+    except FileNotFoundError as error:
+        raise EnvironmentLacksError(
+            "rpmspec is not installed, and specs are evaluated with it",
+            hint="install the package rpm (Debian) or rpm-build (EL, Fedora)",
+        ) from error
+    except UnconfinableError as error:
+        raise EnvironmentLacksError(
+            f"specs are evaluated only where the kernel can confine rpmspec, and here it cannot: {error}",
+            hint="run ppcdeps on Linux with seccomp, or evaluate in a buildroot",
+        ) from error
 
-    spec: Path
-    folder: Path
-    arch: str
-    defines: Mapping[str, str]
-    conditions: Mapping[str, bool]
-    sources: Path
 
-    def run(self, *query: str) -> Confined:
-        """What rpmspec says. Raises as `evaluate_spec` does."""
-        try:
-            done = run_confined(["rpmspec", *self._options(), *query, "read.spec"], folder=self.folder)
-        except FileNotFoundError as error:
+def _instead_of_this_machine(arch: str, folder: Path) -> list[str]:
+    """The options that leave out all macros but rpm's own and the platform's."""
+    files = (_LIBRARY / "macros", _LIBRARY / "platform" / f"{arch}-linux" / "macros")
+    for file in files:
+        if not file.is_file():
             raise EnvironmentLacksError(
-                "rpmspec is not installed, and specs are evaluated with it",
-                hint="install the package rpm (Debian) or rpm-build (EL, Fedora)",
-            ) from error
-        except UnconfinableError as error:
-            raise EnvironmentLacksError(
-                f"specs are evaluated only where the kernel can confine rpmspec, and here it cannot: {error}",
-                hint="run ppcdeps on Linux with seccomp, or evaluate in a buildroot",
-            ) from error
-        if done.caught:
-            raise _refused(self.spec, (_CODE_ATTEMPT,))
-        if done.overdue:
-            raise ConfigError(f"{self.spec.name} is not evaluated: rpmspec did not come to an end with it")
-        if done.code:
-            raise self._unparsable(done.errors)
-        return done
-
-    def _options(self) -> list[str]:
-        files = (_LIBRARY / "macros", _LIBRARY / "platform" / f"{self.arch}-linux" / "macros")
-        for file in files:
-            if not file.is_file():
-                raise EnvironmentLacksError(
-                    f"rpm's own file {file} is missing, and specs are evaluated with it",
-                    hint="install the package rpm-common (Debian) or rpm-build (EL, Fedora)",
-                )
-        # --load would be simpler, but --target makes rpm forget what it loaded.
-        places = (*files, self.folder / "platform.macros")
-        options = [
-            "--rcfile",
-            str(_LIBRARY / "rpmrc"),
-            "--macros",
-            ":".join(map(str, places)),
-            "--target",
-            self.arch,
-            "-D",
-            f"_sourcedir {self.sources.resolve()}",
-        ]
-        for name, wanted in sorted(self.conditions.items()):
-            word = "with" if wanted else "without"
-            options += ["-D", f"_{word}_{name} --{word}-{name}"]
-        for name, body in sorted(self.defines.items()):
-            options += ["-D", f"{name} {body}"]
-        return options
-
-    def _unparsable(self, errors: str) -> ConfigError:
-        faults = tuple(
-            dict.fromkeys(
-                line.removeprefix("error: ").replace(f"{self.folder}/", "").replace("read.spec", self.spec.name)
-                for line in errors.splitlines()
-                if line.strip() and not line.startswith(("warning:", "error: query of specfile"))
+                f"rpm's own file {file} is missing, and specs are evaluated with it",
+                hint="install the package rpm-common (Debian) or rpm-build (EL, Fedora)",
             )
+    # --load would be simpler, but --target makes rpm forget what it loaded.
+    places = ":".join(map(str, (*files, folder / "platform.macros")))
+    return ["--rcfile", str(_LIBRARY / "rpmrc"), "--macros", places, "--target", arch]
+
+
+def _set(conditions: Mapping[str, bool], defines: Mapping[str, str]) -> list[str]:
+    words = {name: "with" if wanted else "without" for name, wanted in sorted(conditions.items())}
+    return [
+        *_defined({f"_{word}_{name}": f"--{word}-{name}" for name, word in words.items()}),
+        *_defined(dict(sorted(defines.items()))),
+    ]
+
+
+def _defined(macros: Mapping[str, str]) -> list[str]:
+    return [word for name, body in macros.items() for word in ("-D", f"{name} {body}")]
+
+
+def _unparsable(title: str, arch: str, spec: str, errors: str) -> ConfigError:
+    faults = tuple(
+        dict.fromkeys(
+            _FOLDER_OF_COPY.sub("", line.removeprefix("error: ")).replace(spec, title)
+            for line in errors.splitlines()
+            if line.strip() and not line.startswith(("warning:", "error: query of specfile"))
         )
-        return ConfigError(
-            f"{self.spec.name} does not parse for {self.arch}",
-            hint="a macro that its distribution defines may be unknown here: see the platform's macro file",
-            faults=faults,
-        )
+    )
+    return ConfigError(
+        f"{title} does not parse for {arch}",
+        hint="a macro that its distribution defines may be unknown here: see the platform's macro file",
+        faults=faults,
+    )
 
 
 def _evaluation(arch: str, platform: str, built: str, source: str, parsed: Confined) -> SpecEvaluation:
@@ -328,8 +364,6 @@ def _evaluation(arch: str, platform: str, built: str, source: str, parsed: Confi
     if not evaluation.excluded:
         return evaluation
     # rpm lists packages of an excluded architecture as well, without one to build them for.
-    from dataclasses import replace
-
     return replace(evaluation, packages=())
 
 

@@ -1,14 +1,18 @@
 """Specs evaluated for a target: what is refused, what is said of faults, and that no macro gets out."""
 
+import platform as platform_module
 import shutil
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from ppcdeps.metadata.targets import load_target
 from ppcdeps.model.errors import ConfigError
+from ppcdeps.rpm.confinement import Confined
 from ppcdeps.rpm.platforms import Platform, platform_of
-from ppcdeps.rpm.specs import SpecEvaluation, SpecRefusedError, evaluate_spec
+from ppcdeps.rpm.specs import SpecEvaluation, SpecRefusedError, evaluate_in_buildroot, evaluate_spec
 
 pytestmark = pytest.mark.skipif(shutil.which("rpmspec") is None, reason="not installed: rpmspec")
 
@@ -182,6 +186,25 @@ def test_a_spec_without_end_is_given_up(tmp_path: Path, platform: Platform, monk
     monkeypatch.setattr("ppcdeps.rpm.confinement._SECONDS", 0.5)
     with pytest.raises(ConfigError, match="did not come to an end"):
         evaluate(tmp_path, platform, HEAD + "%{lua: while true do end}\n" + TAIL)
+
+
+def here(command: Sequence[str]) -> Confined:
+    """Runs a command on this machine as if it were the buildroot."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return Confined(done.returncode, done.stdout, done.stderr)
+
+
+def test_in_a_buildroot_code_may_run(tmp_path: Path) -> None:
+    spec = tmp_path / "one.spec"
+    spec.write_text(HEAD + "%global commit %(echo 1234567 | cut -c 1-4)\nProvides: commit = %{commit}\n" + TAIL)
+    arch = platform_module.machine()
+    evaluation = evaluate_in_buildroot(str(spec), arch, here, defines={"dist": ".root"})
+    assert evaluation.platform == "buildroot"
+    assert evaluation.source.release == "1.root"
+    assert "commit = 1234" in evaluation.packages[0].provides
+    spec.write_text(HEAD + "%if 1\n" + TAIL)
+    with pytest.raises(ConfigError, match=r"one\.spec does not parse"):
+        evaluate_in_buildroot(str(spec), arch, here)
 
 
 @pytest.mark.parametrize("name", ["almalinux-9", "almalinux-10", "centos-stream-10", "rocky-9", "fedora"])
