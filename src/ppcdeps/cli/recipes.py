@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ppcdeps.cli.options import json_option, narrative_options
-from ppcdeps.cli.recipes_fetch import fetch
 from ppcdeps.cli.reporter import TerminalReporter
 
 if TYPE_CHECKING:
@@ -171,9 +170,6 @@ def lint(
     errors = sum(one.severity is Severity.ERROR for one in findings)
     reporter.note(f"{len(book.recipes)} recipes: {errors} errors, {len(findings) - errors} warnings")
     return _FAULTS if errors else 0
-
-
-recipes.add_command(fetch)
 
 
 def _book(folders: tuple[Path, ...]) -> "RecipeBook":
