@@ -22,7 +22,7 @@ from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Sour
 from ppcdeps.model.reporter import Silence
 from ppcdeps.planning.patches import mailed
 from ppcdeps.planning.recipe_lint import Finding, Severity, lint_book, lint_rendering
-from ppcdeps.planning.recipes import RecipeBook, load_book, sdist_recipe
+from ppcdeps.planning.recipes import RecipeBook, for_source, load_book, sdist_recipe
 from ppcdeps.planning.rendering import Rendering, render
 from ppcdeps.rpm.platforms import platform_of
 from ppcdeps.rpm.specs import SpecEvaluation, evaluate_spec
@@ -56,8 +56,8 @@ def evaluated(spec: Path, recipe: Recipe | None = None) -> SpecEvaluation:
 
 
 def rendered(name: str, srpms: Callable[[str], Path], to: Path) -> tuple[Recipe, Rendering]:
-    recipe = BOOK.named(name)
-    return recipe, render(recipe, to, srpm=srpms(name), build_packages=TARGET.build_packages)
+    recipe = for_source(BOOK.named(name), SPEC_OF.get(name, name))
+    return recipe, render(BOOK.named(name), to, srpm=srpms(name), build_packages=TARGET.build_packages)
 
 
 @pytest.mark.parametrize("name", CHANGING)
@@ -103,6 +103,11 @@ def test_qemu_built_tools_only_before_and_keeps_its_firmware_after(
     assert "/usr/share/qemu-kvm/slof.bin" in text.partition("%files common")[2].partition("%files core")[0]
     assert "--with-devices-ppc64=ppc64-rh-devices" in text
     assert "check-unit" in text
+    assert "hw-uefi-vars" not in text
+    prep = text.partition("%prep")[2].partition("%build")[0]
+    assert prep.index("mkdir -p qemu_kvm_build") < prep.index("ppc64-rh-devices.mak || cat")
+    assert "CONFIG_VIRTIO_VGA=y" in prep
+    assert "CIRRUS" not in prep
     other = run("rpmspec", "-P", "--target", "aarch64", *options, str(rendering.spec))
     assert "slof.bin" not in other.partition("%files common")[2]
 

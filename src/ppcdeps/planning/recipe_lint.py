@@ -13,7 +13,7 @@ from ppcdeps.model.recipe import Recipe, RecipeKind
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.target import Target
 from ppcdeps.planning.patches import header_of
-from ppcdeps.planning.recipes import RecipeBook, is_named, sources_of
+from ppcdeps.planning.recipes import RecipeBook, for_source, is_named, sources_of
 from ppcdeps.planning.rendering import Rendering, render, source_identity
 from ppcdeps.rpm.platforms import platform_of
 from ppcdeps.rpm.specs import evaluate_spec
@@ -138,7 +138,7 @@ def lint_rendering(name: str, rendering: Rendering, recipe: Recipe, target: Targ
         spec = rendering.spec.name
         if evaluated.excluded:
             yield Finding(name, Severity.ERROR, f"{spec} is excluded on {target.arch}: {evaluated.excluded}")
-        for package in recipe.packages:
+        for package in for_source(recipe, rendering.name).packages:
             if evaluated.package(package) is None:
                 yield Finding(name, Severity.ERROR, f"{spec} gives no package {package} on {target.arch}")
     if recipe.kind is RecipeKind.SRPM:

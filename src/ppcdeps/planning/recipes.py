@@ -3,7 +3,7 @@
 import fnmatch
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -41,6 +41,7 @@ _WHAT = "recipe"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _MACRO = re.compile(r"[A-Za-z_]\w*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_SOURCE = "{source}"
 _ROLES = ("main", "crates", "extra")
 _Chosen = TypeVar("_Chosen", RecipeKind, BuildSystem)
 
@@ -96,8 +97,14 @@ def recipe_for(book: RecipeBook, source: str, version: str, target: Target) -> R
     for recipe in book:
         fits = is_named(recipe, source) and upstream in recipe.versions and _is_for(recipe, target)
         if fits and recipe.is_buildable:
-            return recipe
+            return for_source(recipe, source)
     return None
+
+
+def for_source(recipe: Recipe, source: str) -> Recipe:
+    """The recipe as it is for a source of one of its names: ``{source}`` in its packages is that name."""
+    packages = tuple(name.replace(_SOURCE, source) for name in recipe.packages)
+    return recipe if packages == recipe.packages else replace(recipe, packages=packages)
 
 
 def note_for(book: RecipeBook, source: str, target: Target) -> Recipe | None:
@@ -248,6 +255,9 @@ def _check_text(top: Table, recipe: Recipe) -> None:
     lines += [text for _, text in recipe.macros]
     if upstream is not None:
         lines += [upstream.summary, upstream.license, upstream.url, *upstream.options]
+    for package in recipe.packages:
+        if not _NAME.fullmatch(package.replace(_SOURCE, "source")):
+            top.fault(f'"packages" has "{package}", which is not the name of a package')
     for line in lines:
         if not line.isprintable():
             top.fault(f"is to be one line without control characters: {line!r}")

@@ -17,7 +17,7 @@ from typing import Any
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, UsageError
 from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Source, Upstream
 from ppcdeps.planning.patches import check_patches, mailed
-from ppcdeps.planning.recipes import TEMPLATES, is_named, shipped_recipes, sources_of
+from ppcdeps.planning.recipes import TEMPLATES, for_source, is_named, shipped_recipes, sources_of
 from ppcdeps.planning.specedit import edit_spec
 from ppcdeps.rpm.srpm import unpack_srpm
 
@@ -107,7 +107,7 @@ def render(
             raise UsageError(f"recipe {recipe.folder.name} is of kind {recipe.kind}: it works on no source RPM")
         else:
             content = _from_sources(recipe, version, {path.name: path for path in sources}, inside)
-        _write_texts(recipe, content, folder, tuple(build_packages))
+        _write_texts(for_source(recipe, content.name), content, folder, tuple(build_packages))
     spec = to / "SPECS" / content.spec_name
     return Rendering(to, spec, content.name, content.version, content.missing)
 

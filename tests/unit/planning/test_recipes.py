@@ -47,6 +47,7 @@ def test_the_shipped_book_covers_what_nova_compute_lacks(el9: Target) -> None:
         assert recipe is not None, source
         assert recipe.kind is RecipeKind.SRPM
         assert all(edit.why for edit in recipe.edits)
+        assert not any("{" in package for package in recipe.packages)
 
 
 def test_firmware_is_a_note_and_never_a_build(el9: Target) -> None:
