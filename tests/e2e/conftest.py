@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from program import Mirror, Program, serving
+from mirror import Mirror, serving
+from program import Program
 from rpmmd import Package, write_repository
 
 from ppcdeps.model.nevra import Nevra

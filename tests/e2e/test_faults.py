@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from program import PATIENCE, Mirror, Program, send
+from mirror import PATIENCE, Mirror, send
+from program import Program
 
 QUICK = ("--setopt", "retries=1", "--setopt", "timeout=2")
 
@@ -94,7 +95,7 @@ def test_all_repositories_that_fail_are_told_at_once(ppcdeps: Program, mirror: M
 def test_damaged_metadata_ends_with_30(
     path: str, content: bytes, told: str, ppcdeps: Program, mirror: Mirror
 ) -> None:
-    mirror.answers[path] = lambda request: send(request, content)
+    mirror.answers[path] = send(content)
     done = ppcdeps("sync", "--repofrompath", f"one,{mirror.url}", *QUICK, code=30)
     assert done.fault.startswith("ppcdeps: error: repository one: ")
     assert told in done.fault
@@ -103,7 +104,7 @@ def test_damaged_metadata_ends_with_30(
 def test_what_was_good_survives_a_sync_that_fails(ppcdeps: Program, mirror: Mirror) -> None:
     named = ("--repofrompath", f"one,{mirror.url}", *QUICK)
     ppcdeps("sync", *named)
-    mirror.answers["repomd.xml"] = lambda request: send(request, b"<repomd>")
+    mirror.answers["repomd.xml"] = send(b"<repomd>")
     before = files_in(ppcdeps.cache)
     ppcdeps("sync", *named, code=30)
     assert files_in(ppcdeps.cache) == before
@@ -207,6 +208,6 @@ def test_a_plan_that_is_not_there_is_told(ppcdeps: Program) -> None:
 def test_a_location_that_climbs_out_of_the_repository_is_refused(ppcdeps: Program, mirror: Mirror) -> None:
     repomd = (mirror.folder / "repodata" / "repomd.xml").read_text()
     climbing = repomd.replace("repodata/primary", "../../etc/primary").encode()
-    mirror.answers["repomd.xml"] = lambda request: send(request, climbing)
+    mirror.answers["repomd.xml"] = send(climbing)
     done = ppcdeps("sync", "--repofrompath", f"one,{mirror.url}", *QUICK, code=30)
     assert "../../etc/primary" in done.fault

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from program import Mirror, Program
+from mirror import Mirror
+from program import Program
 
 VGA = "/usr/lib64/qemu-kvm/hw-display-virtio-vga.so"
 SCHEMA = json.loads((files("ppcdeps") / "data/schemas/plan.schema.json").read_text())

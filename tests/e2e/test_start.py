@@ -4,7 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from program import PATIENCE, Program
+from mirror import PATIENCE
+from program import Program
 
 HEAVY = {"requests", "rich", "yaml", "packaging", "zstandard", "solv", "resolvelib", "importlib.metadata"}
 

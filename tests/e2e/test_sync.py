@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from program import Mirror, Program
+from mirror import Mirror
+from program import Program
 from rpmmd import Package, write_repository
 
 from ppcdeps.model.nevra import Nevra

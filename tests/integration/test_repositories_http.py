@@ -11,16 +11,15 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 import zstandard
+from mirror import Answer, Mirror, send, serving
 
 from ppcdeps.metadata import transport
 from ppcdeps.metadata.cache import Cache
@@ -38,7 +37,6 @@ FILELISTS = (
     '<?xml version="1.0"?>\n<filelists xmlns="http://linux.duke.edu/metadata/filelists" packages="0"/>\n'
 )
 HTML = b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n"
-Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
 class Told:
@@ -61,78 +59,6 @@ class Told:
         self.bytes += amount
 
     def end(self, task: str) -> None: ...
-
-
-@dataclass
-class Mirror:
-    """A web server on loopback that serves a folder, save where ``answers`` says otherwise."""
-
-    folder: Path
-    url: str = ""
-    answers: dict[str, Answer] = field(default_factory=dict)
-    seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-    released: threading.Event = field(default_factory=threading.Event)
-
-    def paths(self) -> list[str]:
-        return [path for path, _ in self.seen]
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[Mirror]:
-    mirror = Mirror(folder)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            path = self.path.partition("?")[0].lstrip("/")
-            mirror.seen.append((path, dict(self.headers)))
-            for end, answer in mirror.answers.items():
-                if path.endswith(end):
-                    answer(self)
-                    return
-            target = mirror.folder / path
-            if not target.is_file():
-                self.send_error(404)
-                return
-            send(target.read_bytes())(self)
-
-        def log_message(self, *_: object) -> None: ...
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        block_on_close = False
-
-        def handle_error(self, request: object, client_address: object) -> None:
-            """A client that breaks off is part of the tests."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    mirror.url = f"http://127.0.0.1:{server.server_address[1]}/"
-    try:
-        yield mirror
-    finally:
-        mirror.released.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def send(body: bytes, status: int = 200, *, announced: int | None = None, **headers: str) -> Answer:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
-        if status == 200 and handler.headers.get("If-None-Match") == etag:
-            handler.send_response(304)
-            handler.end_headers()
-            return
-        handler.send_response(status)
-        handler.send_header("Content-Length", str(len(body) if announced is None else announced))
-        handler.send_header("ETag", etag)
-        for name, value in headers.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return answer
 
 
 def hang(mirror: Mirror, after: bytes = b"", announced: int = 1000) -> Answer:
