@@ -1,6 +1,7 @@
 """Plans for the commands: remembered where the same was asked of the same metadata before, else made."""
 
 import contextlib
+import os
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
@@ -37,7 +38,7 @@ def plan_for(question: Question, python: str, reporter: Reporter) -> tuple[Plan,
     Where the Python index cannot be read, or what it has does not fit together, the packages stay RPMs, with a
     warning, and the plan is not remembered. Raises what `Question.solve_run` raises.
     """
-    cache, key = question.repositories.cache, f"{question.key()} python {python}"
+    cache, key = question.repositories.cache, f"{question.key()} python {python} {_index_settings(python)}"
     remembered = cache.derived_path(key, _SUFFIX)
     if not question.again and remembered.exists():
         with contextlib.suppress(ConfigError, OSError):
@@ -85,6 +86,13 @@ def _python_part(question: Question, run: "Solution", reporter: Reporter) -> "Py
         read_pip_config(), found.cache, offline=found.offline, refresh=question.again, reporter=reporter
     ) as index:
         return python_part(run, python_side(run, index, reporter, constraints=pins))
+
+
+def _index_settings(python: str) -> str:
+    """What the environment says of the index: another index may give another plan."""
+    if python != "pip":
+        return ""
+    return repr(sorted((name, value) for name, value in os.environ.items() if name.startswith("PIP_")))
 
 
 def _write(file: BinaryIO, text: str) -> None:

@@ -94,7 +94,7 @@ def solve_run(
     buildroots = Buildroots(universe, target.build_packages)
     adaptation = Adaptation(load_book() if book is None else book, target, universe, buildroots)
     buildroots.changes = adaptation.needs
-    known = _known_by(load_arch_requirements(), adaptation)
+    known = _Grounds(load_arch_requirements(), adaptation)
     search = Search(universe, Reliever(universe, buildroots, known))
     search.weak = target.install_weak_deps
     roots = [root for root in workload.roots if not root.startswith(PYPI)]
@@ -151,7 +151,7 @@ def _stage(search: Search, question: Question, asker: str, free: Sequence[str] |
     return Stage(asker, question, search.answer([question], free))
 
 
-class _known_by:  # noqa: N801 - reads as a word where it is used
+class _Grounds:
     """Answers from curated facts, and from recipes, why a rebuild does not have a requirement."""
 
     def __init__(self, facts: Sequence[ArchRequirement], adaptation: Adaptation) -> None:
