@@ -30,7 +30,7 @@ UNCONFINABLE = 91
 
 _SECONDS = 60
 _CPU_SECONDS = 30
-_MEMORY = 4 << 30
+_MEMORY = 1 << 30
 _OUTPUT = 64 << 20
 
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
@@ -80,7 +80,7 @@ def run_confined(command: Sequence[str], *, folder: Path, environment: dict[str,
         said, complaints = _content(output), _content(errors)
     if code == UNCONFINABLE:
         raise UnconfinableError(complaints.strip())
-    overdue |= code in (-signal.SIGXCPU, -signal.SIGKILL)
+    overdue |= code in (-signal.SIGXCPU, -signal.SIGXFSZ, -signal.SIGKILL)
     return Confined(code, said, complaints, caught=code == -signal.SIGSYS, overdue=overdue)
 
 

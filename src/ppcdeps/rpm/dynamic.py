@@ -81,7 +81,7 @@ def _pyproject(
     doubts = []
     if document is None:
         return [], ["the sources that have pyproject.toml are not there"]
-    build, project = document.get("build-system", {}), document.get("project", {})
+    build, project = (_table(document, key, evaluation) for key in ("build-system", "project"))
     texts = [*_OF_MACRO]
     if "-N" not in options:
         texts += build.get("requires", _LEGACY_BUILD)
@@ -100,6 +100,13 @@ def _pyproject(
         return list(_converted(texts, _markers(python, evaluation.arch), _extras(options))), doubts
     except (ValueError, TypeError) as error:
         raise ConfigError(f"{evaluation.source.name}: its pyproject.toml is faulty: {error}") from error
+
+
+def _table(document: Mapping[str, Any], key: str, evaluation: SpecEvaluation) -> Mapping[str, Any]:
+    table = document.get(key, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{evaluation.source.name}: its pyproject.toml is faulty: {key} is no table")
+    return table
 
 
 def _extras(options: Iterable[str]) -> list[str]:

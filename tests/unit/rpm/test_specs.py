@@ -124,6 +124,20 @@ def test_the_macros_are_those_of_the_target_and_not_of_this_machine(
     assert {"rhel = 9", "secret-x", "vendor-redhat", "python = 3.9"} <= set(evaluation.packages[0].provides)
 
 
+def test_macros_of_the_distribution_that_write_tags_do_so(tmp_path: Path, platform: Platform) -> None:
+    text = HEAD + (
+        "%{?systemd_requires}\n%{?systemd_ordering}\n%{?sysusers_requires_compat}\n%{?python_provide:%python_provide x}\n"
+        "%py_provides python3-one\nSource0: %{pypi_source}\nSource1: %{pypi_source two}\n"
+        "Source2: %{pypi_source two 2.0 zip}\n%ldconfig_scriptlets\n"
+    )
+    evaluation = evaluate(tmp_path, platform, text + TAIL)
+    (package,) = evaluation.packages
+    assert package.requires == ("shadow-utils", "systemd")
+    assert "python3-one = 1-1.el9" in package.provides
+    assert [file.name for file in evaluation.files] == ["one-1.tar.gz", "two-1.tar.gz", "two-2.0.zip"]
+    assert not evaluation.warnings
+
+
 def test_defines_win_over_the_platform(tmp_path: Path, platform: Platform) -> None:
     spec = tmp_path / "one.spec"
     spec.write_text(HEAD + TAIL)
@@ -186,6 +200,13 @@ def test_a_spec_without_end_is_given_up(tmp_path: Path, platform: Platform, monk
     monkeypatch.setattr("ppcdeps.rpm.confinement._SECONDS", 0.5)
     with pytest.raises(ConfigError, match="did not come to an end"):
         evaluate(tmp_path, platform, HEAD + "%{lua: while true do end}\n" + TAIL)
+
+
+def test_a_spec_that_eats_memory_or_itself_is_told(tmp_path: Path, platform: Platform) -> None:
+    hungry = "%{lua: local t = {} for i = 1, 1e9 do t[i] = string.rep('x', 1e7) .. i end}\n"
+    for code in (hungry, "%define a %b\n%define b %a\nProvides: x%a\n"):
+        with pytest.raises(ConfigError, match=r"does not parse for ppc64le|did not come to an end"):
+            evaluate(tmp_path, platform, HEAD + code + TAIL)
 
 
 def here(command: Sequence[str]) -> Confined:
