@@ -7,9 +7,23 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from ppcdeps.rpm.confinement import UnconfinableError, run_confined
+
 SPECS = Path(__file__).parents[1] / "data" / "specs"
-MISSING = [tool for tool in ("rpmbuild", "rpmspec", "rpm2cpio") if shutil.which(tool) is None]
-"""The tools that these tests take and this machine lacks."""
+
+
+def _lacking() -> list[str]:
+    lacking = [tool for tool in ("rpmbuild", "rpmspec", "rpm2cpio") if shutil.which(tool) is None]
+    try:
+        run_confined(["true"], folder=Path("/"))
+    except UnconfinableError as error:
+        # Emulated processes (qemu-user) have no seccomp.
+        lacking.append(f"a kernel that confines programs ({error})")
+    return lacking
+
+
+MISSING = _lacking()
+"""What these tests take and this machine lacks."""
 
 _MACROS = {"dist": ".el9", "python3_pkgversion": "3", "debug_package": "%{nil}"}
 

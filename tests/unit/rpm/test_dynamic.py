@@ -38,7 +38,7 @@ def asked(pyproject: str | None, folder: Path, options: str = "") -> tuple[set[s
     files = {"setup.py": ""} if pyproject is None else {"pyproject.toml": pyproject, "deep/er/pyproject.toml": "!"}
     (folder / "one-1.tar.gz").write_bytes(tarball("one-1", files))
     found = static_requires(evaluation(f"%pyproject_buildrequires{options}"), folder, EL9)
-    assert OF_MACRO <= set(found.requires)
+    assert set(found.requires) >= OF_MACRO
     return set(found.requires) - OF_MACRO, found.open
 
 

@@ -1,12 +1,12 @@
 """Specs evaluated for a target: what is refused, what is said of faults, and that no macro gets out."""
 
 import platform as platform_module
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from trapsrpms import MISSING
 
 from ppcdeps.metadata.targets import load_target
 from ppcdeps.model.errors import ConfigError
@@ -14,7 +14,7 @@ from ppcdeps.rpm.confinement import Confined
 from ppcdeps.rpm.platforms import Platform, platform_of
 from ppcdeps.rpm.specs import SpecEvaluation, SpecRefusedError, evaluate_in_buildroot, evaluate_spec
 
-pytestmark = pytest.mark.skipif(shutil.which("rpmspec") is None, reason="not installed: rpmspec")
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not here: {', '.join(MISSING)}")
 
 HEAD = "Name: one\nVersion: 1\nRelease: 1%{?dist}\nSummary: One\nLicense: MIT\n"
 TAIL = "%description\nOne.\n%files\n"
@@ -126,7 +126,8 @@ def test_the_macros_are_those_of_the_target_and_not_of_this_machine(
 
 def test_macros_of_the_distribution_that_write_tags_do_so(tmp_path: Path, platform: Platform) -> None:
     text = HEAD + (
-        "%{?systemd_requires}\n%{?systemd_ordering}\n%{?sysusers_requires_compat}\n%{?python_provide:%python_provide x}\n"
+        "%{?systemd_requires}\n%{?systemd_ordering}\n%{?sysusers_requires_compat}\n"
+        "%{?python_provide:%python_provide x}\n"
         "%py_provides python3-one\nSource0: %{pypi_source}\nSource1: %{pypi_source two}\n"
         "Source2: %{pypi_source two 2.0 zip}\n%ldconfig_scriptlets\n"
     )
