@@ -5,7 +5,7 @@ installed for its build. That holds the runtime needs of these stand-ins too, as
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 class Bootstrap:
     """A build condition that a recipe declares, to be built with when its source is part of a cycle.
 
-    ``without`` are the sources that are not needed then.
+    ``without`` are the sources that are not needed then; None stands for all those of the cycle, which is what a
+    recipe promises that declares a condition and no more.
     """
 
     source: str
     condition: str
-    without: frozenset[str]
+    without: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +165,14 @@ class _Sorter:
 
     def _broken(self, cycle: Cycle) -> Cycle:
         """The cycle with what breaks it, the graph being changed accordingly; as it is where nothing does."""
-        for bootstrap in self.bootstraps:
+        for declared in self.bootstraps:
+            without = frozenset(cycle.members) if declared.without is None else declared.without
+            bootstrap = replace(declared, without=without)
             early, full = Step(bootstrap.source, bootstrap.condition), Step(bootstrap.source)
-            if early in self.graph or not _opens(bootstrap, cycle):
+            if early in self.graph or not _opens(bootstrap.source, without, cycle):
                 continue
             for needed in self.needs[bootstrap.source]:
-                if needed not in bootstrap.without:
+                if needed not in without:
                     self.graph.add_edge(Step(needed), early)
             # Those of the cycle are built with what the bootstrap gives; the full build comes after them.
             for member in cycle.members:
@@ -181,12 +184,12 @@ class _Sorter:
         return cycle
 
 
-def _opens(bootstrap: Bootstrap, cycle: Cycle) -> bool:
+def _opens(source: str, without: Collection[str], cycle: Cycle) -> bool:
     """Whether what the bootstrap does without is what the chain needs of its source."""
-    if bootstrap.source not in cycle.chain:
+    if source not in cycle.chain:
         return False
-    place = cycle.chain.index(bootstrap.source)
-    return cycle.chain[(place + 1) % len(cycle.chain)] in bootstrap.without
+    place = cycle.chain.index(source)
+    return cycle.chain[(place + 1) % len(cycle.chain)] in without
 
 
 def _by_name(step: Step) -> tuple[str, str]:

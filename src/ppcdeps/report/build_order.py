@@ -38,6 +38,6 @@ def _cycle(cycle: Cycle) -> dict[str, Any]:
         "chain": list(cycle.chain),
         "members": list(cycle.members),
         "broken_by": broken
-        and {"source": broken.source, "condition": broken.condition, "without": sorted(broken.without)},
+        and {"source": broken.source, "condition": broken.condition, "without": sorted(broken.without or ())},
         "told": str(cycle),
     }

@@ -73,6 +73,12 @@ def test_a_bootstrap_that_does_not_open_the_cycle_is_not_used() -> None:
     assert order.cycles[0].broken_by is None
 
 
+def test_a_condition_alone_does_without_the_whole_cycle() -> None:
+    order = order_of({"a": ["b"], "b": ["c"], "c": ["a", "b", "base"]}, [Bootstrap("c", "bootstrap")])
+    assert order.names == (("base",), ("c (with bootstrap)",), ("b",), ("a",), ("c",))
+    assert [cycle.broken_by for cycle in order.cycles] == [Bootstrap("c", "bootstrap", frozenset("abc"))]
+
+
 def test_two_cycles_in_one_knot_are_broken_one_after_the_other() -> None:
     needs = {"a": ["b", "c"], "b": ["a"], "c": ["a"]}
     both = [Bootstrap("b", "boot", frozenset({"a"})), Bootstrap("c", "boot", frozenset({"a"}))]
@@ -91,7 +97,7 @@ def test_waves_keep_every_need_and_do_not_depend_on_the_order_of_input(
     everything = set(needs) | {one for wanted in needs.values() for one in wanted}
     assert {step.source for step in at if not step.bootstrap} | set(order.undecided) == everything
     for step, number in at.items():
-        skipped = {one.condition: one.without for one in bootstraps if one.source == step.source}
+        skipped = {one.condition: one.without or () for one in bootstraps if one.source == step.source}
         for wanted in needs.get(step.source, ()):
             if step.bootstrap and wanted in skipped[step.bootstrap]:
                 continue

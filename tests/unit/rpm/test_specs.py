@@ -107,6 +107,23 @@ def test_what_runs_nothing_is_evaluated(text: str, tmp_path: Path, platform: Pla
     assert evaluate(tmp_path, platform, HEAD + text).packages
 
 
+def test_a_source_of_the_spec_may_be_included_and_is_confined_as_well(tmp_path: Path, platform: Platform) -> None:
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    spec = tmp_path / "one.spec"
+    reading = "Source0: more.inc\nSource1: m.macros\n%include %{SOURCE0}\n%{load:%{SOURCE1}}\n%own\n"
+    spec.write_text(HEAD + reading + TAIL)
+    (sources / "more.inc").write_text("Provides: included\n")
+    (sources / "m.macros").write_text("%own Provides: loaded\n")
+    evaluation = evaluate_spec(spec, platform, "ppc64le", sources=sources)
+    assert {"included", "loaded"} <= set(evaluation.packages[0].provides)
+    mark = tmp_path / "ran"
+    (sources / "m.macros").write_text(f"%own %(touch {mark})\n")
+    with pytest.raises(SpecRefusedError, match="it starts a program while it is read"):
+        evaluate_spec(spec, platform, "ppc64le", sources=sources)
+    assert not mark.exists()
+
+
 def test_the_macros_are_those_of_the_target_and_not_of_this_machine(
     tmp_path: Path, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
