@@ -175,12 +175,12 @@ esac
 if [ "$mode" = test ]; then
     case $family in
     debian)
-        tools=(rpm python3-rpm rpmlint patch dnf dnf-plugins-core createrepo-c gpgv gnupg)
+        tools=(rpm rpmlint dnf dnf-plugins-core createrepo-c gpgv gnupg)
         # What compiling one file of libvirt takes. Older releases use yajl, newer ones json-c.
         tools+=(gcc libc6-dev meson ninja-build patch pkg-config libxml2-utils xsltproc)
         tools+=(libglib2.0-dev libgnutls28-dev libtirpc-dev libxml2-dev libyajl-dev libjson-c-dev)
         ;;
-    redhat) tools=(rpm rpm-build python3-rpm rpmlint patch dnf dnf-plugins-core createrepo_c gnupg2) ;;
+    redhat) tools=(rpm rpm-build rpmlint patch dnf dnf-plugins-core createrepo_c gnupg2) ;;
     *) tools=() ;;
     esac
     if [ ${#tools[@]} -eq 0 ]; then

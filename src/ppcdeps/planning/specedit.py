@@ -2,14 +2,17 @@
 
 A spec is a program: to expand its macros runs what its `%(...)` say. Here it is only read as text with a structure
 (sections, tags, macro definitions, conditions), so that nothing of a foreign source package runs on the machine that
-plans. The specfile library expands macros while it looks for tags; what it is given has its `%` masked.
+plans. The specfile library would expand macros while it looks for tags: it gets a stand-in for rpm's Python module
+that expands nothing, and the conditions of a section, which need not be closed in it, are masked.
 """
 
 import shlex
+import sys
 from collections.abc import Callable, Iterable, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, assert_never
 
-from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
+from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.recipe import (
     AddLine,
     AddTag,
@@ -41,8 +44,7 @@ _RELATIONS = frozenset({"<", "<=", "=", "==", ">=", ">"})
 def edit_spec(text: str, recipe: Recipe, spec_name: str) -> str:
     """The spec with the recipe's edits, dropped requirements, patches and release suffix.
 
-    Raises ConfigError with every edit that finds nothing to change, EnvironmentLacksError where the specfile library
-    cannot be loaded.
+    Raises ConfigError with every edit that finds nothing to change.
     """
     spec = _Spec(text)
     faults = []
@@ -266,14 +268,22 @@ class _Spec:
 
 
 def _specfile() -> Any:
-    """The classes of the specfile library that read parts of a spec. It needs the rpm module of this very Python."""
+    """The classes of the specfile library that read parts of a spec, bound to a stand-in for rpm.
+
+    The library loads rpm's Python module, which exists for the distribution's own Python alone, to expand macros.
+    What is done here needs no macro expanded, and none may be.
+    """
+    known = sys.modules.get("rpm")
+    sys.modules["rpm"] = _Unexpanded("rpm")
     try:
-        from specfile import macro_definitions, sections, tags
-    except ImportError as error:
-        raise EnvironmentLacksError(
-            f"spec files cannot be edited here: {error}",
-            hint="install rpm's Python bindings (Debian, Fedora, EL: python3-rpm) for the Python that runs ppcdeps",
-        ) from error
+        from specfile import macro_definitions, macros, sections, tags
+    finally:
+        if known is None:
+            del sys.modules["rpm"]
+        else:
+            sys.modules["rpm"] = known
+    # Also where somebody else had loaded the library before, with the real one.
+    vars(macros)["rpm"] = _Unexpanded("rpm")
 
     class Classes:
         MacroDefinitions = macro_definitions.MacroDefinitions
@@ -282,6 +292,29 @@ def _specfile() -> Any:
         Tags = tags.Tags
 
     return Classes
+
+
+class _Unexpanded(ModuleType):
+    """What the specfile library asks of rpm's Python module, with every macro left as it is."""
+
+    class error(Exception):  # noqa: N801, N818
+        """rpm's own name for its exception."""
+
+    class spec:  # noqa: N801
+        """rpm's own name for a parsed spec. None is parsed."""
+
+    @staticmethod
+    def expandMacro(text: str) -> str:  # noqa: N802
+        """The text as it is."""
+        return text
+
+    @staticmethod
+    def addMacro(name: str, body: str) -> None:  # noqa: N802
+        """Define nothing."""
+
+    @staticmethod
+    def delMacro(name: str) -> None:  # noqa: N802
+        """Forget nothing."""
 
 
 def _identity(section: str) -> tuple[str, ...]:
