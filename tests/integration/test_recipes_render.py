@@ -22,7 +22,7 @@ from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Sour
 from ppcdeps.model.reporter import Silence
 from ppcdeps.planning.patches import mailed
 from ppcdeps.planning.recipe_lint import Finding, Severity, lint_book, lint_rendering
-from ppcdeps.planning.recipes import RecipeBook, for_source, load_book, sdist_recipe
+from ppcdeps.planning.recipes import RecipeBook, for_source, load_book, rebuild_recipe, sdist_recipe
 from ppcdeps.planning.rendering import Rendering, render
 from ppcdeps.rpm.platforms import platform_of
 from ppcdeps.rpm.specs import SpecEvaluation, evaluate_spec
@@ -135,6 +135,14 @@ def test_the_same_input_gives_the_same_bytes(srpms: Callable[[str], Path], tmp_p
 def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
     files = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mode) for path in files}
+
+
+def test_a_source_rpm_is_rebuilt_as_it_is(srpms: Callable[[str], Path], tmp_path: Path) -> None:
+    rendering = render(rebuild_recipe("libvirt"), tmp_path / "out", srpm=srpms("libvirt"))
+    assert rendering.spec.read_bytes() == (SPECS / "libvirt.spec").read_bytes()
+    assert not (tmp_path / "out" / "smoke.sh").exists()
+    listed = (tmp_path / "out" / "sources.list").read_text().splitlines()[1:]
+    assert [line.split()[1:] for line in listed] == [["libvirt-10.10.0.tar.xz", "-"], ["libvirt-first.patch", "-"]]
 
 
 def test_a_source_rpm_that_the_recipe_is_not_for(srpms: Callable[[str], Path], tmp_path: Path) -> None:

@@ -159,6 +159,19 @@ def sdist_recipe(
     )
 
 
+def rebuild_recipe(source: str, packages: Iterable[str] = ()) -> Recipe:
+    """The recipe that changes nothing: what the route `rebuild` renders of a source RPM."""
+    return Recipe(
+        source=source,
+        kind=RecipeKind.SRPM,
+        summary=f"{source}, rebuilt as it is",
+        reason="the target's repositories have no build of it",
+        links=(),
+        folder=Path(source),
+        packages=tuple(packages),
+    )
+
+
 def load_recipe(file: Path) -> Recipe:
     """Read one recipe.toml. Raises ConfigError with all faults of the file, the files it names included."""
     top = read_toml(file, _WHAT)

@@ -115,6 +115,7 @@ def render(
 @contextmanager
 def _whole(to: Path) -> Iterator[Path]:
     """A folder beside the place of the result, which is put there when it is whole, and is gone otherwise."""
+    to = to.absolute() if to.name else to.resolve()
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=to.parent, prefix=f".{to.name}-"))

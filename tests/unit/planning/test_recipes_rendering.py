@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.planning.recipes import TEMPLATES, load_recipe, shipped_recipes
 from ppcdeps.planning.rendering import DECLARED, fill_template, render
 
@@ -70,6 +70,25 @@ def test_a_spec_of_ones_own_with_variables_of_its_own(tmp_path: Path) -> None:
     )
     listed = (tmp_path / "out" / "sources.list").read_text().splitlines()
     assert listed[1:] == [f"{DIGEST}  own-1.0.tar.gz  https://example.org/a%2Fb/own-1.0.tar.gz"]
+
+
+def test_an_empty_folder_will_do_even_if_it_is_the_current_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load_recipe(recipe_of_own_spec(tmp_path / "own", "Name: own\n"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    render(recipe, Path())
+    assert (tmp_path / "here" / "SPECS" / "own.spec").read_text() == "Name: own\n"
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    recipe = load_recipe(recipe_of_own_spec(tmp_path / "own", "Name: own\n"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="is not an empty folder"):
+        render(recipe, tmp_path / "file")
+    with pytest.raises(ConfigError, match="cannot write"):
+        render(recipe, tmp_path / "file" / "below")
 
 
 def test_a_spec_of_ones_own_that_forgets_to_declare(tmp_path: Path) -> None:
