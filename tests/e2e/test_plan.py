@@ -91,3 +91,20 @@ def test_a_plan_that_cannot_be_written_is_told(ppcdeps: Program) -> None:
 def test_ad_hoc_repositories_are_enough(ppcdeps: Program, mirror: Mirror) -> None:
     arguments = ("--repofrompath", f"mine,{mirror.url}", "--releasever", "9", "--no-output")
     assert "1 RPM packages satisfy" in ppcdeps("plan", "app", *arguments).out
+
+
+def test_workloads_and_roots_are_planned_together(ppcdeps: Program) -> None:
+    arguments = ("--python", "rpm", "--json", "--no-output")
+    both = json.loads(ppcdeps("plan", "nova-compute", "libvirt-kvm", "zsh", *arguments, code=1).out)
+    assert {"openstack-nova-compute", "zsh"} < set(both["roots"])
+    names = {package["nevra"].rsplit("-", 2)[0] for package in both["closure"]}
+    assert {"openstack-nova-compute", "libvirt-daemon-kvm", "zsh"} <= names
+
+
+def test_a_python_root_that_no_index_knows_is_told_not_forgotten(ppcdeps: Program) -> None:
+    empty = ppcdeps.folder / "empty"
+    empty.mkdir()
+    settings = {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(empty)}
+    told = ppcdeps("plan", "pypi:nowhere-at-all", code=3, **settings)
+    assert "nowhere-at-all" in told.fault
+    assert not told.out

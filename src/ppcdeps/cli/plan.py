@@ -6,8 +6,9 @@ from pathlib import Path
 import click
 
 from ppcdeps.cli.options import RepositoryChoice, json_option, narrative_options, repository_options
-from ppcdeps.cli.planning import plan_for, python_option
-from ppcdeps.cli.question import ask
+from ppcdeps.cli.planning import plan_for, python_option, solution_of
+from ppcdeps.cli.question import Question, ask
+from ppcdeps.model.plan import Plan
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.report.files import write_text
 from ppcdeps.report.text import render_plan
@@ -24,6 +25,12 @@ GAPS_REMAIN = 1
     metavar="FILE",
     help="Write the plan here (default: plan-WORKLOAD.json in this folder).",
 )
+@click.option(
+    "--build-order",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the waves of the builds, what each needs, and cycles, here as JSON for other tools.",
+)
 @click.option("--no-output", is_flag=True, help="Write no plan, only print it.")
 @python_option
 @json_option
@@ -32,6 +39,7 @@ GAPS_REMAIN = 1
 def plan(
     roots: tuple[str, ...],
     output: Path | None,
+    build_order: Path | None,
     no_output: bool,
     python: str,
     as_json: bool,
@@ -41,7 +49,8 @@ def plan(
     """What it takes to run a workload on ppc64le.
 
     WORKLOAD is one of the shipped workloads (nova-compute, ...) or a workload file. A ROOT is a package name,
-    any RPM capability ("foo >= 2", "libfoo.so.1()(64bit)") or a path; several are wanted together.
+    any RPM capability ("foo >= 2", "libfoo.so.1()(64bit)"), a path, or a Python distribution (pypi:NAME). Several
+    are wanted together.
 
     Exit code 0: the target's repositories have everything; 1: gaps remain, each with its route.
     """
@@ -50,6 +59,16 @@ def plan(
     path = None if no_output else output or Path(f"plan-{made.workload}.json")
     if path is not None:
         write_text(path, text)
+    if build_order is not None:
+        write_text(build_order, _build_order(made, question, reporter))
     reporter.note(f"answered from {question.repositories.basis.line()}")
     click.echo(text if as_json else render_plan(made, str(path) if path else None), nl=False)
     sys.exit(GAPS_REMAIN if made.gaps else 0)
+
+
+def _build_order(made: Plan, question: Question, reporter: Reporter) -> str:
+    from ppcdeps.planning.order import waves_of
+    from ppcdeps.report.build_order import dump_build_order
+
+    solution = solution_of(made, question, reporter)
+    return dump_build_order(waves_of(solution, solution.adaptation.bootstraps()))

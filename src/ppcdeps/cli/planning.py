@@ -12,6 +12,7 @@ from ppcdeps.model.errors import ConfigError, RepositoryError
 from ppcdeps.model.gap import GapKind
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.reporter import Reporter
+from ppcdeps.planning.workloads import PYTHON_PREFIX
 from ppcdeps.report.plan_json import dump_plan, load_plan
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def plan_for(question: Question, python: str, reporter: Reporter) -> tuple[Plan,
     """The plan and its text. ``python`` is who installs Python packages: pip or rpm.
 
     Where the Python index cannot be read, or what it has does not fit together, the packages stay RPMs, with a
-    warning, and the plan is not remembered. Raises what `Question.solve_run` raises.
+    warning, and the plan is not remembered; a workload with roots on the index has no other way. Raises what
+    `Question.solve_run` raises.
     """
     cache, key = question.repositories.cache, f"{question.key()} python {python} {_index_settings(python)}"
     remembered = cache.derived_path(key, _SUFFIX)
@@ -53,6 +55,8 @@ def plan_for(question: Question, python: str, reporter: Reporter) -> tuple[Plan,
         try:
             part = _python_part(question, run, reporter)
         except (RepositoryError, ConfigError) as fault:
+            if any(root.startswith(PYTHON_PREFIX) for root in question.workload.roots):
+                raise  # nothing but an index has these roots
             failed = True
             reporter.warn(f"Python packages stay RPMs in this plan: {fault}")
     solution = solve_builds(run, part.answered if part else ())

@@ -12,7 +12,7 @@ from ppcdeps.metadata.tables import closest
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.workload import Workload
-from ppcdeps.planning.workloads import list_workloads, load_workload, workload_of_roots
+from ppcdeps.planning.workloads import list_workloads, load_workload, together, workload_of_roots
 
 if TYPE_CHECKING:
     from ppcdeps.planning.solution import Solution
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A workload and the repositories that it is asked of. ``named``: it is a workload of a name, not mere roots."""
+    """A workload and the repositories that it is asked of.
+
+    ``typed`` are the roots that the user typed, rather than a workload's file.
+    """
 
     workload: Workload
-    named: bool
+    typed: tuple[str, ...]
     repositories: Repositories
     again: bool = False
     """Whether what is remembered of it must not be used."""
@@ -52,23 +55,26 @@ class Question:
         solution = solve_run(self.workload, asked.target, asked.metadata, asked.cache, asked.fetch_filelists)
         for problem in solution.universe.module_problems:
             reporter.warn(problem)
-        unknown = strangers(solution)
-        if unknown and not self.named:
+        unknown = tuple(root for root in strangers(solution) if root in self.typed)
+        if unknown:
             raise UsageError(_nobody_knows(unknown, solution))
         return solution
 
 
 def ask(words: tuple[str, ...], choice: RepositoryChoice, reporter: Reporter) -> Question:
-    """The question that the words mean: a workload's name or file, or roots.
+    """The question that the words mean: names or files of workloads, and roots, all of them together.
 
     Raises UsageError for a root that is not well-formed, and what fetching the repositories raises.
     """
-    named = len(words) == 1 and (words[0] in list_workloads() or _is_file(words[0]))
-    if not named:
-        workload_of_roots(words)  # its faults come before any download
+    names = [word for word in words if word in list_workloads() or _is_file(word)]
+    roots = [word for word in words if word not in names]
+    if roots:
+        workload_of_roots(roots)  # its faults come before any download
     repositories = resolve_target(choice, reporter)
-    workload = load_workload(words[0], repositories.target.openstack) if named else workload_of_roots(words)
-    return Question(workload, named, repositories, choice.refresh)
+    workloads = [load_workload(name, repositories.target.openstack) for name in names]
+    if roots:
+        workloads.append(workload_of_roots(roots))
+    return Question(together(workloads), tuple(roots), repositories, choice.refresh)
 
 
 def _is_file(word: str) -> bool:

@@ -147,7 +147,8 @@ class Transport:
     ) -> int:
         """Write a file to ``stream`` and verify it on the way. Returns its size in bytes.
 
-        ``authority`` is who says what the checksum is, for the message where it differs. Stops as soon as there is more than ``size`` (or ``limit``, where the size is unknown). Raises
+        ``authority`` is who says what the checksum is, for the message where it differs. Stops as soon as
+        there is more than ``size`` (or ``limit``, where the size is unknown). Raises
         TransportFault where it is not the announced file.
         """
         algorithm, _, wanted = checksum.partition(":")

@@ -56,13 +56,15 @@ class Route:
 
     ``subject`` is what the kind acts on: a repository (enable), packages (reuse), a source (recipe, rebuild),
     a pinned distribution (pip-wheel, pip-sdist, build-sdist), or nothing (blocked). ``help`` says what would
-    open a blocked one.
+    open a blocked one. ``minutes`` are the times that builds of the source took, by the way of building
+    (emulated, accelerated, cross, native), as far as such runs are recorded.
     """
 
     kind: RouteKind
     subject: tuple[str, ...] = ()
     reason: str = ""
     help: str = ""
+    minutes: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,12 +59,9 @@ class Adaptation:
         return None
 
     def bootstraps(self) -> tuple[Bootstrap, ...]:
-        """The build conditions that recipes declare to break cycles with.
-
-        A recipe names the condition alone, so it is taken to do without all that is to be built beside it.
-        """
+        """The build conditions that recipes declare to break cycles with."""
         return tuple(
-            Bootstrap(source, recipe.bootstrap, frozenset(self._found) - {source})
+            Bootstrap(source, recipe.bootstrap)
             for source, recipe in sorted(self._found.items())
             if recipe is not None and recipe.bootstrap
         )

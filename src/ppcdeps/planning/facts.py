@@ -11,7 +11,9 @@ from ppcdeps.model.target import Target
 
 FOLDER = "rules"
 
-_Fact = TypeVar("_Fact", "ArchRequirement", "ExcludedSource")
+_WAYS = ("emulated", "accelerated", "cross", "native")
+
+_Fact = TypeVar("_Fact", "ArchRequirement", "ExcludedSource", "RecordedRun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,26 @@ class ExcludedSource:
         return target.platform_id in self.platforms and target.name not in self.rebuilt_by
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """How long a build took once. ``way`` is emulated, accelerated, cross or native; ``minutes`` is wall time."""
+
+    source: str
+    version: str
+    way: str
+    minutes: float
+    machine: str
+    origin: str
+
+
+def load_recorded_runs(file: TomlFile | None = None) -> tuple[RecordedRun, ...]:
+    """The builds whose times are known: those that ppcdeps knows, or of another file of that form.
+
+    Raises ConfigError with all faults of the file.
+    """
+    return _facts(file or shipped_file(FOLDER, "build-times"), "run", _recorded_run)
+
+
 def load_arch_requirements(file: TomlFile | None = None) -> tuple[ArchRequirement, ...]:
     """The requirements that only x86 builds have: those that ppcdeps knows, or of another file of that form.
 
@@ -76,13 +98,38 @@ def _facts(file: TomlFile, key: str, read: Callable[[Table], _Fact]) -> tuple[_F
     for table in top.tables(key):
         fact = read(table)
         table.finish()
-        same = (fact.source, fact.requirement if isinstance(fact, ArchRequirement) else "")
+        same = (fact.source, _subject(fact))
         if same in facts:
             table.fault(f"the same is said twice of {' '.join(filter(None, same))}")
         facts[same] = fact
     top.finish()
     raise_faults(top, file, "rules file")
     return tuple(facts.values())
+
+
+def _subject(fact: ArchRequirement | ExcludedSource | RecordedRun) -> str:
+    """What of its source a fact is about: no two facts are about the same."""
+    match fact:
+        case ArchRequirement():
+            return fact.requirement
+        case RecordedRun():
+            return f"{fact.version} {fact.way}"
+        case ExcludedSource():
+            return ""
+
+
+def _recorded_run(table: Table) -> RecordedRun:
+    way = table.text("way")
+    if way not in _WAYS:
+        table.fault(f'"way" is one of {", ".join(_WAYS)}, not "{way}"')
+    return RecordedRun(
+        table.text("source"),
+        table.text("version"),
+        way,
+        table.number("minutes"),
+        table.text("machine"),
+        table.text("origin"),
+    )
 
 
 def _arch_requirement(table: Table) -> ArchRequirement:

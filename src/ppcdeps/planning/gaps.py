@@ -1,15 +1,18 @@
 """Gaps of a solved workload: what is missing, who asks for it, why, and by which route it comes."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ppcdeps.model.capability import Capability, parse_requirement
 from ppcdeps.model.gap import Cause, Demand, Gap, GapKind, Phase, Route, RouteKind
-from ppcdeps.planning.facts import ExcludedSource, load_excluded_sources
+from ppcdeps.planning.facts import ExcludedSource, RecordedRun, load_excluded_sources, load_recorded_runs
 from ppcdeps.planning.solution import Solution, Stage
 from ppcdeps.rpm.demands import Demands
 from ppcdeps.rpm.loading import Role
 from ppcdeps.rpm.problems import Clash
+
+_PYTHON_EXTENSION = "python-extension"
+"""What recorded runs call the build of any sdist with compiled code."""
 
 
 def gaps_of(solution: Solution, python: Sequence[Gap] = (), answered: Collection[str] = ()) -> tuple[Gap, ...]:
@@ -21,7 +24,17 @@ def gaps_of(solution: Solution, python: Sequence[Gap] = (), answered: Collection
     finder = _Finder(solution, {fact.source: fact for fact in load_excluded_sources()}, frozenset(answered))
     for gap in python:
         finder.gaps[gap.kind, gap.name] = gap
-    return finder.found()
+    runs = load_recorded_runs()
+    return tuple(_timed(gap, runs) for gap in finder.found())
+
+
+def _timed(gap: Gap, runs: Sequence[RecordedRun]) -> Gap:
+    """The gap with the times that building it took, where it must be built and such runs are recorded."""
+    built_as = _PYTHON_EXTENSION if gap.route.kind is RouteKind.BUILD_SDIST else gap.source
+    if gap.route.kind not in (RouteKind.RECIPE, RouteKind.REBUILD, RouteKind.BUILD_SDIST):
+        return gap
+    minutes = tuple(sorted((run.way, run.minutes) for run in runs if run.source == built_as))
+    return replace(gap, route=replace(gap.route, minutes=minutes)) if minutes else gap
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import ppcdeps
@@ -74,6 +74,27 @@ def workload_of_roots(roots: Iterable[str]) -> Workload:
         if fault:
             raise UsageError(fault, hint=f"give a package, a capability, an absolute path, or {PYTHON_PREFIX}NAME")
     return Workload(name=_file_name(cleaned), title=", ".join(cleaned), roots=cleaned)
+
+
+def together(workloads: Sequence[Workload]) -> Workload:
+    """Several workloads as one: what all of them need on the same machine.
+
+    Raises UsageError where they are of different releases, which no machine can run at once.
+    """
+    if len(workloads) == 1:
+        return workloads[0]
+    releases = {workload.release for workload in workloads if workload.release}
+    if len(releases) > 1:
+        raise UsageError(f"the workloads are of different releases: {', '.join(sorted(releases))}")
+    return Workload(
+        name=_file_name(tuple(workload.name for workload in workloads)),
+        title=", ".join(workload.title for workload in workloads),
+        roots=tuple(dict.fromkeys(root for workload in workloads for root in workload.roots)),
+        release=next(iter(releases), None),
+        constraints=next((workload.constraints for workload in workloads if workload.constraints), None),
+        advice=tuple(dict.fromkeys(rule for workload in workloads for rule in workload.advice)),
+        origin=", ".join(workload.origin for workload in workloads if workload.origin),
+    )
 
 
 def _workload(top: Table, file: TomlFile, asked: str | None) -> Workload:

@@ -90,6 +90,9 @@ class PlanDifference:
 def difference(before: Plan, after: Plan) -> PlanDifference:
     """What is not the same in the second plan. Who requires what is left aside: it follows from the packages."""
     closed, opened, kept = _matched(before.gaps, after.gaps, lambda gap: (gap.kind, gap.name))
+    # What was a gap of RPM and is one of Python now is the same gap with another route.
+    closed, opened, turned = _matched(closed, opened, lambda gap: gap.name)
+    kept += turned
     gone, come, states = _matched(before.repositories, after.repositories, lambda state: state.id)
     removed, added, moved = _packages(before.closure, after.closure)
     no_longer, now, both = _matched(_distributions(before), _distributions(after), lambda one: one.name)

@@ -119,6 +119,7 @@ def gap_document(gap: Gap) -> dict[str, Any]:
             "subject": list(gap.route.subject),
             "reason": gap.route.reason,
             "help": gap.route.help,
+            "minutes": dict(gap.route.minutes),
         },
         "detail": gap.detail,
     }
@@ -162,7 +163,13 @@ def _gap(document: dict[str, Any]) -> Gap:
         phase=Phase(document["phase"]),
         wanted=tuple(document["wanted"]),
         required_by=_demands_from(document["required_by"]),
-        route=Route(RouteKind(route["kind"]), tuple(route["subject"]), route["reason"], route["help"]),
+        route=Route(
+            RouteKind(route["kind"]),
+            tuple(route["subject"]),
+            route["reason"],
+            route["help"],
+            tuple(sorted(route["minutes"].items())),
+        ),
         source=document["source"],
         detail=document["detail"],
     )

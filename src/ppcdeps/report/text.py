@@ -29,6 +29,7 @@ def render_plan(plan: Plan, written_to: str | None = None) -> str:
     waves = {source: str(number) for number, wave in enumerate(plan.waves, start=1) for source in wave}
     lines += _table("Missing at run time", [gap for gap in native if gap.phase is Phase.RUN], waves)
     lines += _table("Missing to build these", [gap for gap in native if gap.phase is Phase.BUILD], waves)
+    lines += _estimates(native)
     lines += _blocked([gap for gap in native if gap.route.kind is RouteKind.BLOCKED])
     lines += _by_pip([gap for gap in plan.gaps if gap.route.kind in easy[1:]])
     lines += _reused(reused)
@@ -87,7 +88,9 @@ def _summary(plan: Plan) -> list[str]:
     counts.append((sides.count("standin"), f"are native there, from {_counted(len(sources), 'source')}"))
     by_pip = sum(1 for gap in plan.gaps if gap.kind is GapKind.PYTHON)
     if by_pip:
-        counts.append((by_pip, "Python distributions take the place of the last two kinds where they can"))
+        lacking = len(plan.closure) > sides.count("target")
+        instead = ", in place of RPM packages that the target lacks" if lacking else ""
+        counts.append((by_pip, f"Python distributions come from the index{instead}"))
     told = [(str(count), text) for index, (count, text) in enumerate(counts) if count or not index]
     width = max(len(count) for count, _ in told)
     return [f"  {count.rjust(width)} {text}" for count, text in told]
@@ -114,6 +117,25 @@ def _needed_by(gap: Gap) -> str:
     asked = f" ({first.requirement})" if first.requirement not in {gap.name, first.by} else ""
     others = len({demand.by for demand in gap.required_by} - {first.by})
     return f"{first.by}{asked if len(asked) < 50 else ''}" + (f" and {others} more" if others else "")
+
+
+def _estimates(gaps: Sequence[Gap]) -> list[str]:
+    """How long the builds took elsewhere, and which of them nobody has timed."""
+    built = [gap for gap in gaps if gap.route.kind is not RouteKind.BLOCKED]
+    timed = [(gap.name, _times(gap)) for gap in built if gap.route.minutes]
+    if not timed:
+        return []
+    unknown = [gap.name for gap in built if not gap.route.minutes]
+    rest = [f"  no run is recorded of {', '.join(unknown)}"] if unknown else []
+    return ["", "Build times of recorded runs, on two cores of x86_64", *columns(timed), *rest]
+
+
+def _times(gap: Gap) -> str:
+    return ", ".join(f"{_duration(minutes)} {way}" for way, minutes in gap.route.minutes)
+
+
+def _duration(minutes: float) -> str:
+    return f"{minutes:.0f} min" if minutes >= 2 else f"{minutes * 60:.0f} s"
 
 
 def _blocked(gaps: Sequence[Gap]) -> list[str]:

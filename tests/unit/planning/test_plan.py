@@ -144,3 +144,8 @@ def test_waves_put_first_what_others_are_built_with(nova_plan: Plan) -> None:
 def test_without_recipes_sources_are_rebuilt_as_they_are(planner: Any) -> None:
     solution = planner.solve("supermin", book=RecipeBook(()))
     assert plan_of(solution, planner.metadata()).gaps[0].route.kind is RouteKind.REBUILD
+
+
+def test_recorded_runs_say_how_long_a_build_takes(nova_plan: Plan) -> None:
+    assert dict(gap_named(nova_plan, "libvirt").route.minutes)["emulated"] > 30
+    assert gap_named(nova_plan, "edk2").route.minutes == ()

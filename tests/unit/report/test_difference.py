@@ -65,6 +65,14 @@ def test_a_gap_with_another_route_or_cause_says_which() -> None:
     assert "! lib: cause absent -> too-old; route blocked -> rebuild" in render_difference(found)
 
 
+def test_a_gap_that_pip_closes_now_is_the_same_gap_with_another_route() -> None:
+    rpm = gap("python-x")
+    by_pip = replace(rpm, kind=GapKind.PYTHON, route=Route(RouteKind.PIP_WHEEL, ("x==1",)))
+    found = difference(plan(gaps=(rpm,)), plan(gaps=(by_pip,)))
+    assert (found.gaps_closed, found.gaps_new) == ((), ())
+    assert len(found.gaps_changed) == 1
+
+
 def test_another_source_of_the_same_route_is_a_change_of_the_route() -> None:
     after = replace(gap("lib"), route=Route(RouteKind.REBUILD, ("lib-1-2.src",)))
     found = difference(plan(gaps=(gap("lib"),)), plan(gaps=(after,)))

@@ -27,7 +27,7 @@ PLAN = Plan(
             phase=Phase.BUILD,
             wanted=("lib-1-1.ppc64le",),
             required_by=(Demand("lib.so()(64bit)", "app-1-1.noarch"),),
-            route=Route(RouteKind.BLOCKED, (), "why", "help"),
+            route=Route(RouteKind.BLOCKED, (), "why", "help", (("cross", 3.0), ("emulated", 35.5))),
             source="lib",
             detail="d",
         ),
