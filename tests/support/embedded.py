@@ -119,7 +119,7 @@ class Virsh:
         return "".join(said).strip()
 
     def end(self) -> None:
-        """End virsh. Its guests are gone and its definitions on disk: where the driver does not stop, it is stopped."""
+        """End virsh. Its guests are gone, its definitions on disk: a driver that does not stop is stopped."""
         try:
             self.process.communicate("quit\n", timeout=20)
         except subprocess.TimeoutExpired:
