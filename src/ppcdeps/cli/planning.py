@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
@@ -30,6 +31,16 @@ def python_option(command: Command) -> Command:
         default="pip",
         show_default=True,
         help="Who installs Python packages that the target's repositories lack.",
+    )(command)
+
+
+def srpms_option(command: Command) -> Command:
+    """`--srpms`. The command is given ``srpms``: a folder, or None."""
+    return click.option(
+        "--srpms",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="Evaluate the source RPMs in this folder: what their specs say for ppc64le wins over known facts.",
     )(command)
 
 

@@ -1,6 +1,7 @@
 """From the words of the command line to a solved workload, the way all commands that plan go."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,12 +31,15 @@ class Question:
     repositories: Repositories
     again: bool = False
     """Whether what is remembered of it must not be used."""
+    srpms: Path | None = None
+    """A folder of source RPMs to evaluate."""
 
     def key(self) -> str:
         """Everything that decides on the answer, as text: the same key has the same plan."""
         metadata = self.repositories.metadata
         parts = [
             _fingerprint(),
+            _states(self.srpms.glob("*.src.rpm")) if self.srpms is not None else "",
             repr(sorted(asdict(self.workload).items())),
             repr(
                 [(name, value) for name, value in asdict(self.repositories.target).items() if name != "repositories"]
@@ -49,10 +53,19 @@ class Question:
 
         Raises UsageError for a root that no repository knows, and what reading the metadata raises.
         """
+        from ppcdeps.planning.evaluation import Evaluations
         from ppcdeps.planning.solution import solve_run, strangers
 
         asked = self.repositories
-        solution = solve_run(self.workload, asked.target, asked.metadata, asked.cache, asked.fetch_filelists)
+        evaluations = Evaluations.in_folder(self.srpms, asked.target, reporter) if self.srpms is not None else None
+        solution = solve_run(
+            self.workload,
+            asked.target,
+            asked.metadata,
+            asked.cache,
+            asked.fetch_filelists,
+            evaluations=evaluations,
+        )
         for problem in solution.universe.module_problems:
             reporter.warn(problem)
         unknown = tuple(root for root in strangers(solution) if root in self.typed)
@@ -61,7 +74,9 @@ class Question:
         return solution
 
 
-def ask(words: tuple[str, ...], choice: RepositoryChoice, reporter: Reporter) -> Question:
+def ask(
+    words: tuple[str, ...], choice: RepositoryChoice, reporter: Reporter, srpms: Path | None = None
+) -> Question:
     """The question that the words mean: names or files of workloads, and roots, all of them together.
 
     Raises UsageError for a root that is not well-formed, and what fetching the repositories raises.
@@ -74,7 +89,7 @@ def ask(words: tuple[str, ...], choice: RepositoryChoice, reporter: Reporter) ->
     workloads = [load_workload(name, repositories.target.openstack) for name in names]
     if roots:
         workloads.append(workload_of_roots(roots))
-    return Question(together(workloads), tuple(roots), repositories, choice.refresh)
+    return Question(together(workloads), tuple(roots), repositories, choice.refresh, srpms)
 
 
 def _is_file(word: str) -> bool:
@@ -93,6 +108,11 @@ def _nobody_knows(unknown: tuple[str, ...], solution: "Solution") -> str:
 def _fingerprint() -> str:
     """The version of ppcdeps, and the state of its files where these are worked on."""
     package = Path(ppcdeps.__file__).parent
-    files = sorted([*package.rglob("*.[pt][yo]*"), *package.parents[1].glob("recipes/*/*.toml")])
-    states = [(path.name, status.st_size, status.st_mtime_ns) for path in files for status in [path.stat()]]
-    return f"{ppcdeps.__version__} {states}"
+    files = [*package.rglob("*.[pt][yo]*"), *package.parents[1].glob("recipes/*/*.toml")]
+    return f"{ppcdeps.__version__} {_states(files)}"
+
+
+def _states(files: Iterable[Path]) -> str:
+    """Names, sizes and times of files: another text as soon as one of them is written to."""
+    states = ((path.name, path.stat()) for path in sorted(files))
+    return repr([(name, state.st_size, state.st_mtime_ns) for name, state in states])

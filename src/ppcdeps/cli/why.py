@@ -1,9 +1,11 @@
 """`ppcdeps why`: the chain from the root to a name, why it is a gap, and what was tried."""
 
+from pathlib import Path
+
 import click
 
 from ppcdeps.cli.options import RepositoryChoice, json_option, narrative_options, repository_options
-from ppcdeps.cli.planning import plan_for, python_option, solution_of
+from ppcdeps.cli.planning import plan_for, python_option, solution_of, srpms_option
 from ppcdeps.cli.question import ask
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.planning.explanation import explain
@@ -24,17 +26,24 @@ DEFAULT_WORKLOAD = "nova-compute"
     help=f"Explain it in the plan of this workload, or of these roots (default: {DEFAULT_WORKLOAD}).",
 )
 @python_option
+@srpms_option
 @json_option
 @repository_options()
 @narrative_options
 def why(
-    name: str, roots: tuple[str, ...], python: str, as_json: bool, choice: RepositoryChoice, reporter: Reporter
+    name: str,
+    roots: tuple[str, ...],
+    python: str,
+    srpms: Path | None,
+    as_json: bool,
+    choice: RepositoryChoice,
+    reporter: Reporter,
 ) -> None:
     """Why NAME is needed, why it is a gap, and what was tried.
 
     NAME is a package, a source, a NEVRA, a capability or a path of the plan.
     """
-    question = ask(roots or (DEFAULT_WORKLOAD,), choice, reporter)
+    question = ask(roots or (DEFAULT_WORKLOAD,), choice, reporter, srpms)
     plan, _ = plan_for(question, python, reporter)
     explanation = explain(solution_of(plan, question, reporter), name, plan.gaps)
     reporter.note(f"answered from {question.repositories.basis.line()}")

@@ -1,11 +1,11 @@
-"""What recipes change for the solver: what a source needs to be built, and what its build gives."""
+"""What recipes and evaluated specs change for the solver: what a source needs to be built, and what that gives."""
 
 from dataclasses import dataclass, field
 
-from ppcdeps.model.capability import Capability, parse_requirement
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.recipe import Recipe, RecipeKind
 from ppcdeps.model.target import Target
+from ppcdeps.planning.evaluation import Evaluated, Evaluations
 from ppcdeps.planning.order import Bootstrap
 from ppcdeps.planning.recipes import RecipeBook, recipe_for
 from ppcdeps.rpm.sources import BuildNeeds, Buildroots
@@ -14,12 +14,13 @@ from ppcdeps.rpm.universe import Universe
 
 @dataclass(slots=True)
 class Adaptation:
-    """The recipes that apply to the sources of one universe."""
+    """The recipes that apply to the sources of one universe, and the source RPMs that could be evaluated."""
 
     book: RecipeBook
     target: Target
     universe: Universe
     buildroots: Buildroots
+    evaluations: Evaluations | None = None
     _found: dict[str, Recipe | None] = field(default_factory=dict)
 
     def recipe_of(self, source: str) -> Recipe | None:
@@ -28,13 +29,21 @@ class Adaptation:
             self._found[source] = self._find(source)
         return self._found[source]
 
+    def evaluated(self, source: str) -> Evaluated | None:
+        """What the source's own spec says for the target, where its source RPM is at hand."""
+        return self.evaluations.of(source) if self.evaluations is not None else None
+
     def needs(self, source: str) -> BuildNeeds | None:
-        """What the recipe changes in a source's BuildRequires."""
-        recipe = self.recipe_of(source)
+        """What is to be installed for a source's build, where it is not what the source repository says."""
+        recipe, evaluated = self.recipe_of(source), self.evaluated(source)
+        own = recipe is not None and recipe.kind is not RecipeKind.SRPM
+        if evaluated is None or own:
+            return None if recipe is None else BuildNeeds(recipe.build_requires, recipe.dropped_build_requires, own)
+        wanted = evaluated.target.build_requires
         if recipe is None:
-            return None
-        own = recipe.kind is not RecipeKind.SRPM
-        return BuildNeeds(recipe.build_requires, recipe.dropped_build_requires, instead=own)
+            return BuildNeeds(wanted, instead=True)
+        kept = tuple(text for text in wanted if text.partition(" ")[0] not in recipe.dropped_build_requires)
+        return BuildNeeds((*kept, *recipe.build_requires), instead=True)
 
     def promise(self, source: str) -> None:
         """Let the packages that the recipe builds, and the reference lacks, stand in like all others."""
@@ -46,17 +55,11 @@ class Adaptation:
             self.universe.promise(source, name)
 
     def grounds(self, source: str, requirement: str) -> str | None:
-        """Why the packages that the recipe builds do not have a requirement of the reference's."""
-        recipe = self.recipe_of(source)
-        if recipe is None or not recipe.dropped_requires:
-            return None
-        try:
-            parsed = parse_requirement(requirement)
-        except ValueError:
-            return None
-        if isinstance(parsed, Capability) and parsed.name in recipe.dropped_requires:
+        """Why the packages that are built for the target do not have a requirement of the reference's."""
+        recipe, evaluated = self.recipe_of(source), self.evaluated(source)
+        if recipe is not None and _name(requirement) in recipe.dropped_requires:
             return f"the recipe {recipe.folder.name} builds without it"
-        return None
+        return evaluated.differences.grounds(requirement) if evaluated is not None else None
 
     def bootstraps(self) -> tuple[Bootstrap, ...]:
         """The build conditions that recipes declare to break cycles with."""
@@ -73,6 +76,10 @@ class Adaptation:
             return None
         evr = Nevra.parse(self.universe.nevra(built_as[0])).evr
         recipe = recipe_for(self.book, source, evr, self.target)
-        if recipe is None or (package is None and recipe.kind is RecipeKind.SRPM):
-            return None
-        return recipe
+        at_hand = package is not None or self.evaluated(source) is not None
+        return recipe if recipe is not None and (at_hand or recipe.kind is not RecipeKind.SRPM) else None
+
+
+def _name(requirement: str) -> str:
+    """The name that a plain requirement asks for; nothing for a boolean one."""
+    return "" if requirement.startswith("(") else requirement.partition(" ")[0]

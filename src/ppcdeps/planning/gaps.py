@@ -89,6 +89,9 @@ class _Finder:
         recipe = self.solution.adaptation.recipe_of(source)
         if recipe is not None:
             return Route(RouteKind.RECIPE, (recipe.folder.name,), reason=recipe.summary)
+        evaluated = self.solution.adaptation.evaluated(source)
+        if evaluated is not None:
+            return Route(RouteKind.REBUILD, (str(evaluated.target.source),), reason=f"source RPM {evaluated.file}")
         package = self.solution.search.reliever.buildroots.source_package(source)
         if package is None:
             return Route(
@@ -155,6 +158,12 @@ class _Finder:
 
     def _cause_of(self, source: str, packages: Sequence[int], demands: Demands) -> tuple[Cause, str]:
         universe = self.solution.universe
+        evaluated = self.solution.adaptation.evaluated(source)
+        if evaluated is not None:
+            asked = sorted({str(universe.pool.id2solvable(i).name) for i in packages})
+            told = next((why for name in asked if (why := evaluated.target.why_missing(name))), None)
+            if told is not None:
+                return told
         fact = self.excluded.get(source)
         if fact is not None and fact.applies_to(self.solution.target):
             return Cause.EXCLUDED, fact.reason

@@ -9,6 +9,7 @@ from ppcdeps.model.capability import capabilities_in, parse_requirement
 from ppcdeps.model.target import Target
 from ppcdeps.model.workload import Workload
 from ppcdeps.planning.adaptation import Adaptation
+from ppcdeps.planning.evaluation import Evaluations
 from ppcdeps.planning.facts import ArchRequirement, load_arch_requirements
 from ppcdeps.planning.recipes import RecipeBook, load_book
 from ppcdeps.rpm.closure import Answer, Search
@@ -64,13 +65,15 @@ def solve(
     cache: Cache,
     fetch_filelists: FetchFilelists,
     book: RecipeBook | None = None,
+    evaluations: Evaluations | None = None,
 ) -> Solution:
     """Solve the workload's run time, then the builds that this takes, until nothing new is missing.
 
-    ``book`` are the recipes to build by (default: those that ppcdeps brings). Raises UsageError for a root that is
-    not well-formed, RepositoryError where metadata is damaged, ConfigError for a wrong recipe.
+    ``book`` are the recipes to build by (default: those that ppcdeps brings), ``evaluations`` the source RPMs that
+    are at hand. Raises UsageError for a root that is not well-formed, RepositoryError where metadata is damaged,
+    ConfigError for a wrong recipe.
     """
-    return solve_builds(solve_run(workload, target, repositories, cache, fetch_filelists, book))
+    return solve_builds(solve_run(workload, target, repositories, cache, fetch_filelists, book, evaluations))
 
 
 def solve_run(
@@ -80,6 +83,7 @@ def solve_run(
     cache: Cache,
     fetch_filelists: FetchFilelists,
     book: RecipeBook | None = None,
+    evaluations: Evaluations | None = None,
 ) -> Solution:
     """Solve the workload's run time alone. Raises what `solve` raises."""
     universe = Universe(
@@ -92,7 +96,7 @@ def solve_run(
         platform_id=target.platform_id,
     )
     buildroots = Buildroots(universe, target.build_packages)
-    adaptation = Adaptation(load_book() if book is None else book, target, universe, buildroots)
+    adaptation = Adaptation(load_book() if book is None else book, target, universe, buildroots, evaluations)
     buildroots.changes = adaptation.needs
     known = _Grounds(load_arch_requirements(), adaptation)
     search = Search(universe, Reliever(universe, buildroots, known))

@@ -11,6 +11,7 @@ from ppcdeps.metadata.sync import ensure, fetch_repositories
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.reporter import Silence
 from ppcdeps.model.target import Target
+from ppcdeps.planning.evaluation import Evaluations
 from ppcdeps.planning.plan import plan_of
 from ppcdeps.planning.recipes import RecipeBook
 from ppcdeps.planning.solution import Solution, solve
@@ -24,10 +25,12 @@ class Planner:
     target: Target
     cache: Cache
 
-    def solve(self, *roots: str, book: RecipeBook | None = None) -> Solution:
+    def solve(
+        self, *roots: str, book: RecipeBook | None = None, evaluations: Evaluations | None = None
+    ) -> Solution:
         """The solution for nova-compute, or for roots of one's own, with the shipped recipes or others."""
         workload = workload_of_roots(roots) if roots else load_workload("nova-compute", self.target.openstack)
-        return solve(workload, self.target, self.metadata(), self.cache, self._filelists, book)
+        return solve(workload, self.target, self.metadata(), self.cache, self._filelists, book, evaluations)
 
     def plan(self, *roots: str) -> Plan:
         """The same as a plan."""
