@@ -154,13 +154,15 @@ class Index:
         self._projects: dict[str, Future[Project]] = {}
         self._links: dict[str, list[IndexFile]] | None = None
         self._pool: ThreadPoolExecutor | None = None
+        self._closed = False
         self._told: set[str] = set()
 
     def close(self) -> None:
-        """Stop the workers; what they have not begun is dropped."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-            self._pool = None
+        """Stop the workers; what they have not begun is dropped, and nothing can be begun any more."""
+        with self._guard:
+            self._closed, pool, self._pool = True, self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def __enter__(self) -> "Index":
         return self
@@ -169,8 +171,15 @@ class Index:
         self.close()
 
     def submit(self, work: Callable[[], T]) -> "Future[T]":
-        """Have a worker do ``work``, which must not wait for other work of this index."""
+        """Have a worker do ``work``, which must not wait for other work of this index.
+
+        Once the index is closed the future is cancelled: what was being looked at ahead ends in its own time.
+        """
         with self._guard:
+            if self._closed:
+                dropped: Future[T] = Future()
+                dropped.cancel()
+                return dropped
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="index")
             return self._pool.submit(work)
@@ -184,7 +193,8 @@ class Index:
                 return known
             future: Future[Project] = Future()
             self._projects[key] = future
-        self.submit(lambda: _fulfil(future, lambda: self._find(key)))
+        if self.submit(lambda: _fulfil(future, lambda: self._find(key))).cancelled():
+            future.cancel()
         return future
 
     def project(self, name: str) -> Project:

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from indexes import OpenIndex, Shop, lock_of, wheel
 
+from ppcdeps.metadata.cache import Cache
 from ppcdeps.model.errors import RepositoryError
+from ppcdeps.python.index import Index
+from ppcdeps.python.pipconfig import PipConfig
 
 
 def fill(shop: Shop) -> None:
@@ -167,3 +170,11 @@ def _answer(handler: BaseHTTPRequestHandler, status: int, body: bytes, kind: str
     handler.send_header("Content-Length", str(len(body)))
     handler.end_headers()
     handler.wfile.write(body)
+
+
+def test_a_closed_index_begins_nothing_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    index = Index(PipConfig(indexes=("http://127.0.0.1:9/simple",)), Cache.open(tmp_path))
+    index.submit(lambda: None).result()
+    index.close()
+    assert index.submit(lambda: None).cancelled()
+    assert index.project_later("anything").cancelled()
