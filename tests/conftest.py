@@ -1,6 +1,7 @@
 """Fixtures that every test may ask for."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,16 @@ from ppcdeps.metadata.targets import load_target
 from ppcdeps.model.target import Target
 
 PROJECT = Path(__file__).parent.parent
+
+
+def pytest_configure() -> None:
+    """Let the programs that tests start be interrupted, even where the tests run in the background.
+
+    A shell starts a background job with SIGINT ignored, and every process below inherits that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 
 def _shared_folder() -> Path:
