@@ -108,3 +108,25 @@ def test_a_python_root_that_no_index_knows_is_told_not_forgotten(ppcdeps: Progra
     told = ppcdeps("plan", "pypi:nowhere-at-all", code=3, **settings)
     assert "nowhere-at-all" in told.fault
     assert not told.out
+
+
+def test_a_folder_of_ones_own_recipes_is_laid_over_the_shipped_ones(ppcdeps: Program) -> None:
+    own = ppcdeps.folder / "recipes" / "python-yappi"
+    own.mkdir(parents=True)
+    (own / "recipe.toml").write_text(
+        'source = "python-yappi"\nkind = "srpm"\nsummary = "ours"\nreason = "a test"\npackages = ["python3-yappi"]\n'
+    )
+    run = ppcdeps("plan", "python3-yappi", "--python", "rpm", "--json", "--recipes", "recipes", code=1)
+    routes = {gap["name"]: gap["route"] for gap in json.loads(run.out)["gaps"]}
+    assert (routes["python-yappi"]["kind"], routes["python-yappi"]["reason"]) == ("recipe", "ours")
+    without = ppcdeps("plan", "python3-yappi", "--python", "rpm", "--json", code=1)
+    assert {gap["name"]: gap["route"]["kind"] for gap in json.loads(without.out)["gaps"]}["python-yappi"] == "rebuild"
+
+
+def test_the_build_order_is_written_for_other_tools(ppcdeps: Program) -> None:
+    ppcdeps("plan", "nova-compute", "--python", "rpm", "--no-output", "--build-order", "order.json", code=1)
+    order = json.loads((ppcdeps.folder / "order.json").read_text())
+    waves = [{step["source"] for step in wave} for wave in order["waves"]]
+    assert "supermin" in waves[0]
+    assert "libguestfs" in waves[-1]
+    assert {"supermin", "qemu-kvm"} <= set(order["needs"]["libguestfs"])

@@ -78,6 +78,18 @@ def cache_option(command: Command) -> Command:
     )(command)
 
 
+def recipes_option(command: Command) -> Command:
+    """`--recipes`. The command is given ``folders``: folders of recipes, laid over the shipped ones in this order."""
+    return click.option(
+        "--recipes",
+        "folders",
+        multiple=True,
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="Lay the recipes of this folder over the shipped ones. Repeatable.",
+    )(command)
+
+
 _TARGET = (
     click.option(
         "-t",

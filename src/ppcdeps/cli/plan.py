@@ -5,7 +5,13 @@ from pathlib import Path
 
 import click
 
-from ppcdeps.cli.options import RepositoryChoice, json_option, narrative_options, repository_options
+from ppcdeps.cli.options import (
+    RepositoryChoice,
+    json_option,
+    narrative_options,
+    recipes_option,
+    repository_options,
+)
 from ppcdeps.cli.planning import plan_for, python_option, solution_of, srpms_option
 from ppcdeps.cli.question import Question, ask
 from ppcdeps.model.plan import Plan
@@ -34,6 +40,7 @@ GAPS_REMAIN = 1
 @click.option("--no-output", is_flag=True, help="Write no plan, only print it.")
 @python_option
 @srpms_option
+@recipes_option
 @json_option
 @repository_options()
 @narrative_options
@@ -44,6 +51,7 @@ def plan(
     no_output: bool,
     python: str,
     srpms: Path | None,
+    folders: tuple[Path, ...],
     as_json: bool,
     choice: RepositoryChoice,
     reporter: Reporter,
@@ -56,7 +64,7 @@ def plan(
 
     Exit code 0: the target's repositories have everything; 1: gaps remain, each with its route.
     """
-    question = ask(roots, choice, reporter, srpms)
+    question = ask(roots, choice, reporter, srpms, folders)
     made, text = plan_for(question, python, reporter)
     path = None if no_output else output or Path(f"plan-{made.workload}.json")
     if path is not None:

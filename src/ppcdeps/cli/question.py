@@ -33,6 +33,8 @@ class Question:
     """Whether what is remembered of it must not be used."""
     srpms: Path | None = None
     """A folder of source RPMs to evaluate."""
+    recipes: tuple[Path, ...] = ()
+    """Folders of recipes that are laid over the shipped ones."""
 
     def key(self) -> str:
         """Everything that decides on the answer, as text: the same key has the same plan."""
@@ -40,6 +42,7 @@ class Question:
         parts = [
             _fingerprint(),
             _states(self.srpms.glob("*.src.rpm")) if self.srpms is not None else "",
+            *(f"{folder} {_states(folder.rglob('*.*'))}" for folder in self.recipes),
             repr(sorted(asdict(self.workload).items())),
             repr(
                 [(name, value) for name, value in asdict(self.repositories.target).items() if name != "repositories"]
@@ -54,6 +57,7 @@ class Question:
         Raises UsageError for a root that no repository knows, and what reading the metadata raises.
         """
         from ppcdeps.planning.evaluation import Evaluations
+        from ppcdeps.planning.recipes import load_book
         from ppcdeps.planning.solution import solve_run, strangers
 
         asked = self.repositories
@@ -64,7 +68,8 @@ class Question:
             asked.metadata,
             asked.cache,
             asked.fetch_filelists,
-            evaluations=evaluations,
+            load_book(self.recipes),
+            evaluations,
         )
         for problem in solution.universe.module_problems:
             reporter.warn(problem)
@@ -75,7 +80,11 @@ class Question:
 
 
 def ask(
-    words: tuple[str, ...], choice: RepositoryChoice, reporter: Reporter, srpms: Path | None = None
+    words: tuple[str, ...],
+    choice: RepositoryChoice,
+    reporter: Reporter,
+    srpms: Path | None = None,
+    recipes: tuple[Path, ...] = (),
 ) -> Question:
     """The question that the words mean: names or files of workloads, and roots, all of them together.
 
@@ -89,7 +98,7 @@ def ask(
     workloads = [load_workload(name, repositories.target.openstack) for name in names]
     if roots:
         workloads.append(workload_of_roots(roots))
-    return Question(together(workloads), tuple(roots), repositories, choice.refresh, srpms)
+    return Question(together(workloads), tuple(roots), repositories, choice.refresh, srpms, recipes)
 
 
 def _is_file(word: str) -> bool:

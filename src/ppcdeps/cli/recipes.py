@@ -1,12 +1,11 @@
 """`ppcdeps recipes`: the recipe book, and what it makes."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from ppcdeps.cli.options import json_option, narrative_options
+from ppcdeps.cli.options import json_option, narrative_options, recipes_option
 from ppcdeps.cli.reporter import TerminalReporter
 
 if TYPE_CHECKING:
@@ -14,17 +13,6 @@ if TYPE_CHECKING:
 
 _DEFAULT_TARGET = "centos-stream-9"
 _FAULTS = 3
-
-
-def _recipes_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--recipes",
-        "folders",
-        multiple=True,
-        type=click.Path(file_okay=False, path_type=Path),
-        metavar="DIR",
-        help="Lay the recipes of this folder over the shipped ones. Repeatable.",
-    )(command)
 
 
 _target_option = click.option(
@@ -63,7 +51,7 @@ def recipes() -> None:
 
 
 @recipes.command(name="list")
-@_recipes_option
+@recipes_option
 @json_option
 @narrative_options
 def list_recipes(folders: tuple[Path, ...], as_json: bool, reporter: TerminalReporter) -> None:  # noqa: ARG001
@@ -76,7 +64,7 @@ def list_recipes(folders: tuple[Path, ...], as_json: bool, reporter: TerminalRep
 
 @recipes.command()
 @click.argument("name")
-@_recipes_option
+@recipes_option
 @json_option
 @narrative_options
 def show(name: str, folders: tuple[Path, ...], as_json: bool, reporter: TerminalReporter) -> None:  # noqa: ARG001
@@ -112,7 +100,7 @@ def show(name: str, folders: tuple[Path, ...], as_json: bool, reporter: Terminal
     help="A source that is here already; it is verified. Repeatable.",
 )
 @_target_option
-@_recipes_option
+@recipes_option
 @narrative_options
 def render(
     name: str,
@@ -150,7 +138,7 @@ def render(
     help="Check the recipe of this source RPM on it. Repeatable.",
 )
 @_target_option
-@_recipes_option
+@recipes_option
 @json_option
 @narrative_options
 def lint(

@@ -4,7 +4,13 @@ from pathlib import Path
 
 import click
 
-from ppcdeps.cli.options import RepositoryChoice, json_option, narrative_options, repository_options
+from ppcdeps.cli.options import (
+    RepositoryChoice,
+    json_option,
+    narrative_options,
+    recipes_option,
+    repository_options,
+)
 from ppcdeps.cli.planning import plan_for, python_option, solution_of, srpms_option
 from ppcdeps.cli.question import ask
 from ppcdeps.model.reporter import Reporter
@@ -27,6 +33,7 @@ DEFAULT_WORKLOAD = "nova-compute"
 )
 @python_option
 @srpms_option
+@recipes_option
 @json_option
 @repository_options()
 @narrative_options
@@ -35,6 +42,7 @@ def why(
     roots: tuple[str, ...],
     python: str,
     srpms: Path | None,
+    folders: tuple[Path, ...],
     as_json: bool,
     choice: RepositoryChoice,
     reporter: Reporter,
@@ -43,7 +51,7 @@ def why(
 
     NAME is a package, a source, a NEVRA, a capability or a path of the plan.
     """
-    question = ask(roots or (DEFAULT_WORKLOAD,), choice, reporter, srpms)
+    question = ask(roots or (DEFAULT_WORKLOAD,), choice, reporter, srpms, folders)
     plan, _ = plan_for(question, python, reporter)
     explanation = explain(solution_of(plan, question, reporter), name, plan.gaps)
     reporter.note(f"answered from {question.repositories.basis.line()}")

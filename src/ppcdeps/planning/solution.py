@@ -102,9 +102,6 @@ def solve_run(
     search = Search(universe, Reliever(universe, buildroots, known))
     search.weak = target.install_weak_deps
     roots = [root for root in workload.roots if not root.startswith(PYPI)]
-    paths = [root for root in roots if root.startswith("/")]
-    if paths:
-        universe.answer_paths(paths)
     run = _stage(search, universe.ask(workload.name, roots), workload.name, ())
     return Solution(workload, target, universe, search, run, {}, adaptation)
 
