@@ -1,6 +1,5 @@
 """The dependency facts of rpm-md files: what a solver needs of them, and nothing else."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from xml.parsers import expat
 
 from ppcdeps.metadata.compression import DamagedError, open_stream
 from ppcdeps.metadata.repomd import UnsafeXmlError, refuse_doctype
+from ppcdeps.model.capability import paths_in
 
 _BLOCK = 1 << 18
 _COMMON = "http://linux.duke.edu/metadata/common|"
@@ -25,7 +25,6 @@ _RELATIONS = (
     "supplements",
 )
 _ENTRY = ("name", "flags", "epoch", "ver", "rel", "pre")
-_PATH_IN_RICH = re.compile(r"(?:(?<=[\s(])|^)/\S+")
 _PLACEHOLDER = "-"
 """Stands for texts that the format of modules demands and a snapshot does not keep."""
 
@@ -59,13 +58,7 @@ def strip_primary(path: Path) -> StrippedPrimary:
 
 def named_paths(requirements: Iterable[str]) -> set[str]:
     """The absolute paths that requirements name, also those inside of rich dependencies."""
-    found = set()
-    for name in requirements:
-        if name.startswith("/"):
-            found.add(name)
-        elif name.startswith("(") and "/" in name:
-            found.update(_balanced(path) for path in _PATH_IN_RICH.findall(name))
-    return found
+    return {path for name in requirements for path in paths_in(name)}
 
 
 def filter_filelists(path: Path, wanted: set[str], primary: StrippedPrimary) -> bytes:
@@ -113,13 +106,6 @@ def _slim_document(raw: Mapping[str, Any]) -> dict[str, Any] | None:
 
 _STREAM_KEYS = ("name", "stream", "version", "context", "static_context", "arch", "dependencies")
 _OBSOLETE_KEYS = ("module", "stream", "context", "modified", "reset", "obsoleted_by", "eol_date")
-
-
-def _balanced(path: str) -> str:
-    """The path without the parentheses that close the rich dependency around it."""
-    while path.endswith(")") and path.count(")") > path.count("("):
-        path = path[:-1]
-    return path
 
 
 def _read(path: Path, start: Any, end: Any, text: Any) -> None:

@@ -78,6 +78,18 @@ def capabilities_in(requirement: Requirement) -> Iterator[Capability]:
             assert_never(requirement)
 
 
+def paths_in(text: str) -> frozenset[str]:
+    """The absolute paths that a requirement names, also inside of a boolean one; none where that is malformed."""
+    if text.startswith("/"):
+        return frozenset({text})
+    if not text.startswith("(") or "/" not in text:
+        return frozenset()
+    try:
+        return frozenset(each.name for each in capabilities_in(parse_requirement(text)) if each.is_path)
+    except ValueError:
+        return frozenset()
+
+
 def _capability(words: list[str]) -> Capability:
     match words:
         case [name]:

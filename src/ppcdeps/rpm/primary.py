@@ -7,11 +7,11 @@ thirty times as long.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import unescape
 
-from ppcdeps.model.capability import capabilities_in, parse_requirement
+from ppcdeps.model.capability import paths_in
 from ppcdeps.model.errors import RepositoryError
 
 _HEAD = re.compile(rb"<metadata\b[^>]*>")
@@ -107,16 +107,4 @@ def _first(what: re.Pattern[bytes], text: bytes) -> bytes:
 
 def _paths_wanted(document: bytes) -> set[str]:
     named = {unescape(entry.decode()) for entry in set(_PATH_ENTRY.findall(document))}
-    return {path for text in named for path in _paths_in(text)}
-
-
-def _paths_in(text: str) -> Iterator[str]:
-    if text.startswith("/"):
-        yield text
-        return
-    if not text.startswith("("):
-        return
-    try:
-        yield from (capability.name for capability in capabilities_in(parse_requirement(text)) if capability.is_path)
-    except ValueError:
-        return  # libsolv judges the dependency when it reads it
+    return {path for text in named for path in paths_in(text)}
