@@ -23,9 +23,9 @@ class Way(StrEnum):
 class Buildroot:
     """A root file system, whole and never changed by what runs in it.
 
-    ``path`` is its top folder. ``arch`` is that of its programs, ``target`` the one that it builds for: they differ
-    where it cross-compiles. ``key`` names everything that it is made from. ``tools`` are folders of this machine that have
-    to be seen in it, read-only, by their place inside: the cross compiler of the accelerated way.
+    ``path`` is its top folder. ``arch`` is that of its programs, ``target`` the one that it builds for: they
+    differ where it cross-compiles. ``key`` names everything that it is made from. ``tools`` are folders of this
+    machine that have to be seen in it, read-only, by their place inside: the accelerated way's compiler.
     """
 
     name: str
@@ -43,8 +43,8 @@ class Buildroot:
 class Limits:
     """What a run may use; None is no limit.
 
-    ``seconds`` of the clock, ``memory`` and ``disk`` in bytes (``disk``: what it may write in all), ``cpus`` as a share of
-    cores (1.5), ``processes`` at a time.
+    ``seconds`` of the clock, ``memory`` and ``disk`` in bytes (``disk``: what it may write in all), ``cpus`` as a
+    share of cores (1.5), ``processes`` at a time.
     """
 
     seconds: float | None = None
@@ -58,9 +58,9 @@ class Limits:
 class Job:
     """A program to run in a buildroot as its root user, without network unless ``network``.
 
-    ``workspace`` is a folder of this machine that is /build inside, and the one place where changes stay: whatever else
-    it writes is gone with the run. ``inputs`` are files and folders to be seen read-only, by their place inside.
-    ``name`` is the engine's name for the run, unique on this machine.
+    ``workspace`` is a folder of this machine that is /build inside, and the one place where changes stay: whatever
+    else it writes is gone with the run. ``inputs`` are files and folders to be seen read-only, by their place
+    inside. ``name`` is the engine's name for the run, unique on this machine.
     """
 
     name: str

@@ -57,7 +57,8 @@ class Route:
     ``subject`` is what the kind acts on: a repository (enable), packages (reuse), a source (recipe, rebuild),
     a pinned distribution (pip-wheel, pip-sdist, build-sdist), or nothing (blocked). ``help`` says what would
     open a blocked one. ``minutes`` are the times that builds of the source took, by the way of building
-    (emulated, accelerated, cross, native), as far as such runs are recorded.
+    (emulated, accelerated, cross, native), as far as such runs are recorded. ``digest`` is the SHA-256 of the
+    recipe that is meant, its patches included; empty for other kinds.
     """
 
     kind: RouteKind
@@ -65,6 +66,7 @@ class Route:
     reason: str = ""
     help: str = ""
     minutes: tuple[tuple[str, float], ...] = ()
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,5 +60,7 @@ class Plan:
     gaps: tuple[Gap, ...]
     reliefs: tuple[Relief, ...] = ()
     waves: tuple[tuple[str, ...], ...] = ()
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The sources that each source of the waves needs to be built, where it needs any."""
     python: Mapping[str, Any] = field(default_factory=dict)
     advice: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from ppcdeps.model.capability import Capability, parse_requirement
 from ppcdeps.model.gap import Cause, Demand, Gap, GapKind, Phase, Route, RouteKind
 from ppcdeps.planning.facts import ExcludedSource, RecordedRun, load_excluded_sources, load_recorded_runs
+from ppcdeps.planning.recipes import recipe_digest
 from ppcdeps.planning.solution import Solution, Stage
 from ppcdeps.rpm.demands import Demands
 from ppcdeps.rpm.loading import Role
@@ -88,7 +89,8 @@ class _Finder:
     def _route_of(self, source: str) -> Route:
         recipe = self.solution.adaptation.recipe_of(source)
         if recipe is not None:
-            return Route(RouteKind.RECIPE, (recipe.folder.name,), reason=recipe.summary)
+            subject = (recipe.folder.name,)
+            return Route(RouteKind.RECIPE, subject, reason=recipe.summary, digest=recipe_digest(recipe))
         evaluated = self.solution.adaptation.evaluated(source)
         if evaluated is not None:
             return Route(RouteKind.REBUILD, (str(evaluated.target.source),), reason=f"source RPM {evaluated.file}")

@@ -34,6 +34,7 @@ def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: Py
     """
     gaps = gaps_of(solution, python.gaps, python.answered) if python else gaps_of(solution)
     order = waves_of(solution, solution.adaptation.bootstraps())
+    waves = _waves(order, gaps)
     rebuilt = {gap.name for gap in gaps if gap.kind is GapKind.RPM and gap.route.kind is not RouteKind.REUSE}
     reliefs = solution.search.reliever.reliefs.values()
     return Plan(
@@ -50,7 +51,8 @@ def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: Py
                 key=lambda relief: (relief.source, relief.requirement),
             )
         ),
-        waves=_waves(order, gaps),
+        waves=waves,
+        needs=_needs(order, waves),
         python=python.document if python else {},
         advice=tuple(
             f"a person must decide what is built first: {cycle}" for cycle in order.cycles if not cycle.broken_by
@@ -66,6 +68,12 @@ def _waves(order: BuildOrder, gaps: Iterable[Gap]) -> tuple[tuple[str, ...], ...
     waves = (tuple(sorted({*first, *sdists})), *later)
     able = (tuple(name for name in wave if kinds.get(name) is not RouteKind.BLOCKED) for wave in waves)
     return tuple(wave for wave in able if wave)
+
+
+def _needs(order: BuildOrder, waves: Iterable[Iterable[str]]) -> dict[str, tuple[str, ...]]:
+    """What the sources of the waves need of each other."""
+    able = {name for wave in waves for name in wave}
+    return {source: needed for source, needed in order.needs.items() if source in able and needed}
 
 
 def _states(universe: Universe, repositories: Iterable[RepoMetadata]) -> tuple[RepositoryState, ...]:

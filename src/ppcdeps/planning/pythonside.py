@@ -10,7 +10,7 @@ from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.planning.plan import PythonPart
 from ppcdeps.planning.solution import PYPI, Solution
-from ppcdeps.python.bridge import bridge_spec
+from ppcdeps.python.bridge import bridge_provides
 from ppcdeps.python.explain import ConflictError
 from ppcdeps.python.gaps import lock_mapping, python_gaps
 from ppcdeps.python.index import Index
@@ -28,12 +28,12 @@ _MOST_RETREATS = 20
 
 @dataclass(frozen=True, slots=True)
 class PythonSide:
-    """``bridge`` is the spec of the bridge RPM, empty where no RPM requires what pip installs."""
+    """``bridge`` are the capabilities that the bridge RPM provides; none where no RPM requires what pip installs."""
 
     routing: PythonRouting
     lock: PythonLock
     files: LockFiles
-    bridge: str
+    bridge: tuple[str, ...]
 
 
 def python_side(
@@ -87,8 +87,7 @@ def python_side(
                 told.note(f"{nevra} stays an RPM: no configured index knows its distribution")
             keep.update(strangers)
             continue
-        spec = bridge_spec(solution.workload.name, routing.bridged, lock) if routing.bridged else ""
-        return PythonSide(routing, lock, files, spec)
+        return PythonSide(routing, lock, files, bridge_provides(solution.workload.name, routing.bridged, lock))
     raise ConfigError(
         f"more than {_MOST_RETREATS} times, what shall go to pip is on no index", hint="use --python rpm"
     )
@@ -120,7 +119,7 @@ def python_part(solution: Solution, side: PythonSide) -> PythonPart:
             answered.add(requirement)
     document = {
         **lock_mapping(side.lock),
-        "bridge": [str(each) for each in side.routing.bridged],
+        "bridge": list(side.bridge),
     }
     return PythonPart(gaps, frozenset(answered), document)
 

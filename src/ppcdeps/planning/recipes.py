@@ -1,6 +1,7 @@
 """The recipe book: recipes read from their folders, with the user's own laid over those that ppcdeps ships."""
 
 import fnmatch
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -113,6 +114,17 @@ def note_for(book: RecipeBook, source: str, target: Target) -> Recipe | None:
         if not recipe.is_buildable and is_named(recipe, source) and _is_for(recipe, target):
             return recipe
     return None
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """The SHA-256 of all that a recipe's folder holds; empty for a recipe that has none, as the template's."""
+    if not (recipe.folder / RECIPE_FILE).is_file():
+        return ""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in recipe.folder.rglob("*") if path.is_file()):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(recipe.folder).as_posix()} {content}\n".encode())
+    return digest.hexdigest()
 
 
 def shipped_recipes() -> Path:

@@ -33,6 +33,7 @@ at the versions that its lock file pins. Remove it together with them.
 """
 _PYTHON_CAPABILITY = re.compile(r"python\d+(?:\.\d+)?dist\((?P<name>[^)\[]+)(?:\[[^\]]*\])?\)")
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+_SAFE_PROVIDE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+()\[\],:-]* = [A-Za-z0-9:][A-Za-z0-9._+~^:-]*")
 _SAFE_CAPABILITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+()\[\],:-]*")
 
 
@@ -56,13 +57,34 @@ def bridge_spec(
 ) -> str:
     """The spec file of the bridge for ``capabilities``, at the versions of the lock.
 
+    Raises what `bridge_provides` and `spec_of_bridge` raise.
+    """
+    return spec_of_bridge(workload, bridge_provides(workload, capabilities, lock), serial=serial)
+
+
+def spec_of_bridge(workload: str, provides: Iterable[str], *, serial: int = 1) -> str:
+    """The spec file of the bridge that provides these capabilities.
+
     ``serial`` is the version of the bridge itself: it must grow where an installed bridge is to be updated.
+    Raises ConfigError where the workload's name cannot be part of a package's, or a capability is not one.
+    """
+    if not _SAFE_NAME.fullmatch(workload):
+        raise ConfigError(f"{workload!r} cannot be part of a package's name")
+    lines = []
+    for text in provides:
+        if not _SAFE_PROVIDE.fullmatch(text):
+            raise ConfigError(f"{text!r} is no capability that a bridge can provide")
+        lines.append(f"Provides:       {text}")
+    return _TEMPLATE.format(workload=workload, serial=serial, provides="\n".join(lines))
+
+
+def bridge_provides(workload: str, capabilities: Iterable[BridgedCapability], lock: PythonLock) -> tuple[str, ...]:
+    """What the bridge provides, as ``name = evr`` at the versions of the lock, sorted.
+
     Raises ConfigError, with all faults, where the lock has not the distribution, or has it in a version that
     an RPM refuses.
     """
     wanted = sorted(set(capabilities), key=lambda each: (each.name, each.relation, each.evr, each.by))
-    if not _SAFE_NAME.fullmatch(workload):
-        raise ConfigError(f"{workload!r} cannot be part of a package's name")
     faults = [fault for each in wanted if (fault := _fault(each, lock))]
     if faults:
         raise ConfigError(f"pip cannot satisfy what RPM packages of {workload} require", faults=tuple(faults))
@@ -70,8 +92,7 @@ def bridge_spec(
     for each in wanted:
         epochs[each.name] = max(epochs.get(each.name, 0), _epoch(each.evr))
     behind = {each.name: each.distribution for each in wanted}
-    lines = [f"Provides:       {name} = {_evr(name, behind[name], epochs[name], lock)}" for name in sorted(behind)]
-    return _TEMPLATE.format(workload=workload, serial=serial, provides="\n".join(lines))
+    return tuple(f"{name} = {_evr(name, behind[name], epochs[name], lock)}" for name in sorted(behind))
 
 
 def _fault(wanted: BridgedCapability, lock: PythonLock) -> str:

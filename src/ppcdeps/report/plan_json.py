@@ -99,6 +99,7 @@ def as_document(plan: Plan) -> dict[str, Any]:
             for relief in plan.reliefs
         ],
         "waves": [list(wave) for wave in plan.waves],
+        "needs": {source: list(needed) for source, needed in plan.needs.items()},
         "python": dict(plan.python),
         "advice": list(plan.advice),
     }
@@ -120,6 +121,7 @@ def gap_document(gap: Gap) -> dict[str, Any]:
             "reason": gap.route.reason,
             "help": gap.route.help,
             "minutes": dict(gap.route.minutes),
+            "digest": gap.route.digest,
         },
         "detail": gap.detail,
     }
@@ -149,6 +151,7 @@ def _plan(document: dict[str, Any]) -> Plan:
         gaps=tuple(_gap(gap) for gap in document["gaps"]),
         reliefs=tuple(Relief(**relief) for relief in document["reliefs"]),
         waves=tuple(tuple(wave) for wave in document["waves"]),
+        needs={source: tuple(needed) for source, needed in document["needs"].items()},
         python=document["python"],
         advice=tuple(document["advice"]),
     )
@@ -169,6 +172,7 @@ def _gap(document: dict[str, Any]) -> Gap:
             route["reason"],
             route["help"],
             tuple(sorted(route["minutes"].items())),
+            route["digest"],
         ),
         source=document["source"],
         detail=document["detail"],
