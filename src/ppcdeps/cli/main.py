@@ -5,11 +5,11 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
 from ppcdeps import __version__
+from ppcdeps.cli.lazy import LazyGroup
 from ppcdeps.model.errors import PpcdepsError
 
 PROGRAM = "ppcdeps"
@@ -27,6 +27,7 @@ COMMANDS = {
     "why": ("ppcdeps.cli.why:why", "Why NAME is needed, why it is a gap, and what was tried."),
     "constraints": ("ppcdeps.cli.constraints:constraints", "The files for pip alone."),
     "recipes": ("ppcdeps.cli.recipes:recipes", "How sources are made to build: list, show, render, check."),
+    "check": ("ppcdeps.cli.check:check", "Find what breaks at run time, before it does: env, lock, guest, host."),
     "sync": ("ppcdeps.cli.sync:sync", "Fetch the repositories' metadata, and use it from now on."),
     "snapshot": ("ppcdeps.cli.snapshot:snapshot", "Save metadata for offline use, or use what was saved."),
     "diff": ("ppcdeps.cli.diff:diff", "Compare two plans."),
@@ -34,55 +35,11 @@ COMMANDS = {
 """Where each command is, and its line in the help: a command's module is imported only to run it."""
 
 
-class LazyGroup(click.Group):
-    """The group of all commands. Its help and its completion import none of them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """The names, in the order in which a user meets them."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """The command of that name, imported now."""
-        if cmd_name not in COMMANDS:
-            return None
-        from importlib import import_module
-
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command = getattr(import_module(module), name)
-        assert isinstance(command, click.Command)
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does it, with the closest name where there is no such command."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from ppcdeps.metadata.tables import closest
-
-            near = closest(args[0], COMMANDS) or f"known: {', '.join(COMMANDS)}"
-            ctx.fail(f'there is no command "{args[0]}"; {near}')
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """The commands' lines, from the table above."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
-        """The commands that begin so; options as click completes them."""
-        if not incomplete or incomplete[0].isalnum():
-            from click.shell_completion import CompletionItem
-
-            return [
-                CompletionItem(name, help=line) for name, (_, line) in COMMANDS.items() if name.startswith(incomplete)
-            ]
-        return click.Command.shell_complete(self, ctx, incomplete)
-
-
 @click.group(
     cls=LazyGroup,
+    table=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, nothing missing; 1 gaps remain; 2 usage; 3 configuration or input file; "
+    epilog="Exit codes: 0 done, nothing missing; 1 gaps or findings remain; 2 usage; 3 configuration or input file; "
     "10 a build failed; 20 the environment lacks something; 30 a repository or an index could not be read.",
 )
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")

@@ -16,7 +16,7 @@ from ppcdeps.cli.main import COMMANDS, PROGRAM, cli
 
 EXIT_CODES = (
     ("0", "Done, and nothing is missing."),
-    ("1", "Gaps remain; with diff --exit-code, the plans differ."),
+    ("1", "Gaps remain; a check found an error or a warning; with diff --exit-code, the plans differ."),
     ("2", "The command line asks for what does not exist, or contradicts itself."),
     ("3", "A configuration or input file cannot be read, or says something impossible."),
     ("10", "A build failed."),
@@ -62,12 +62,19 @@ def pages() -> Iterator[tuple[str, str]]:
 
 def _pages_of(command: click.Command, name: str, line: str, parent: click.Context) -> Iterator[tuple[str, str]]:
     with click.Context(command, parent=parent, info_name=name) as context:
-        inner = command.commands if isinstance(command, click.Group) else {}
+        inner = _inner(command, context)
         title = context.command_path
         others = [(f"{title} {each}", one.get_short_help_str(200)) for each, one in inner.items()]
         yield title.replace(" ", "-"), _page(command, context, line, others)
         for each, one in inner.items():
             yield from _pages_of(one, each, one.get_short_help_str(200), context)
+
+
+def _inner(command: click.Command, context: click.Context) -> dict[str, click.Command]:
+    if not isinstance(command, click.Group):
+        return {}
+    found = {name: command.get_command(context, name) for name in command.list_commands(context)}
+    return {name: one for name, one in found.items() if one is not None}
 
 
 def _page(command: click.Command, context: click.Context, line: str, others: Sequence[tuple[str, str]]) -> str:

@@ -1,0 +1,16 @@
+"""`ppcdeps check`: what breaks at run time, found before it does."""
+
+import click
+
+from ppcdeps.cli.lazy import LazyGroup
+
+CHECKS: dict[str, tuple[str, str]] = {}
+"""Where each check is, and its line in the help: a check's module is imported only to run it."""
+
+
+@click.group(cls=LazyGroup, table=CHECKS)
+def check() -> None:
+    """Find what breaks at run time, before it does. Nothing that is checked is run.
+
+    The exit code is 0 without errors and warnings, and 1 with; advice alone is 0.
+    """
