@@ -80,6 +80,9 @@ class Ending(StrEnum):
     """By itself, well or not."""
     TIMED_OUT = "timed-out"
     OUT_OF_MEMORY = "out-of-memory"
+    """It or a program of it was killed at ``Limits.memory``, or for want of memory on the machine."""
+    DISK_FULL = "disk-full"
+    """It wrote ``Limits.disk``, and was ended. Where the machine's disk is full, it sees ENOSPC and exits itself."""
     STOPPED = "stopped"
     """ppcdeps was asked to stop it."""
 

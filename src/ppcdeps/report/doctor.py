@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ppcdeps.building.emulation import Emulation
+from ppcdeps.building.engines.probing import Probe
+from ppcdeps.report.text import columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +21,16 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What runs builds on this machine."""
+    """What runs builds on this machine. ``engines`` in the order in which they are chosen."""
 
+    engines: tuple[Probe, ...]
     emulation: Emulation
     space: Space
+
+    @property
+    def chosen(self) -> str | None:
+        """The engine that builds would use; None where none works."""
+        return next((probe.engine for probe in self.engines if probe.works), None)
 
 
 def space_of(folder: Path) -> Space:
@@ -35,17 +43,38 @@ def dump_diagnosis(diagnosis: Diagnosis) -> str:
     """The diagnosis as JSON, ending in a newline."""
     emulation = {**asdict(diagnosis.emulation), "works": diagnosis.emulation.works}
     space = {**asdict(diagnosis.space), "path": str(diagnosis.space.path)}
-    return json.dumps({"schema": 1, "emulation": emulation, "disk": space}, indent=2) + "\n"
+    document = {
+        "schema": 1,
+        "chosen": diagnosis.chosen,
+        "engines": [asdict(probe) for probe in diagnosis.engines],
+        "emulation": emulation,
+        "disk": space,
+    }
+    return json.dumps(document, indent=2) + "\n"
 
 
 def render_diagnosis(diagnosis: Diagnosis) -> str:
     """The diagnosis as text."""
-    lines = [f"Emulation of {diagnosis.emulation.arch}: {diagnosis.emulation.describe()}"]
+    rows = [("ENGINE", "WORKS", "WHAT IT SAID, OR WHY NOT")]
+    rows += [(probe.engine, "yes" if probe.works else "no", _finding(probe)) for probe in diagnosis.engines]
+    lines = ["Engines, each tried by running `uname -m` in a ppc64le root", *columns(rows)]
+    mends = [f"  {probe.engine}: {probe.mend}" for probe in diagnosis.engines if probe.mend]
+    notes = [f"  {probe.engine}: {probe.note}" for probe in diagnosis.engines if probe.note]
+    lines += ["", "Mends", *mends] if mends else []
+    lines += ["", "Notes", *notes] if notes else []
+    lines += ["", f"Builds use {diagnosis.chosen}" if diagnosis.chosen else "Builds cannot run here"]
+    lines += [f"Emulation of {diagnosis.emulation.arch}: {diagnosis.emulation.describe()}"]
     if diagnosis.emulation.mend:
         lines.append(f"  mend: {diagnosis.emulation.mend}")
     space = diagnosis.space
     lines.append(f"Disk: {_gigabytes(space.free)} of {_gigabytes(space.total)} free in {space.path}")
     return "\n".join(lines) + "\n"
+
+
+def _finding(probe: Probe) -> str:
+    if not probe.works:
+        return probe.reason
+    return f"{probe.said} (with {', '.join(probe.mends)})" if probe.mends else probe.said
 
 
 def _gigabytes(size: int) -> str:

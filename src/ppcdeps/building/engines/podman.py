@@ -1,0 +1,164 @@
+"""podman: containers on this machine straight from a folder, or on another machine through a connection.
+
+What it needs beyond its defaults is given on its command line, so that the user's own configuration counts; its
+storage is in the engines' home, so that the user's own containers and images are out of reach.
+"""
+
+import os
+import shutil
+import subprocess
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from ppcdeps.building.engines.containers import Cli, attend, container_options, in_one_stream, limit_options
+from ppcdeps.building.engines.engine import EngineFailedError, Mount, Output, check_name, mounts_of
+from ppcdeps.building.engines.images import image_for
+from ppcdeps.building.engines.kept import scratch_for
+from ppcdeps.building.engines.leftovers import Claim, remove_tree
+from ppcdeps.building.engines.limits import ControlGroup, DiskWatch
+from ppcdeps.building.engines.supervising import Watched
+from ppcdeps.building.rooms import Buildroot, Ended, Ending, Job
+
+MENDS = {
+    # What a probe finds to be needed: options before the subcommand, and options of run.
+    "runc": (("--runtime", "runc"), ()),
+    "crun": (("--runtime", "crun"), ()),
+    "cgroupfs": (("--cgroup-manager", "cgroupfs"), ()),
+    "ulimits": ((), ("--ulimit", "nofile=1024:4096", "--ulimit", "nproc=4096:4096")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Podman:
+    """Runs a job by podman.
+
+    ``connection`` is one that podman knows, or a URL; ``mends`` says which of MENDS this machine needs.
+    """
+
+    home: Path
+    connection: str | None = None
+    mends: tuple[str, ...] = ()
+    name: str = "podman"
+
+    @property
+    def cli(self) -> Cli:
+        """Podman as it is called here."""
+        if self.connection is not None:
+            kind = "--url" if "://" in self.connection else "--connection"
+            return Cli(("podman", "--remote", kind, self.connection))
+        folder = self.home / "podman"
+        options = ["--root", str(folder / "root"), "--runroot", str(folder / "run"), "--events-backend", "file"]
+        if os.geteuid() == 0:
+            # Else podman keeps a mount of its own on its folder while it runs, and for good where it is killed.
+            options += ["--storage-driver", "overlay", "--storage-opt", "overlay.skip_mount_home=true"]
+        for mend in self.mends:
+            options += MENDS[mend][0]
+        return Cli(("podman", *options))
+
+    def run(self, root: Buildroot, job: Job, output: Output, stop: threading.Event | None = None) -> Ended:
+        """See ``Engine``."""
+        if shutil.which("podman") is None:
+            raise EngineFailedError("there is no program podman")
+        check_name(job)
+        if self.connection is not None:
+            return self._run_there(root, job, output, stop)
+        mounts = tuple(mounts_of(root, job))
+        cli = self.cli
+        with scratch_for(job, self.home) as (scratch, claim):
+            claim.add("container", job.name, cli.command)
+            group = self._group(job, claim)
+            try:
+                identity = scratch.folder / "id"
+                options = [*container_options(root, job, mounts), *self._options()]
+                options += ["--cidfile", str(identity)]
+                options += limit_options(job) if group is None else ["--cgroup-parent", group.parent]
+                command = in_one_stream(root, job.command)
+                arguments = ["run", *options, "--rootfs", f"{root.path.resolve()}:O", *command]
+                watched: list[Watched] = []
+                if job.limits.disk is not None:
+                    watch = _ContainerDiskWatch(job.limits.disk, job.workspace, self.home / "podman", identity)
+                    watched.append(Watched(watch, Ending.DISK_FULL))
+                return attend(cli, arguments, job, output, stop, watched=watched, group=group)
+            finally:
+                if group is not None:
+                    group.remove()
+
+    def _options(self) -> list[str]:
+        options = ["--sig-proxy=false", "--http-proxy=false", "--security-opt", "label=disable"]
+        for mend in self.mends:
+            options += MENDS[mend][1]
+        return options
+
+    def _group(self, job: Job, claim: Claim) -> ControlGroup | None:
+        """A control group of ours around the container, where podman itself uses plain folders.
+
+        podman 4.3 does not see on a machine with both versions that memory ran out.
+        """
+        return ControlGroup.make(job.name, job.limits, claim) if "cgroupfs" in self.mends else None
+
+    def _run_there(self, root: Buildroot, job: Job, output: Output, stop: threading.Event | None) -> Ended:
+        """Run on another machine. Nothing of this one can be mounted there: all is copied, and the workspace back."""
+        cli = self.cli
+        mounts = tuple(mounts_of(root, job))
+        with scratch_for(job, self.home) as (scratch, claim):
+            image = image_for(root, cli)
+            claim.add("container", job.name, cli.command)
+            options = [*container_options(root, job, ()), "--http-proxy=false", *limit_options(job)]
+            options.remove("--pull=never")
+            try:
+                cli.tell("create", *options, image, *in_one_stream(root, job.command), seconds=300)
+                for mount in mounts:
+                    _copy_in(cli, mount, job.name)
+            except BaseException:
+                cli.tell("rm", "-f", "-t", "0", job.name, check=False)
+                raise
+
+            def bring_back() -> None:
+                back = scratch.folder / "back"
+                back.mkdir()
+                cli.tell("cp", f"{job.name}:/build/.", str(back), seconds=3600)
+                _replace_content(job.workspace, back)
+
+            arguments = ["start", "--attach", "--sig-proxy=false", job.name]
+            return attend(cli, arguments, job, output, stop, before_removal=bring_back)
+
+
+class _ContainerDiskWatch(DiskWatch):
+    """The workspace and what podman keeps of the container, whose name on the disk is known once it is made."""
+
+    def __init__(self, limit: int, workspace: Path, storage: Path, identity: Path) -> None:
+        self._storage = storage
+        self._identity = identity
+        super().__init__(limit, (workspace,))
+
+    def is_over(self) -> bool:
+        if len(self._folders) == 1 and self._identity.exists():
+            name = self._identity.read_text().strip()
+            if name:
+                self._folders += tuple(self._storage / kind / "overlay-containers" / name for kind in ("root", "run"))
+        return super().is_over()
+
+
+def _copy_in(cli: Cli, mount: Mount, container: str) -> None:
+    """Put a file or a folder's content at its place in a container that does not run yet."""
+    # podman cp makes no folders on the way; a tar of all of them does.
+    place = mount.place.strip("/")
+    source = mount.source
+    if source.is_dir():
+        tar = ["tar", "-C", str(source), "-c", f"--transform=s,^\\.,{place},", "."]
+    else:
+        tar = ["tar", "-C", str(source.parent), "-c", f"--transform=s,.*,{place},", f"./{source.name}"]
+    with subprocess.Popen([*tar, "--owner=0", "--group=0", "--numeric-owner"], stdout=subprocess.PIPE) as packing:
+        assert packing.stdout is not None
+        cli.tell("cp", "-", f"{container}:/", stdin=packing.stdout.fileno(), seconds=3600)
+
+
+def _replace_content(folder: Path, new: Path) -> None:
+    for old in folder.iterdir():
+        if old.is_dir() and not old.is_symlink():
+            remove_tree(old)
+        else:
+            old.unlink()
+    for one in new.iterdir():
+        shutil.move(one, folder / one.name)
