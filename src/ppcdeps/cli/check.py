@@ -4,7 +4,9 @@ import click
 
 from ppcdeps.cli.lazy import LazyGroup
 
-CHECKS: dict[str, tuple[str, str]] = {}
+CHECKS: dict[str, tuple[str, str]] = {
+    "guest": ("ppcdeps.cli.check_guest:guest", "Can the hypervisor start this image, or this domain?"),
+}
 """Where each check is, and its line in the help: a check's module is imported only to run it."""
 
 

@@ -41,9 +41,7 @@ def open_stream(path: Path, *, limit: int | None = None) -> BinaryIO:
     try:
         return cast(
             BinaryIO,
-            io.BufferedReader(
-                _Bounded(_open_raw(raw), raw, DEFAULT_LIMIT if limit is None else limit), _BLOCK
-            ),
+            io.BufferedReader(_Bounded(_open_raw(raw), raw, DEFAULT_LIMIT if limit is None else limit), _BLOCK),
         )
     except BaseException:
         raw.close()

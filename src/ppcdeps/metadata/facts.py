@@ -193,9 +193,7 @@ class _PrimaryReader:
             raise DamagedError("has a package without name, version or an id of its own")
         self.ids[original] = serial
         self.paths[serial] = frozenset(self._files)
-        version = "".join(
-            f' {key}="{_escaped(self._version.get(key) or "0")}"' for key in ("epoch", "ver", "rel")
-        )
+        version = "".join(f' {key}="{_escaped(self._version.get(key) or "0")}"' for key in ("epoch", "ver", "rel"))
         source = self._kept.get("sourcerpm", "")
         self.out += [
             f'<package type="rpm">\n<name>{_escaped(self._kept["name"])}</name>\n',
@@ -262,9 +260,7 @@ class _ListsReader:
         if not files:
             return
         self.count += 1
-        version = "".join(
-            f' {key}="{_escaped(self._version.get(key) or "0")}"' for key in ("epoch", "ver", "rel")
-        )
+        version = "".join(f' {key}="{_escaped(self._version.get(key) or "0")}"' for key in ("epoch", "ver", "rel"))
         name, arch = _escaped(self._package.get("name", "")), _escaped(self._package.get("arch", ""))
         self.out += [
             f'<package pkgid="{serial}" name="{name}" arch="{arch}">\n<version{version}/>\n',

@@ -80,9 +80,7 @@ def parse_metalink(data: bytes, where: str, *, local: bool = False) -> MirrorLis
     accepted = tuple(_fingerprint_of(state) for state in reader.states)
     accepted = tuple(one for one in accepted if one.checksum is not None)
     if not accepted:
-        raise RepositoryError(
-            f"{where}: the metalink has no strong checksum for repomd.xml ({', '.join(_HASHES)})"
-        )
+        raise RepositoryError(f"{where}: the metalink has no strong checksum for repomd.xml ({', '.join(_HASHES)})")
     return MirrorList(mirrors, accepted)
 
 

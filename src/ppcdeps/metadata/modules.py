@@ -118,9 +118,7 @@ def read_modules(path: Path) -> ModuleIndex:
                     obsoletes.append(_obsolete_of(data))
         except (KeyError, TypeError, ValueError, AttributeError) as fault:
             raise DamagedError(f"has a malformed module document ({fault!r})") from fault
-    return ModuleIndex(
-        tuple(streams), {name: stream for name, (_, stream) in defaults.items()}, tuple(obsoletes)
-    )
+    return ModuleIndex(tuple(streams), {name: stream for name, (_, stream) in defaults.items()}, tuple(obsoletes))
 
 
 def load_documents(path: Path) -> list[Mapping[str, Any]]:
@@ -153,9 +151,7 @@ def module_filter(
     ``arch`` leaves out streams of other architectures, of which dnf would know nothing. Raises UsageError
     where an enabled stream is in no repository, or two streams of one module are enabled.
     """
-    streams = [
-        one for index in indexes for one in index.streams if arch is None or one.arch in (arch, "noarch")
-    ]
+    streams = [one for index in indexes for one in index.streams if arch is None or one.arch in (arch, "noarch")]
     if not streams and not enabled_streams:
         return ModuleVerdict()
     enabled = _enabled(enabled_streams, streams)
@@ -244,9 +240,7 @@ class _Activation:
                     return grown
         return None
 
-    def _satisfied(
-        self, build: ModuleStream, chosen: dict[str, ModuleStream]
-    ) -> dict[str, ModuleStream] | None:
+    def _satisfied(self, build: ModuleStream, chosen: dict[str, ModuleStream]) -> dict[str, ModuleStream] | None:
         if not build.requires:
             return chosen
         for alternative in build.requires:

@@ -189,9 +189,7 @@ def read_repo_file(
     try:
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as fault:
-        raise ConfigError(
-            f"{path} is not UTF-8 text (byte {fault.start})", hint="save it as UTF-8"
-        ) from fault
+        raise ConfigError(f"{path} is not UTF-8 text (byte {fault.start})", hint="save it as UTF-8") from fault
     except OSError as fault:
         raise ConfigError(f"{path} cannot be read: {fault.strerror or fault}") from fault
     return parse_repo_text(text, str(path), variables, side, reporter)
@@ -219,9 +217,7 @@ def read_repo_directory(
             continue
         for config in configs:
             if config.id in found:
-                reporter.warn(
-                    f"{config.origin}: {found[config.id].origin} has this repository already; left out"
-                )
+                reporter.warn(f"{config.origin}: {found[config.id].origin} has this repository already; left out")
             else:
                 found[config.id] = config
     if len(faults) == 1:
@@ -352,9 +348,7 @@ class _Section:
         unset = dict.fromkeys(name for url in urls for name in unset_variables(url))
         if unset:
             names = ", ".join(f"${name}" for name in unset)
-            self.fault(
-                f"its address has {names}, which is not set (a vars directory or an option can set it)"
-            )
+            self.fault(f"its address has {names}, which is not set (a vars directory or an option can set it)")
 
 
 _OWN = frozenset({"name", "baseurl", "mirrorlist", "metalink", "enabled", "priority", "cost"})

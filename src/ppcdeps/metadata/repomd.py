@@ -208,9 +208,7 @@ def check_location(href: str, subject: str, *, base: str | None = None) -> str:
     elif ".." in decoded.split("/") or ".." in unquote(decoded).split("/"):
         refusal = f"climbs out of the repository ({_shown(href)})"
     if refusal:
-        raise RepositoryError(
-            f"{subject} {refusal}", hint="do not use this repository before its owner mends it"
-        )
+        raise RepositoryError(f"{subject} {refusal}", hint="do not use this repository before its owner mends it")
     return href
 
 

@@ -10,9 +10,7 @@ from ppcdeps.model.errors import UsageError
 def shipped_names(folder: str) -> tuple[str, ...]:
     """The names, without suffix and in order, of the TOML files in a folder of package data."""
     entries = files("ppcdeps").joinpath("data", folder).iterdir()
-    return tuple(
-        sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml"))
-    )
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml")))
 
 
 def shipped_file(folder: str, name: str) -> TomlFile:
@@ -30,9 +28,7 @@ def find_file(folder: str, name_or_path: str, what: str) -> TomlFile:
         path = Path(name_or_path).expanduser()
         if not path.is_file():
             known = ", ".join(shipped_names(folder))
-            raise UsageError(
-                f"no such {what} file: {name_or_path}", hint=f"give a path to one, or a name: {known}"
-            )
+            raise UsageError(f"no such {what} file: {name_or_path}", hint=f"give a path to one, or a name: {known}")
         return path
     names = shipped_names(folder)
     if name_or_path not in names:

@@ -51,9 +51,7 @@ def verify_signature(data: bytes, signature: bytes, keys: Sequence[bytes], where
             str(place / "data"),
         ]
         try:
-            done = subprocess.run(
-                command, capture_output=True, timeout=_SECONDS, check=False
-            )  # fixed program name
+            done = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)  # fixed program name
         except FileNotFoundError as fault:
             raise EnvironmentLacksError(
                 f"{where}: its signature cannot be checked, gpgv is not installed",

@@ -119,9 +119,7 @@ def info(path: Path) -> Snapshot:
     except OSError as fault:
         raise ConfigError(f"{index} cannot be read: {fault.strerror or fault}") from fault
     except ValueError as fault:
-        raise ConfigError(
-            f"{index} is damaged: {fault}", hint="make or download the snapshot again"
-        ) from fault
+        raise ConfigError(f"{index} is damaged: {fault}", hint="make or download the snapshot again") from fault
     found = raw.get("format") if isinstance(raw, dict) else None
     if found != FORMAT:
         raise ConfigError(
@@ -130,8 +128,7 @@ def info(path: Path) -> Snapshot:
         )
     try:
         entries = [
-            (_repository_of(entry), _config_of(entry, path, str(raw["name"])))
-            for entry in raw["repositories"]
+            (_repository_of(entry), _config_of(entry, path, str(raw["name"]))) for entry in raw["repositories"]
         ]
         return Snapshot(
             str(raw["name"]),
@@ -142,9 +139,7 @@ def info(path: Path) -> Snapshot:
             str(raw.get("note", "")),
         )
     except (KeyError, TypeError, ValueError) as fault:
-        raise ConfigError(
-            f"{index} is damaged: {fault!r}", hint="make or download the snapshot again"
-        ) from fault
+        raise ConfigError(f"{index} is damaged: {fault!r}", hint="make or download the snapshot again") from fault
 
 
 def save(
@@ -167,9 +162,7 @@ def save(
     for one in metadata:
         if not _SAFE_ID.fullmatch(one.config.id):
             raise UsageError(f"the repository id {one.config.id!r} cannot be a folder of a snapshot")
-    present = [
-        one for one in ensure(metadata, ("filelists",), cache, reporter, offline=offline) if not one.problem
-    ]
+    present = [one for one in ensure(metadata, ("filelists",), cache, reporter, offline=offline) if not one.problem]
     task = f"snapshot {target_name}"
     reporter.begin(task, 2 * len(present))
     try:
@@ -301,9 +294,7 @@ def _check_place(place: Path) -> None:
             raise UsageError(f"{place} is there and is no file")
         return
     if not place.is_dir() or (any(place.iterdir()) and not (place / _INDEX).is_file()):
-        raise UsageError(
-            f"{place} is there and is no snapshot", hint="name another place, or remove it first"
-        )
+        raise UsageError(f"{place} is there and is no snapshot", hint="name another place, or remove it first")
 
 
 def _put_folder(folder: Path, place: Path, aside: Path) -> None:
@@ -343,9 +334,7 @@ def _located(path_or_name: str | Path) -> Path:
     if str(path_or_name) in names:
         return Path(str(files("ppcdeps").joinpath("data", "snapshots", str(path_or_name))))
     known = ", ".join(names) or "none"
-    raise UsageError(
-        f"there is no snapshot {str(path_or_name)!r}", hint=f"give a path to one; shipped: {known}"
-    )
+    raise UsageError(f"there is no snapshot {str(path_or_name)!r}", hint=f"give a path to one; shipped: {known}")
 
 
 def _unpacked(path: Path, cache: Cache) -> Path:

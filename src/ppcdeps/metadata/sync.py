@@ -463,9 +463,7 @@ class _Job:
             return data, base, net.Validators(net.shown_url(url), fresh.etag, fresh.last_modified)
 
         try:
-            return net.try_mirrors(
-                listed.mirrors, attempt, retries=self.config.retries, stopping=self.stopping
-            )
+            return net.try_mirrors(listed.mirrors, attempt, retries=self.config.retries, stopping=self.stopping)
         except net.AllMirrorsFailed as failure:
             raise self._told(failure, "repomd.xml") from failure
 
@@ -568,9 +566,7 @@ def _verify_content(path: Path, record: RepomdRecord) -> None:
     except expat.ExpatError as fault:
         raise DamagedError(f"is not well-formed XML ({fault})") from fault
     if prolog is not None and prolog.root != root:
-        raise DamagedError(
-            f"is no {record.kind} metadata: its root is <{prolog.root[:40]}> instead of <{root}>"
-        )
+        raise DamagedError(f"is no {record.kind} metadata: its root is <{prolog.root[:40]}> instead of <{root}>")
 
 
 class _Prolog:

@@ -100,17 +100,13 @@ class Transport:
     ``stopping`` is set from outside to end all transfers at their next block.
     """
 
-    def __init__(
-        self, config: RepoConfig, reporter: Reporter, stopping: threading.Event | None = None
-    ) -> None:
+    def __init__(self, config: RepoConfig, reporter: Reporter, stopping: threading.Event | None = None) -> None:
         self._config = config
         self._reporter = reporter
         self._stopping = stopping or threading.Event()
         self._session: requests.Session | None = None
         places = (*config.baseurl, config.mirrorlist or "", config.metalink or "")
-        self._trusted_hosts = frozenset(
-            urlsplit(place).netloc.rpartition("@")[2] for place in places if place
-        )
+        self._trusted_hosts = frozenset(urlsplit(place).netloc.rpartition("@")[2] for place in places if place)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -159,12 +155,7 @@ class Transport:
         reporter.begin(task, size)
         try:
             with self._open(url, None) as body:
-                if (
-                    size is not None
-                    and body.announced is not None
-                    and body.announced > size
-                    and not body.page
-                ):
+                if size is not None and body.announced is not None and body.announced > size and not body.page:
                     raise TransportFault(url, f"has {body.announced} bytes instead of {size}")
                 for block in body.blocks():
                     head = head or block[:1024]
@@ -193,9 +184,7 @@ class Transport:
                 yield body
             return
         if urlsplit(url).scheme not in ("http", "https"):
-            raise TransportFault(
-                url, f"has the scheme {urlsplit(url).scheme!r}; http, https and file are known"
-            )
+            raise TransportFault(url, f"has the scheme {urlsplit(url).scheme!r}; http, https and file are known")
         import requests
         import urllib3
 
@@ -353,9 +342,7 @@ class Transport:
             case requests.exceptions.InvalidURL() | requests.exceptions.InvalidProxyURL():
                 return TransportFault(url, "is not a usable URL (or its proxy's is not)")
             case requests.exceptions.ProxyError():
-                return TransportFault(
-                    url, f"the proxy failed: {_root_of(fault)}", transient=True, unreachable=True
-                )
+                return TransportFault(url, f"the proxy failed: {_root_of(fault)}", transient=True, unreachable=True)
             case urllib3.exceptions.IncompleteRead():
                 return TransportFault(url, "ends before its announced length", transient=True)
         return TransportFault(url, f"no connection: {_root_of(fault)}", transient=True, unreachable=True)
@@ -442,11 +429,7 @@ _HTML = "sends a web page (HTML) with status 200, not the file: a login, error o
 def _too_large(head: bytes, size: int | None, limit: int) -> str:
     if looks_like_html(head):
         return _HTML
-    return (
-        f"has more than {size} bytes, the announced size"
-        if size is not None
-        else f"is larger than {limit} bytes"
-    )
+    return f"has more than {size} bytes, the announced size" if size is not None else f"is larger than {limit} bytes"
 
 
 def _takes_decode_content(read1: Callable[..., bytes]) -> bool:

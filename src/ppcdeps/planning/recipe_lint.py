@@ -60,9 +60,7 @@ def lint_book(
     return tuple(finding for recipe in book for finding in _lint(recipe, target, targets, by_recipe))
 
 
-def _lint(
-    recipe: Recipe, target: Target, targets: frozenset[str], srpms: Mapping[str, Path]
-) -> Iterator[Finding]:
+def _lint(recipe: Recipe, target: Target, targets: frozenset[str], srpms: Mapping[str, Path]) -> Iterator[Finding]:
     name = recipe.folder.name
     for message in _doubts(recipe, targets):
         yield Finding(name, Severity.WARNING, message)

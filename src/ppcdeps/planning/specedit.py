@@ -243,9 +243,7 @@ class _Spec:
         """The preamble, or the sections that describe a subpackage."""
         return self._named(f"package {package}") if package else [self._sections[0]]
 
-    def _change_tags(
-        self, section: "Section", name: str, change: _Change, concerns: Callable[[str], bool]
-    ) -> bool:
+    def _change_tags(self, section: "Section", name: str, change: _Change, concerns: Callable[[str], bool]) -> bool:
         masked = self._classes.Section(section.name, section.options, data=[_masked(line) for line in section.data])
         tags = self._classes.Tags.parse(masked)
         if tags.get_raw_section_data() != masked.data:

@@ -29,6 +29,7 @@ class Question:
     id: int
     title: str
 
+
 _ISA = {"ppc64le": "ppc-64", "x86_64": "x86-64", "aarch64": "aarch-64"}
 """How rpm marks the architecture in capabilities (rpm's platform macros, __isa)."""
 
