@@ -176,6 +176,8 @@ if [ "$mode" = test ]; then
     case $family in
     debian)
         tools=(rpm rpmlint dnf dnf-plugins-core createrepo-c gpgv gnupg)
+        # A hypervisor for pseries guests under emulation; seabios has the ROM of its VGA.
+        tools+=(qemu-system-ppc seabios libvirt-daemon-system libvirt-clients)
         # What compiling one file of libvirt takes. Older releases use yajl, newer ones json-c.
         tools+=(gcc libc6-dev meson ninja-build patch pkg-config libxml2-utils xsltproc)
         tools+=(libglib2.0-dev libgnutls28-dev libtirpc-dev libxml2-dev libyajl-dev libjson-c-dev)

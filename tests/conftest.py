@@ -21,7 +21,6 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-
 def _shared_folder() -> Path:
     """The folder of shared development data: $PPCDEPS_SHARED, else `../shared` beside the project."""
     named = os.environ.get("PPCDEPS_SHARED")

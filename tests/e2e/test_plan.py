@@ -78,9 +78,10 @@ def test_a_root_that_nobody_knows_is_a_usage_error(ppcdeps: Program, words: tupl
 
 
 def test_a_name_that_is_not_in_the_plan_is_a_usage_error(ppcdeps: Program) -> None:
-    assert "exists, but nova-compute on centos-stream-9 does not need it" in ppcdeps(
-        "why", "zsh", "--python", "rpm", code=2
-    ).fault
+    assert (
+        "exists, but nova-compute on centos-stream-9 does not need it"
+        in ppcdeps("why", "zsh", "--python", "rpm", code=2).fault
+    )
 
 
 def test_a_plan_that_cannot_be_written_is_told(ppcdeps: Program) -> None:

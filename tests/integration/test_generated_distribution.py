@@ -33,9 +33,7 @@ def test_the_same_arguments_give_the_same_bytes(tmp_path: Path, project_root: Pa
 
 
 @pytest.mark.skipif(shutil.which("dnf") is None, reason="dnf is not installed")
-def test_dnf_installs_the_root_from_the_reference_and_not_from_the_target(
-    tmp_path: Path, project_root: Path
-) -> None:
+def test_dnf_installs_the_root_from_the_reference_and_not_from_the_target(tmp_path: Path, project_root: Path) -> None:
     generate(tmp_path, project_root)
     target = load_target(str(tmp_path / "target.toml"))
     urls = {repository.side: repository.baseurl[0] for repository in target.repositories}

@@ -78,9 +78,7 @@ def el9_distributions(shared_data: Path) -> dict[str, FixedDistribution]:
                 name = element.findtext(f"{common}name") or ""
                 version = element.find(f"{common}version")
                 assert version is not None
-                nevra = (
-                    f"{name}-{version.get('ver')}-{version.get('rel')}.{element.findtext(f'{common}arch')}"
-                )
+                nevra = f"{name}-{version.get('ver')}-{version.get('rel')}.{element.findtext(f'{common}arch')}"
                 for entry in element.iterfind(f".//{rpm}provides/{rpm}entry"):
                     stated = provided_distribution(f"{entry.get('name')} = {entry.get('ver')}")
                     if stated and str(entry.get("name")).startswith("python3.9dist("):
@@ -284,9 +282,7 @@ def test_uv_finds_the_same_pins(
     theirs = dict(line.split("==") for line in result.stdout.splitlines() if "==" in line)
     lock = lock_of(index, root, python, constraints)
     ours = {each.name: each.version for each in lock.distributions}
-    assert ours == {
-        normalise(name.partition("[")[0]): version.split(" ")[0] for name, version in theirs.items()
-    }
+    assert ours == {normalise(name.partition("[")[0]): version.split(" ")[0] for name, version in theirs.items()}
 
 
 # Native distributions --------------------------------------------------------------------------------

@@ -262,9 +262,7 @@ def built(rendering: Rendering, *options: str) -> Path:
 
 
 @pytest.mark.parametrize("system", list(BuildSystem))
-def test_every_build_system_gives_a_spec_that_rpm_and_rpmlint_accept(
-    system: BuildSystem, tmp_path: Path
-) -> None:
+def test_every_build_system_gives_a_spec_that_rpm_and_rpmlint_accept(system: BuildSystem, tmp_path: Path) -> None:
     recipe = compile_recipe(tarball(tmp_path / "greeting-1.0.tar.gz", GREETING), tmp_path, system)
     rendering = render(recipe, tmp_path / "out")
     assert [one.file for one in rendering.missing] == ["greeting-1.0.tar.gz"]

@@ -33,9 +33,7 @@ PRIMARY = (
     '<?xml version="1.0" encoding="UTF-8"?>\n<metadata xmlns="http://linux.duke.edu/metadata/common" '
     'xmlns:rpm="http://linux.duke.edu/metadata/rpm" packages="0">\n<!-- %s -->\n</metadata>\n'
 )
-FILELISTS = (
-    '<?xml version="1.0"?>\n<filelists xmlns="http://linux.duke.edu/metadata/filelists" packages="0"/>\n'
-)
+FILELISTS = '<?xml version="1.0"?>\n<filelists xmlns="http://linux.duke.edu/metadata/filelists" packages="0"/>\n'
 HTML = b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n"
 
 
@@ -278,9 +276,7 @@ def metalink(repomd: bytes, *urls: str, alternate: bytes | None = None) -> bytes
             f'<verification><hash type="md5">00</hash><hash type="sha256">{digest}</hash></verification>'
         )
 
-    others = (
-        f"<a:alternates><a:alternate>{state(alternate)}</a:alternate></a:alternates>" if alternate else ""
-    )
+    others = f"<a:alternates><a:alternate>{state(alternate)}</a:alternate></a:alternates>" if alternate else ""
     links = "".join(
         f'<url protocol="http" type="http" preference="{100 - place}">{url}repodata/repomd.xml</url>'
         for place, url in enumerate(urls)
@@ -292,9 +288,7 @@ def metalink(repomd: bytes, *urls: str, alternate: bytes | None = None) -> bytes
     ).encode()
 
 
-def test_a_metalink_leaves_a_mirror_with_another_state_aside(
-    mirror: Mirror, second: Mirror, cache: Cache
-) -> None:
+def test_a_metalink_leaves_a_mirror_with_another_state_aside(mirror: Mirror, second: Mirror, cache: Cache) -> None:
     good = (second.folder / "repodata/repomd.xml").read_bytes()
     write_repository(mirror.folder, mark="old")
     second.answers["metalink"] = send(metalink(good, mirror.url, second.url))
@@ -360,9 +354,7 @@ def test_eight_repositories_at_once(tmp_path: Path, cache: Cache) -> None:
 def test_a_missing_repomd(mirror: Mirror, cache: Cache) -> None:
     (mirror.folder / "repodata/repomd.xml").unlink()
     message = fault_of(repo(mirror.url), cache)
-    assert (
-        f"repomd.xml could not be fetched: {mirror.url}repodata/repomd.xml: answers 404 Not Found" in message
-    )
+    assert f"repomd.xml could not be fetched: {mirror.url}repodata/repomd.xml: answers 404 Not Found" in message
     assert "a.repo [test]" in message
     assert mirror.paths() == ["repodata/repomd.xml"], "a 404 is not asked for again"
 
@@ -579,9 +571,7 @@ def test_an_xml_bomb_in_primary(tmp_path: Path, cache: Cache) -> None:
     repodata = tmp_path / "bomb" / "repodata"
     repodata.mkdir(parents=True)
     levels = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 12))
-    opened = (
-        f'<?xml version="1.0"?><!DOCTYPE m [<!ENTITY l0 "lol">{levels}]><metadata>&l11;</metadata>'.encode()
-    )
+    opened = f'<?xml version="1.0"?><!DOCTYPE m [<!ENTITY l0 "lol">{levels}]><metadata>&l11;</metadata>'.encode()
     (repodata / "primary.xml").write_bytes(opened)
     write_repomd(repodata, [record_of("primary", opened, opened, "repodata/primary.xml")])
     assert "document type declaration" in fault_of(repo(repodata.parent.as_uri()), cache)
@@ -596,11 +586,7 @@ def test_a_location_outside_of_the_repository(location: str, tmp_path: Path, cac
     name = primary_of(folder).name
     write_repository(folder, **{f"repodata/{name}": location})
     message = fault_of(repo(folder.as_uri()), cache)
-    assert (
-        "primary climbs out" in message
-        or "primary has an impossible" in message
-        or "lies elsewhere" in message
-    )
+    assert "primary climbs out" in message or "primary has an impossible" in message or "lies elsewhere" in message
 
 
 def test_a_redirect_to_a_local_file_is_not_followed(mirror: Mirror, cache: Cache) -> None:
@@ -641,9 +627,7 @@ def test_an_unreadable_state_is_no_state(mirror: Mirror, cache: Cache) -> None:
 def test_a_full_disk_keeps_the_old_state(tmp_path: Path) -> None:
     place = tmp_path / "small"
     place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(place)], capture_output=True
-    )
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(place)], capture_output=True)
     if mounted.returncode:
         pytest.skip(f"no small file system can be mounted: {mounted.stderr.decode().strip()}")
     try:

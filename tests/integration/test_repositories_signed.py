@@ -65,9 +65,7 @@ def signed(signer: Signer, shared_data: Path, tmp_path: Path) -> RepoConfig:
     signer.sign("owner", folder / "repodata/repomd.xml")
     key = tmp_path / "key.asc"
     key.write_bytes(signer.key("owner", armour=True))
-    return RepoConfig(
-        "signed", Side.TARGET, baseurl=(folder.as_uri(),), repo_gpgcheck=True, gpgkey=(key.as_uri(),)
-    )
+    return RepoConfig("signed", Side.TARGET, baseurl=(folder.as_uri(),), repo_gpgcheck=True, gpgkey=(key.as_uri(),))
 
 
 @pytest.fixture
@@ -91,15 +89,11 @@ def test_a_good_signature(signed: RepoConfig, cache: Cache) -> None:
     assert "primary" in metadata.files
 
 
-def test_binary_keys_and_several_keys(
-    signed: RepoConfig, signer: Signer, tmp_path: Path, cache: Cache
-) -> None:
+def test_binary_keys_and_several_keys(signed: RepoConfig, signer: Signer, tmp_path: Path, cache: Cache) -> None:
     binary = tmp_path / "key.gpg"
     binary.write_bytes(signer.key("owner", armour=False))
     both = tmp_path / "both.asc"
-    both.write_bytes(
-        signer.key("other", armour=True) + b"\ntext between\n" + signer.key("owner", armour=True)
-    )
+    both.write_bytes(signer.key("other", armour=True) + b"\ntext between\n" + signer.key("owner", armour=True))
     for keys in ((binary.as_uri(),), (both.as_uri(),), (signed.gpgkey[0], binary.as_uri())):
         fetch_repositories([replace(signed, gpgkey=keys, id=keys[0][-6:])], cache, Silence())
 

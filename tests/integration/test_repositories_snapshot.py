@@ -175,9 +175,7 @@ def test_the_same_metadata_gives_the_same_bytes(
     assert str(tmp_path) not in opened(first)
 
 
-def test_prose_people_and_hosts_are_gone(
-    small: tuple[RepoMetadata, ...], cache: Cache, tmp_path: Path
-) -> None:
+def test_prose_people_and_hosts_are_gone(small: tuple[RepoMetadata, ...], cache: Cache, tmp_path: Path) -> None:
     with open_stream(small[0].files["primary"].path) as stream:
         original = stream.read().decode()
     assert re.search(r"<(summary|description)>\s*\S", original)
@@ -216,9 +214,7 @@ def test_dnf_solves_the_same(shared_data: Path, cache: Cache, tmp_path: Path) ->
     shipped = snapshot.use("centos-stream-9-yoga", cache)
     originals = [(name, str(shared_data / path)) for name, path in TARGET]
     reduced = [(config.id, config.baseurl[0]) for config in shipped.configs[:3]]
-    plans = [
-        transaction(tmp_path / str(n), repositories) for n, repositories in enumerate((originals, reduced))
-    ]
+    plans = [transaction(tmp_path / str(n), repositories) for n, repositories in enumerate((originals, reduced))]
     assert plans[0] == plans[1]
     assert len(plans[0]) > 40
 
@@ -311,9 +307,7 @@ def test_a_folder_or_index_that_is_none(tmp_path: Path, cache: Cache) -> None:
         snapshot.use(tmp_path, cache)
 
 
-@pytest.mark.parametrize(
-    "name", ["../evil", "/etc/evil", "a/../../b", "a/repodata/evil.sh", "snapshot.json/x"]
-)
+@pytest.mark.parametrize("name", ["../evil", "/etc/evil", "a/../../b", "a/repodata/evil.sh", "snapshot.json/x"])
 def test_a_tar_file_with_strange_members_is_refused(name: str, tmp_path: Path, cache: Cache) -> None:
     path = tmp_path / "s.tar"
     with tarfile.open(path, "w") as tar:
@@ -339,16 +333,12 @@ def test_a_file_that_is_no_tar(tmp_path: Path, cache: Cache) -> None:
         snapshot.use(path, cache)
 
 
-def test_saving_spares_what_is_no_snapshot(
-    small: tuple[RepoMetadata, ...], tmp_path: Path, cache: Cache
-) -> None:
+def test_saving_spares_what_is_no_snapshot(small: tuple[RepoMetadata, ...], tmp_path: Path, cache: Cache) -> None:
     (tmp_path / "precious").write_text("mine")
     with pytest.raises(UsageError, match="is there and is no snapshot"):
         snapshot.save(small, "x", tmp_path, cache, Silence())
     assert (tmp_path / "precious").read_text() == "mine"
     place = tmp_path / "s"
     snapshot.save(small[:1], "x", place, cache, Silence())
-    assert len(snapshot.save(small, "x", place, cache, Silence()).repositories) == 3, (
-        "an older one is replaced"
-    )
+    assert len(snapshot.save(small, "x", place, cache, Silence()).repositories) == 3, "an older one is replaced"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

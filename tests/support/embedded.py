@@ -1,4 +1,4 @@
-"""A built libvirt whose QEMU driver runs inside virsh: no daemon, no installation, a state folder of its own."""
+"""A libvirt whose QEMU driver runs inside virsh: built or installed, no daemon, a state folder of its own."""
 
 import subprocess
 import tempfile
@@ -28,10 +28,18 @@ PATIENCE = 180
 
 @dataclass(frozen=True)
 class Domains:
-    """A state folder of the embedded driver: definitions, logs, the capabilities of the QEMU binaries."""
+    """A state folder of the embedded driver: definitions, logs, the capabilities of the QEMU binaries.
 
-    build: Path
+    Without a build, the installed libvirt is used.
+    """
+
+    build: Path | None
     folder: Path
+
+    @property
+    def connection(self) -> str:
+        """The URI of the embedded driver."""
+        return f"qemu:///embed?root={self.folder / 'root'}"
 
     @property
     def warnings(self) -> list[str]:
@@ -72,9 +80,9 @@ class Domains:
     @contextmanager
     def session(self) -> Iterator["Virsh"]:
         """One virsh: the driver lives as long as it does, and so do the guests that it starts."""
-        connection = f"qemu:///embed?root={self.folder / 'root'}"
+        virsh_command = [str(self.build / "run"), str(self.build / "tools" / "virsh")] if self.build else ["virsh"]
         process = subprocess.Popen(
-            [str(self.build / "run"), str(self.build / "tools" / "virsh"), "--connect", connection],
+            [*virsh_command, "--connect", self.connection],
             env=environment() | {"LIBVIRT_LOG_OUTPUTS": f"3:file:{self.folder / 'libvirt.log'}"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -109,9 +117,12 @@ class Virsh:
         watchdog.start()
         try:
             for line in stdout:
-                if MARK in line:
+                text = line.replace("virsh # ", "")
+                if text.strip() == MARK:
                     break
-                said.append(line.replace("virsh # ", ""))
+                # A virsh with readline repeats what it is told.
+                if text.strip() not in (command, f"echo {MARK}"):
+                    said.append(text)
             else:
                 raise AssertionError(f"virsh ended at {command}: {''.join(said)}")
         finally:
@@ -134,8 +145,8 @@ class Virsh:
 
 
 @contextmanager
-def domains_of(build: Path) -> Iterator[Domains]:
-    """An empty state folder for a built libvirt. Its path is short: the monitor's socket is in it."""
+def domains_of(build: Path | None) -> Iterator[Domains]:
+    """An empty state folder for a libvirt. Its path is short: the monitor's socket is in it."""
     with tempfile.TemporaryDirectory(prefix="ppcdeps-") as name:
         folder = Path(name)
         (folder / "root" / "etc").mkdir(parents=True)

@@ -55,7 +55,7 @@ def ask_libvirt(uri: str | None = None, virttype: str | None = None, machine: st
         lacking.append(kind)
     raise EnvironmentLacksError(
         f"{place} has no answer for {machine} guests: {told}",
-        hint="install qemu-system-ppc (qemu-kvm on EL), or give a file with --capabilities",
+        hint="give a file with --capabilities, or a distribution with --hypervisor",
     )
 
 

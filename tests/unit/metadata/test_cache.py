@@ -171,9 +171,7 @@ except EnvironmentLacksError as fault:
     print(fault)
 print(cache.read_state("kept"), len(list((cache.root / "tmp").iterdir())))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
     message, state = done.stdout.splitlines()
     assert message.startswith(f"no space left while writing to {tmp_path}")
     assert state == "{'good': True} 0"

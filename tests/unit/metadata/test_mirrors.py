@@ -89,18 +89,12 @@ def test_the_strongest_hash_and_the_size_vouch() -> None:
 
 def test_alternates_are_accepted_too() -> None:
     older = b"<repomd>old</repomd>"
-    found = parse_metalink(
-        metalink(GOOD, alternates=f"<mm0:alternate>{state(older, 0)}</mm0:alternate>"), "w"
-    )
+    found = parse_metalink(metalink(GOOD, alternates=f"<mm0:alternate>{state(older, 0)}</mm0:alternate>"), "w")
     assert [matches(data, found.accepted) for data in (REPOMD, older, b"else")] == [True, True, False]
 
 
 def test_files_other_than_repomd_do_not_count() -> None:
-    text = (
-        metalink(GOOD)
-        .decode()
-        .replace("<files>", f'<files><file name="other.xml">{state(b"other")}{GOOD}</file>')
-    )
+    text = metalink(GOOD).decode().replace("<files>", f'<files><file name="other.xml">{state(b"other")}{GOOD}</file>')
     found = parse_metalink(text.encode(), "w")
     assert not matches(b"other", found.accepted)
 

@@ -96,9 +96,7 @@ def test_a_requirement_is_met_by_the_default_where_any_stream_does() -> None:
 
 def test_a_stream_whose_requirement_clashes_is_not_active_and_that_is_told() -> None:
     app = build("app:1:1:c", needs={"lib": ("2",)})
-    verdict = module_filter(
-        [ModuleIndex((app, build("lib:1:1:c"), build("lib:2:1:c")))], ("lib:1", "app:1"), None
-    )
+    verdict = module_filter([ModuleIndex((app, build("lib:1:1:c"), build("lib:2:1:c")))], ("lib:1", "app:1"), None)
     assert verdict.active == ("lib:1",)
     assert len(verdict.problems) == 1
     assert "app:1" in verdict.problems[0]

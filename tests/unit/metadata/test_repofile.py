@@ -273,9 +273,7 @@ def test_repofrompath_takes_urls_and_paths(tmp_path: Path) -> None:
     assert (local.side, local.origin) == (Side.REFERENCE, "--reference")
 
 
-@pytest.mark.parametrize(
-    "option", ["nothing", ",http://x/", "id,", "a b,http://x/", "x,ftp://x/", "x,/no/such"]
-)
+@pytest.mark.parametrize("option", ["nothing", ",http://x/", "id,", "a b,http://x/", "x,ftp://x/", "x,/no/such"])
 def test_repofrompath_that_cannot_be(option: str) -> None:
     with pytest.raises(UsageError, match="--repofrompath"):
         repo_from_path(option, Side.TARGET)

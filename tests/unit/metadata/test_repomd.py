@@ -13,8 +13,7 @@ HEX = "ab" * 32
 
 def repomd(*records: str) -> bytes:
     return (
-        '<repomd xmlns="http://linux.duke.edu/metadata/repo"><revision> 42 </revision>'
-        f"{''.join(records)}</repomd>"
+        f'<repomd xmlns="http://linux.duke.edu/metadata/repo"><revision> 42 </revision>{"".join(records)}</repomd>'
     ).encode()
 
 
@@ -134,9 +133,7 @@ def test_a_timestamp_may_be_a_fraction() -> None:
 
 
 def test_entities_are_refused_before_they_grow() -> None:
-    bomb = (
-        b'<!DOCTYPE a [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><repomd><revision>&b;</revision></repomd>'
-    )
+    bomb = b'<!DOCTYPE a [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><repomd><revision>&b;</revision></repomd>'
     assert "document type declaration" in fault_of(bomb)
     external = b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><repomd/>'
     assert "document type declaration" in fault_of(external)

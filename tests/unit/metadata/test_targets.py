@@ -300,8 +300,7 @@ baseurl = ["https://mirror.example/$nothing/"]
         '[python]: "glibc" is to be a version such as 2.34, not "two"',
         '[openstack]: "default" is "yoga", which "releases" does not name',
         '[[repositories]] a: "side" is to be target, reference, source, not "left"',
-        '[[repositories]] a: "baseurl" is to be a http, https or file URL, or a path, '
-        'not "ftp://mirror.example/"',
+        '[[repositories]] a: "baseurl" is to be a http, https or file URL, or a path, not "ftp://mirror.example/"',
         '[[repositories]] a: "priority" is to be a whole number from 1 on, not the number 0',
         '[[repositories]] a: "enabled" is to be true or false, not the text "yes"',
         '[[repositories]] a: unknown key "exclude", did you mean "excludepkgs"?',

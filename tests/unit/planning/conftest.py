@@ -25,9 +25,7 @@ class Planner:
     target: Target
     cache: Cache
 
-    def solve(
-        self, *roots: str, book: RecipeBook | None = None, evaluations: Evaluations | None = None
-    ) -> Solution:
+    def solve(self, *roots: str, book: RecipeBook | None = None, evaluations: Evaluations | None = None) -> Solution:
         """The solution for nova-compute, or for roots of one's own, with the shipped recipes or others."""
         workload = workload_of_roots(roots) if roots else load_workload("nova-compute", self.target.openstack)
         return solve(workload, self.target, self.metadata(), self.cache, self._filelists, book, evaluations)

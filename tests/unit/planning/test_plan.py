@@ -36,9 +36,7 @@ def test_the_closure_has_the_size_that_the_reference_gives_it(nova_plan: Plan) -
 
 
 def test_the_native_gaps_of_the_run_time_are_found_and_no_others(nova_plan: Plan) -> None:
-    native = {
-        gap.name for gap in nova_plan.gaps if gap.phase is Phase.RUN and gap.route.kind is not RouteKind.REUSE
-    }
+    native = {gap.name for gap in nova_plan.gaps if gap.phase is Phase.RUN and gap.route.kind is not RouteKind.REUSE}
     assert native == NATIVE_RUN_TIME_GAPS
 
 

@@ -99,7 +99,7 @@ def test_a_spec_of_ones_own_that_forgets_to_declare(tmp_path: Path) -> None:
 
 
 def test_macros_and_conditions_reach_the_build_quoted(tmp_path: Path) -> None:
-    more = "[build]\nmacros = { color = \"it's blue\" }\nwith = [\"fast\"]\nwithout = [\"tests\"]\n"
+    more = '[build]\nmacros = { color = "it\'s blue" }\nwith = ["fast"]\nwithout = ["tests"]\n'
     recipe = load_recipe(recipe_of_own_spec(tmp_path / "own", "Name: own\n", more))
     render(recipe, tmp_path / "out")
     script = (tmp_path / "out" / "build.sh").read_text()
