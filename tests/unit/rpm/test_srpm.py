@@ -7,7 +7,8 @@ import pytest
 from trapsrpms import MISSING, SPECS, build_rpms, build_srpm
 
 from ppcdeps.model.errors import ConfigError
-from ppcdeps.rpm.srpm import BrokenArchiveError, unpack_cpio, unpack_srpm
+from ppcdeps.rpm.payload import BrokenArchiveError
+from ppcdeps.rpm.srpm import unpack_cpio, unpack_srpm
 
 FILE, LINK, FOLDER = 0o100644, 0o120777, 0o040755
 

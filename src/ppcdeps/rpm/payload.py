@@ -1,0 +1,128 @@
+"""The payload of an RPM as a stream of its files: nothing is written to disk, and no file system is asked.
+
+The payload is read here and not by cpio(1), which creates whatever the archive names. Format: `newc` of cpio(5),
+as rpm2cpio(8) writes it.
+"""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
+
+_MAGIC = (b"070701", b"070702")
+_STRIPPED = b"07070X"
+_HEADER = 110
+_NAME_LIMIT = 4096
+_END = b"TRAILER!!!"
+_BLOCK = 1 << 20
+
+
+class BrokenArchiveError(Exception):
+    """What is wrong with an archive, as a phrase."""
+
+
+class Member:
+    """A file of an archive: its ``name`` as it stands there, its ``mode`` as stat(2) has it, its ``size`` in bytes.
+
+    Its content can be read once, before the next member is asked for.
+    """
+
+    def __init__(self, name: bytes, mode: int, size: int, stream: BinaryIO) -> None:
+        self.name = name
+        self.mode = mode
+        self.size = size
+        self._stream = stream
+        self._left = size
+
+    def blocks(self) -> Iterator[bytes]:
+        """The content, in pieces of at most a megabyte. Raises BrokenArchiveError where it is cut off."""
+        while self._left:
+            block = self._stream.read(min(_BLOCK, self._left))
+            if not block:
+                raise BrokenArchiveError("its payload ends too early")
+            self._left -= len(block)
+            yield block
+
+
+@contextmanager
+def open_payload(package: Path, kind: str = "RPM package") -> Iterator[BinaryIO]:
+    """The payload as a stream. What rpm2cpio has to say is raised when the stream was read to its end.
+
+    ``kind`` is what messages call the file. Raises ConfigError where it is none, or damaged, and EnvironmentLacksError
+    where rpm2cpio is missing.
+    """
+    if not package.is_file():
+        raise ConfigError(f"no such file: {package}")
+    with tempfile.TemporaryFile() as errors:
+        try:
+            process = subprocess.Popen(
+                ["rpm2cpio", str(package.resolve())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"},
+            )
+        except FileNotFoundError as error:
+            raise EnvironmentLacksError(
+                f"rpm2cpio is not installed, and {kind}s are unpacked with it",
+                hint="install the package rpm2cpio (Debian) or rpm (EL, Fedora)",
+            ) from error
+        assert process.stdout is not None
+        fault: ConfigError | None = None
+        with process:
+            try:
+                yield process.stdout  # type: ignore[misc]
+                # What follows the archive's end is padding.
+                while process.stdout.read(_BLOCK):
+                    pass
+            except BrokenArchiveError as broken:
+                fault = ConfigError(f"{package.name} is not unpacked: {broken}")
+            finally:
+                if process.poll() is None and fault is not None:
+                    process.kill()
+        if process.returncode > 0:
+            errors.seek(0)
+            said = errors.read(500).decode("utf-8", "replace").strip().splitlines()
+            raise ConfigError(f"{package.name} is no {kind}, or damaged: {said[-1] if said else 'rpm2cpio failed'}")
+        if fault is not None:
+            raise fault
+
+
+def members_of(stream: BinaryIO) -> Iterator[Member]:
+    """The files of a cpio archive, in its order. Raises BrokenArchiveError where it is damaged.
+
+    Of files that are hard links to each other, all but the last have no content, as rpm writes them.
+    """
+    while True:
+        header = _exactly(stream, _HEADER)
+        if header[:6] == _STRIPPED:
+            raise BrokenArchiveError("it has files of 4 GB or more, which are not looked into")
+        if header[:6] not in _MAGIC:
+            raise BrokenArchiveError("its payload is no cpio archive of the kind that rpm writes")
+        try:
+            mode, size, name_size = (int(header[start : start + 8], 16) for start in (14, 54, 94))
+        except ValueError:
+            raise BrokenArchiveError("its payload has a damaged header") from None
+        if not 1 < name_size <= _NAME_LIMIT:
+            raise BrokenArchiveError(f"its payload has a file name of {name_size} bytes")
+        name = _exactly(stream, name_size)[:-1]
+        _exactly(stream, -(_HEADER + name_size) % 4)
+        if name == _END:
+            return
+        member = Member(name, mode, size, stream)
+        yield member
+        for _ in member.blocks():
+            pass
+        _exactly(stream, -size % 4)
+
+
+def _exactly(stream: BinaryIO, size: int) -> bytes:
+    content = stream.read(size)
+    if len(content) != size:
+        raise BrokenArchiveError("its payload ends too early")
+    return content
