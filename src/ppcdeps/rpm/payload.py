@@ -53,8 +53,8 @@ class Member:
 def open_payload(package: Path, kind: str = "RPM package") -> Iterator[BinaryIO]:
     """The payload as a stream. What rpm2cpio has to say is raised when the stream was read to its end.
 
-    ``kind`` is what messages call the file. Raises ConfigError where it is none, or damaged, and EnvironmentLacksError
-    where rpm2cpio is missing.
+    ``kind`` is what messages call the file. Raises ConfigError where it is none, or damaged, and
+    EnvironmentLacksError where rpm2cpio is missing.
     """
     if not package.is_file():
         raise ConfigError(f"no such file: {package}")

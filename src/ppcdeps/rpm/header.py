@@ -1,0 +1,133 @@
+"""What the header of a binary RPM says, as rpm itself reads it, and the bytes that it consists of."""
+
+import os
+import struct
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
+from ppcdeps.model.nevra import Nevra
+
+_TAGS = ("NAME", "EPOCHNUM", "VERSION", "RELEASE", "ARCH", "SOURCERPM", "LICENSE", "SUMMARY", "VENDOR", "URL")
+_NUMBERS = ("BUILDTIME", "LONGSIZE")
+_LISTS = {"R": "REQUIRENEVRS", "P": "PROVIDENEVRS", "F": "FILENAMES"}
+_SECONDS = 120
+
+_LEAD = 96
+_LEAD_MAGIC = b"\xed\xab\xee\xdb"
+_HEADER_MAGIC = b"\x8e\xad\xe8\x01"
+_LARGEST = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class PackageHeader:
+    """A package as its header has it. ``requires`` and ``provides`` are rpm's texts of them (``name >= 1.2``).
+
+    ``size`` is what it takes installed, in bytes; ``built`` seconds since 1970. ``source`` is the file name of its
+    source RPM, empty for a source RPM itself. Texts that it lacks are empty.
+    """
+
+    nevra: Nevra
+    source: str
+    licence: str
+    summary: str
+    vendor: str
+    url: str
+    built: int
+    size: int
+    requires: tuple[str, ...]
+    provides: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+def read_header(package: Path) -> PackageHeader:
+    """The header of an RPM file, its digests checked, its signatures not.
+
+    Raises ConfigError where the file is no RPM, or damaged; EnvironmentLacksError where rpm is missing.
+    """
+    queries = [f"{tag}\\t%{{{tag}}}\\n" for tag in (*_TAGS, *_NUMBERS)]
+    queries += [f"[{letter}\\t%{{{tag}}}\\n]" for letter, tag in _LISTS.items()]
+    query = ["rpm", "-qp", "--nomanifest", "--nosignature", "--qf", "".join(queries), str(package.resolve())]
+    said = _rpm(query, package)
+    words: dict[str, list[str]] = {}
+    for line in said.splitlines():
+        key, _, value = line.partition("\t")
+        words.setdefault(key, []).append("" if value == "(none)" else value)
+    try:
+        name, epoch, version, release, arch, source, licence, summary, vendor, url = (words[tag][0] for tag in _TAGS)
+        built, size = (int(words[tag][0]) for tag in _NUMBERS)
+        nevra = Nevra(name, int(epoch), version, release, arch)
+    except (KeyError, ValueError):
+        raise ConfigError(f"{package.name} is damaged: its header lacks what every package has") from None
+    return PackageHeader(
+        nevra=nevra,
+        source=source,
+        licence=licence,
+        summary=summary,
+        vendor=vendor,
+        url=url,
+        built=built,
+        size=size,
+        requires=tuple(dict.fromkeys(words.get("R", ()))),
+        provides=tuple(dict.fromkeys(words.get("P", ()))),
+        files=tuple(words.get("F", ())),
+    )
+
+
+def check_digests(package: Path) -> None:
+    """Return if header and payload have the digests that the package says; signatures are not looked at.
+
+    Raises as ``read_header``.
+    """
+    _rpm(["rpmkeys", "--checksig", "--nosignature", str(package.resolve())], package)
+
+
+def raw_header(package: Path) -> bytes:
+    """The bytes before the payload: lead, signatures and header, with every text that is in them.
+
+    Raises ConfigError where the file is no RPM.
+    """
+    with package.open("rb") as file:
+        lead = file.read(_LEAD)
+        if lead[:4] != _LEAD_MAGIC:
+            raise ConfigError(f"{package.name} is no RPM package: it does not begin as one")
+        for padded in (True, False):
+            intro = file.read(16)
+            if len(intro) < 16 or intro[:4] != _HEADER_MAGIC:
+                raise ConfigError(f"{package.name} is damaged: its header ends too early")
+            entries, size = struct.unpack(">II", intro[8:])
+            length = 16 * entries + size
+            if length > _LARGEST:
+                raise ConfigError(f"{package.name} is damaged: its header says to have {length} bytes")
+            # Only the first of the two, the signatures, is filled up to a multiple of eight bytes.
+            file.seek(length + (-length % 8 if padded else 0), os.SEEK_CUR)
+        end = file.tell()
+        file.seek(0)
+        return file.read(end)
+
+
+def _rpm(command: Sequence[str], package: Path) -> str:
+    if not package.is_file():
+        raise ConfigError(f"no such file: {package}")
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SECONDS,
+            check=False,
+            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"},
+        )
+    except FileNotFoundError as error:
+        raise EnvironmentLacksError(
+            f"{command[0]} is not installed, and packages are read with it", hint="install the package rpm"
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise ConfigError(f"{package.name} is not read: {command[0]} did not end within {_SECONDS} s") from error
+    if done.returncode:
+        said = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
+        reason = said[-1].removeprefix("error: ").replace(f"{package.resolve()}: ", "") if said else "rpm failed"
+        raise ConfigError(f"{package.name} is no RPM package, or damaged: {reason}")
+    return done.stdout.decode("utf-8", "surrogateescape")
