@@ -1,0 +1,552 @@
+"""Packages into the local repository: readers see the state before a publication, or the one after it, at any moment.
+
+Everything new is written beside what is seen, flushed to the disk, and then seen all at once when one symbolic link
+is replaced by rename(2). A process that is killed leaves what nobody sees, and the next publication removes it.
+Metadata and packages of the last generations stay, so that a reader who began before the switch finds what it was
+told of.
+"""
+
+import contextlib
+import errno
+import fcntl
+import gzip
+import hashlib
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ppcdeps.building.repository import (
+    CURRENT,
+    GENERATIONS,
+    MANIFEST,
+    MARKER,
+    PACKAGES,
+    SCHEMA,
+    SEEN,
+    Manifest,
+    PublishedPackage,
+    dumped,
+    generation_name,
+    nevras,
+    read_manifest,
+    repo_file,
+)
+from ppcdeps.building.signing import SigningKey, sign_detached, sign_packages
+from ppcdeps.model.errors import BuildError, ConfigError, EnvironmentLacksError
+from ppcdeps.model.reporter import Reporter, Silence
+from ppcdeps.rpm.header import PackageHeader, check_digests, read_header
+
+KEPT_GENERATIONS = 3
+KEPT_SECONDS = 900.0
+"""Metadata and packages stay of the last states, and of those seen in the last minutes: a reader may be slow."""
+
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NEW = ".new-"
+_LOCK_POLL = 0.1
+_NAME = re.compile(r"[A-Za-z0-9_.:-]+")
+_LOCATION = re.compile(rb'<location [^>]*?href="([^"]+)"')
+_METADATA = re.compile(rb'href="repodata/([^"/]+)"')
+_PKGID = re.compile(rb'<checksum type="sha256" pkgid="YES">([0-9a-f]{64})</checksum>')
+_PACKAGE = re.compile(rb"<package\b[^>]*>.*?</package\s*>", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a publication did. Packages are told by NEVRA, sorted.
+
+    ``replaced`` are those of which another build was there; they are among the ``added``. ``repo_file`` is what a
+    target gets as /etc/yum.repos.d/NAME.repo.
+    """
+
+    folder: Path
+    manifest: Manifest
+    added: tuple[str, ...]
+    replaced: tuple[str, ...]
+    withdrawn: tuple[str, ...]
+    repo_file: Path
+    is_changed: bool
+    """Whether there is a new generation."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Incoming:
+    """A package to be put into the repository: where it is now, and the digest that it was built with."""
+
+    path: Path
+    header: PackageHeader
+    origin: str
+
+    @property
+    def nevra(self) -> str:
+        return str(self.header.nevra)
+
+
+def publish(
+    folder: Path,
+    packages: Sequence[Path],
+    *,
+    name: str = "ppcdeps",
+    sign: SigningKey | None = None,
+    url: str | None = None,
+    withdraw: Sequence[str] = (),
+    whole_sources: bool = False,
+    reporter: Reporter | None = None,
+    wait: float = 600.0,
+) -> Published:
+    """Add packages to the repository in the folder, which becomes one if it is empty or not there.
+
+    A build whose NEVRA is there already with other content replaces it. ``withdraw`` are NEVRAs to take away. With
+    ``whole_sources`` the packages are all of their sources: what else was published of these is taken away. With
+    ``sign`` copies of the packages and the metadata are signed; a repository that is signed stays so. ``name`` and
+    ``url`` are what the `.repo` file says (default: the folder's own place). Waits for another publication up to
+    ``wait`` seconds.
+
+    Raises ConfigError where the folder belongs to something else, a package is damaged, or a key is missing;
+    EnvironmentLacksError where createrepo_c is missing, no space is left, or another publication does not end;
+    BuildError where signing fails or createrepo_c does. Readers then see what they saw before.
+    """
+    if _NAME.fullmatch(name) is None:
+        raise ConfigError(f'"{name}" is no name for a repository: letters, digits and any of _ . : - make one')
+    incoming = _incoming(packages)
+    with _locked(folder, wait, reporter or Silence()) as lock:
+        work = _Publication(folder, lock, sign, reporter or Silence())
+        try:
+            work.remove_leftovers()
+            return work.run(incoming, withdraw, whole_sources, name, url or folder.resolve().as_uri())
+        except OSError as fault:
+            if fault.errno in _DISK_FULL:
+                raise _no_space(folder) from fault
+            raise
+        finally:
+            work.remove_leftovers()
+
+
+def _incoming(packages: Sequence[Path]) -> list[_Incoming]:
+    found: dict[str, _Incoming] = {}
+    for path in packages:
+        header = read_header(path)
+        check_digests(path)
+        if not header.source:
+            raise ConfigError(f"{path.name} is a source package, and the repository has packages to install")
+        one = _Incoming(path, header, _digest(path))
+        other = found.setdefault(one.nevra, one)
+        if other.origin != one.origin:
+            raise ConfigError(f"{other.path} and {path} are different builds of {one.nevra}", hint="give one of them")
+    return list(found.values())
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, wait: float, reporter: Reporter) -> Iterator[int]:
+    """The repository's marker, locked. Its descriptor is handed on to createrepo_c: where this process is killed, the
+    next one waits until that is gone, too.
+    """
+    _claim(folder)
+    lock = os.open(folder / MARKER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        _wait_for(lock, folder, wait, reporter)
+        _check_marker(lock, folder / MARKER)
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def _claim(folder: Path) -> None:
+    """Make the folder if it is not there. Raises ConfigError where it belongs to something else."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        names = {one.name for one in folder.iterdir()}
+    except (FileExistsError, NotADirectoryError) as fault:
+        raise ConfigError(f"{folder} is not a folder", hint="name another place for the repository") from fault
+    if names and MARKER not in names:
+        raise ConfigError(
+            f"{folder} holds other files and is no repository of ppcdeps", hint="name a new or an empty folder"
+        )
+    for name in (*SEEN, CURRENT):
+        place = folder / name
+        if place.exists() and not place.is_symlink():
+            raise ConfigError(
+                f"{place} was put there by another program",
+                hint="remove it, or name another folder for the repository",
+            )
+
+
+def _check_marker(lock: int, path: Path) -> None:
+    """Write the marker if it is new. Raises ConfigError where it says another version."""
+    content = os.pread(lock, 4096, 0)
+    if not content:
+        os.write(lock, dumped({"schema": SCHEMA, "is": "a repository of ppcdeps; see docs/repository.md"}))
+        return
+    try:
+        is_known = json.loads(content)["schema"] == SCHEMA
+    except (ValueError, TypeError, KeyError):
+        is_known = False
+    if not is_known:
+        raise ConfigError(f"{path} is damaged or of another version of ppcdeps", hint="publish into a new folder")
+
+
+def _wait_for(lock: int, folder: Path, wait: float, reporter: Reporter) -> None:
+    end = time.monotonic() + wait
+    is_told = False
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise EnvironmentLacksError(
+                    f"{folder} is being published to by another process, for more than {wait:.0f} s",
+                    hint="wait for it, or end it",
+                ) from None
+            if not is_told:
+                reporter.note(f"waiting for another publication to {folder}")
+                is_told = True
+            time.sleep(_LOCK_POLL)
+        else:
+            return
+
+
+class _Publication:
+    """One publication, while the lock is held."""
+
+    def __init__(self, folder: Path, lock: int, key: SigningKey | None, reporter: Reporter) -> None:
+        self.folder = folder
+        self.lock = lock
+        self.key = key
+        self.reporter = reporter
+        self.before = read_manifest(folder) or Manifest(0, ())
+        if self.before.key and key is None:
+            raise ConfigError(
+                f"{folder} is signed by the key {self.before.key[-16:]}, and its users refuse what is not",
+                hint=f"give a key, as --sign-with {self.before.key[-16:]}",
+            )
+
+    def run(
+        self, incoming: Sequence[_Incoming], withdraw: Sequence[str], whole_sources: bool, name: str, url: str
+    ) -> Published:
+        there = {one.nevra: one for one in self.before.packages if self._is_whole(one)}
+        wanted = self._remaining(there, incoming, withdraw, whole_sources)
+        fresh = [one for one in incoming if not self._has(wanted.get(one.nevra), one)]
+        added = {one.nevra: one for one in self._stored(fresh)}
+        added |= {one.nevra: one for one in self._signed_anew(wanted, added)}
+        wanted |= added
+        key = self.key.fingerprint if self.key else ""
+        is_seen = (self.folder / CURRENT).exists() and self.before.key == key
+        manifest = self.before
+        if not is_seen or wanted != {one.nevra: one for one in self.before.packages}:
+            manifest = self._switched(wanted)
+        file = self._write_repo_file(name, url)
+        self._remove_old(manifest)
+        return Published(
+            folder=self.folder,
+            manifest=manifest,
+            added=nevras(list(added.values())),
+            replaced=tuple(sorted(added.keys() & there.keys())),
+            withdrawn=tuple(sorted({one.nevra for one in self.before.packages} - wanted.keys())),
+            repo_file=file,
+            is_changed=manifest != self.before,
+        )
+
+    def remove_leftovers(self) -> None:
+        """Remove what a publication that did not end has left: nobody sees it."""
+        for place in (self.folder, self.folder / GENERATIONS, self.folder / PACKAGES):
+            for path in place.glob(f"{_NEW}*"):
+                _remove(path)
+        now = read_manifest(self.folder)
+        for path in (self.folder / GENERATIONS).glob("[0-9]*"):
+            if now is None or path.name > generation_name(now.generation):
+                _remove(path)
+
+    # What is to be there ------------------------------------------------------------------------------------
+
+    def _remaining(
+        self,
+        there: dict[str, PublishedPackage],
+        incoming: Sequence[_Incoming],
+        withdraw: Sequence[str],
+        whole_sources: bool,
+    ) -> dict[str, PublishedPackage]:
+        names = {one.nevra for one in incoming}
+        sources = {_source_name(one.header) for one in incoming} if whole_sources else set()
+        for one in sorted(set(withdraw) - there.keys()):
+            self.reporter.warn(f"{one} is not in {self.folder}")
+        return {
+            nevra: one
+            for nevra, one in there.items()
+            if nevra in names or (nevra not in withdraw and one.source_name not in sources)
+        }
+
+    def _is_whole(self, package: PublishedPackage) -> bool:
+        path = self.folder / package.path
+        if path.is_file() and path.stat().st_size == package.size:
+            return True
+        self.reporter.warn(f"{path} was removed or changed, and leaves the repository; publish it again")
+        return False
+
+    def _has(self, present: PublishedPackage | None, one: _Incoming) -> bool:
+        return present is not None and one.origin in (present.origin, present.sha256)
+
+    # Packages -----------------------------------------------------------------------------------------------
+
+    def _signed_anew(
+        self, wanted: dict[str, PublishedPackage], added: dict[str, PublishedPackage]
+    ) -> list[PublishedPackage]:
+        """What was published before without this key."""
+        if self.key is None:
+            return []
+        old = [one for one in wanted.values() if one.key != self.key.fingerprint and one.nevra not in added]
+        paths = [self.folder / one.path for one in old]
+        return self._stored(
+            [_Incoming(path, read_header(path), one.origin) for path, one in zip(paths, old, strict=True)]
+        )
+
+    def _stored(self, incoming: Sequence[_Incoming]) -> list[PublishedPackage]:
+        """Copies in the repository, signed if there is a key, each in a folder named by its content."""
+        if not incoming:
+            return []
+        place = self.folder / PACKAGES / f"{_NEW}{os.getpid()}"
+        copies = []
+        for number, one in enumerate(incoming):
+            copy = place / str(number) / _file_name(one.header)
+            copy.parent.mkdir(parents=True)
+            shutil.copyfile(one.path, copy)
+            copies.append(copy)
+        if self.key is not None:
+            sign_packages(copies, self.key)
+        return [self._put(one, copy) for one, copy in zip(incoming, copies, strict=True)]
+
+    def _put(self, one: _Incoming, copy: Path) -> PublishedPackage:
+        digest = _digest(copy)
+        if self.key is None and digest != one.origin:
+            raise BuildError(f"{one.path} was changed while it was published", hint="publish it again")
+        copy.chmod(0o644)
+        # The metadata has the time of the file: the same packages give the same metadata.
+        os.utime(copy, (one.header.built, one.header.built))
+        _flush(copy)
+        target = self.folder / PACKAGES / digest[:16]
+        path = target / copy.name
+        if not (path.is_file() and _digest(path) == digest):
+            _remove(target)
+            copy.parent.rename(target)
+            _flush(target.parent)
+        return PublishedPackage(
+            nevra=one.nevra,
+            path=path.relative_to(self.folder).as_posix(),
+            sha256=digest,
+            origin=one.origin,
+            source=one.header.source,
+            licence=one.header.licence,
+            summary=one.header.summary,
+            built=one.header.built,
+            size=path.stat().st_size,
+            key=self.key.fingerprint if self.key else "",
+        )
+
+    # Generations --------------------------------------------------------------------------------------------
+
+    def _switched(self, wanted: dict[str, PublishedPackage]) -> Manifest:
+        """Make the next generation, and have readers see it."""
+        packages = tuple(wanted[nevra] for nevra in sorted(wanted))
+        number = self.before.generation + 1
+        manifest = Manifest(number, packages, self.key.fingerprint if self.key else "")
+        scratch = self.folder / GENERATIONS / f"{_NEW}{number}"
+        scratch.mkdir(parents=True)
+        self._write_metadata(scratch, packages)
+        if self.key is not None:
+            sign_detached(scratch / "repodata/repomd.xml", self.key)
+            _put_file(self.folder / _key_file(self.key), self.key.public)
+        (scratch / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+        self._keep_old_metadata(scratch / "repodata")
+        for path in scratch.rglob("*"):
+            _flush(path)
+        scratch.rename(self.folder / GENERATIONS / generation_name(number))
+        _flush(self.folder / GENERATIONS)
+        for name in SEEN:
+            if (self.folder / GENERATIONS / generation_name(number) / name).is_dir():
+                _link(self.folder / name, f"{CURRENT}/{name}")
+        _link(self.folder / CURRENT, f"{GENERATIONS}/{generation_name(number)}")
+        _flush(self.folder)
+        return manifest
+
+    def _write_metadata(self, scratch: Path, packages: Sequence[PublishedPackage]) -> None:
+        """Have createrepo_c write the metadata, and see that it speaks of these very files."""
+        expected = {(one.path, one.sha256) for one in packages}
+        # With --update it takes what has the same name, size and time for the same, which a signed file may have.
+        for options in (["--update", "--update-md-path", str(self.folder)], []):
+            if options and not (self.folder / "repodata").is_dir():
+                continue
+            self._createrepo(scratch, packages, options)
+            if _described(scratch / "repodata") == expected:
+                return
+            _remove(scratch / "repodata")
+        raise BuildError("createrepo_c described other packages than there are", hint="is its version damaged?")
+
+    def _createrepo(self, scratch: Path, packages: Sequence[PublishedPackage], options: Sequence[str]) -> None:
+        listed = scratch / "packages.list"
+        listed.write_text("".join(f"{one.path}\n" for one in packages), encoding="utf-8")
+        newest = max((one.built for one in packages), default=0)
+        command = ["createrepo_c", "--quiet", "--no-database", "--checksum=sha256", *options]
+        # gzip: what dnf of every release reads.
+        command += ["--general-compress-type=gz", f"--revision={newest}", "--set-timestamp-to-revision"]
+        command += [f"--pkglist={listed}", f"--outputdir={scratch}", str(self.folder)]
+        try:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+                pass_fds=(self.lock,),
+                env={**os.environ, "LC_ALL": "C.UTF-8"},
+            )
+        except FileNotFoundError as error:
+            raise EnvironmentLacksError(
+                "createrepo_c is not installed, and repositories are made with it",
+                hint="install the package createrepo-c (Debian) or createrepo_c (EL, Fedora)",
+            ) from error
+        listed.unlink()
+        if done.returncode:
+            said = done.stderr.decode("utf-8", "replace").strip()
+            if "No space left" in said or _is_full(self.folder):
+                raise _no_space(self.folder)
+            last = said.splitlines()[-1:] or [f"exit code {done.returncode}"]
+            raise BuildError(f"createrepo_c failed: {last[0]}", hint="nothing was published")
+
+    def _keep_old_metadata(self, repodata: Path) -> None:
+        """Have the files there, too, of which repomd.xml of the last generations told."""
+        for generation in _kept(self.folder, self.before.generation + 1):
+            old = generation / "repodata"
+            if not (old / "repomd.xml").is_file():
+                continue
+            for name in map(bytes.decode, _METADATA.findall((old / "repomd.xml").read_bytes())):
+                if not (repodata / name).exists() and (old / name).is_file():
+                    _same_file(old / name, repodata / name)
+
+    def _write_repo_file(self, name: str, url: str) -> Path:
+        file = self.folder / f"{name}.repo"
+        key_file = _key_file(self.key) if self.key else ""
+        _put_file(file, repo_file(name, f"Packages built by ppcdeps ({name})", url, key_file).encode())
+        return file
+
+    def _remove_old(self, manifest: Manifest) -> None:
+        """Remove generations that nobody reads any more, and packages that are in none that is left."""
+        kept: list[Manifest] = []
+        paths = _kept(self.folder, manifest.generation)
+        for path in set((self.folder / GENERATIONS).glob("[0-9]*")) - set(paths):
+            _remove(path)
+        for path in paths:
+            try:
+                kept.append(Manifest.from_json((path / MANIFEST).read_text(encoding="utf-8"), str(path)))
+            except (OSError, UnicodeDecodeError, ConfigError) as fault:
+                self.reporter.warn(f"{path} is damaged, so that no old packages are removed: {fault}")
+                return
+        named = {Path(one.path).parent.name for each in kept for one in each.packages}
+        for path in (self.folder / PACKAGES).glob("[0-9a-f]*"):
+            if path.name not in named:
+                _remove(path)
+
+
+def _kept(folder: Path, newest: int) -> list[Path]:
+    """The generations that stay: the last ones, and those that gave way to the next a short time ago."""
+    paths = sorted((folder / GENERATIONS).glob("[0-9]*"))
+    kept = []
+    for path, following in itertools.zip_longest(paths, paths[1:]):
+        is_fresh = following is None or following.stat().st_mtime > time.time() - KEPT_SECONDS
+        if is_fresh or int(path.name) > newest - KEPT_GENERATIONS:
+            kept.append(path)
+    return kept
+
+
+def _described(repodata: Path) -> set[tuple[str, str]]:
+    """Place and SHA-256 of the packages that primary.xml describes."""
+    (primary,) = repodata.glob("*-primary.xml.gz")
+    found = set()
+    for package in _PACKAGE.findall(gzip.decompress(primary.read_bytes())):
+        place, digest = _LOCATION.search(package), _PKGID.search(package)
+        if place and digest:
+            found.add((place[1].decode().replace("&amp;", "&"), digest[1].decode()))
+    return found
+
+
+def _source_name(header: PackageHeader) -> str:
+    return header.source.removesuffix(".rpm").rpartition(".")[0].rsplit("-", 2)[0]
+
+
+def _file_name(header: PackageHeader) -> str:
+    """As rpm names files: without the epoch."""
+    name = f"{replace(header.nevra, epoch=0)}.rpm"
+    if "/" in name or not name.isprintable():
+        raise ConfigError(f"a package is called {name!r}, and no file can be")
+    return name
+
+
+def _key_file(key: SigningKey) -> str:
+    return f"RPM-GPG-KEY-{key.short}"
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _put_file(path: Path, content: bytes) -> None:
+    """Have a file with this content there: whole, or as it was."""
+    with contextlib.suppress(OSError):
+        if path.read_bytes() == content:
+            return
+    new = path.with_name(f"{_NEW}{path.name}")
+    new.write_bytes(content)
+    _flush(new)
+    new.replace(path)
+
+
+def _link(path: Path, target: str) -> None:
+    """Have a symbolic link there, replacing what link is there at once."""
+    if path.is_symlink() and str(path.readlink()) == target:
+        return
+    new = path.with_name(f"{_NEW}{path.name}")
+    new.unlink(missing_ok=True)
+    new.symlink_to(target)
+    new.replace(path)
+
+
+def _same_file(old: Path, new: Path) -> None:
+    try:
+        new.hardlink_to(old)
+    except OSError:
+        # Some file systems have no hard links.
+        shutil.copy2(old, new)
+
+
+def _flush(path: Path) -> None:
+    """Have it on the disk, before something that is seen speaks of it."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        # Some file systems refuse to sync a folder.
+        with contextlib.suppress(OSError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _is_full(folder: Path) -> bool:
+    state = os.statvfs(folder)
+    return state.f_bavail * state.f_frsize < 1 << 20 or (state.f_files > 0 and state.f_favail == 0)
+
+
+def _no_space(folder: Path) -> EnvironmentLacksError:
+    return EnvironmentLacksError(
+        f"no space left while publishing to {folder}; what was published before is intact",
+        hint="free some space, and publish again",
+    )

@@ -1,0 +1,177 @@
+"""Packages and metadata signed with a throw-away key, and read by who trusts that key alone."""
+
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from repositories import lacks, read
+from rpms import Rpm
+from srpms import run
+
+from ppcdeps.building.publishing import publish
+from ppcdeps.building.repository import read_manifest
+from ppcdeps.building.signing import SigningKey, check_packages, sign_packages
+from ppcdeps.metadata.signature import verify_signature
+from ppcdeps.model.errors import BuildError, ConfigError, EnvironmentLacksError
+
+_PROGRAMS = ("gpg", "gpgv", "rpmsign", "rpmkeys")
+
+pytestmark = pytest.mark.skipif(
+    bool(lacks()) or any(shutil.which(one) is None for one in _PROGRAMS),
+    reason=f"needs rpmbuild, createrepo_c, {', '.join(_PROGRAMS)}",
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A gpg home with two keys that sign, and one that wants a passphrase."""
+    # The agent's socket needs a short path.
+    home = tmp_path_factory.mktemp("g", numbered=False)
+    home.chmod(0o700)
+    for name, passphrase in (("owner", ""), ("other", ""), ("locked", "secret")):
+        options = ["--batch", "--pinentry-mode", "loopback", "--passphrase", passphrase]
+        identity = f"{name} <{name}@example.invalid>"
+        run("gpg", "--homedir", str(home), *options, "--quick-generate-key", identity, "rsa2048", "sign", "1d")
+    stop_agent(home)
+    yield home
+    stop_agent(home)
+
+
+def stop_agent(home: Path) -> None:
+    """So that no passphrase is remembered, and nothing is left running."""
+    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
+
+
+@pytest.fixture
+def owner(home: Path) -> SigningKey:
+    return SigningKey.find("owner@example.invalid", home)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return [
+        Rpm(name, arch="noarch", files={f"/usr/share/{name}": b"x"}).build(tmp_path_factory.mktemp(name))
+        for name in ("ant", "bee")
+    ]
+
+
+def checksig(key: bytes, files: list[Path], place: Path) -> str:
+    """What rpm says that trusts this key alone."""
+    place.mkdir()
+    (place / "key").write_bytes(key)
+    run("rpmkeys", "--dbpath", str(place), "--import", str(place / "key"))
+    done = subprocess.run(
+        ["rpmkeys", "--dbpath", str(place), "--checksig", *map(str, files)], capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def test_packages_and_metadata_are_signed_and_the_builds_are_not_changed(
+    built: list[Path], owner: SigningKey, tmp_path: Path
+) -> None:
+    before = [file.read_bytes() for file in built]
+    done = publish(tmp_path / "repo", built, sign=owner)
+    assert [file.read_bytes() for file in built] == before
+    assert read(done.folder) == {file.name for file in built}
+    signed = [done.folder / one.path for one in done.manifest.packages]
+    assert checksig(owner.public, signed, tmp_path / "db").count("digests signatures OK") == 2
+    assert {one.origin for one in done.manifest.packages} == {hashlib.sha256(one).hexdigest() for one in before}
+    assert all(one.key == owner.fingerprint and one.sha256 != one.origin for one in done.manifest.packages)
+    repomd = done.folder / "repodata/repomd.xml"
+    verify_signature(repomd.read_bytes(), repomd.with_name("repomd.xml.asc").read_bytes(), [owner.public], "it")
+
+
+@pytest.mark.skipif(shutil.which("dnf") is None, reason="needs dnf")
+def test_dnf_checks_both_signatures_with_the_key_of_the_repo_file(
+    built: list[Path], owner: SigningKey, home: Path, tmp_path: Path
+) -> None:
+    done = publish(tmp_path / "repo", built, sign=owner)
+    text = done.repo_file.read_text()
+    assert "\ngpgcheck=1\n" in text and "\nrepo_gpgcheck=1\n" in text
+    key_file = done.folder / f"RPM-GPG-KEY-{owner.short}"
+    assert f"\ngpgkey={key_file.as_uri()}\n" in text and key_file.read_bytes() == owner.public
+    root = tmp_path / "root"
+    command = ["dnf", "-y", f"--installroot={root}", "--releasever=9", "--disableplugin=*", "install", "ant"]
+    command += [f"--setopt=reposdir={done.folder}", f"--setopt=cachedir={tmp_path / 'cache'}"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert (root / "usr/share/ant").exists()
+    other = SigningKey.find("other@example.invalid", home)
+    key_file.write_bytes(other.public)
+    command[-1] = f"--setopt=cachedir={tmp_path / 'fresh'}"
+    ended = subprocess.run([*command, "bee"], capture_output=True, text=True)
+    assert ended.returncode != 0 and "repomd.xml GPG signature verification error" in ended.stdout + ended.stderr
+
+
+def test_what_is_signed_is_not_signed_again_and_stays_signed(
+    built: list[Path], owner: SigningKey, home: Path, tmp_path: Path
+) -> None:
+    first = publish(tmp_path, built[:1], sign=owner)
+    again = publish(tmp_path, built[:1], sign=owner)
+    assert not again.is_changed and again.manifest == first.manifest
+    with pytest.raises(ConfigError, match=f"is signed by the key {owner.short}"):
+        publish(tmp_path, built[1:])
+    assert read_manifest(tmp_path) == first.manifest
+    both = publish(tmp_path, built[1:], sign=owner)
+    assert both.added == ("bee-1.0-1.noarch",)
+    other = SigningKey.find("other@example.invalid", home)
+    assert len(publish(tmp_path, [], sign=other).added) == 2
+    files = sorted((tmp_path / one.path) for one in (read_manifest(tmp_path) or first.manifest).packages)
+    check_packages(files, other)
+    with pytest.raises(BuildError, match="is not signed by the key"):
+        check_packages(files, owner)
+
+
+def test_a_repository_that_was_not_signed_becomes_so(built: list[Path], owner: SigningKey, tmp_path: Path) -> None:
+    publish(tmp_path, built)
+    done = publish(tmp_path, [], sign=owner)
+    assert done.is_changed and len(done.added) == 2
+    check_packages([tmp_path / one.path for one in done.manifest.packages], owner)
+    assert read(tmp_path) == {file.name for file in built}
+
+
+def test_a_package_without_a_signature_is_told(built: list[Path], owner: SigningKey) -> None:
+    with pytest.raises(BuildError, match=r"ant-1\.0-1\.noarch\.rpm is not signed by the key"):
+        check_packages(built, owner)
+
+
+def test_a_key_that_is_not_there_and_one_that_wants_a_passphrase(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no secret key nobody"):
+        SigningKey.find("nobody@example.invalid", home)
+    with pytest.raises(ConfigError, match="3 secret keys"):
+        SigningKey.find("example.invalid", home)
+    with pytest.raises(ConfigError, match="needs a passphrase, and ppcdeps never asks") as caught:
+        SigningKey.find("locked@example.invalid", home)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_home_is_taken_from_the_environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GNUPGHOME", str(home))
+    assert SigningKey.find("owner@example.invalid").home is None
+
+
+def test_a_key_that_went_away_publishes_nothing(
+    built: list[Path], owner: SigningKey, home: Path, tmp_path: Path
+) -> None:
+    publish(tmp_path / "repo", built[:1], sign=owner)
+    empty = tmp_path / "empty"
+    empty.mkdir(mode=0o700)
+    gone = SigningKey(owner.fingerprint, owner.public, empty)
+    with pytest.raises(BuildError, match="packages are not signed"):
+        publish(tmp_path / "repo", built, sign=gone)
+    assert read(tmp_path / "repo") == {"ant-1.0-1.noarch.rpm"}
+    assert not list((tmp_path / "repo").rglob(".new-*"))
+
+
+def test_without_rpmsign_the_environment_lacks_it(
+    built: list[Path], owner: SigningKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for program in ("gpg", "rpm", "rpmkeys"):
+        (tmp_path / program).symlink_to(str(shutil.which(program)))
+    copy = Path(shutil.copy(built[0], tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EnvironmentLacksError, match="rpmsign is not installed"):
+        sign_packages([copy], owner)
