@@ -73,7 +73,8 @@ def test_what_is_seen_of_a_sound_package_is_what_rpm_says(sound: Path) -> None:
     assert seen.size == int(run("rpm", "-qp", "--qf", "%{SIZE}", str(sound)))
     assert (seen.licence, seen.source) == ("MIT", "sample-1.0-1.src.rpm")
     (elf,) = seen.elf
-    assert (elf.path, elf.soname, elf.needed) == ("/usr/lib64/libsample.so.3", "libsample.so.3", ("libc.so.6",))
+    assert elf.path == "/usr/lib64/libsample.so.3"
+    assert (elf.elf.soname, elf.elf.needed) == ("libsample.so.3", ("libc.so.6",))
     assert seen.glibc == "2.17"
     assert seen.long_double is LongDouble.IBM
 
@@ -174,7 +175,6 @@ def test_nothing_of_the_building_machine_is_inside(examine: Examine) -> None:
         ("/opt/sample/lib", Severity.WARNING),
         ("/build/BUILD/sample/.libs", Severity.ERROR),
         ("lib", Severity.ERROR),
-        ("/usr/lib64:", Severity.ERROR),
         ("/srv/private/lib", Severity.ERROR),
     ],
 )

@@ -18,18 +18,18 @@ from ppcdeps.building.abi import Abi, abi_of, load_abis
 from ppcdeps.building.elf import (
     ARCHIVE,
     MAGIC,
-    BrokenElfError,
     ElfFacts,
     LongDouble,
     archive_members,
+    facts_of,
     newest_glibc,
-    read_elf,
 )
 from ppcdeps.building.search import Searcher
 from ppcdeps.model.capability import Capability, Requirement, Rich, parse_requirement
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.evr import compare_evr, compare_versions, version_key
 from ppcdeps.model.nevra import Nevra
+from ppcdeps.rpm.elf import DamagedElfError
 from ppcdeps.rpm.header import PackageHeader, check_digests, raw_header, read_header
 from ppcdeps.rpm.payload import Member, members_of, open_payload
 
@@ -271,9 +271,9 @@ class _Examination:
 
     def _examine_elf(self, content: IO[bytes], path: str) -> None:
         try:
-            facts = read_elf(content, path)
-        except BrokenElfError as fault:
-            self.find(Severity.ERROR, f"is a damaged ELF file: {fault}", path)
+            facts = facts_of(content, path)
+        except DamagedElfError as fault:
+            self.find(Severity.ERROR, str(fault), path)
             return
         self.elf.append(facts)
         wrong = facts.mismatches(self.abi)
@@ -287,7 +287,7 @@ class _Examination:
                 self.find(severity, f"is not for {self.abi.arch}: {', '.join(wrong)}", path)
         if "GLIBC_PRIVATE" in facts.versions:
             self.find(Severity.WARNING, "uses symbols that glibc keeps to itself (GLIBC_PRIVATE)", path)
-        for element in facts.search:
+        for element in dict.fromkeys((*facts.elf.rpath, *facts.elf.runpath)):
             judged = _judged(element, path, self.private)
             if judged is not None:
                 severity, reason = judged

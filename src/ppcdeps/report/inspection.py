@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from ppcdeps.building.elf import ElfFacts
 from ppcdeps.building.inspection import Finding, Inspection, SetInspection, Severity
 from ppcdeps.report.text import columns
 
@@ -51,8 +52,22 @@ def _counts(findings: Iterable[Finding]) -> str:
 def _package(one: Inspection) -> dict[str, Any]:
     document = dataclasses.asdict(one)
     document["nevra"] = str(one.nevra) if one.nevra else None
+    document["elf"] = [_elf(elf) for elf in one.elf]
     document["findings"] = [_finding(finding) for finding in one.findings]
     return document
+
+
+def _elf(one: ElfFacts) -> dict[str, Any]:
+    return {
+        "path": one.path,
+        "arch": one.elf.arch,
+        "kind": one.elf.kind,
+        "soname": one.elf.soname,
+        "needed": list(one.elf.needed),
+        "versions": list(one.versions),
+        "glibc": one.glibc,
+        "long_double": one.long_double,
+    }
 
 
 def _finding(one: Finding) -> dict[str, str]:

@@ -37,6 +37,7 @@ class Elf:
     64; ``flags`` are e_flags. ``runpath`` and ``rpath`` are folders in their order, ``$ORIGIN`` as it is written.
     ``versions_needed`` gives, by soname, the symbol versions that must be there (``GLIBC_2.34``); weak ones, which
     may be missing, are left out; ``versions_defined`` those that this library has. ``interpreter`` is of PT_INTERP.
+    ``attributes`` is the section .gnu.attributes.
     """
 
     kind: str
@@ -51,6 +52,7 @@ class Elf:
     interpreter: str | None = None
     versions_needed: tuple[tuple[str, tuple[str, ...]], ...] = ()
     versions_defined: tuple[str, ...] = ()
+    attributes: bytes = b""
 
     @property
     def arch(self) -> str:
@@ -125,6 +127,7 @@ def _read(stream: BinaryIO) -> Elf:
         interpreter=interpreter,
         versions_needed=tuple((name, tuple(sorted(versions))) for name, versions in sorted(needed.items())),
         versions_defined=tuple(defined),
+        attributes=_attributes(file),
     )
 
 
@@ -157,6 +160,11 @@ def _versions(file: Any) -> tuple[Mapping[str, set[str]], list[str]]:
                 if not definition["vd_flags"] & 1:
                     defined += [str(one.name) for one in _few(names)][:1]
     return needed, defined
+
+
+def _attributes(file: Any) -> bytes:
+    section = file.get_section_by_name(".gnu.attributes")
+    return b"" if section is None else bytes(section.data())
 
 
 def _few(entries: Iterator[Any]) -> Iterator[Any]:

@@ -6,8 +6,9 @@ from ppcdeps.building.elf import ElfFacts, LongDouble
 from ppcdeps.building.inspection import Finding, Inspection, SetInspection, Severity
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.report.inspection import dump_inspection, render_inspection
+from ppcdeps.rpm.elf import Elf
 
-ELF = ElfFacts("/usr/lib64/liba.so.1", 64, "little", "PPC64", "shared", 2, 2, "liba.so.1")
+ELF = ElfFacts("/usr/lib64/liba.so.1", Elf("dyn", "EM_PPC64", 64, True, 2, "liba.so.1"), LongDouble.IBM)
 LIBRARY = Inspection(
     "a-libs-1-2.ppc64le.rpm",
     Nevra("a-libs", 1, "1", "2", "ppc64le"),
