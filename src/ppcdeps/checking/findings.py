@@ -20,8 +20,8 @@ _ORDER = {severity: place for place, severity in enumerate(Severity)}
 class Finding:
     """One thing to look at. ``rules.finding`` makes it, and takes severity and links from the rule.
 
-    ``where`` is a file with its line, a path, a package or an option. ``detail`` are lines of evidence; ``mend`` are
-    commands or lines of a file to copy as they are; ``fixed_in`` names the first version without the fault.
+    ``where`` is a file with its line, a path, a package or an option. ``detail`` are lines of evidence; ``mend``
+    are commands or lines of a file to copy as they are; ``fixed_in`` names the first version without the fault.
     """
 
     rule: str

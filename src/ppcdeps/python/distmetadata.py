@@ -331,7 +331,7 @@ def _of_sdist(contents: SdistContents, file: IndexFile) -> DistMetadata:
         return replace(found, requires=static, source=MetadataSource.SDIST)
     listed = sorted(path for path in contents.texts if path.endswith(".egg-info/requires.txt"))
     if listed:
-        requires = _of_requires_txt(contents.texts[min(listed, key=lambda path: (path.count("/"), path))])
+        requires = requires_txt_requirements(contents.texts[min(listed, key=lambda path: (path.count("/"), path))])
         return replace(found, requires=requires, source=MetadataSource.EGG_INFO)
     if any(".egg-info/" in path for path in contents.paths):
         # setuptools writes no requires.txt where there is nothing to require.
@@ -391,7 +391,8 @@ def _static_requirements(text: str) -> tuple[str, ...] | None:
     return tuple(found)
 
 
-def _of_requires_txt(text: str) -> tuple[str, ...]:
+def requires_txt_requirements(text: str) -> tuple[str, ...]:
+    """What setuptools' requires.txt says, as PEP 508 texts."""
     found: list[str] = []
     extra = condition = ""
     for raw in text.splitlines():

@@ -66,12 +66,13 @@ def _verdict(report: Report) -> str:
             counted.append(f"{count} {noun}{'s' * (count > 1)}")
     advice = report.count(Severity.ADVICE)
     if advice:
-        counted.append(f"{advice} of advice" if counted else f"Nothing is broken; {advice} of advice")
+        pieces = f"{advice} piece{'s' * (advice > 1)} of advice"
+        counted.append(pieces if counted else f"Nothing is broken; {pieces}")
     return ", ".join(counted) or "Nothing found"
 
 
 def _examined(report: Report) -> str:
-    told = ", ".join(f"{one.count} {one.what}" for one in report.examined)
+    told = ", ".join(f"{one.what} {one.count}" for one in report.examined)
     return f"Looked at: {told}." if told else ""
 
 

@@ -54,7 +54,7 @@ def test_the_text_shows_lines_to_copy_whole_and_every_name_printable() -> None:
     assert "  odd\\nname\\udcff  [env-a]\n" in text
     assert "fixed in: 2.0" in text
     assert "Not seen\n  the rpmdb: it is of another rpm\n" in text
-    assert text.endswith("1 error. Looked at: 3 files.\n")
+    assert text.endswith("1 error. Looked at: files 3.\n")
     assert max(len(line) for line in text.splitlines() if command not in line) <= 110
 
 
