@@ -140,15 +140,17 @@ def _shadowed(
     same = len({one.version for one in copies}) == 1
     hides_rpm = not owners[first.metadata] and any((owners[one.metadata] or "").startswith("RPM") for one in others)
     fitting = [one for one in copies if _fits(one, wants, constraint)]
-    if first in fitting:
-        verdict = "which is what the others require"
+    if not constraint and not any(want.requirement.specifier for want in wants):
+        verdict = ""
+    elif first in fitting:
+        verdict = ", which is what the others require"
     elif fitting:
-        verdict = f"although the others require what {fitting[0].version} is"
+        verdict = f", although the others require what {fitting[0].version} is"
     else:
-        verdict = "and none of them is what the others require"
+        verdict = ", and none of them is what the others require"
     message = f"{first.name} is in {len(copies)} folders; imported is {first.version}"
     if not same:
-        message += f", not {' or '.join(sorted({one.version for one in others} - {first.version}))}, {verdict}"
+        message += f", not {' or '.join(sorted({one.version for one in others} - {first.version}))}{verdict}"
     return finding(
         "env-rpm-shadowed" if hides_rpm else "env-shadowed",
         message,
@@ -224,9 +226,13 @@ def _unsatisfied(
         mend = [pip_uninstall(environment, name)] if not environment.owner(first) else mend
     owner = environment.owner(first)
     whose = f", of {owner}," if owner else ""
+    if len(refused) == 1:
+        who = f"{refused[0].by.shown} requires {refused[0].shown}"
+    else:
+        who = f"{len(refused)} distributions require another version of it"
     yield finding(
         "env-wrong-version",
-        f"{first.shown}{whose} is imported, and {_counted(len(refused))} another version of it",
+        f"{first.shown}{whose} is imported, and {who}",
         first.metadata,
         detail=[*by, *_contradiction(asked)],
         mend=mend,
@@ -302,10 +308,6 @@ def _afresh(environment: Environment, copy: Installed) -> list[str]:
 def _told(environment: Environment, copy: Installed) -> str:
     by = environment.owner(copy) or (f"installed by {copy.installer}" if copy.installer else "")
     return f"{copy.version} in {copy.entry.path}" + (f", {by}" if by else "")
-
-
-def _counted(count: int) -> str:
-    return "one distribution requires" if count == 1 else f"{count} distributions require"
 
 
 def _holds(specifier: object, version: str) -> bool:
