@@ -1,8 +1,8 @@
 """The incident of the first POWER compute node, made anew from the real releases.
 
 A node with the Python 2.7 and the packages of nova's 2015 releases: its RPMs brought oslo.concurrency 1.8.2 and, from
-an update, oslo.utils 3.4.0. Then pip installed oslo.concurrency 3.20.0 into the other site folder, where it comes first.
-It calls oslo_utils.encodeutils.to_utf8, which oslo.utils has since 3.5.0.
+an update, oslo.utils 3.4.0. Then pip installed oslo.concurrency 3.20.0 into the other site folder, where it comes
+first. It calls oslo_utils.encodeutils.to_utf8, which oslo.utils has since 3.5.0.
 """
 
 import shutil
