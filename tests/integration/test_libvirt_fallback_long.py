@@ -10,7 +10,8 @@ import pytest
 from embedded import Domains, domains_of, point, read_until
 from libvirtbuild import applied, compiled, configure, missing_for_build
 from qemubuild import build_qemu, missing_for_qemu
-from upstream import SourceArchive, UnavailableError
+
+from ppcdeps.building.debiansources import SourceArchive, UnavailableError
 
 pytestmark = [
     pytest.mark.long,

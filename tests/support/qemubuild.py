@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 from libvirtbuild import environment, has_library
-from upstream import SourceArchive
+
+from ppcdeps.building.debiansources import SourceArchive
 
 DEVICES = """
 CONFIG_PSERIES=y

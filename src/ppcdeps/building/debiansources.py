@@ -5,15 +5,17 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from ppcdeps.model.errors import RepositoryError
+
 PATIENCE = 300
 """Seconds after which apt is surely stuck."""
 
 
-class UnavailableError(Exception):
-    """This machine cannot give the source; the message says why."""
+class UnavailableError(RepositoryError):
+    """The source cannot be had on this machine; the message says why."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Tarball:
     """An upstream tarball as the distribution's archive has it: apt has checked its digest up to the signed index."""
 
@@ -36,7 +38,8 @@ def _release() -> dict[str, str]:
 def _run(command: list[str], folder: Path) -> str:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
     if done.returncode != 0:
-        raise UnavailableError(f"{command[0]} failed: {(done.stderr or done.stdout).strip().splitlines()[-1:]}")
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise UnavailableError(f"{command[0]} failed: {said[-1] if said else 'it said nothing'}")
     return done.stdout
 
 
@@ -55,7 +58,7 @@ class SourceArchive:
 
     @property
     def suite(self) -> str:
-        """What this machine's release is called."""
+        """What this machine's release is called, such as bookworm."""
         return self._release.get("VERSION_CODENAME", "")
 
     def _apt(self, program: str) -> list[str]:
@@ -65,7 +68,7 @@ class SourceArchive:
             *("-o", f"Dir::Etc::SourceParts={self._sources}"),
             *("-o", f"Dir::State::Lists={self._folder / 'lists'}"),
             *("-o", f"Dir::Cache={self._folder}"),
-            # The account that apt would change to cannot write in a folder of the tests.
+            # The account that apt would change to cannot write in this user's folders.
             *("-o", "APT::Sandbox::User=root"),
         ]
 
