@@ -181,6 +181,9 @@ if [ "$mode" = test ]; then
         # What compiling one file of libvirt takes. Older releases use yajl, newer ones json-c.
         tools+=(gcc libc6-dev meson ninja-build patch pkg-config libxml2-utils xsltproc)
         tools+=(libglib2.0-dev libgnutls28-dev libtirpc-dev libxml2-dev libyajl-dev libjson-c-dev)
+        # Debian buildroots, and the cross compiler that works in the emulated one.
+        tools+=(mmdebstrap)
+        [ "$arch" = ppc64le ] || tools+=(gcc-powerpc64le-linux-gnu g++-powerpc64le-linux-gnu qemu-user-static)
         # Packages with programs for ppc64le, and what they are compared with.
         tools+=(binutils rpm2cpio)
         [ "$arch" = ppc64le ] || tools+=(gcc-powerpc64le-linux-gnu libc6-dev-ppc64el-cross)

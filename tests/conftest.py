@@ -4,8 +4,11 @@ import os
 import signal
 from pathlib import Path
 
+import debianroots
 import pytest
 
+from ppcdeps.building.rooms import Buildroot, Way
+from ppcdeps.metadata.cache import Cache
 from ppcdeps.metadata.targets import load_target
 from ppcdeps.model.target import Target
 
@@ -58,3 +61,28 @@ def el9_target_file() -> Path:
 def el9_target(el9_target_file: Path, shared_folder: Path) -> Target:
     """CentOS Stream 9 on ppc64le with RDO Yoga as the shared data has it."""
     return load_target(str(el9_target_file), variables={"shared": str(shared_folder)})
+
+
+@pytest.fixture(scope="session")
+def debian_cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
+    """The cache of the Debian buildroots that all tests share (tests/support/debianroots.py). Skipped without the
+    tools.
+    """
+    if reason := debianroots.lacks():
+        pytest.skip(f"no Debian root can be made: {reason}")
+    return debianroots.shared_cache(tmp_path_factory.getbasetemp() / "debian-roots")
+
+
+@pytest.fixture(scope="session")
+def debian_root(debian_cache: Cache) -> Buildroot:
+    """The buildroot debian-12 in the emulated way (native on ppc64le), made once a session."""
+    way = Way.NATIVE if os.uname().machine == "ppc64le" else Way.EMULATED
+    return debianroots.made(debian_cache, "debian-12", way)
+
+
+@pytest.fixture(scope="session")
+def debian_cross_root(debian_cache: Cache) -> Buildroot:
+    """The buildroot debian-12-cross, made once a session."""
+    if os.uname().machine == "ppc64le":
+        pytest.skip("nothing is cross-compiled on the target's own machine")
+    return debianroots.made(debian_cache, "debian-12-cross")
