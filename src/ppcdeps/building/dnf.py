@@ -1,0 +1,197 @@
+"""dnf on this machine, for repositories of another: nothing of the machine's own configuration takes part."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ppcdeps.model.errors import EnvironmentLacksError
+from ppcdeps.model.repository import RepoConfig
+
+PATIENCE = 3600.0
+"""Seconds after which dnf is surely stuck; a whole compute node under emulation takes a quarter of that."""
+_TEXTS = ("mirrorlist", "metalink", "proxy", "username", "password", "sslcacert", "sslclientcert", "sslclientkey")
+_PLUGINS = ("/usr/lib/python3/dist-packages/dnf-plugins",)
+"""Where Debian has dnf's plugins, and its dnf does not look."""
+
+
+@dataclass(frozen=True, slots=True)
+class DnfRun:
+    """What dnf was asked, as a person can type it, and how it answered. ``output`` is all that it wrote."""
+
+    command: tuple[str, ...]
+    code: int
+    output: str
+    seconds: float
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it did all that it was asked."""
+        return self.code == 0
+
+    def tail(self, lines: int = 20) -> tuple[str, ...]:
+        """The last lines that it wrote."""
+        return tuple(line.rstrip() for line in self.output.rstrip().splitlines()[-lines:])
+
+
+@dataclass(frozen=True, slots=True)
+class Dnf:
+    """dnf with these repositories and no others, and its cache, logs and state in the folder ``state``.
+
+    ``arch`` is that of the packages, whatever the machine's is.
+    """
+
+    state: Path
+    arch: str
+    releasever: str
+    repositories: tuple[RepoConfig, ...]
+    platform_id: str | None = None
+    install_weak_deps: bool = False
+
+    def install(self, root: Path, wanted: Iterable[str]) -> DnfRun:
+        """Install packages, capabilities or paths into the root file system, all of them or nothing."""
+        return self.run("install", *wanted, root=root)
+
+    def repoclosure(self, root: Path, checked: str) -> DnfRun:
+        """Look for requirements of the repository ``checked`` that no repository satisfies.
+
+        ``root`` is a folder whose packages do not count.
+        """
+        arches = [word for arch in (self.arch, "noarch") for word in ("--arch", arch)]
+        return self.run("repoclosure", "--check", checked, *arches, root=root)
+
+    def run(self, action: str, *words: str, root: Path, patience: float = PATIENCE) -> DnfRun:
+        """Run an action of dnf in the root file system.
+
+        Raises EnvironmentLacksError where dnf is not on this machine, or does not end in ``patience`` seconds.
+        """
+        program = shutil.which("dnf") or shutil.which("dnf-3")
+        if program is None:
+            raise EnvironmentLacksError("dnf is needed to install into a root", hint="install the package dnf")
+        command = (program, "--config", str(self._configuration(root)), *self._options(root), action, *words)
+        # rpm looks there for its macros, which name the database's place in the root: distributions differ in that.
+        return _run(command, patience, {"HOME": str(self.state)})
+
+    def _options(self, root: Path) -> Iterable[str]:
+        yield from ("--installroot", str(root), "--forcearch", self.arch, "--releasever", self.releasever)
+        # The plugin keeps every package that is installed in a folder of the machine.
+        yield from ("--assumeyes", "--disableplugin=local")
+
+    def _configuration(self, root: Path) -> Path:
+        """A configuration with all the repositories; readable by its owner alone, since there may be passwords."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        (self.state / ".rpmmacros").write_text(f"%_dbpath {rpm_database(root)}\n", "utf-8")
+        main = {
+            "cachedir": str(self.state / "cache"),
+            "persistdir": str(self.state / "persist"),
+            "logdir": str(self.state),
+            "reposdir": "/dev/null",
+            "varsdir": "/dev/null",
+            "install_weak_deps": str(int(self.install_weak_deps)),
+            "keepcache": "0",
+            "best": "1",
+            "color": "never",
+        }
+        if self.platform_id:
+            main["module_platform_id"] = self.platform_id
+        found = [place for place in _PLUGINS if Path(place).is_dir()]
+        if found:
+            main["pluginpath"] = ",".join(found)
+        sections = [_section("main", main)]
+        sections += [_section(each.id, repository_options(each)) for each in self.repositories]
+        path = self.state / "dnf.conf"
+        path.touch(mode=0o600)
+        path.write_text("\n".join(sections), "utf-8")
+        return path
+
+
+def rpm_database(root: Path) -> str:
+    """Where a root keeps its rpm database, as a path inside: where it has one, else the place that most read."""
+    places = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
+    return next((place for place in places if any(root.joinpath(place[1:]).glob("rpmdb.sqlite"))), places[1])
+
+
+def rpm_files(root: Path, package: str) -> tuple[str, ...]:
+    """The paths of a package that is installed in a root, as they are inside; none where it is not installed."""
+    done = subprocess.run(
+        ["rpm", "--root", str(root), "--dbpath", rpm_database(root), "--query", "--list", package],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    return tuple(line for line in done.stdout.splitlines() if line.startswith("/")) if done.returncode == 0 else ()
+
+
+def repository_options(config: RepoConfig) -> Mapping[str, str]:
+    """A repository's options as a `.repo` file has them, what is dnf's default included where it is short."""
+    options = {"name": config.name or config.id, "enabled": "1"}
+    if config.baseurl:
+        options["baseurl"] = " ".join(config.baseurl)
+    for name in _TEXTS:
+        value = getattr(config, name)
+        if value is not None:
+            options[name] = value or "_none_"
+    options |= {
+        "priority": str(config.priority),
+        "cost": str(config.cost),
+        "gpgcheck": str(int(config.gpgcheck)),
+        "repo_gpgcheck": str(int(config.repo_gpgcheck)),
+        "module_hotfixes": str(int(config.module_hotfixes)),
+        "sslverify": str(int(config.sslverify)),
+        "skip_if_unavailable": str(int(config.skip_if_unavailable)),
+        "metadata_expire": "never" if config.metadata_expire is None else str(config.metadata_expire),
+        "timeout": f"{config.timeout:g}",
+        "retries": str(config.retries),
+    }
+    for name in ("excludepkgs", "includepkgs", "gpgkey"):
+        values = getattr(config, name)
+        if values:
+            options[name] = " ".join(values)
+    return options
+
+
+def _section(name: str, options: Mapping[str, str]) -> str:
+    lines = [f"{key}={' '.join(value.split())}" for key, value in options.items()]
+    return "\n".join((f"[{name}]", *lines, ""))
+
+
+def _run(command: tuple[str, ...], patience: float, variables: Mapping[str, str]) -> DnfRun:
+    begun = time.monotonic()
+    environment = {**os.environ, "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", **variables}
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=environment,
+        # A group of its own, so that scriptlets end with it.
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=patience)
+    except subprocess.TimeoutExpired:
+        _end(process)
+        raise EnvironmentLacksError(
+            f"dnf did not end in {patience:.0f} seconds: {' '.join(command)}", hint="run it by hand to see why"
+        ) from None
+    except BaseException:
+        _end(process)
+        raise
+    return DnfRun(command, process.returncode, output, time.monotonic() - begun)
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    for way in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, way)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+            return

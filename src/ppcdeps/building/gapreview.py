@@ -1,0 +1,70 @@
+"""Which gaps of a plan the local repository closes."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ppcdeps.model.gap import Gap, GapKind, RouteKind
+from ppcdeps.model.plan import Plan
+from ppcdeps.model.verification import ClosedGap, GapReview
+
+_BY_PIP = frozenset({RouteKind.PIP_WHEEL, RouteKind.PIP_SDIST})
+
+
+def review_gaps(before: Plan, after: Plan, local: str) -> GapReview:
+    """The gaps of ``before`` in the light of ``after``, which was made with the repository ``local`` as well.
+
+    What pip installs without a build is closed by that; whether pip does install it is for the installation to
+    show. A gap that was one of RPM and is one of Python now is the same gap.
+    """
+    now: dict[tuple[str, str], Gap] = {(gap.kind, gap.name): gap for gap in after.gaps}
+    by_name = {gap.name: gap for gap in after.gaps}
+    closers = _Closers(after, local)
+    closed: list[ClosedGap] = []
+    remaining: list[Gap] = []
+    known: set[str] = set()
+    for gap in before.gaps:
+        still = now.get((gap.kind, gap.name)) or by_name.get(gap.name)
+        if still is None or still.route.kind in _BY_PIP:
+            closed.append(ClosedGap(gap, closers.of(gap, still)))
+        else:
+            remaining.append(still)
+        if still is not None:
+            known.add(still.name)
+    new = (gap for gap in after.gaps if gap.name not in known and gap.route.kind not in _BY_PIP)
+    return GapReview(tuple(closed), tuple(remaining), tuple(new))
+
+
+def changed_metadata(before: Plan, after: Plan) -> tuple[str, ...]:
+    """The ids of repositories whose metadata is another now than when the plan was made; the local one's is not."""
+    old = {state.id: state for state in before.repositories}
+    new = {state.id: state for state in after.repositories}
+    both = old.keys() & new.keys()
+    moved = {name for name in both if old[name].digest != new[name].digest}
+    return tuple(sorted(moved | (old.keys() - new.keys())))
+
+
+class _Closers:
+    """What the second plan has in place of a gap."""
+
+    def __init__(self, after: Plan, local: str) -> None:
+        self._by_source: dict[str, list[str]] = {}
+        for package in after.closure:
+            if package.repo == local:
+                self._by_source.setdefault(package.source, []).append(package.nevra)
+        self._distributions: dict[str, Mapping[str, Any]] = {
+            str(entry.get("name")): entry for entry in after.python.get("distributions", ())
+        }
+
+    def of(self, gap: Gap, still: Gap | None) -> tuple[str, ...]:
+        if still is not None:
+            return tuple(f"{subject} (pip)" for subject in still.route.subject)
+        found = self._of_python(gap) if gap.kind is GapKind.PYTHON else ()
+        return found or tuple(self._by_source.get(gap.name, ()))
+
+    def _of_python(self, gap: Gap) -> tuple[str, ...]:
+        entries = (self._distributions.get(name) for name in _names(gap.wanted))
+        return tuple(str(entry["rpm"]) for entry in entries if entry is not None and entry.get("rpm"))
+
+
+def _names(wanted: Iterable[str]) -> Iterable[str]:
+    return (each.partition("==")[0] for each in wanted)

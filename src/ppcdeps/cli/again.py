@@ -1,0 +1,104 @@
+"""A plan's question asked again, with the local repository before all others."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from ppcdeps.building.verification import LOCAL, LOCAL_PRIORITY
+from ppcdeps.cli.options import RepositoryChoice
+from ppcdeps.cli.planning import plan_for
+from ppcdeps.cli.question import Question
+from ppcdeps.cli.repositories import resolve_target
+from ppcdeps.metadata.cache import Cache
+from ppcdeps.metadata.targets import list_targets
+from ppcdeps.model.errors import ConfigError, UsageError
+from ppcdeps.model.plan import Plan
+from ppcdeps.model.reporter import Reporter
+from ppcdeps.model.workload import Workload
+from ppcdeps.planning.workloads import list_workloads, load_workload
+
+
+def plan_again(
+    plan: Plan,
+    repository: Path,
+    choice: RepositoryChoice,
+    reporter: Reporter,
+    *,
+    workload: str | None = None,
+    recipes: tuple[Path, ...] = (),
+) -> tuple[Question, Plan]:
+    """The plan of the same workload on the same target, where the repository in this folder comes first.
+
+    ``workload`` names what the plan was made of, where that is a workload file. The plan's Python pins are kept.
+
+    Raises UsageError where the target or the workload is another than the plan's, ConfigError where there is no
+    repository, and what planning raises.
+    """
+    found = resolve_target(with_local(choice, plan, repository), reporter)
+    if found.target.name != plan.target or found.target.arch != plan.arch:
+        raise UsageError(
+            f"the plan is for {plan.target} ({plan.arch}), not for {found.target.name} ({found.target.arch})",
+            hint="give the options that it was planned with: --target FILE, --repofrompath, ...",
+        )
+    asked = _workload(plan, workload, found.target.openstack, found.cache)
+    question = Question(asked, (), found, choice.refresh, None, recipes)
+    made, _ = plan_for(question, "pip" if plan.python else "rpm", reporter)
+    return question, made
+
+
+def with_local(choice: RepositoryChoice, plan: Plan, repository: Path) -> RepositoryChoice:
+    """The choice with the local repository added to the target's side, before all others.
+
+    Raises ConfigError where the folder has no repository.
+    """
+    place = repository.absolute()
+    if not (place / "repodata" / "repomd.xml").is_file():
+        what = "there is no repository" if place.is_dir() else "there is no folder"
+        raise ConfigError(
+            f"{what} {repository}", hint="make it with `ppcdeps build`, or name another with --repository DIR"
+        )
+    if choice.target is None and choice.snapshot is None and not choice.is_ad_hoc and plan.target in list_targets():
+        choice = replace(choice, target=plan.target)
+    settings = (f"{LOCAL}.priority={LOCAL_PRIORITY}", f"{LOCAL}.metadata_expire=0", f"{LOCAL}.module_hotfixes=1")
+    if choice.target is None and choice.snapshot is None and not choice.is_ad_hoc:
+        raise UsageError(
+            f"the plan is for {plan.target}, which is not a target that ppcdeps ships",
+            hint="give the options that it was planned with: --target FILE, or --repofrompath ID,URL",
+        )
+    return replace(
+        choice,
+        repofrompath=(*choice.repofrompath, f"{LOCAL},{place.as_uri()}/"),
+        setopt=(*choice.setopt, *settings),
+        only=(*choice.only, LOCAL) if choice.only else (),
+    )
+
+
+def _workload(plan: Plan, named: str | None, release: str | None, cache: Cache) -> Workload:
+    name = named or (plan.workload if plan.workload in list_workloads() else None)
+    if name is not None:
+        found = load_workload(name, release)
+        if set(found.roots) == set(plan.roots):
+            return found
+        if named is not None:
+            raise UsageError(
+                f"the workload {found.name} has other roots than the plan", hint="plan it anew with `ppcdeps plan`"
+            )
+    return Workload(
+        name=plan.workload,
+        title=plan.workload,
+        roots=plan.roots,
+        constraints=_pins(plan, cache),
+    )
+
+
+def _pins(plan: Plan, cache: Cache) -> str | None:
+    """A constraints file that pins what the plan pinned, None where it pinned nothing."""
+    pins = sorted(f"{each['name']}=={each['version']}" for each in plan.python.get("distributions", ()))
+    if not pins:
+        return None
+    text = "\n".join(pins) + "\n"
+
+    def write(file: BinaryIO) -> None:
+        file.write(text.encode())
+
+    return str(cache.store_derived(f"pins {text}", ".txt", write))

@@ -1,0 +1,117 @@
+"""`ppcdeps verify`: is the gap of a plan closed?"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ppcdeps.cli.options import (
+    RepositoryChoice,
+    json_option,
+    narrative_options,
+    recipes_option,
+    repository_options,
+)
+from ppcdeps.cli.reporter import TerminalReporter
+
+if TYPE_CHECKING:
+    from ppcdeps.building.verification import Grounds
+    from ppcdeps.cli.question import Question
+    from ppcdeps.model.plan import Plan
+    from ppcdeps.model.verification import Verification
+
+NOT_CLOSED = 1
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("plan_file", metavar="PLAN", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--repository", type=_FOLDER, metavar="DIR", help="What was built (default: repository-WORKLOAD).")
+@click.option("--workload", metavar="FILE", help="The workload file that the plan was made of, if it was one.")
+@click.option("--no-install", is_flag=True, help="Only plan again: install and run nothing.")
+@click.option("--engine", metavar="NAME", help="podman, docker, bwrap or proot (default: the first that works).")
+@recipes_option
+@json_option
+@repository_options()
+@narrative_options
+def verify(
+    plan_file: Path,
+    repository: Path | None,
+    workload: str | None,
+    no_install: bool,
+    engine: str | None,
+    folders: tuple[Path, ...],
+    as_json: bool,
+    choice: RepositoryChoice,
+    reporter: TerminalReporter,
+) -> int:
+    """Tell whether what was built closes the gaps of PLAN.
+
+    Plans again with the local repository first, installs the roots with dnf into a fresh root for ppc64le, the Python
+    part with pip, and runs imports and the recipes' smoke tests there, by emulation where this machine is another.
+    Give the options that the plan was made with. Nothing of it stays on this machine.
+
+    Exit code 0: closed; 1: not.
+    """
+    from ppcdeps.report.plan_json import load_plan
+    from ppcdeps.report.verification import dump_verification, render_verification
+
+    before = load_plan(plan_file)
+    place = repository or Path(f"repository-{before.workload}")
+    found = verification_of(
+        before, place, choice, reporter, workload=workload, recipes=folders, engine=engine, install=not no_install
+    )
+    click.echo(dump_verification(found) if as_json else render_verification(found), nl=False)
+    return 0 if found.is_closed else NOT_CLOSED
+
+
+def verification_of(
+    before: "Plan",
+    repository: Path,
+    choice: RepositoryChoice,
+    reporter: TerminalReporter,
+    *,
+    workload: str | None = None,
+    recipes: tuple[Path, ...] = (),
+    engine: str | None = None,
+    install: bool = True,
+) -> "Verification":
+    """The verdict on a plan with the repository in this folder.
+
+    Raises what `plan_again` and `ppcdeps.building.verification.verify` raise.
+    """
+    from ppcdeps.building.verification import verify as judge
+    from ppcdeps.building.verification import without_installation
+    from ppcdeps.cli.again import plan_again
+
+    question, after = plan_again(before, repository, choice, reporter, workload=workload, recipes=recipes)
+    grounds = _grounds(question, repository, recipes, engine, reporter)
+    if not install:
+        return without_installation(before, after, grounds.local, "--no-install was given")
+    return judge(before, after, grounds, reporter)
+
+
+def _grounds(
+    question: "Question", repository: Path, recipes: tuple[Path, ...], engine: str | None, reporter: TerminalReporter
+) -> "Grounds":
+    from ppcdeps.building.verification import LOCAL, Grounds, enabled_of_target, signed_by
+    from ppcdeps.cli.repositories import Origin
+    from ppcdeps.planning.recipes import load_book
+    from ppcdeps.python.index import Index
+    from ppcdeps.python.pipconfig import read_pip_config
+
+    asked = question.repositories
+    configs = [
+        signed_by(each, repository) if each.id == LOCAL else each
+        for each in enabled_of_target(asked.target.repositories)
+    ]
+    return Grounds(
+        target=asked.target,
+        repositories=tuple(configs),
+        local=next(each for each in configs if each.id == LOCAL),
+        book=load_book(recipes),
+        open_index=lambda: Index(read_pip_config(), asked.cache, offline=asked.offline, reporter=reporter),
+        cache=asked.cache,
+        engine=engine,
+        snapshot=asked.basis.name if asked.basis.origin is Origin.SNAPSHOT else "",
+    )

@@ -1,0 +1,124 @@
+"""The files that pip is to install of a plan's lock, fetched and verified, for a machine without network."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ppcdeps.model.errors import RepositoryError
+from ppcdeps.model.target import PythonEnvironment
+from ppcdeps.python.distmetadata import local_file
+from ppcdeps.python.index import Index, IndexFile
+from ppcdeps.python.lock import LockRequest, Provision, Root, resolve
+from ppcdeps.python.sdist import read_sdist
+
+_BY_PIP = (Provision.WHEEL, Provision.SDIST)
+_DEFAULT_BACKEND = ("setuptools", "wheel")
+"""What PEP 517 takes where a distribution names no build system."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """One distribution for pip: the best of its files that the index has, with its SHA-256."""
+
+    name: str
+    version: str
+    file: str
+    sha256: str
+    path: Path
+
+    @property
+    def is_wheel(self) -> bool:
+        """Whether nothing has to be built of it."""
+        return self.file.endswith(".whl")
+
+    @property
+    def requirement(self) -> str:
+        """Its line in a requirements file, for `pip install --require-hashes`."""
+        return f"{self.name}=={self.version} --hash=sha256:{self.sha256}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wheelhouse:
+    """What pip installs, and ``backends``: what its source distributions need to become wheels."""
+
+    pinned: tuple[Pinned, ...] = ()
+    backends: tuple[Pinned, ...] = field(default=())
+
+    @property
+    def wheels(self) -> tuple[Pinned, ...]:
+        """The pins that are wheels."""
+        return tuple(each for each in self.pinned if each.is_wheel)
+
+    @property
+    def sdists(self) -> tuple[Pinned, ...]:
+        """The pins that are pure source distributions."""
+        return tuple(each for each in self.pinned if not each.is_wheel)
+
+
+def by_pip(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """The distributions of a plan's ``python`` that pip is to install."""
+    entries = document.get("distributions", ())
+    return tuple(each for each in entries if each.get("provision") in _BY_PIP)
+
+
+def fetch_wheelhouse(
+    document: Mapping[str, Any], python: PythonEnvironment, machine: str, index: Index
+) -> Wheelhouse:
+    """Fetch and verify the files of a plan's ``python``, and the build systems of its source distributions.
+
+    Raises RepositoryError where the index has no such file any more, or sends another, and what
+    ``ppcdeps.python.lock.resolve`` raises for the build systems.
+    """
+    pinned = tuple(_fetched(each, index) for each in by_pip(document))
+    house = Wheelhouse(pinned)
+    wanted = sorted({each for sdist in house.sdists for each in _build_requires(sdist)})
+    if not wanted:
+        return house
+    roots = tuple(Root(each, "a build system") for each in wanted)
+    lock = resolve(LockRequest(python, roots, machine), index)
+    backends = (
+        _pinned(each.name, each.version, [(file.filename, file.sha256) for file in each.files], index)
+        for each in lock.having(Provision.WHEEL)
+    )
+    return Wheelhouse(pinned, tuple(backends))
+
+
+def _fetched(entry: Mapping[str, Any], index: Index) -> Pinned:
+    files = [(str(file["name"]), str(file["sha256"])) for file in entry.get("files", ())]
+    return _pinned(str(entry["name"]), str(entry["version"]), files, index)
+
+
+def _pinned(name: str, version: str, files: Iterable[tuple[str, str]], index: Index) -> Pinned:
+    offered: dict[str, IndexFile] = {
+        file.filename: file for group in index.project(name).files.values() for file in group
+    }
+    for filename, sha256 in files:
+        found = offered.get(filename)
+        if found is None or not sha256:
+            continue
+        if found.hashes.get("sha256", sha256).lower() != sha256.lower():
+            raise RepositoryError(
+                f"{filename} on the index is not the file that the plan pinned",
+                hint="ask the index's owner why it was replaced; `ppcdeps plan --refresh` pins what is there now",
+            )
+        return Pinned(name, version, filename, sha256, local_file(index, found))
+    raise RepositoryError(
+        f"no index has a file of {name} {version} that the plan pinned",
+        hint="plan again with `ppcdeps plan --refresh`",
+    )
+
+
+def _build_requires(sdist: Pinned) -> tuple[str, ...]:
+    """What pyproject.toml asks for; setuptools where it says nothing."""
+    import tomllib
+
+    texts = read_sdist(sdist.path, sdist.file).texts
+    try:
+        declared = tomllib.loads(texts.get("pyproject.toml", "")).get("build-system", {}).get("requires")
+    except (tomllib.TOMLDecodeError, AttributeError):
+        declared = None
+    if isinstance(declared, list):
+        return (*map(str, declared), "wheel")
+    # As setup_requires, which setuptools would fetch by itself, where there is a network.
+    return (*_DEFAULT_BACKEND, "pbr") if "pbr" in texts.get("setup.py", "") else _DEFAULT_BACKEND
