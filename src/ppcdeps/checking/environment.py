@@ -61,7 +61,11 @@ class Environment:
         if package:
             return f"RPM {package}"
         package = self._debian_owners.get(real)
-        return f"Debian package {package}" if package else None
+        if package:
+            return f"Debian package {package}"
+        # Without dpkg's lists, as in a root of unpacked packages, the folder tells: pip leaves it alone.
+        unlisted = not self._debian_owners and copy.entry.path == "/usr/lib/python3/dist-packages"
+        return f"Debian package python3-{copy.key}" if unlisted and copy.installer not in ("pip", "uv") else None
 
     @cached_property
     def _rpm_owners(self) -> Mapping[str, str]:

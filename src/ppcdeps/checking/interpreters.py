@@ -208,6 +208,8 @@ def _version_of(root: Root, real: str, needed: tuple[str, ...]) -> str | None:
         named = _NAMED.match(name)
         if named:
             return named[1]
+    if "py" not in posixpath.basename(real):
+        return None
     parent = posixpath.dirname(posixpath.dirname(real))
     own = {
         found[1]

@@ -15,7 +15,7 @@ _PLACES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
 """Where the database is: Fedora and EL10, and everybody before."""
 _BACKENDS = (("rpmdb.sqlite", "sqlite"), ("Packages.db", "ndb"), ("Packages", "bdb_ro"))
 """The file that tells each backend. Newer rpms read Berkeley DB and do not write it; older ones call it bdb."""
-_UNKNOWN = "invalid %_db_backend"
+_UNKNOWN = "using dummy database"
 """What rpm warns of before it goes on with an empty database."""
 _LARGEST = 4 << 30
 _PATIENCE = 120
