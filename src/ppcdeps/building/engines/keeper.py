@@ -1,9 +1,9 @@
 """The process between ppcdeps and what bwrap or proot runs: makes the place for it, and lets nothing outlive it.
 
 Run as a program by the interpreter alone (``python -I keeper.py SPEC``), so it imports nothing of ppcdeps. It makes a
-user namespace where it is not root, a mount namespace, an overlay over the root, and binds what has to be seen inside:
-all of it is gone with the last process in the namespace, whoever is killed, and in whatever order. SPEC is a JSON
-file, see ``Spec`` in kept.py.
+user namespace where it is not root, a mount namespace, an overlay over the root, and binds what has to be seen
+inside: all of it is gone with the last process in the namespace, whoever is killed, and in whatever order. SPEC is a
+JSON file, see ``Spec`` in kept.py.
 """
 
 import base64

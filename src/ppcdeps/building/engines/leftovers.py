@@ -190,7 +190,7 @@ def remove_tree(folder: Path) -> bool:
             return
         for place in (Path(path).parent, Path(path)):
             with contextlib.suppress(OSError):
-                if stat.S_ISDIR(place.lstat().st_mode):
+                if place.is_relative_to(folder) and stat.S_ISDIR(place.lstat().st_mode):
                     place.chmod(0o700)
         if function in (os.open, os.scandir, os.rmdir):
             shutil.rmtree(path, ignore_errors=True)

@@ -4,10 +4,14 @@ What it needs beyond its defaults is given on its command line, so that the user
 storage is in the engines' home, so that the user's own containers and images are out of reach.
 """
 
+import contextlib
+import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +23,9 @@ from ppcdeps.building.engines.leftovers import Claim, remove_tree
 from ppcdeps.building.engines.limits import ControlGroup, DiskWatch
 from ppcdeps.building.engines.supervising import Watched
 from ppcdeps.building.rooms import Buildroot, Ended, Ending, Job
+
+_LONGEST = 50
+_ELSEWHERE = Path("/var/tmp")  # noqa: S108
 
 MENDS = {
     # What a probe finds to be needed: options before the subcommand, and options of run.
@@ -48,7 +55,8 @@ class Podman:
             kind = "--url" if "://" in self.connection else "--connection"
             return Cli(("podman", "--remote", kind, self.connection))
         folder = self.home / "podman"
-        options = ["--root", str(folder / "root"), "--runroot", str(folder / "run"), "--events-backend", "file"]
+        options = ["--root", str(folder / "root"), "--runroot", str(_run_root(self.home))]
+        options += ["--events-backend", "file"]
         if os.geteuid() == 0:
             # Else podman keeps a mount of its own on its folder while it runs, and for good where it is killed.
             options += ["--storage-driver", "overlay", "--storage-opt", "overlay.skip_mount_home=true"]
@@ -77,7 +85,8 @@ class Podman:
                 arguments = ["run", *options, "--rootfs", f"{root.path.resolve()}:O", *command]
                 watched: list[Watched] = []
                 if job.limits.disk is not None:
-                    watch = _ContainerDiskWatch(job.limits.disk, job.workspace, self.home / "podman", identity)
+                    storage = (self.home / "podman" / "root", _run_root(self.home))
+                    watch = _ContainerDiskWatch(job.limits.disk, job.workspace, storage, identity)
                     watched.append(Watched(watch, Ending.DISK_FULL))
                 return attend(cli, arguments, job, output, stop, watched=watched, group=group)
             finally:
@@ -127,7 +136,7 @@ class Podman:
 class _ContainerDiskWatch(DiskWatch):
     """The workspace and what podman keeps of the container, whose name on the disk is known once it is made."""
 
-    def __init__(self, limit: int, workspace: Path, storage: Path, identity: Path) -> None:
+    def __init__(self, limit: int, workspace: Path, storage: Sequence[Path], identity: Path) -> None:
         self._storage = storage
         self._identity = identity
         super().__init__(limit, (workspace,))
@@ -136,8 +145,37 @@ class _ContainerDiskWatch(DiskWatch):
         if len(self._folders) == 1 and self._identity.exists():
             name = self._identity.read_text().strip()
             if name:
-                self._folders += tuple(self._storage / kind / "overlay-containers" / name for kind in ("root", "run"))
+                self._folders += tuple(place / "overlay-containers" / name for place in self._storage)
         return super().is_over()
+
+
+def _run_root(home: Path) -> Path:
+    """Where podman keeps what runs, with what is written over the root: in the home, if podman takes its name.
+
+    It takes 50 characters at most, and no link. For a longer name, a folder in /var/tmp that says whose it is.
+    """
+    own = (home / "podman" / "run").absolute()
+    if len(str(own)) <= _LONGEST:
+        return own
+    user = os.geteuid()
+    short = _ELSEWHERE / f"ppcdeps-{user}-{hashlib.sha256(os.fsencode(own)).hexdigest()[:12]}"
+    if not short.exists():
+        _remove_abandoned(user)
+        with contextlib.suppress(FileExistsError):
+            short.mkdir(mode=0o700)
+            (short / "home").write_text(str(home.absolute()))
+    status = short.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != user:
+        raise EngineFailedError(f"{short} belongs to somebody else")
+    return short / "run"
+
+
+def _remove_abandoned(user: int) -> None:
+    """Remove the folders of this user whose homes are gone."""
+    for old in _ELSEWHERE.glob(f"ppcdeps-{user}-*"):
+        with contextlib.suppress(OSError):
+            if old.lstat().st_uid == user and not Path((old / "home").read_text()).exists():
+                remove_tree(old)
 
 
 def _copy_in(cli: Cli, mount: Mount, container: str) -> None:

@@ -117,7 +117,7 @@ def _copy(source: Path, place: Path) -> None:
 
 
 def _copies(mounts: Sequence[Mount], scratch: Scratch) -> Iterator[Mount]:
-    """The mounts, with a copy for each that is read-only, since proot has no such binding. It is gone with the run."""
+    """The mounts, with a copy for each that is read-only, since proot has no such binding."""
     for number, mount in enumerate(mounts):
         if mount.writable:
             yield mount
