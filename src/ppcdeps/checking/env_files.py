@@ -4,7 +4,6 @@ import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 
-from ppcdeps.checking.env_copies import wants_of
 from ppcdeps.checking.environment import Environment
 from ppcdeps.checking.findings import Finding, Severity
 from ppcdeps.checking.installed import Installed, RecordedFile
@@ -57,7 +56,7 @@ def _missing_files(environment: Environment, copy: Installed) -> Iterator[Findin
         for one in copy.files
         if one.path.startswith(sites)
         and not one.path.endswith((".pyc", ".pyo"))
-        and not environment.root.has(one.path)
+        and environment.root.is_gone(one.path)
     ]
     if not gone:
         return
@@ -202,19 +201,17 @@ def _gone_from_rpms(environment: Environment, files: Mapping[str, RpmFile]) -> I
     gone: dict[str, list[str]] = {}
     for path, file in files.items():
         is_metadata = "-info/" in path or path.endswith("-info")
-        if (path.endswith(_CODE) or is_metadata) and not environment.root.has(path):
+        if (path.endswith(_CODE) or is_metadata) and environment.root.is_gone(path):
             gone.setdefault(file.package, []).append(path)
-    wanted = {want.key for want in wants_of(environment)[0]} if gone else set()
     for package, paths in sorted(gone.items()):
         code = [path for path in paths if path.endswith(_CODE)]
         noun = "a file" if len(paths) == 1 else f"{len(paths)} files"
-        # pip, upgrading in the RPM's folder, takes the old metadata away and leaves a copy of another version.
-        replaced = not code or package.rpartition("-")[2] in wanted & environment.imported.keys()
         yield finding(
             "env-rpm-missing",
             f"{noun} of the RPM {package} {'is' if len(paths) == 1 else 'are'} gone",
             min(paths),
-            severity=Severity.WARNING if replaced else None,
+            # pip, upgrading in the RPM's folder, takes the old metadata away and leaves a copy of another version.
+            severity=None if code else Severity.WARNING,
             detail=some(code or paths),
             mend=[f"dnf reinstall {package}"],
         )

@@ -70,6 +70,8 @@ def native_findings(environment: Environment, files: list[NativeFile]) -> Iterat
     """What is wrong with native modules, one finding a distribution and rule."""
     owners = _Owners(environment)
     troubles: dict[tuple[str, str], _Trouble] = {}
+    # What another module of the same tree has loaded before counts as there: numpy's, torch's and auditwheel's ways.
+    at_hand = _brought(files) | _loaded_at_start(environment)
 
     def note(rule: str, what: str, file: NativeFile) -> None:
         owner = owners.of(file.path)
@@ -87,7 +89,7 @@ def native_findings(environment: Environment, files: list[NativeFile]) -> Iterat
             note("env-wrong-abi", posixpath.basename(file.path).partition(".")[2].removesuffix(".so"), file)
             continue
         if environment.libraries is not None and file.elf.kind == "dyn":
-            for rule, what in _unloadable(environment, environment.libraries, file, files):
+            for rule, what in _unloadable(environment.libraries, file, file.elf, at_hand):
                 note(rule, what, file)
     for (rule, place), trouble in troubles.items():
         yield _finding(environment, rule, place, trouble, owners)
@@ -151,18 +153,15 @@ def _suits(environment: Environment, tag: re.Match[str]) -> bool:
 
 
 def _unloadable(
-    environment: Environment, libraries: Libraries, file: NativeFile, files: list[NativeFile]
+    libraries: Libraries, file: NativeFile, elf: Elf, at_hand: frozenset[str]
 ) -> Iterator[tuple[str, str]]:
-    assert file.elf is not None
-    searched = [_expanded(folder, file.folder) for folder in file.elf.runpath or file.elf.rpath]
-    loaded = environment_loaded(environment, libraries)
-    brought = _brought(files)
-    versions = dict(file.elf.versions_needed)
-    for soname in file.elf.needed:
+    """Rules that the file breaks, each with the soname or the symbol version that is not there."""
+    searched = [_expanded(folder, file.folder) for folder in elf.runpath or elf.rpath]
+    versions = dict(elf.versions_needed)
+    for soname in elf.needed:
         found = libraries.find(soname, () if soname.startswith("/") else searched)
         if found is None:
-            # What another module of the same tree has loaded before counts as there: numpy's and torch's ways.
-            if soname not in loaded and soname not in brought:
+            if soname not in at_hand:
                 yield "env-missing-library", soname
             continue
         defined = set(found[1].versions_defined)
@@ -172,11 +171,11 @@ def _unloadable(
             yield "env-symbol-version", f"{_last(lacking)} of {soname}"
 
 
-def environment_loaded(environment: Environment, libraries: Libraries) -> frozenset[str]:
+def _loaded_at_start(environment: Environment) -> frozenset[str]:
     """The libraries that the interpreter has loaded before any module."""
-    program = environment.python.program
-    elf = libraries.read(program) if program else None
-    if program is None or elf is None:
+    libraries, program = environment.libraries, environment.python.program
+    elf = libraries.read(program) if libraries and program else None
+    if libraries is None or program is None or elf is None:
         return frozenset()
     folders = [_expanded(folder, posixpath.dirname(program)) for folder in elf.runpath or elf.rpath]
     return libraries.loaded_with(elf.needed, folders)

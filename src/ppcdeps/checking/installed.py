@@ -140,6 +140,8 @@ def _metadata_text(root: Root, place: str, kind: Kind, faults: list[Fault]) -> s
         except UnicodeDecodeError:
             faults.append(Fault("env-broken-metadata", "the metadata are not UTF-8 text", path))
             return head.decode("utf-8", "backslashreplace")
+    if place in root.unseen:
+        return ""
     message = "there is no METADATA: whoever asks for its version gets nothing"
     faults.append(Fault("env-broken-metadata", message, place))
     return ""

@@ -155,6 +155,10 @@ class Root:
         folder, name = posixpath.split(path)
         return name in self.names(folder)
 
+    def is_gone(self, path: str) -> bool:
+        """Whether nothing is there for certain: where the folder cannot be read, it is not."""
+        return not self.has(path) and posixpath.dirname(path) not in self.unseen
+
     def open(self, path: str) -> BinaryIO:
         """The regular file, to read. Raises OSError where it is none or cannot be read."""
         host = self.host(path)

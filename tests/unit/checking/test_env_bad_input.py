@@ -175,9 +175,19 @@ def test_names_that_are_no_text_do_no_harm(tmp_path: Path) -> None:
 def test_what_may_not_be_read_is_told_as_not_seen(tmp_path: Path) -> None:
     plain, _ = el_root(tmp_path)
     info = make_dist(plain, "six", "1.0")
-    (info / "METADATA").chmod(0)
-    found = report(tmp_path)
-    assert any(one.what.endswith("METADATA") and "denied" in one.why.lower() for one in found.skipped)
+    make_dist(plain, "seven", "1.0")
+    unreadable = [info / "METADATA", plain / "seven", plain / "seven-1.0.dist-info"]
+    for path in unreadable:
+        path.chmod(0)
+    try:
+        found = report(tmp_path)
+    finally:
+        for path in unreadable:
+            path.chmod(0o700)
+    # Nothing is said to be broken or gone that may be there.
+    assert found.findings == ()
+    told = {one.what.rpartition("/")[2] for one in found.skipped if "denied" in one.why.lower()}
+    assert told == {"METADATA", "seven", "seven-1.0.dist-info"}
 
 
 @pytest.mark.skipif(not has_program("rpm"), reason="rpm is not installed")
