@@ -55,7 +55,7 @@ def el_root(folder: Path, python: str = "3.9") -> tuple[Path, Path]:
     return plain, native
 
 
-def own_rpm(root: Path, name: str, version: str, paths: Iterable[Path]) -> None:
+def own_rpm(root: Path, name: str, version: str, paths: Iterable[Path], requires: Iterable[str] = ()) -> None:
     """Make an RPM of files that are in the root, by rpmbuild, and enter it in the root's database, by rpm."""
     build = root.parent / f"{root.name}-rpms" / name
     spec = build / f"{name}.spec"
@@ -64,7 +64,8 @@ def own_rpm(root: Path, name: str, version: str, paths: Iterable[Path]) -> None:
     spec.write_text(
         f"Name: {name}\nVersion: {version}\nRelease: 1.el9\nSummary: S\nLicense: MIT\n"
         "BuildArch: noarch\nAutoReqProv: no\n"
-        "%description\nD\n%install\n"
+        + "".join(f"Requires: {one}\n" for one in requires)
+        + "%description\nD\n%install\n"
         + "".join(
             f"mkdir -p %{{buildroot}}$(dirname '{one}')\ncp -r '{root}{one}' %{{buildroot}}'{one}'\n"
             for one in listed

@@ -200,17 +200,15 @@ def _unsatisfied(
     name = asked[0].requirement.name
     requirement = pin_for(name, [want.requirement.specifier for want in asked], pin)
     if not copies:
+        severity = _weight(environment, asked)
         place = environment.module_place(asked[0].key.replace("-", "_"))
-        by = [f"{want.shown} by {want.by.shown} ({want.by.metadata})" for want in asked]
+        by = [_told_want(want) for want in asked]
         if place is not None:
             message = f"{name} is required, and has no metadata: its module is there, its version is not known"
-            severity = Severity.WARNING
+            severity = severity or Severity.WARNING
             by.append(f"the module: {place[0]}/{place[1]}")
         else:
-            message, severity = f"{name} is required and is not there", None
-        if all((environment.owner(want.by) or "").startswith("Debian") for want in asked):
-            # RPMs take what metadata require over; Debian's packagers decide anew, and make much of it optional.
-            severity = Severity.ADVICE
+            message = f"{name} is required and is not there"
         mend = [pip_install(environment, requirement)]
         yield finding("env-missing-requirement", message, name, severity=severity, detail=by, mend=mend)
         return
@@ -218,7 +216,7 @@ def _unsatisfied(
     refused = [want for want in asked if not want.accepts(first.version)]
     if not refused:
         return
-    by = [f"{want.shown} by {want.by.shown} ({want.by.metadata})" for want in refused]
+    by = [_told_want(want) for want in refused] if len(refused) > 1 else [f"required in {refused[0].by.metadata}"]
     hidden = [one for one in copies[1:] if all(want.accepts(one.version) for want in asked)]
     mend = [pip_install(environment, requirement)]
     if hidden:
@@ -234,9 +232,55 @@ def _unsatisfied(
         "env-wrong-version",
         f"{first.shown}{whose} is imported, and {who}",
         first.metadata,
+        severity=_weight(environment, refused) if owner else None,
         detail=[*by, *_contradiction(asked)],
-        mend=mend,
+        mend=[*mend, *_ways_back(environment, refused, first)],
     )
+
+
+def _told_want(want: Want) -> str:
+    return f"{want.shown} by {want.by.shown} ({want.by.metadata})"
+
+
+def _weight(environment: Environment, wants: list[Want]) -> Severity | None:
+    """How bad it is that these are not satisfied; None is as bad as the rule says.
+
+    Who packages a distribution decides anew what it requires. rpm's generator makes Requires of the metadata's
+    requirements; where it was at work and one is not among them, the packager has taken it away. Debian's packagers
+    make much of it optional.
+    """
+    found = Severity.ADVICE
+    for want in wants:
+        owner = environment.owner(want.by)
+        if owner is None:
+            return None
+        if owner.startswith("RPM ") and environment.rpm is not None:
+            asked = environment.rpm.asks.get(owner.removeprefix("RPM "))
+            if asked is None:
+                found = Severity.WARNING
+            elif want.key in asked:
+                return None
+    return found
+
+
+def _ways_back(environment: Environment, refused: list[Want], copy: Installed) -> list[str]:
+    """Where one alone is not content, and hides a copy of the system's that would be: how to uncover that."""
+    if len(refused) > 1 or environment.owner(refused[0].by):
+        return []
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    for hidden in environment.by_key[refused[0].by.key][1:]:
+        owner = environment.owner(hidden)
+        if owner is None:
+            continue
+        try:
+            wanted = [Requirement(text) for text in hidden.requires]
+        except InvalidRequirement:
+            continue
+        if all(_holds(one.specifier, copy.version) for one in wanted if normalise(one.name) == copy.key):
+            back = pip_uninstall(environment, hidden.name)
+            return [f"# or, to go back to {hidden.shown} of the {owner}:", back]
+    return []
 
 
 def _contradiction(asked: list[Want]) -> list[str]:

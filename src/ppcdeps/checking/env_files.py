@@ -14,6 +14,9 @@ from ppcdeps.checking.rules import finding
 from ppcdeps.checking.searchpath import Origin
 
 _CODE = (".py", ".so")
+_ASIDE = frozenset(
+    {"test", "tests", "testing", "doc", "docs", "example", "examples", "benchmarks", "scripts", "tools"}
+)
 _SHOWN = 5
 """Files of a finding that are named; of the rest there is a count."""
 
@@ -143,16 +146,23 @@ def _owned_twice(environment: Environment) -> Iterator[Finding]:
             copy.name for path in paths for copy, file in owners[path] if _is_as_recorded(environment.root, file)
         }
         noun = "a file" if len(paths) == 1 else f"{len(paths)} files"
+        inside = [path.removeprefix(f"{first_copy.entry.real}/") for path in paths]
         yield finding(
             "env-file-owned-twice",
             f"{first_copy.shown} and {second_copy.shown} both installed {noun}, with different content",
             min(paths),
+            severity=Severity.ADVICE if all(_is_beside_the_point(path) for path in inside) else None,
             detail=[*some(paths), *(f"what is there is of {name}" for name in sorted(winners))],
             mend=[
                 pip_uninstall(environment, f"{first_copy.name}  # or {second_copy.name}: one of them can stay"),
                 reinstall(environment, second_copy) + "  # the other one",
             ],
         )
+
+
+def _is_beside_the_point(path: str) -> bool:
+    """Whether nobody imports the file: tests and papers that should not have been installed at the top."""
+    return path.partition("/")[0] in _ASIDE or not path.endswith(_CODE)
 
 
 def _is_as_recorded(root: Root, file: RecordedFile) -> bool:

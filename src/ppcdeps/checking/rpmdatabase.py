@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+import re
 import shutil
 import subprocess
 import tempfile
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ppcdeps.checking.root import Root
+from ppcdeps.python.names import normalise
 
 _PLACES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
 """Where the database is: Fedora and EL10, and everybody before."""
@@ -21,6 +23,8 @@ _LARGEST = 4 << 30
 _PATIENCE = 120
 _TAGS = ("=NAME", "=VERSION", "=FILEDIGESTALGO", "FILEDIGESTS", "FILEFLAGS", "FILESTATES", "FILENAMES")
 _QUERY = "[" + "\\t".join(f"%{{{tag}}}" for tag in _TAGS) + "\\n]"
+_DISTRIBUTION = re.compile(r"python[\d.]*dist\(([^\[\])]+)")
+"""What rpm's generator makes of a distribution's requirements: `python3.9dist(six)`."""
 _GHOST = 1 << 6
 _ALGORITHMS = {"1": "md5", "2": "sha1", "8": "sha256", "9": "sha384", "10": "sha512", "11": "sha224"}
 
@@ -40,13 +44,15 @@ class RpmFile:
 class RpmDatabase:
     """The files of packages that lie in the folders asked for, by their real path.
 
-    ``packages`` is how many packages the database holds. ``fault`` is what rpm says of a damaged database,
+    ``asks`` gives the distributions, by normalised name, that each package's Requires name as such, of packages that
+    name any. ``packages`` is how many packages the database holds. ``fault`` is what rpm says of a damaged database,
     ``unread`` why one could not be read although nothing may be wrong with it.
     """
 
     place: str
     packages: int = 0
     files: Mapping[str, RpmFile] = field(default_factory=dict)
+    asks: Mapping[str, frozenset[str]] = field(default_factory=dict)
     fault: str = ""
     unread: str = ""
 
@@ -80,6 +86,7 @@ def _read(root: Root, place: str, name: str, backend: str, folders: tuple[str, .
             try:
                 count = _run(folder, each, "%{NAME}\\n")
                 listing = _run(folder, each, _QUERY)
+                required = _run(folder, each, "[%{=NAME}\\t%{REQUIRENAME}\\n]")
             except subprocess.TimeoutExpired:
                 return RpmDatabase(place, fault=f"rpm does not come to an end with it within {_PATIENCE} s")
             if _UNKNOWN not in count.stderr:
@@ -87,7 +94,9 @@ def _read(root: Root, place: str, name: str, backend: str, folders: tuple[str, .
         else:
             return RpmDatabase(place, unread=f"this machine's rpm does not read its format ({name})")
     fault = (_fault(listing) or _fault(count)).replace(folder, place)
-    return RpmDatabase(place, len(count.stdout.split()), _files(root, listing.stdout, folders), fault)
+    return RpmDatabase(
+        place, len(count.stdout.split()), _files(root, listing.stdout, folders), _asks(required.stdout), fault
+    )
 
 
 def _copy(root: Root, place: str, name: str, to: Path) -> None:
@@ -123,6 +132,15 @@ def _fault(done: subprocess.CompletedProcess[str]) -> str:
     if errors:
         return errors[0]
     return f"rpm ends with {done.returncode}" if done.returncode else ""
+
+
+def _asks(listing: str) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for line in listing.split("\n"):
+        package, _, name = line.partition("\t")
+        if asked := _DISTRIBUTION.match(name):
+            found.setdefault(package, set()).add(normalise(asked[1]))
+    return {package: frozenset(names) for package, names in found.items()}
 
 
 def _files(root: Root, listing: str, folders: tuple[str, ...]) -> dict[str, RpmFile]:

@@ -437,3 +437,46 @@ def test_a_copy_of_an_rpm_is_uncovered_by_removing_pip_s(tmp_path: Path) -> None
     found = only(case(pip_before_rpm)(tmp_path), "env-rpm-shadowed")
     assert found.mend == ("python3.9 -m pip uninstall six",)
     assert any(line.endswith("RPM python3-six") for line in found.detail)
+
+
+@pytest.mark.skipif(not has_program("rpmbuild"), reason="rpmbuild is not installed")
+@pytest.mark.parametrize(
+    ("rpm_requires", "severity"),
+    [
+        (["python3.9dist(pycairo)", "python3.9dist(six)"], Severity.ERROR),
+        (["python3.9dist(six)"], Severity.ADVICE),
+        ([], Severity.WARNING),
+    ],
+)
+def test_what_an_rpm_s_packager_took_away_is_no_error(
+    tmp_path: Path, rpm_requires: list[str], severity: Severity
+) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        info = make_dist(plain, "PyGObject", "3.42", requires=["pycairo>=1.16.0"], installer="rpm")
+        own_rpm(root, "python3-gobject-base", "3.42", [info, plain / "pygobject"], requires=rpm_requires)
+
+    assert only(case(make)(tmp_path), "env-missing-requirement").severity is severity
+
+
+def test_tests_that_two_distributions_installed_at_the_top_are_advice(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        make_dist(plain, "one", "1", files={"one.py": b"", "tests/__init__.py": b"1", "README.md": b"1"})
+        make_dist(plain, "two", "1", files={"two.py": b"", "tests/__init__.py": b"2", "README.md": b"2"})
+
+    assert only(case(make)(tmp_path), "env-file-owned-twice").severity is Severity.ADVICE
+
+
+@pytest.mark.skipif(not has_program("rpmbuild"), reason="rpmbuild is not installed")
+def test_the_way_back_to_the_rpm_that_was_content_is_shown(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        info = make_dist(plain, "oslo.concurrency", "1.8.2", requires=["oslo.utils>=1.4"], installer="rpm")
+        own_rpm(root, "python3-oslo-concurrency", "1.8.2", [info, plain / "oslo_concurrency"])
+        make_dist(plain, "oslo.utils", "1.4.0")
+        newer = root / "usr/local/lib/python3.9/site-packages"
+        make_dist(newer, "oslo.concurrency", "3.20.0", requires=["oslo.utils>=3.20"])
+
+    assert only(case(make)(tmp_path), "env-wrong-version").mend == (
+        "python3.9 -m pip install --no-deps 'oslo.utils==3.20'",
+        "# or, to go back to oslo.concurrency 1.8.2 of the RPM python3-oslo-concurrency:",
+        "python3.9 -m pip uninstall oslo.concurrency",
+    )
