@@ -200,9 +200,11 @@ def test_a_damaged_manifest_is_told(states: list[list[Path]], tmp_path: Path) ->
 def test_a_package_that_was_removed_by_hand_is_published_anew(states: list[list[Path]], tmp_path: Path) -> None:
     done = publish(tmp_path, states[0])
     (tmp_path / done.manifest.packages[0].path).unlink()
-    again = publish(tmp_path, states[0])
-    assert again.added == ("ant-1.0-1.noarch",)
+    publish(tmp_path, states[0])
     assert read(tmp_path) == names(*states[0])
+    (tmp_path / done.manifest.packages[0].path).unlink()
+    assert publish(tmp_path, []).withdrawn == ("ant-1.0-1.noarch",)
+    assert read(tmp_path) == names(states[0][1])
 
 
 def test_without_createrepo_the_environment_lacks_it(

@@ -18,10 +18,13 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ppcdeps.building.durable import NEW, digest_of, flush, link, put_file, remove, same_file
+from ppcdeps.building.provenance import provenance_of
+from ppcdeps.building.records import BuildRecord
 from ppcdeps.building.repository import (
     CURRENT,
     GENERATIONS,
@@ -32,13 +35,15 @@ from ppcdeps.building.repository import (
     SEEN,
     Manifest,
     PublishedPackage,
+    PublishedWheel,
     dumped,
     generation_name,
-    nevras,
     read_manifest,
     repo_file,
 )
+from ppcdeps.building.sbom import sbom_of
 from ppcdeps.building.signing import SigningKey, sign_detached, sign_packages
+from ppcdeps.building.wheels import Wheel, index_pages
 from ppcdeps.model.errors import BuildError, ConfigError, EnvironmentLacksError
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.rpm.header import PackageHeader, check_digests, read_header
@@ -48,9 +53,9 @@ KEPT_SECONDS = 900.0
 """Metadata and packages stay of the last states, and of those seen in the last minutes: a reader may be slow."""
 
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_NEW = ".new-"
 _LOCK_POLL = 0.1
 _NAME = re.compile(r"[A-Za-z0-9_.:-]+")
+_SOURCE = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_.+-]*")
 _LOCATION = re.compile(rb'<location [^>]*?href="([^"]+)"')
 _METADATA = re.compile(rb'href="repodata/([^"/]+)"')
 _PKGID = re.compile(rb'<checksum type="sha256" pkgid="YES">([0-9a-f]{64})</checksum>')
@@ -61,7 +66,8 @@ _PACKAGE = re.compile(rb"<package\b[^>]*>.*?</package\s*>", re.DOTALL)
 class Published:
     """What a publication did. Packages are told by NEVRA, sorted.
 
-    ``replaced`` are those of which another build was there; they are among the ``added``. ``repo_file`` is what a
+    ``replaced`` are those of which another build was there; they are among the ``added``. Wheels are told by file
+    name, among the others. ``repo_file`` is what a
     target gets as /etc/yum.repos.d/NAME.repo.
     """
 
@@ -95,6 +101,8 @@ def publish(
     name: str = "ppcdeps",
     sign: SigningKey | None = None,
     url: str | None = None,
+    records: Sequence[BuildRecord] = (),
+    wheels: Sequence[Wheel] = (),
     withdraw: Sequence[str] = (),
     whole_sources: bool = False,
     reporter: Reporter | None = None,
@@ -102,7 +110,9 @@ def publish(
 ) -> Published:
     """Add packages to the repository in the folder, which becomes one if it is empty or not there.
 
-    A build whose NEVRA is there already with other content replaces it. ``withdraw`` are NEVRAs to take away. With
+    A build whose NEVRA is there already with other content replaces it; so does a wheel of the same name.
+    ``records`` are of the builds that made them: for each there will be a provenance statement, as long as
+    something that it made is there. ``withdraw`` are NEVRAs, and names of wheels, to take away. With
     ``whole_sources`` the packages are all of their sources: what else was published of these is taken away. With
     ``sign`` copies of the packages and the metadata are signed; a repository that is signed stays so. ``name`` and
     ``url`` are what the `.repo` file says (default: the folder's own place). Waits for another publication up to
@@ -119,7 +129,8 @@ def publish(
         work = _Publication(folder, lock, sign, reporter or Silence())
         try:
             work.remove_leftovers()
-            return work.run(incoming, withdraw, whole_sources, name, url or folder.resolve().as_uri())
+            wanted = work.wanted(incoming, wheels, records, withdraw, whole_sources)
+            return work.run(wanted, name, url or folder.resolve().as_uri())
         except OSError as fault:
             if fault.errno in _DISK_FULL:
                 raise _no_space(folder) from fault
@@ -135,7 +146,7 @@ def _incoming(packages: Sequence[Path]) -> list[_Incoming]:
         check_digests(path)
         if not header.source:
             raise ConfigError(f"{path.name} is a source package, and the repository has packages to install")
-        one = _Incoming(path, header, _digest(path))
+        one = _Incoming(path, header, digest_of(path))
         other = found.setdefault(one.nevra, one)
         if other.origin != one.origin:
             raise ConfigError(f"{other.path} and {path} are different builds of {one.nevra}", hint="give one of them")
@@ -211,6 +222,15 @@ def _wait_for(lock: int, folder: Path, wait: float, reporter: Reporter) -> None:
             return
 
 
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What a repository is to hold. ``records`` are by source."""
+
+    packages: tuple[PublishedPackage, ...]
+    wheels: tuple[PublishedWheel, ...]
+    records: Mapping[str, BuildRecord]
+
+
 class _Publication:
     """One publication, while the lock is held."""
 
@@ -226,28 +246,48 @@ class _Publication:
                 hint=f"give a key, as --sign-with {self.before.key[-16:]}",
             )
 
-    def run(
-        self, incoming: Sequence[_Incoming], withdraw: Sequence[str], whole_sources: bool, name: str, url: str
-    ) -> Published:
+    def wanted(
+        self,
+        incoming: Sequence[_Incoming],
+        wheels: Sequence[Wheel],
+        records: Sequence[BuildRecord],
+        withdraw: Sequence[str],
+        whole_sources: bool,
+    ) -> "_State":
+        """The state to come. What is new of it lies in the repository already, where nothing speaks of it yet."""
         there = {one.nevra: one for one in self.before.packages if self._is_whole(one)}
-        wanted = self._remaining(there, incoming, withdraw, whole_sources)
-        fresh = [one for one in incoming if not self._has(wanted.get(one.nevra), one)]
+        packages = self._remaining(there, incoming, withdraw, whole_sources)
+        fresh = [one for one in incoming if not self._has(packages.get(one.nevra), one)]
         added = {one.nevra: one for one in self._stored(fresh)}
-        added |= {one.nevra: one for one in self._signed_anew(wanted, added)}
-        wanted |= added
+        added |= {one.nevra: one for one in self._signed_anew(packages, added)}
+        packages |= added
+        files = {one.file: one for one in self.before.wheels if one.file not in withdraw}
+        files |= {one.file: self._stored_wheel(one) for one in wheels}
+        digests = {one.origin for one in packages.values()} | {one.sha256 for one in files.values()}
+        kept = self._records_before() | {_safe(one.source): one for one in records}
+        return _State(
+            packages=tuple(packages[nevra] for nevra in sorted(packages)),
+            wheels=tuple(files[name] for name in sorted(files)),
+            records={name: one for name, one in sorted(kept.items()) if digests & one.digests},
+        )
+
+    def run(self, state: "_State", name: str, url: str) -> Published:
+        """Have readers see the state, if it is another than they see."""
         key = self.key.fingerprint if self.key else ""
-        is_seen = (self.folder / CURRENT).exists() and self.before.key == key
+        before = replace(self.before, generation=0)
         manifest = self.before
-        if not is_seen or wanted != {one.nevra: one for one in self.before.packages}:
-            manifest = self._switched(wanted)
+        is_seen = (self.folder / CURRENT).exists() and self._records_before() == state.records
+        if not is_seen or before != Manifest(0, state.packages, key, state.wheels):
+            manifest = self._switched(state, name)
         file = self._write_repo_file(name, url)
         self._remove_old(manifest)
+        old, new = _contents(self.before), _contents(manifest)
         return Published(
             folder=self.folder,
             manifest=manifest,
-            added=nevras(list(added.values())),
-            replaced=tuple(sorted(added.keys() & there.keys())),
-            withdrawn=tuple(sorted({one.nevra for one in self.before.packages} - wanted.keys())),
+            added=tuple(sorted(one for one, digest in new.items() if old.get(one) != digest)),
+            replaced=tuple(sorted(one for one, digest in new.items() if old.get(one, digest) != digest)),
+            withdrawn=tuple(sorted(old.keys() - new.keys())),
             repo_file=file,
             is_changed=manifest != self.before,
         )
@@ -255,12 +295,12 @@ class _Publication:
     def remove_leftovers(self) -> None:
         """Remove what a publication that did not end has left: nobody sees it."""
         for place in (self.folder, self.folder / GENERATIONS, self.folder / PACKAGES):
-            for path in place.glob(f"{_NEW}*"):
-                _remove(path)
+            for path in place.glob(f"{NEW}*"):
+                remove(path)
         now = read_manifest(self.folder)
         for path in (self.folder / GENERATIONS).glob("[0-9]*"):
             if now is None or path.name > generation_name(now.generation):
-                _remove(path)
+                remove(path)
 
     # What is to be there ------------------------------------------------------------------------------------
 
@@ -273,7 +313,8 @@ class _Publication:
     ) -> dict[str, PublishedPackage]:
         names = {one.nevra for one in incoming}
         sources = {_source_name(one.header) for one in incoming} if whole_sources else set()
-        for one in sorted(set(withdraw) - there.keys()):
+        known = there.keys() | {one.file for one in self.before.wheels}
+        for one in sorted(set(withdraw) - known):
             self.reporter.warn(f"{one} is not in {self.folder}")
         return {
             nevra: one
@@ -309,7 +350,7 @@ class _Publication:
         """Copies in the repository, signed if there is a key, each in a folder named by its content."""
         if not incoming:
             return []
-        place = self.folder / PACKAGES / f"{_NEW}{os.getpid()}"
+        place = self.folder / PACKAGES / f"{NEW}{os.getpid()}"
         copies = []
         for number, one in enumerate(incoming):
             copy = place / str(number) / _file_name(one.header)
@@ -321,19 +362,19 @@ class _Publication:
         return [self._put(one, copy) for one, copy in zip(incoming, copies, strict=True)]
 
     def _put(self, one: _Incoming, copy: Path) -> PublishedPackage:
-        digest = _digest(copy)
+        digest = digest_of(copy)
         if self.key is None and digest != one.origin:
             raise BuildError(f"{one.path} was changed while it was published", hint="publish it again")
         copy.chmod(0o644)
         # The metadata has the time of the file: the same packages give the same metadata.
         os.utime(copy, (one.header.built, one.header.built))
-        _flush(copy)
+        flush(copy)
         target = self.folder / PACKAGES / digest[:16]
         path = target / copy.name
-        if not (path.is_file() and _digest(path) == digest):
-            _remove(target)
+        if not (path.is_file() and digest_of(path) == digest):
+            remove(target)
             copy.parent.rename(target)
-            _flush(target.parent)
+            flush(target.parent)
         return PublishedPackage(
             nevra=one.nevra,
             path=path.relative_to(self.folder).as_posix(),
@@ -347,30 +388,65 @@ class _Publication:
             key=self.key.fingerprint if self.key else "",
         )
 
+    def _stored_wheel(self, wheel: Wheel) -> PublishedWheel:
+        """A copy in the repository, with its METADATA beside it."""
+        scratch = self.folder / PACKAGES / f"{NEW}{os.getpid()}-{wheel.file}"
+        target = self.folder / PACKAGES / wheel.sha256[:16]
+        if not (target / wheel.file).is_file():
+            scratch.mkdir(parents=True)
+            shutil.copyfile(wheel.path, scratch / wheel.file)
+            if digest_of(scratch / wheel.file) != wheel.sha256:
+                raise BuildError(f"{wheel.path} was changed while it was published", hint="publish it again")
+            (scratch / f"{wheel.file}.metadata").write_bytes(wheel.metadata)
+            for path in (*scratch.iterdir(), scratch):
+                flush(path)
+            remove(target)
+            scratch.rename(target)
+            flush(target.parent)
+        return PublishedWheel(
+            file=wheel.file,
+            path=(target / wheel.file).relative_to(self.folder).as_posix(),
+            name=wheel.name,
+            version=wheel.version,
+            sha256=wheel.sha256,
+            metadata_sha256=hashlib.sha256(wheel.metadata).hexdigest(),
+            requires_python=wheel.requires_python,
+        )
+
     # Generations --------------------------------------------------------------------------------------------
 
-    def _switched(self, wanted: dict[str, PublishedPackage]) -> Manifest:
+    def _records_before(self) -> dict[str, BuildRecord]:
+        """The records of the builds whose packages are there, by source."""
+        folder = self.folder / CURRENT / "records"
+        paths = sorted(folder.glob("*.json"))
+        return {path.stem: BuildRecord.from_json(path.read_text(encoding="utf-8"), str(path)) for path in paths}
+
+    def _switched(self, state: "_State", name: str) -> Manifest:
         """Make the next generation, and have readers see it."""
-        packages = tuple(wanted[nevra] for nevra in sorted(wanted))
         number = self.before.generation + 1
-        manifest = Manifest(number, packages, self.key.fingerprint if self.key else "")
-        scratch = self.folder / GENERATIONS / f"{_NEW}{number}"
+        key = self.key.fingerprint if self.key else ""
+        manifest = Manifest(number, state.packages, key, state.wheels)
+        scratch = self.folder / GENERATIONS / f"{NEW}{number}"
         scratch.mkdir(parents=True)
-        self._write_metadata(scratch, packages)
+        self._write_metadata(scratch, state.packages)
         if self.key is not None:
             sign_detached(scratch / "repodata/repomd.xml", self.key)
-            _put_file(self.folder / _key_file(self.key), self.key.public)
+            put_file(self.folder / _key_file(self.key), self.key.public)
+        for place, content in _documents(state, name).items():
+            path = scratch / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
         (scratch / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
         self._keep_old_metadata(scratch / "repodata")
         for path in scratch.rglob("*"):
-            _flush(path)
+            flush(path)
         scratch.rename(self.folder / GENERATIONS / generation_name(number))
-        _flush(self.folder / GENERATIONS)
+        flush(self.folder / GENERATIONS)
         for name in SEEN:
             if (self.folder / GENERATIONS / generation_name(number) / name).is_dir():
-                _link(self.folder / name, f"{CURRENT}/{name}")
-        _link(self.folder / CURRENT, f"{GENERATIONS}/{generation_name(number)}")
-        _flush(self.folder)
+                link(self.folder / name, f"{CURRENT}/{name}")
+        link(self.folder / CURRENT, f"{GENERATIONS}/{generation_name(number)}")
+        flush(self.folder)
         return manifest
 
     def _write_metadata(self, scratch: Path, packages: Sequence[PublishedPackage]) -> None:
@@ -383,7 +459,7 @@ class _Publication:
             self._createrepo(scratch, packages, options)
             if _described(scratch / "repodata") == expected:
                 return
-            _remove(scratch / "repodata")
+            remove(scratch / "repodata")
         raise BuildError("createrepo_c described other packages than there are", hint="is its version damaged?")
 
     def _createrepo(self, scratch: Path, packages: Sequence[PublishedPackage], options: Sequence[str]) -> None:
@@ -424,12 +500,12 @@ class _Publication:
                 continue
             for name in map(bytes.decode, _METADATA.findall((old / "repomd.xml").read_bytes())):
                 if not (repodata / name).exists() and (old / name).is_file():
-                    _same_file(old / name, repodata / name)
+                    same_file(old / name, repodata / name)
 
     def _write_repo_file(self, name: str, url: str) -> Path:
         file = self.folder / f"{name}.repo"
         key_file = _key_file(self.key) if self.key else ""
-        _put_file(file, repo_file(name, f"Packages built by ppcdeps ({name})", url, key_file).encode())
+        put_file(file, repo_file(name, f"Packages built by ppcdeps ({name})", url, key_file).encode())
         return file
 
     def _remove_old(self, manifest: Manifest) -> None:
@@ -437,17 +513,46 @@ class _Publication:
         kept: list[Manifest] = []
         paths = _kept(self.folder, manifest.generation)
         for path in set((self.folder / GENERATIONS).glob("[0-9]*")) - set(paths):
-            _remove(path)
+            remove(path)
         for path in paths:
             try:
                 kept.append(Manifest.from_json((path / MANIFEST).read_text(encoding="utf-8"), str(path)))
             except (OSError, UnicodeDecodeError, ConfigError) as fault:
                 self.reporter.warn(f"{path} is damaged, so that no old packages are removed: {fault}")
                 return
-        named = {Path(one.path).parent.name for each in kept for one in each.packages}
+        places = [one.path for each in kept for one in each.packages]
+        places += [one.path for each in kept for one in each.wheels]
+        named = {Path(place).parent.name for place in places}
         for path in (self.folder / PACKAGES).glob("[0-9a-f]*"):
             if path.name not in named:
-                _remove(path)
+                remove(path)
+
+
+def _documents(state: _State, name: str) -> Mapping[str, bytes]:
+    """What is told of the packages, by place in the generation."""
+    records = state.records
+    found = {f"records/{source}.json": one.to_json().encode() for source, one in records.items()}
+    found |= {
+        f"provenance/{source}.intoto.json": dumped(provenance_of(one, state.packages))
+        for source, one in records.items()
+    }
+    found[f"sbom/{name}.spdx.json"] = dumped(sbom_of(name, state.packages, list(records.values())))
+    if state.wheels:
+        found |= {f"wheels/{place}": page for place, page in index_pages(state.wheels).items()}
+    return found
+
+
+def _contents(manifest: Manifest) -> dict[str, str]:
+    """What a generation holds, by NEVRA or name of the wheel, with its digest."""
+    found = {one.nevra: one.sha256 for one in manifest.packages}
+    return found | {one.file: one.sha256 for one in manifest.wheels}
+
+
+def _safe(source: str) -> str:
+    """The name of a source, which becomes the name of a file."""
+    if _SOURCE.fullmatch(source) is None:
+        raise ConfigError(f'"{source}" is no name of a source')
+    return source
 
 
 def _kept(folder: Path, newest: int) -> list[Path]:
@@ -486,58 +591,6 @@ def _file_name(header: PackageHeader) -> str:
 
 def _key_file(key: SigningKey) -> str:
     return f"RPM-GPG-KEY-{key.short}"
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _put_file(path: Path, content: bytes) -> None:
-    """Have a file with this content there: whole, or as it was."""
-    with contextlib.suppress(OSError):
-        if path.read_bytes() == content:
-            return
-    new = path.with_name(f"{_NEW}{path.name}")
-    new.write_bytes(content)
-    _flush(new)
-    new.replace(path)
-
-
-def _link(path: Path, target: str) -> None:
-    """Have a symbolic link there, replacing what link is there at once."""
-    if path.is_symlink() and str(path.readlink()) == target:
-        return
-    new = path.with_name(f"{_NEW}{path.name}")
-    new.unlink(missing_ok=True)
-    new.symlink_to(target)
-    new.replace(path)
-
-
-def _same_file(old: Path, new: Path) -> None:
-    try:
-        new.hardlink_to(old)
-    except OSError:
-        # Some file systems have no hard links.
-        shutil.copy2(old, new)
-
-
-def _flush(path: Path) -> None:
-    """Have it on the disk, before something that is seen speaks of it."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        # Some file systems refuse to sync a folder.
-        with contextlib.suppress(OSError):
-            os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _is_full(folder: Path) -> bool:

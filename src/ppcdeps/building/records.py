@@ -53,6 +53,11 @@ class BuildRecord:
     build_requires: tuple[str, ...] = ()
     packages: tuple[BuiltPackage, ...] = ()
 
+    @property
+    def digests(self) -> frozenset[str]:
+        """The SHA-256 of all that was built."""
+        return frozenset(one.sha256 for one in self.packages)
+
     def to_json(self) -> str:
         """The record as JSON text, which ``from_json`` reads."""
         document = {"schema": SCHEMA, **dataclasses.asdict(self)}

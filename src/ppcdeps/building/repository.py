@@ -5,13 +5,14 @@
     packages/DIGEST/FILE       the packages, named by their content and never changed
     generations/000007/        metadata and documents of one state, never changed
     current                    a link to the generation that readers see: the one thing that a publication switches
-    repodata, provenance, ...  links through current
+    repodata, records, provenance, sbom, wheels
+                               links through current
 
 Programs that read over HTTP, rsync or cp see plain files below these names.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -55,12 +56,26 @@ class PublishedPackage:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishedWheel:
+    """A wheel of a repository. ``path`` is its place there; its METADATA lies beside it, as FILE.metadata."""
+
+    file: str
+    path: str
+    name: str
+    version: str
+    sha256: str
+    metadata_sha256: str
+    requires_python: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What one generation of a repository holds. ``key`` is the fingerprint of who signed it, empty for nobody."""
 
     generation: int
     packages: tuple[PublishedPackage, ...]
     key: str = ""
+    wheels: tuple[PublishedWheel, ...] = ()
 
     def to_json(self) -> str:
         """The manifest as JSON text, which ``from_json`` reads."""
@@ -75,7 +90,8 @@ class Manifest:
             if document["schema"] != SCHEMA:
                 raise ConfigError(f"{where} is of another version of ppcdeps", hint="publish into a new folder")
             packages = tuple(PublishedPackage(**one) for one in document["packages"])
-            return cls(int(document["generation"]), packages, str(document["key"]))
+            wheels = tuple(PublishedWheel(**one) for one in document["wheels"])
+            return cls(int(document["generation"]), packages, str(document["key"]), wheels)
         except (ValueError, KeyError, TypeError) as fault:
             raise ConfigError(f"{where} is damaged", hint="publish into a new folder") from fault
 
@@ -116,11 +132,6 @@ def repo_file(name: str, title: str, url: str, key_file: str) -> str:
         "metadata_expire": 60,
     }
     return "\n".join([f"[{name}]", *(f"{key}={value}" for key, value in options.items()), ""])
-
-
-def nevras(packages: Sequence[PublishedPackage]) -> tuple[str, ...]:
-    """The identities of packages, sorted."""
-    return tuple(sorted(one.nevra for one in packages))
 
 
 def dumped(document: Mapping[str, Any]) -> bytes:

@@ -1,0 +1,65 @@
+"""Files and links put in place at once, so that whoever reads, and whatever is killed, nothing is seen half-done."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+NEW = ".new-"
+"""How names begin of what is not in place yet."""
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def put_file(path: Path, content: bytes) -> None:
+    """Have a file with this content there: whole, or as it was."""
+    with contextlib.suppress(OSError):
+        if path.read_bytes() == content:
+            return
+    new = path.with_name(f"{NEW}{path.name}")
+    new.write_bytes(content)
+    flush(new)
+    new.replace(path)
+
+
+def link(path: Path, target: str) -> None:
+    """Have a symbolic link there, replacing what link is there at once."""
+    if path.is_symlink() and str(path.readlink()) == target:
+        return
+    new = path.with_name(f"{NEW}{path.name}")
+    new.unlink(missing_ok=True)
+    new.symlink_to(target)
+    new.replace(path)
+
+
+def same_file(old: Path, new: Path) -> None:
+    """Have a file in a second place, by a hard link where that can be."""
+    try:
+        new.hardlink_to(old)
+    except OSError:
+        # Some file systems have no hard links.
+        shutil.copy2(old, new)
+
+
+def flush(path: Path) -> None:
+    """Have it on the disk, before something that is seen speaks of it."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        # Some file systems refuse to sync a folder.
+        with contextlib.suppress(OSError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link, or a folder with all that is in it; what is not there is no fault."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
