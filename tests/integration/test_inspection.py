@@ -16,11 +16,13 @@ from ppcdeps.building.inspection import (
     Inspection,
     Severity,
     answers,
+    expected_of,
     inspect_rpm,
     inspect_set,
 )
 from ppcdeps.model.capability import parse_requirement
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
+from ppcdeps.model.gap import Cause, Demand, Gap, GapKind, Phase, Route, RouteKind
 
 pytestmark = pytest.mark.skipif(bool(lacks()), reason=lacks())
 
@@ -217,6 +219,32 @@ def test_what_the_plan_expects(sound: Path) -> None:
     assert not seen.is_sound and seen.glibc == "2.17"
     assert inspect_set([sound], "ppc64le", Expected(("sample",))).is_sound
     assert not inspect_rpm(sound, "ppc64le", Expected(("other",))).is_sound
+
+
+def test_what_a_plan_asks_of_a_source() -> None:
+    def gap(
+        name: str, source: str | None, wanted: str, *demands: tuple[str, str], kind: GapKind = GapKind.RPM
+    ) -> Gap:
+        asked = tuple(Demand(*one) for one in demands)
+        return Gap(name, kind, Cause.ABSENT, Phase.RUN, (wanted,), asked, Route(RouteKind.REBUILD), source)
+
+    gaps = [
+        gap(
+            "sample",
+            "sample",
+            "sample-2:1-1.el9.ppc64le",
+            ("libsample.so.3()(64bit)", "user-1-1.ppc64le"),
+            ("sample >= 1", "workload"),
+            ("sample = 2:1-1.el9", "sample-devel-1-1.el9.ppc64le"),
+        ),
+        gap("sample", "sample", "sample-devel-2:1-1.el9.ppc64le", ("/usr/bin/sample", "user-1-1.ppc64le")),
+        gap("other", "other", "other-1-1.ppc64le", ("other", "user-1-1.ppc64le")),
+        replace(gap("sample", None, "sample==1", ("sample", "pip")), kind=GapKind.PYTHON),
+    ]
+    assert expected_of(gaps, "sample") == Expected(
+        ("sample", "sample-devel"), ("libsample.so.3()(64bit)", "sample >= 1", "/usr/bin/sample")
+    )
+    assert expected_of(gaps, "nothing") == Expected()
 
 
 @pytest.mark.parametrize(

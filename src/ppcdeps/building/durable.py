@@ -6,6 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
+from ppcdeps.model.errors import EnvironmentLacksError
+
 NEW = ".new-"
 """How names begin of what is not in place yet."""
 
@@ -63,3 +65,17 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def is_full(folder: Path) -> bool:
+    """Whether less than a megabyte is left where the folder lies, or no file can be made there."""
+    state = os.statvfs(folder)
+    return state.f_bavail * state.f_frsize < 1 << 20 or (state.f_files > 0 and state.f_favail == 0)
+
+
+def no_space(folder: Path) -> EnvironmentLacksError:
+    """The one line for a disk that is full while something is published."""
+    return EnvironmentLacksError(
+        f"no space left while publishing to {folder}; what was published before is intact",
+        hint="free some space, and publish again",
+    )

@@ -28,6 +28,7 @@ from ppcdeps.building.search import Searcher
 from ppcdeps.model.capability import Capability, Requirement, Rich, parse_requirement
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.evr import compare_evr, compare_versions, version_key
+from ppcdeps.model.gap import Gap, GapKind
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.rpm.elf import DamagedElfError
 from ppcdeps.rpm.header import PackageHeader, check_digests, raw_header, read_header
@@ -294,6 +295,23 @@ class _Examination:
                 self.find(severity, f"its RPATH or RUNPATH has {element!r}, {reason}", path)
 
 
+def expected_of(gaps: Iterable[Gap], source: str) -> Expected:
+    """What gaps of a plan ask of the packages of one source: those that are wanted, and what others require of them.
+
+    What packages of the source require of each other is left out, as their builds say it in their own version.
+    """
+    own = [gap for gap in gaps if gap.kind is GapKind.RPM and (gap.source or gap.name) == source]
+    wanted = [_parsed(text) for gap in own for text in gap.wanted]
+    names = dict.fromkeys(one.name for one in wanted if one is not None)
+    asked = {
+        demand.requirement: None
+        for gap in own
+        for demand in gap.required_by
+        if (by := _parsed(demand.by)) is None or by.name not in names
+    }
+    return Expected(tuple(names), tuple(asked))
+
+
 def foreign_requirement(requirement: str, abi: Abi) -> str:
     """Why a requirement proves a program of another architecture, as a phrase; empty where it does not."""
     for other in load_abis().values():
@@ -372,6 +390,13 @@ def _capability(text: str) -> Capability:
     except ValueError:
         return Capability(text)
     return parsed if isinstance(parsed, Capability) else Capability(text)
+
+
+def _parsed(text: str) -> Nevra | None:
+    try:
+        return Nevra.parse(text)
+    except ValueError:
+        return None
 
 
 def _base(requirement: str) -> str:

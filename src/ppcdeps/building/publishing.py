@@ -9,20 +9,19 @@ told of.
 import contextlib
 import errno
 import fcntl
-import gzip
 import hashlib
 import itertools
 import json
 import os
 import re
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ppcdeps.building.durable import NEW, digest_of, flush, link, put_file, remove, same_file
+from ppcdeps.building.createrepo import write_metadata
+from ppcdeps.building.durable import NEW, digest_of, flush, is_full, link, no_space, put_file, remove, same_file
 from ppcdeps.building.provenance import provenance_of
 from ppcdeps.building.records import BuildRecord
 from ppcdeps.building.repository import (
@@ -56,10 +55,7 @@ _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _LOCK_POLL = 0.1
 _NAME = re.compile(r"[A-Za-z0-9_.:-]+")
 _SOURCE = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_.+-]*")
-_LOCATION = re.compile(rb'<location [^>]*?href="([^"]+)"')
 _METADATA = re.compile(rb'href="repodata/([^"/]+)"')
-_PKGID = re.compile(rb'<checksum type="sha256" pkgid="YES">([0-9a-f]{64})</checksum>')
-_PACKAGE = re.compile(rb"<package\b[^>]*>.*?</package\s*>", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +63,7 @@ class Published:
     """What a publication did. Packages are told by NEVRA, sorted.
 
     ``replaced`` are those of which another build was there; they are among the ``added``. Wheels are told by file
-    name, among the others. ``repo_file`` is what a
-    target gets as /etc/yum.repos.d/NAME.repo.
+    name, among the others. ``repo_file`` is what a target gets as /etc/yum.repos.d/NAME.repo.
     """
 
     folder: Path
@@ -133,7 +128,12 @@ def publish(
             return work.run(wanted, name, url or folder.resolve().as_uri())
         except OSError as fault:
             if fault.errno in _DISK_FULL:
-                raise _no_space(folder) from fault
+                raise no_space(folder) from fault
+            raise
+        except BuildError as fault:
+            # Programs of others say it in their own ways.
+            if is_full(folder):
+                raise no_space(folder) from fault
             raise
         finally:
             work.remove_leftovers()
@@ -428,7 +428,7 @@ class _Publication:
         manifest = Manifest(number, state.packages, key, state.wheels)
         scratch = self.folder / GENERATIONS / f"{NEW}{number}"
         scratch.mkdir(parents=True)
-        self._write_metadata(scratch, state.packages)
+        write_metadata(self.folder, scratch, state.packages, self.lock)
         if self.key is not None:
             sign_detached(scratch / "repodata/repomd.xml", self.key)
             put_file(self.folder / _key_file(self.key), self.key.public)
@@ -448,49 +448,6 @@ class _Publication:
         link(self.folder / CURRENT, f"{GENERATIONS}/{generation_name(number)}")
         flush(self.folder)
         return manifest
-
-    def _write_metadata(self, scratch: Path, packages: Sequence[PublishedPackage]) -> None:
-        """Have createrepo_c write the metadata, and see that it speaks of these very files."""
-        expected = {(one.path, one.sha256) for one in packages}
-        # With --update it takes what has the same name, size and time for the same, which a signed file may have.
-        for options in (["--update", "--update-md-path", str(self.folder)], []):
-            if options and not (self.folder / "repodata").is_dir():
-                continue
-            self._createrepo(scratch, packages, options)
-            if _described(scratch / "repodata") == expected:
-                return
-            remove(scratch / "repodata")
-        raise BuildError("createrepo_c described other packages than there are", hint="is its version damaged?")
-
-    def _createrepo(self, scratch: Path, packages: Sequence[PublishedPackage], options: Sequence[str]) -> None:
-        listed = scratch / "packages.list"
-        listed.write_text("".join(f"{one.path}\n" for one in packages), encoding="utf-8")
-        newest = max((one.built for one in packages), default=0)
-        command = ["createrepo_c", "--quiet", "--no-database", "--checksum=sha256", *options]
-        # gzip: what dnf of every release reads.
-        command += ["--general-compress-type=gz", f"--revision={newest}", "--set-timestamp-to-revision"]
-        command += [f"--pkglist={listed}", f"--outputdir={scratch}", str(self.folder)]
-        try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
-                pass_fds=(self.lock,),
-                env={**os.environ, "LC_ALL": "C.UTF-8"},
-            )
-        except FileNotFoundError as error:
-            raise EnvironmentLacksError(
-                "createrepo_c is not installed, and repositories are made with it",
-                hint="install the package createrepo-c (Debian) or createrepo_c (EL, Fedora)",
-            ) from error
-        listed.unlink()
-        if done.returncode:
-            said = done.stderr.decode("utf-8", "replace").strip()
-            if "No space left" in said or _is_full(self.folder):
-                raise _no_space(self.folder)
-            last = said.splitlines()[-1:] or [f"exit code {done.returncode}"]
-            raise BuildError(f"createrepo_c failed: {last[0]}", hint="nothing was published")
 
     def _keep_old_metadata(self, repodata: Path) -> None:
         """Have the files there, too, of which repomd.xml of the last generations told."""
@@ -566,17 +523,6 @@ def _kept(folder: Path, newest: int) -> list[Path]:
     return kept
 
 
-def _described(repodata: Path) -> set[tuple[str, str]]:
-    """Place and SHA-256 of the packages that primary.xml describes."""
-    (primary,) = repodata.glob("*-primary.xml.gz")
-    found = set()
-    for package in _PACKAGE.findall(gzip.decompress(primary.read_bytes())):
-        place, digest = _LOCATION.search(package), _PKGID.search(package)
-        if place and digest:
-            found.add((place[1].decode().replace("&amp;", "&"), digest[1].decode()))
-    return found
-
-
 def _source_name(header: PackageHeader) -> str:
     return header.source.removesuffix(".rpm").rpartition(".")[0].rsplit("-", 2)[0]
 
@@ -591,15 +537,3 @@ def _file_name(header: PackageHeader) -> str:
 
 def _key_file(key: SigningKey) -> str:
     return f"RPM-GPG-KEY-{key.short}"
-
-
-def _is_full(folder: Path) -> bool:
-    state = os.statvfs(folder)
-    return state.f_bavail * state.f_frsize < 1 << 20 or (state.f_files > 0 and state.f_favail == 0)
-
-
-def _no_space(folder: Path) -> EnvironmentLacksError:
-    return EnvironmentLacksError(
-        f"no space left while publishing to {folder}; what was published before is intact",
-        hint="free some space, and publish again",
-    )
