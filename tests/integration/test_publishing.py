@@ -1,6 +1,7 @@
 """The local repository: published by createrepo_c, read by dnf, whole at every moment."""
 
 import json
+import os
 import random
 import shutil
 import signal
@@ -269,24 +270,44 @@ for room in range(30):
 # Several at a time, and killed ones ------------------------------------------------------------------------
 
 PUBLISHER = """
-import sys
+import os, sys
 from pathlib import Path
 from ppcdeps.building.publishing import publish
 folder, rounds, *files = sys.argv[1:]
 pairs = [[Path(first), Path(second)] for first, second in zip(files[::2], files[1::2])]
-print("ready", flush=True)
-for number in range(int(rounds)):
-    publish(Path(folder), pairs[number % len(pairs)], whole_sources=True)
+# A child for each line that is read: to begin anew would take longer than to publish.
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        for number in range(int(rounds)):
+            publish(Path(folder), pairs[(number + int(line)) % len(pairs)], whole_sources=True)
+        os._exit(0)
+    print(child, flush=True)
+    print(os.waitpid(child, 0)[1], flush=True)
 """
 
 
-def publisher(folder: Path, rounds: int, states: list[list[Path]]) -> subprocess.Popen[str]:
-    files = [str(file) for pair in states for file in pair]
-    child = subprocess.Popen(
-        [sys.executable, "-c", PUBLISHER, str(folder), str(rounds), *files], stdout=subprocess.PIPE, text=True
-    )
-    assert child.stdout is not None and child.stdout.readline() == "ready\n"
-    return child
+class Publisher:
+    """A process whose children publish one state after the other."""
+
+    def __init__(self, folder: Path, rounds: int, states: list[list[Path]]) -> None:
+        files = [str(file) for pair in states for file in pair]
+        command = [sys.executable, "-c", PUBLISHER, str(folder), str(rounds), *files]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def start(self, state: int) -> int:
+        """Have a child begin with this state. Returns its number."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{state}\n")
+        self.process.stdin.flush()
+        return self.said()
+
+    def said(self) -> int:
+        assert self.process.stdout is not None
+        return int(self.process.stdout.readline())
+
+    def end(self) -> None:
+        self.process.communicate()
 
 
 class Reader(threading.Thread):
@@ -329,13 +350,17 @@ def test_readers_see_one_generation_while_publishers_are_killed_at_any_moment(
         readers.append(Reader(lambda: dnf_reads(folder, tmp_path)))
     for reader in readers:
         reader.start()
+    begun = time.monotonic()
+    publish_state(folder, states[1])
+    seconds = time.monotonic() - begun
     chance = random.Random(7)
-    for _ in range(30):
-        child = publisher(folder, 1000, chance.sample(states, len(states)))
-        time.sleep(chance.uniform(0, 0.25))
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        child.stdout.close()  # type: ignore[union-attr]
+    publisher = Publisher(folder, 1000, states)
+    for number in range(30):
+        child = publisher.start(number)
+        time.sleep(chance.uniform(0, 2.5 * seconds))
+        os.kill(child, signal.SIGKILL)
+        assert publisher.said() == signal.SIGKILL
+    publisher.end()
     for reader in readers:
         reader.end()
     assert readers[0].count > 20 and len(readers[0].seen) > 1
@@ -355,11 +380,37 @@ def dnf_reads(folder: Path, tmp_path: Path) -> set[str]:
 
 def test_publishers_wait_for_each_other(states: list[list[Path]], tmp_path: Path) -> None:
     folder = tmp_path / "repo"
-    children = [publisher(folder, 4, states), publisher(folder, 4, states[::-1])]
-    for child in children:
-        assert child.wait() == 0
-        child.stdout.close()  # type: ignore[union-attr]
+    publishers = [Publisher(folder, 4, states), Publisher(folder, 4, states[::-1])]
+    for publisher in publishers:
+        publisher.start(0)
+    for publisher in publishers:
+        assert publisher.said() == 0
+        publisher.end()
     assert len({name.split("-")[1] for name in read(folder)}) == 1
+
+
+def test_who_comes_after_a_killed_publisher_waits_for_its_createrepo(
+    states: list[list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, slow = tmp_path / "repo", tmp_path / "bin/createrepo_c"
+    publish_state(folder, states[0])
+    slow.parent.mkdir()
+    slow.write_text(f'#!/bin/sh\ntouch {tmp_path}/begun\nsleep 1.5\nexec {shutil.which("createrepo_c")} "$@"\n')
+    slow.chmod(0o755)
+    with monkeypatch.context() as patched:
+        patched.setenv("PATH", f"{slow.parent}:{os.environ['PATH']}")
+        publisher = Publisher(folder, 1, states)
+        child = publisher.start(1)
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    assert publisher.said() == signal.SIGKILL
+    publisher.end()
+    with pytest.raises(EnvironmentLacksError, match="is being published to by another process"):
+        publish_state(folder, states[2], wait=0.0)
+    assert read(folder) == names(*states[0])
+    publish_state(folder, states[2])
+    assert read(folder) == names(*states[2])
 
 
 def test_a_publisher_that_does_not_end_is_told(states: list[list[Path]], tmp_path: Path) -> None:
