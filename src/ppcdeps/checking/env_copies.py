@@ -334,12 +334,16 @@ def _against_constraint(environment: Environment, copy: Installed, constraint: C
     if owner:
         detail.append(f"it belongs to {owner}: what pip installs is another copy")
     wanted = f"{copy.name}=={constraint.pin}" if constraint.pin else f"{copy.name}{constraint.specifier}"
+    hidden = [one for one in environment.by_key[copy.key][1:] if _holds(constraint.specifier, one.version)]
+    if hidden:
+        detail.append(f"hidden behind it: {_told(environment, hidden[0])}")
+    uncovers = hidden and not owner
     yield finding(
         "env-constraint",
         f"{copy.shown} is imported, and {constraint.where} wants {constraint.specifier}",
         copy.metadata,
         detail=detail,
-        mend=[pip_install(environment, wanted)],
+        mend=[pip_uninstall(environment, copy.name) if uncovers else pip_install(environment, wanted)],
     )
 
 

@@ -379,6 +379,12 @@ def test_constraints_give_the_pin(tmp_path: Path) -> None:
     assert found.mend == ("python3.9 -m pip install --no-deps 'six==1.16.0'",)
 
 
+def test_a_hidden_copy_that_the_constraints_want_is_uncovered(tmp_path: Path) -> None:
+    found = only(case(two_versions, constraints="six===1.16.0\n")(tmp_path), "env-constraint")
+    assert found.mend == ("python3.9 -m pip uninstall six",)
+    assert found.detail == ("hidden behind it: 1.16.0 in /usr/lib/python3.9/site-packages, installed by pip",)
+
+
 def test_a_local_version_is_no_match_for_three_equal_signs(tmp_path: Path) -> None:
     def make(root: Path, plain: Path, native: Path) -> None:
         make_dist(plain, "numpy", "2.2.6+ppc64le1")
