@@ -7,6 +7,7 @@ from typing import Any
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.model.gap import Demand, Gap, GapKind, RouteKind
 from ppcdeps.model.plan import ChosenPackage, Plan, RepositoryState
+from ppcdeps.planning.advice import advice_of
 from ppcdeps.planning.gaps import gaps_of
 from ppcdeps.planning.order import BuildOrder, waves_of
 from ppcdeps.planning.solution import Solution
@@ -37,13 +38,17 @@ def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: Py
     waves = _waves(order, gaps)
     rebuilt = {gap.name for gap in gaps if gap.kind is GapKind.RPM and gap.route.kind is not RouteKind.REUSE}
     reliefs = solution.search.reliever.reliefs.values()
+    closure = _closure(solution)
+    undecided = (
+        f"a person must decide what is built first: {cycle}" for cycle in order.cycles if not cycle.broken_by
+    )
     return Plan(
         workload=solution.workload.name,
         target=solution.target.name,
         arch=solution.target.arch,
         roots=tuple(sorted(solution.workload.roots)),
         repositories=_states(solution.universe, repositories),
-        closure=_closure(solution),
+        closure=closure,
         gaps=gaps,
         reliefs=tuple(
             sorted(
@@ -54,9 +59,7 @@ def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: Py
         waves=waves,
         needs=_needs(order, waves),
         python=python.document if python else {},
-        advice=tuple(
-            f"a person must decide what is built first: {cycle}" for cycle in order.cycles if not cycle.broken_by
-        ),
+        advice=(*undecided, *advice_of(solution.workload, solution.target, closure, gaps)),
     )
 
 

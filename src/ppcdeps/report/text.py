@@ -36,7 +36,7 @@ def render_plan(plan: Plan, written_to: str | None = None) -> str:
     lines += _reliefs(plan)
     lines += ["", "Metadata this rests on", *_repositories(plan.repositories)]
     if plan.advice:
-        lines += ["", "Advice", *(f"  {advice}" for advice in plan.advice)]
+        lines += ["", "Advice", *(line for advice in plan.advice for line in _advice(advice))]
     if written_to is not None:
         lines += ["", f"The whole plan is in {written_to}; `ppcdeps why NAME` explains any name in it."]
     return "\n".join(lines) + "\n"
@@ -176,6 +176,17 @@ def _reliefs(plan: Plan) -> list[str]:
         return []
     rows = [(relief.source, relief.requirement, relief.grounds) for relief in plan.reliefs]
     return ["", f"Required by the x86 builds only, and taken away: {len(rows)}", *columns(rows)]
+
+
+def _advice(advice: str) -> list[str]:
+    return wrap(
+        advice,
+        _WIDTH,
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _repositories(states: Iterable[RepositoryState]) -> list[str]:

@@ -1,0 +1,126 @@
+"""What a plan advises beyond its packages, by its target, its closure and nova's version; no host is needed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ppcdeps.metadata.shipped import shipped_file
+from ppcdeps.metadata.tables import Table, TomlFile, raise_faults, read_toml
+from ppcdeps.model.gap import Gap, RouteKind
+from ppcdeps.model.plan import ChosenPackage
+from ppcdeps.model.target import Target
+from ppcdeps.model.workload import Workload
+from ppcdeps.planning.novafacts import is_older
+
+FOLDER, NAME = "rules", "advice"
+
+NOVA = "openstack-nova-compute"
+"""Whose version is nova's."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdviceRule:
+    """A piece of advice, and when it is given. Conditions that are empty are no conditions.
+
+    ``packages`` are names, one of which is to be in the closure, unless the workload names the rule; ``but`` are
+    targets that the ``platforms`` do not stand for; ``first`` and ``before`` are a range of nova's versions, which
+    only a closure with nova can be in.
+    """
+
+    id: str
+    text: str
+    source: str
+    packages: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ()
+    but: tuple[str, ...] = ()
+    baseline: str = ""
+    url: str = ""
+    recipe: str = ""
+    first: str = ""
+    before: str = ""
+
+
+def advice_of(
+    workload: Workload,
+    target: Target,
+    closure: Iterable[ChosenPackage],
+    gaps: Iterable[Gap],
+    rules: Iterable[AdviceRule] | None = None,
+) -> tuple[str, ...]:
+    """The advice for a plan in the order of the rules, each a line that ends with its source."""
+    versions = dict(_name_and_version(package.nevra) for package in closure)
+    recipes = {gap.name for gap in gaps if gap.route.kind is RouteKind.RECIPE}
+    nova = versions.get(NOVA, "")
+    given = []
+    for rule in load_advice() if rules is None else rules:
+        if _applies(rule, workload, target, versions.keys(), recipes, nova):
+            text = rule.text.format(nova=nova, target=target.name, title=target.title, baseline=target.cpu_baseline)
+            given.append(f"{text} ({rule.source})")
+    return tuple(given)
+
+
+def load_advice(file: TomlFile | None = None) -> tuple[AdviceRule, ...]:
+    """The advice that ppcdeps knows, or that of another file of that form.
+
+    Raises ConfigError with all faults of the file.
+    """
+    file = file or shipped_file(FOLDER, NAME)
+    what = "rules file"
+    top = read_toml(file, what)
+    rules: dict[str, AdviceRule] = {}
+    for table in top.tables("advice"):
+        rule = _rule(table)
+        if rule.id in rules:
+            table.fault(f'"id" {rule.id} is there twice')
+        rules[rule.id] = rule
+        table.finish()
+    top.finish()
+    raise_faults(top, file, what)
+    return tuple(rules.values())
+
+
+def _applies(
+    rule: AdviceRule, workload: Workload, target: Target, names: Iterable[str], recipes: set[str], nova: str
+) -> bool:
+    if rule.packages and rule.id not in workload.advice and not set(rule.packages) & set(names):
+        return False
+    if rule.platforms and (target.platform_id not in rule.platforms or target.name in rule.but):
+        return False
+    if rule.baseline and target.cpu_baseline != rule.baseline:
+        return False
+    if rule.recipe and rule.recipe not in recipes:
+        return False
+    urls = (url for repository in target.repositories for url in repository.baseurl)
+    if rule.url and not any(rule.url in url for url in urls):
+        return False
+    if rule.first and not (nova and not is_older(nova, rule.first)):
+        return False
+    return not rule.before or bool(nova and is_older(nova, rule.before))
+
+
+def _rule(table: Table) -> AdviceRule:
+    rule = AdviceRule(
+        id=table.text("id"),
+        text=table.text("text"),
+        source=table.text("source"),
+        packages=table.texts("packages"),
+        platforms=table.texts("platforms"),
+        but=table.texts("except"),
+        baseline=table.optional_text("baseline") or "",
+        url=table.optional_text("url") or "",
+        recipe=table.optional_text("recipe") or "",
+        first=table.optional_text("from") or "",
+        before=table.optional_text("before") or "",
+    )
+    if not any((rule.packages, rule.platforms, rule.baseline, rule.url, rule.recipe)):
+        table.fault("it has no condition: every plan would give it")
+    try:
+        rule.text.format(nova="", target="", title="", baseline="")
+    except (KeyError, IndexError, ValueError) as error:
+        table.fault(f'"text" has a field that nothing stands for: {error}')
+    return rule
+
+
+def _name_and_version(nevra: str) -> tuple[str, str]:
+    """Name and version of ``name-[epoch:]version-release.arch``."""
+    name, _, evr = nevra.rpartition("-")[0].rpartition("-")
+    return name, evr.rpartition(":")[2]
