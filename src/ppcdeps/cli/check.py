@@ -7,6 +7,7 @@ from ppcdeps.cli.lazy import LazyGroup
 CHECKS: dict[str, tuple[str, str]] = {
     "env": ("ppcdeps.cli.check_env:env", "An installed system, an image's root folder, or a virtual environment."),
     "guest": ("ppcdeps.cli.check_guest:guest", "Can the hypervisor start this image, or this domain?"),
+    "host": ("ppcdeps.cli.check_host:host", "Can this POWER host be a compute node?"),
 }
 """Where each check is, and its line in the help: a check's module is imported only to run it."""
 

@@ -1,0 +1,232 @@
+"""The raw facts of a compute node: collected there, kept in a file, read anywhere."""
+
+import contextlib
+import gzip
+import json
+import os
+import platform
+import re
+import shutil
+import struct
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ppcdeps.model.errors import ConfigError
+
+SCHEMA = 1
+LARGEST = 4 * 2**20
+"""Bytes, of any file that is read. /proc/cpuinfo of 192 threads has some 20 kB."""
+PATIENCE = 30
+"""Seconds after which a program that is asked for its version is given up."""
+
+_FILES = (
+    "/etc/os-release",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/proc/modules",
+    "/sys/devices/system/cpu/online",
+    "/sys/devices/system/cpu/smt/active",
+    "/sys/devices/system/cpu/smt/control",
+)
+SIBLINGS = "/sys/devices/system/cpu/*/topology/thread_siblings_list"
+"""Under this name, the lists of all threads that are online, each once."""
+_EXISTING = ("/dev/kvm", "/sys/module/kvm_hv", "/sys/module/kvm_pr")
+_KERNEL_WORDS = re.compile(
+    r"(?:default_hugepagesz|disable_radix|hugepages|hugepagesz|kvm_cma_resv_ratio|nosmt|ppc64_cpu|smt-enabled)(?:=\S*)?"
+)
+"""What of the kernel's command line is kept: the rest may hold secrets."""
+_CONFIG = re.compile(
+    r"^(?:# )?(CONFIG_(?:CMA|KVM\w*|PPC_RADIX_MMU\w*|TUN|VHOST\w*|VFIO\w*)(?:=\w+| is not set))$", re.MULTILINE
+)
+_EMULATORS = ("/usr/libexec/qemu-kvm", "qemu-system-ppc64", "qemu-system-ppc64le", "qemu-kvm")
+_AT_HWCAP, _AT_HWCAP2 = 16, 26
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What was read of a host, and nothing concluded. What could not be read is missing.
+
+    ``machine`` and ``kernel`` are uname's; ``files`` are texts by path; ``exists`` says of paths whether they are
+    there; ``auxv`` has HWCAP and HWCAP2; ``programs`` has the outputs of programs by what was asked: "qemu" (its
+    path), "qemu version", "qemu machines", "qemu devices", "libvirt version", "nova version".
+    """
+
+    machine: str
+    kernel: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    exists: Mapping[str, bool] = field(default_factory=dict)
+    auxv: Mapping[str, int] = field(default_factory=dict)
+    programs: Mapping[str, str] = field(default_factory=dict)
+
+    def file(self, path: str) -> str | None:
+        """The text of a file; None where it was not read."""
+        return self.files.get(path)
+
+
+def collect(root: Path = Path("/")) -> HostFacts:
+    """Read the facts of this machine. Nothing is changed; programs are asked for versions and lists alone.
+
+    ``root`` is where files are looked for.
+    """
+    kernel = platform.release()
+    files = {path: text for path in _FILES if (text := _read(root / path[1:])) is not None}
+    config = _kernel_config(root, kernel)
+    if config is not None:
+        files["kernel config"] = "\n".join(sorted(_CONFIG.findall(config))) + "\n"
+    words = _read(root / "proc/cmdline")
+    if words is not None:
+        files["/proc/cmdline"] = " ".join(word for word in words.split() if _KERNEL_WORDS.fullmatch(word))
+    siblings = {text for path in root.glob(SIBLINGS[1:]) if (text := _read(path)) is not None}
+    if siblings:
+        files[SIBLINGS] = "".join(sorted(siblings))
+    return HostFacts(
+        machine=platform.machine(),
+        kernel=kernel,
+        files=files,
+        exists={path: (root / path[1:]).exists() for path in _EXISTING},
+        auxv=_auxv(root),
+        programs=_programs(),
+    )
+
+
+def dump_facts(facts: HostFacts) -> str:
+    """The facts as JSON text, keys sorted."""
+    document = {
+        "schema": SCHEMA,
+        "machine": facts.machine,
+        "kernel": facts.kernel,
+        "files": dict(facts.files),
+        "exists": dict(facts.exists),
+        "auxv": {name: hex(value) for name, value in facts.auxv.items()},
+        "programs": dict(facts.programs),
+    }
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
+
+
+def load_facts(file: Path) -> HostFacts:
+    """Read facts that `dump_facts` wrote. Raises ConfigError where the file cannot be read, or is something else."""
+    hint = "make one on the host with `ppcdeps check host --collect FILE`"
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(4 * LARGEST + 1)
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
+    if len(content) > 4 * LARGEST:
+        raise ConfigError(f"{file} is larger than {4 * LARGEST // 2**20} MiB", hint=hint)
+    try:
+        document = json.loads(content.decode())
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{file} holds no collected facts: it is not JSON: {error}", hint=hint) from error
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        raise ConfigError(f"{file} holds no collected facts of schema {SCHEMA}", hint=hint)
+    faults: list[str] = []
+    facts = HostFacts(
+        machine=_field(document, "machine", str, faults),
+        kernel=_field(document, "kernel", str, faults),
+        files=_entries(document, "files", str, faults),
+        exists=_entries(document, "exists", bool, faults),
+        auxv={name: _number(name, text, faults) for name, text in _entries(document, "auxv", str, faults).items()},
+        programs=_entries(document, "programs", str, faults),
+    )
+    if faults:
+        raise ConfigError(f"{file} holds no whole collected facts: {'; '.join(faults)}", hint=hint)
+    return facts
+
+
+def _read(path: Path) -> str | None:
+    try:
+        with path.open("rb") as opened:
+            return opened.read(LARGEST).decode(errors="replace")
+    except OSError:
+        return None
+
+
+def _kernel_config(root: Path, kernel: str) -> str | None:
+    with contextlib.suppress(OSError, EOFError, gzip.BadGzipFile), gzip.open(root / "proc/config.gz") as opened:
+        return opened.read(LARGEST).decode(errors="replace")
+    return _read(root / "boot" / f"config-{kernel}")
+
+
+def _auxv(root: Path) -> dict[str, int]:
+    """The auxiliary vector of this process: pairs of native longs (getauxval(3))."""
+    try:
+        content = (root / "proc/self/auxv").read_bytes()
+    except OSError:
+        return {}
+    size = struct.calcsize("@LL")
+    pairs = dict(struct.iter_unpack("@LL", content[: len(content) // size * size]))
+    names = {"HWCAP": _AT_HWCAP, "HWCAP2": _AT_HWCAP2}
+    return {name: pairs[key] for name, key in names.items() if key in pairs}
+
+
+def _programs() -> dict[str, str]:
+    told = {}
+    emulator = next((found for name in _EMULATORS if (found := shutil.which(name))), None)
+    if emulator is not None:
+        told["qemu"] = emulator
+        told["qemu version"] = _output([emulator, "--version"])
+        told["qemu machines"] = _output([emulator, "-machine", "help"])
+        told["qemu devices"] = _output([emulator, "-machine", "none", "-device", "help"])
+    for command in (["libvirtd", "--version"], ["virtqemud", "--version"], ["virsh", "--version"]):
+        program = _which(command[0])
+        if program and (version := _output([program, *command[1:]])):
+            told["libvirt version"] = version
+            break
+    asked = (
+        ["rpm", "-q", "--qf", "%{VERSION}", "openstack-nova-compute"],
+        ["dpkg-query", "-W", "-f", "${Version}", "nova-compute"],
+    )
+    for command in asked:
+        program = _which(command[0])
+        if program and (version := _output([program, *command[1:]])):
+            told["nova version"] = version
+            break
+    return {name: text for name, text in told.items() if text}
+
+
+def _which(name: str) -> str | None:
+    # Daemons are in sbin, which is on the path of root alone.
+    return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+
+
+def _output(command: list[str]) -> str:
+    """What a program prints; empty where it fails."""
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout[:LARGEST].decode(errors="replace").strip() if done.returncode == 0 else ""
+
+
+def _field(document: Mapping[str, Any], key: str, kind: type, faults: list[str]) -> Any:
+    value = document.get(key)
+    if not isinstance(value, kind):
+        faults.append(f'"{key}" is missing or not a {"text" if kind is str else "table"}')
+        return kind()
+    return value
+
+
+def _entries(document: Mapping[str, Any], key: str, kind: type, faults: list[str]) -> dict[str, Any]:
+    value = _field(document, key, dict, faults)
+    if not all(isinstance(one, kind) for one in value.values()):
+        faults.append(f'"{key}" holds what is no {"text" if kind is str else "boolean"}')
+        return {}
+    return dict(value)
+
+
+def _number(name: str, text: str, faults: list[str]) -> int:
+    try:
+        return int(text, 0)
+    except ValueError:
+        faults.append(f'"auxv" has no number for {name}')
+        return 0

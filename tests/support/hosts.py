@@ -1,0 +1,47 @@
+"""Hosts to check: facts of emulated POWER machines (tests/data/hosts), changed where a test says so."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ppcdeps.checking.findings import Report
+from ppcdeps.checking.host import Wanted, check_host
+from ppcdeps.checking.hostfacts import HostFacts, load_facts
+from ppcdeps.planning.novafacts import nova_facts
+
+FOLDER = Path(__file__).parents[1] / "data" / "hosts"
+
+EL9 = Wanted("centos-stream-9", "POWER9")
+EL8 = Wanted("el8", "POWER8")
+
+
+def host(
+    name: str,
+    *,
+    programs: Mapping[str, str] | None = None,
+    files: Mapping[str, str | None] | None = None,
+    exists: Mapping[str, bool] | None = None,
+) -> HostFacts:
+    """The facts of a machine with Debian's QEMU and libvirt.
+
+    ``programs``, ``files`` and ``exists`` change entries; a file that is None, and a program that is empty, is not
+    there.
+    """
+    facts = load_facts(FOLDER / f"{name}.json")
+    debian = json.loads((FOLDER / "programs-debian-12.json").read_text())
+    told = {name: text for name, text in {**debian, **(programs or {})}.items() if text}
+    read = {name: text for name, text in {**facts.files, **(files or {})}.items() if text is not None}
+    return replace(facts, programs=told, files=read, exists={**facts.exists, **(exists or {})})
+
+
+def check(facts: HostFacts, wanted: Wanted = EL9, *, nova: str = "") -> Report:
+    """What is found of a host."""
+    return check_host(facts, replace(wanted, nova=nova), nova_facts(), "the host")
+
+
+def without_option(facts: HostFacts, option: str) -> HostFacts:
+    """The same host with a kernel that lacks an option."""
+    lines = facts.files["kernel config"].splitlines(True)
+    kept = "".join(line for line in lines if not line.startswith(f"{option}="))
+    return replace(facts, files={**facts.files, "kernel config": kept})
