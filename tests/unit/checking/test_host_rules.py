@@ -245,8 +245,9 @@ int main(void) { printf("%lu\\n", getauxval(AT_HWCAP2)); return 0; }
 def test_another_emulator_sets_the_same_bits(processor: str, tmp_path: Path) -> None:
     """qemu-user, which knows of kernels only what the ABI says, against the real kernel's facts."""
     (tmp_path / "auxv.c").write_text(PRINT_AUXV)
-    subprocess.run(["powerpc64le-linux-gnu-gcc", "-static", "-o", tmp_path / "auxv", tmp_path / "auxv.c"], check=True)
-    command = ["qemu-ppc64le-static", "-cpu", processor, tmp_path / "auxv"]
+    program, source = str(tmp_path / "auxv"), str(tmp_path / "auxv.c")
+    subprocess.run(["powerpc64le-linux-gnu-gcc", "-static", "-o", program, source], check=True)
+    command = ["qemu-ppc64le-static", "-cpu", processor, program]
     bits = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     for known in power_facts().processors:
         by_kernel = host(PROCESSORS[processor.upper()]).auxv["HWCAP2"]
