@@ -42,13 +42,15 @@ def incident(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def interpreters(tmp_path: Path) -> list[Path]:
-    made = []
+    """This Python's program and the system's, environments of both, and other versions that lie beside this one."""
+    versions = Path(sys.executable).resolve().parents[2]
+    made = sorted(versions.glob("*/bin/python[23]")) if versions.name == "versions" else []
     for base in {Path(sys.executable).resolve(), SYSTEM}:
         if not base.exists():
             continue
         made.append(base)
         for name, options in (("own", []), ("all", ["--system-site-packages"])):
-            folder = tmp_path / f"{base.name}-{len(made)}-{name}"
+            folder = tmp_path / f"venv-{len(made)}-{name}"
             run(str(base), "-m", "venv", "--without-pip", *options, str(folder))
             made.append(folder / "bin/python3")
     return made
@@ -68,7 +70,7 @@ def test_the_path_is_the_one_that_each_interpreter_has(tmp_path: Path) -> None:
             env={"PATH": os.environ["PATH"]},
         ).stdout
         # The first is the current folder, the second an archive that nobody has.
-        expected = [one for one in json.loads(said) if one and not one.endswith(".zip")]
+        expected = [one for one in json.loads(said) if one and not one.endswith(".zip") and Path(one).is_dir()]
         environment = read_environment(Path("/"), python)
         assert [one.path for one in environment.path.entries] == expected, python
         version = run(str(python), "-c", "import platform; print(platform.python_version())").strip()

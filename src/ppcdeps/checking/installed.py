@@ -9,6 +9,8 @@ import csv
 import json
 import posixpath
 import re
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.parser import HeaderParser
@@ -75,7 +77,10 @@ class Installed:
 
 
 def installed_in(root: Root, entry: PathEntry) -> Iterator[Installed]:
-    """The distributions of one folder of the path, in the order of their metadata's names."""
+    """The distributions of one folder of the path, in the order of their metadata's names; of an archive, its one."""
+    if root.is_file(entry.path):
+        yield from _archived(root, entry)
+        return
     egg = posixpath.basename(entry.path).lower().endswith(".egg")
     for one in root.entries(entry.path):
         low = one.name.lower()
@@ -84,6 +89,28 @@ def installed_in(root: Root, entry: PathEntry) -> Iterator[Installed]:
         if low.endswith(_TELLS) or (egg and low == "egg-info"):
             named = posixpath.basename(entry.path) if low == "egg-info" else one.name
             yield _read(root, entry, f"{entry.path}/{one.name}", one.kind, named)
+
+
+def _archived(root: Root, entry: PathEntry) -> Iterator[Installed]:
+    """The distribution of a zipped egg, as easy_install left them on the path."""
+    try:
+        with root.open(entry.path) as stream, zipfile.ZipFile(stream) as archive:
+            members = set(archive.namelist())
+            texts = {
+                name: archive.read(f"EGG-INFO/{name}")[:_METADATA_LIMIT].decode("utf-8", "replace")
+                for name in ("PKG-INFO", "requires.txt")
+                if f"EGG-INFO/{name}" in members and archive.getinfo(f"EGG-INFO/{name}").file_size < _METADATA_LIMIT
+            }
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, ValueError) as fault:
+        root.unseen[entry.path] = f"an archive that cannot be read ({fault})"
+        return
+    if "PKG-INFO" not in texts:
+        root.unseen[entry.path] = "an archive without metadata"
+        return
+    fields = HeaderParser().parsestr(texts["PKG-INFO"], headersonly=True)
+    name, version = (" ".join(str(fields.get(field) or "").split()) for field in ("Name", "Version"))
+    requires = requires_txt_requirements(texts.get("requires.txt", ""))
+    yield Installed(normalise(name), name, version, entry, f"{entry.path}/EGG-INFO", requires)
 
 
 def _read(root: Root, entry: PathEntry, place: str, kind: Kind, named: str) -> Installed:

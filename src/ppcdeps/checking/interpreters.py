@@ -273,8 +273,11 @@ def _program(root: Root, path: str) -> _Program | None:
 
 def _full_version(root: Root, version: str, program: str | None, prefix: str) -> str:
     """All numbers, from the C header or the program's constant; the two that are known where neither has them."""
-    header = f"{prefix}/include/python{version}/patchlevel.h"
-    if root.has(header):
+    # Up to 3.7 the folder's name had the ABI flags in it.
+    for flags in ("", "m"):
+        header = f"{prefix}/include/python{version}{flags}/patchlevel.h"
+        if not root.has(header):
+            continue
         text = (root.read(header, _TEXT_LIMIT) or b"").decode("utf-8", "replace")
         defined = re.search(r'^#define\s+PY_VERSION\s+"(\d+\.\d+\.\d+[a-z0-9]*)\+?"', text, re.MULTILINE)
         if defined and defined[1].startswith(f"{version}."):

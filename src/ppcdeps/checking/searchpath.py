@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ppcdeps.checking.interpreters import Interpreter, Style
-from ppcdeps.checking.root import Root
+from ppcdeps.checking.root import Kind, Root
 
 _LIMIT = 1 << 20
 _FINDER_LIMIT = 8 << 20
@@ -122,9 +122,10 @@ class _Path:
         self._eggs_end: int | None = None
 
     def add(self, path: str, origin: Origin) -> bool:
-        """Append the folder where it is there and not yet on the path."""
+        """Append the folder where it is there and not yet on the path; of a .pth file, an archive, too."""
         path = posixpath.normpath(path)
-        if path in self._known or not self._root.is_folder(path):
+        kinds = (Kind.FOLDER, Kind.FILE) if origin is Origin.PTH else (Kind.FOLDER,)
+        if path in self._known or self._root.kind(path) not in kinds:
             return False
         self._known.add(path)
         self.entries.append(PathEntry(path, self._root.resolve(path), origin))

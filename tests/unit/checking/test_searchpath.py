@@ -1,5 +1,6 @@
 """The module search path of interpreters that are not run."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,18 @@ def test_eggs_of_easy_install_come_first(tmp_path: Path) -> None:
     assert environment.path.entries[0].path == f"/usr/lib/python3.9/site-packages/{egg.name}"
     assert environment.imported["six"].version == "1.10.0"
     assert environment.path.code == ()
+
+
+def test_a_zipped_egg_on_the_path_is_a_distribution(tmp_path: Path) -> None:
+    plain, _ = el_root(tmp_path)
+    with zipfile.ZipFile(plain / "six-1.10.0-py3.9.egg", "w") as egg:
+        egg.writestr("EGG-INFO/PKG-INFO", "Metadata-Version: 1.1\nName: six\nVersion: 1.10.0\n")
+        egg.writestr("EGG-INFO/requires.txt", "seven>=1\n\n[docs]\nsphinx\n")
+    (plain / "broken.egg").write_bytes(b"PK\3\4 and no more")
+    (plain / "easy-install.pth").write_text("./six-1.10.0-py3.9.egg\n./broken.egg\n")
+    environment = read_environment(tmp_path)
+    assert [(one.shown, one.requires[0]) for one in environment.copies] == [("six 1.10.0", "seven>=1")]
+    assert "cannot be read" in environment.root.unseen["/usr/lib/python3.9/site-packages/broken.egg"]
 
 
 def test_two_names_of_one_folder_are_one_place(tmp_path: Path) -> None:
