@@ -84,7 +84,7 @@ class Bench:
             "options": dict(self.options),
             "home": str(self.home),
             "root": str(self.root),
-            "name": f"test-{os.getpid()}-{self.home.name}-{self.runs}",
+            "name": f"test-{os.getpid()}-{self.home.parent.name}-{self.runs}",
             "command": words,
             "workspace": str(self.workspace),
             **job,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ppcdeps.building.engines.engine import EngineFailedError, Output, environment_of, mounts_of
 from ppcdeps.building.engines.kept import STATUS, Spec, private_registration, run_kept, scratch_for
+from ppcdeps.building.engines.ownroot import own_root
 from ppcdeps.building.rooms import Buildroot, Ended, Job
 
 _CAPABILITIES = (
@@ -30,7 +31,7 @@ class Bwrap:
             raise EngineFailedError("there is no program bwrap")
         mounts = tuple(mounts_of(root, job))
         with scratch_for(job, self.home) as (scratch, claim):
-            overlay = scratch.overlay(root.path.resolve())
+            overlay = scratch.overlay(own_root(root, self.home))
             argv = [program, "--json-status-fd", STATUS, "--die-with-parent", "--new-session"]
             argv += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", "ppcdeps"]
             argv += [] if job.network else ["--unshare-net"]

@@ -17,7 +17,7 @@ from ppcdeps.building.engines.engine import (
     environment_of,
     one_line,
 )
-from ppcdeps.building.engines.leftovers import Leftover, remove
+from ppcdeps.building.engines.leftovers import Claim, Leftover, remove, started_at
 from ppcdeps.building.engines.limits import ControlGroup
 from ppcdeps.building.engines.supervising import Watched, supervise
 from ppcdeps.building.rooms import Buildroot, Ended, Ending, Job
@@ -125,6 +125,7 @@ def attend(
     job: Job,
     output: Output,
     stop: threading.Event | None,
+    claim: Claim,
     *,
     watched: Sequence[Watched] = (),
     group: ControlGroup | None = None,
@@ -156,6 +157,7 @@ def attend(
             )
         except OSError as fault:
             raise EngineFailedError(f"there is no program {cli.command[0]}") from fault
+        claim.add("process", f"{process.pid}:{started_at(process.pid)}")
 
         def kill() -> None:
             # The container first: killing the client leaves it running.

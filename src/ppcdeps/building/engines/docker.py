@@ -50,13 +50,13 @@ class Docker:
                 # The daemon is root: without this, the user could not remove what a build leaves in the workspace.
                 owner = f"{os.getuid()}:{os.getgid()}"
                 command[2] = f'"$@" 2>&1; code=$?; chown -R {owner} /build; exit $code'
-            return attend(cli, ["run", *options, image, *command], job, output, stop, watched=watched)
+            return attend(cli, ["run", *options, image, *command], job, output, stop, claim, watched=watched)
 
 
 class _LayerWatch:
     """Whether the container's own layer is larger than it may be: docker counts it."""
 
-    every = 3.0
+    every = 1.0
 
     def __init__(self, limit: int, cli: Cli, container: str) -> None:
         self._limit = limit

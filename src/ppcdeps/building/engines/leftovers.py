@@ -22,7 +22,10 @@ from ppcdeps.building.engines.engine import Engine
 from ppcdeps.model.reporter import Reporter
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
+_CGROUPS = Path("/sys/fs/cgroup")
 _PATIENCE = 30.0
+_ORDER = ("container", "process", "cgroup", "image", "folder")
+"""In which things are removed: an engine does not like to have its container killed by others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ class Leftovers:
                 entry = json.loads(file.read_text("utf-8"))
                 alive = entry["boot"] == _boot() and started_at(entry["pid"]) == entry["started"]
                 things = [Leftover(one["kind"], one["name"], tuple(one["command"])) for one in entry["things"]]
+                things = [thing for thing in things if thing.kind in _ORDER]
             except FileNotFoundError:
                 continue
             except (OSError, ValueError, KeyError, TypeError):
@@ -116,7 +120,7 @@ def sweep(folder: Path, engines: Sequence[Engine], reporter: Reporter) -> tuple[
     removed: list[Leftover] = []
     for file, things in Leftovers(folder).abandoned():
         kept = False
-        for thing in reversed(things):
+        for thing in sorted(things, key=lambda thing: _ORDER.index(thing.kind)):
             try:
                 if remove(thing):
                     removed.append(thing)
@@ -141,7 +145,9 @@ def remove(thing: Leftover) -> bool:
         case "folder":
             return remove_tree(Path(thing.name))
         case "cgroup":
-            return remove_cgroup(Path(thing.name))
+            # A container's runtime makes the group in every hierarchy of version 1, not only where a limit is.
+            folders = {Path(thing.name), *_CGROUPS.glob(f"*/{Path(thing.name).name}")}
+            return sum(remove_cgroup(folder) for folder in folders) > 0
         case "process":
             return _kill(thing.name)
     return False
@@ -157,6 +163,11 @@ def _remove_container(thing: Leftover) -> bool:
     )
     if there.returncode != 0 and b"o such container" in there.stderr:
         return False
+    for pause in (0.2, 1.0):
+        # It may be ending just now, which podman takes for a fault.
+        with contextlib.suppress(OSError):
+            return _tell([*thing.command, "rm", "-f", *_no_grace(thing.command), thing.name])
+        time.sleep(pause)
     return _tell([*thing.command, "rm", "-f", *_no_grace(thing.command), thing.name])
 
 
@@ -174,7 +185,7 @@ def _tell(argv: Sequence[str]) -> bool:
         return True
     if "o such" in done.stderr or "not known" in done.stderr:
         return False
-    raise OSError(done.stderr.strip() or f"{argv[0]} ended with {done.returncode}")
+    raise OSError(" ".join(done.stderr.split()) or f"{argv[0]} ended with {done.returncode}")
 
 
 def remove_tree(folder: Path) -> bool:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from ppcdeps.building.engines.leftovers import Claim, descendants_of, remove_cgroup
+from ppcdeps.building.engines.leftovers import Claim, Leftover, descendants_of, remove, remove_cgroup
 from ppcdeps.building.rooms import Limits
 
 _MOUNT = Path("/sys/fs/cgroup")
@@ -82,11 +82,7 @@ class ControlGroup:
             os.close(self._event)
             self._event = None
         for folder in self.folders.values():
-            remove_cgroup(folder)
-        if not self.unified:
-            # A container's runtime makes the group in every hierarchy, not only where a limit is.
-            for folder in _MOUNT.glob(f"*/ppcdeps-{self.name}"):
-                remove_cgroup(folder)
+            remove(Leftover("cgroup", str(folder)))
 
     def _apply(self, limits: Limits) -> None:
         if self.unified:

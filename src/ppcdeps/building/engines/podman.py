@@ -21,6 +21,7 @@ from ppcdeps.building.engines.images import image_for
 from ppcdeps.building.engines.kept import scratch_for
 from ppcdeps.building.engines.leftovers import Claim, remove_tree
 from ppcdeps.building.engines.limits import ControlGroup, DiskWatch
+from ppcdeps.building.engines.ownroot import own_root
 from ppcdeps.building.engines.supervising import Watched
 from ppcdeps.building.rooms import Buildroot, Ended, Ending, Job
 
@@ -82,13 +83,13 @@ class Podman:
                 options += ["--cidfile", str(identity)]
                 options += limit_options(job) if group is None else ["--cgroup-parent", group.parent]
                 command = in_one_stream(root, job.command)
-                arguments = ["run", *options, "--rootfs", f"{root.path.resolve()}:O", *command]
+                arguments = ["run", *options, "--rootfs", f"{own_root(root, self.home)}:O", *command]
                 watched: list[Watched] = []
                 if job.limits.disk is not None:
                     storage = (self.home / "podman" / "root", _run_root(self.home))
                     watch = _ContainerDiskWatch(job.limits.disk, job.workspace, storage, identity)
                     watched.append(Watched(watch, Ending.DISK_FULL))
-                return attend(cli, arguments, job, output, stop, watched=watched, group=group)
+                return attend(cli, arguments, job, output, stop, claim, watched=watched, group=group)
             finally:
                 if group is not None:
                     group.remove()
@@ -130,7 +131,7 @@ class Podman:
                 _replace_content(job.workspace, back)
 
             arguments = ["start", "--attach", "--sig-proxy=false", job.name]
-            return attend(cli, arguments, job, output, stop, before_removal=bring_back)
+            return attend(cli, arguments, job, output, stop, claim, before_removal=bring_back)
 
 
 class _ContainerDiskWatch(DiskWatch):

@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ppcdeps.building.emulation import machine_arch, static_qemu
-from ppcdeps.building.engines.engine import EngineFailedError, Mount, Output, environment_of, mounts_of, one_line
+from ppcdeps.building.engines.engine import EngineFailedError, Mount, Output, environment_of, mounts_of
 from ppcdeps.building.engines.kept import Scratch, Spec, run_kept, scratch_for
+from ppcdeps.building.engines.ownroot import copy_tree, own_root
 from ppcdeps.building.rooms import Buildroot, Ended, Job
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
-_HARMLESS = ("cannot open", "Permission denied", "cannot create special file", "Operation not permitted")
-"""What cp may say of files that only root reads and of device nodes: a build needs none of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +42,9 @@ class Proot:
             raise EngineFailedError("without namespaces, root in a build would be root of this machine")
         mounts = tuple(mounts_of(root, job))
         with scratch_for(job, self.home) as (scratch, claim):
-            overlay = scratch.overlay(root.path.resolve()) if namespaces else None
+            overlay = scratch.overlay(own_root(root, self.home)) if namespaces else None
             if not namespaces:
-                _copy(root.path.resolve(), scratch.merged)
+                copy_tree(root.path.resolve(), scratch.merged)
                 mounts = tuple(_copies(mounts, scratch))
             argv = [program, "-0", *_kill_on_exit(program), "-r", str(scratch.merged), "-w", job.folder]
             if root.arch != machine_arch():
@@ -102,20 +101,6 @@ def _binds(mounts: Sequence[Mount], scratch: Scratch) -> Iterator[Mount]:
     yield from mounts
 
 
-def _copy(source: Path, place: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    what = f"{source}/." if source.is_dir() else str(source)
-    done = subprocess.run(
-        ["cp", "-a", "--no-preserve=ownership", "--reflink=auto", what, str(place)],
-        capture_output=True,
-        text=True,
-        env={"PATH": os.defpath, "LC_ALL": "C"},
-    )
-    faults = [line for line in done.stderr.splitlines() if not any(word in line for word in _HARMLESS)]
-    if done.returncode != 0 and faults:
-        raise EngineFailedError(f"could not copy {source}: {one_line(faults[-1])}")
-
-
 def _copies(mounts: Sequence[Mount], scratch: Scratch) -> Iterator[Mount]:
     """The mounts, with a copy for each that is read-only, since proot has no such binding."""
     for number, mount in enumerate(mounts):
@@ -123,7 +108,7 @@ def _copies(mounts: Sequence[Mount], scratch: Scratch) -> Iterator[Mount]:
             yield mount
         else:
             copy = scratch.folder / "inputs" / str(number)
-            _copy(mount.source, copy)
+            copy_tree(mount.source, copy)
             yield Mount(copy, mount.place)
 
 
