@@ -186,11 +186,11 @@ if [ "$mode" = test ]; then
         [ "$arch" = ppc64le ] || tools+=(gcc-powerpc64le-linux-gnu g++-powerpc64le-linux-gnu qemu-user-static)
         # Packages with programs for ppc64le, and what they are compared with.
         tools+=(binutils rpm2cpio)
-        [ "$arch" = ppc64le ] || tools+=(gcc-powerpc64le-linux-gnu libc6-dev-ppc64el-cross)
+        [ "$arch" = ppc64le ] || tools+=(libc6-dev-ppc64el-cross)
         # The container engines. runc is what podman runs on where crun does not do; catatonit is podman's --init.
         tools+=(podman runc crun catatonit bubblewrap proot docker.io uidmap openssh-server)
         ;;
-    redhat) tools=(rpm rpm-build rpmlint patch dnf dnf-plugins-core createrepo_c gnupg2) ;;
+    redhat) tools=(rpm rpm-build rpm-sign rpmlint binutils patch dnf dnf-plugins-core createrepo_c gnupg2) ;;
     *) tools=() ;;
     esac
     if [ ${#tools[@]} -eq 0 ]; then

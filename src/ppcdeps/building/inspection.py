@@ -145,8 +145,9 @@ def inspect_rpm(path: Path, arch: str, expected: Expected | None = None, private
     source.
 
     ``private`` are paths and names of the machine that built it (folders, host name): none of them may be in the
-    header or in a file. Content of compressed files is not looked into. Raises ConfigError where ``arch`` is not
-    known, and EnvironmentLacksError where rpm's tools are missing; whatever is wrong with the package is a finding.
+    header or in a file; a name of letters alone counts as the header's build host. Content of compressed files is
+    not looked into. Raises ConfigError where ``arch`` is not known, and EnvironmentLacksError where rpm's tools are
+    missing; whatever is wrong with the package is a finding.
     """
     abi = abi_of(arch)
     try:
@@ -194,7 +195,9 @@ class _Examination:
     elf: list[ElfFacts] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._searcher = Searcher((*self.private, _STAGING, _SOURCES))
+        # A machine may be called as half the world is: "power" is a name that every package may have.
+        telling = [text for text in self.private if not text.isalpha()]
+        self._searcher = Searcher((*telling, _STAGING, _SOURCES))
         self._sources: list[str] = []
         self._private = {text.rstrip("/") for text in self.private}
 
@@ -207,7 +210,10 @@ class _Examination:
             self.find(Severity.ERROR, "it is a source package")
         elif arch not in (self.abi.arch, "noarch"):
             self.find(Severity.ERROR, f"it is for {arch}, not for {self.abi.arch}")
-        for text in self._searcher.found_in([raw]):
+        told = set(self._searcher.found_in([raw]))
+        if self.header.host in self._private:
+            told.add(self.header.host)
+        for text in sorted(told):
             self._found(text, "the package's header")
         for requirement in self.header.requires:
             reason = foreign_requirement(requirement, self.abi)

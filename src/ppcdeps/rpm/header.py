@@ -3,6 +3,7 @@
 import os
 import struct
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,10 @@ from pathlib import Path
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
 from ppcdeps.model.nevra import Nevra
 
-_TAGS = ("NAME", "EPOCHNUM", "VERSION", "RELEASE", "ARCH", "SOURCERPM", "LICENSE", "SUMMARY", "VENDOR", "URL")
+_TAGS = (
+    *("NAME", "EPOCHNUM", "VERSION", "RELEASE", "ARCH", "SOURCERPM"),
+    *("LICENSE", "SUMMARY", "VENDOR", "URL", "BUILDHOST"),
+)
 _NUMBERS = ("BUILDTIME", "LONGSIZE")
 _LISTS = {"R": "REQUIRENEVRS", "P": "PROVIDENEVRS", "F": "FILENAMES"}
 _SECONDS = 120
@@ -26,7 +30,8 @@ class PackageHeader:
     """A package as its header has it. ``requires`` and ``provides`` are rpm's texts of them (``name >= 1.2``).
 
     ``size`` is what it takes installed, in bytes; ``built`` seconds since 1970. ``source`` is the file name of its
-    source RPM, empty for a source RPM itself. Texts that it lacks are empty.
+    source RPM, empty for a source RPM itself; ``host`` the name of the machine that built it. Texts that it lacks are
+    empty.
     """
 
     nevra: Nevra
@@ -35,6 +40,7 @@ class PackageHeader:
     summary: str
     vendor: str
     url: str
+    host: str
     built: int
     size: int
     requires: tuple[str, ...]
@@ -56,7 +62,8 @@ def read_header(package: Path) -> PackageHeader:
         key, _, value = line.partition("\t")
         words.setdefault(key, []).append("" if value == "(none)" else value)
     try:
-        name, epoch, version, release, arch, source, licence, summary, vendor, url = (words[tag][0] for tag in _TAGS)
+        name, epoch, version, release, arch, *texts = (words[tag][0] for tag in _TAGS)
+        source, licence, summary, vendor, url, host = texts
         built, size = (int(words[tag][0]) for tag in _NUMBERS)
         nevra = Nevra(name, int(epoch), version, release, arch)
     except (KeyError, ValueError):
@@ -68,6 +75,7 @@ def read_header(package: Path) -> PackageHeader:
         summary=summary,
         vendor=vendor,
         url=url,
+        host=host,
         built=built,
         size=size,
         requires=tuple(dict.fromkeys(words.get("R", ()))),
@@ -112,14 +120,17 @@ def _rpm(command: Sequence[str], package: Path) -> str:
     if not package.is_file():
         raise ConfigError(f"no such file: {package}")
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_SECONDS,
-            check=False,
-            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"},
-        )
+        # Neither this machine's packages and keys nor the user's macros have a say. rpm makes a database if there
+        # is none.
+        with tempfile.TemporaryDirectory(prefix="ppcdeps-rpm-") as place:
+            done = subprocess.run(
+                [command[0], "--dbpath", place, *command[1:]],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_SECONDS,
+                check=False,
+                env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "HOME": place},
+            )
     except FileNotFoundError as error:
         raise EnvironmentLacksError(
             f"{command[0]} is not installed, and packages are read with it", hint="install the package rpm"
