@@ -65,6 +65,7 @@ def wants_of(environment: Environment) -> tuple[list[Want], list[Finding]]:
 
     Beside them, findings on requirements that cannot be read.
     """
+    from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
     from packaging.requirements import InvalidRequirement, Requirement
 
     faults: list[Finding] = []
@@ -74,10 +75,15 @@ def wants_of(environment: Environment) -> tuple[list[Want], list[Finding]]:
         for text in copy.requires:
             try:
                 parsed[key].append(Requirement(text))
-            except InvalidRequirement as fault:
+                # Some markers can be parsed and not evaluated.
+                environment.target.holds(parsed[key][-1].marker)
+            except (InvalidRequirement, UndefinedComparison, UndefinedEnvironmentName) as fault:
                 reason = str(fault).splitlines()[0]
                 message = f"{copy.shown}: its requirement {text!r} cannot be read ({reason})"
-                faults.append(finding("env-broken-metadata", message, copy.metadata))
+                # Older tools read some that newer ones refuse.
+                faults.append(finding("env-broken-metadata", message, copy.metadata, severity=Severity.WARNING))
+                if not isinstance(fault, InvalidRequirement):
+                    parsed[key].pop()
     found: dict[tuple[str, str], Want] = {}
     waiting = [(key, "") for key in parsed]
     seen = set(waiting)
@@ -360,11 +366,12 @@ def _told(environment: Environment, copy: Installed) -> str:
 
 def _holds(specifier: object, version: str) -> bool:
     from packaging.specifiers import SpecifierSet
-    from packaging.version import InvalidVersion
+    from packaging.version import InvalidVersion, Version
 
     assert isinstance(specifier, SpecifierSet)
     try:
-        return not version or specifier.contains(version, prereleases=True)
+        Version(version)
     except InvalidVersion:
-        # Told as broken metadata already.
-        return True
+        # Told as broken metadata already; texts can be compared all the same.
+        return all(one.version == version for one in specifier if one.operator == "===")
+    return specifier.contains(version, prereleases=True)

@@ -68,6 +68,7 @@ def read_constraints(path: Path, environment: TargetEnvironment, *, shown: str |
 
 def parse_constraints(text: str, environment: TargetEnvironment, *, origin: str) -> Constraints:
     """Like ``read_constraints``, from the file's text."""
+    from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
     from packaging.requirements import InvalidRequirement, Requirement
 
     found: dict[str, Constraint] = {}
@@ -84,7 +85,12 @@ def parse_constraints(text: str, environment: TargetEnvironment, *, origin: str)
         if requirement.extras:
             faults.append(f"{where}: {line!r} names extras, which pip does not allow in constraints")
             continue
-        if not environment.holds(requirement.marker):
+        try:
+            holds = environment.holds(requirement.marker)
+        except (UndefinedComparison, UndefinedEnvironmentName) as fault:
+            faults.append(f"{where}: the marker of {line!r} cannot be evaluated ({fault})")
+            continue
+        if not holds:
             elsewhere[name] = None
             continue
         faults.extend(_merged(found, name, requirement, where))

@@ -62,9 +62,11 @@ def test_python_without_a_folder_for_distributions_is_a_clear_error(tmp_path: Pa
 
 def test_constraints_that_cannot_be_read_are_a_clear_error(tmp_path: Path) -> None:
     el_root(tmp_path / "root")
-    (tmp_path / "bad.txt").write_text("six = = 1\n")
-    with pytest.raises(ConfigError, match=r"bad\.txt:1"):
+    (tmp_path / "bad.txt").write_text("six = = 1\nseven==1; os_name ~= 'posix'\n")
+    with pytest.raises(ConfigError) as told:
         report(tmp_path / "root", constraints=tmp_path / "bad.txt")
+    assert "bad.txt:1" in str(told.value)
+    assert "bad.txt:2: the marker" in str(told.value)
 
 
 METADATA = {
@@ -74,6 +76,14 @@ METADATA = {
     "no version": (b"Metadata-Version: 2.1\nName: six\n", "no Version"),
     "odd version": (b"Metadata-Version: 2.1\nName: six\nVersion: 2011k-beta-x\n", "none that can be compared"),
     "odd requirement": (b"Metadata-Version: 2.1\nName: six\nVersion: 1\nRequires-Dist: a b c\n", "cannot be read"),
+    "odd comparison": (
+        b"Metadata-Version: 2.1\nName: six\nVersion: 1\nRequires-Dist: a; os_name ~= 'x'\n",
+        "cannot be read",
+    ),
+    "odd marker": (
+        b"Metadata-Version: 2.1\nName: six\nVersion: 1\nRequires-Dist: a; 'x' in extras\n",
+        "cannot be read",
+    ),
     "odd Python": (b"Metadata-Version: 2.1\nName: six\nVersion: 1\nRequires-Python: three\n", "cannot be read"),
     "binary": (bytes(range(256)) * 20, "not UTF-8"),
 }
@@ -235,6 +245,13 @@ def test_no_content_of_metadata_crashes(tmp_path_factory: pytest.TempPathFactory
     plain, _ = el_root(folder)
     (make_dist(plain, "six", "1.0", requires=["a"]) / name).write_bytes(content)
     report(folder)
+
+
+def test_a_version_that_cannot_be_compared_is_told_once(tmp_path: Path) -> None:
+    plain, _ = el_root(tmp_path)
+    make_dist(plain, "pytz", "2011k-x")
+    make_dist(plain, "app", "1", requires=["pytz>=2010", "pytz===2011k-x"])
+    assert [one.rule for one in report(tmp_path).findings] == ["env-broken-metadata"]
 
 
 @settings(max_examples=40, deadline=None)
