@@ -81,6 +81,13 @@ def test_dnf_installs_from_it_by_the_repo_file(states: list[list[Path]], tmp_pat
     assert (root / "usr/share/ant").read_bytes() == b"x"
 
 
+@needs_dnf
+def test_a_folder_may_have_any_name(states: list[list[Path]], tmp_path: Path) -> None:
+    done = publish(tmp_path / "my répo & more", states[0])
+    assert "/my%20r%C3%A9po%20%26%20more/" in done.repo_file.read_text()
+    assert dnf_reads(done.folder, tmp_path) == {"ant-1.0-1", "bee-1.0-1"}
+
+
 def test_publishing_the_same_again_changes_nothing(states: list[list[Path]], tmp_path: Path) -> None:
     publish(tmp_path, states[0])
     before = tree(tmp_path)
