@@ -43,11 +43,24 @@ def read_sdist(path: Path, filename: str) -> SdistContents:
     Raises RepositoryError where it is damaged, opens to far more than it is (a zip bomb), or holds a path
     that is absolute or climbs out of its folder.
     """
+    return _collected(archive_members(path, filename))
+
+
+def archive_members(path: Path, filename: str) -> Iterator[_Member]:
+    """The members of a wheel or an sdist, each with a function that reads it, to be called before the next is
+    asked for; None in place of the function for what is no regular file. Long members are read in part.
+
+    Raises RepositoryError as ``read_sdist`` does.
+    """
     size = path.stat().st_size
     limit = min(OPEN_LIMIT, max(_ALWAYS_ALLOWED, size * _HIGHEST_RATIO))
     try:
-        members = _zip_members(path, limit) if filename.endswith(".zip") else _tar_members(path, limit)
-        return _collected(members, filename)
+        zipped = filename.endswith((".zip", ".whl"))
+        for count, member in enumerate(_zip_members(path, limit) if zipped else _tar_members(path, limit)):
+            if count >= MEMBER_LIMIT:
+                raise _TooLarge(f"more than {MEMBER_LIMIT} members")
+            _forbid_escape(member[0], filename)
+            yield member
     except _TooLarge as fault:
         raise RepositoryError(
             f"{filename} has {size} bytes and {fault}: it looks like a decompression bomb and is not read",
@@ -61,18 +74,20 @@ class _TooLarge(Exception):  # noqa: N818 - translated where it is raised
     pass
 
 
-def _collected(members: Iterator[_Member], filename: str) -> SdistContents:
+def _forbid_escape(name: str, filename: str) -> None:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name:
+        raise RepositoryError(
+            f"{filename} holds the path {name!r}, which leads out of its folder: it is not read",
+            hint="do not install it; pin another version in the constraints file",
+        )
+
+
+def _collected(members: Iterator[_Member]) -> SdistContents:
     paths: list[str] = []
     texts: dict[str, str] = {}
-    for count, (name, read) in enumerate(members):
-        if count >= MEMBER_LIMIT:
-            raise _TooLarge(f"more than {MEMBER_LIMIT} members")
+    for name, read in members:
         path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or "\\" in name:
-            raise RepositoryError(
-                f"{filename} holds the path {name!r}, which leads out of its folder: it is not read",
-                hint="do not install it; pin another version in the constraints file",
-            )
         if read is None or len(path.parts) < 2:
             continue
         inner = "/".join(path.parts[1:])

@@ -1,0 +1,307 @@
+"""Checks the use of names across a set of distributions: scan every source once, then follow every use."""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from ppcdeps.checking.api.conditions import Platform
+from ppcdeps.checking.api.facts import Use, uses_of
+from ppcdeps.checking.api.resolve import Missing, Resolver
+from ppcdeps.checking.api.world import Release, World, module_of
+from ppcdeps.model.errors import PpcdepsError
+from ppcdeps.model.reporter import Reporter, Silence
+
+if TYPE_CHECKING:
+    from ppcdeps.metadata.cache import Cache
+
+_FORMAT = 1
+_BATCH = 600_000
+"""Bytes of source that a worker is given at once."""
+_ALONE = 1_500_000
+"""Bytes of source below which no worker is started: starting one takes longer."""
+_TESTS = frozenset({"test", "tests", "_tests", "testsuite", "test_suite"})
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A distribution's files below ``folder``: ``paths`` of sources, and of compiled modules, which are not read.
+
+    ``digest`` says which files they are: what was read under it is not read again. Empty: it is not kept.
+    ``incomplete``: there are modules that ``paths`` does not name.
+    """
+
+    name: str
+    version: str
+    folder: Path
+    paths: tuple[str, ...]
+    digest: str = ""
+    incomplete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ApiFault:
+    """``user`` uses in ``path`` what ``provider`` does not have. ``lines`` are all of them in the file, in order;
+    ``wanted`` is the name as the file says it.
+    """
+
+    user: str
+    user_version: str
+    path: str
+    lines: tuple[int, ...]
+    wanted: str
+    missing: Missing
+    provider: str
+    provider_version: str
+    use: Use
+
+
+@dataclass(frozen=True, slots=True)
+class ApiResult:
+    """``faults`` in order; ``unread`` are files with the reason; counts of what was looked at."""
+
+    faults: tuple[ApiFault, ...]
+    unread: tuple[tuple[str, str, str], ...]
+    distributions: int
+    files: int
+    uses: int
+
+
+def check_api(
+    trees: Sequence[Tree],
+    platform: Platform,
+    cache: "Cache | None" = None,
+    reporter: Reporter | None = None,
+    *,
+    tests: bool = False,
+    workers: int | None = None,
+) -> ApiResult:
+    """What the distributions use of each other in vain. ``tests``: also in the tests that they ship.
+
+    Nothing is imported. ``workers``: processes at once, as many as the machine has processors by default.
+    """
+    releases = scan_all(trees, platform, cache, reporter, tests=tests, workers=workers)
+    return judge(releases)
+
+
+def judge(releases: Sequence[Release]) -> ApiResult:
+    """The faults among releases that were scanned."""
+    world = World(releases)
+    resolver = Resolver(world)
+    faults: list[ApiFault] = []
+    unread: list[tuple[str, str, str]] = []
+    files = uses = 0
+    for release in releases:
+        guarded = _guarded(release)
+        for path, row in release.rows.items():
+            if row is None:
+                continue
+            files += 1
+            if "f" in row:
+                unread.append((release.name, path, str(row["f"])))
+            found = uses_of(row)
+            uses += len(found)
+            faults.extend(_of_file(release, path, found, guarded, world, resolver))
+    faults.sort(key=lambda fault: (fault.user, fault.path, fault.lines, fault.wanted))
+    return ApiResult(tuple(faults), tuple(sorted(unread)), len(world.releases), files, uses)
+
+
+@dataclass(frozen=True, slots=True)
+class _Guarded:
+    probed: frozenset[str]
+    tried: frozenset[str]
+
+
+def _guarded(release: Release) -> _Guarded:
+    """What a distribution asks for, or tries to import, anywhere: it then knows that it may not be there."""
+    probed: set[str] = set()
+    tried: set[str] = set()
+    for row in release.rows.values():
+        if row is not None:
+            probed.update(row.get("h", ()))  # type: ignore[call-overload]
+            tried.update(row.get("i", ()))  # type: ignore[call-overload]
+    return _Guarded(frozenset(probed), frozenset(tried))
+
+
+def _of_file(
+    release: Release, path: str, uses: Iterable[Use], guarded: _Guarded, world: World, resolver: Resolver
+) -> Iterator[ApiFault]:
+    found: dict[str, tuple[list[int], Use, Missing, str]] = {}
+    own = module_of(path)[0].partition(".")[0]
+    for use in uses:
+        missing = resolver.missing(use)
+        if missing is None or missing.distribution == release.name:
+            continue
+        if not use.is_import and missing.position < use.imported:
+            # The import statement fails first, or is guarded.
+            continue
+        if missing.name in guarded.probed:
+            continue
+        wanted = ".".join((use.module, *use.names[: missing.position + 1]))
+        if missing.dotted in guarded.tried or wanted in guarded.tried:
+            continue
+        if use.module.partition(".")[0] == own and missing.position < 0:
+            continue
+        known = found.get(missing.dotted)
+        if known is None:
+            found[missing.dotted] = ([use.line], use, missing, wanted)
+        else:
+            known[0].append(use.line)
+    for lines, use, missing, wanted in found.values():
+        provider = world.releases[missing.distribution]
+        yield ApiFault(
+            release.name,
+            release.version,
+            path,
+            tuple(sorted(set(lines))),
+            wanted,
+            missing,
+            provider.name,
+            provider.version,
+            use,
+        )
+
+
+# Scanning ------------------------------------------------------------------------------------------
+
+
+def scan_all(
+    trees: Sequence[Tree],
+    platform: Platform,
+    cache: "Cache | None" = None,
+    reporter: Reporter | None = None,
+    *,
+    tests: bool = False,
+    workers: int | None = None,
+) -> list[Release]:
+    """The facts of every distribution, from the cache where its files were read before."""
+    told = reporter or Silence()
+    held: dict[int, dict[str, Any]] = {}
+    batches: list[tuple[int, Tree, list[str]]] = []
+    total = 0
+    for number, tree in enumerate(trees):
+        known = _recall(cache, _key(tree, platform, tests)) if cache is not None else None
+        if known is not None:
+            held[number] = known
+            continue
+        held[number] = {}
+        for paths, size in _batches(tree, tests):
+            batches.append((number, tree, paths))
+            total += size
+    count = workers or len(os.sched_getaffinity(0))
+    task = "read sources"
+    told.begin(task, len(batches))
+
+    def keep(number: int, rows: dict[str, Any]) -> None:
+        held[number].update(rows)
+        told.advance(task, 1)
+
+    try:
+        if total < _ALONE or count < 2:
+            for number, tree, paths in batches:
+                keep(number, scan_files(tree.folder, paths, platform))
+        else:
+            _in_processes(batches, platform, count, keep)
+    finally:
+        told.end(task)
+    fresh = {number for number, _, _ in batches}
+    releases = []
+    for number, tree in enumerate(trees):
+        if cache is not None and number in fresh:
+            _remember(cache, _key(tree, platform, tests), held[number])
+        rows = {path: held[number].get(path) for path in tree.paths}
+        releases.append(Release(tree.name, tree.version, rows, tree.incomplete))
+    return releases
+
+
+def scan_files(folder: Path, paths: Iterable[str], platform: Platform) -> dict[str, Any]:
+    """The facts of source files as JSON holds them, by path."""
+    from ppcdeps.checking.api.scan import SOURCE_LIMIT, scan
+
+    rows: dict[str, Any] = {}
+    for path in paths:
+        module, is_package = module_of(path)
+        try:
+            with (folder / path).open("rb") as stream:
+                source = stream.read(SOURCE_LIMIT + 1)
+        except OSError as fault:
+            rows[path] = {"f": f"cannot be read: {fault.strerror or fault}", "o": True, "p": True}
+            continue
+        rows[path] = scan(source, module, is_package=is_package, platform=platform).row()
+    return rows
+
+
+def _in_processes(
+    batches: list[tuple[int, Tree, list[str]]],
+    platform: Platform,
+    count: int,
+    keep: Callable[[int, dict[str, Any]], None],
+) -> None:
+    import multiprocessing
+
+    # Threads may be at work here (the index's): a forked copy of their locks could hang.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(count, len(batches)), mp_context=context) as pool:
+        waiting: dict[Future[dict[str, Any]], int] = {
+            pool.submit(scan_files, tree.folder, paths, platform): number for number, tree, paths in batches
+        }
+        try:
+            for future in as_completed(waiting):
+                keep(waiting.pop(future), future.result())
+        except OSError as fault:
+            raise PpcdepsError(f"a worker that reads sources died: {fault}") from fault
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _batches(tree: Tree, tests: bool) -> Iterator[tuple[list[str], int]]:
+    batch: list[str] = []
+    size = 0
+    for path in tree.paths:
+        if not path.endswith(".py") or (not tests and is_test(path)):
+            continue
+        batch.append(path)
+        try:
+            size += (tree.folder / path).stat().st_size
+        except OSError:
+            continue
+        if size > _BATCH:
+            yield batch, size
+            batch, size = [], 0
+    if batch:
+        yield batch, size
+
+
+def is_test(path: str) -> bool:
+    """Whether a file is one of the tests that a distribution ships."""
+    *folders, last = path.split("/")
+    return bool(_TESTS.intersection(folders)) or last == "conftest.py" or last.startswith("test_")
+
+
+def _key(tree: Tree, platform: Platform, tests: bool) -> str:
+    return f"api {_FORMAT} {tree.digest} {platform.key} {tests}" if tree.digest else ""
+
+
+def _recall(cache: "Cache", key: str) -> dict[str, Any] | None:
+    if not key:
+        return None
+    try:
+        value = json.loads(cache.derived_path(key, ".json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _remember(cache: "Cache", key: str, rows: Mapping[str, Any]) -> None:
+    if not key:
+        return
+    text = json.dumps(rows, separators=(",", ":"), ensure_ascii=True).encode()
+
+    def write(stream: BinaryIO) -> None:
+        stream.write(text)
+
+    cache.store_derived(key, ".json", write)

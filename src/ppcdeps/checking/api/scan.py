@@ -1,0 +1,594 @@
+"""Reads one source file into its facts: one walk over the syntax tree."""
+
+import ast
+import warnings
+from collections.abc import Iterable, Sequence
+
+from ppcdeps.checking.api.conditions import Conditions, Platform, dotted, is_guard
+from ppcdeps.checking.api.dynamic import MANIPULATED, Manipulations
+from ppcdeps.checking.api.facts import VALUE, Binding, ClassShape, Kind, ModuleFacts, Use
+from ppcdeps.checking.api.scopes import Chain, Scope, ScopeKind
+
+SOURCE_LIMIT = 4 * 1024**2
+"""Bytes of the longest source that is read. Longer ones are tables; their syntax trees take gigabytes."""
+_CATCH_IMPORT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException", "StandardError"})
+_CATCH_ATTRIBUTE = frozenset({"AttributeError", "Exception", "BaseException", "StandardError"})
+_HARMLESS_DECORATORS = frozenset(
+    {"dataclass", "dataclasses.dataclass", "total_ordering", "functools.total_ordering", "six.python_2_unicode_compatible"}
+    | {"final", "typing.final", "enum.unique", "unique", "runtime_checkable", "typing.runtime_checkable"}
+)
+_LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+def scan(source: bytes, module: str, *, is_package: bool, platform: Platform) -> ModuleFacts:
+    """The facts of a source file that would be imported as ``module`` on ``platform``.
+
+    What cannot be read is a module of which nothing is known: its ``fault`` says why. Never raises for what
+    the file holds.
+    """
+    if len(source) > SOURCE_LIMIT:
+        return ModuleFacts(fault=f"longer than {SOURCE_LIMIT // 1024**2} MB", open=True, open_package=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(source)
+        return _Reader(module, is_package, platform).read(tree)
+    except (SyntaxError, ValueError) as fault:
+        line = getattr(fault, "lineno", None)
+        reason = getattr(fault, "msg", None) or str(fault)
+        where = f" (line {line})" if line else ""
+        return ModuleFacts(fault=f"no source of today's Python: {reason}{where}", open=True, open_package=True)
+    except (RecursionError, MemoryError):
+        return ModuleFacts(fault="nested too deeply to be read", open=True, open_package=True)
+
+
+class _Reader:
+    def __init__(self, module: str, is_package: bool, platform: Platform) -> None:
+        self.module = module
+        self.package = module if is_package else module.rpartition(".")[0]
+        self.platform = platform
+        self.conditions = Conditions(platform)
+        self.scope = Scope(ScopeKind.MODULE)
+        self.top = self.scope
+        self.facts = ModuleFacts()
+        self.manipulations = Manipulations(module)
+        self.uses: dict[tuple[str, tuple[str, ...], bool], Use] = {}
+        self.patched: set[tuple[str, tuple[str, ...], str]] = set()
+        self.tried: set[str] = set()
+        self.stars: list[str] = []
+        self.deleted: set[str] = set()
+        self.exported: list[str] | None = None
+        self.computed_all = False
+        self.import_guards = 0
+        self.attribute_guards = 0
+        self.depth = 0
+        """How many conditional blocks of the module scope surround the statement."""
+        self.lazy_annotations = platform.version >= (3, 14)
+
+    def read(self, tree: ast.Module) -> ModuleFacts:
+        """The facts of the whole tree."""
+        for node in tree.body:
+            if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+                self.lazy_annotations |= any(each.name == "annotations" for each in node.names)
+        self.block(tree.body)
+        self.top.close(self.settle)
+        found, seen = self.facts, self.manipulations
+        found.names = {
+            name: tuple(bindings) for name, bindings in self.top.names.items() if name not in self.deleted
+        }
+        found.stars = tuple(dict.fromkeys(self.stars))
+        found.exported = None if self.exported is None else tuple(dict.fromkeys(self.exported))
+        found.computed_all = self.computed_all
+        found.open = seen.open or "__getattr__" in found.names
+        found.open_package = seen.open_package or (self.package != self.module and "__path__" in found.names)
+        found.namespace = seen.namespace
+        found.uses = tuple(self.uses.values())
+        found.patched = tuple(sorted(self.patched))
+        found.registered = tuple(sorted(seen.registered))
+        found.probed = tuple(sorted(seen.probed))
+        found.tried = tuple(sorted(self.tried))
+        return found
+
+    # Names ---------------------------------------------------------------------------------------------
+
+    def settle(self, chain: Chain, binding: Binding) -> None:
+        """Make a use, or a patch, of a chain whose root is an import."""
+        first = (binding.attribute,) if binding.kind is Kind.MEMBER else ()
+        names = first + chain.names
+        if chain.stored:
+            self.patched.add((binding.target, names, chain.stored))
+        if chain.names:
+            self.use(binding.target, names, len(first), chain.line, is_import=False)
+
+    def use(self, module: str, names: tuple[str, ...], imported: int, line: int, *, is_import: bool) -> None:
+        key = (module, names, is_import)
+        if module and key not in self.uses:
+            self.uses[key] = Use(module, names, imported, line, is_import)
+
+    def bind(self, name: str, binding: Binding = VALUE) -> None:
+        self.scope.bind(name, binding)
+        if self.scope is self.top:
+            self.deleted.discard(name)
+
+    def absolute(self, node: ast.ImportFrom) -> str:
+        """The module that ``from`` names; empty where it climbs out of the package."""
+        if not node.level:
+            return node.module or ""
+        parts = self.package.split(".") if self.package else []
+        if node.level - 1 > len(parts) or not parts:
+            return ""
+        base = parts[: len(parts) - (node.level - 1)]
+        return ".".join([*base, node.module] if node.module else base)
+
+    # Statements ----------------------------------------------------------------------------------------
+
+    def block(self, body: Iterable[ast.stmt]) -> None:
+        """Statements one after the other; what follows an early exit is as guarded as the exit's test says."""
+        imports, attributes = self.import_guards, self.attribute_guards
+        for statement in body:
+            self.statement(statement)
+            if isinstance(statement, _LEAVES):
+                break
+            if isinstance(statement, ast.If) and statement.body and isinstance(statement.body[-1], _LEAVES):
+                held = self.conditions.truth(statement.test)
+                if held is True:
+                    break
+                if held is None and is_guard(statement.test):
+                    self.import_guards += 1
+                    self.attribute_guards += 1
+        self.import_guards, self.attribute_guards = imports, attributes
+
+    def statement(self, node: ast.stmt) -> None:
+        match node:
+            case ast.Import():
+                self.on_import(node)
+            case ast.ImportFrom():
+                self.on_import_from(node)
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                self.bind(node.name)
+                self.function(node)
+            case ast.ClassDef():
+                self.class_(node)
+            case ast.If():
+                self.branch(node)
+            case ast.Try() | ast.TryStar():
+                self.attempt(node)
+            case ast.Assign():
+                self.assign(node)
+            case ast.AnnAssign():
+                self.annotated(node)
+            case ast.Global() | ast.Nonlocal():
+                self.scope.outer.update(node.names)
+            case ast.Delete():
+                self.delete(node)
+            case ast.With() | ast.AsyncWith():
+                self.with_(node)
+            case _:
+                self.compound(node)
+
+    def compound(self, node: ast.stmt) -> None:
+        self.depth += 1
+        for _, value in ast.iter_fields(node):
+            if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
+                self.block(value)
+            elif isinstance(value, list):
+                for each in value:
+                    if isinstance(each, ast.match_case):
+                        self.case(each)
+                    elif isinstance(each, ast.AST):
+                        self.visit(each)
+            elif isinstance(value, ast.AST):
+                self.visit(value)
+        self.depth -= 1
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            self.all_changed(node.target.id, node.value, node.op)
+
+    def case(self, node: ast.match_case) -> None:
+        for each in ast.walk(node.pattern):
+            match each:
+                case ast.MatchAs(name=str() as name) | ast.MatchStar(name=str() as name):
+                    self.bind(name)
+                case ast.MatchMapping(rest=str() as name):
+                    self.bind(name)
+                case ast.MatchClass(cls=inner) | ast.MatchValue(value=inner):
+                    self.visit(inner)
+        if node.guard is not None:
+            self.visit(node.guard)
+        self.block(node.body)
+
+    def on_import(self, node: ast.Import) -> None:
+        for each in node.names:
+            root = each.name.partition(".")[0]
+            target = each.name if each.asname else root
+            self.bind(each.asname or root, Binding(Kind.MODULE, target))
+            self.imported(each.name, (), node.lineno)
+
+    def on_import_from(self, node: ast.ImportFrom) -> None:
+        module = self.absolute(node)
+        if node.module == "__future__":
+            return
+        for each in node.names:
+            if each.name == "*":
+                if self.scope is self.top:
+                    self.stars.append(module or "?")
+                self.imported(module, (), node.lineno)
+                continue
+            self.bind(each.asname or each.name, Binding(Kind.MEMBER, module, each.name) if module else VALUE)
+            if not node.level:
+                self.imported(module, (each.name,), node.lineno)
+
+    def imported(self, module: str, names: tuple[str, ...], line: int) -> None:
+        if self.import_guards:
+            self.tried.add(".".join((module, *names)))
+        else:
+            self.use(module, names, len(names), line, is_import=True)
+
+    def branch(self, node: ast.If) -> None:
+        self.visit(node.test)
+        held = self.conditions.truth(node.test)
+        guarded = held is None and is_guard(node.test)
+        self.depth += held is None
+        self.import_guards += guarded
+        self.attribute_guards += guarded
+        if held is not False:
+            self.block(node.body)
+        if held is not True:
+            self.block(node.orelse)
+        self.import_guards -= guarded
+        self.attribute_guards -= guarded
+        self.depth -= held is None
+
+    def attempt(self, node: ast.Try | ast.TryStar) -> None:
+        imports, attributes = _caught(node.handlers)
+        self.depth += 1
+        self.import_guards += imports
+        self.attribute_guards += attributes
+        self.block(node.body)
+        self.import_guards -= imports
+        self.attribute_guards -= attributes
+        for handler in node.handlers:
+            # What is done where an import failed is for another version than this one.
+            spare = _catches(handler, _CATCH_IMPORT | _CATCH_ATTRIBUTE)
+            if handler.type is not None:
+                self.visit(handler.type)
+            if handler.name:
+                self.bind(handler.name)
+            self.import_guards += spare
+            self.attribute_guards += spare
+            self.block(handler.body)
+            self.import_guards -= spare
+            self.attribute_guards -= spare
+        self.block(node.orelse)
+        self.block(node.finalbody)
+        self.depth -= 1
+
+    def with_(self, node: ast.With | ast.AsyncWith) -> None:
+        imports = attributes = False
+        for item in node.items:
+            self.visit(item.context_expr)
+            if item.optional_vars is not None:
+                self.visit(item.optional_vars)
+            match item.context_expr:
+                case ast.Call(func=function, args=[*kinds]) if dotted(function).endswith("suppress"):
+                    names = {dotted(each).rpartition(".")[2] for each in kinds}
+                    imports |= bool(names & _CATCH_IMPORT)
+                    attributes |= bool(names & _CATCH_ATTRIBUTE)
+        self.depth += 1
+        self.import_guards += imports
+        self.attribute_guards += attributes
+        self.block(node.body)
+        self.import_guards -= imports
+        self.attribute_guards -= attributes
+        self.depth -= 1
+
+    def assign(self, node: ast.Assign) -> None:
+        self.visit(node.value)
+        alias = dotted(node.value)
+        for target in node.targets:
+            if isinstance(target, ast.Name):
+                binding = Binding(Kind.ALIAS, alias) if alias and self.scope.kind is not ScopeKind.FUNCTION else VALUE
+                self.bind(target.id, binding)
+                if self.scope is self.top:
+                    self.conditions.learn(target.id, node.value)
+                    if target.id == "__all__":
+                        self.set_all(node.value)
+                elif self.scope.kind is ScopeKind.CLASS and target.id == "__slots__":
+                    for name in _texts(node.value) or ():
+                        self.bind(name)
+            else:
+                self.visit(target)
+
+    def annotated(self, node: ast.AnnAssign) -> None:
+        if node.value is not None:
+            self.visit(node.value)
+        if not self.lazy_annotations and self.scope.kind is not ScopeKind.FUNCTION:
+            self.visit(node.annotation)
+        # In a class, a name that is only annotated is often an attribute of the instances, or of a field.
+        if isinstance(node.target, ast.Name):
+            if node.value is not None or self.scope.kind is not ScopeKind.MODULE:
+                self.bind(node.target.id)
+            if node.target.id == "__all__" and self.scope is self.top and node.value is not None:
+                self.set_all(node.value)
+        else:
+            self.visit(node.target)
+
+    def delete(self, node: ast.Delete) -> None:
+        for target in node.targets:
+            if not isinstance(target, ast.Name):
+                self.visit(target)
+            elif self.scope is self.top and not self.depth:
+                self.deleted.add(target.id)
+            elif self.scope.kind is ScopeKind.FUNCTION:
+                self.bind(target.id)
+
+    # __all__ -------------------------------------------------------------------------------------------
+
+    def set_all(self, node: ast.expr) -> None:
+        names = _texts(node)
+        if names is None or self.depth:
+            self.computed_all = True
+        self.exported = list(names or ())
+
+    def all_changed(self, name: str, node: ast.expr, operator: ast.operator) -> None:
+        if name != "__all__" or self.scope is not self.top:
+            return
+        names = _texts(node)
+        if names is None or not isinstance(operator, ast.Add):
+            self.computed_all = True
+        self.exported = [*(self.exported or ()), *(names or ())]
+
+    def all_called(self, method: str, arguments: Sequence[ast.expr]) -> None:
+        names: Sequence[str] | None = None
+        if method in ("extend", "append") and len(arguments) == 1:
+            names = _texts(arguments[0]) if method == "extend" else _texts(ast.List(elts=list(arguments)))
+        if names is None:
+            self.computed_all = True
+        self.exported = [*(self.exported or ()), *(names or ())]
+
+    # Functions and classes -----------------------------------------------------------------------------
+
+    def function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> None:
+        arguments = node.args
+        everyone = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        everyone += [each for each in (arguments.vararg, arguments.kwarg) if each is not None]
+        for default in (*arguments.defaults, *arguments.kw_defaults):
+            if default is not None:
+                self.visit(default)
+        if not isinstance(node, ast.Lambda):
+            for decorator in node.decorator_list:
+                self.visit(decorator)
+            if not self.lazy_annotations:
+                for annotation in (*(each.annotation for each in everyone), node.returns):
+                    if annotation is not None:
+                        self.visit(annotation)
+        outside, depth = self.scope, self.depth
+        guards = self.import_guards, self.attribute_guards
+        self.scope = Scope(ScopeKind.FUNCTION, outside)
+        for each in everyone:
+            self.scope.bind(each.arg, VALUE)
+        if isinstance(node, ast.Lambda):
+            self.visit(node.body)
+        else:
+            self.block(node.body)
+        self.scope.close(self.settle)
+        self.scope, self.depth = outside, depth
+        self.import_guards, self.attribute_guards = guards
+
+    def class_(self, node: ast.ClassDef) -> None:
+        for each in (*node.decorator_list, *node.bases, *(keyword.value for keyword in node.keywords)):
+            self.visit(each)
+        outside, depth, before = self.scope, self.depth, self.manipulations.open
+        self.manipulations.open = False
+        self.scope = Scope(ScopeKind.CLASS, outside)
+        self.block(node.body)
+        inside = self.scope
+        inside.close(self.settle)
+        self.scope, self.depth = outside, depth
+        members = {name: tuple(bindings) for name, bindings in inside.names.items()}
+        changed = self.manipulations.open
+        # What a method does to globals() opens the module too; both are counted open then.
+        self.manipulations.open = before or changed
+        shape = ClassShape(
+            bases=tuple(dotted(each) for each in node.bases),
+            members=members,
+            open=changed or self.is_remade(node) or "__init_subclass__" in members or "__class_getitem__" in members,
+        )
+        self.bind(node.name, Binding(Kind.CLASS, shape=shape) if outside.kind is not ScopeKind.FUNCTION else VALUE)
+
+    @staticmethod
+    def is_remade(node: ast.ClassDef) -> bool:
+        """Whether a decorator or a metaclass may give the class names that its body does not show."""
+        if any(dotted(getattr(each, "func", each)) not in _HARMLESS_DECORATORS for each in node.decorator_list):
+            return True
+        return any(dotted(each.value).rpartition(".")[2] not in ("ABCMeta", "type") for each in node.keywords)
+
+    # Expressions ---------------------------------------------------------------------------------------
+
+    def visit(self, node: ast.AST) -> None:
+        match node:
+            case ast.Attribute():
+                self.attribute(node)
+            case ast.Name():
+                if not isinstance(node.ctx, ast.Load):
+                    self.bind(node.id)
+                elif node.id in MANIPULATED:
+                    self.manipulations.mention(node.id, at_module=self.scope is self.top)
+            case ast.Constant():
+                return
+            case ast.Call():
+                self.call(node)
+            case ast.Lambda():
+                self.function(node)
+            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
+                self.comprehension(node)
+            case ast.NamedExpr(target=ast.Name(id=name)):
+                self.visit(node.value)
+                self.bind(name)
+                self.outside_comprehension().bind(name, VALUE)
+            case ast.IfExp():
+                self.choice(node)
+            case ast.BoolOp(op=ast.And()) | ast.BoolOp(op=ast.Or()):
+                self.joined(node)
+            case ast.Subscript():
+                self.subscript(node)
+            case ast.Compare():
+                self.manipulations.compared(node)
+                self.children(node)
+            case _:
+                self.children(node)
+
+    def children(self, node: ast.AST) -> None:
+        for each in ast.iter_child_nodes(node):
+            self.visit(each)
+
+    def attribute(self, node: ast.Attribute) -> None:
+        names = [node.attr]
+        base = node.value
+        while isinstance(base, ast.Attribute):
+            names.append(base.attr)
+            base = base.value
+        if not isinstance(base, ast.Name):
+            self.visit(base)
+            return
+        names.reverse()
+        if base.id == "sys" and names[0] in ("modules", "meta_path", "path_hooks"):
+            self.manipulations.system(names[0])
+        elif base.id in MANIPULATED:
+            self.manipulations.mention(base.id, at_module=self.scope is self.top)
+        if isinstance(node.ctx, ast.Load):
+            if not self.attribute_guards:
+                self.scope.chains.append(Chain(base.id, tuple(names), node.lineno))
+            return
+        stored = names.pop()
+        self.scope.chains.append(Chain(base.id, () if self.attribute_guards else tuple(names), node.lineno, stored))
+        if not names:
+            # Class.attribute = value, below the class: the class has it as if its body said so.
+            self.extend_class(base.id, stored)
+
+    def extend_class(self, name: str, member: str) -> None:
+        for number, binding in enumerate(self.top.names.get(name, ())):
+            if binding.shape is not None:
+                shape = binding.shape
+                members = {**shape.members, member: (VALUE,)}
+                changed = Binding(Kind.CLASS, shape=ClassShape(shape.bases, members, shape.open or member == "*"))
+                self.top.names[name][number] = changed
+
+    def call(self, node: ast.Call) -> None:
+        called = dotted(node.func)
+        match node.func:
+            case ast.Name(id="setattr") if node.args:
+                self.set_attribute(node.args)
+            case ast.Attribute(value=ast.Name(id="__all__"), attr=method) if self.scope is self.top:
+                self.all_called(method, node.args)
+        if self.manipulations.call(node, called, at_module=self.scope.kind is not ScopeKind.FUNCTION):
+            # It reads a name only: globals().get("x").
+            for each in node.args:
+                self.visit(each)
+            return
+        self.children(node)
+
+    def set_attribute(self, arguments: Sequence[ast.expr]) -> None:
+        target = dotted(arguments[0])
+        name = "*"
+        match arguments[1:2]:
+            case [ast.Constant(value=str() as text)]:
+                name = text
+        if target:
+            root, *names = target.split(".")
+            self.scope.chains.append(Chain(root, (), 0, name) if not names else Chain(root, tuple(names), 0, name))
+            if not names:
+                self.extend_class(root, name)
+
+    def comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> None:
+        outside = self.scope
+        self.visit(node.generators[0].iter)
+        self.scope = Scope(ScopeKind.FUNCTION, outside)
+        for number, each in enumerate(node.generators):
+            if number:
+                self.visit(each.iter)
+            self.visit(each.target)
+            for test in each.ifs:
+                self.visit(test)
+        for part in (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,):
+            self.visit(part)
+        if outside.kind is ScopeKind.CLASS and outside.parent is not None:
+            self.scope.parent = outside
+        self.scope.close(self.settle)
+        self.scope = outside
+
+    def outside_comprehension(self) -> Scope:
+        scope = self.scope
+        return scope.parent if scope.parent is not None else scope
+
+    def choice(self, node: ast.IfExp) -> None:
+        self.visit(node.test)
+        held = self.conditions.truth(node.test)
+        guarded = held is None and is_guard(node.test)
+        self.attribute_guards += guarded
+        if held is not False:
+            self.visit(node.body)
+        if held is not True:
+            self.visit(node.orelse)
+        self.attribute_guards -= guarded
+
+    def joined(self, node: ast.BoolOp) -> None:
+        """``test and use``, ``test or use``: what follows is reached as the tests before it allow."""
+        ending = isinstance(node.op, ast.Or)
+        raised = 0
+        for each in node.values:
+            self.visit(each)
+            held = self.conditions.truth(each)
+            if held is ending:
+                break
+            if held is None and is_guard(each):
+                self.attribute_guards += 1
+                raised += 1
+        self.attribute_guards -= raised
+
+    def subscript(self, node: ast.Subscript) -> None:
+        if self.manipulations.subscript(node):
+            self.visit(node.slice)
+            return
+        self.children(node)
+
+
+def _texts(node: ast.expr) -> list[str] | None:
+    """The strings of a list, tuple, set or sum of them that is written out; None for anything else."""
+    match node:
+        case ast.List() | ast.Tuple() | ast.Set():
+            found = [each.value for each in node.elts if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+            return found if len(found) == len(node.elts) else None
+        case ast.BinOp(op=ast.Add()):
+            left, right = _texts(node.left), _texts(node.right)
+            return None if left is None or right is None else left + right
+        case ast.Constant(value=str() as text):
+            return [text]
+    return None
+
+
+def _caught(handlers: Sequence[ast.ExceptHandler]) -> tuple[bool, bool]:
+    """Whether a failing import and a failing attribute are caught and got over."""
+    enduring = [each for each in handlers if not _raises_again(each)]
+    imports = any(_catches(each, _CATCH_IMPORT) for each in enduring)
+    return imports, any(_catches(each, _CATCH_ATTRIBUTE) for each in enduring)
+
+
+def _catches(handler: ast.ExceptHandler, kinds: Iterable[str]) -> bool:
+    if handler.type is None:
+        return True
+    types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(dotted(each).rpartition(".")[2] in kinds for each in types)
+
+
+def _raises_again(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler ends by raising: it then tells of the fault, and does not get over it."""
+    if handler.type is not None and any(
+        dotted(each).rpartition(".")[2] in ("ImportError", "ModuleNotFoundError", "AttributeError")
+        for each in (handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type])
+    ):
+        # Whoever names them expects them: the message says what to install.
+        return False
+    return any(isinstance(each, ast.Raise) for each in handler.body)
+
+
