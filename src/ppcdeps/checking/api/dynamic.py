@@ -16,6 +16,9 @@ class Manipulations:
     module: str
     open: bool = False
     open_package: bool = False
+    in_class: bool = False
+    """Whether what is read now is the body of a class: there, locals() are the class's names."""
+    open_class: bool = False
     namespace: bool = False
     registered: set[str] = field(default_factory=set)
     probed: set[str] = field(default_factory=set)
@@ -24,8 +27,10 @@ class Manipulations:
         """A name of ``MANIPULATED`` stands where nothing better is known of what is done with it."""
         if name in ("vars", "locals", "eval", "__import__", "modules"):
             return
-        if name == "globals" or at_module:
+        if name == "globals":
             self.open = True
+        elif at_module:
+            self._open_here()
 
     def system(self, attribute: str) -> None:
         """``sys.modules`` as a whole, ``sys.meta_path`` or ``sys.path_hooks`` is in use."""
@@ -50,10 +55,10 @@ class Manipulations:
                 return True
             case ast.Call(func=ast.Name(id=("exec" | "execfile")), args=[_, *rest]):
                 if not rest and at_module:
-                    self.open = True
+                    self._open_here()
                 return not rest or "globals" not in ast.dump(rest[0])
             case ast.Call(func=ast.Name(id=("locals" | "vars"))) if at_module and self._is_written(node):
-                self.open = True
+                self._open_here()
             case ast.Call(func=ast.Name(id="setattr"), args=[target, *_]) if self._is_system(target):
                 self._register(target)
             case ast.Call(func=ast.Attribute(value=ast.Attribute() as whole, attr=method)) if self._is_table(whole):
@@ -70,9 +75,11 @@ class Manipulations:
         whole = node.value
         stored = not isinstance(node.ctx, ast.Load)
         match whole:
-            case ast.Call(func=ast.Name(id=("globals" | "vars" | "locals")), args=[]):
-                if stored:
+            case ast.Call(func=ast.Name(id=("globals" | "vars" | "locals") as called), args=[]):
+                if stored and called == "globals":
                     self.open = True
+                elif stored:
+                    self._open_here()
                 return True
             case ast.Attribute() if self._is_table(whole):
                 if stored:
@@ -84,6 +91,12 @@ class Manipulations:
             case ast.Name(id="modules") if stored:
                 self._registered_by(node.slice)
         return False
+
+    def _open_here(self) -> None:
+        if self.in_class:
+            self.open_class = True
+        else:
+            self.open = True
 
     @staticmethod
     def _is_table(node: ast.Attribute) -> bool:

@@ -18,11 +18,16 @@ from ppcdeps.model.reporter import Reporter, Silence
 if TYPE_CHECKING:
     from ppcdeps.metadata.cache import Cache
 
-_FORMAT = 1
+_FORMAT = 3
 _BATCH = 600_000
 """Bytes of source that a worker is given at once."""
 _ALONE = 1_500_000
 """Bytes of source below which no worker is started: starting one takes longer."""
+_ELSEWHERE = frozenset(
+    {"windows", "win32", "darwin", "macos", "osx", "java", "jython", "cygwin"}
+    | {"py2", "python2", "py27", "python27"}
+)
+"""Names of folders and files, or of a part of a file's name, whose code is for another platform or Python 2."""
 _TESTS = frozenset({"test", "tests", "_tests", "testsuite", "test_suite"})
 
 
@@ -262,7 +267,7 @@ def _batches(tree: Tree, tests: bool) -> Iterator[tuple[list[str], int]]:
     batch: list[str] = []
     size = 0
     for path in tree.paths:
-        if not path.endswith(".py") or (not tests and is_test(path)):
+        if not path.endswith(".py") or is_for_another(path) or (not tests and is_test(path)):
             continue
         batch.append(path)
         try:
@@ -280,6 +285,15 @@ def is_test(path: str) -> bool:
     """Whether a file is one of the tests that a distribution ships."""
     *folders, last = path.split("/")
     return bool(_TESTS.intersection(folders)) or last == "conftest.py" or last.startswith("test_")
+
+
+def is_for_another(path: str) -> bool:
+    """Whether a file says by its name that it is for another platform, or for Python 2."""
+    *folders, last = path.removesuffix(".py").lower().split("/")
+    if _ELSEWHERE.intersection(folders):
+        return True
+    words = last.strip("_").split("_")
+    return bool(_ELSEWHERE.intersection((words[0], words[-1])))
 
 
 def _key(tree: Tree, platform: Platform, tests: bool) -> str:

@@ -140,8 +140,15 @@ class Resolver:
                 return None
             return child or self._bound(module, name, bindings, depth)
         if child is not None:
-            return child
+            # What a star import, or somebody else, binds to the name of a submodule hides it.
+            return child if self._is_plain(module, facts, name, depth, seen) else None
         return self._unbound(module, facts, name, depth, seen)
+
+    def _is_plain(self, module: Module, facts: ModuleFacts, name: str, depth: int, seen: set[str]) -> bool:
+        if facts.open or self.world.is_patched(module.name, name):
+            return False
+        seen = {*seen, module.name}
+        return all(self._through_star(star, name, depth + 1, seen) is _NOT_THERE for star in facts.stars)
 
     def _unbound(self, module: Module, facts: ModuleFacts, name: str, depth: int, seen: set[str]) -> _Thing:
         if name in _OF_MODULES or module.closed is None or module.shared:

@@ -4,6 +4,7 @@ import ast
 import warnings
 from collections.abc import Iterable, Sequence
 
+from ppcdeps.checking.api.attributes import given_names
 from ppcdeps.checking.api.conditions import Conditions, Platform, dotted, is_guard
 from ppcdeps.checking.api.dynamic import MANIPULATED, Manipulations
 from ppcdeps.checking.api.facts import VALUE, Binding, ClassShape, Kind, ModuleFacts, Use
@@ -11,7 +12,8 @@ from ppcdeps.checking.api.scopes import Chain, Scope, ScopeKind
 
 SOURCE_LIMIT = 4 * 1024**2
 """Bytes of the longest source that is read. Longer ones are tables; their syntax trees take gigabytes."""
-_CATCH_IMPORT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException", "StandardError"})
+_CATCH_IMPORT = frozenset({"ImportError", "Exception", "BaseException", "StandardError"})
+_CATCH_MODULE = _CATCH_IMPORT | {"ModuleNotFoundError"}
 _CATCH_ATTRIBUTE = frozenset({"AttributeError", "Exception", "BaseException", "StandardError"})
 _HARMLESS_DECORATORS = frozenset(
     {"dataclass", "dataclasses.dataclass", "total_ordering", "functools.total_ordering", "six.python_2_unicode_compatible"}
@@ -61,6 +63,8 @@ class _Reader:
         self.exported: list[str] | None = None
         self.computed_all = False
         self.import_guards = 0
+        self.module_guards = 0
+        """How many of the blocks around catch that a module is not there, but not that a name is not in it."""
         self.attribute_guards = 0
         self.depth = 0
         """How many conditional blocks of the module scope surround the statement."""
@@ -80,7 +84,7 @@ class _Reader:
         found.stars = tuple(dict.fromkeys(self.stars))
         found.exported = None if self.exported is None else tuple(dict.fromkeys(self.exported))
         found.computed_all = self.computed_all
-        found.open = seen.open or "__getattr__" in found.names
+        found.open = seen.open or self.answers_for_more(tree)
         found.open_package = seen.open_package or (self.package != self.module and "__path__" in found.names)
         found.namespace = seen.namespace
         found.uses = tuple(self.uses.values())
@@ -89,6 +93,25 @@ class _Reader:
         found.probed = tuple(sorted(seen.probed))
         found.tried = tuple(sorted(self.tried))
         return found
+
+    def answers_for_more(self, tree: ast.Module) -> bool:
+        """Whether a ``__getattr__`` may answer for names that cannot be told; those that can are bound."""
+        if "__getattr__" not in self.facts.names:
+            return False
+        defined = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "__getattr__"]
+        if len(defined) != 1 or len(self.facts.names["__getattr__"]) != 1:
+            return True
+        texts: dict[str, list[str] | None] = {}
+        for node in tree.body:
+            match node:
+                case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                    texts[name] = None if name in texts or len(self.top.names[name]) != 1 else _keys(value)
+        given = given_names(defined[0], lambda name: texts.get(name))
+        if given is None:
+            return True
+        for name in given:
+            self.facts.names.setdefault(name, (VALUE,))
+        return False
 
     # Names ---------------------------------------------------------------------------------------------
 
@@ -221,7 +244,10 @@ class _Reader:
     def imported(self, module: str, names: tuple[str, ...], line: int) -> None:
         if self.import_guards:
             self.tried.add(".".join((module, *names)))
-        else:
+            return
+        if self.module_guards:
+            self.tried.add(module)
+        if names or not self.module_guards:
             self.use(module, names, len(names), line, is_import=True)
 
     def branch(self, node: ast.If) -> None:
@@ -240,16 +266,18 @@ class _Reader:
         self.depth -= held is None
 
     def attempt(self, node: ast.Try | ast.TryStar) -> None:
-        imports, attributes = _caught(node.handlers)
+        imports, modules, attributes = _caught(node.handlers)
         self.depth += 1
         self.import_guards += imports
+        self.module_guards += modules
         self.attribute_guards += attributes
         self.block(node.body)
         self.import_guards -= imports
+        self.module_guards -= modules
         self.attribute_guards -= attributes
         for handler in node.handlers:
             # What is done where an import failed is for another version than this one.
-            spare = _catches(handler, _CATCH_IMPORT | _CATCH_ATTRIBUTE)
+            spare = _catches(handler, _CATCH_MODULE | _CATCH_ATTRIBUTE)
             if handler.type is not None:
                 self.visit(handler.type)
             if handler.name:
@@ -364,6 +392,7 @@ class _Reader:
                         self.visit(annotation)
         outside, depth = self.scope, self.depth
         guards = self.import_guards, self.attribute_guards
+        in_class, self.manipulations.in_class = self.manipulations.in_class, False
         self.scope = Scope(ScopeKind.FUNCTION, outside)
         for each in everyone:
             self.scope.bind(each.arg, VALUE)
@@ -373,22 +402,23 @@ class _Reader:
             self.block(node.body)
         self.scope.close(self.settle)
         self.scope, self.depth = outside, depth
+        self.manipulations.in_class = in_class
         self.import_guards, self.attribute_guards = guards
 
     def class_(self, node: ast.ClassDef) -> None:
         for each in (*node.decorator_list, *node.bases, *(keyword.value for keyword in node.keywords)):
             self.visit(each)
-        outside, depth, before = self.scope, self.depth, self.manipulations.open
-        self.manipulations.open = False
+        outside, depth, seen = self.scope, self.depth, self.manipulations
+        before = seen.in_class, seen.open_class
+        seen.in_class, seen.open_class = True, False
         self.scope = Scope(ScopeKind.CLASS, outside)
         self.block(node.body)
         inside = self.scope
         inside.close(self.settle)
         self.scope, self.depth = outside, depth
         members = {name: tuple(bindings) for name, bindings in inside.names.items()}
-        changed = self.manipulations.open
-        # What a method does to globals() opens the module too; both are counted open then.
-        self.manipulations.open = before or changed
+        changed = seen.open_class
+        seen.in_class, seen.open_class = before
         shape = ClassShape(
             bases=tuple(dotted(each) for each in node.bases),
             members=members,
@@ -567,11 +597,22 @@ def _texts(node: ast.expr) -> list[str] | None:
     return None
 
 
-def _caught(handlers: Sequence[ast.ExceptHandler]) -> tuple[bool, bool]:
-    """Whether a failing import and a failing attribute are caught and got over."""
+def _keys(node: ast.expr) -> list[str] | None:
+    """The strings of a collection, or the keys of a mapping, that is written out."""
+    if not isinstance(node, ast.Dict):
+        return _texts(node) if isinstance(node, ast.List | ast.Tuple | ast.Set) else None
+    found = [each.value for each in node.keys if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    return found if len(found) == len(node.keys) else None
+
+
+def _caught(handlers: Sequence[ast.ExceptHandler]) -> tuple[bool, bool, bool]:
+    """Whether a failing import, an absent module and a failing attribute are caught and got over."""
     enduring = [each for each in handlers if not _raises_again(each)]
-    imports = any(_catches(each, _CATCH_IMPORT) for each in enduring)
-    return imports, any(_catches(each, _CATCH_ATTRIBUTE) for each in enduring)
+
+    def caught(kinds: frozenset[str]) -> bool:
+        return any(_catches(each, kinds) for each in enduring)
+
+    return caught(_CATCH_IMPORT), caught(_CATCH_MODULE), caught(_CATCH_ATTRIBUTE)
 
 
 def _catches(handler: ast.ExceptHandler, kinds: Iterable[str]) -> bool:
