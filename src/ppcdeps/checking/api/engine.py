@@ -18,7 +18,7 @@ from ppcdeps.model.reporter import Reporter, Silence
 if TYPE_CHECKING:
     from ppcdeps.metadata.cache import Cache
 
-_FORMAT = 3
+_FORMAT = 4
 _BATCH = 600_000
 """Bytes of source that a worker is given at once."""
 _ALONE = 1_500_000
@@ -89,13 +89,13 @@ def check_api(
     Nothing is imported. ``workers``: processes at once, as many as the machine has processors by default.
     """
     releases = scan_all(trees, platform, cache, reporter, tests=tests, workers=workers)
-    return judge(releases)
+    return judge(releases, platform)
 
 
-def judge(releases: Sequence[Release]) -> ApiResult:
+def judge(releases: Sequence[Release], platform: Platform) -> ApiResult:
     """The faults among releases that were scanned."""
     world = World(releases)
-    resolver = Resolver(world)
+    resolver = Resolver(world, platform.version)
     faults: list[ApiFault] = []
     unread: list[tuple[str, str, str]] = []
     files = uses = 0
@@ -156,7 +156,7 @@ def _of_file(
         else:
             known[0].append(use.line)
     for lines, use, missing, wanted in found.values():
-        provider = world.releases[missing.distribution]
+        provider = world.releases.get(missing.distribution)
         yield ApiFault(
             release.name,
             release.version,
@@ -164,8 +164,8 @@ def _of_file(
             tuple(sorted(set(lines))),
             wanted,
             missing,
-            provider.name,
-            provider.version,
+            missing.distribution,
+            provider.version if provider is not None else "",
             use,
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ppcdeps.checking.api.facts import Binding, ClassShape, Kind, ModuleFacts, Use
+from ppcdeps.checking.api.gone import PYTHON, Gone, gone_modules
 from ppcdeps.checking.api.world import Module, Source, World
 
 _OF_MODULES = frozenset(dir(type("", (), {}))) | frozenset(
@@ -29,11 +30,13 @@ class Missing:
     in_class: bool = False
     is_module: bool = False
     """A module of that name was to be imported, and nothing else could be meant."""
+    gone: Gone | None = None
+    """What is known of it, where no file of the set tells."""
 
     @property
     def dotted(self) -> str:
         """The full name of what is missing."""
-        return f"{self.place}.{self.name}"
+        return f"{self.place}.{self.name}" if self.place else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +62,41 @@ class Absent(Exception):  # noqa: N818 - a verdict
 class Resolver:
     """Answers for one world. Answers are kept."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, python: tuple[int, ...]) -> None:
         self.world = world
+        self._gone = {name: each for name, each in gone_modules().items() if self._holds(each, python)}
+        self._gone_tops = {name.partition(".")[0] for name in self._gone}
         self._answers: dict[tuple[str, tuple[str, ...]], Missing | None] = {}
 
     def missing(self, use: Use) -> Missing | None:
         """What the use asks for in vain; None where all of it is there or nobody can tell."""
         key = (use.module, use.names)
         if key not in self._answers:
-            self._answers[key] = self._resolve(use.module, use.names)
+            self._answers[key] = self._given_up(use) or self._resolve(use.module, use.names)
         return self._answers[key]
+
+    def _holds(self, gone: Gone, python: tuple[int, ...]) -> bool:
+        """Whether it is gone in this world: its distribution is there, and nobody has the module."""
+        world = self.world
+        if gone.name in world.modules or world.is_registered(gone.name):
+            return False
+        if gone.distribution != PYTHON:
+            return gone.distribution in world.releases
+        release = tuple(int(part) for part in gone.gone_in.split("."))
+        return python[: len(release)] >= release and gone.unless not in world.releases
+
+    def _given_up(self, use: Use) -> Missing | None:
+        if use.module.partition(".")[0] not in self._gone_tops:
+            return None
+        parts = use.module.split(".")
+        whole = [*parts, *use.names]
+        for end in range(1, len(whole) + 1):
+            gone = self._gone.get(".".join(whole[:end]))
+            if gone is not None:
+                place = ".".join(whole[: end - 1])
+                position = max(end - len(parts) - 1, -1)
+                return Missing(gone.distribution, place, whole[end - 1], position, is_module=position < 0, gone=gone)
+        return None
 
     def _resolve(self, module: str, names: Sequence[str]) -> Missing | None:
         position = -1

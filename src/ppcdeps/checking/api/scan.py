@@ -15,6 +15,8 @@ SOURCE_LIMIT = 4 * 1024**2
 _CATCH_IMPORT = frozenset({"ImportError", "Exception", "BaseException", "StandardError"})
 _CATCH_MODULE = _CATCH_IMPORT | {"ModuleNotFoundError"}
 _CATCH_ATTRIBUTE = frozenset({"AttributeError", "Exception", "BaseException", "StandardError"})
+_SPARE = _CATCH_MODULE | _CATCH_ATTRIBUTE | {"NameError"}
+"""What is caught where code makes do with an older, or another, version than it was written for."""
 _HARMLESS_DECORATORS = frozenset(
     {"dataclass", "dataclasses.dataclass", "total_ordering", "functools.total_ordering", "six.python_2_unicode_compatible"}
     | {"final", "typing.final", "enum.unique", "unique", "runtime_checkable", "typing.runtime_checkable"}
@@ -277,7 +279,7 @@ class _Reader:
         self.attribute_guards -= attributes
         for handler in node.handlers:
             # What is done where an import failed is for another version than this one.
-            spare = _catches(handler, _CATCH_MODULE | _CATCH_ATTRIBUTE)
+            spare = _catches(handler, _SPARE)
             if handler.type is not None:
                 self.visit(handler.type)
             if handler.name:
