@@ -6,6 +6,7 @@ from ppcdeps.cli.lazy import LazyGroup
 
 CHECKS: dict[str, tuple[str, str]] = {
     "env": ("ppcdeps.cli.check_env:env", "An installed system, an image's root folder, or a virtual environment."),
+    "lock": ("ppcdeps.cli.check_lock:lock", "Names that a lock's distributions use of each other, and do not have."),
     "guest": ("ppcdeps.cli.check_guest:guest", "Can the hypervisor start this image, or this domain?"),
     "host": ("ppcdeps.cli.check_host:host", "Can this POWER host be a compute node?"),
 }

@@ -4,9 +4,10 @@ Only sources are written; of compiled modules the names are noted. Nothing is bu
 generate or compile is not there.
 """
 
+import configparser
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 COMPILED = (".so", ".pyd", ".pyx", ".dll", ".dylib")
 """Ends of the names of compiled modules, and of the sources that they are compiled from."""
 _NATIVE = (*COMPILED, ".c", ".cc", ".cpp", ".rs")
-_FORMAT = 1
+_FORMAT = 2
 _BESIDE = frozenset(
     {"test", "tests", "testing", "doc", "docs", "example", "examples", "tools", "scripts", "benchmark", "benchmarks"}
     | {"build", "dist", "contrib", "releasenotes", "setup", "ez_setup", "conftest", "samples", "demo", "demos"}
@@ -40,7 +41,7 @@ class Importable:
 
     ``folder`` is where the sources lie, ``paths`` are what is importable below it: ``.py`` files that are there, and
     compiled modules that are only named. ``digest`` is the SHA-256 of the file it comes from. ``incomplete``: a
-    build would add modules that nobody can name.
+    build would add modules that nobody can name. ``entry_points`` are the modules that its entry points name.
     """
 
     name: str
@@ -50,19 +51,33 @@ class Importable:
     folder: Path
     paths: tuple[str, ...]
     incomplete: bool
+    entry_points: tuple[str, ...] = ()
 
 
-def importable(index: "Index", name: str, version: str, environment: TargetEnvironment) -> Importable:
+def importable(
+    index: "Index",
+    name: str,
+    version: str,
+    environment: TargetEnvironment,
+    *,
+    digests: Collection[str] = (),
+) -> Importable:
     """The files of a release: of the wheel that fits the target best, else of a wheel for another machine (its
-    Python sources are the same), else of the sdist.
+    Python sources are the same), else of the sdist. ``digests`` are the SHA-256 of the files that are allowed.
 
-    Raises RepositoryError where no index has the release, or its file cannot be had or read.
+    Where only an sdist is allowed, and a wheel shows what a build of it gives, the wheel is taken. Raises
+    RepositoryError where no index has the release, or its file cannot be had or read.
     """
     project = index.project(name)
     files = [file for text in project.spellings(_version(name, version)) for file in project.files[text]]
     if not files:
         raise RepositoryError(f"{project.index or 'the index'} has no release {version} of {name}")
-    file = best_file(files, environment)
+    allowed = [file for file in files if file.hashes.get("sha256") in digests] if digests else files
+    if not allowed:
+        raise RepositoryError(f"{project.index or 'the index'} has no file of {name} {version} that the lock allows")
+    file = best_file(allowed, environment)
+    if file is not None and not file.is_wheel:
+        file = best_file(files, environment)
     if file is None:
         raise RepositoryError(f"{name} {version} has no file whose sources can be read")
     path = local_file(index, file)
@@ -90,7 +105,31 @@ def unpacked(cache: "Cache", path: Path, name: str, version: str, filename: str,
         f"importable {_FORMAT} {digest} {normalise(name)}", lambda empty: _fill(empty, path, name, filename)
     )
     held = json.loads((folder / "contents.json").read_bytes())
-    return Importable(name, version, filename, digest, folder / "tree", tuple(held["paths"]), held["incomplete"])
+    return Importable(
+        name=name,
+        version=version,
+        filename=filename,
+        digest=digest,
+        folder=folder / "tree",
+        paths=tuple(held["paths"]),
+        incomplete=held["incomplete"],
+        entry_points=tuple(held["entry_points"]),
+    )
+
+
+def entry_point_modules(text: str) -> tuple[str, ...]:
+    """The modules that an ``entry_points.txt`` names, in order; what cannot be read names none."""
+    parser = configparser.ConfigParser(delimiters=("=",), strict=False, interpolation=None)
+    try:
+        parser.read_string(text)
+    except configparser.Error:
+        return ()
+    found = {
+        value.partition(":")[0].partition("[")[0].strip()
+        for section in parser.sections()
+        for value in parser[section].values()
+    }
+    return tuple(sorted(found - {""}))
 
 
 def _version(name: str, text: str) -> "Version":
@@ -120,21 +159,22 @@ def _fill(folder: Path, path: Path, name: str, filename: str) -> None:
         places = dict(_of_wheel(names))
         incomplete = False
     else:
-        members = [
-            (member, *member.partition("/")[::2]) for member, read in archive_members(path, filename) if read is not None
-        ]
-        inner = {rest: member for member, _, rest in members if rest}
+        members = [member for member, read in archive_members(path, filename) if read is not None]
+        inner = {rest: member for member in members if (rest := member.partition("/")[2])}
         places, incomplete = _of_sdist(inner, name, lambda wanted: _text_of(path, filename, inner[wanted]))
     tree = folder / "tree"
     tree.mkdir()
+    entry_points: tuple[str, ...] = ()
     for member, read in archive_members(path, filename):
         place = places.get(member)
+        if read is not None and member.endswith((".dist-info/entry_points.txt", ".egg-info/entry_points.txt")):
+            entry_points = entry_point_modules(read().decode("utf-8", errors="replace"))
         if place is None or read is None or not place.endswith(".py"):
             continue
         target = tree / place
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(read())
-    contents = {"paths": sorted(set(places.values())), "incomplete": incomplete}
+    contents = {"paths": sorted(set(places.values())), "incomplete": incomplete, "entry_points": entry_points}
     (folder / "contents.json").write_text(json.dumps(contents), "utf-8")
 
 
@@ -149,9 +189,7 @@ def _of_wheel(names: Iterable[str]) -> Iterator[tuple[str, str]]:
             yield name, name
 
 
-def _of_sdist(
-    inner: Mapping[str, str], name: str, text: Callable[[str], str]
-) -> tuple[dict[str, str], bool]:
+def _of_sdist(inner: Mapping[str, str], name: str, text: Callable[[str], str]) -> tuple[dict[str, str], bool]:
     """Where the packages lie in a source tree, by the member's name; and whether a build adds to them.
 
     ``top_level.txt`` of the egg-info says what is installed, and the egg-info lies where the packages do.

@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator
 _HARMLESS = frozenset({"AttributeError", "warn", "warnings.warn", "warn_deprecated", "str", "repr", "format"})
 
 
-def given_names(
-    function: ast.FunctionDef, constants: Callable[[str], list[str] | None]
-) -> list[str] | None:
+def given_names(function: ast.FunctionDef, constants: Callable[[str], list[str] | None]) -> list[str] | None:
     """The names that a module's ``__getattr__`` answers for; None where that cannot be told.
 
     It can be told where the function ends by raising AttributeError, and does nothing with the name that it is
@@ -38,8 +36,8 @@ def given_names(
 
 def _refuses(last: ast.stmt) -> bool:
     match last:
-        case ast.Raise(exc=ast.Call(func=ast.Name(id="AttributeError"))) | ast.Raise(exc=ast.Name(id="AttributeError")):
-            return True
+        case ast.Raise(exc=ast.Call(func=ast.Name(id=name)) | ast.Name(id=name)):
+            return name == "AttributeError"
     return False
 
 

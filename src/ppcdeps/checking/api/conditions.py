@@ -33,9 +33,10 @@ _COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.IsNot: lambda a, b: a is not b,
 }
 _NAMED: Mapping[str, bool] = {
-    **dict.fromkeys(("PY2", "PYTHON2", "IS_PY2", "IS_PYTHON2", "PY2K", "PY26", "PY27", "JYTHON", "IRONPYTHON"), False),
+    **dict.fromkeys(("PY2", "PYTHON2", "IS_PY2", "IS_PYTHON2", "PY2K", "PY26", "PY27", "IRONPYTHON"), False),
     **dict.fromkeys(("WINDOWS", "IS_WINDOWS", "ON_WINDOWS", "WIN", "WIN32", "IS_WIN32", "MACOS", "IS_MACOS"), False),
-    **dict.fromkeys(("OSX", "IS_OSX", "DARWIN", "PYPY", "IS_PYPY", "CYGWIN", "JYTHON", "MYPY", "TYPE_CHECKING"), False),
+    **dict.fromkeys(("OSX", "IS_OSX", "DARWIN", "PYPY", "IS_PYPY", "CYGWIN", "JYTHON"), False),
+    **dict.fromkeys(("MYPY", "TYPE_CHECKING"), False),
     **dict.fromkeys(("PY3", "PYTHON3", "IS_PY3", "IS_PYTHON3", "PY3K", "LINUX", "IS_LINUX", "CPYTHON"), True),
 }
 _GUARDING = re.compile(r"version|(?:^|_)(?:has|have|supports?)(?:_|$)|\d", re.IGNORECASE)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 MANIPULATED = frozenset({"globals", "vars", "locals", "exec", "execfile", "eval", "__import__", "modules"})
 """Plain names whose mention is looked at."""
-_NAMESPACES = ("pkg_resources.declare_namespace", "declare_namespace", "pkgutil.extend_path", "extend_path")
+_NAMESPACES = frozenset({"declare_namespace", "extend_path"})
 _READS = frozenset({"get", "keys", "items", "values", "copy"})
 
 
@@ -49,9 +49,9 @@ class Manipulations:
         match node:
             case ast.Call(func=ast.Name(id="hasattr" | "getattr"), args=[_, ast.Constant(value=str() as text), *_]):
                 self.probed.add(text)
-            case ast.Call(
-                func=ast.Attribute(value=ast.Call(func=ast.Name(id="globals"), args=[]), attr=method)
-            ) if method in _READS:
+            case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="globals"), args=[]), attr=method)) if (
+                method in _READS
+            ):
                 return True
             case ast.Call(func=ast.Name(id=("exec" | "execfile")), args=[_, *rest]):
                 if not rest and at_module:
@@ -64,7 +64,8 @@ class Manipulations:
             case ast.Call(func=ast.Attribute(value=ast.Attribute() as whole, attr=method)) if self._is_table(whole):
                 if method in ("setdefault", "update", "__setitem__", "pop"):
                     self._registered_by(node.args[0] if node.args else None)
-        if called.endswith(_NAMESPACES):
+        last = node.func.attr if isinstance(node.func, ast.Attribute) else called
+        if last in _NAMESPACES:
             self.namespace = True
         elif called.endswith(("lazy_loader.attach", "attach_stub", "lazy.attach", "lazy_module")):
             self.open = self.open_package = True
@@ -108,7 +109,10 @@ class Manipulations:
         return isinstance(node.func, ast.Name) and node.func.id == "vars" and not node.args
 
     def _is_system(self, node: ast.expr) -> bool:
-        return isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute) and self._is_table(node.value)
+        match node:
+            case ast.Subscript(value=ast.Attribute() as whole):
+                return self._is_table(whole)
+        return False
 
     def _register(self, node: ast.expr) -> None:
         if isinstance(node, ast.Subscript):

@@ -18,7 +18,7 @@ from ppcdeps.model.reporter import Reporter, Silence
 if TYPE_CHECKING:
     from ppcdeps.metadata.cache import Cache
 
-_FORMAT = 4
+_FORMAT = 6
 _BATCH = 600_000
 """Bytes of source that a worker is given at once."""
 _ALONE = 1_500_000
@@ -45,12 +45,14 @@ class Tree:
     paths: tuple[str, ...]
     digest: str = ""
     incomplete: bool = False
+    entry_points: tuple[str, ...] = ()
+    """Modules that its entry points name."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiFault:
-    """``user`` uses in ``path`` what ``provider`` does not have. ``lines`` are all of them in the file, in order;
-    ``wanted`` is the name as the file says it.
+    """``user`` uses in ``path`` what ``provider`` does not have. ``lines`` are where it first does, in each of its ways;
+    ``wanted`` is the name as the file says it. ``reached``: some module or entry point of the set imports the file.
     """
 
     user: str
@@ -61,7 +63,7 @@ class ApiFault:
     missing: Missing
     provider: str
     provider_version: str
-    use: Use
+    reached: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ def judge(releases: Sequence[Release], platform: Platform) -> ApiResult:
     """The faults among releases that were scanned."""
     world = World(releases)
     resolver = Resolver(world, platform.version)
+    reached = _reached(releases)
     faults: list[ApiFault] = []
     unread: list[tuple[str, str, str]] = []
     files = uses = 0
@@ -109,7 +112,7 @@ def judge(releases: Sequence[Release], platform: Platform) -> ApiResult:
                 unread.append((release.name, path, str(row["f"])))
             found = uses_of(row)
             uses += len(found)
-            faults.extend(_of_file(release, path, found, guarded, world, resolver))
+            faults.extend(_of_file(release, path, found, guarded, world, resolver, reached))
     faults.sort(key=lambda fault: (fault.user, fault.path, fault.lines, fault.wanted))
     return ApiResult(tuple(faults), tuple(sorted(unread)), len(world.releases), files, uses)
 
@@ -126,16 +129,23 @@ def _guarded(release: Release) -> _Guarded:
     tried: set[str] = set()
     for row in release.rows.values():
         if row is not None:
-            probed.update(row.get("h", ()))  # type: ignore[call-overload]
-            tried.update(row.get("i", ()))  # type: ignore[call-overload]
+            probed.update(row.get("h", ()))
+            tried.update(row.get("i", ()))
     return _Guarded(frozenset(probed), frozenset(tried))
 
 
 def _of_file(
-    release: Release, path: str, uses: Iterable[Use], guarded: _Guarded, world: World, resolver: Resolver
+    release: Release,
+    path: str,
+    uses: Iterable[Use],
+    guarded: _Guarded,
+    world: World,
+    resolver: Resolver,
+    reached: frozenset[str],
 ) -> Iterator[ApiFault]:
-    found: dict[str, tuple[list[int], Use, Missing, str]] = {}
-    own = module_of(path)[0].partition(".")[0]
+    found: dict[str, tuple[list[int], Missing, str]] = {}
+    module = module_of(path)[0]
+    own = module.partition(".")[0]
     for use in uses:
         missing = resolver.missing(use)
         if missing is None or missing.distribution == release.name:
@@ -152,10 +162,10 @@ def _of_file(
             continue
         known = found.get(missing.dotted)
         if known is None:
-            found[missing.dotted] = ([use.line], use, missing, wanted)
+            found[missing.dotted] = ([use.line], missing, wanted)
         else:
             known[0].append(use.line)
-    for lines, use, missing, wanted in found.values():
+    for lines, missing, wanted in found.values():
         provider = world.releases.get(missing.distribution)
         yield ApiFault(
             release.name,
@@ -166,8 +176,25 @@ def _of_file(
             missing,
             missing.distribution,
             provider.version if provider is not None else "",
-            use,
+            module in reached,
         )
+
+
+def _reached(releases: Iterable[Release]) -> frozenset[str]:
+    """The modules that some other module, or an entry point, imports."""
+    found: set[str] = set()
+    for release in releases:
+        for path, row in release.rows.items():
+            own = module_of(path)[0]
+            if row is None:
+                continue
+            for use in uses_of(row):
+                parts = [*use.module.split("."), *use.names]
+                found.update(name for end in range(1, len(parts) + 1) if (name := ".".join(parts[:end])) != own)
+        for module in release.entry_points:
+            parts = module.split(".")
+            found.update(".".join(parts[:end]) for end in range(1, len(parts) + 1))
+    return frozenset(found)
 
 
 # Scanning ------------------------------------------------------------------------------------------
@@ -218,7 +245,7 @@ def scan_all(
         if cache is not None and number in fresh:
             _remember(cache, _key(tree, platform, tests), held[number])
         rows = {path: held[number].get(path) for path in tree.paths}
-        releases.append(Release(tree.name, tree.version, rows, tree.incomplete))
+        releases.append(Release(tree.name, tree.version, rows, tree.incomplete, tree.entry_points))
     return releases
 
 

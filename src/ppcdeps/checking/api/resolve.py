@@ -1,5 +1,6 @@
 """Follows a use through the distributions: is the name there, is it not, or can nobody tell?"""
 
+import builtins
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,7 +54,9 @@ _Thing = Module | _Class | None
 class Absent(Exception):  # noqa: N818 - a verdict
     """A name that is certainly not there."""
 
-    def __init__(self, home: Module, place: str, name: str, *, in_class: bool = False, is_module: bool = False) -> None:
+    def __init__(
+        self, home: Module, place: str, name: str, *, in_class: bool = False, is_module: bool = False
+    ) -> None:
         super().__init__(place, name)
         self.home, self.place, self.name = home, place, name
         self.in_class, self.is_module = in_class, is_module
@@ -306,8 +309,4 @@ class Resolver:
 
 
 _NOT_THERE = object()
-_BUILTIN = {
-    each.__name__: each
-    for each in (dict, list, tuple, set, str, int, float, Exception, ValueError, TypeError, RuntimeError, KeyError)
-    + (AttributeError, OSError, ImportError, NotImplementedError, Warning, DeprecationWarning)
-}
+_BUILTIN = {name: each for name, each in vars(builtins).items() if isinstance(each, type) and name != "object"}

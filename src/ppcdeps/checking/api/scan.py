@@ -18,8 +18,16 @@ _CATCH_ATTRIBUTE = frozenset({"AttributeError", "Exception", "BaseException", "S
 _SPARE = _CATCH_MODULE | _CATCH_ATTRIBUTE | {"NameError"}
 """What is caught where code makes do with an older, or another, version than it was written for."""
 _HARMLESS_DECORATORS = frozenset(
-    {"dataclass", "dataclasses.dataclass", "total_ordering", "functools.total_ordering", "six.python_2_unicode_compatible"}
-    | {"final", "typing.final", "enum.unique", "unique", "runtime_checkable", "typing.runtime_checkable"}
+    {"dataclass", "dataclasses.dataclass", "total_ordering", "functools.total_ordering"}
+    | {
+        "six.python_2_unicode_compatible",
+        "final",
+        "typing.final",
+        "enum.unique",
+        "unique",
+        "runtime_checkable",
+        "typing.runtime_checkable",
+    }
 )
 _LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -80,9 +88,7 @@ class _Reader:
         self.block(tree.body)
         self.top.close(self.settle)
         found, seen = self.facts, self.manipulations
-        found.names = {
-            name: tuple(bindings) for name, bindings in self.top.names.items() if name not in self.deleted
-        }
+        found.names = {name: tuple(bindings) for name, bindings in self.top.names.items() if name not in self.deleted}
         found.stars = tuple(dict.fromkeys(self.stars))
         found.exported = None if self.exported is None else tuple(dict.fromkeys(self.exported))
         found.computed_all = self.computed_all
@@ -240,7 +246,7 @@ class _Reader:
                 self.imported(module, (), node.lineno)
                 continue
             self.bind(each.asname or each.name, Binding(Kind.MEMBER, module, each.name) if module else VALUE)
-            if not node.level:
+            if module:
                 self.imported(module, (each.name,), node.lineno)
 
     def imported(self, module: str, names: tuple[str, ...], line: int) -> None:
@@ -589,8 +595,7 @@ def _texts(node: ast.expr) -> list[str] | None:
     """The strings of a list, tuple, set or sum of them that is written out; None for anything else."""
     match node:
         case ast.List() | ast.Tuple() | ast.Set():
-            found = [each.value for each in node.elts if isinstance(each, ast.Constant) and isinstance(each.value, str)]
-            return found if len(found) == len(node.elts) else None
+            return _strings(node.elts)
         case ast.BinOp(op=ast.Add()):
             left, right = _texts(node.left), _texts(node.right)
             return None if left is None or right is None else left + right
@@ -603,8 +608,12 @@ def _keys(node: ast.expr) -> list[str] | None:
     """The strings of a collection, or the keys of a mapping, that is written out."""
     if not isinstance(node, ast.Dict):
         return _texts(node) if isinstance(node, ast.List | ast.Tuple | ast.Set) else None
-    found = [each.value for each in node.keys if isinstance(each, ast.Constant) and isinstance(each.value, str)]
-    return found if len(found) == len(node.keys) else None
+    return _strings(node.keys)
+
+
+def _strings(nodes: Sequence[ast.expr | None]) -> list[str] | None:
+    found = [each.value for each in nodes if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    return found if len(found) == len(nodes) else None
 
 
 def _caught(handlers: Sequence[ast.ExceptHandler]) -> tuple[bool, bool, bool]:
@@ -633,5 +642,3 @@ def _raises_again(handler: ast.ExceptHandler) -> bool:
         # Whoever names them expects them: the message says what to install.
         return False
     return any(isinstance(each, ast.Raise) for each in handler.body)
-
-

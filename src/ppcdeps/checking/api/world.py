@@ -4,8 +4,12 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Any
 
 from ppcdeps.checking.api.facts import ModuleFacts
+
+Row = Mapping[str, Any]
+"""A module's facts as JSON holds them."""
 
 
 class Source(Enum):
@@ -27,7 +31,7 @@ class Module:
     distribution: str
     source: Source
     path: str = ""
-    row: Mapping[str, object] | None = None
+    row: Row | None = None
     is_package: bool = False
     shared: bool = False
     children: set[str] = field(default_factory=set)
@@ -56,8 +60,9 @@ class Release:
 
     name: str
     version: str
-    rows: Mapping[str, Mapping[str, object] | None]
+    rows: Mapping[str, Row | None]
     incomplete: bool = False
+    entry_points: tuple[str, ...] = ()
 
 
 class World:
@@ -78,7 +83,7 @@ class World:
             if module.row is not None and ("t" in module.row or "r" in module.row):
                 self._note(module)
 
-    def _add(self, release: Release, path: str, row: Mapping[str, object] | None) -> None:
+    def _add(self, release: Release, path: str, row: Row | None) -> None:
         name, is_package = module_of(path)
         if not name:
             return

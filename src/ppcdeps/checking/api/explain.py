@@ -1,0 +1,123 @@
+"""Faults in the use of names as findings: who uses what, where, who lacks it, and what mends it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from pathlib import PurePath
+
+from ppcdeps.checking.api.engine import ApiFault, ApiResult
+from ppcdeps.checking.api.gone import PYTHON
+from ppcdeps.checking.api.releases import History
+from ppcdeps.checking.findings import Examined, Finding, Severity
+from ppcdeps.checking.rules import finding
+
+_MOST_PLACES = 12
+
+
+def findings_of(
+    result: ApiResult,
+    python: str,
+    histories: Mapping[str, History] | None = None,
+    folders: Mapping[str, PurePath] | None = None,
+) -> Iterator[Finding]:
+    """One finding for each name that a distribution uses in vain, at the first place; the other places are its
+    detail.
+
+    ``histories`` are by the dotted name of what is missing; ``folders`` say where a distribution's files lie, by its
+    name, where the finding is to name whole paths. ``python`` is the target's version.
+    """
+
+    def key(fault: ApiFault) -> tuple[str, str]:
+        return fault.user, fault.missing.dotted
+
+    for _, group in groupby(sorted(result.faults, key=lambda fault: (*key(fault), not fault.reached)), key):
+        faults = list(group)
+        history = (histories or {}).get(faults[0].missing.dotted)
+        yield _finding(faults, python, history, (folders or {}).get(faults[0].user))
+    for name, path, why in result.unread:
+        folder = (folders or {}).get(name)
+        yield finding("api-unread", f"{name}: {why}", str(folder / path if folder else path))
+
+
+def examined_of(result: ApiResult) -> tuple[Examined, ...]:
+    """What was looked at."""
+    return (
+        Examined("distributions", result.distributions),
+        Examined("source files", result.files),
+        Examined("uses of names", result.uses),
+    )
+
+
+def rule_of(fault: ApiFault) -> str:
+    """The id of the rule that a fault falls under."""
+    missing = fault.missing
+    if missing.gone is not None:
+        return "api-standard-library" if fault.provider == PYTHON else "api-gone-module"
+    if missing.in_class:
+        return "api-missing-member"
+    return "api-missing-module" if missing.is_module else "api-missing-name"
+
+
+def _finding(faults: list[ApiFault], python: str, history: History | None, folder: PurePath | None) -> Finding:
+    first = faults[0]
+    places = [f"{folder / fault.path if folder else fault.path}:{line}" for fault in faults for line in fault.lines]
+    reached = any(fault.reached for fault in faults)
+    detail = list(_detail(first, history))
+    if len(places) > 1:
+        others = places[1 : _MOST_PLACES + 1]
+        more = len(places) - 1 - len(others)
+        detail.append(f"also at {', '.join(others)}" + (f" and {more} more" if more else ""))
+    if not reached:
+        detail.append("nothing in the set imports that file: it matters only to who does")
+    fixed_in, mend = _mend(first, history)
+    return finding(
+        rule_of(first),
+        _message(first, python),
+        places[0],
+        severity=None if reached else Severity.WARNING,
+        detail=detail,
+        mend=mend,
+        fixed_in=fixed_in,
+    )
+
+
+def _message(fault: ApiFault, python: str) -> str:
+    missing = fault.missing
+    by = f"{fault.user} {fault.user_version}"
+    if fault.provider == PYTHON:
+        return f"{missing.dotted} is not in Python {python}, and {by} uses it"
+    whose = f"{fault.provider} {fault.provider_version}"
+    if missing.gone is not None:
+        return f"{missing.dotted} is not in {whose}, and {by} imports it"
+    what = "module" if missing.is_module else "attribute" if missing.in_class else "name"
+    place = f"class {missing.place}" if missing.in_class else missing.place
+    return f"{missing.dotted} is not there: {place} of {whose} has no {what} {missing.name}, and {by} uses it"
+
+
+def _detail(fault: ApiFault, history: History | None) -> Iterable[str]:
+    missing = fault.missing
+    if fault.wanted != missing.dotted:
+        yield f"the line says {fault.wanted}"
+    if missing.gone is not None:
+        yield f"gone since {fault.provider} {missing.gone.gone_in}: {missing.gone.reason}"
+    if history is None:
+        return
+    if history.introduced:
+        yield f"{fault.provider} has it from {history.introduced} on"
+    if history.until:
+        yield f"{fault.provider} had it until {history.until}; {history.removed} removed it"
+    if not history.introduced and not history.until:
+        yield f"no release of {fault.provider} that could be looked at has it ({history.looked_at} looked at)"
+
+
+def _mend(fault: ApiFault, history: History | None) -> tuple[str | None, list[str]]:
+    missing = fault.missing
+    if missing.gone is not None:
+        return None, [] if fault.provider == PYTHON else [f"{fault.provider}<{missing.gone.gone_in}"]
+    if history is None:
+        return None, []
+    pins = []
+    if history.introduced:
+        pins.append(f"{fault.provider}>={history.introduced}")
+    if history.until:
+        pins.append(f"{fault.provider}<{history.removed}")
+    return history.introduced or None, pins

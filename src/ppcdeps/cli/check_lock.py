@@ -1,0 +1,47 @@
+"""`ppcdeps check lock`: what a lock's distributions use of each other, and do not have."""
+
+from pathlib import Path
+
+import click
+
+from ppcdeps.cli.options import cache_option, json_option, narrative_options
+from ppcdeps.cli.reporter import TerminalReporter
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), metavar="PLAN|LOCKFILE")
+@click.option("--find-versions", is_flag=True, help="Look at other releases for which of them have what is missing.")
+@click.option("--tests", is_flag=True, help="Read the tests, too, that distributions ship.")
+@click.option("--python", metavar="VERSION", help="The target's Python, in full (default: what the file says).")
+@click.option("--offline", is_flag=True, help="Use no network, only what is cached or local.")
+@cache_option
+@json_option
+@narrative_options
+def lock(
+    file: Path,
+    find_versions: bool,
+    tests: bool,
+    python: str | None,
+    offline: bool,
+    cache_directory: Path | None,
+    as_json: bool,
+    reporter: TerminalReporter,
+) -> int:
+    """Whether every name that one distribution of a lock uses of another is there, at the pinned versions.
+
+    The file is a plan, a pylock.toml, or requirements or constraints for pip. The very files that it names are
+    fetched and read; nothing of them is imported or run. The index is that of pip's configuration.
+    """
+    from ppcdeps.checking.lockcheck import check_lock
+    from ppcdeps.checking.locks import read_lock
+    from ppcdeps.metadata.cache import Cache
+    from ppcdeps.python.index import Index
+    from ppcdeps.python.pipconfig import read_pip_config
+    from ppcdeps.report.findings import dump_report, render_report
+
+    held = read_lock(file, python=python)
+    cache = Cache.open(cache_directory, reporter)
+    with Index(read_pip_config(), cache, offline=offline, reporter=reporter) as index:
+        report = check_lock(held, index, reporter, tests=tests, find_versions=find_versions)
+    click.echo(dump_report(report) if as_json else render_report(report), nl=False)
+    return 0 if report.is_clean else 1
