@@ -28,5 +28,5 @@ def checked(folder: Path, platform: Platform = EL9, *, tests: bool = False, **di
 
 def wrong(folder: Path, platform: Platform = EL9, **distributions: Files) -> list[str]:
     """What is missing, as ``user:line name``."""
-    result = checked(folder, platform, **distributions)
+    result = checked(folder, platform, tests=False, **distributions)
     return [f"{fault.user}:{fault.lines[0]} {fault.missing.dotted}" for fault in result.faults]

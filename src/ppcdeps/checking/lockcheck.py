@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from ppcdeps.checking.api.conditions import Platform
 from ppcdeps.checking.api.engine import ApiResult, Tree, check_api
-from ppcdeps.checking.api.explain import examined_of, findings_of
+from ppcdeps.checking.api.explain import examined_of, findings_of, unread_of
 from ppcdeps.checking.api.releases import History, ReleaseFinder, tree_of
 from ppcdeps.checking.findings import Report, Skipped
 from ppcdeps.checking.locks import LockedRelease, LockInput
@@ -51,7 +51,7 @@ def check_lock(
         f"{lock.subject} (Python {environment.python} on {environment.machine})",
         findings_of(result, environment.python, histories),
         examined_of(result),
-        skipped,
+        [*skipped, *unread_of(result)],
     )
 
 

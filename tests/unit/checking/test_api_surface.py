@@ -7,7 +7,7 @@ from apitrees import Files, checked, wrong
 
 APP = {"app.py": "from lib import name"}
 
-MAY_HAVE_IT = {
+MAY_HAVE_IT: Files = {
     "one branch of a condition": "if unknown():\n    name = 1",
     "a handler": "try:\n    pass\nexcept ValueError:\n    name = 1",
     "a loop's name": "for name in (): pass",
@@ -26,12 +26,12 @@ MAY_HAVE_IT = {
     "the module replaced": "import sys\nsys.modules[__name__] = Wrapper()",
     "setattr on the module": "import sys\nsetattr(sys.modules[__name__], 'name', 1)",
     "a __getattr__": "def __getattr__(key):\n    return load(key)",
-    "a __getattr__ from elsewhere": "import lazy_loader as lazy\n__getattr__, __dir__, __all__ = lazy.attach(__name__, x)",
+    "a __getattr__ from elsewhere": "import lazy_loader\n__getattr__, __dir__, __all__ = lazy_loader.attach(x, y)",
     "a __getattr__ for the name": (
         "def __getattr__(key):\n    if key == 'name':\n        return 1\n    raise AttributeError(f'no {key}')"
     ),
     "a __getattr__ with a table": (
-        "_old = {'name': 1}\ndef __getattr__(key):\n    if key in _old:\n        return 1\n    raise AttributeError(key)"
+        "OLD = {'name': 1}\ndef __getattr__(k):\n    if k in OLD:\n        return 1\n    raise AttributeError(k)"
     ),
     "a __getattr__ that looks it up": (
         "def __getattr__(key):\n    if key in computed:\n        return 1\n    raise AttributeError(key)"
@@ -52,7 +52,7 @@ MORE = {
     "lib/extended.py": "__all__ = ['other']\n__all__ += ['name']\nname = other = 1",
 }
 
-HAS_IT_NOT = {
+HAS_IT_NOT: Files = {
     "nothing": "",
     "the branch for another Python": "import sys\nif sys.version_info < (3,):\n    name = 1",
     "type checking": "import typing\nif typing.TYPE_CHECKING:\n    from x import name",
@@ -83,7 +83,7 @@ def test_has_not_the_name(tmp_path: Path, case: str) -> None:
     assert wrong(tmp_path, library=library, app=APP) == ["app:1 lib.name"]
 
 
-MODULES = {
+MODULES: dict[str, tuple[Files, str]] = {
     "compiled": ({"lib/__init__.py": "", "lib/name.cpython-39-x.so": b""}, "import lib.name\nlib.name.anything"),
     "compiled beside its source": (
         {"lib/__init__.py": "", "lib/name.py": "a = 1", "lib/name.so": b""},
@@ -104,6 +104,10 @@ MODULES = {
     "registered from a format": (
         {"lib/__init__.py": "", "lib/x.py": "import sys\nsys.modules[f'lib.{m}'] = y"},
         "import lib.name",
+    ),
+    "an import hook with a loader": (
+        {"lib/__init__.py": "", "lib/h.py": "import sys\ndef load_module(): pass\nsys.meta_path.append(x)"},
+        "import lib.name\nfrom lib import other",
     ),
     "an import hook": ({"lib/__init__.py": "import sys\nsys.meta_path.append(x)"}, "import lib.name"),
 }
@@ -152,8 +156,13 @@ def test_a_class_has_not_the_member_where_all_its_bases_are_known(tmp_path: Path
 
 
 def test_a_submodule_that_a_star_import_hides_is_not_taken_for_the_module(tmp_path: Path) -> None:
-    library: Files = {"lib/__init__.py": "from lib.all import *", "lib/all.py": "from absent import *", "lib/x.py": ""}
+    library = {"lib/__init__.py": "from lib.all import *", "lib/all.py": "from absent import *", "lib/x.py": ""}
     assert wrong(tmp_path, library=library, app={"app.py": "import lib\nlib.x.method"}) == []
+
+
+def test_what_a_decorator_may_put_into_a_module_is_there(tmp_path: Path) -> None:
+    library = {"lib/__init__.py": "", "lib/a.py": "", "lib/b.py": "@put_into('lib.a')\nclass name: pass"}
+    assert wrong(tmp_path, library=library, app={"app.py": "from lib.a import name"}) == []
 
 
 def test_what_others_set_on_a_module_is_there(tmp_path: Path) -> None:
@@ -162,16 +171,22 @@ def test_what_others_set_on_a_module_is_there(tmp_path: Path) -> None:
     assert wrong(tmp_path, library={"lib.py": ""}, app=app, patch={"patch.py": "import lib\nlib.name = 1"}) == []
 
 
-@pytest.mark.parametrize(
-    "source",
-    ["(" * 3000 + ")" * 3000, "x = " + "-" * 20000 + "1", "x" + ".a" * 20000, "[" * 90 + "]" * 90, "x = '" + "a" * 5_000_000],
-    ids=["parentheses", "signs", "attributes", "lists", "5 MB"],
-)
-def test_what_cannot_be_read_is_told_and_stops_nothing(tmp_path: Path, source: str) -> None:
-    result = checked(tmp_path, library={"lib.py": source}, app=APP)
-    assert result.faults == () or source.startswith("[")
+UNREADABLE = {
+    "parentheses": "(" * 3000 + ")" * 3000,
+    "signs": "x = " + "-" * 20000 + "1",
+    "attributes": "x" + ".a" * 20000,
+    "calls": "f" + "()" * 20000,
+    "5 MB": "x = '" + "a" * 5_000_000,
+    "Python 2": "print 'x'",
+}
+
+
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_what_cannot_be_read_is_told_and_stops_nothing(tmp_path: Path, case: str) -> None:
+    result = checked(tmp_path, library={"lib.py": UNREADABLE[case]}, app=APP)
+    assert result.faults == ()
     assert result.files == 2
-    assert all(path == "lib.py" and why for _, path, why in result.unread)
+    assert [(name, path) for name, path, why in result.unread if why] == [("library", "lib.py")]
 
 
 def test_circles_of_imports_end(tmp_path: Path) -> None:

@@ -55,6 +55,8 @@ FAULTS = {
         "import sys, lib.core\nif sys.version_info >= (3, 9):\n    lib.core.gone",
         "lib.core.gone",
     ),
+    "a private function that is called": ("import lib.core\ndef _f(): lib.core.gone\n_f()", "lib.core.gone"),
+    "a public function": ("import lib.core\ndef f(): lib.core.gone", "lib.core.gone"),
     "an attribute in a try that catches imports": (
         "import lib.core\ntry:\n    lib.core.gone\nexcept ImportError: pass",
         "lib.core.gone",
@@ -83,7 +85,7 @@ NO_FAULTS = {
     "the other Python, by six": "import six, lib\nif six.PY2:\n    lib.gone",
     "the other Python, by a constant": "import sys, lib\nPY2 = sys.version_info < (3,)\nx = lib.gone if PY2 else 1",
     "the other platform": "import os, lib\nif os.name == 'nt':\n    lib.gone",
-    "code after an exit on this platform": "import sys, lib\nif sys.platform != 'win32':\n    raise ImportError\nlib.gone",
+    "code after an exit here": "import sys, lib\nif sys.platform != 'win32':\n    raise ImportError\nlib.gone",
     "type checking": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from lib import gone",
     "an annotation as text": "from __future__ import annotations\nimport lib\ndef f(x: lib.gone) -> lib.gone: pass",
     "an annotation of a local": "import lib\ndef f():\n    x: lib.gone = 1",
@@ -103,6 +105,11 @@ NO_FAULTS = {
     "a library that is not there": "import absent.thing\nabsent.thing.gone",
     "what shadows the library": "from .other import lib\nlib.gone",
     "dead code": "import lib\nif False:\n    lib.gone\ndef f():\n    return\n    lib.gone",
+    "a flag from elsewhere": "import lib\nfrom .other import NEW_LIB\nif not NEW_LIB:\n    lib.gone",
+    "what a version was found to be": (
+        "import lib, metadata\na, b = metadata.version('lib').split('.')\nif a == '1':\n    lib.gone"
+    ),
+    "a private function that nobody calls": "def _for_finders():\n    import lib.gone",
     "a fallback for a builtin": "import lib\ntry:\n    callable\nexcept NameError:\n    lib.gone",
 }
 
@@ -148,8 +155,8 @@ def test_a_distribution_may_lack_names_of_its_own(tmp_path: Path) -> None:
 
 
 def test_the_faults_of_the_standard_library_follow_the_target_python(tmp_path: Path) -> None:
-    source = "import asyncore, collections, inspect\ncollections.Mapping\ninspect.getargspec\nfrom distutils import log"
-    app = {"app.py": source}
+    source = "import asyncore, collections, inspect\ncollections.Mapping\ninspect.getargspec\nimport distutils.log"
+    app = {"app.py": source, "main.py": "import app"}
     assert wrong(tmp_path, Platform((3, 9, 25)), app=app) == []
     assert wrong(tmp_path, Platform((3, 10, 0)), app=app) == ["app:2 collections.Mapping"]
     on_312 = wrong(tmp_path, Platform((3, 12, 9)), app=app)
@@ -157,6 +164,10 @@ def test_the_faults_of_the_standard_library_follow_the_target_python(tmp_path: P
     with_setuptools = {"setuptools/__init__.py": "", "pkg_resources/__init__.py": ""}
     back = wrong(tmp_path, Platform((3, 12, 9)), app=app, setuptools=with_setuptools, more={"asyncore.py": ""})
     assert back == ["app:2 collections.Mapping", "app:3 inspect.getargspec"]
+    # Who imports setuptools has distutils from it, or fails for another reason; a file that nobody imports is old.
+    ours = {"app.py": "import distutils.log", "main.py": "import app\nimport setuptools"}
+    assert wrong(tmp_path, Platform((3, 12, 9)), app=ours) == []
+    assert wrong(tmp_path, Platform((3, 12, 9)), app={"app.py": source}) == []
 
 
 def test_a_module_that_its_distribution_gave_up_is_missed_only_where_the_distribution_is(tmp_path: Path) -> None:

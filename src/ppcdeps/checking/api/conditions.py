@@ -6,7 +6,7 @@ gave it another meaning would break its readers first.
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -39,10 +39,11 @@ _NAMED: Mapping[str, bool] = {
     **dict.fromkeys(("MYPY", "TYPE_CHECKING"), False),
     **dict.fromkeys(("PY3", "PYTHON3", "IS_PY3", "IS_PYTHON3", "PY3K", "LINUX", "IS_LINUX", "CPYTHON"), True),
 }
-_GUARDING = re.compile(r"version|(?:^|_)(?:has|have|supports?)(?:_|$)|\d", re.IGNORECASE)
+_GUARDING = re.compile(r"version|major|minor|(?:^|_)(?:has|have|supports?)(?:_|$)|\d", re.IGNORECASE)
 """Names that often stand for what was found out about a library: its version, or whether it has something."""
 _ASKING = frozenset({"hasattr", "getattr", "find_spec", "find_loader", "find_module"})
 """What is asked about a thing before it is used."""
+_FINDING_OUT = _ASKING - {"getattr"}
 
 
 @dataclass(frozen=True)
@@ -197,16 +198,44 @@ class Conditions:
         return UNKNOWN
 
 
-def is_guard(node: ast.expr) -> bool:
-    """Whether a test that the target does not decide may be about what a library has."""
+def is_guard(node: ast.expr, learned: Collection[str] = ()) -> bool:
+    """Whether a test that the target does not decide may be about what a library has.
+
+    ``learned`` are names that were given a value of that kind.
+    """
+    if any(name.isupper() for name in _operands(node)):
+        # A constant that is asked whether it is true is a flag, set where something was found out.
+        return True
     for each in ast.walk(node):
         match each:
             case ast.Name(id=name) | ast.Attribute(attr=name):
-                if name in _ASKING or _GUARDING.search(name):
+                if name in _ASKING or name in learned or _GUARDING.search(name):
                     return True
             case ast.Constant(value="__version__" | "version"):
                 return True
     return False
+
+
+def finds_out(node: ast.expr) -> bool:
+    """Whether an expression asks which version of a library is there, or whether it has something."""
+    for each in ast.walk(node):
+        match each:
+            case ast.Name(id=name) | ast.Attribute(attr=name):
+                if name in _FINDING_OUT or "version" in name.lower():
+                    return True
+    return False
+
+
+def _operands(node: ast.expr) -> Iterator[str]:
+    """The names that are asked whether they are true."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            yield name
+        case ast.UnaryOp(op=ast.Not(), operand=inner):
+            yield from _operands(inner)
+        case ast.BoolOp(values=values):
+            for each in values:
+                yield from _operands(each)
 
 
 def dotted(node: ast.expr) -> str:

@@ -20,6 +20,9 @@ class Manipulations:
     """Whether what is read now is the body of a class: there, locals() are the class's names."""
     open_class: bool = False
     namespace: bool = False
+    hooks: bool = False
+    """Whether it puts something into the machinery of imports."""
+    methods: set[str] = field(default_factory=set)
     registered: set[str] = field(default_factory=set)
     probed: set[str] = field(default_factory=set)
 
@@ -35,7 +38,7 @@ class Manipulations:
     def system(self, attribute: str) -> None:
         """``sys.modules`` as a whole, ``sys.meta_path`` or ``sys.path_hooks`` is in use."""
         if attribute != "modules":
-            self.open = self.open_package = True
+            self.open = self.open_package = self.hooks = True
 
     def compared(self, node: ast.Compare) -> None:
         """``"x" in dir(module)`` asks for a name."""

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ppcdeps.checking.api.conditions import Platform
 from ppcdeps.checking.api.facts import Use, uses_of
+from ppcdeps.checking.api.gone import PYTHON
 from ppcdeps.checking.api.resolve import Missing, Resolver
 from ppcdeps.checking.api.world import Release, World, module_of
 from ppcdeps.model.errors import PpcdepsError
 from ppcdeps.model.reporter import Reporter, Silence
+from ppcdeps.python.names import normalise
 
 if TYPE_CHECKING:
     from ppcdeps.metadata.cache import Cache
 
-_FORMAT = 6
+_FORMAT = 9
 _BATCH = 600_000
 """Bytes of source that a worker is given at once."""
 _ALONE = 1_500_000
@@ -51,7 +53,7 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class ApiFault:
-    """``user`` uses in ``path`` what ``provider`` does not have. ``lines`` are where it first does, in each of its ways;
+    """``user`` uses in ``path`` what ``provider`` does not have. ``lines`` are where it does so first, in each way;
     ``wanted`` is the name as the file says it. ``reached``: some module or entry point of the set imports the file.
     """
 
@@ -119,19 +121,25 @@ def judge(releases: Sequence[Release], platform: Platform) -> ApiResult:
 
 @dataclass(frozen=True, slots=True)
 class _Guarded:
+    """What a distribution is prepared for, and the top-level modules that it imports."""
+
     probed: frozenset[str]
     tried: frozenset[str]
+    tops: frozenset[str]
 
 
 def _guarded(release: Release) -> _Guarded:
     """What a distribution asks for, or tries to import, anywhere: it then knows that it may not be there."""
     probed: set[str] = set()
     tried: set[str] = set()
+    tops: set[str] = set()
     for row in release.rows.values():
         if row is not None:
             probed.update(row.get("h", ()))
             tried.update(row.get("i", ()))
-    return _Guarded(frozenset(probed), frozenset(tried))
+            tops.update(use.module.partition(".")[0] for use in uses_of(row))
+    tops.update(name.partition(".")[0] for name in tried)
+    return _Guarded(frozenset(probed), frozenset(tried), frozenset(tops))
 
 
 def _of_file(
@@ -153,12 +161,13 @@ def _of_file(
         if not use.is_import and missing.position < use.imported:
             # The import statement fails first, or is guarded.
             continue
-        if missing.name in guarded.probed:
+        if missing.name in guarded.probed or _is_moot(missing, module in reached, guarded):
             continue
         wanted = ".".join((use.module, *use.names[: missing.position + 1]))
         if missing.dotted in guarded.tried or wanted in guarded.tried:
             continue
-        if use.module.partition(".")[0] == own and missing.position < 0:
+        if use.module.partition(".")[0] == own and missing.position < 0 and missing.gone is None:
+            # A package that several distributions share, each with a part of its own.
             continue
         known = found.get(missing.dotted)
         if known is None:
@@ -178,6 +187,15 @@ def _of_file(
             provider.version if provider is not None else "",
             module in reached,
         )
+
+
+def _is_moot(missing: Missing, reached: bool, guarded: _Guarded) -> bool:
+    """Whether something that Python gave up is not missed: in a file that nobody imports (for an older Python, as a
+    rule), or by who also imports the distribution that brings it back.
+    """
+    if missing.gone is None or missing.distribution != PYTHON:
+        return False
+    return not reached or missing.gone.unless in guarded.tops
 
 
 def _reached(releases: Iterable[Release]) -> frozenset[str]:
@@ -245,7 +263,7 @@ def scan_all(
         if cache is not None and number in fresh:
             _remember(cache, _key(tree, platform, tests), held[number])
         rows = {path: held[number].get(path) for path in tree.paths}
-        releases.append(Release(tree.name, tree.version, rows, tree.incomplete, tree.entry_points))
+        releases.append(Release(normalise(tree.name), tree.version, rows, tree.incomplete, tree.entry_points))
     return releases
 
 

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from ppcdeps.checking.api.engine import ApiFault, ApiResult
 from ppcdeps.checking.api.gone import PYTHON
 from ppcdeps.checking.api.releases import History
-from ppcdeps.checking.findings import Examined, Finding, Severity
+from ppcdeps.checking.findings import Examined, Finding, Severity, Skipped
 from ppcdeps.checking.rules import finding
 
 _MOST_PLACES = 12
@@ -33,9 +33,14 @@ def findings_of(
         faults = list(group)
         history = (histories or {}).get(faults[0].missing.dotted)
         yield _finding(faults, python, history, (folders or {}).get(faults[0].user))
-    for name, path, why in result.unread:
-        folder = (folders or {}).get(name)
-        yield finding("api-unread", f"{name}: {why}", str(folder / path if folder else path))
+
+
+def unread_of(result: ApiResult) -> Iterator[Skipped]:
+    """The files that could not be read, one entry a distribution. Old code for Python 2 is among them as a rule."""
+    for name, group in groupby(result.unread, lambda each: each[0]):
+        files = list(group)
+        more = f" and {len(files) - 1} more files" if len(files) > 1 else ""
+        yield Skipped(f"{name}: {files[0][1]}{more}", files[0][2])
 
 
 def examined_of(result: ApiResult) -> tuple[Examined, ...]:

@@ -1,5 +1,6 @@
 """Follows a use through the distributions: is the name there, is it not, or can nobody tell?"""
 
+import abc
 import builtins
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ _OF_MODULES = frozenset(dir(type("", (), {}))) | frozenset(
     {"__name__", "__doc__", "__package__", "__loader__", "__spec__", "__path__", "__file__", "__cached__"}
     | {"__builtins__", "__annotations__", "__dict__"}
 )
-_OF_CLASSES = frozenset(dir(type)) | frozenset(dir(object))
+_OF_CLASSES = frozenset(dir(type)) | frozenset(dir(object)) | frozenset(dir(abc.ABCMeta))
 _DEEPEST = 60
 """Steps through re-exports and bases that are followed."""
 

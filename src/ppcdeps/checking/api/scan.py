@@ -1,17 +1,21 @@
 """Reads one source file into its facts: one walk over the syntax tree."""
 
 import ast
+import sys
 import warnings
 from collections.abc import Iterable, Sequence
+from typing import TypeGuard
 
 from ppcdeps.checking.api.attributes import given_names
-from ppcdeps.checking.api.conditions import Conditions, Platform, dotted, is_guard
+from ppcdeps.checking.api.conditions import Conditions, Platform, dotted, finds_out, is_guard
 from ppcdeps.checking.api.dynamic import MANIPULATED, Manipulations
 from ppcdeps.checking.api.facts import VALUE, Binding, ClassShape, Kind, ModuleFacts, Use
 from ppcdeps.checking.api.scopes import Chain, Scope, ScopeKind
 
-SOURCE_LIMIT = 4 * 1024**2
+SOURCE_LIMIT = 3 * 1024**2
 """Bytes of the longest source that is read. Longer ones are tables; their syntax trees take gigabytes."""
+_NEWEST = ".".join(map(str, sys.version_info[:2]))
+"""The Python whose syntax is read: the one that runs this."""
 _CATCH_IMPORT = frozenset({"ImportError", "Exception", "BaseException", "StandardError"})
 _CATCH_MODULE = _CATCH_IMPORT | {"ModuleNotFoundError"}
 _CATCH_ATTRIBUTE = frozenset({"AttributeError", "Exception", "BaseException", "StandardError"})
@@ -29,6 +33,8 @@ _HARMLESS_DECORATORS = frozenset(
         "typing.runtime_checkable",
     }
 )
+_LOADING = frozenset({"load_module", "exec_module", "create_module"})
+"""Methods of what makes modules of its own."""
 _LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
@@ -50,7 +56,7 @@ def scan(source: bytes, module: str, *, is_package: bool, platform: Platform) ->
         line = getattr(fault, "lineno", None)
         reason = getattr(fault, "msg", None) or str(fault)
         where = f" (line {line})" if line else ""
-        return ModuleFacts(fault=f"no source of today's Python: {reason}{where}", open=True, open_package=True)
+        return ModuleFacts(fault=f"it is not Python {_NEWEST}: {reason}{where}", open=True, open_package=True)
     except (RecursionError, MemoryError):
         return ModuleFacts(fault="nested too deeply to be read", open=True, open_package=True)
 
@@ -72,6 +78,12 @@ class _Reader:
         self.deleted: set[str] = set()
         self.exported: list[str] | None = None
         self.computed_all = False
+        self.learned: set[str] = set()
+        """Names that were given what was found out about a library, such as its version."""
+        self.owner = ""
+        """The private function of the module that is read."""
+        self.owners: dict[tuple[str, tuple[str, ...], bool], set[str]] = {}
+        self.mentioned: set[str] = set()
         self.import_guards = 0
         self.module_guards = 0
         """How many of the blocks around catch that a module is not there, but not that a name is not in it."""
@@ -93,9 +105,12 @@ class _Reader:
         found.exported = None if self.exported is None else tuple(dict.fromkeys(self.exported))
         found.computed_all = self.computed_all
         found.open = seen.open or self.answers_for_more(tree)
+        if seen.hooks and any(name in _LOADING for name in seen.methods):
+            seen.registered.add(f"{self.package or self.module}.")
         found.open_package = seen.open_package or (self.package != self.module and "__path__" in found.names)
         found.namespace = seen.namespace
-        found.uses = tuple(self.uses.values())
+        dead = {name for name in self.owners_of_all() if name not in self.mentioned}
+        found.uses = tuple(use for key, use in self.uses.items() if not self.owners[key] <= dead)
         found.patched = tuple(sorted(self.patched))
         found.registered = tuple(sorted(seen.registered))
         found.probed = tuple(sorted(seen.probed))
@@ -130,12 +145,21 @@ class _Reader:
         if chain.stored:
             self.patched.add((binding.target, names, chain.stored))
         if chain.names:
-            self.use(binding.target, names, len(first), chain.line, is_import=False)
+            self.use(binding.target, names, len(first), chain.line, is_import=False, owner=chain.owner)
 
-    def use(self, module: str, names: tuple[str, ...], imported: int, line: int, *, is_import: bool) -> None:
+    def use(
+        self, module: str, names: tuple[str, ...], imported: int, line: int, *, is_import: bool, owner: str
+    ) -> None:
         key = (module, names, is_import)
-        if module and key not in self.uses:
+        if not module:
+            return
+        if key not in self.uses:
             self.uses[key] = Use(module, names, imported, line, is_import)
+        self.owners.setdefault(key, set()).add(owner)
+
+    def owners_of_all(self) -> set[str]:
+        """The private functions in which something is used."""
+        return {name for names in self.owners.values() for name in names} - {""}
 
     def bind(self, name: str, binding: Binding = VALUE) -> None:
         self.scope.bind(name, binding)
@@ -165,7 +189,7 @@ class _Reader:
                 held = self.conditions.truth(statement.test)
                 if held is True:
                     break
-                if held is None and is_guard(statement.test):
+                if held is None and is_guard(statement.test, self.learned):
                     self.import_guards += 1
                     self.attribute_guards += 1
         self.import_guards, self.attribute_guards = imports, attributes
@@ -178,6 +202,8 @@ class _Reader:
                 self.on_import_from(node)
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self.bind(node.name)
+                self.manipulations.methods.add(node.name)
+                self.registered(node)
                 self.function(node)
             case ast.ClassDef():
                 self.class_(node)
@@ -256,12 +282,12 @@ class _Reader:
         if self.module_guards:
             self.tried.add(module)
         if names or not self.module_guards:
-            self.use(module, names, len(names), line, is_import=True)
+            self.use(module, names, len(names), line, is_import=True, owner=self.owner)
 
     def branch(self, node: ast.If) -> None:
         self.visit(node.test)
         held = self.conditions.truth(node.test)
-        guarded = held is None and is_guard(node.test)
+        guarded = held is None and is_guard(node.test, self.learned)
         self.depth += held is None
         self.import_guards += guarded
         self.attribute_guards += guarded
@@ -321,6 +347,10 @@ class _Reader:
     def assign(self, node: ast.Assign) -> None:
         self.visit(node.value)
         alias = dotted(node.value)
+        if finds_out(node.value):
+            self.learned.update(
+                each.id for target in node.targets for each in ast.walk(target) if isinstance(each, ast.Name)
+            )
         for target in node.targets:
             if isinstance(target, ast.Name):
                 binding = Binding(Kind.ALIAS, alias) if alias and self.scope.kind is not ScopeKind.FUNCTION else VALUE
@@ -401,6 +431,9 @@ class _Reader:
         outside, depth = self.scope, self.depth
         guards = self.import_guards, self.attribute_guards
         in_class, self.manipulations.in_class = self.manipulations.in_class, False
+        owner = self.owner
+        if outside is self.top and self.is_private(node):
+            self.owner = node.name
         self.scope = Scope(ScopeKind.FUNCTION, outside)
         for each in everyone:
             self.scope.bind(each.arg, VALUE)
@@ -411,9 +444,26 @@ class _Reader:
         self.scope.close(self.settle)
         self.scope, self.depth = outside, depth
         self.manipulations.in_class = in_class
+        self.owner = owner
         self.import_guards, self.attribute_guards = guards
 
+    @staticmethod
+    def is_private(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> TypeGuard[ast.FunctionDef]:
+        """Whether it is a function that only its own module would call."""
+        if isinstance(node, ast.Lambda) or node.decorator_list:
+            return False
+        return node.name.startswith("_") and not node.name.startswith("__")
+
+    def registered(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+        """A decorator that is given a module's name may put what it decorates there."""
+        for decorator in node.decorator_list:
+            for argument in decorator.args if isinstance(decorator, ast.Call) else ():
+                match argument:
+                    case ast.Constant(value=str() as text) if all(map(str.isidentifier, text.split("."))):
+                        self.patched.add((text, (), node.name))
+
     def class_(self, node: ast.ClassDef) -> None:
+        self.registered(node)
         for each in (*node.decorator_list, *node.bases, *(keyword.value for keyword in node.keywords)):
             self.visit(each)
         outside, depth, seen = self.scope, self.depth, self.manipulations
@@ -448,6 +498,7 @@ class _Reader:
             case ast.Attribute():
                 self.attribute(node)
             case ast.Name():
+                self.mentioned.add(node.id)
                 if not isinstance(node.ctx, ast.Load):
                     self.bind(node.id)
                 elif node.id in MANIPULATED:
@@ -490,16 +541,18 @@ class _Reader:
             self.visit(base)
             return
         names.reverse()
+        self.mentioned.add(base.id)
         if base.id == "sys" and names[0] in ("modules", "meta_path", "path_hooks"):
             self.manipulations.system(names[0])
         elif base.id in MANIPULATED:
             self.manipulations.mention(base.id, at_module=self.scope is self.top)
         if isinstance(node.ctx, ast.Load):
             if not self.attribute_guards:
-                self.scope.chains.append(Chain(base.id, tuple(names), node.lineno))
+                self.scope.chains.append(Chain(base.id, tuple(names), node.lineno, owner=self.owner))
             return
         stored = names.pop()
-        self.scope.chains.append(Chain(base.id, () if self.attribute_guards else tuple(names), node.lineno, stored))
+        read = () if self.attribute_guards else tuple(names)
+        self.scope.chains.append(Chain(base.id, read, node.lineno, stored, self.owner))
         if not names:
             # Class.attribute = value, below the class: the class has it as if its body said so.
             self.extend_class(base.id, stored)
@@ -562,7 +615,7 @@ class _Reader:
     def choice(self, node: ast.IfExp) -> None:
         self.visit(node.test)
         held = self.conditions.truth(node.test)
-        guarded = held is None and is_guard(node.test)
+        guarded = held is None and is_guard(node.test, self.learned)
         self.attribute_guards += guarded
         if held is not False:
             self.visit(node.body)
@@ -579,7 +632,7 @@ class _Reader:
             held = self.conditions.truth(each)
             if held is ending:
                 break
-            if held is None and is_guard(each):
+            if held is None and is_guard(each, self.learned):
                 self.attribute_guards += 1
                 raised += 1
         self.attribute_guards -= raised

@@ -19,13 +19,14 @@ class ScopeKind(Enum):
 class Chain:
     """``root.names`` as written, and what is to be done once ``root`` is known.
 
-    ``stored``: the last name is set and not read. ``root`` is a plain name.
+    ``stored`` is a name that is set on it. ``owner`` is the private function of the module in which it stands.
     """
 
     root: str
     names: tuple[str, ...]
     line: int
     stored: str = ""
+    owner: str = ""
 
 
 @dataclass(slots=True)
