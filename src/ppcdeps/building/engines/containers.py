@@ -84,6 +84,25 @@ class Cli:
         return Path(self.command[0]).name
 
 
+class LayerWatch:
+    """Whether what a container wrote is more than it may be, as its program counts it: workspace or not."""
+
+    every = 1.0
+
+    def __init__(self, limit: int, cli: Cli, container: str) -> None:
+        self._limit = limit
+        self._cli = cli
+        self._container = container
+
+    def is_over(self) -> bool:
+        """Whether it is now."""
+        question = ("container", "inspect", "--size", "--format", "{{.SizeRw}}", self._container)
+        begun = time.monotonic()
+        said = self._cli.tell(*question, check=False)
+        self.every = max(1.0, 10 * (time.monotonic() - begun))
+        return said.isdigit() and int(said) >= self._limit
+
+
 def container_options(root: Buildroot, job: Job, mounts: Iterable[Mount]) -> list[str]:
     """The options that podman and docker have in common."""
     options = ["--init", "--name", job.name, "--hostname", "ppcdeps", "--pull=never", "--log-driver=none"]

@@ -6,7 +6,14 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppcdeps.building.engines.containers import Cli, attend, container_options, in_one_stream, limit_options
+from ppcdeps.building.engines.containers import (
+    Cli,
+    LayerWatch,
+    attend,
+    container_options,
+    in_one_stream,
+    limit_options,
+)
 from ppcdeps.building.engines.engine import EngineFailedError, Output, check_name, mounts_of
 from ppcdeps.building.engines.images import image_for
 from ppcdeps.building.engines.kept import scratch_for
@@ -43,7 +50,7 @@ class Docker:
             if job.limits.disk is not None:
                 watched = [
                     Watched(DiskWatch(job.limits.disk, (job.workspace,)), Ending.DISK_FULL),
-                    Watched(_LayerWatch(job.limits.disk, cli, job.name), Ending.DISK_FULL),
+                    Watched(LayerWatch(job.limits.disk, cli, job.name), Ending.DISK_FULL),
                 ]
             command = in_one_stream(root, job.command)
             if os.geteuid() != 0 and command[0] == "/bin/sh":
@@ -51,18 +58,3 @@ class Docker:
                 owner = f"{os.getuid()}:{os.getgid()}"
                 command[2] = f'"$@" 2>&1; code=$?; chown -R {owner} /build; exit $code'
             return attend(cli, ["run", *options, image, *command], job, output, stop, claim, watched=watched)
-
-
-class _LayerWatch:
-    """Whether the container's own layer is larger than it may be: docker counts it."""
-
-    every = 1.0
-
-    def __init__(self, limit: int, cli: Cli, container: str) -> None:
-        self._limit = limit
-        self._cli = cli
-        self._container = container
-
-    def is_over(self) -> bool:
-        said = self._cli.tell("inspect", "--size", "--format", "{{.SizeRw}}", self._container, check=False)
-        return said.isdigit() and int(said) >= self._limit

@@ -85,4 +85,8 @@ def one_line(said: str | bytes, limit: int = 300) -> str:
     """The last line that means something of what a program said."""
     text = said.decode(errors="replace") if isinstance(said, bytes) else said
     lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
-    return lines[-1][:limit] if lines else "it said nothing"
+    if not lines:
+        return "it said nothing"
+    last = re.sub(r"\b[0-9a-f]{64}\b", lambda found: found[0][:12], lines[-1])
+    # What went wrong is at the end of a long chain of causes.
+    return last if len(last) <= limit else f"... {last[-limit:]}"

@@ -1,6 +1,7 @@
 """A buildroot as an image, for what runs no folder of this machine: docker, and podman on another machine."""
 
 import json
+import platform
 import subprocess
 from pathlib import Path
 
@@ -21,8 +22,8 @@ def image_for(root: Buildroot, cli: Cli) -> str:
     name = f"{_REPOSITORY}:{_tag(root.key)}"
     if cli.succeeds("image", "inspect", name):
         return name
-    _forget_removed(cli)
-    label = f"LABEL {_LABEL}={root.path.resolve()}"
+    forget_removed(cli)
+    label = f'LABEL {_LABEL}="{_owner()}{root.path.resolve()}"'
     arch = _OCI.get(root.arch, root.arch)
     where = ["--os", "linux", "--arch", arch] if cli.name == "podman" else ["--platform", f"linux/{arch}"]
     with subprocess.Popen(
@@ -41,17 +42,23 @@ def image_for(root: Buildroot, cli: Cli) -> str:
     return name
 
 
-def _forget_removed(cli: Cli) -> None:
+def forget_removed(cli: Cli) -> None:
+    """Remove the images of this machine's buildroots that are gone. Those of other machines are not touched."""
     listed = cli.tell("image", "ls", "--quiet", "--filter", f"label={_LABEL}", check=False).split()
     for image in dict.fromkeys(listed):
         said = cli.tell("image", "inspect", image, check=False)
         try:
-            labels = json.loads(said)[0].get("Labels") or json.loads(said)[0]["Config"]["Labels"]
-            gone = not Path(labels[_LABEL]).exists()
+            document = json.loads(said)[0]
+            label = (document.get("Labels") or document["Config"]["Labels"])[_LABEL]
         except (ValueError, KeyError, IndexError, TypeError):
             continue
-        if gone:
+        owner, path = label[: len(_owner())], label[len(_owner()) :]
+        if owner == _owner() and not Path(path).exists():
             cli.tell("rmi", "-f", image, check=False)
+
+
+def _owner() -> str:
+    return f"{platform.node()}:"
 
 
 def _tag(key: str) -> str:

@@ -15,7 +15,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppcdeps.building.engines.containers import Cli, attend, container_options, in_one_stream, limit_options
+from ppcdeps.building.engines.containers import (
+    Cli,
+    LayerWatch,
+    attend,
+    container_options,
+    in_one_stream,
+    limit_options,
+)
 from ppcdeps.building.engines.engine import EngineFailedError, Mount, Output, check_name, mounts_of
 from ppcdeps.building.engines.images import image_for
 from ppcdeps.building.engines.kept import scratch_for
@@ -114,8 +121,9 @@ class Podman:
         with scratch_for(job, self.home) as (scratch, claim):
             image = image_for(root, cli)
             claim.add("container", job.name, cli.command)
-            options = [*container_options(root, job, ()), "--http-proxy=false", *limit_options(job)]
-            options.remove("--pull=never")
+            options = [*container_options(root, job, ()), *self._options(), *limit_options(job)]
+            # Of the subcommand run alone.
+            options.remove("--sig-proxy=false")
             try:
                 cli.tell("create", *options, image, *in_one_stream(root, job.command), seconds=300)
                 for mount in mounts:
@@ -131,7 +139,10 @@ class Podman:
                 _replace_content(job.workspace, back)
 
             arguments = ["start", "--attach", "--sig-proxy=false", job.name]
-            return attend(cli, arguments, job, output, stop, claim, before_removal=bring_back)
+            watched: list[Watched] = []
+            if job.limits.disk is not None:
+                watched.append(Watched(LayerWatch(job.limits.disk, cli, job.name), Ending.DISK_FULL))
+            return attend(cli, arguments, job, output, stop, claim, watched=watched, before_removal=bring_back)
 
 
 class _ContainerDiskWatch(DiskWatch):

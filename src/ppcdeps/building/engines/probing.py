@@ -16,8 +16,9 @@ from ppcdeps.building.emulation import emulation_of, ensure_emulation, machine_a
 from ppcdeps.building.engines.bwrap import Bwrap
 from ppcdeps.building.engines.docker import Docker
 from ppcdeps.building.engines.engine import Engine, EngineFailedError, Output, engines_home
+from ppcdeps.building.engines.images import forget_removed
 from ppcdeps.building.engines.leftovers import remove_tree, started_at
-from ppcdeps.building.engines.podman import Podman
+from ppcdeps.building.engines.podman import MENDS, Podman
 from ppcdeps.building.engines.proot import Proot, may_make_namespaces
 from ppcdeps.building.engines.tinyroot import make_tiny_root
 from ppcdeps.building.rooms import Buildroot, Ended, Ending, Job, Limits
@@ -70,7 +71,7 @@ class _Known:
 
 _KNOWN = (
     _Known(
-        r"setrlimit.*RLIMIT_(NOFILE|NPROC)",
+        r"setrlimit.*RLIMIT_(NOFILE|NPROC)|setting rlimit",
         "this user may not raise resource limits as podman's defaults want",
         'set default_ulimits = ["nofile=1024:4096", "nproc=4096:4096"] in containers.conf',
         ("ulimits",),
@@ -276,7 +277,10 @@ def probe_engine(
         return Probe(name, False, ran, reason=f"there is no program {name}", mend=_PACKAGES[name])
     try:
         with _trial(root, place) as (trial, workspace):
-            return _try(name, trial, workspace, place, connection, Probe(name, False, ran))
+            probe = _try(name, trial, workspace, place, connection, Probe(name, False, ran))
+        if probe.works:
+            _forget_image_of_trial(engine_named(name, place, connection=connection))
+        return probe
     except OSError as fault:
         reason = f"{fault.filename or place}: {fault.strerror}"
         return Probe(name, False, ran, reason=reason, mend="set PPCDEPS_CACHE to a folder that can be written")
@@ -300,10 +304,19 @@ def _try(name: str, root: Buildroot, workspace: Path, home: Path, connection: st
                 said = f"{said} (no end after {_SECONDS:.0f} s)"
         known = next((one for one in _KNOWN if re.search(one.says, said)), None)
         further = tuple(mend for mend in known.around if mend not in probe.mends) if known else ()
-        if name == "podman" and connection is None and further and _is_there(further):
+        if connection is not None:
+            # The other machine's podman decides on its own about all but the container.
+            further = tuple(mend for mend in further if not MENDS[mend][0])
+        if name == "podman" and further and _is_there(further):
             probe = replace(probe, mends=(*probe.mends, *further))
             continue
         return _refused(probe, said, known, root)
+
+
+def _forget_image_of_trial(engine: Engine) -> None:
+    if isinstance(engine, Docker) or (isinstance(engine, Podman) and engine.connection is not None):
+        with contextlib.suppress(EngineFailedError):
+            forget_removed(engine.cli)
 
 
 def _is_there(mends: tuple[str, ...]) -> bool:
