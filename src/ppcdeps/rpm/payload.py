@@ -58,14 +58,15 @@ def open_payload(package: Path, kind: str = "RPM package") -> Iterator[BinaryIO]
     """
     if not package.is_file():
         raise ConfigError(f"no such file: {package}")
-    with tempfile.TemporaryFile() as errors:
+    # rpm makes a database in the home folder where there is none.
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory(prefix="ppcdeps-rpm-") as home:
         try:
             process = subprocess.Popen(
                 ["rpm2cpio", str(package.resolve())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"},
+                env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "HOME": home},
             )
         except FileNotFoundError as error:
             raise EnvironmentLacksError(
