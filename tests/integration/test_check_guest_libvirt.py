@@ -169,3 +169,14 @@ def test_a_file_of_what_libvirt_said_is_as_good_as_libvirt(uri: str, program: Pr
         live.out.split('"findings"')[1].split('"skipped"')[0]
         == saved.out.split('"findings"')[1].split('"skipped"')[0]
     )
+
+
+@pytest.mark.parametrize(("machine", "code"), [("pseries-6.1", 0), ("pseries-99.0", 1), ("pseries-rhel8.5.0", 1)])
+def test_libvirt_is_asked_for_the_version_of_the_machine(
+    uri: str, virsh: Virsh, program: Program, machine: str, code: int
+) -> None:
+    file = program.folder / "guest.xml"
+    file.write_text(domain(machine=machine))
+    done = program("check", "guest", "--connect", uri, "--domain", file, code=code)
+    assert ("[guest-machine]" in done.out) is bool(code)
+    assert bool(refusal(virsh, file)) is bool(code)

@@ -8,8 +8,8 @@ from string import ascii_lowercase
 
 from ppcdeps.checking.asked import Asked
 from ppcdeps.checking.domain import domain_of, guest_of
-from ppcdeps.checking.guest import PREFIXES, PSERIES_ARCHES, instead_of, is_lacking
-from ppcdeps.checking.offers import ARCH, Offer
+from ppcdeps.checking.guest import PREFIXES, PSERIES_ARCHES, instead_of, is_lacking, offer_to
+from ppcdeps.checking.offers import ARCH, VIRTTYPES, Offer
 from ppcdeps.checking.xmltext import Document, Edits, Element, markup
 from ppcdeps.model.errors import ConfigError
 
@@ -50,8 +50,8 @@ def mend_domain(document: Document, offer: Offer) -> Mended:
 class _Mender:
     def __init__(self, document: Document, offer: Offer) -> None:
         self._root = document.root
-        self._offer = offer
         self._asked = guest_of(document, "").asked
+        self._offer = offer_to(self._asked, offer)
         self._gone: set[int] = set()
         self.edits = Edits(document)
         self.changes: list[str] = []
@@ -125,9 +125,9 @@ class _Mender:
         return kind == "pci" or (kind == "usb" and model.startswith(_PC_USB))
 
     def _virttype(self, asked: Asked, element: Element) -> None:
-        if asked.value in self._offer.lacking and "qemu" in self._offer.virttypes:
-            self.edits.set(element, type="qemu")
-            self.changes.append(f"virtualization {asked.value} becomes qemu")
+        if asked.value in self._offer.lacking or asked.value not in VIRTTYPES:
+            self.edits.set(element, type=self._offer.virttype)
+            self.changes.append(f"virtualization {asked.value} becomes {self._offer.virttype}")
 
     def _emulator(self, asked: Asked, element: Element, *, moved: bool) -> None:
         arch = asked.value.rpartition("/")[2].removeprefix("qemu-system-")

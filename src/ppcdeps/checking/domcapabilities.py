@@ -59,6 +59,15 @@ def ask_libvirt(uri: str | None = None, virttype: str | None = None, machine: st
     )
 
 
+def without_machine(offer: Offer, machine: str, uri: str | None = None) -> Offer:
+    """The offer, with the machine type taken out where libvirt (at ``uri``) says that there is none of that name."""
+    try:
+        ask_libvirt(uri, offer.virttype, machine)
+    except (EnvironmentLacksError, ConfigError):
+        return replace(offer, machines=("pseries",))
+    return offer
+
+
 def offer_of(content: bytes, origin: str) -> Offer:
     """What the output of `virsh domcapabilities` says. Raises ConfigError where it is something else."""
     try:
@@ -79,8 +88,8 @@ def offer_of(content: bytes, origin: str) -> Offer:
     offered = Offer(
         origin=origin,
         arch=arch,
-        # domcapabilities speaks of one machine type: which versions of it there are is not said.
-        machines=("pseries", "pseries-*"),
+        # It speaks of one machine type. Which other versions there are is not said, but of which family they are.
+        machines=("pseries", "pseries-rhel*" if machine.startswith("pseries-rhel") else "pseries-[0-9]*"),
         # Where a host has KVM, it emulates just as well.
         virttypes=VIRTTYPES if _text(root, "domain") == "kvm" else ("qemu",),
         offers=MappingProxyType(dict(_offers(root))),

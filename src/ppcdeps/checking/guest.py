@@ -1,12 +1,13 @@
 """Whether a hypervisor can start a guest: what is asked for against what is offered, and what mends it."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from types import MappingProxyType
 
 from ppcdeps.checking.asked import Asked, Guest, Said
 from ppcdeps.checking.findings import Examined, Finding, Report, Severity, Skipped
-from ppcdeps.checking.offers import ARCH, Offer, hypervisor_facts
+from ppcdeps.checking.offers import ARCH, VIRTTYPES, Offer, hypervisor_facts
 from ppcdeps.checking.properties import setting_command
 from ppcdeps.checking.rules import finding
 from ppcdeps.metadata.tables import closest
@@ -14,6 +15,8 @@ from ppcdeps.planning.novafacts import is_older
 
 PSERIES_ARCHES = (ARCH, "ppc64")
 DEFAULTS_KEPT_SINCE = "25.0.0"
+NEEDS_KVM = ("host-model", "host-passthrough")
+"""CPU modes that an emulated guest cannot have, whatever the host offers to others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,15 @@ def instead_of(asked: Asked, offer: Offer) -> str:
     return next((one for one in choices if there is None or one in there), "")
 
 
+def offer_to(asked: Iterable[Asked], offer: Offer) -> Offer:
+    """What the hypervisor offers to a guest that asks for this: an emulated one has fewer CPU modes."""
+    modes = offer.offers.get("cpu.mode")
+    if modes is None or not any(one.kind == "virttype" and one.value == "qemu" for one in asked):
+        return offer
+    fewer = {**offer.offers, "cpu.mode": modes.difference(NEEDS_KVM)}
+    return replace(offer, offers=MappingProxyType(fewer))
+
+
 def is_lacking(asked: Asked, offer: Offer) -> bool | None:
     """Whether the hypervisor does not have what is asked for; None where that is not known."""
     nature = hypervisor_facts().natures.get(asked.kind)
@@ -118,6 +130,7 @@ def check_guest(guests: Sequence[Guest], offer: Offer, faults: Iterable[Finding]
         count += len(asked)
         findings += _of_the_machine(guest, offer)
         lacking = []
+        offered = offer_to(asked, offer)
         for one in asked:
             if one.kind == "virttype":
                 findings += _of_kvm(one, offer)
@@ -126,12 +139,12 @@ def check_guest(guests: Sequence[Guest], offer: Offer, faults: Iterable[Finding]
             elif one.kind == "cpu.compat":
                 findings += _of_compatibility(one, offer)
             else:
-                absent = is_lacking(one, offer)
+                absent = is_lacking(one, offered)
                 if absent is None and kind_of(one) is not None:
                     skipped.add(_unknown(one, offer))
                 elif absent:
                     lacking.append(one)
-        findings += _lacking(lacking, guest, offer)
+        findings += _lacking(lacking, guest, offered)
         findings += _kept(guest, findings)
     subject = f"{', '.join(guest.subject for guest in guests)} against {offer.origin}"
     examined = [Examined("devices and settings", count)]
@@ -159,6 +172,8 @@ def _finding(same: Sequence[Asked], guest: Guest, offer: Offer) -> Finding:
     message = f"{'a pseries machine' if by_nature else 'the hypervisor'} has no {kind.noun.format(one.value)}"
     message += _by_default(same, guest)
     detail = [nature.reason if by_nature and nature else _what_there_is(one, offer)]
+    if one.kind == "cpu.mode" and one.value in NEEDS_KVM:
+        detail.append("it needs KVM: an emulated guest (TCG) has the models of mode custom")
     if not by_nature and offer.reason and one.kind != "cpu.mode":
         detail.append(offer.reason)
     if silent:
@@ -307,7 +322,7 @@ def _machine_mend(guest: Guest, *, by_property: bool) -> list[str]:
 
 
 def _of_kvm(asked: Asked, offer: Offer) -> Iterator[Finding]:
-    if asked.value not in offer.lacking:
+    if asked.value in VIRTTYPES and asked.value not in offer.lacking:
         return
     in_domain = asked.said is Said.DOMAIN
     yield finding(

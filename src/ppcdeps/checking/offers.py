@@ -65,6 +65,11 @@ class Offer:
     reason: str = ""
     source: str = ""
 
+    @property
+    def virttype(self) -> str:
+        """The better of what can be used."""
+        return self.virttypes[0] if self.virttypes else "qemu"
+
     def has_machine(self, name: str) -> bool:
         """Whether a machine type is among those that are offered."""
         return any(fnmatch.fnmatchcase(name, one) for one in self.machines)

@@ -180,10 +180,10 @@ def guest_by_nova(
 
 def asked_by_config(config: NovaConf) -> tuple[Asked, ...]:
     """What nova.conf asks a hypervisor for."""
-    asked = []
-    if config.virt_type in ("kvm", "qemu"):
-        asked.append(Asked("virttype", config.virt_type, Said.CONFIG, f"{config.name} [libvirt] virt_type"))
-    if config.cpu_mode in ("host-model", "host-passthrough"):
+    said = "" if config.virt_type else " (not set)"
+    virt_type = config.virt_type or "kvm"  # nova's default
+    asked = [Asked("virttype", virt_type, Said.CONFIG, f"{config.name} [libvirt] virt_type{said}")]
+    if config.cpu_mode in ("host-model", "host-passthrough", "maximum"):
         asked.append(Asked("cpu.mode", config.cpu_mode, Said.CONFIG, f"{config.name} [libvirt] cpu_mode"))
     asked += [
         Asked("cpu.model", model, Said.CONFIG, f"{config.name} [libvirt] cpu_models") for model in config.cpu_models
@@ -202,15 +202,18 @@ def faults_of(properties: Iterable[Property], facts: NovaFacts, nova: str) -> tu
             if one.name.startswith(("hw_", "os_")) and one.name not in facts.other_names:
                 found += _misspelt(one, (*facts.properties, *facts.other_names))
             continue
-        if known.values and one.value.lower() not in known.values:
-            hint = closest(one.value.lower(), known.values)
-            accepted = ", ".join(known.values)
+        if not known.accepts(one.value, nova):
+            accepted = [value for value in known.values if known.accepts(value, nova)]
+            hint = closest(one.value.lower(), accepted)
+            first = known.since.get(one.value.lower())
             found.append(
                 finding(
                     "guest-property-value",
-                    f'nova does not accept "{one.value}" for {one.name}' + (f"; {hint}" if hint else ""),
+                    f'nova {nova} does not accept "{one.value}" for {one.name}'.replace("  ", " ")
+                    + (f"; {hint}" if hint and not first else ""),
                     _place(one),
-                    detail=[f"it accepts {accepted}"],
+                    detail=[f"it accepts {', '.join(accepted)}"],
+                    fixed_in=f"nova {first}" if first else None,
                 )
             )
         if _is_unread(known.first, nova):
@@ -289,7 +292,7 @@ def _asked(one: Property, kind: str, value: str, device: str = "") -> Asked:
 
 def _counts(one: Property, known: NovaProperty, nova: str) -> bool:
     """Whether nova does what the property says: it reads it, and takes its value."""
-    return not _is_unread(known.first, nova) and (not known.values or one.value.lower() in known.values)
+    return not _is_unread(known.first, nova) and known.accepts(one.value, nova)
 
 
 def _is_unread(first: str, nova: str) -> bool:

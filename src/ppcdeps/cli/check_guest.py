@@ -88,7 +88,12 @@ def guest(
 
         document = read_domain(domain)
         guests.append(guest_of(document, str(domain)))
-    offer = _offer(capabilities, connect, hypervisor, virttype, reporter)
+    offer, live = _offer(capabilities, connect, hypervisor, virttype, reporter)
+    for machine in sorted({guest.machine for guest in guests if guest.machine.startswith("pseries-")}):
+        if live and offer.has_machine(machine):
+            from ppcdeps.checking.domcapabilities import without_machine
+
+            offer = without_machine(offer, machine, connect)
     report = check_guest(guests, offer, faults)
     click.echo(dump_report(report) if as_json else render_report(report), nl=False)
     if document is not None and write_domain is not None:
@@ -128,18 +133,19 @@ def _by_nova(
 
 def _offer(
     capabilities: Path | None, connect: str | None, hypervisor: str | None, virttype: str | None, reporter: Reporter
-) -> "Offer":
+) -> "tuple[Offer, bool]":
+    """What the hypervisor offers, and whether it can be asked for more."""
     from ppcdeps.checking.domcapabilities import ask_libvirt, read_domcapabilities
     from ppcdeps.checking.offers import offer_of_build
 
     if capabilities is not None:
-        return read_domcapabilities(capabilities)
+        return read_domcapabilities(capabilities), False
     if hypervisor is not None:
-        return offer_of_build(hypervisor, virttype)
+        return offer_of_build(hypervisor, virttype), False
     if connect is not None:
-        return ask_libvirt(connect, virttype)
+        return ask_libvirt(connect, virttype), True
     try:
-        return ask_libvirt(None, virttype)
+        return ask_libvirt(None, virttype), True
     except EnvironmentLacksError as fault:
         reporter.note(f"{fault.message}: the answer rests on what is known of {UNKNOWN}")
-        return offer_of_build(UNKNOWN, virttype)
+        return offer_of_build(UNKNOWN, virttype), False

@@ -46,14 +46,24 @@ class NovaDefault:
 
 @dataclass(frozen=True, slots=True)
 class NovaProperty:
-    """An image property that nova reads from version ``first`` on; any text is a value where ``values`` is empty."""
+    """An image property that nova reads from version ``first`` on.
+
+    Any text is a value where ``values`` is empty; ``since`` has the first version of values that came later.
+    """
 
     name: str
     values: tuple[str, ...]
+    since: Mapping[str, str]
     first: str
     kind: str
     device: str
     source: str
+
+    def accepts(self, value: str, version: str) -> bool:
+        """Whether nova of that version takes the value; any version that reads the property where it is empty."""
+        first = self.since.get(value.lower(), "")
+        known = not self.values or value.lower() in self.values
+        return known and not (first and version and is_older(version, first))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +173,7 @@ def _property(table: Table) -> NovaProperty:
     return NovaProperty(
         name=table.text("name"),
         values=table.texts("values"),
+        since=MappingProxyType(table.table("since").entries()),
         first=table.optional_text("from") or "",
         kind=table.optional_text("kind") or "",
         device=table.optional_text("device") or "",

@@ -212,3 +212,43 @@ def test_the_order_of_properties_changes_nothing() -> None:
     properties = ("hw_disk_bus=ide", "hw_cdrom_bus=ide", "hw_video_model=qxl", "hw_firmware_type=uefi")
     first, second = (check_image(*each, nova="25.0.0") for each in (properties, properties[::-1]))
     assert [one.mend for one in first.findings] == [one.mend for one in second.findings]
+
+
+def test_an_emulated_guest_has_no_host_cpu_though_the_host_has_kvm() -> None:
+    for kind, found in (("qemu", ["guest-cpu-mode"]), ("kvm", [])):
+        text = domain(more="<cpu mode='host-passthrough'/>", kind=kind)
+        assert rules(check_domain(text, offer_of_build("almalinux-9"))) == found
+
+
+def test_virtualization_of_another_kind_is_not_there() -> None:
+    assert "guest-kvm" in rules(check_domain(domain(kind="xen"), offer_of_build("almalinux-9")))
+
+
+def test_a_nova_conf_that_says_nothing_asks_for_kvm(tmp_path: Path) -> None:
+    conf = tmp_path / "nova.conf"
+    conf.write_text("[DEFAULT]\n")
+    (found,) = (
+        one
+        for one in check_image(offer=offer_of_build("centos-stream-9"), conf=conf).findings
+        if one.rule == "guest-kvm"
+    )
+    assert found.where.endswith("[libvirt] virt_type (not set)")
+    assert "guest-kvm" not in rules(check_image(offer=offer_of_build("almalinux-9"), conf=conf))
+
+
+def test_a_value_may_be_newer_than_its_property() -> None:
+    (found,) = (
+        one
+        for one in check_image("hw_video_model=virtio", nova="18.3.0").findings
+        if one.rule == "guest-property-value"
+    )
+    assert found.fixed_in == "nova 19.0.0"
+    assert "virtio" not in found.detail[0]
+    assert "guest-property-value" not in rules(check_image("hw_video_model=virtio", nova="19.0.0"))
+
+
+@pytest.mark.parametrize(
+    ("machine", "fits"), [("pseries", True), ("pseries-6.1", True), ("pseries-rhel8.5.0", False), ("powernv9", False)]
+)
+def test_machines_of_the_hypervisors_own_family_fit(machine: str, fits: bool) -> None:
+    assert ("guest-machine" in rules(check_domain(domain(machine=machine)))) is not fits
