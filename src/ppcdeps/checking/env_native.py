@@ -3,12 +3,13 @@
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ppcdeps.checking.env_files import some
 from ppcdeps.checking.environment import Environment
 from ppcdeps.checking.findings import Finding
 from ppcdeps.checking.installed import Installed
+from ppcdeps.checking.interpreters import Style
 from ppcdeps.checking.libraries import Libraries
 from ppcdeps.checking.mending import pip_install, reinstall
 from ppcdeps.checking.root import Kind
@@ -30,6 +31,8 @@ class NativeFile:
     path: str
     elf: Elf | None
     damage: str = ""
+    is_alias: bool = False
+    """Whether it is a link to a file that is one of these itself."""
 
     @property
     def folder(self) -> str:
@@ -50,6 +53,7 @@ class _Trouble:
 def native_files(environment: Environment) -> list[NativeFile]:
     """All shared objects below the site folders, by path. Folders that links lead to are entered once."""
     found: dict[str, NativeFile] = {}
+    aliases: dict[str, str] = {}
     seen: set[str] = set()
     waiting = [(entry.real, 0) for entry in reversed(environment.path.sites)]
     while waiting:
@@ -63,6 +67,11 @@ def native_files(environment: Environment) -> list[NativeFile]:
                 waiting.append((environment.root.resolve(path) if one.is_link else path, depth + 1))
             elif one.kind is Kind.FILE and ".so" in one.name and _LIBRARY.fullmatch(one.name):
                 found[path] = _read(environment, path)
+                if one.is_link:
+                    aliases[path] = environment.root.resolve(path)
+    for path, real in aliases.items():
+        if real in found:
+            found[path] = replace(found[path], is_alias=True)
     return [found[path] for path in sorted(found)]
 
 
@@ -79,6 +88,8 @@ def native_findings(environment: Environment, files: list[NativeFile]) -> Iterat
         troubles.setdefault((rule, place), _Trouble()).add(what, file.path)
 
     for file in files:
+        if file.is_alias:
+            continue
         if file.elf is None:
             note("env-damaged-module", file.damage or "is no ELF file", file)
             continue
@@ -208,7 +219,7 @@ _MESSAGES = {
     "env-wrong-machine": "is {what}, and the interpreter is for {arch}",
     "env-wrong-abi": "is for {what}, and this is Python {python} for {arch}",
     "env-symbol-version": "needs {what}, which the root's has not",
-    "env-missing-library": "needs {what}, which is not there",
+    "env-missing-library": "needs {what}, and the root has none of that name",
     "env-damaged-module": "{what}",
 }
 
@@ -256,6 +267,8 @@ def _mend(environment: Environment, rule: str, trouble: _Trouble, owner: Install
     if rule == "env-missing-library" and has_rpm:
         # dnf finds packages by what they provide.
         return [f"dnf install '{soname}()(64bit)'" for soname in sorted(trouble.files)]
+    if rule == "env-missing-library" and environment.python.style is Style.DEBIAN:
+        return [f"apt-file search /{soname}" for soname in sorted(trouble.files)]
     if owner is None:
         return []
     if environment.owner(owner):

@@ -427,7 +427,7 @@ def test_a_missing_symbol_version_is_told_with_what_the_root_has(tmp_path: Path)
 @pytest.mark.skipif(not has_program("gcc"), reason="gcc is not installed")
 def test_a_missing_library_is_told_with_what_is_there_instead(tmp_path: Path) -> None:
     found = only(case(no_library)(tmp_path), "env-missing-library")
-    assert "needs libssl.so.1.1, which is not there" in found.message
+    assert "needs libssl.so.1.1, and the root has none of that name" in found.message
     assert "instead of libssl.so.1.1 there is libssl.so.3" in found.detail
 
 
@@ -486,3 +486,13 @@ def test_the_way_back_to_the_rpm_that_was_content_is_shown(tmp_path: Path) -> No
         "# or, to go back to oslo.concurrency 1.8.2 of the RPM python3-oslo-concurrency:",
         "python3.9 -m pip uninstall oslo.concurrency",
     )
+
+
+@pytest.mark.skipif(not has_program("gcc"), reason="gcc is not installed")
+def test_a_link_to_a_module_is_not_told_again(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        no_library(root, plain, native)
+        (plain / "fast").mkdir()
+        (plain / "fast/_fast.so").symlink_to("../../../../lib64/python3.9/site-packages/fast/_fast.so")
+
+    assert only(case(make)(tmp_path), "env-missing-library").where.startswith("/usr/lib64/")
