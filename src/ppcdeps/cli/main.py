@@ -29,6 +29,7 @@ COMMANDS = {
     "recipes": ("ppcdeps.cli.recipes:recipes", "How sources are made to build: list, show, render, check."),
     "buildroot": ("ppcdeps.cli.buildroot:buildroot", "Where packages are built, and what runs the builds here."),
     "verify": ("ppcdeps.cli.verify:verify", "Is the gap closed? Plan again, install, and run what was built."),
+    "demo": ("ppcdeps.cli.demo:demo", "Plan, build and verify a small real workload, on a machine that is no POWER."),
     "check": ("ppcdeps.cli.check:check", "Find what breaks at run time, before it does: env, lock, guest, host."),
     "sync": ("ppcdeps.cli.sync:sync", "Fetch the repositories' metadata, and use it from now on."),
     "snapshot": ("ppcdeps.cli.snapshot:snapshot", "Save metadata for offline use, or use what was saved."),

@@ -5,10 +5,12 @@ this machine, and the target is a Debian root for ppc64le, which one RPM stands 
 """
 
 import hashlib
+import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -25,8 +27,10 @@ from ppcdeps.model.errors import BuildError, ConfigError, EnvironmentLacksError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.planning.recipes import load_book
 from ppcdeps.planning.rendering import render
+from ppcdeps.planning.workloads import PYTHON_PREFIX
 
 NAME = "power-demo"
+MARKER = ".ppcdeps-demo.json"
 ARCH = "ppc64le"
 NATIVE_ROOT = "debian-12-cross"
 """A root of this machine's own architecture."""
@@ -50,7 +54,7 @@ done
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A demo's folder. All paths are absolute; ``buildroots`` are those that were made for it, by name."""
+    """A demo's folder. All paths are absolute; ``roots`` are those of its workload."""
 
     folder: Path
     name: str
@@ -64,6 +68,9 @@ class World:
     """The repository of this machine's architecture."""
     srpms: Path
     """The repository of source packages."""
+    repository: Path
+    """Where `ppcdeps build` publishes by default."""
+    roots: tuple[str, ...] = ()
 
 
 def make_world(
@@ -95,17 +102,25 @@ def make_world(
     for program, package in (("createrepo_c", "createrepo-c"), ("dnf", "dnf"), ("rpm", "rpm")):
         if shutil.which(program) is None:
             raise EnvironmentLacksError(f"{program} is needed for the demo", hint=f"install the package {package}")
-    world = World(
-        folder=folder,
-        name=name,
-        target_file=folder / "target.toml",
-        workload_file=folder / "workload.toml",
-        recipes=folder / "recipes",
-        sources=folder / "sources",
-        target=folder / "repositories" / "target",
-        reference=folder / "repositories" / "reference",
-        srpms=folder / "repositories" / "source",
-    )
+    world = _world(folder, name, (*packages, *(f"{PYTHON_PREFIX}{each}" for each in python)))
+    try:
+        _fill(world, packages, cache, reporter, engine, mirror, machine)
+    except BaseException:
+        # Half of it helps nobody, and would be in the way of the next try.
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return world
+
+
+def _fill(
+    world: World,
+    packages: Sequence[str],
+    cache: Cache,
+    reporter: Reporter,
+    engine: str | None,
+    mirror: str | None,
+    machine: str,
+) -> None:
     roots = Buildroots(cache, reporter=reporter)
     target_root = roots.create(TARGET_ROOT, way=Way.EMULATED, mirror=mirror)
     native_root = roots.create(NATIVE_ROOT, way=Way.CROSS, mirror=mirror)
@@ -115,11 +130,37 @@ def make_world(
     _write_recipes(tarballs, world)
     created = roots.of(target_root)
     _write_target(world, created.packages, machine)
-    _write_workload(world, packages, python)
+    _write_workload(world)
     assert created.repository is not None  # it is a Debian root
     shutil.copytree(created.repository, world.target)
     _build_reference(tarballs, world, native_root, target_root, engine, engines_home(cache.directory), reporter)
-    return world
+    # Written last: a folder without it is not whole.
+    (world.folder / MARKER).write_text(f"{json.dumps({'name': world.name, 'roots': world.roots})}\n", "utf-8")
+
+
+def find_world(folder: Path) -> World | None:
+    """The demo that an earlier run made in the folder; None where there is none that is whole."""
+    try:
+        document = json.loads((folder / MARKER).read_text("utf-8"))
+        return _world(folder.absolute(), str(document["name"]), tuple(document["roots"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _world(folder: Path, name: str, roots: tuple[str, ...]) -> World:
+    return World(
+        folder=folder,
+        name=name,
+        target_file=folder / "target.toml",
+        workload_file=folder / "workload.toml",
+        recipes=folder / "recipes",
+        sources=folder / "sources",
+        target=folder / "repositories" / "target",
+        reference=folder / "repositories" / "reference",
+        srpms=folder / "repositories" / "source",
+        repository=folder / f"repository-{name}",
+        roots=roots,
+    )
 
 
 def _fetch(packages: Sequence[str], world: World, cache: Cache, reporter: Reporter) -> dict[str, Tarball]:
@@ -163,12 +204,11 @@ def _write_target(world: World, packages: Mapping[str, str], machine: str) -> No
     world.target_file.write_text(text, "utf-8")
 
 
-def _write_workload(world: World, packages: Iterable[str], python: Iterable[str]) -> None:
-    roots = [*packages, *(f"pypi:{each}" for each in python)]
+def _write_workload(world: World) -> None:
     text = _filled(
         "workload.toml",
         name=world.name,
-        roots=", ".join(f'"{root}"' for root in roots),
+        roots=", ".join(f'"{root}"' for root in world.roots),
         release=_RELEASE,
         constraints=_CONSTRAINTS,
     )
@@ -212,7 +252,7 @@ def _build_reference(
     finally:
         reporter.end(task)
     if not ended.is_well:
-        log = world.folder / "reference.log"
+        log = Path(tempfile.gettempdir()) / f"{job.name}.log"
         log.write_bytes(b"".join(said))
         raise BuildError(f"the {root.arch} packages cannot be built: {ended.ending} {ended.code}", hint=f"see {log}")
     for package in work.glob("*/RPMS/*/*.rpm"):
