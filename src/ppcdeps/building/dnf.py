@@ -70,10 +70,7 @@ class Dnf:
 
         Raises EnvironmentLacksError where dnf is not on this machine, or does not end in ``patience`` seconds.
         """
-        program = shutil.which("dnf") or shutil.which("dnf-3")
-        if program is None:
-            raise EnvironmentLacksError("dnf is needed to install into a root", hint="install the package dnf")
-        command = (program, "--config", str(self._configuration(root)), *self._options(root), action, *words)
+        command = (dnf_program(), "--config", str(self._configuration(root)), *self._options(root), action, *words)
         # rpm looks there for its macros, which name the database's place in the root: distributions differ in that.
         return _run(command, patience, {"HOME": str(self.state)})
 
@@ -108,6 +105,14 @@ class Dnf:
         path.touch(mode=0o600)
         path.write_text("\n".join(sections), "utf-8")
         return path
+
+
+def dnf_program() -> str:
+    """The path of dnf. Raises EnvironmentLacksError where this machine has none."""
+    program = shutil.which("dnf") or shutil.which("dnf-3")
+    if program is None:
+        raise EnvironmentLacksError("dnf is needed to install into a root", hint="install the package dnf")
+    return program
 
 
 def rpm_database(root: Path) -> str:

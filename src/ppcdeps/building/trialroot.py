@@ -39,25 +39,68 @@ def trial_folder(scratch: Path) -> Iterator[Path]:
         os.close(handle)
 
 
-def fill_root(root: Path, base: Buildroot | None) -> None:
-    """Make the root file system: a copy of the base, or empty where there is none and the packages bring everything.
+@contextlib.contextmanager
+def trial_root(folder: Path, base: Buildroot | None) -> Iterator[Path]:
+    """A root file system in the trial's folder: the base, which it does not change, or empty where there is none.
 
-    Raises EnvironmentLacksError where the disk is full.
+    An overlay where this machine allows one, which takes no time, else a copy. Raises EnvironmentLacksError where the
+    disk is full.
     """
+    root = folder / "root"
+    root.mkdir(mode=0o755)
     if base is None:
-        root.mkdir(mode=0o755)
-        return
+        yield root
+    elif _overlaid(root, base.path, folder / "changes"):
+        try:
+            yield root
+        finally:
+            _unmount(folder)
+    else:
+        _copy(base, root)
+        yield root
+
+
+def _overlaid(root: Path, lower: Path, changes: Path) -> bool:
+    """Lay the root over the base. Returns whether that was possible."""
+    lower = lower.resolve()
+    # The engine lays another overlay over this one, and the kernel stacks no more than two. Commas and colons mean
+    # something in the options.
+    if _file_system(changes.parent) == "overlayfs" or any(sign in f"{lower}{changes}" for sign in ",:\\"):
+        return False
+    for name in ("upper", "work"):
+        (changes / name).mkdir(parents=True)
+    options = f"lowerdir={lower},upperdir={changes / 'upper'},workdir={changes / 'work'}"
+    return _run("mount", "-t", "overlay", "-o", options, "ppcdeps", str(root)) == ""
+
+
+def _copy(base: Buildroot, root: Path) -> None:
+    # Where the file system can, the copy shares the blocks of the base until one of them is written to.
+    told = _run("cp", "--archive", "--reflink=auto", "--one-file-system", f"{base.path}/.", str(root))
+    if told:
+        raise EnvironmentLacksError(f"the buildroot {base.name} cannot be copied: {told}", hint="free some space")
+
+
+def _unmount(folder: Path) -> None:
+    """Unmount what is mounted in the folder."""
+    place = f"{folder.resolve()}/"
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        mounted = line.split(" ")[1].replace("\\040", " ")
+        # Lazily: a process that a scriptlet started may still be in it.
+        if mounted.startswith(place) and _run("umount", mounted):
+            _run("umount", "--lazy", mounted)
+
+
+def _file_system(place: Path) -> str:
     done = subprocess.run(
-        # Where the file system can, the copy shares the blocks of the base until one of them is written to.
-        ["cp", "--archive", "--reflink=auto", "--one-file-system", str(base.path), str(root)],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
+        ["stat", "--file-system", "--format", "%T", str(place)], capture_output=True, text=True, check=False
     )
-    if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["cp failed"])[-1]
-        raise EnvironmentLacksError(f"the buildroot {base.name} cannot be copied: {said}", hint="free some space")
+    return done.stdout.strip()
+
+
+def _run(*command: str) -> str:
+    """Run a program. Returns its last words where it failed, nothing otherwise."""
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    return (done.stderr.strip().splitlines() or [f"{command[0]} failed"])[-1] if done.returncode else ""
 
 
 def _lock_of(folder: Path) -> Path:
@@ -81,6 +124,7 @@ def _remove_abandoned(scratch: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
+    _unmount(folder)
     shutil.rmtree(folder, ignore_errors=True)
     if folder.exists():
         # Folders that packages made without the right to write to them, where this is not root.

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ppcdeps.building.dnf import Dnf, DnfRun, rpm_files
+from ppcdeps.building.dnf import Dnf, DnfRun, dnf_program, rpm_files
 from ppcdeps.building.emulation import machine_arch, require_emulation
 from ppcdeps.building.engines.engine import engines_home
 from ppcdeps.building.engines.probing import choose_engine
 from ppcdeps.building.gapreview import changed_metadata, review_gaps
 from ppcdeps.building.importing import modules_of
 from ppcdeps.building.rooms import Buildroot, Way
-from ppcdeps.building.trialroot import fill_root, trial_folder
+from ppcdeps.building.trialroot import trial_folder, trial_root
 from ppcdeps.building.trials import Wanted, counted, try_packages
 from ppcdeps.metadata.cache import Cache
 from ppcdeps.model.errors import EnvironmentLacksError
@@ -96,10 +96,14 @@ def verify(before: Plan, after: Plan, grounds: Grounds, reporter: Reporter) -> V
             "installing into a root runs the packages' scriptlets with chroot, which only root may",
             hint="run it as root (sudo), or rest on the plan alone with --no-install",
         )
+    dnf_program()
     require_emulation(grounds.target.arch, reporter)
     base = base_of(grounds.target, grounds.cache, reporter)
     with trial_folder(grounds.cache.root / "trials") as folder:
-        return _Trial(before, after, grounds, base, folder, reporter).run(found)
+        closure = _repoclosure(grounds, folder, reporter)
+        with trial_root(folder, base) as root:
+            trial = _Trial(before, after, grounds, base, folder, root, reporter)
+            return trial.run(replace(found, repoclosure=closure))
 
 
 def without_installation(before: Plan, after: Plan, local: RepoConfig, why: str) -> Verification:
@@ -129,6 +133,7 @@ class _Trial:
         grounds: Grounds,
         base: Buildroot | None,
         folder: Path,
+        root: Path,
         reporter: Reporter,
     ) -> None:
         self.before = before
@@ -137,39 +142,19 @@ class _Trial:
         self.grounds = grounds
         self.folder = folder
         self.reporter = reporter
-        target = grounds.target
-        self.root = folder / "root"
-        self.dnf = Dnf(
-            state=folder / "dnf",
-            arch=target.arch,
-            releasever=target.releasever,
-            repositories=tuple(grounds.repositories),
-            platform_id=target.platform_id,
-            install_weak_deps=target.install_weak_deps,
-        )
+        self.root = root
+        self.dnf = _dnf(grounds, folder)
 
     def run(self, found: Verification) -> Verification:
-        closure = self._repoclosure()
         installation = self._installation(found.gaps)
-        found = replace(found, repoclosure=closure, installation=installation)
+        found = replace(found, installation=installation)
         if installation.outcome is Outcome.FAILED:
             why = Check(Outcome.SKIPPED, "not tried: the installation failed")
             return replace(found, python=why, imports=why)
         return self._tried(found)
 
-    def _repoclosure(self) -> Check:
-        task = "dnf repoclosure"
-        self.reporter.begin(task, None)
-        try:
-            empty = self.folder / "empty"
-            empty.mkdir()
-            return _check(self.dnf.repoclosure(empty, self.grounds.local.id), "nothing that it requires is missing")
-        finally:
-            self.reporter.end(task)
-
     def _installation(self, gaps: GapReview) -> Check:
         wanted = self._wanted()
-        fill_root(self.root, self.base)
         if not wanted:
             return Check(Outcome.SKIPPED, "the plan has no RPM packages")
         if gaps.remaining and not gaps.is_closed:
@@ -291,6 +276,31 @@ def signed_by(local: RepoConfig, repository: Path) -> RepoConfig:
         return local
     keys = tuple(path.absolute().as_uri() for path in sorted(repository.glob("RPM-GPG-KEY*")))
     return replace(local, gpgcheck=True, repo_gpgcheck=True, gpgkey=keys)
+
+
+def _dnf(grounds: Grounds, folder: Path) -> Dnf:
+    target = grounds.target
+    return Dnf(
+        state=folder / "dnf",
+        arch=target.arch,
+        releasever=target.releasever,
+        repositories=tuple(grounds.repositories),
+        platform_id=target.platform_id,
+        install_weak_deps=target.install_weak_deps,
+    )
+
+
+def _repoclosure(grounds: Grounds, folder: Path, reporter: Reporter) -> Check:
+    """Whether every requirement of the local repository's packages has somebody who provides it."""
+    task = "dnf repoclosure"
+    reporter.begin(task, None)
+    try:
+        empty = folder / "empty"
+        empty.mkdir()
+        done = _dnf(grounds, folder).repoclosure(empty, grounds.local.id)
+        return _check(done, "nothing that it requires is missing")
+    finally:
+        reporter.end(task)
 
 
 def enabled_of_target(repositories: Iterable[RepoConfig]) -> tuple[RepoConfig, ...]:

@@ -13,7 +13,7 @@ from ppcdeps.metadata.tables import closest
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.workload import Workload
-from ppcdeps.planning.workloads import list_workloads, load_workload, together, workload_of_roots
+from ppcdeps.planning.workloads import curated_constraints, list_workloads, load_workload, together, workload_of_roots
 
 if TYPE_CHECKING:
     from ppcdeps.planning.solution import Solution
@@ -39,10 +39,12 @@ class Question:
     def key(self) -> str:
         """Everything that decides on the answer, as text: the same key has the same plan."""
         metadata = self.repositories.metadata
+        pins = curated_constraints(self.workload)
         parts = [
             _fingerprint(),
             _states(self.srpms.glob("*.src.rpm")) if self.srpms is not None else "",
             *(f"{folder} {_states(folder.rglob('*.*'))}" for folder in self.recipes),
+            _states([pins]) if pins is not None else "",
             repr(sorted(asdict(self.workload).items())),
             repr(
                 [(name, value) for name, value in asdict(self.repositories.target).items() if name != "repositories"]

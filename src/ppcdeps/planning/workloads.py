@@ -43,7 +43,7 @@ def load_workload(name_or_path: str, release: str | None = None) -> Workload:
 
 
 def curated_constraints(workload: Workload) -> Path | None:
-    """The constraints file of the workload's release: installed with ppcdeps, or in the source tree.
+    """The constraints file of the workload's release: beside its file, installed with ppcdeps, or in the source tree.
 
     Raises ConfigError where the workload names one that is not there.
     """
@@ -126,10 +126,16 @@ def _workload(top: Table, file: TomlFile, asked: str | None) -> Workload:
         roots=roots,
         release=chosen,
         releases=releases,
-        constraints=constraints.get(chosen) if chosen else None,
+        constraints=_beside(file, constraints[chosen]) if chosen and chosen in constraints else None,
         advice=top.texts("advice"),
         origin=origin_of(file),
     )
+
+
+def _beside(file: TomlFile, name: str) -> str:
+    """A constraints file that lies beside the workload's file, as a path; else the name of one of ppcdeps's own."""
+    place = file.parent / name if isinstance(file, Path) else None
+    return str(place.absolute()) if place is not None and place.is_file() else name
 
 
 def _fault_of_root(root: str) -> str:
