@@ -55,7 +55,7 @@ def test_run_as_a_program_it_says_which_modules_fail_and_why(tmp_path: Path) -> 
     (site / "leaves.py").write_text("raise SystemExit(3)\n")
     asked, said = tmp_path / "asked.json", tmp_path / "said.json"
     asked.write_text(json.dumps({"modules": {"json": False}, "distributions": ["Good"]}))
-    command = [sys.executable, importing.__file__, asked, said]
+    command = [sys.executable, importing.__file__, str(asked), str(said)]
     subprocess.run(command, check=True, env={"PYTHONPATH": str(site)}, capture_output=True)
     faults = {one["module"]: one["fault"] for one in json.loads(said.read_text())}
     assert faults["good"] == faults["json"] == ""

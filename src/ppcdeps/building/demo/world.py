@@ -38,7 +38,7 @@ TARGET_ROOT = "debian-12"
 PACKAGES = ("yajl", "numactl")
 """What the demo has as RPMs: yajl by a recipe, numactl from a source RPM."""
 PYTHON = ("msgpack", "debtcollector")
-"""What it has from the Python index. msgpack, and the wrapt that debtcollector needs, are compiled and have no wheel."""
+"""What it has from the Python index. msgpack, and the wrapt of debtcollector, are compiled and have no wheel."""
 
 _RELEASE = "2024.1"
 _MACROS = "/etc/rpm/macros.ppcdeps"
