@@ -14,8 +14,8 @@ from ppcdeps.model.evr import VersionKey, version_key
 
 FOLDER, NAME = "rules", "nova"
 
-_VERSION = re.compile(r"[0-9]+(\.[0-9]+)*((a|b|rc|\.dev)[0-9]+)?")
-_FIRST_YEAR = 2010
+_VERSION = re.compile(r"[0-9]{1,4}(\.[0-9]{1,9})*((a|b|rc|\.dev)[0-9]+)?")
+_FIRST_YEAR, _LAST_YEAR = 2010, 2015
 """Until 2015 nova's version was the year's."""
 
 
@@ -94,7 +94,8 @@ class NovaFacts:
         cleaned = text.strip().lower()
         if cleaned in self.releases:
             return self.releases[cleaned]
-        if not _VERSION.fullmatch(cleaned):
+        known = _VERSION.fullmatch(cleaned) and (_year(cleaned) or len(cleaned.partition(".")[0]) < 4)
+        if not known:
             hint = (
                 closest(cleaned, self.releases)
                 or f"give one such as 25.3.0, or a release: {', '.join(self.releases)}"
@@ -187,6 +188,11 @@ def _minimum(table: Table) -> Minimum:
 
 def _key(version: str) -> tuple[bool, VersionKey]:
     # rpm's order takes 25.0.0rc1 for newer than 25.0.0; to sort it before needs a tilde.
-    year = version.partition(".")[0]
     spelt = re.sub(r"\.?(a|b|rc|dev)(?=[0-9])", r"~\1", version)
-    return not (year.isdigit() and int(year) >= _FIRST_YEAR), version_key(spelt)
+    return not _year(version), version_key(spelt)
+
+
+def _year(version: str) -> bool:
+    """Whether a version is of the time when years were versions."""
+    first = version.partition(".")[0]
+    return len(first) == 4 and first.isdecimal() and _FIRST_YEAR <= int(first) <= _LAST_YEAR

@@ -126,13 +126,21 @@ def test_values_that_nova_does_not_know_are_findings(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "version"), [("yoga", "25.0.0"), ("25.3.0", "25.3.0"), (" Kilo ", "2015.1"), ("29", "29")]
+    ("text", "version"),
+    [
+        ("yoga", "25.0.0"),
+        ("25.3.0", "25.3.0"),
+        (" Kilo ", "2015.1"),
+        ("29", "29"),
+        ("2025.1", "31.0.0"),
+        ("2015.1.4", "2015.1.4"),
+    ],
 )
 def test_a_version_or_a_release_names_a_nova(text: str, version: str) -> None:
     assert nova_facts().version(text) == version
 
 
-@pytest.mark.parametrize("text", ["yogaa", "x", "25.", "", "1;2"])
+@pytest.mark.parametrize("text", ["yogaa", "x", "25.", "", "1;2", "2019.1", "9" * 5000])
 def test_what_names_no_nova_is_told(text: str) -> None:
     with pytest.raises(UsageError, match="is no version of nova"):
         nova_facts().version(text)
