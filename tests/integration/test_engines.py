@@ -23,7 +23,7 @@ from ppcdeps.model.reporter import Silence
 MEMORY = 150 << 20
 DISK = 24 << 20
 
-VARIANTS = ("podman", "docker", "bwrap", "proot", "bwrap-user", "proot-user", "proot-bare")
+VARIANTS = ("podman", "docker", "bwrap", "proot", "bwrap-user", "proot-bare")
 
 
 @pytest.fixture(scope="module")

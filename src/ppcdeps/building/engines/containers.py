@@ -1,5 +1,6 @@
 """What podman and docker share: a container is made, watched, asked how it ended, and removed."""
 
+import contextlib
 import os
 import subprocess
 import threading
@@ -152,8 +153,7 @@ def attend(
 ) -> Ended:
     """Run a subcommand that stays with the container ``job.name`` (run, start -a). Returns how the container ended.
 
-    The container is gone at the end, on every path; ``before_removal`` is called where it ran to its end. Raises
-    EngineFailedError where it never began.
+    ``before_removal`` is called where it ran to its end. Raises EngineFailedError where it never began.
     """
     container = Leftover("container", job.name, cli.command)
     tail = bytearray()
@@ -165,43 +165,37 @@ def attend(
 
     begun = time.monotonic()
     try:
-        try:
-            process = subprocess.Popen(
-                [*cli.command, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env=cli.variables,
-            )
-        except OSError as fault:
-            raise EngineFailedError(f"there is no program {cli.command[0]}") from fault
-        claim.add("process", f"{process.pid}:{started_at(process.pid)}")
+        process = subprocess.Popen(
+            [*cli.command, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=cli.variables,
+        )
+    except OSError as fault:
+        raise EngineFailedError(f"there is no program {cli.command[0]}") from fault
+    claim.add("process", f"{process.pid}:{started_at(process.pid)}")
 
-        def kill() -> None:
-            # The container first: killing the client leaves it running.
-            try:
-                remove(container)
-            finally:
-                process.kill()
-
-        seconds = job.limits.seconds
-        ending = supervise(process, heard, kill=kill, seconds=seconds, stop=stop, watched=watched)
-        took = time.monotonic() - begun
-        if ending is not Ending.EXITED:
-            return Ended(ending, KILLED, took)
-        said = tail.decode(errors="replace")
-        state = cli.tell("container", "inspect", "--format", _STATE, job.name, check=False).split("|")
-        if len(state) != 4 or state[0] in _NEVER_RAN:
-            if "executable file" in said and "not found" in said:
-                return Ended(ending, NOT_FOUND, took)
-            raise EngineFailedError(one_line(said))
-        before_removal()
-        if state[2] == "true" or (group is not None and group.ran_out_of_memory()):
-            ending = Ending.OUT_OF_MEMORY
-        return Ended(ending, int(state[1]), took)
-    finally:
-        try:
+    def kill() -> None:
+        # The container first: killing the client leaves it running.
+        # What cannot be removed now is tried again at the end of the run, and stays written down.
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
             remove(container)
-        except (OSError, subprocess.SubprocessError) as fault:
-            raise EngineFailedError(f"could not remove the container {job.name}: {one_line(str(fault))}") from fault
+        process.kill()
+
+    seconds = job.limits.seconds
+    ending = supervise(process, heard, kill=kill, seconds=seconds, stop=stop, watched=watched)
+    took = time.monotonic() - begun
+    if ending is not Ending.EXITED:
+        return Ended(ending, KILLED, took)
+    said = tail.decode(errors="replace")
+    state = cli.tell("container", "inspect", "--format", _STATE, job.name, check=False).split("|")
+    if len(state) != 4 or state[0] in _NEVER_RAN:
+        if "executable file" in said and "not found" in said:
+            return Ended(ending, NOT_FOUND, took)
+        raise EngineFailedError(one_line(said))
+    before_removal()
+    if state[2] == "true" or (group is not None and group.ran_out_of_memory()):
+        ending = Ending.OUT_OF_MEMORY
+    return Ended(ending, int(state[1]), took)

@@ -99,7 +99,7 @@ class Scratch:
 
 @contextlib.contextmanager
 def scratch_for(job: Job, home: Path) -> Iterator[tuple[Scratch, Claim]]:
-    """The folder and the claim of a run. Both are gone at the end, however it comes."""
+    """The folder and the claim of a run. At the end, however it comes, all that was claimed is removed."""
     check_name(job)
     claim = Leftovers(home).claim(job.name)
     folder = home / "scratch" / job.name
@@ -113,8 +113,7 @@ def scratch_for(job: Job, home: Path) -> Iterator[tuple[Scratch, Claim]]:
     try:
         yield Scratch(folder), claim
     finally:
-        remove_tree(folder)
-        claim.release()
+        claim.finish()
 
 
 def private_registration(root: Buildroot) -> bytes | None:
@@ -189,7 +188,7 @@ def run_kept(
             os.close(writing)
         told = _read_all(reading)
         if group is not None:
-            group.remove()
+            group.close()
     seconds = time.monotonic() - begun
     if ending is not Ending.EXITED:
         return Ended(ending, told.get("exit-code", KILLED) or KILLED, seconds)

@@ -13,7 +13,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,11 @@ class Claim:
         self._things.append(Leftover(kind, str(name), tuple(command)))
         self._write()
 
+    def finish(self) -> None:
+        """Remove all that is there of the run, and forget it. What cannot be removed now stays written down."""
+        if not _remove_all(self._things, lambda *_: None):
+            self._file.unlink(missing_ok=True)
+
     def release(self) -> None:
         """Forget the run: nothing of it is left."""
         self._file.unlink(missing_ok=True)
@@ -119,20 +124,33 @@ def sweep(folder: Path, engines: Sequence[Engine], reporter: Reporter) -> tuple[
     """
     removed: list[Leftover] = []
     for file, things in Leftovers(folder).abandoned():
-        kept = False
-        for thing in sorted(things, key=lambda thing: _ORDER.index(thing.kind)):
-            try:
-                if remove(thing):
-                    removed.append(thing)
-            except (OSError, subprocess.SubprocessError) as fault:
-                kept = True
-                reporter.warn(f"could not remove the {thing.describe()} of a run that was killed: {fault}")
-        if not kept:
+
+        def complain(thing: Leftover, fault: Exception) -> None:
+            reporter.warn(f"could not remove the {thing.describe()} of a run that was killed: {fault}")
+
+        if not _remove_all(things, complain, removed):
             file.unlink(missing_ok=True)
     if removed:
         names = ", ".join(thing.describe() for thing in removed)
         reporter.note(f"removed what a killed run left: {names}")
     return tuple(removed)
+
+
+def _remove_all(
+    things: Sequence[Leftover],
+    complain: Callable[[Leftover, Exception], None],
+    removed: list[Leftover] | None = None,
+) -> list[Leftover]:
+    """Remove the things in their order. Returns those that stay."""
+    kept = []
+    for thing in sorted(things, key=lambda thing: _ORDER.index(thing.kind)):
+        try:
+            if remove(thing) and removed is not None:
+                removed.append(thing)
+        except (OSError, subprocess.SubprocessError) as fault:
+            kept.append(thing)
+            complain(thing, fault)
+    return kept
 
 
 def remove(thing: Leftover) -> bool:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from ppcdeps.building.engines.leftovers import Claim, Leftover, descendants_of, remove, remove_cgroup
+from ppcdeps.building.engines.leftovers import Claim, descendants_of, remove_cgroup
 from ppcdeps.building.rooms import Limits
 
 _MOUNT = Path("/sys/fs/cgroup")
@@ -76,13 +76,11 @@ class ControlGroup:
                 return os.eventfd_read(self._event) > 0
         return False
 
-    def remove(self) -> None:
-        """Kill what is in it, and remove it."""
+    def close(self) -> None:
+        """Listen no more. The group itself goes with the claim."""
         if self._event is not None:
             os.close(self._event)
             self._event = None
-        for folder in self.folders.values():
-            remove(Leftover("cgroup", str(folder)))
 
     def _apply(self, limits: Limits) -> None:
         if self.unified:

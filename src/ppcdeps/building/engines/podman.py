@@ -99,7 +99,7 @@ class Podman:
                 return attend(cli, arguments, job, output, stop, claim, watched=watched, group=group)
             finally:
                 if group is not None:
-                    group.remove()
+                    group.close()
 
     def _options(self) -> list[str]:
         options = ["--sig-proxy=false", "--http-proxy=false", "--security-opt", "label=disable"]
@@ -124,13 +124,9 @@ class Podman:
             options = [*container_options(root, job, ()), *self._options(), *limit_options(job)]
             # Of the subcommand run alone.
             options.remove("--sig-proxy=false")
-            try:
-                cli.tell("create", *options, image, *in_one_stream(root, job.command), seconds=300)
-                for mount in mounts:
-                    _copy_in(cli, mount, job.name)
-            except BaseException:
-                cli.tell("rm", "-f", "-t", "0", job.name, check=False)
-                raise
+            cli.tell("create", *options, image, *in_one_stream(root, job.command), seconds=300)
+            for mount in mounts:
+                _copy_in(cli, mount, job.name)
 
             def bring_back() -> None:
                 back = scratch.folder / "back"

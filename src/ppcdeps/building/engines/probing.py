@@ -107,7 +107,7 @@ _KNOWN = (
         "--add-subgids 100000-165535 $USER; or use bwrap",
     ),
     _Known(
-        r"permission denied.*docker|docker.*permission denied",
+        r"(?i)permission denied.*docker|docker.*permission denied",
         "this user may not talk to the docker daemon",
         "join the group docker (which is as good as root), or use bwrap",
     ),
