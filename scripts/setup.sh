@@ -176,6 +176,8 @@ if [ "$mode" = test ]; then
     case $family in
     debian)
         tools=(rpm rpmlint dnf dnf-plugins-core createrepo-c gpgv gnupg)
+        # To write an RPM database of EL8's format.
+        tools+=(db-util)
         # A hypervisor for pseries guests under emulation; seabios has the ROM of its VGA.
         tools+=(qemu-system-ppc seabios libvirt-daemon-system libvirt-clients)
         # What compiling one file of libvirt takes. Older releases use yajl, newer ones json-c.
