@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import re
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -18,12 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ppcdeps.building import accelerator, debian, debianbase
+from ppcdeps.building import accelerator, debian, debianbase, images
 from ppcdeps.building.definitions import (
     MACHINE,
     DebianMaking,
     Definition,
     Definitions,
+    ImageMaking,
     for_target,
     load_definitions,
 )
@@ -40,6 +42,7 @@ _VERSION: Final = 1
 _NEW: Final = ".new-"
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SHORT: Final = 16
+_DEBIAN_PACKAGE: Final = re.compile(r"[a-z0-9][a-z0-9.+-]*(:[a-z0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +189,11 @@ class Buildroots:
             accelerator.cross_compiler(definition.target)
 
     def _wanted(self, definition: Definition, packages: Sequence[str]) -> tuple[str, ...]:
-        bad = [name for name in packages if not name or name[0] == "-" or any(sign in name for sign in ", \t\n")]
-        if bad:
-            raise UsageError(f'"{bad[0]}" is no name of a package')
         making = definition.making
+        known = _DEBIAN_PACKAGE if isinstance(making, DebianMaking) else images.INSTALLABLE
+        bad = [name for name in packages if not known.fullmatch(name)]
+        if bad:
+            raise UsageError(f'"{bad[0]}" cannot be installed in {definition.name}', hint="give names of packages")
         held = set(making.packages)
         return tuple(sorted({*packages} - held))
 
@@ -224,10 +228,9 @@ class Buildroots:
     def _fill(self, definition: Definition, machine: str, plan: "_Plan", scratch: Path) -> Created:
         root = scratch / "root"
         making = definition.making
-        if not isinstance(making, DebianMaking):
-            raise EnvironmentLacksError(
-                f"{definition.name} is made from a container image, which this version cannot"
-            )
+        if isinstance(making, ImageMaking):
+            image = images.make_root(definition, root, plan.packages, self._reporter)
+            return self._record(definition, plan, scratch, image.packages, (image.image,))
         target_packages = tuple(for_target(definition, each) for each in making.target_packages)
         contents = debian.make_root(
             definition, machine, root, (*target_packages, *plan.packages), plan.sources, self._reporter
@@ -236,15 +239,26 @@ class Buildroots:
             base = debianbase.base_repository(root, arch, scratch / "repository", making, packages=contents.packages)
             debianbase.install(root, base.package)
         sources = (*plan.sources, *(f"{suite} of {date}" for suite, date in contents.suites.items()))
+        return self._record(definition, plan, scratch, contents.packages, sources)
+
+    def _record(
+        self,
+        definition: Definition,
+        plan: "_Plan",
+        scratch: Path,
+        packages: Mapping[str, str],
+        sources: tuple[str, ...],
+    ) -> Created:
+        key = _digest([plan.key, sorted(packages.items()), sources[-1:]])
         created = Created(
             scratch,
             definition.name,
-            _digest([plan.key, sorted(contents.packages.items())]),
+            key,
             plan.arch,
             definition.target,
             definition.ways,
             plan.packages,
-            contents.packages,
+            packages,
             sources,
             time.time(),
             size_of(scratch),
@@ -310,7 +324,11 @@ class _Plan:
 def _plan_of(definition: Definition, machine: str, packages: tuple[str, ...], mirror: str | None) -> _Plan:
     making = definition.making
     arch = machine if definition.arch == MACHINE else definition.arch
-    sources = debian.sources_for(making, mirror) if isinstance(making, DebianMaking) else (making.image,)
+    sources = (
+        debian.sources_for(making, mirror)
+        if isinstance(making, DebianMaking)
+        else (images.reference_of(making, arch),)
+    )
     digest = _digest([_VERSION, definition.name, definition.digest, arch, packages, sources])
     return _Plan(definition.name, digest[:_SHORT], arch, packages, sources)
 
