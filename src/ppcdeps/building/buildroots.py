@@ -232,9 +232,9 @@ class Buildroots:
             image = images.make_root(definition, root, plan.packages, self._reporter)
             return self._record(definition, plan, scratch, image.packages, (image.image,))
         target_packages = tuple(for_target(definition, each) for each in making.target_packages)
-        contents = debian.make_root(
-            definition, machine, root, (*target_packages, *plan.packages), plan.sources, self._reporter
-        )
+        log = self._cache.root / "tmp" / f"{plan.name}-{plan.key}.log"
+        wanted = (*target_packages, *plan.packages)
+        contents = debian.make_root(definition, machine, root, wanted, plan.sources, log, self._reporter)
         for arch in dict.fromkeys((definition.target, plan.arch)):
             base = debianbase.base_repository(root, arch, scratch / "repository", making, packages=contents.packages)
             debianbase.install(root, base.package)

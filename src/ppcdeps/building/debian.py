@@ -96,9 +96,11 @@ def make_root(
     root: Path,
     packages: Sequence[str],
     sources: Sequence[str],
+    log: Path,
     reporter: Reporter,
 ) -> DebianContents:
-    """Fill the new folder ``root``. ``packages`` are wanted beside the definition's. Returns what it was made from.
+    """Fill the new folder ``root``. ``packages`` are wanted beside the definition's, ``log`` is written where
+    mmdebstrap fails. Returns what it was made from.
 
     Raises EnvironmentLacksError where mmdebstrap or space is missing, RepositoryError where the mirror cannot be
     read, ConfigError where it has not all packages. The folder may then be there in part.
@@ -111,7 +113,7 @@ def make_root(
     if arch != definition.target:
         architectures.append(DEBIAN_ARCH[definition.target])
     reporter.note(f"{definition.name}: unpacking Debian packages with mmdebstrap, which takes about a minute")
-    _unpack(root, architectures, wanted, making.suite, sources)
+    _unpack(root, architectures, wanted, making.suite, sources, log)
     contents = _contents(root)
     _finish(definition, arch, machine, root, making)
     return contents
@@ -121,7 +123,7 @@ def make_root(
 
 
 def _unpack(
-    root: Path, architectures: Sequence[str], packages: Iterable[str], suite: str, sources: Sequence[str]
+    root: Path, architectures: Sequence[str], packages: Iterable[str], suite: str, sources: Sequence[str], log: Path
 ) -> None:
     program = shutil.which("mmdebstrap")
     if program is None:
@@ -137,20 +139,21 @@ def _unpack(
         *(f"--dpkgopt=path-exclude={path}" for path in _NOT_NEEDED),
         *([f"--hook-dir={_MERGED_USR}"] if _MERGED_USR.is_dir() else []),
         f"--extract-hook={_HOOK}",
+        '--aptopt=Acquire::Retries "3"',
     ]
     listed = "".join(f"{line}\n" for line in sources)
     if os.geteuid() == 0:
-        _run([*command, "--mode=root", "--format=directory", suite, str(root), "-"], listed, sources)
+        _run([*command, "--mode=root", "--format=directory", suite, str(root), "-"], listed, sources, log)
         return
     # Every file belongs to who makes it: a plain folder for rootless engines, and easy to remove.
     root.mkdir()
     tar = ["tar", "--extract", f"--directory={root}", "--no-same-owner", "--exclude=./dev/*"]
     making = shlex.join([*command, "--mode=unshare", "--format=tar", suite, "-", "-"])
     pipe = f"set -o pipefail; {making} | {shlex.join(tar)}"
-    _run(["bash", "-c", pipe], listed, sources)
+    _run(["bash", "-c", pipe], listed, sources, log)
 
 
-def _run(command: Sequence[str], sources_list: str, sources: Sequence[str]) -> None:
+def _run(command: Sequence[str], sources_list: str, sources: Sequence[str], log: Path) -> None:
     # A child that outlives a killed ppcdeps would go on writing into a folder that is taken for a leftover.
     guard = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
     with tempfile.TemporaryFile("w+", errors="replace") as told:
@@ -170,7 +173,9 @@ def _run(command: Sequence[str], sources_list: str, sources: Sequence[str]) -> N
             raise
         told.seek(0)
         if running.returncode != 0:
-            raise _failure(told.read(), sources)
+            said = told.read()
+            log.write_text(said)
+            raise _failure(said, sources, log)
 
 
 def _stop(running: subprocess.Popen[str]) -> None:
@@ -182,9 +187,10 @@ def _stop(running: subprocess.Popen[str]) -> None:
             break
 
 
-def _failure(told: str, sources: Sequence[str]) -> PpcdepsError:
+def _failure(told: str, sources: Sequence[str], log: Path) -> PpcdepsError:
     lines = [line.strip() for line in told.splitlines() if line.strip()]
-    faults = [line.removeprefix("E: ") for line in lines if line.startswith(("E:", "Err:", "W: Failed"))]
+    faults = [line.removeprefix("E: ") for line in lines if line.startswith(("E:", "Err:", "W: Failed", "dpkg"))]
+    faults = [fault for fault in faults if fault != "mmdebstrap failed to run"]
     first = faults[0] if faults else (lines[-1] if lines else "it said nothing")
     whole = told.lower()
     if "no space left" in whole:
@@ -217,7 +223,7 @@ def _failure(told: str, sources: Sequence[str]) -> PpcdepsError:
         return EnvironmentLacksError(
             f"Debian's signatures cannot be verified: {first}", hint="install the package debian-archive-keyring"
         )
-    return EnvironmentLacksError(f"mmdebstrap failed: {first}")
+    return EnvironmentLacksError(f"mmdebstrap failed: {first}", hint=f"all that it said is in {log}")
 
 
 def _contents(root: Path) -> DebianContents:

@@ -29,7 +29,7 @@ _OWN_PROVIDES: Final = ("rtld(GNU_HASH)", "/bin/sh")
 
 @dataclass(frozen=True, slots=True)
 class BaseRepository:
-    """A repository of one package: ``path`` holds its repodata, ``package`` is the RPM, ``name`` what it is called."""
+    """A repository of one package: ``path`` holds its repodata, ``package`` is the RPM, ``name`` its name."""
 
     path: Path
     package: Path
