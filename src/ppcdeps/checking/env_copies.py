@@ -205,6 +205,9 @@ def _unsatisfied(
     pin = constraint.pin if constraint else ""
     name = asked[0].requirement.name
     requirement = pin_for(name, [want.requirement.specifier for want in asked], pin)
+    urls = sorted({want.requirement.url for want in asked if want.requirement.url})
+    if urls and not pin:
+        requirement = f"{name} @ {urls[0]}"
     if not copies:
         severity = _weight(environment, asked)
         place = environment.module_place(asked[0].key.replace("-", "_"))

@@ -100,6 +100,8 @@ def _stray_modules(environment: Environment, copy: Installed) -> Iterator[Findin
     standard = {entry.real for entry in environment.path.entries if entry.origin is Origin.STANDARD}
     for name in copy.modules:
         base = f"{copy.entry.real}/{name}"
+        if name in _ASIDE:
+            continue
         listed = next((one for one in (f"{base}/__init__.py", f"{base}.py") if one in own), None)
         found = environment.module_place(name)
         if listed is None or found is None or found[0] in (copy.entry.real, *standard):
@@ -111,13 +113,14 @@ def _stray_modules(environment: Environment, copy: Installed) -> Iterator[Findin
             "env-stray-module",
             f"`import {name}` finds {found[0]}/{found[1]}, and not what {copy.shown} installed in {copy.entry.path}",
             f"{found[0]}/{found[1]}",
-            detail=_metadata_beside(environment, copy, found[0]),
+            detail=_whose(environment, found[0], name),
         )
 
 
-def _metadata_beside(environment: Environment, copy: Installed, folder: str) -> list[str]:
-    others = [one for one in environment.by_key.get(copy.key, ()) if one.entry.real == folder]
-    return [] if others else [f"that folder has no metadata of {copy.name}: its version is not known"]
+def _whose(environment: Environment, folder: str, module: str) -> list[str]:
+    """Whom the module in that folder belongs to, as far as metadata say."""
+    others = [one for one in environment.copies if one.entry.real == folder and module in one.modules]
+    return [f"that one is {one.shown}'s" for one in others] or ["it has no metadata: its version is not known"]
 
 
 def _extends_its_path(root: Root, path: str) -> bool:

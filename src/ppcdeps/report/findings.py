@@ -21,7 +21,7 @@ def render_report(report: Report) -> str:
 
     Texts are wrapped; lines to copy are not.
     """
-    lines = [f"check {report.check}: {report.subject}"]
+    lines = [f"check {report.check}: {_visible(report.subject)}"]
     for severity, titles in _TITLES.items():
         found = [one for one in report.findings if one.severity is severity]
         if found:

@@ -407,6 +407,23 @@ def test_extras_are_required_where_somebody_asks_for_them(tmp_path: Path) -> Non
     assert found.where == "chardet"
 
 
+def test_a_requirement_by_url_is_mended_by_the_url(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        make_dist(plain, "app", "1", requires=["six @ https://example.org/six.whl"])
+
+    found = only(case(make)(tmp_path), "env-missing-requirement")
+    assert found.mend == ("python3.9 -m pip install --no-deps 'six @ https://example.org/six.whl'",)
+
+
+def test_a_module_of_another_distribution_in_the_way_is_named(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        make_dist(plain, "pyserial", "3.5", files={"serial/__init__.py": b"", "tests/__init__.py": b""})
+        make_dist(native, "serial", "0.0.97", files={"serial/__init__.py": b"0", "tests/__init__.py": b"0"})
+
+    found = only(case(make)(tmp_path), "env-stray-module")
+    assert found.detail == ("that one is serial 0.0.97's",)
+
+
 def test_requirements_that_contradict_each_other_are_told(tmp_path: Path) -> None:
     def make(root: Path, plain: Path, native: Path) -> None:
         make_dist(plain, "one", "1", requires=["six>=1.12"])
