@@ -16,7 +16,7 @@ from ppcdeps.metadata.cache import Cache
 from ppcdeps.metadata.snapshot import use
 from ppcdeps.metadata.sources import (
     RECORD,
-    SourcePackage,
+    RepositoryPackage,
     fetch_file,
     fetch_srpm,
     read_record,
@@ -59,7 +59,7 @@ def cache(tmp_path: Path) -> Cache:
     return Cache.open(tmp_path / "cache")
 
 
-def package(repository: Path, cache: Cache, name: str) -> SourcePackage:
+def package(repository: Path, cache: Cache, name: str) -> RepositoryPackage:
     config = RepoConfig("traps", Side.SOURCE, baseurl=(repository.as_uri(),))
     metadata = fetch_repositories([config], cache, TELL)
     (found,) = source_packages(metadata, lambda each: each == name)

@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -34,7 +34,8 @@ LARGEST = 16 << 30
 _TRUSTED = frozenset({"sha224", "sha256", "sha384", "sha512"})
 _PACKAGE = re.compile(rb"<package\b[^>]*>.*?</package\s*>", re.DOTALL)
 _NAME = re.compile(r"<name>([^<]*)</name>")
-_ARCH = re.compile(r"<arch>(src|nosrc)</arch>")
+_ARCH = re.compile(r"<arch>([a-z0-9_]+)</arch>")
+_SOURCE_ARCHES = frozenset({"src", "nosrc"})
 _VERSION = re.compile(r"<version\b([^>]*)>")
 _CHECKSUM = re.compile(r'<checksum\b[^>]*\btype="([^"]*)"[^>]*>\s*([0-9A-Fa-f]+)\s*</checksum>')
 _SIZE = re.compile(r'<size\b[^>]*\bpackage="(\d+)"')
@@ -53,8 +54,8 @@ class SourceKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SourcePackage:
-    """A source RPM as its repository's metadata has it.
+class RepositoryPackage:
+    """A package as its repository's metadata has it: a source RPM, or any other.
 
     ``location`` is relative to the repository (or to ``base``, where it has one of its own) and empty where the
     metadata does not say; ``checksum`` is ``algorithm:hex``.
@@ -84,7 +85,9 @@ class FetchedSource:
     origin: str
 
 
-def source_packages(repositories: Iterable[RepoMetadata], wanted: Callable[[str], bool]) -> tuple[SourcePackage, ...]:
+def source_packages(
+    repositories: Iterable[RepoMetadata], wanted: Callable[[str], bool]
+) -> tuple[RepositoryPackage, ...]:
     """The source packages whose names are wanted, as these repositories have them, by name and identity.
 
     Raises RepositoryError where metadata is damaged.
@@ -94,12 +97,45 @@ def source_packages(repositories: Iterable[RepoMetadata], wanted: Callable[[str]
         for repository in repositories
         if repository.config.side is Side.SOURCE and not repository.problem
         for package in _packages(repository, wanted)
+        if package.nevra.arch in _SOURCE_ARCHES
     ]
     return tuple(sorted(found, key=lambda one: (one.nevra.name, str(one.nevra), one.repository.config.id)))
 
 
-def fetch_srpm(package: SourcePackage, cache: Cache, reporter: Reporter, *, offline: bool = False) -> FetchedSource:
+def packages_of(repositories: Iterable[RepoMetadata], nevras: Iterable[str]) -> Mapping[str, RepositoryPackage]:
+    """The packages of these identities (as `Nevra` prints them), each from the first repository that has it.
+
+    Raises RepositoryError where metadata is damaged.
+    """
+    left = {nevra: Nevra.parse(nevra).name for nevra in nevras}
+    found: dict[str, RepositoryPackage] = {}
+    for repository in repositories:
+        if repository.problem or len(found) == len(left):
+            continue
+        names = {name for nevra, name in left.items() if nevra not in found}
+        for package in _packages(repository, names.__contains__):
+            if str(package.nevra) in left:
+                found.setdefault(str(package.nevra), package)
+    return found
+
+
+def fetch_srpm(
+    package: RepositoryPackage, cache: Cache, reporter: Reporter, *, offline: bool = False
+) -> FetchedSource:
     """The source RPM, from the cache or from its repository.
+
+    Raises RepositoryError where it cannot be had, or its metadata does not say where it is.
+    """
+    path, url = fetch_package(package, cache, reporter, offline=offline)
+    name = package.location.rpartition("/")[2]
+    nevra, origin = package.nevra, package.repository.config.id
+    return fetched_source(SourceKind.SRPM, nevra.name, nevra.evr, name, path, url, package.checksum, origin)
+
+
+def fetch_package(
+    package: RepositoryPackage, cache: Cache, reporter: Reporter, *, offline: bool = False
+) -> tuple[Path, str]:
+    """A package of a repository, verified, and the address that it has there.
 
     Raises RepositoryError where it cannot be had, or its metadata does not say where it is.
     """
@@ -121,10 +157,7 @@ def fetch_srpm(package: SourcePackage, cache: Cache, reporter: Reporter, *, offl
     path = _fetch(
         urls, package.checksum, package.size, config, cache, reporter, offline, where, f"the metadata of {config.id}"
     )
-    name = location.rpartition("/")[2]
-    return fetched_source(
-        SourceKind.SRPM, package.nevra.name, package.nevra.evr, name, path, urls[0], package.checksum, config.id
-    )
+    return path, urls[0]
 
 
 def fetch_file(
@@ -205,7 +238,7 @@ def record_entry(source: FetchedSource) -> dict[str, Any]:
 # Metadata ---------------------------------------------------------------------------------------------------
 
 
-def _packages(repository: RepoMetadata, wanted: Callable[[str], bool]) -> Iterator[SourcePackage]:
+def _packages(repository: RepoMetadata, wanted: Callable[[str], bool]) -> Iterator[RepositoryPackage]:
     primary = repository.files.get("primary")
     where = f"repository {repository.config.id}"
     if primary is None:
@@ -224,7 +257,7 @@ def _packages(repository: RepoMetadata, wanted: Callable[[str], bool]) -> Iterat
             yield _package(text, unescape(name[1].strip()), arch[1], repository)
 
 
-def _package(text: str, name: str, arch: str, repository: RepoMetadata) -> SourcePackage:
+def _package(text: str, name: str, arch: str, repository: RepoMetadata) -> RepositoryPackage:
     version, checksum = _VERSION.search(text), _CHECKSUM.search(text)
     if version is None or checksum is None:
         raise RepositoryError(
@@ -234,7 +267,7 @@ def _package(text: str, name: str, arch: str, repository: RepoMetadata) -> Sourc
     size, location = _SIZE.search(text), _LOCATION.search(text)
     place = _attributes(location[1]) if location else {}
     nevra = Nevra(name, int(at.get("epoch") or 0), at.get("ver", ""), at.get("rel", ""), arch)
-    return SourcePackage(
+    return RepositoryPackage(
         nevra,
         place.get("href", ""),
         f"{checksum[1].lower()}:{checksum[2].lower()}",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ppcdeps.metadata.cache import Cache
 from ppcdeps.metadata.repository import RepoMetadata
-from ppcdeps.metadata.sources import FetchedSource, SourcePackage, fetch_file, fetch_srpm, source_packages
+from ppcdeps.metadata.sources import FetchedSource, RepositoryPackage, fetch_file, fetch_srpm, source_packages
 from ppcdeps.metadata.tables import closest
 from ppcdeps.model.errors import RepositoryError, UsageError
 from ppcdeps.model.evr import evr_key
@@ -94,7 +94,7 @@ class Fetcher:
                 self.reporter.warn(f"recipe {recipe.folder.name} is not for {package.nevra} on {self.target.name}")
         return fetch_srpm(package, self.cache, self.reporter, offline=self.offline)
 
-    def _chosen(self, names: Sequence[str], version: str | None, recipe: Recipe | None) -> SourcePackage:
+    def _chosen(self, names: Sequence[str], version: str | None, recipe: Recipe | None) -> RepositoryPackage:
         """The newest source package that fits; of equal ones that of the first repository, in the target's order."""
         repositories = [each for each in self.repositories() if not each.problem]
         where = ", ".join(each.config.id for each in repositories)
@@ -126,7 +126,7 @@ class Fetcher:
 
     def _packages(
         self, repositories: Sequence[RepoMetadata], names: Sequence[str], recipe: Recipe | None
-    ) -> tuple[SourcePackage, ...]:
+    ) -> tuple[RepositoryPackage, ...]:
         def fits(name: str) -> bool:
             return name in names or (recipe is not None and is_named(recipe, name))
 
