@@ -216,7 +216,8 @@ def _of_tables(arch: str, making: DebianMaking, packages: Mapping[str, str]) -> 
         by_name.setdefault(name, version)
         by_name[f"{name}:{its_arch}"] = version
     for capability, package in making.tools.items():
-        if package in by_name:
+        # Paths of programs were found on the disk, and rpm knows no versions of paths.
+        if package in by_name and not capability.startswith("/"):
             yield _versioned(capability, by_name[package])
     wanted = DEBIAN_ARCH[arch]
     for capability, package in making.libraries.items():

@@ -19,8 +19,9 @@ from ppcdeps.rpm.platforms import platform_of
 from ppcdeps.rpm.specs import evaluate_spec
 
 _RPMLINT_CONFIG = """\
-# What rpmlint takes for an error and is none in a spec that is built here and not published by a distribution.
-Filters = ["no-changelogname-tag", "no-%check-section", "no-buildroot-tag", "invalid-url"]
+# What rpmlint takes for an error and is none in a spec that is built here and not published by a distribution. The
+# templates apply patches with patch(1) itself, without fuzz.
+Filters = ["no-changelogname-tag", "no-%check-section", "no-buildroot-tag", "invalid-url", "patch-not-applied"]
 """
 
 
@@ -72,8 +73,9 @@ def _lint(recipe: Recipe, target: Target, targets: frozenset[str], srpms: Mappin
         versions = [None] if recipe.kind is RecipeKind.SRPM else sorted({one.version for one in recipe.sources})
         for version in versions:
             place = Path(folder) / (version or "srpm")
+            srpm = srpms.get(name) if recipe.kind is RecipeKind.SRPM else None
             try:
-                rendering = render(recipe, place, version=version, srpm=srpms.get(name))
+                rendering = render(recipe, place, version=version, srpm=srpm)
                 yield from lint_rendering(name, rendering, recipe, target)
             except EnvironmentLacksError:
                 raise

@@ -117,13 +117,17 @@ def note_for(book: RecipeBook, source: str, target: Target) -> Recipe | None:
 
 
 def recipe_digest(recipe: Recipe) -> str:
-    """The SHA-256 of all that a recipe's folder holds; empty for a recipe that has none, as the template's."""
+    """The SHA-256 of all that a recipe's folder holds, and of the patches that it takes from another recipe's.
+
+    Empty for a recipe that has no folder, as the template's.
+    """
     if not (recipe.folder / RECIPE_FILE).is_file():
         return ""
     digest = hashlib.sha256()
-    for path in sorted(path for path in recipe.folder.rglob("*") if path.is_file()):
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{path.relative_to(recipe.folder).as_posix()} {content}\n".encode())
+    own = {path.relative_to(recipe.folder).as_posix() for path in recipe.folder.rglob("*") if path.is_file()}
+    for name in sorted(own | {patch.file for patch in recipe.patches}):
+        content = hashlib.sha256((recipe.folder / name).read_bytes()).hexdigest()
+        digest.update(f"{name} {content}\n".encode())
     return digest.hexdigest()
 
 
@@ -346,7 +350,7 @@ _ACTIONS = (
 def _patch(table: Table, folder: Path) -> Patch:
     strip = table.integer("strip") if "strip" in table else 1
     patch = Patch(file=table.text("file"), why=table.text("why"), origin=table.text("origin"), strip=strip)
-    if patch.file and not _within(folder, patch.file).is_file():
+    if patch.file and not _of_book(folder, patch.file).is_file():
         table.fault(f"there is no file {patch.file} in the recipe's folder")
     table.finish()
     return patch
@@ -442,6 +446,12 @@ def _within(folder: Path, name: str) -> Path:
     """A file of the recipe's own; what would lead out of its folder is a file that does not exist."""
     path = PurePosixPath(name)
     return folder / "" if path.is_absolute() or ".." in path.parts else folder / path
+
+
+def _of_book(folder: Path, name: str) -> Path:
+    """A file of the recipe's own, or of the recipe beside it that ``../NAME/`` leads to."""
+    up, _, rest = name.partition("/")
+    return _within(folder.parent, rest) if up == ".." else _within(folder, name)
 
 
 def is_named(recipe: Recipe, source: str) -> bool:
