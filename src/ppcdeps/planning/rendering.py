@@ -112,6 +112,28 @@ def render(
     return Rendering(to, spec, content.name, content.version, content.missing)
 
 
+def render_bridge(workload: str, provides: Iterable[str], to: Path, *, serial: int) -> Rendering:
+    """Render the bridge RPM of a workload to a folder, which must be new or empty: see `python.bridge`.
+
+    Raises ConfigError where a capability cannot be provided.
+    """
+    from ppcdeps.python.bridge import spec_of_bridge
+
+    name = f"ppcdeps-bridge-{workload}"
+    recipe = Recipe(
+        source=name,
+        kind=RecipeKind.SPEC,
+        summary=f"what RPM packages of {workload} require and pip provides",
+        reason="",
+        links=(),
+        folder=Path(name),
+    )
+    content = _Content(name, str(serial), f"{name}.spec", spec_of_bridge(workload, provides, serial=serial))
+    with _whole(to) as folder:
+        _write_texts(recipe, content, folder, ())
+    return Rendering(to, to / "SPECS" / content.spec_name, name, content.version, ())
+
+
 @contextmanager
 def _whole(to: Path) -> Iterator[Path]:
     """A folder beside the place of the result, which is put there when it is whole, and is gone otherwise."""
