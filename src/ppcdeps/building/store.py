@@ -1,0 +1,176 @@
+"""Finished builds in the cache, each under the key of everything that it was made from.
+
+A result is put there by one rename when it is whole, and its files are compared with their digests whenever it is
+used: what a crash left is never taken for a result.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ppcdeps.building.records import BuildRecord
+from ppcdeps.metadata.cache import Cache
+from ppcdeps.model.errors import BuildError, ConfigError, EnvironmentLacksError
+
+FORMAT = 1
+"""Grows whenever results of an older ppcdeps must not be used any more."""
+
+RECORD = "result.json"
+PACKAGES = "packages"
+WHEELS = "wheels"
+LOG = "build.log"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBuild:
+    """A build that is whole. ``inspection`` is what was found out about its packages, in JSON's own kinds."""
+
+    key: str
+    folder: Path
+    record: BuildRecord
+    seconds: float
+    inspection: Mapping[str, Any]
+
+    @property
+    def repository(self) -> Path:
+        """The folder that is a repository of the build's packages."""
+        return self.folder / PACKAGES
+
+    @property
+    def packages(self) -> tuple[Path, ...]:
+        """The RPMs, without the source RPM, by name."""
+        return tuple(sorted(self.repository.glob("*.rpm")))
+
+    @property
+    def wheels(self) -> Path:
+        """The folder of the wheels that the build made on its way."""
+        return self.folder / WHEELS
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The finished builds of one cache."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, cache: Cache) -> "Store":
+        """The store in a cache."""
+        return cls(cache.root / "builds")
+
+    def find(self, key: str) -> StoredBuild | None:
+        """The build of this key; None where there is none that is whole. A damaged one is removed."""
+        place = self.folder / key
+        try:
+            document = json.loads((place / RECORD).read_text("utf-8"))
+            if document["format"] != FORMAT or not _is_whole(place, document["files"]):
+                raise ValueError("damaged")
+            record = BuildRecord.from_json(document["record"], str(place / RECORD))
+        except FileNotFoundError:
+            if place.exists():
+                shutil.rmtree(place, ignore_errors=True)
+            return None
+        except (OSError, ValueError, KeyError, TypeError, ConfigError):
+            shutil.rmtree(place, ignore_errors=True)
+            return None
+        return StoredBuild(key, place, record, float(document["seconds"]), document["inspection"])
+
+    def keep(
+        self,
+        key: str,
+        record: BuildRecord,
+        seconds: float,
+        inspection: Mapping[str, Any],
+        fill: Callable[[Path], None],
+    ) -> StoredBuild:
+        """Keep a build: ``fill`` puts its files into an empty folder. What was there under the key is replaced."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=self.folder, prefix=".new-"))
+        try:
+            fill(scratch)
+            files = {
+                path.relative_to(scratch).as_posix(): sha256_of(path)
+                for path in sorted(scratch.rglob("*"))
+                if path.is_file()
+            }
+            document = {
+                "format": FORMAT,
+                "record": record.to_json(),
+                "seconds": round(seconds, 2),
+                "inspection": inspection,
+                "files": files,
+            }
+            (scratch / RECORD).write_text(json.dumps(document, indent=1, sort_keys=True), "utf-8")
+            _flush(scratch)
+            place = self.folder / key
+            with suppress(FileNotFoundError):
+                shutil.rmtree(place)
+            scratch.chmod(0o755)
+            scratch.rename(place)
+        except BaseException:
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise
+        found = self.find(key)
+        assert found is not None
+        return found
+
+    def sweep(self) -> None:
+        """Remove what was never finished. Nothing may be building into this store."""
+        for left in self.folder.glob(".new-*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def index_packages(folder: Path) -> None:
+    """Make a folder of RPMs a repository of its own.
+
+    Raises EnvironmentLacksError where createrepo_c is missing, BuildError where it fails.
+    """
+    command = ["createrepo_c", "--quiet", "--no-database", "--revision=1", "--set-timestamp-to-revision", str(folder)]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise EnvironmentLacksError(
+            "createrepo_c is not installed, and repositories are made with it",
+            hint="install the package createrepo-c (Debian) or createrepo_c (EL, Fedora)",
+        ) from error
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise BuildError(f"createrepo_c failed: {said[-1]}")
+
+
+def key_of(parts: Mapping[str, Any]) -> str:
+    """The key of a build that is made from ``parts``, JSON's kinds only."""
+    text = json.dumps({"format": FORMAT, **parts}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _is_whole(place: Path, files: Mapping[str, str]) -> bool:
+    return bool(files) and all(
+        (place / name).is_file() and sha256_of(place / name) == sha for name, sha in files.items()
+    )
+
+
+def _flush(folder: Path) -> None:
+    """Bring every file below a folder to the disk, so that the rename never comes before the content."""
+    for path in (*folder.rglob("*"), folder):
+        if path.is_symlink():
+            continue
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
