@@ -1,1 +1,1 @@
-"""Buildroots, container engines, the build run, the local repository."""
+"""From the plan to packages: buildroots, engines, the run, the local repository, and the proof."""

@@ -54,6 +54,10 @@ class Limits:
     processes: int | None = 4096
 
 
+NO_LIMITS = Limits()
+"""What a program of the machine itself may use, but for the number of processes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A program to run in a buildroot as its root user, without network unless ``network``.
@@ -70,7 +74,7 @@ class Job:
     environment: Mapping[str, str] = field(default_factory=dict)
     folder: str = "/build"
     network: bool = False
-    limits: Limits = Limits()
+    limits: Limits = NO_LIMITS
 
 
 class Ending(StrEnum):

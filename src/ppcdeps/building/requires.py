@@ -1,0 +1,139 @@
+"""What has to be installed before something builds or runs: solved over the buildroot's repositories, and fetched."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ppcdeps.metadata.cache import Cache
+from ppcdeps.metadata.repository import RepoMetadata
+from ppcdeps.metadata.sources import RepositoryPackage, fetch_package
+from ppcdeps.metadata.sync import fetch_repositories
+from ppcdeps.model.errors import RepositoryError
+from ppcdeps.model.nevra import Nevra
+from ppcdeps.model.reporter import Reporter, Silence
+from ppcdeps.model.repository import RepoConfig, Side
+from ppcdeps.model.target import Target
+from ppcdeps.rpm.binding import libsolv
+from ppcdeps.rpm.closure import Answer, Search
+from ppcdeps.rpm.demands import Demands
+from ppcdeps.rpm.relief import Reliever
+from ppcdeps.rpm.sources import Buildroots
+from ppcdeps.rpm.universe import FetchFilelists, Question, Universe
+
+_FIRST = 1
+"""The repository priority of what was built: it wins over any version of the target's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """A package to be installed: a file of this machine, and the checksum that it was verified by."""
+
+    nevra: str
+    path: Path
+    checksum: str
+
+    @property
+    def file_name(self) -> str:
+        """The name that rpm knows such a file by."""
+        nevra = Nevra.parse(self.nevra)
+        return f"{nevra.name}-{nevra.version}-{nevra.release}.{nevra.arch}.rpm"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What to install on top of what is there, or what stands in the way, in rpm's words."""
+
+    packages: tuple[Needed, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """Answers what is to be installed in a buildroot.
+
+    ``repositories`` are those that the buildroot's packages come from: the target's, or that of the root itself where
+    it is not one of RPM's. ``arch`` is what packages are for.
+    """
+
+    target: Target
+    repositories: tuple[RepoMetadata, ...]
+    cache: Cache
+    reporter: Reporter
+    fetch_filelists: FetchFilelists
+    offline: bool = False
+
+    def resolve(
+        self, title: str, wanted: Sequence[str], built: Sequence[Path], installed: Collection[str]
+    ) -> Resolved:
+        """The packages that satisfy all of ``wanted``, without those that are installed.
+
+        ``built`` are folders with repositories of packages that were built before; ``installed`` are NEVRAs. Raises
+        RepositoryError where metadata is damaged or a package cannot be had.
+        """
+        own = fetch_repositories([_config(n, place) for n, place in enumerate(built)], self.cache, Silence())
+        repositories = (*own, *self.repositories)
+        universe = Universe(
+            repositories,
+            self.target.arch,
+            self.target.reference_arch,
+            self.cache,
+            self.fetch_filelists,
+            module_streams=self.target.module_streams,
+            platform_id=self.target.platform_id,
+        )
+        question = universe.ask(title, wanted)
+        answer = Search(
+            universe, Reliever(universe, Buildroots(universe), lambda _source, _requirement: None)
+        ).answer([question])
+        missing = _missing(universe, question, answer)
+        if missing:
+            return Resolved(missing=missing)
+        there = set(installed)
+        packages = [self._needed(universe, i) for i in answer.chosen if universe.nevra(i) not in there]
+        return Resolved(tuple(sorted(packages, key=lambda one: one.nevra)))
+
+    def _needed(self, universe: Universe, package: int) -> Needed:
+        solv = libsolv()
+        solvable, part = universe.pool.id2solvable(package), universe.part_of(package)
+        assert part is not None
+        location, _ = solvable.lookup_location()
+        checksum = solvable.lookup_checksum(solv.SOLVABLE_CHECKSUM)
+        nevra = universe.nevra(package)
+        if checksum is None:
+            raise RepositoryError(
+                f"repository {part.metadata.config.id}: {nevra}: its metadata has no checksum of it"
+            )
+        text = f"{checksum.typestr()}:{checksum.hex()}"
+        size = int(solvable.lookup_num(solv.SOLVABLE_DOWNLOADSIZE)) or None
+        base = solvable.lookup_str(solv.SOLVABLE_MEDIABASE) or ""
+        asked = RepositoryPackage(Nevra.parse(nevra), location or "", text, size, part.metadata, base)
+        path, _ = fetch_package(asked, self.cache, self.reporter, offline=self.offline)
+        return Needed(nevra, path, text)
+
+
+def _config(number: int, place: Path) -> RepoConfig:
+    return RepoConfig(
+        id=f"built-{number}",
+        side=Side.TARGET,
+        baseurl=(place.absolute().as_uri() + "/",),
+        priority=_FIRST,
+        metadata_expire=0,
+        origin="what was built",
+    )
+
+
+def _missing(universe: Universe, question: Question, answer: Answer) -> tuple[str, ...]:
+    demands = Demands(universe, answer.chosen, [question.id])
+    told = []
+    for package in answer.unknown:
+        requirement = universe.imagined[package]
+        askers = {
+            question.title if edge.by == question.id else universe.nevra(edge.by)
+            for edge in demands.on.get(package, ())
+        }
+        told.append(f"nothing provides {requirement} needed by {', '.join(sorted(askers)) or question.title}")
+    return (*sorted(told), *(clash.text for clash in answer.clashes))
+
+
+Installed = Callable[[], Collection[str]]
+"""Tells the NEVRAs of what is installed in a root."""

@@ -1,0 +1,31 @@
+"""The smoke test of what was built: its recipe's, and an import of every Python extension module in it."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ppcdeps.rpm.header import read_header
+
+_EXTENSION = re.compile(r"/python3(?:\.\d+)?/(?:site|dist)-packages/(?P<module>[^.]+)\.(?:cpython-[^/]*\.|abi3\.)?so")
+
+
+def smoke_script(folder: Path, packages: Sequence[Path]) -> str:
+    """The shell script that tests packages where they are installed; empty where there is nothing to test.
+
+    ``folder`` is the rendered recipe, ``packages`` the RPMs.
+    """
+    parts = []
+    modules = sorted({module for path in packages for module in extension_modules(path)})
+    if modules:
+        imports = "; ".join(f"import {module}" for module in modules)
+        parts.append(f"set -eu\npython3 -c '{imports}; print(\"imported {', '.join(modules)}\")'\n")
+    own = folder / "smoke.sh"
+    if own.is_file():
+        parts.append(own.read_text("utf-8"))
+    return "".join(parts)
+
+
+def extension_modules(package: Path) -> tuple[str, ...]:
+    """The dotted names of the compiled Python modules in an RPM."""
+    found = (_EXTENSION.search(path) for path in read_header(package).files)
+    return tuple(sorted({match["module"].replace("/", ".") for match in found if match}))
