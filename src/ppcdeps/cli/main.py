@@ -27,6 +27,7 @@ COMMANDS = {
     "why": ("ppcdeps.cli.why:why", "Why NAME is needed, why it is a gap, and what was tried."),
     "constraints": ("ppcdeps.cli.constraints:constraints", "The files for pip alone."),
     "recipes": ("ppcdeps.cli.recipes:recipes", "How sources are made to build: list, show, render, check."),
+    "build": ("ppcdeps.cli.build:build", "Build what a plan takes, and publish it as a local repository."),
     "buildroot": ("ppcdeps.cli.buildroot:buildroot", "Where packages are built, and what runs the builds here."),
     "verify": ("ppcdeps.cli.verify:verify", "Is the gap closed? Plan again, install, and run what was built."),
     "demo": ("ppcdeps.cli.demo:demo", "Plan, build and verify a small real workload, on a machine that is no POWER."),

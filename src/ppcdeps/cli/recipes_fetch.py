@@ -11,7 +11,6 @@ from ppcdeps.cli.reporter import TerminalReporter
 
 if TYPE_CHECKING:
     from ppcdeps.metadata.repository import RepoMetadata
-    from ppcdeps.metadata.sources import FetchedSource
 
 
 @click.command()
@@ -52,11 +51,11 @@ def fetch(
     are printed.
     """
     from ppcdeps.cli import repositories as chosen
+    from ppcdeps.cli.sources import fetcher_for
     from ppcdeps.metadata.cache import Cache
     from ppcdeps.metadata.sources import record_entry, write_sources
     from ppcdeps.metadata.sync import fetch_repositories
     from ppcdeps.model.repository import Side
-    from ppcdeps.planning.fetching import Fetcher
     from ppcdeps.planning.recipes import load_book
 
     if version and len(names) > 1:
@@ -76,17 +75,7 @@ def fetch(
             )
         return read
 
-    def sdist(name: str, pinned: str) -> "FetchedSource":
-        from ppcdeps.python.index import Index
-        from ppcdeps.python.pipconfig import read_pip_config
-        from ppcdeps.python.sdistfetch import fetch_sdist
-
-        with Index(
-            read_pip_config(), cache, offline=choice.offline, refresh=choice.refresh, reporter=reporter
-        ) as index:
-            return fetch_sdist(index, name, pinned)
-
-    fetcher = Fetcher(target, load_book(folders), repositories, sdist, cache, reporter, choice.offline)
+    fetcher = fetcher_for(target, load_book(folders), repositories, cache, choice, reporter)
     sources = [source for name in dict.fromkeys(names) for source in fetcher.fetch(name, version)]
     record = write_sources(to, sources)
     if as_json:

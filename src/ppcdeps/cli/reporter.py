@@ -29,6 +29,16 @@ class TerminalReporter:
         self._bar: Progress | None = None
         self._tasks: dict[str, Any] = {}
 
+    @property
+    def quiet(self) -> bool:
+        """Whether the user wants warnings and errors alone."""
+        return self._quiet
+
+    @property
+    def progress(self) -> bool:
+        """Whether something that moves may be shown."""
+        return self._bar_wanted
+
     def note(self, message: str) -> None:
         """Show a line of narrative, unless the user wants quiet."""
         if not self._quiet:

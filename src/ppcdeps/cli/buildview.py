@@ -1,0 +1,117 @@
+"""What builds and since when, on standard error: a table that lives on a terminal, plain lines anywhere else."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TextIO
+
+import click
+
+from ppcdeps.building.outcome import Began, Event, Finished, Outcome, Reached
+from ppcdeps.report.build import duration, finished_lines
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+_LABELS = {
+    Outcome.BUILT: ("built", "green"),
+    Outcome.UNCHANGED: ("unchanged", "cyan"),
+    Outcome.FAILED: ("failed", "red"),
+    Outcome.SKIPPED: ("skipped", "yellow"),
+}
+
+
+class BuildView:
+    """Shows the events of a run. Safe for threads.
+
+    ``quiet`` shows failures alone; without ``live``, or where ``stream`` (default: standard error) is no terminal,
+    every event is a line.
+    """
+
+    def __init__(
+        self,
+        *,
+        quiet: bool = False,
+        live: bool = True,
+        stream: TextIO | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._stream = stream or sys.stderr
+        terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._quiet = quiet
+        self._live_wanted = live and terminal and not quiet
+        self._coloured = terminal and not os.environ.get("NO_COLOR")
+        self._now = now
+        self._running: dict[str, tuple[float, float | None, str]] = {}
+        self._progress = (0, 0)
+        self._guard = threading.RLock()
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        if self._live_wanted:
+            from rich.console import Console
+            from rich.live import Live
+
+            console = Console(file=self._stream, no_color=not self._coloured)
+            self._live = Live(get_renderable=self._table, console=console, refresh_per_second=2, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def watch(self, event: Event) -> None:
+        """Show an event."""
+        with self._guard:
+            match event:
+                case Began(task, expected, log):
+                    self._running[task.name] = (self._now(), expected, "")
+                    if self._live is None and not self._quiet:
+                        usual = f", usually {duration(expected * 60)}" if expected else ""
+                        self._say(f"{task.name}: begins{usual}; log: {log}")
+                case Reached(task, stage):
+                    since, expected, _ = self._running.get(task.name, (self._now(), None, ""))
+                    self._running[task.name] = (since, expected, str(stage))
+                case Finished(result, done, total):
+                    self._running.pop(result.task.name, None)
+                    self._progress = (done, total)
+                    label, colour = _LABELS[result.outcome]
+                    if self._quiet and result.outcome is not Outcome.FAILED:
+                        return
+                    first, *rest = finished_lines(result)
+                    shown = click.style(label, fg=colour) if self._coloured else label
+                    self._say("\n".join([f"[{done}/{total}] {result.task.name}: {shown}{first}", *rest]))
+
+    def _table(self) -> Any:
+        from rich.spinner import Spinner
+        from rich.table import Table
+
+        with self._guard:
+            table = Table.grid(padding=(0, 2))
+            now = self._now()
+            for name, (since, expected, stage) in self._running.items():
+                end = ""
+                if expected:
+                    left = since + expected * 60 - now
+                    when = time.strftime("%H:%M", time.localtime(since + expected * 60))
+                    end = f"done about {when}" if left > 0 else f"was to be done at {when}"
+                table.add_row(Spinner("dots"), name, stage, duration(now - since), end)
+            done, total = self._progress
+            if total:
+                table.add_row("", f"{done} of {total} are over", "", "", "")
+            return table
+
+    def _say(self, text: str) -> None:
+        if self._live is not None:
+            from rich.text import Text
+
+            self._live.console.print(Text.from_ansi(text), soft_wrap=True)
+        else:
+            click.echo(text, file=self._stream, color=self._coloured or None)

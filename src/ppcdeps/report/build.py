@@ -1,0 +1,128 @@
+"""A run of builds for a person and as JSON: what was built, what failed and why, what is in the repository."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ppcdeps.building.campaign import Campaign
+from ppcdeps.building.outcome import Outcome, TaskResult
+from ppcdeps.model.verification import Verification
+from ppcdeps.report.text import columns
+from ppcdeps.report.verification import render_verification, verification_document
+
+
+def duration(seconds: float) -> str:
+    """A time span as a person says it: ``48 s``, ``3 min``, ``1 h 20 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def finished_lines(result: TaskResult) -> list[str]:
+    """How a build ended, to follow its name and outcome; of a failure the end of the log comes last."""
+    match result.outcome:
+        case Outcome.BUILT:
+            return [f" in {duration(result.seconds)}: {_packages(result)}"]
+        case Outcome.UNCHANGED:
+            return [f": {_packages(result)}"]
+        case Outcome.SKIPPED:
+            return [f": {result.cause.cause}" if result.cause else ""]
+        case Outcome.FAILED:
+            return [f" after {duration(result.seconds)}: {_why(result)}", *_end_of_log(result)]
+
+
+def render_campaign(campaign: Campaign, verdict: Verification | None = None) -> str:
+    """The text of a run that is over, and of the verdict on it, where it was verified."""
+    lines = [f"{campaign.workload} on {campaign.target}: {campaign.way} builds in {campaign.buildroot}", ""]
+    rows = [("NAME", "RESULT", "TIME", "PACKAGES")]
+    for result in campaign.results:
+        built = result.outcome in (Outcome.BUILT, Outcome.UNCHANGED)
+        what = _packages(result) if built else _why(result)
+        time = "-" if result.outcome is Outcome.SKIPPED else duration(result.seconds)
+        rows.append((result.task.name, str(result.outcome), time, what))
+    lines += columns(rows)
+    failed = [result for result in campaign.results if result.outcome is Outcome.FAILED]
+    if failed:
+        lines += ["", "What failed, and the likely cause"]
+        for result in failed:
+            lines.append(f"  {result.task.name}: {_why(result)}")
+            if result.cause and result.cause.line:
+                lines.append(f"    {result.cause.line}")
+            if result.cause and result.cause.help:
+                lines.append(f"    {result.cause.help}")
+            lines.append(f"    log: {result.log}")
+    lines.append("")
+    if campaign.repository is None:
+        lines.append("No repository was written: nothing was built.")
+    else:
+        lines.append(f"Repository: {campaign.repository} ({campaign.published} packages)")
+        if campaign.repo_file:
+            lines.append(f"For the target: copy {campaign.repo_file} to /etc/yum.repos.d")
+        if verdict is None:
+            lines.append(f"Prove it with: ppcdeps verify {campaign.plan} --repository {campaign.repository}")
+    text = "\n".join(lines) + "\n"
+    return text if verdict is None else f"{text}\n{render_verification(verdict)}"
+
+
+def dump_campaign(campaign: Campaign, verdict: Verification | None = None) -> str:
+    """The same as JSON."""
+    document = campaign_document(campaign)
+    if verdict is not None:
+        document["verification"] = verification_document(verdict)
+    return json.dumps(document, indent=1, sort_keys=True) + "\n"
+
+
+def campaign_document(campaign: Campaign) -> dict[str, Any]:
+    """A run in JSON's own kinds."""
+    return {
+        "workload": campaign.workload,
+        "target": campaign.target,
+        "way": str(campaign.way),
+        "buildroot": campaign.buildroot,
+        "engine": campaign.engine,
+        "repository": _text(campaign.repository),
+        "published": campaign.published,
+        "results": [
+            {
+                "name": result.task.name,
+                "source": result.task.source,
+                "outcome": str(result.outcome),
+                "seconds": round(result.seconds, 1),
+                "packages": _nevras(result),
+                "key": result.stored.key if result.stored else None,
+                "cause": result.cause.cause if result.cause else None,
+                "help": result.cause.help if result.cause else None,
+                "log": _text(result.log),
+                "inspection": result.stored.inspection if result.stored else None,
+            }
+            for result in campaign.results
+        ],
+    }
+
+
+def _nevras(result: TaskResult) -> list[str]:
+    return [one.nevra for one in result.stored.record.packages] if result.stored else []
+
+
+def _packages(result: TaskResult) -> str:
+    nevras = _nevras(result)
+    return f"{', '.join(nevras[:2])} and {len(nevras) - 2} more" if len(nevras) > 3 else ", ".join(nevras)
+
+
+def _why(result: TaskResult) -> str:
+    return result.cause.cause if result.cause else "for no known cause"
+
+
+def _end_of_log(result: TaskResult) -> Sequence[str]:
+    if result.log is None:
+        return ()
+    helps = [f"    {result.cause.help}"] if result.cause and result.cause.help else []
+    return (*(f"  | {line}" for line in result.tail), *helps, f"    log: {result.log}")
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

@@ -1,0 +1,165 @@
+"""Small things to build for a Debian root: recipes with sources of their own, and a plan's worth of repositories."""
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from program import Program
+from rpmmd import Package, write_repository
+
+from ppcdeps.model.nevra import Nevra
+
+LIBRARY = """\
+int {name}_answer(void) {{ return 42; }}
+"""
+MAKEFILE = """\
+all: lib{name}.so
+lib{name}.so: {name}.c
+\t$(or $(CC),cc) -shared -fPIC -Wl,-soname,lib{name}.so.1 -o $@ $<
+install:
+\tmkdir -p $(DESTDIR)$(LIBDIR) $(DESTDIR)$(PREFIX)/share/{name}
+\tcp lib{name}.so $(DESTDIR)$(LIBDIR)/lib{name}.so.1
+\techo hello >$(DESTDIR)$(PREFIX)/share/{name}/hello
+"""
+RECIPE = """\
+source = "{name}"
+kind = "compile"
+summary = "the test library {name}"
+reason = "a test builds it"
+links = ["https://example.org/{name}"]
+packages = ["{name}"]
+requires = [{requires}]
+smoke_test = '''
+{smoke}
+'''
+
+[build]
+requires = [{build_requires}]
+
+[upstream]
+summary = "A test library"
+license = "MIT"
+url = "https://example.org/{name}"
+description = "A test library."
+system = "make"
+check = '''
+{check}
+'''
+
+[[sources]]
+version = "{version}"
+url = "https://example.org/{name}-{version}.tar.gz"
+sha256 = "{digest}"
+"""
+TARGET = """\
+name = "debian-12"
+title = "Debian 12 for tests"
+releasever = "12"
+arch = "ppc64le"
+reference_arch = "x86_64"
+platform_id = "platform:debian12"
+cpu_baseline = "POWER8"
+buildroot = "{buildroot}"
+
+[python]
+version = "3.11.2"
+glibc = "2.36"
+
+[[repositories]]
+id = "base"
+side = "target"
+baseurl = "{base}"
+
+[[repositories]]
+id = "reference"
+side = "reference"
+baseurl = "{reference}"
+"""
+
+
+@dataclass
+class Thing:
+    """Something to build: a library that a Makefile makes, unless a test has another ``makefile``.
+
+    ``needs`` are the BuildRequires, ``requires`` the Requires, beside those of any such recipe.
+    """
+
+    name: str
+    needs: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    makefile: str = ""
+    check: str = ":"
+    smoke: str = "true"
+    version: str = "1.0"
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class BuildWorld:
+    """A folder with recipes, sources, repositories and a target, and the program to build there."""
+
+    program: Program
+    base: Path
+    """The repository of the Debian root."""
+    buildroot: str = "debian-12-cross"
+
+    @property
+    def folder(self) -> Path:
+        return self.program.folder
+
+    def make(self, *things: Thing) -> None:
+        """Write (again) all that these things take."""
+        for thing in things:
+            self._recipe(thing)
+        packages = [Package(Nevra.parse(f"{thing.name}-{thing.version}-1.x86_64"), thing.name) for thing in things]
+        reference = self.folder / "reference"
+        if reference.exists():
+            for path in sorted((reference / "repodata").iterdir()):
+                path.unlink()
+            (reference / "repodata").rmdir()
+        write_repository(reference, packages)
+        text = TARGET.format(buildroot=self.buildroot, base=self.base.as_uri(), reference=reference.as_uri())
+        (self.folder / "target.toml").write_text(text)
+
+    def _recipe(self, thing: Thing) -> None:
+        inside = {
+            f"{thing.name}.c": LIBRARY.format(name=thing.name),
+            "Makefile": thing.makefile or MAKEFILE.format(name=thing.name),
+            **thing.files,
+        }
+        tarball = self.folder / "sources" / f"{thing.name}-{thing.version}.tar.gz"
+        tarball.parent.mkdir(exist_ok=True)
+        with tarfile.open(tarball, "w:gz") as archive:
+            for name, text in inside.items():
+                member = tarfile.TarInfo(f"{thing.name}-{thing.version}/{name}")
+                member.size, member.mtime = len(text.encode()), 1_700_000_000
+                archive.addfile(member, io.BytesIO(text.encode()))
+        place = self.folder / "recipes" / thing.name
+        place.mkdir(parents=True, exist_ok=True)
+        text = RECIPE.format(
+            name=thing.name,
+            version=thing.version,
+            digest=hashlib.sha256(tarball.read_bytes()).hexdigest(),
+            build_requires=", ".join(f'"{one}"' for one in thing.needs),
+            requires=", ".join(f'"{one}"' for one in thing.requires),
+            check=thing.check,
+            smoke=thing.smoke,
+        )
+        (place / "recipe.toml").write_text(text)
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """The options that say where all is, for every command that plans."""
+        return ("--target", "target.toml", "--recipes", "recipes")
+
+    def plan(self, *roots: str) -> Path:
+        """The plan for these roots, made by the program."""
+        self.program("plan", *roots, *self.place, "-o", "plan.json", code=1)
+        return self.folder / "plan.json"
+
+    def build_command(self, *options: str) -> tuple[str, ...]:
+        """The arguments of a build of the plan."""
+        return ("build", "plan.json", *self.place, "--sources", "sources", *options)
