@@ -100,7 +100,9 @@ def test_what_is_predicted_is_what_libvirt_says_and_what_is_mended_starts(
 
 NOT_STARTED = {
     "guest-floppy": "<disk type='file' device='floppy'><target dev='fda' bus='fdc'/></disk>",
+    "guest-disk-bus": "<disk type='file' device='cdrom'><target dev='vda' bus='virtio'/></disk>",
     "guest-cpu-mode": "",
+    "guest-video-model": "<video><model type='vga' heads='2'/></video>",
     "guest-watchdog": "<watchdog model='ib700'/>",
     "guest-tpm": "<tpm model='tpm-tis'><backend type='passthrough'><device path='/dev/null'/></backend></tpm>",
     "guest-device": "<panic model='isa'/>",

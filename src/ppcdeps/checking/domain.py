@@ -70,8 +70,7 @@ def _asked(root: Element) -> Iterator[Asked]:
     yield from _system(root)
     yield from _processor(root)
     for timer in root.all("clock/timer"):
-        if timer.get("present") != "no":
-            yield _one("timer", timer.get("name"), timer, "timer")
+        yield _one("timer", _timer(timer), timer, "timer")
     for device in root.all("devices"):
         for element in device.children:
             yield from _device(element)
@@ -91,8 +90,7 @@ def _system(root: Element) -> Iterator[Asked]:
     if smbios is not None and smbios.get("mode") in ("sysinfo", "host"):
         yield _one("feature", "smbios", smbios, "smbios")
     for feature in (one for features in root.all("features") for one in features.children):
-        if feature.get("state") != "off":
-            yield _one("feature", feature.tag, feature, "feature")
+        yield _one("feature", _feature(feature), feature, "feature")
     security = root.first("launchSecurity")
     if security is not None:
         family = security.get("type").partition("-")[0]
@@ -123,6 +121,8 @@ def _device(element: Element) -> Iterator[Asked]:
             yield from _controller(element)
         case "video":
             yield _one("video.modelType", element.value("model", "type"), element, "video")
+            for shown in element.all("model")[:1]:
+                yield _one("video.setting", _setting(shown), element, "video")
         case "graphics":
             yield _one("graphics.type", element.get("type"), element, "graphics")
         case "audio" if element.get("type") == "spice":
@@ -146,6 +146,32 @@ def _device(element: Element) -> Iterator[Asked]:
             yield _one("emulator", element.text, element, tag)
         case _:
             return
+
+
+def _feature(element: Element) -> str:
+    """What a feature asks for: most are refused whatever their state."""
+    match element.tag:
+        case "kvm":
+            return "kvm hidden" if element.value("hidden", "state") == "on" else ""
+        case "pmu":
+            return "pmu off" if element.get("state") == "off" else ""
+        case tag:
+            return tag
+
+
+def _timer(element: Element) -> str:
+    name, present = element.get("name"), element.get("present")
+    if name == "hpet":
+        return name if present == "yes" else ""  # nova says no
+    return name if present != "no" or name == "kvmclock" else ""
+
+
+def _setting(model: Element) -> str:
+    """What a video model is to do that only some can."""
+    kind, heads = model.get("type"), model.get("heads", "1")
+    if model.value("acceleration", "accel3d") == "yes" and kind != "virtio":
+        return "3D acceleration"
+    return "several heads" if heads not in ("", "0", "1") and kind not in ("qxl", "virtio") else ""
 
 
 def _serial(element: Element) -> str:

@@ -69,6 +69,7 @@ class _Mender:
         ways: Mapping[str, Callable[[Asked, Element], None]] = {
             "disk.bus": self._disk,
             "video.modelType": self._video,
+            "video.setting": self._video_setting,
             "graphics.type": self._graphics,
             "input.bus": self._input,
             "cpu.mode": self._cpu,
@@ -174,6 +175,16 @@ class _Mender:
         for child in (*model.children, *element.all("driver")):
             self.edits.remove(child)  # acceleration, resolution and ports are the old model's
         self.changes.append(f"video {asked.value} becomes {instead}")
+
+    def _video_setting(self, asked: Asked, element: Element) -> None:
+        model = element.first("model")
+        assert model is not None
+        if asked.value == "several heads":
+            self.edits.set(model, heads="1")
+        self._drop(model, "acceleration")
+        self.changes.append(
+            f"video: {asked.value} go" if asked.value == "several heads" else f"video: {asked.value} goes"
+        )
 
     def _graphics(self, asked: Asked, element: Element) -> None:
         instead = instead_of(asked, self._offer)

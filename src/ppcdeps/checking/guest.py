@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from ppcdeps.checking.asked import Asked, Guest, Said
 from ppcdeps.checking.findings import Examined, Finding, Report, Severity, Skipped
-from ppcdeps.checking.offers import ARCH, VIRTTYPES, Offer, hypervisor_facts
+from ppcdeps.checking.offers import ARCH, VIRTTYPES, Nature, Offer, hypervisor_facts
 from ppcdeps.checking.properties import setting_command
 from ppcdeps.checking.rules import finding
 from ppcdeps.metadata.tables import closest
@@ -38,6 +38,7 @@ _KINDS = {
         ("vga", "virtio"),
         "unsupported configuration: domain configuration does not support video model '{}'",
     ),
+    "video.setting": Kind("guest-video-model", "video model with {} but virtio"),
     "graphics.type": Kind("guest-graphics", "{} graphics", ("vnc",)),
     "input.bus": Kind("guest-input", "{} bus for input devices", ("usb", "virtio")),
     "cpu.mode": Kind("guest-cpu-mode", "CPU mode {}", ("host-model", "custom")),
@@ -70,7 +71,7 @@ _SPECIAL = {
     ),
     ("disk.bus", "fdc"): Kind(
         "guest-floppy",
-        "floppy controller",
+        "floppy drive",
         (),
         "unsupported configuration: PowerPC pseries machines do not support floppy device",
     ),
@@ -82,12 +83,20 @@ _SPECIAL = {
     ),
     ("graphics.type", "spice"): Kind("guest-spice", "SPICE", ("vnc",)),
 }
-_CDROM_INSTEAD = ("scsi", "usb")
-"""CD-ROMs: virtio has none."""
+_DISK_KINDS = {"cdrom": "cdrom.bus", "floppy": "floppy.bus"}
+"""What hangs on a disk bus, and the kind that says which buses take it."""
+_CDROM_INSTEAD = ("scsi", "sata", "usb")
+
+
+_CDROM_ON_VIRTIO = Kind("guest-disk-bus", "{} bus for CD-ROMs", (), "does not support ejectable media")
 
 
 def kind_of(asked: Asked) -> Kind | None:
     """How what is asked for is told; None where it is judged in another way."""
+    if asked.kind == "disk.bus" and asked.device == "floppy":
+        return _SPECIAL["disk.bus", "fdc"]
+    if asked.kind == "disk.bus" and asked.device == "cdrom" and asked.value == "virtio":
+        return _CDROM_ON_VIRTIO
     return _SPECIAL.get((asked.kind, asked.value)) or _KINDS.get(asked.kind)
 
 
@@ -97,8 +106,15 @@ def instead_of(asked: Asked, offer: Offer) -> str:
     choices = kind.instead if kind else ()
     if asked.kind == "disk.bus" and asked.device == "cdrom":
         choices = _CDROM_INSTEAD
-    there = offer.offers.get(asked.kind)
+    there = _there(asked, offer)
     return next((one for one in choices if there is None or one in there), "")
+
+
+def _there(asked: Asked, offer: Offer) -> frozenset[str] | None:
+    """What of a kind there is for what hangs on it; None where that is not known."""
+    there = offer.offers.get(asked.kind)
+    nature = hypervisor_facts().natures.get(_DISK_KINDS.get(asked.device, ""))
+    return there & nature.has if there is not None and nature is not None and asked.kind == "disk.bus" else there
 
 
 def offer_to(asked: Iterable[Asked], offer: Offer) -> Offer:
@@ -115,7 +131,7 @@ def is_lacking(asked: Asked, offer: Offer) -> bool | None:
     nature = hypervisor_facts().natures.get(asked.kind)
     if nature is not None and nature.refused:
         return asked.value in nature.refused
-    there = offer.offers.get(asked.kind)
+    there = _there(asked, offer)
     return None if there is None else asked.value not in there
 
 
@@ -166,7 +182,7 @@ def _finding(same: Sequence[Asked], guest: Guest, offer: Offer) -> Finding:
     one = same[0]
     kind = kind_of(one)
     assert kind is not None
-    nature = hypervisor_facts().natures.get(one.kind)
+    nature = _nature_of(one)
     by_nature = nature is not None and (one.value in nature.refused or one.value not in nature.has)
     silent = nature is not None and one.value in nature.silent
     message = f"{'a pseries machine' if by_nature else 'the hypervisor'} has no {kind.noun.format(one.value)}"
@@ -189,6 +205,15 @@ def _finding(same: Sequence[Asked], guest: Guest, offer: Offer) -> Finding:
         mend=_mend(same, offer),
         fixed_in=next((asked.fixed_in for asked in same if asked.fixed_in), None),
     )
+
+
+def _nature_of(asked: Asked) -> Nature | None:
+    """What pseries can have of a kind; of disk buses, for what hangs on them, where that decides."""
+    natures = hypervisor_facts().natures
+    general = natures.get(asked.kind)
+    narrower = natures.get(_DISK_KINDS.get(asked.device, "")) if asked.kind == "disk.bus" else None
+    decides = asked.device == "floppy" or (general is not None and asked.value in general.has)
+    return narrower if narrower is not None and decides else general
 
 
 def _by_default(same: Sequence[Asked], guest: Guest) -> str:

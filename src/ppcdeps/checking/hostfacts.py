@@ -41,7 +41,8 @@ _KERNEL_WORDS = re.compile(
 _CONFIG = re.compile(
     r"^(?:# )?(CONFIG_(?:CMA|KVM\w*|PPC_RADIX_MMU\w*|TUN|VHOST\w*|VFIO\w*)(?:=\w+| is not set))$", re.MULTILINE
 )
-_EMULATORS = ("/usr/libexec/qemu-kvm", "qemu-system-ppc64", "qemu-system-ppc64le", "qemu-kvm")
+_EMULATORS = ("qemu-system-ppc64", "qemu-system-ppc64le", "/usr/libexec/qemu-kvm", "qemu-kvm")
+"""The last two are for the machine that they are on."""
 _AT_HWCAP, _AT_HWCAP2 = 16, 26
 
 
@@ -147,7 +148,9 @@ def _read(path: Path) -> str | None:
 def _kernel_config(root: Path, kernel: str) -> str | None:
     with contextlib.suppress(OSError, EOFError, gzip.BadGzipFile), gzip.open(root / "proc/config.gz") as opened:
         return opened.read(LARGEST).decode(errors="replace")
-    return _read(root / "boot" / f"config-{kernel}")
+    # /boot may be empty in a container, or readable by root alone; EL has a copy beside the modules.
+    places = (root / "boot" / f"config-{kernel}", root / "lib" / "modules" / kernel / "config")
+    return next((text for place in places if (text := _read(place)) is not None), None)
 
 
 def _auxv(root: Path) -> dict[str, int]:

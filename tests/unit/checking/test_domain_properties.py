@@ -47,7 +47,9 @@ def domains(draw: st.DrawFn) -> str:
         + "".join(
             markup(tag, draw(ATTRIBUTES).items()) for tag in draw(st.lists(st.sampled_from(["loader", "smbios"])))
         ),
-        "features": "".join(f"<{tag}/>" for tag in draw(st.lists(st.sampled_from(["acpi", "smm", "apic", "gic"])))),
+        "features": "".join(
+            f"<{tag}/>" for tag in draw(st.lists(st.sampled_from(["acpi", "smm", "apic", "gic", "kvm", "pmu"])))
+        ),
         "cpu": "".join(
             f"<{tag}>{draw(WORDS.filter(str.isalnum))}</{tag}>" for tag in draw(st.sampled_from([["model"], []]))
         ),

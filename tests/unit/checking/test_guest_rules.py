@@ -252,3 +252,51 @@ def test_a_value_may_be_newer_than_its_property() -> None:
 )
 def test_machines_of_the_hypervisors_own_family_fit(machine: str, fits: bool) -> None:
     assert ("guest-machine" in rules(check_domain(domain(machine=machine)))) is not fits
+
+
+@pytest.mark.parametrize(
+    ("device", "bus", "found"),
+    [
+        ("cdrom", "virtio", ["guest-disk-bus"]),
+        ("cdrom", "usb", []),
+        ("disk", "virtio", []),
+        ("floppy", "usb", ["guest-floppy"]),
+        ("floppy", "scsi", ["guest-floppy"]),
+    ],
+)
+def test_what_hangs_on_a_bus_counts(device: str, bus: str, found: list[str]) -> None:
+    assert rules(check_domain(domain(DISK.format(device, "sda", bus)))) == found
+
+
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [
+        ("<model type='vga' heads='2'/>", ["guest-video-model"]),
+        ("<model type='virtio' heads='2'/>", []),
+        ("<model type='vga'><acceleration accel3d='yes'/></model>", ["guest-video-model"]),
+        ("<model type='vga' heads='1'><acceleration accel3d='no'/></model>", []),
+    ],
+)
+def test_what_only_virtio_can_show_is_for_virtio(model: str, found: list[str]) -> None:
+    assert rules(check_domain(domain(f"<video>{model}</video>"))) == found
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        ("<features><smm state='off'/></features>", True),
+        ("<features><pvspinlock state='off'/></features>", True),
+        ("<features><hyperv><relaxed state='off'/></hyperv></features>", True),
+        ("<features><pmu state='off'/></features>", True),
+        ("<features><kvm><hidden state='on'/></kvm></features>", True),
+        ("<features><kvm><hidden state='off'/></kvm></features>", False),
+        ("<features><htm state='off'/></features>", False),
+        ("<clock offset='utc'><timer name='kvmclock' present='no'/></clock>", True),
+        ("<clock offset='utc'><timer name='hypervclock' present='no'/></clock>", False),
+        ("<clock offset='utc'><timer name='hpet' present='yes'/></clock>", True),
+        ("<clock offset='utc'><timer name='hpet'/><timer name='pit'/><timer name='rtc'/></clock>", False),
+    ],
+)
+def test_features_and_clocks_are_judged_as_libvirt_does(more: str, found: bool) -> None:
+    """What libvirt 9.0 and QEMU 7.2 do with each of these."""
+    assert ("guest-feature" in rules(check_domain(domain(more=more)))) is found

@@ -252,3 +252,11 @@ def test_another_emulator_sets_the_same_bits(processor: str, tmp_path: Path) -> 
     for known in power_facts().processors:
         by_kernel = host(PROCESSORS[processor.upper()]).auxv["HWCAP2"]
         assert (bits & known.hwcap2 == known.hwcap2) == (by_kernel & known.hwcap2 == known.hwcap2), known.name
+
+
+def test_the_kernels_configuration_is_found_beside_its_modules(tmp_path: Path) -> None:
+    kernel = collect(tmp_path).kernel
+    folder = tmp_path / "lib" / "modules" / kernel
+    folder.mkdir(parents=True)
+    (folder / "config").write_text("CONFIG_TUN=m\n# CONFIG_KVM_BOOK3S_64 is not set\nCONFIG_OTHER=y\n")
+    assert collect(tmp_path).files["kernel config"] == "CONFIG_KVM_BOOK3S_64 is not set\nCONFIG_TUN=m\n"
