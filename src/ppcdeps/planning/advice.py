@@ -1,15 +1,16 @@
 """What a plan advises beyond its packages, by its target, its closure and nova's version; no host is needed."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from ppcdeps.metadata.shipped import shipped_file
 from ppcdeps.metadata.tables import Table, TomlFile, raise_faults, read_toml
+from ppcdeps.model.evr import compare_versions
 from ppcdeps.model.gap import Gap, RouteKind
 from ppcdeps.model.plan import ChosenPackage
 from ppcdeps.model.target import Target
 from ppcdeps.model.workload import Workload
-from ppcdeps.planning.novafacts import is_older
+from ppcdeps.planning.novafacts import is_older, nova_facts
 
 FOLDER, NAME = "rules", "advice"
 
@@ -23,7 +24,7 @@ class AdviceRule:
 
     ``packages`` are names, one of which is to be in the closure, unless the workload names the rule; ``but`` are
     targets that the ``platforms`` do not stand for; ``first`` and ``before`` are a range of nova's versions, which
-    only a closure with nova can be in.
+    only a closure with nova can be in; the package ``of`` is older than nova takes of ``oldest`` (libvirt or qemu).
     """
 
     id: str
@@ -37,6 +38,8 @@ class AdviceRule:
     recipe: str = ""
     first: str = ""
     before: str = ""
+    oldest: str = ""
+    of: str = ""
 
 
 def advice_of(
@@ -52,8 +55,15 @@ def advice_of(
     nova = versions.get(NOVA, "")
     given = []
     for rule in load_advice() if rules is None else rules:
-        if _applies(rule, workload, target, versions.keys(), recipes, nova):
-            text = rule.text.format(nova=nova, target=target.name, title=target.title, baseline=target.cpu_baseline)
+        if _applies(rule, workload, target, versions, recipes, nova):
+            text = rule.text.format(
+                nova=nova,
+                target=target.name,
+                title=target.title,
+                baseline=target.cpu_baseline,
+                oldest=_oldest(rule, nova),
+                has=versions.get(rule.of, ""),
+            )
             given.append(f"{text} ({rule.source})")
     return tuple(given)
 
@@ -79,9 +89,14 @@ def load_advice(file: TomlFile | None = None) -> tuple[AdviceRule, ...]:
 
 
 def _applies(
-    rule: AdviceRule, workload: Workload, target: Target, names: Iterable[str], recipes: set[str], nova: str
+    rule: AdviceRule,
+    workload: Workload,
+    target: Target,
+    versions: Mapping[str, str],
+    recipes: Collection[str],
+    nova: str,
 ) -> bool:
-    if rule.packages and rule.id not in workload.advice and not set(rule.packages) & set(names):
+    if rule.packages and rule.id not in workload.advice and not versions.keys() & set(rule.packages):
         return False
     if rule.platforms and (target.platform_id not in rule.platforms or target.name in rule.but):
         return False
@@ -92,9 +107,21 @@ def _applies(
     urls = (url for repository in target.repositories for url in repository.baseurl)
     if rule.url and not any(rule.url in url for url in urls):
         return False
+    if rule.oldest:
+        has, oldest = versions.get(rule.of), _oldest(rule, nova)
+        if not has or not oldest or compare_versions(has, oldest) >= 0:
+            return False
     if rule.first and not (nova and not is_older(nova, rule.first)):
         return False
     return not rule.before or bool(nova and is_older(nova, rule.before))
+
+
+def _oldest(rule: AdviceRule, nova: str) -> str:
+    """What nova takes at least; empty where that is not asked for or not known."""
+    minimum = nova_facts().minimum_for(nova) if nova and rule.oldest else None
+    if minimum is None:
+        return ""
+    return minimum.libvirt if rule.oldest == "libvirt" else minimum.qemu
 
 
 def _rule(table: Table) -> AdviceRule:
@@ -110,11 +137,15 @@ def _rule(table: Table) -> AdviceRule:
         recipe=table.optional_text("recipe") or "",
         first=table.optional_text("from") or "",
         before=table.optional_text("before") or "",
+        oldest=table.optional_text("oldest") or "",
+        of=table.optional_text("of") or "",
     )
+    if rule.oldest not in ("", "libvirt", "qemu") or bool(rule.oldest) != bool(rule.of):
+        table.fault('"oldest" is to be libvirt or qemu, with the package that is compared as "of"')
     if not any((rule.packages, rule.platforms, rule.baseline, rule.url, rule.recipe)):
         table.fault("it has no condition: every plan would give it")
     try:
-        rule.text.format(nova="", target="", title="", baseline="")
+        rule.text.format(nova="", target="", title="", baseline="", oldest="", has="")
     except (KeyError, IndexError, ValueError) as error:
         table.fault(f'"text" has a field that nothing stands for: {error}')
     return rule

@@ -1,5 +1,6 @@
 """Advice of plans: each rule where it is given, and where it is not."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -42,8 +43,7 @@ def given(
 
 
 def _same(line: str, text: str) -> bool:
-    parts = text.replace("{title}", "\0").replace("{nova}", "\0").replace("{target}", "\0").split("\0")
-    return all(part in line for part in parts)
+    return all(part in line for part in re.split(r"{\w+}", text))
 
 
 def _recipe_gap(name: str) -> Gap:
@@ -60,6 +60,14 @@ CASES: Mapping[str, tuple[Mapping[str, object], Mapping[str, object]]] = {
     "nova-images": ({"nevras": [nova("13.0.0")]}, {"nevras": [nova("12.0.3")]}),
     "nova-images-cirrus": ({"nevras": [nova("12.0.3")]}, {"nevras": [nova("13.0.0")]}),
     "nova-images-ide": ({"nevras": [nova("12.0.2")]}, {"nevras": [nova("12.0.3")]}),
+    "nova-libvirt": (
+        {"nevras": [nova("31.0.0"), "libvirt-daemon-driver-qemu-7.10.0-1.el9.ppc64le"]},
+        {"nevras": [nova("31.0.0"), "libvirt-daemon-driver-qemu-8.0.0-1.el9.ppc64le"]},
+    ),
+    "nova-qemu": (
+        {"nevras": [nova("31.0.0"), "qemu-kvm-core-17:6.0.0-1.el9.ppc64le"]},
+        {"nevras": [nova("31.0.0"), "qemu-kvm-core-17:6.2.0-1.el9.ppc64le"]},
+    ),
     "nova-keyboard": ({"nevras": [nova("23.0.0")]}, {"nevras": [nova("22.4.0")]}),
     "nova-instances": ({"nevras": [nova("25.3.0")]}, {"nevras": [nova("24.2.0")]}),
     "video-fallback": ({"recipe": "libvirt"}, {"recipe": "qemu-kvm"}),
@@ -111,6 +119,7 @@ def test_the_plan_of_nova_compute_advises(nova_plan: Plan) -> None:
     [
         ('[[advice]]\nid = "a"\ntext = "t"\nsource = "s"\n', "it has no condition"),
         ('[[advice]]\nid = "a"\ntext = "{x}"\nsource = "s"\nurl = "u"\n', "a field that nothing stands for"),
+        ('[[advice]]\nid = "a"\ntext = "t"\nsource = "s"\nurl = "u"\noldest = "x"\n', "libvirt or qemu"),
         ('[[advice]]\nid = "a"\ntext = "t"\nurl = "u"\n', '"source" is missing'),
     ],
 )
