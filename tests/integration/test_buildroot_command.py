@@ -91,6 +91,8 @@ def test_create_once_list_and_remove(ppcdeps: Program, tiny: Path, native: str) 
     again = ppcdeps("buildroot", "create", "tiny", *options, "--way", native, "--json")
     assert json.loads(again.out) == first
     assert Path(first["root"]).stat().st_ino == inode, "it was not made again"
+    nowhere = ppcdeps("buildroot", "create", "tiny", *options, "--way", native, "--json", PATH=str(ppcdeps.folder))
+    assert json.loads(nowhere.out) == first, "what is there needs neither apt nor mmdebstrap"
     renewed = json.loads(ppcdeps("buildroot", "create", "tiny", *options, "--way", native, "--json", "--renew").out)
     assert renewed["key"] == first["key"], "the mirror has the same packages"
     assert Path(renewed["root"]).stat().st_ino != inode
@@ -119,16 +121,22 @@ def test_what_is_broken_off_is_no_buildroot(
     if number is signal.SIGINT:
         assert running.returncode == 130
         assert left_in(ppcdeps) == []
-    ppcdeps("buildroot", "create", "tiny", "--buildroots", tiny, "--way", native)
+    # Another one: what was broken off belongs to nobody any more.
+    ppcdeps("buildroot", "create", "tiny", "--buildroots", tiny, "--way", native, "--package", "hostname")
     assert [name for name in left_in(ppcdeps) if name.startswith(".new")] == [], "the next run removes what was left"
 
 
 def test_two_at_once_make_one(ppcdeps: Program, tiny: Path, native: str) -> None:
     command = ppcdeps.command("buildroot", "create", "tiny", "--buildroots", tiny, "--way", native, "--json")
     running = [
-        subprocess.Popen(command, env=ppcdeps.environment(), stdout=subprocess.PIPE, text=True) for _ in range(2)
+        subprocess.Popen(
+            command, env=ppcdeps.environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for _ in range(2)
     ]
-    answers = [json.loads(one.communicate(timeout=120)[0]) for one in running]
+    ended = [(one.communicate(timeout=300), one.returncode) for one in running]
+    assert [code for _, code in ended] == [0, 0], ended
+    answers = [json.loads(said) for (said, _), _ in ended]
     assert answers[0] == answers[1]
     assert len(left_in(ppcdeps)) == 1
     assert len(json.loads(ppcdeps("buildroot", "remove", "--all", "--json").out)["removed"]) == 1

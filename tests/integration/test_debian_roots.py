@@ -16,8 +16,6 @@ from ppcdeps.building.rooms import Buildroot, Way
 from ppcdeps.metadata.cache import Cache
 from ppcdeps.model.errors import EnvironmentLacksError, UsageError
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the rooms of these tests are made by root")
-
 SPEC = r"""
 Name: libcount
 Version: 1.2

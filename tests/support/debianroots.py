@@ -4,19 +4,25 @@ They lie in a cache of their own, `$PPCDEPS_TEST_CACHE` where that is set (kept 
 else in a folder of this session. End-to-end tests give that folder as `PPCDEPS_CACHE` or link its `buildroots`.
 """
 
+import contextlib
+import functools
 import os
 import shutil
-import subprocess
-import tempfile
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppcdeps.building.buildroots import Buildroots
-from ppcdeps.building.rooms import Buildroot, Way
-from ppcdeps.metadata.cache import Cache
+import pytest
 
-BINFMT = Path("/proc/sys/fs/binfmt_misc")
+from ppcdeps.building.buildroots import Buildroots
+from ppcdeps.building.emulation import ensure_emulation
+from ppcdeps.building.engines.engine import Engine, engines_home
+from ppcdeps.building.engines.probing import choose_engine
+from ppcdeps.building.rooms import Buildroot, Ending, Job, Limits, Way
+from ppcdeps.metadata.cache import Cache
+from ppcdeps.model.errors import EnvironmentLacksError
+from ppcdeps.model.reporter import Silence
 
 
 def lacks() -> str:
@@ -38,18 +44,10 @@ def made(cache: Cache, name: str, way: Way | None = None, packages: Sequence[str
 
 def emulates() -> bool:
     """Whether this machine runs ppc64le programs in a root, after having it registered where that is possible."""
-    if os.uname().machine == "ppc64le":
-        return True
-    if not BINFMT.joinpath("register").exists() and os.geteuid() == 0:
-        subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT], capture_output=True, check=False)
-    entry = BINFMT / "qemu-ppc64le"
-    declared = Path("/usr/lib/binfmt.d/qemu-ppc64le.conf")
-    if not entry.exists() and declared.is_file() and os.geteuid() == 0:
-        try:
-            (BINFMT / "register").write_text(declared.read_text())
-        except OSError:
-            return False
-    return entry.exists()
+    try:
+        return ensure_emulation("ppc64le", Silence()).works
+    except EnvironmentLacksError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -60,38 +58,24 @@ class Done:
     output: str
 
 
-def run_in(
-    buildroot: Buildroot, workspace: Path, *command: str, environment: Mapping[str, str] | None = None
-) -> Done:
-    """Run a program in a throw-away copy of a root, without network, by the kernel's own means (root only).
+@functools.cache
+def engine_for(arch: str, home: Path) -> Engine:
+    """An engine that runs programs of that architecture: bwrap, which starts quickest, or another that works."""
+    home.mkdir(parents=True, exist_ok=True)
+    for wanted in ("bwrap", None):
+        with contextlib.suppress(EnvironmentLacksError):
+            return choose_engine(None, wanted, home=home)
+    pytest.skip(f"no engine runs programs of {arch} here")
 
-    `workspace` is /build inside. It is not what ppcdeps does: tests of roots need no engine.
-    """
-    script = """
-    set -e
-    room=$1 root=$2 work=$3; shift 3
-    mount -t tmpfs none "$room"; mkdir "$room/upper" "$room/work" "$room/top"
-    mount -t overlay -o "lowerdir=$root,upperdir=$room/upper,workdir=$room/work" none "$room/top"
-    mount --bind "$work" "$room/top/build"
-    while [ "$1" != -- ]; do mkdir -p "$room/top$1"; mount --bind "$2" "$room/top$1"; shift 2; done; shift
-    mount -t proc proc "$room/top/proc"; mount --rbind /dev "$room/top/dev"
-    exec chroot "$room/top" "$@"
-    """
-    shown = [word for place, folder in buildroot.tools.items() for word in (place, str(folder))]
-    variables = [f"{name}={value}" for name, value in {**buildroot.environment, **(environment or {})}.items()]
-    with tempfile.TemporaryDirectory(prefix="ppcdeps-room-") as room:
-        isolated = ["unshare", "--mount", "--pid", "--fork", "--net", "bash", "-c", script, "room"]
-        inside = ["env", "-i", *variables, *command]
-        done = subprocess.run(
-            [*isolated, room, str(buildroot.path), str(workspace), *shown, "--", *inside],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=600,
-        )
-    return Done(done.returncode, done.stdout)
+
+def run_in(buildroot: Buildroot, workspace: Path, *command: str) -> Done:
+    """Run a program in a throw-away copy of a root, without network. `workspace` is /build inside."""
+    engine = engine_for(buildroot.arch, engines_home(buildroot.path.parents[3]))
+    said = bytearray()
+    job = Job(f"test-{uuid.uuid4().hex[:12]}", command, workspace, limits=Limits(seconds=600))
+    ended = engine.run(buildroot, job, said.extend)
+    assert ended.ending is Ending.EXITED, said.decode(errors="replace")
+    return Done(ended.code, said.decode(errors="replace"))
 
 
 def rpmbuild(buildroot: Buildroot, workspace: Path, spec: str) -> Done:

@@ -49,15 +49,16 @@ _DEBIAN_PACKAGE: Final = re.compile(r"[a-z0-9][a-z0-9.+-]*(:[a-z0-9]+)?")
 class Created:
     """A whole buildroot in the cache, as its marker says.
 
-    ``folder`` holds it all. ``key`` names everything that it is made from, the versions of its packages included.
-    ``extra`` are the packages that it was asked for with; ``packages`` are the versions of all by name. ``made`` is
-    in seconds since 1970, ``size`` in bytes; ``sources`` say where it came from (lines of a sources.list, an image
-    with its digest).
+    ``folder`` holds it all. ``key`` names everything that it is made from, the versions of its packages included;
+    ``basis`` only what was asked for: the definition, the architecture and further packages, ``extra``. ``packages``
+    are the versions of all by name. ``made`` is in seconds since 1970, ``size`` in bytes; ``sources`` say where it
+    came from (lines of a sources.list, an image with its digest).
     """
 
     folder: Path
     name: str
     key: str
+    basis: str
     arch: str
     target: str
     ways: tuple[Way, ...]
@@ -118,6 +119,12 @@ class Buildroots:
         machine = debian.machine_arch()
         self._check_way(definition, way, machine)
         wanted = self._wanted(definition, packages)
+        if mirror is None and not renew:
+            # Where it came from does not matter then: this machine's apt may know another mirror by now, or none.
+            basis = _basis_of(definition, machine, wanted)
+            known = next((one for one in self.created() if one.basis == basis), None)
+            if known is not None:
+                return self._as(known, definition, way, machine)
         plan = _plan_of(definition, machine, wanted, mirror)
         with self._cache.lock(f"buildroot-{plan.key}"):
             created = None if renew else self._read(plan.folder(self._folder))
@@ -200,9 +207,7 @@ class Buildroots:
     def _make(self, definition: Definition, machine: str, plan: "_Plan") -> Created:
         final = plan.folder(self._folder)
         self._folder.mkdir(parents=True, exist_ok=True)
-        for left in self._folder.glob(f"{_NEW}{plan.key}-*"):
-            # Who made it is gone: its lock is held here.
-            remove_tree(left)
+        self._sweep(plan.key)
         scratch = Path(tempfile.mkdtemp(dir=self._folder, prefix=f"{_NEW}{plan.key}-"))
         scratch.chmod(0o755)
         began = time.monotonic()
@@ -224,6 +229,20 @@ class Buildroots:
             f"{definition.name}: made in {time.monotonic() - began:.0f} s, {created.size / 1e6:.0f} MB"
         )
         return dataclasses.replace(created, folder=final)
+
+    def _sweep(self, own: str) -> None:
+        """Remove what was being made by those who are gone. The lock of ``own`` is held."""
+        for left in self._folder.glob(f"{_NEW}*"):
+            key = left.name.removeprefix(_NEW).partition("-")[0]
+            if key == own:
+                remove_tree(left)
+                continue
+            # Somebody makes that one just now, unless its lock can be had at once.
+            with (
+                contextlib.suppress(InterruptedError),
+                self._cache.lock(f"buildroot-{key}", stop=lambda: True),
+            ):
+                remove_tree(left)
 
     def _fill(self, definition: Definition, machine: str, plan: "_Plan", scratch: Path) -> Created:
         root = scratch / "root"
@@ -254,6 +273,7 @@ class Buildroots:
             scratch,
             definition.name,
             key,
+            plan.basis,
             plan.arch,
             definition.target,
             definition.ways,
@@ -313,6 +333,7 @@ class _Plan:
 
     name: str
     key: str
+    basis: str
     arch: str
     packages: tuple[str, ...]
     sources: tuple[str, ...]
@@ -323,14 +344,22 @@ class _Plan:
 
 def _plan_of(definition: Definition, machine: str, packages: tuple[str, ...], mirror: str | None) -> _Plan:
     making = definition.making
-    arch = machine if definition.arch == MACHINE else definition.arch
-    sources = (
-        debian.sources_for(making, mirror)
-        if isinstance(making, DebianMaking)
-        else (images.reference_of(making, arch),)
-    )
+    arch = _arch_of(definition, machine)
+    if isinstance(making, DebianMaking):
+        sources = debian.sources_for(making, mirror)
+    else:
+        sources = (images.reference_of(making, arch),)
     digest = _digest([_VERSION, definition.name, definition.digest, arch, packages, sources])
-    return _Plan(definition.name, digest[:_SHORT], arch, packages, sources)
+    basis = _basis_of(definition, machine, packages)
+    return _Plan(definition.name, digest[:_SHORT], basis, arch, packages, sources)
+
+
+def _basis_of(definition: Definition, machine: str, packages: tuple[str, ...]) -> str:
+    return _digest([_VERSION, definition.name, definition.digest, _arch_of(definition, machine), packages])
+
+
+def _arch_of(definition: Definition, machine: str) -> str:
+    return machine if definition.arch == MACHINE else definition.arch
 
 
 def _default_way(definition: Definition, machine: str, root: Path | None) -> Way:
@@ -361,6 +390,7 @@ def _created(folder: Path, value: Mapping[str, Any]) -> Created:
         folder,
         str(value["name"]),
         str(value["key"]),
+        str(value.get("basis", "")),
         str(value["arch"]),
         str(value["target"]),
         tuple(Way(each) for each in value["ways"]),
