@@ -7,6 +7,9 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from ppcdeps.building.engines.engine import EngineFailedError
 from ppcdeps.building.engines.leftovers import Leftovers, remove_tree, started_at, sweep
 from ppcdeps.model.reporter import Silence
 
@@ -50,6 +53,21 @@ def test_what_a_dead_owner_left_is_removed_and_told(tmp_path: Path) -> None:
     assert [(thing.kind, thing.name) for thing in removed] == [("folder", str(scratch))]
     assert not scratch.exists()
     assert sweep(tmp_path, (), Silence()) == ()
+
+
+def test_one_name_is_one_run_at_a_time(tmp_path: Path) -> None:
+    first = Leftovers(tmp_path).claim("run")
+    with pytest.raises(EngineFailedError, match="a run named run is under way"):
+        Leftovers(tmp_path).claim("run")
+    first.finish()
+    Leftovers(tmp_path).claim("run").finish()
+
+
+def test_a_killed_run_makes_way_for_one_of_the_same_name(tmp_path: Path) -> None:
+    pid, started = dead_process()
+    scratch = abandoned_claim(tmp_path, pid=pid, started=started)
+    Leftovers(tmp_path).claim("run").finish()
+    assert not scratch.exists()
 
 
 def test_a_number_that_is_used_again_is_no_living_owner(tmp_path: Path) -> None:

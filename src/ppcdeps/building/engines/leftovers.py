@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ppcdeps.building.engines.engine import Engine
+from ppcdeps.building.engines.engine import Engine, EngineFailedError
 from ppcdeps.model.reporter import Reporter
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -91,8 +91,18 @@ class Leftovers:
         self.folder = folder / "leftovers"
 
     def claim(self, run: str) -> Claim:
-        """Begin the entry of the run of that name, owned by this process."""
+        """Begin the entry of the run of that name, owned by this process.
+
+        What a killed run of that name left is removed first. Raises EngineFailedError where one is under way.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
+        for file, things in self.abandoned():
+            if file.stem == run:
+                # Of a run of the same name that was killed.
+                _remove_all(things, lambda *_: None)
+                file.unlink(missing_ok=True)
+        if (self.folder / f"{run}.json").exists():
+            raise EngineFailedError(f"a run named {run} is under way; let it end, or choose another name")
         pid = os.getpid()
         owner = {"run": run, "pid": pid, "started": started_at(pid), "boot": _boot()}
         return Claim(self.folder / f"{run}.json", owner)

@@ -27,7 +27,7 @@ from ppcdeps.building.engines.engine import EngineFailedError, Mount, Output, ch
 from ppcdeps.building.engines.images import image_for
 from ppcdeps.building.engines.kept import scratch_for
 from ppcdeps.building.engines.leftovers import Claim, remove_tree
-from ppcdeps.building.engines.limits import ControlGroup, DiskWatch
+from ppcdeps.building.engines.limits import ControlGroup, DiskWatch, MemoryWatch
 from ppcdeps.building.engines.ownroot import own_root
 from ppcdeps.building.engines.supervising import Watched
 from ppcdeps.building.rooms import Buildroot, Ended, Ending, Job
@@ -88,10 +88,19 @@ class Podman:
                 identity = scratch.folder / "id"
                 options = [*container_options(root, job, mounts), *self._options()]
                 options += ["--cidfile", str(identity)]
-                options += limit_options(job) if group is None else ["--cgroup-parent", group.parent]
+                watched: list[Watched] = []
+                if group is not None:
+                    options += ["--cgroup-parent", group.parent]
+                elif _keeps_limits():
+                    options += limit_options(job)
+                else:
+                    if job.limits.processes is not None:
+                        options += ["--ulimit", f"nproc={job.limits.processes}:{job.limits.processes}"]
+                    if job.limits.memory is not None:
+                        memory = _ContainerMemoryWatch(job.limits.memory, cli, job.name)
+                        watched.append(Watched(memory, Ending.OUT_OF_MEMORY))
                 command = in_one_stream(root, job.command)
                 arguments = ["run", *options, "--rootfs", f"{own_root(root, self.home)}:O", *command]
-                watched: list[Watched] = []
                 if job.limits.disk is not None:
                     storage = (self.home / "podman" / "root", _run_root(self.home))
                     watch = _ContainerDiskWatch(job.limits.disk, job.workspace, storage, identity)
@@ -139,6 +148,31 @@ class Podman:
             if job.limits.disk is not None:
                 watched.append(Watched(LayerWatch(job.limits.disk, cli, job.name), Ending.DISK_FULL))
             return attend(cli, arguments, job, output, stop, claim, watched=watched, before_removal=bring_back)
+
+
+def _keeps_limits() -> bool:
+    """Whether podman can limit what this user runs: a user's podman can only with version 2 of control groups."""
+    return os.geteuid() == 0 or Path("/sys/fs/cgroup/cgroup.controllers").exists()
+
+
+class _ContainerMemoryWatch:
+    """Whether the processes of a container use more memory than they may, where podman cannot limit them."""
+
+    every = 0.3
+
+    def __init__(self, limit: int, cli: Cli, container: str) -> None:
+        self._limit = limit
+        self._cli = cli
+        self._container = container
+        self._watch: MemoryWatch | None = None
+
+    def is_over(self) -> bool:
+        if self._watch is None:
+            said = self._cli.tell("container", "inspect", "--format", "{{.State.Pid}}", self._container, check=False)
+            if not said.isdigit() or said == "0":
+                return False
+            self._watch = MemoryWatch(self._limit, int(said))
+        return self._watch.is_over()
 
 
 class _ContainerDiskWatch(DiskWatch):

@@ -298,7 +298,7 @@ def _try(name: str, root: Buildroot, workspace: Path, home: Path, connection: st
             said = fault.message
         else:
             said = " ".join(heard.decode(errors="replace").split())[-300:]
-            if ended.is_well and said == root.arch:
+            if ended.is_well and said.split()[-1:] == [root.arch]:
                 return replace(probe, works=True, said=said, note=_note(name))
             if ended.ending is Ending.TIMED_OUT:
                 said = f"{said} (no end after {_SECONDS:.0f} s)"
