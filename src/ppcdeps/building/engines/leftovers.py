@@ -270,7 +270,8 @@ def _kill(name: str) -> bool:
     pid, _, started = name.partition(":")
     if started_at(int(pid)) != started:
         return False
-    for one in (*descendants_of(int(pid)), int(pid)):
+    # It first: it may not see the others end, and start new ones.
+    for one in (int(pid), *descendants_of(int(pid))):
         with contextlib.suppress(ProcessLookupError):
             os.kill(one, signal.SIGKILL)
     return True
