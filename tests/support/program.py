@@ -16,6 +16,8 @@ class Program:
 
     folder: Path
     variables: Mapping[str, str]
+    patience: float = PATIENCE
+    """Seconds after which a run is surely stuck."""
 
     @property
     def cache(self) -> Path:
@@ -45,7 +47,7 @@ class Program:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=self.patience,
         )
         assert "Traceback" not in done.stderr, done.stderr
         assert done.returncode == code, f"ended with {done.returncode}: {done.stderr}"

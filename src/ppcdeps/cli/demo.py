@@ -2,7 +2,6 @@
 
 import contextlib
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -24,8 +23,6 @@ _WAYS = {
     "accelerated": ("--way", "accelerated"),
     "emulated": ("--way", "emulated"),
 }
-_PATIENCE = 120
-"""Seconds that an interrupted command has to clean up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,25 +126,18 @@ def _steps(world: "World", way: str, engine: str | None, cache_directory: Path |
         Step("What is missing on ppc64le", ("plan", world.workload_file.name, *common), GAPS_REMAIN),
         Step("Build what has to be built", build),
         Step("Is the gap closed?", ("verify", plan, *common, *chosen)),
-        Step("Nothing has changed, so nothing is built again", build),
+        Step("Nothing has changed, so nothing is built again", (*build, "--quiet")),
     )
 
 
 def _run(step: Step, folder: Path, *, quiet_stdout: bool) -> Done:
-    """Run a command as a process of its own, in the demo's folder. Ctrl-C reaches it, too, and it is waited for."""
+    """Run a command as if it were typed in the demo's folder."""
+    from ppcdeps.cli.main import main
+
     began = time.monotonic()
-    command = [sys.executable, "-m", "ppcdeps", *step.words]
-    process = subprocess.Popen(
-        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=sys.stderr if quiet_stdout else None
-    )
-    try:
-        code = process.wait()
-    except BaseException:
-        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-            process.wait(_PATIENCE)
-        if process.poll() is None:
-            process.kill()
-        raise
+    stdout = contextlib.redirect_stdout(sys.stderr) if quiet_stdout else contextlib.nullcontext()
+    with contextlib.chdir(folder), stdout:
+        code = main(step.words)
     return Done(step.typed, code, round(time.monotonic() - began, 1))
 
 
@@ -185,15 +175,15 @@ class _Show:
         took = f"{int(seconds) // 60} min {int(seconds) % 60} s"
         how = {"cross": "cross-compiled", "accelerated": "built under emulation with the machine's own compiler"}
         folder = _shown(world.folder)
-        self._echo(f"\nDone in {took}: ppc64le packages, {how.get(way, 'built under emulation')}, in {folder}/"
-                   f"{world.repository.name}, installed and run under emulation.")  # fmt: skip
-        self._echo("\nTo try next")
+        self._echo(f"\nDone in {took}. {folder}/{world.repository.name} holds packages for ppc64le: "
+                   f"{how.get(way, 'built under emulation')}, installed and run under emulation.")  # fmt: skip
+        self._echo("\nTo try next, in that folder")
         for command, what in _NEXT:
-            self._echo(f"  {command:<62}{what}")
+            self._echo(f"  {command:<60}{what}")
 
 
 _NEXT: Sequence[tuple[str, str]] = (
-    ("ppcdeps why msgpack --for workload.toml --target target.toml", "why it is needed, what was tried"),
+    ("ppcdeps why yajl --for workload.toml --target target.toml", "why it is a gap, and what was tried"),
     ("ppcdeps recipes show yajl --recipes recipes", "change it, and plan and build again"),
     ("ppcdeps buildroot shell debian-12", "look around in the ppc64le root"),
     ("ppcdeps buildroot remove debian-12 debian-12-cross", "when you are done"),
