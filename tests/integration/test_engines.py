@@ -206,6 +206,18 @@ def test_inputs_are_seen_and_never_changed(bench: Bench, shelf: Path) -> None:
     assert not (given / "new").exists()
 
 
+def test_root_inside_cannot_set_what_is_this_machines(bench: Bench) -> None:
+    setting = Path("/proc/sys/kernel/panic")
+    before = setting.read_text()
+    try:
+        said = bench.run("(echo 4711 > /proc/sys/kernel/panic) 2>&1; chown 5:5 /etc/passwd && echo chowned")
+        assert setting.read_text() == before
+        assert bench.user or "chowned" in said.text, "root inside may do what installing a package takes"
+    finally:
+        if setting.read_text() != before:
+            setting.write_text(before)
+
+
 def test_nothing_of_this_machines_environment_is_seen(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PPCDEPS_SECRET", "token")
     monkeypatch.setenv("http_proxy", "http://proxy.example:3128")

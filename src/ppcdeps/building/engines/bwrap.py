@@ -36,7 +36,8 @@ class Bwrap:
             argv += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", "ppcdeps"]
             argv += [] if job.network else ["--unshare-net"]
             argv += ["--bind", overlay["merged"], "/", "--proc", "/proc", "--dev", "/dev", "--dir", "/tmp"]  # noqa: S108
-            argv += ["--dir", "/root"]
+            # bwrap covers what it finds writable by mode, and overlooks what root may write all the same.
+            argv += ["--ro-bind", "/proc/sys", "/proc/sys", "--dir", "/root"]
             for mount in mounts:
                 argv += ["--bind" if mount.writable else "--ro-bind", str(mount.source), mount.place]
             if job.network:

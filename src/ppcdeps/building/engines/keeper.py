@@ -36,7 +36,11 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVA
     16384,
     1 << 18,
 )
-PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 22, 36, 38
+PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_CAPBSET_DROP = 1, 22, 24
+PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
+CAPABILITIES = frozenset({0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 31})
+"""What is left to root in a run, as podman leaves it: chown, dac_override, fowner, fsetid, kill, setgid, setuid,
+setpcap, net_bind_service, sys_chroot, setfcap (their numbers are in capability.h)."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -147,6 +151,10 @@ def _keep_in_namespace(spec: Mapping[str, Any]) -> int:
             for place in ("/proc", spec["processes"]):
                 Path(place).mkdir(exist_ok=True)
                 _mount("proc", place, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+                for part in ("sys", "sysrq-trigger", "irq", "bus"):
+                    if Path(place, part).exists():
+                        _bind(Path(place, part), Path(place, part), writable=False)
+            _drop_capabilities()
             code = _keep_children(_start(spec))
         except OSError as fault:
             os.write(spec["status"], json.dumps({"fault": f"{fault}"}).encode() + b"\n")
@@ -226,6 +234,13 @@ def _below(pid: int) -> list[int]:
         found += (below := children.get(open_ones.pop(), []))
         open_ones += below
     return found
+
+
+def _drop_capabilities() -> None:
+    """Let root, once it has become another program, have what a container's root has."""
+    for number in range(int(Path("/proc/sys/kernel/cap_last_cap").read_text()) + 1):
+        if number not in CAPABILITIES:
+            _call("prctl", PR_CAPBSET_DROP, number, 0, 0, 0)
 
 
 def _refuse_network() -> None:

@@ -16,6 +16,7 @@ from ppcdeps.building.rooms import Ending
 _TICK = 0.1
 _LAST_WORDS = 2.0
 """Seconds for which a killed program's output is awaited: something that got away may hold the pipe open."""
+_PATIENCE = 10.0
 _CHUNK = 65536
 
 
@@ -57,6 +58,7 @@ def supervise(
     due = [begun + one.watch.every for one in watched]
     ending: Ending | None = None
     ended: float | None = None
+    killed = 0.0
     reading = True
     try:
         with selectors.DefaultSelector() as selector:
@@ -75,7 +77,11 @@ def supervise(
                 elif ending is None:
                     ending = _reason_to_end(now, begun, seconds, stop, watched, due)
                     if ending is not None:
+                        killed = now
                         kill()
+                elif now - killed > _PATIENCE:
+                    # What had to end the others does not end itself.
+                    process.kill()
     except BaseException:
         kill()
         process.wait()
