@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from ppcdeps.checking.api.conditions import Platform
-from ppcdeps.checking.api.engine import ApiResult, Tree, check_api
+from ppcdeps.checking.api.engine import Tree, check_api
 from ppcdeps.checking.api.explain import examined_of, findings_of, unread_of
-from ppcdeps.checking.api.releases import History, ReleaseFinder, tree_of
+from ppcdeps.checking.api.releases import histories_of, tree_of
 from ppcdeps.checking.findings import Report, Skipped
 from ppcdeps.checking.locks import LockedRelease, LockInput
 from ppcdeps.model.errors import RepositoryError
@@ -85,25 +85,6 @@ def fetch(lock: LockInput, index: "Index", reporter: Reporter) -> tuple[list[Tre
             pool.shutdown(cancel_futures=True)
             reporter.end(task)
     return trees, skipped
-
-
-def histories_of(
-    result: ApiResult, index: "Index", environment: TargetEnvironment, reporter: Reporter
-) -> dict[str, History]:
-    """When the names that are missing were there, by their dotted names; what is known without looking is left
-    out.
-    """
-    finder = ReleaseFinder(index, environment, Platform.of(environment.python, environment.machine), reporter)
-    found: dict[str, History] = {}
-    for fault in result.faults:
-        name = fault.missing.dotted
-        if fault.missing.gone is not None or name in found:
-            continue
-        try:
-            found[name] = finder.history(fault)
-        except RepositoryError as fault_of_index:
-            reporter.warn(f"other releases of {fault.provider} cannot be looked at: {fault_of_index}")
-    return found
 
 
 def _fetched(release: LockedRelease, index: "Index", environment: TargetEnvironment) -> Importable:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ppcdeps.cli.options import json_option, narrative_options
+from ppcdeps.cli.options import cache_option, json_option, narrative_options
 from ppcdeps.cli.reporter import TerminalReporter
 
 
@@ -33,6 +33,11 @@ from ppcdeps.cli.reporter import TerminalReporter
     "--isolated", is_flag=True, help="See the path of `python -s`, as programs of Fedora's and EL's RPMs do."
 )
 @click.option("--user-home", metavar="DIR", help="Add the user site of this home folder, a path inside the root.")
+@click.option("--api", is_flag=True, help="Follow every name that a distribution uses of another, in the sources.")
+@click.option("--find-versions", is_flag=True, help="With --api: look at other releases for what is missing.")
+@click.option("--tests", is_flag=True, help="With --api: read the tests, too, that distributions ship.")
+@click.option("--offline", is_flag=True, help="With --find-versions: use no network, only what is cached.")
+@cache_option
 @json_option
 @narrative_options
 def env(
@@ -41,6 +46,11 @@ def env(
     constraints: Path | None,
     isolated: bool,
     user_home: str | None,
+    api: bool,
+    find_versions: bool,
+    tests: bool,
+    offline: bool,
+    cache_directory: Path | None,
     as_json: bool,
     reporter: TerminalReporter,
 ) -> int:
@@ -50,9 +60,23 @@ def env(
     their distributions and native modules, and the RPM database where there is one. Commands that mend a finding are
     to be run inside the root.
     """
-    from ppcdeps.checking.env import check_env
+    from ppcdeps.checking.env import report_on
+    from ppcdeps.checking.environment import read_environment
     from ppcdeps.report.findings import dump_report, render_report
 
-    report = check_env(root, reporter, python=python, constraints=constraints, isolated=isolated, user_home=user_home)
+    if (find_versions or tests) and not api:
+        raise click.UsageError("--find-versions and --tests are options of --api", click.get_current_context())
+    environment = read_environment(root, python, isolated=isolated, user_home=user_home)
+    report = report_on(environment, reporter, constraints)
+    if api:
+        from ppcdeps.checking.env_api import with_api
+        from ppcdeps.metadata.cache import Cache
+        from ppcdeps.python.index import Index
+        from ppcdeps.python.pipconfig import read_pip_config
+
+        cache = Cache.open(cache_directory, reporter)
+        with Index(read_pip_config(), cache, offline=offline, reporter=reporter) as index:
+            asked = index if find_versions else None
+            report = with_api(report, environment, cache, reporter, tests=tests, index=asked)
     click.echo(dump_report(report) if as_json else render_report(report), nl=False)
     return 0 if report.is_clean else 1

@@ -32,13 +32,25 @@ _COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Is: lambda a, b: a is b,
     ast.IsNot: lambda a, b: a is not b,
 }
-_NAMED: Mapping[str, bool] = {
-    **dict.fromkeys(("PY2", "PYTHON2", "IS_PY2", "IS_PYTHON2", "PY2K", "PY26", "PY27", "IRONPYTHON"), False),
-    **dict.fromkeys(("WINDOWS", "IS_WINDOWS", "ON_WINDOWS", "WIN", "WIN32", "IS_WIN32", "MACOS", "IS_MACOS"), False),
-    **dict.fromkeys(("OSX", "IS_OSX", "DARWIN", "PYPY", "IS_PYPY", "CYGWIN", "JYTHON"), False),
-    **dict.fromkeys(("MYPY", "TYPE_CHECKING"), False),
-    **dict.fromkeys(("PY3", "PYTHON3", "IS_PY3", "IS_PYTHON3", "PY3K", "LINUX", "IS_LINUX", "CPYTHON"), True),
-}
+_PYTHON_2 = frozenset({"PY2", "PYTHON2", "IS_PY2", "IS_PYTHON2", "PY2K", "PY26", "PY27"})
+_PYTHON_3 = frozenset({"PY3", "PYTHON3", "IS_PY3", "IS_PYTHON3", "PY3K"})
+_HERE = frozenset({"LINUX", "IS_LINUX", "CPYTHON", "IS_CPYTHON"})
+_ELSEWHERE = frozenset(
+    {
+        "WINDOWS",
+        "IS_WINDOWS",
+        "ON_WINDOWS",
+        "WIN",
+        "WIN32",
+        "IS_WIN32",
+        "MACOS",
+        "IS_MACOS",
+        "OSX",
+        "IS_OSX",
+        "DARWIN",
+    }
+    | {"CYGWIN", "PYPY", "IS_PYPY", "JYTHON", "IRONPYTHON", "MYPY", "TYPE_CHECKING"}
+)
 _GUARDING = re.compile(r"version|major|minor|(?:^|_)(?:has|have|supports?)(?:_|$)|\d", re.IGNORECASE)
 """Names that often stand for what was found out about a library: its version, or whether it has something."""
 _ASKING = frozenset({"hasattr", "getattr", "find_spec", "find_loader", "find_module"})
@@ -103,6 +115,7 @@ class Conditions:
     def __init__(self, platform: Platform) -> None:
         self.constants: dict[str, Any] = {}
         self._facts = platform.facts
+        self._major = platform.version[0]
 
     def learn(self, name: str, node: ast.expr) -> None:
         """Note that the module binds ``name`` to ``node``, if the target decides its value.
@@ -184,7 +197,10 @@ class Conditions:
             return self._facts[text]
         if text in self.constants:
             return self.constants[text]
-        return _NAMED.get(text.rpartition(".")[2].lstrip("_").upper(), UNKNOWN) if text else UNKNOWN
+        name = text.rpartition(".")[2].lstrip("_").upper()
+        if name in _PYTHON_2 or name in _PYTHON_3:
+            return (name in _PYTHON_2) is (self._major == 2)
+        return name in _HERE if name in _HERE or name in _ELSEWHERE else UNKNOWN
 
     @staticmethod
     def _text_method(held: Any, method: str, node: ast.Call) -> Any:

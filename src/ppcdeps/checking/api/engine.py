@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -15,21 +15,19 @@ from ppcdeps.checking.api.resolve import Missing, Resolver
 from ppcdeps.checking.api.world import Release, World, module_of
 from ppcdeps.model.errors import PpcdepsError
 from ppcdeps.model.reporter import Reporter, Silence
-from ppcdeps.python.names import normalise
 
 if TYPE_CHECKING:
     from ppcdeps.metadata.cache import Cache
 
-_FORMAT = 9
+_FORMAT = 10
 _BATCH = 600_000
 """Bytes of source that a worker is given at once."""
 _ALONE = 1_500_000
 """Bytes of source below which no worker is started: starting one takes longer."""
-_ELSEWHERE = frozenset(
-    {"windows", "win32", "darwin", "macos", "osx", "java", "jython", "cygwin"}
-    | {"py2", "python2", "py27", "python27"}
-)
-"""Names of folders and files, or of a part of a file's name, whose code is for another platform or Python 2."""
+_ELSEWHERE = frozenset({"windows", "win32", "darwin", "macos", "osx", "java", "jython", "cygwin"})
+"""Names of folders and files, or of a part of a file's name, whose code is for another platform."""
+_PYTHON_2 = frozenset({"py2", "python2", "py27", "python27"})
+_PYTHON_3 = frozenset({"py3", "python3"})
 _TESTS = frozenset({"test", "tests", "_tests", "testsuite", "test_suite"})
 
 
@@ -49,6 +47,12 @@ class Tree:
     incomplete: bool = False
     entry_points: tuple[str, ...] = ()
     """Modules that its entry points name."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Where files lie that are not at their path below ``folder``."""
+
+    def place(self, path: str) -> str:
+        """The file of a path."""
+        return self.places.get(path) or str(self.folder / path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ def judge(releases: Sequence[Release], platform: Platform) -> ApiResult:
                 unread.append((release.name, path, str(row["f"])))
             found = uses_of(row)
             uses += len(found)
-            faults.extend(_of_file(release, path, found, guarded, world, resolver, reached))
+            faults.extend(_of_file(release, path, found, guarded, world, resolver, reached, platform))
     faults.sort(key=lambda fault: (fault.user, fault.path, fault.lines, fault.wanted))
     return ApiResult(tuple(faults), tuple(sorted(unread)), len(world.releases), files, uses)
 
@@ -150,16 +154,21 @@ def _of_file(
     world: World,
     resolver: Resolver,
     reached: frozenset[str],
+    platform: Platform,
 ) -> Iterator[ApiFault]:
     found: dict[str, tuple[list[int], Missing, str]] = {}
     module = module_of(path)[0]
     own = module.partition(".")[0]
+    package = module_of(f"{path.rpartition('/')[0]}/__init__.py")[0]
     for use in uses:
         missing = resolver.missing(use)
         if missing is None or missing.distribution == release.name:
             continue
         if not use.is_import and missing.position < use.imported:
             # The import statement fails first, or is guarded.
+            continue
+        if platform.version[0] == 2 and f"{package}.{use.module.partition('.')[0]}" in world.modules:
+            # Python 2 looks beside the file first.
             continue
         if missing.name in guarded.probed or _is_moot(missing, module in reached, guarded):
             continue
@@ -238,7 +247,7 @@ def scan_all(
             held[number] = known
             continue
         held[number] = {}
-        for paths, size in _batches(tree, tests):
+        for paths, size in _batches(tree, platform, tests):
             batches.append((number, tree, paths))
             total += size
     count = workers or len(os.sched_getaffinity(0))
@@ -252,7 +261,7 @@ def scan_all(
     try:
         if total < _ALONE or count < 2:
             for number, tree, paths in batches:
-                keep(number, scan_files(tree.folder, paths, platform))
+                keep(number, scan_files([(path, tree.place(path)) for path in paths], platform))
         else:
             _in_processes(batches, platform, count, keep)
     finally:
@@ -263,22 +272,24 @@ def scan_all(
         if cache is not None and number in fresh:
             _remember(cache, _key(tree, platform, tests), held[number])
         rows = {path: held[number].get(path) for path in tree.paths}
-        releases.append(Release(normalise(tree.name), tree.version, rows, tree.incomplete, tree.entry_points))
+        releases.append(Release(tree.name, tree.version, rows, tree.incomplete, tree.entry_points))
     return releases
 
 
-def scan_files(folder: Path, paths: Iterable[str], platform: Platform) -> dict[str, Any]:
-    """The facts of source files as JSON holds them, by path."""
+def scan_files(files: Iterable[tuple[str, str]], platform: Platform) -> dict[str, Any]:
+    """The facts of source files, each given by its path in the distribution and its place, as JSON holds them."""
     from ppcdeps.checking.api.scan import SOURCE_LIMIT, scan
 
     rows: dict[str, Any] = {}
-    for path in paths:
+    for path, place in files:
         module, is_package = module_of(path)
         try:
-            with (folder / path).open("rb") as stream:
+            # Not to wait at what became a FIFO, and not to follow what became a link.
+            handle = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+            with os.fdopen(handle, "rb") as stream:
                 source = stream.read(SOURCE_LIMIT + 1)
         except OSError as fault:
-            rows[path] = {"f": f"cannot be read: {fault.strerror or fault}", "o": True, "p": True}
+            rows[path] = {"f": f"it cannot be read: {fault.strerror or fault}", "o": True, "p": True}
             continue
         rows[path] = scan(source, module, is_package=is_package, platform=platform).row()
     return rows
@@ -296,7 +307,8 @@ def _in_processes(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(count, len(batches)), mp_context=context) as pool:
         waiting: dict[Future[dict[str, Any]], int] = {
-            pool.submit(scan_files, tree.folder, paths, platform): number for number, tree, paths in batches
+            pool.submit(scan_files, [(path, tree.place(path)) for path in paths], platform): number
+            for number, tree, paths in batches
         }
         try:
             for future in as_completed(waiting):
@@ -308,15 +320,15 @@ def _in_processes(
                 future.cancel()
 
 
-def _batches(tree: Tree, tests: bool) -> Iterator[tuple[list[str], int]]:
+def _batches(tree: Tree, platform: Platform, tests: bool) -> Iterator[tuple[list[str], int]]:
     batch: list[str] = []
     size = 0
     for path in tree.paths:
-        if not path.endswith(".py") or is_for_another(path) or (not tests and is_test(path)):
+        if not path.endswith(".py") or is_for_another(path, platform) or (not tests and is_test(path)):
             continue
         batch.append(path)
         try:
-            size += (tree.folder / path).stat().st_size
+            size += os.lstat(tree.place(path)).st_size
         except OSError:
             continue
         if size > _BATCH:
@@ -332,13 +344,14 @@ def is_test(path: str) -> bool:
     return bool(_TESTS.intersection(folders)) or last == "conftest.py" or last.startswith("test_")
 
 
-def is_for_another(path: str) -> bool:
-    """Whether a file says by its name that it is for another platform, or for Python 2."""
+def is_for_another(path: str, platform: Platform) -> bool:
+    """Whether a file says by its name that it is for another platform, or for another Python."""
     *folders, last = path.removesuffix(".py").lower().split("/")
-    if _ELSEWHERE.intersection(folders):
+    elsewhere = _ELSEWHERE | (_PYTHON_2 if platform.version[0] > 2 else _PYTHON_3)
+    if elsewhere.intersection(folders):
         return True
     words = last.strip("_").split("_")
-    return bool(_ELSEWHERE.intersection((words[0], words[-1])))
+    return bool(elsewhere.intersection((words[0], words[-1])))
 
 
 def _key(tree: Tree, platform: Platform, tests: bool) -> str:

@@ -1,6 +1,6 @@
 """Faults in the use of names as findings: who uses what, where, who lacks it, and what mends it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import PurePath
 
@@ -18,12 +18,14 @@ def findings_of(
     python: str,
     histories: Mapping[str, History] | None = None,
     folders: Mapping[str, PurePath] | None = None,
+    mend: Callable[[str], str] = str,
 ) -> Iterator[Finding]:
     """One finding for each name that a distribution uses in vain, at the first place; the other places are its
     detail.
 
     ``histories`` are by the dotted name of what is missing; ``folders`` say where a distribution's files lie, by its
-    name, where the finding is to name whole paths. ``python`` is the target's version.
+    name, where the finding is to name whole paths. ``python`` is the target's version. ``mend`` makes a command of a
+    requirement that mends; without it the requirement is told as it is, for a file of constraints.
     """
 
     def key(fault: ApiFault) -> tuple[str, str]:
@@ -32,7 +34,7 @@ def findings_of(
     for _, group in groupby(sorted(result.faults, key=lambda fault: (*key(fault), not fault.reached)), key):
         faults = list(group)
         history = (histories or {}).get(faults[0].missing.dotted)
-        yield _finding(faults, python, history, (folders or {}).get(faults[0].user))
+        yield _finding(faults, python, history, (folders or {}).get(faults[0].user), mend)
 
 
 def unread_of(result: ApiResult) -> Iterator[Skipped]:
@@ -62,7 +64,9 @@ def rule_of(fault: ApiFault) -> str:
     return "api-missing-module" if missing.is_module else "api-missing-name"
 
 
-def _finding(faults: list[ApiFault], python: str, history: History | None, folder: PurePath | None) -> Finding:
+def _finding(
+    faults: list[ApiFault], python: str, history: History | None, folder: PurePath | None, mend: Callable[[str], str]
+) -> Finding:
     first = faults[0]
     places = [f"{folder / fault.path if folder else fault.path}:{line}" for fault in faults for line in fault.lines]
     reached = any(fault.reached for fault in faults)
@@ -73,14 +77,14 @@ def _finding(faults: list[ApiFault], python: str, history: History | None, folde
         detail.append(f"also at {', '.join(others)}" + (f" and {more} more" if more else ""))
     if not reached:
         detail.append("nothing in the set imports that file: it matters only to who does")
-    fixed_in, mend = _mend(first, history)
+    fixed_in, pins = _mend(first, history)
     return finding(
         rule_of(first),
         _message(first, python),
         places[0],
         severity=None if reached else Severity.WARNING,
         detail=detail,
-        mend=mend,
+        mend=map(mend, pins),
         fixed_in=fixed_in,
     )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ppcdeps.checking.api.conditions import Platform
-from ppcdeps.checking.api.engine import ApiFault, Tree, scan_all
+from ppcdeps.checking.api.engine import ApiFault, ApiResult, Tree, scan_all
 from ppcdeps.checking.api.facts import Use
 from ppcdeps.checking.api.resolve import Missing, Resolver
 from ppcdeps.checking.api.world import World
@@ -117,6 +117,25 @@ class ReleaseFinder:
         tree = tree_of(found)
         (release,) = scan_all([tree], self._platform, self._index.cache, workers=1)
         return Resolver(World([release]), self._platform.version)
+
+
+def histories_of(
+    result: ApiResult, index: "Index", environment: TargetEnvironment, reporter: Reporter
+) -> dict[str, History]:
+    """When the names that are missing were there, by their dotted names; what is known without looking is left
+    out.
+    """
+    finder = ReleaseFinder(index, environment, Platform.of(environment.python, environment.machine), reporter)
+    found: dict[str, History] = {}
+    for fault in result.faults:
+        name = fault.missing.dotted
+        if fault.missing.gone is not None or name in found:
+            continue
+        try:
+            found[name] = finder.history(fault)
+        except RepositoryError as fault_of_index:
+            reporter.warn(f"other releases of {fault.provider} cannot be looked at: {fault_of_index}")
+    return found
 
 
 def tree_of(found: Importable) -> Tree:
