@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ppcdeps.checking.api.conditions import Platform
-from ppcdeps.checking.api.engine import ApiResult, Tree, check_api
+from ppcdeps.checking.api.engine import ApiResult, check_api
+from ppcdeps.checking.api.scanning import Tree
 
 EL9 = Platform((3, 9, 25), "ppc64le")
 Files = Mapping[str, str | bytes]

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ppcdeps.checking.api.conditions import Platform
-from ppcdeps.checking.api.engine import Tree, check_api
+from ppcdeps.checking.api.engine import check_api
 from ppcdeps.checking.api.explain import examined_of, findings_of, unread_of
 from ppcdeps.checking.api.releases import histories_of
+from ppcdeps.checking.api.scanning import Tree
 from ppcdeps.checking.environment import Environment
 from ppcdeps.checking.findings import Report, Skipped
 from ppcdeps.checking.installed import Installed

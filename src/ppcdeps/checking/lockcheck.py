@@ -4,9 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from ppcdeps.checking.api.conditions import Platform
-from ppcdeps.checking.api.engine import Tree, check_api
+from ppcdeps.checking.api.engine import check_api
 from ppcdeps.checking.api.explain import examined_of, findings_of, unread_of
 from ppcdeps.checking.api.releases import histories_of, tree_of
+from ppcdeps.checking.api.scanning import Tree
 from ppcdeps.checking.findings import Report, Skipped
 from ppcdeps.checking.locks import LockedRelease, LockInput
 from ppcdeps.model.errors import RepositoryError

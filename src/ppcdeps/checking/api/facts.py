@@ -1,5 +1,6 @@
 """What one module's source says: the names it binds, and the names of other modules that it uses."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -106,8 +107,11 @@ class ModuleFacts:
     tried: tuple[str, ...] = ()
     fault: str = ""
 
-    def row(self) -> dict[str, Any]:
-        """As JSON holds it; what is empty is left out."""
+    def text(self) -> str:
+        """As JSON on one line; what is empty is left out."""
+        return json.dumps(self._row(), separators=(",", ":"), ensure_ascii=True)
+
+    def _row(self) -> dict[str, Any]:
         whole: dict[str, Any] = {
             "n": {name: [each.row() for each in bindings] for name, bindings in self.names.items()},
             "s": list(self.stars),
@@ -126,8 +130,9 @@ class ModuleFacts:
         return {key: value for key, value in whole.items() if value or (key == "a" and value is not None)}
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> "ModuleFacts":
-        """What ``row`` wrote."""
+    def of(cls, text: str) -> "ModuleFacts":
+        """What ``text`` wrote."""
+        row = json.loads(text)
         exported = row.get("a")
         return cls(
             names={name: tuple(map(Binding.of, rows)) for name, rows in row.get("n", {}).items()},
@@ -137,15 +142,10 @@ class ModuleFacts:
             open=row.get("o", False),
             open_package=row.get("p", False),
             namespace=row.get("k", False),
-            uses=uses_of(row),
+            uses=tuple(Use(module, tuple(names), *rest) for module, names, *rest in row.get("u", ())),
             patched=tuple((module, tuple(path), name) for module, path, name in row.get("t", ())),
             registered=tuple(row.get("r", ())),
             probed=tuple(row.get("h", ())),
             tried=tuple(row.get("i", ())),
             fault=row.get("f", ""),
         )
-
-
-def uses_of(row: Mapping[str, Any]) -> tuple[Use, ...]:
-    """The uses in what ``ModuleFacts.row`` wrote."""
-    return tuple(Use(module, tuple(names), *rest) for module, names, *rest in row.get("u", ()))

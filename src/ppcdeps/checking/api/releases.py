@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ppcdeps.checking.api.conditions import Platform
-from ppcdeps.checking.api.engine import ApiFault, ApiResult, Tree, scan_all
+from ppcdeps.checking.api.engine import ApiFault, ApiResult, world_of
 from ppcdeps.checking.api.facts import Use
 from ppcdeps.checking.api.resolve import Missing, Resolver
+from ppcdeps.checking.api.scanning import Tree, scan_all
 from ppcdeps.checking.api.world import World
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.reporter import Reporter, Silence
@@ -116,7 +117,7 @@ class ReleaseFinder:
             return None
         tree = tree_of(found)
         (release,) = scan_all([tree], self._platform, self._index.cache, workers=1)
-        return Resolver(World([release]), self._platform.version)
+        return Resolver(world_of([release]), self._platform.version)
 
 
 def histories_of(

@@ -4,12 +4,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any
 
 from ppcdeps.checking.api.facts import ModuleFacts
-
-Row = Mapping[str, Any]
-"""A module's facts as JSON holds them."""
 
 
 class Source(Enum):
@@ -22,7 +18,7 @@ class Source(Enum):
 
 @dataclass(slots=True)
 class Module:
-    """A module and the distribution that has it. ``row`` is its facts as JSON holds them, None for compiled ones.
+    """A module and the distribution that has it. ``row`` is the text of its facts, None for compiled ones.
 
     ``children`` are the last parts of its submodules' names. ``shared``: several distributions have it.
     """
@@ -31,7 +27,7 @@ class Module:
     distribution: str
     source: Source
     path: str = ""
-    row: Row | None = None
+    row: str | None = None
     is_package: bool = False
     shared: bool = False
     children: set[str] = field(default_factory=set)
@@ -53,20 +49,23 @@ class Module:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A distribution with its modules' facts: rows by path, None for what is compiled.
+    """A distribution with the texts of its modules' facts by path, None for what is compiled.
 
     ``incomplete``: it has modules that are not listed.
     """
 
     name: str
     version: str
-    rows: Mapping[str, Row | None]
+    rows: Mapping[str, str | None]
     incomplete: bool = False
     entry_points: tuple[str, ...] = ()
 
 
 class World:
-    """The modules of all releases by dotted name. Of a module that several have, the first release's counts."""
+    """The modules of all releases by dotted name. Of a module that several have, the first release's counts.
+
+    It is complete once ``note`` was told of every module's facts.
+    """
 
     def __init__(self, releases: Iterable[Release]) -> None:
         self.releases = {release.name: release for release in releases}
@@ -74,16 +73,12 @@ class World:
         self.patched: dict[tuple[str, ...], set[str]] = {}
         """Names that somebody sets, by the dotted path of the module or class; ``*`` stands for any."""
         self.registered: set[str] = set()
-        self.registered_prefixes: list[str] = []
-        self.compiled_pairs: set[str] = set()
+        self.registered_prefixes: set[str] = set()
         for release in self.releases.values():
             for path, row in release.rows.items():
                 self._add(release, path, row)
-        for module in self.modules.values():
-            if module.row is not None and ("t" in module.row or "r" in module.row):
-                self._note(module)
 
-    def _add(self, release: Release, path: str, row: Row | None) -> None:
+    def _add(self, release: Release, path: str, row: str | None) -> None:
         name, is_package = module_of(path)
         if not name:
             return
@@ -113,14 +108,13 @@ class World:
             above.children.add(last)
             parent, _, last = parent.rpartition(".")
 
-    def _note(self, module: Module) -> None:
-        facts = module.facts
-        assert facts is not None
+    def note(self, facts: ModuleFacts) -> None:
+        """Learn what a module does to others."""
         for target, path, name in facts.patched:
             self.patched.setdefault((*target.split("."), *path), set()).add(name)
         for name in facts.registered:
             if name.endswith("."):
-                self.registered_prefixes.append(name)
+                self.registered_prefixes.add(name)
             else:
                 self.registered.add(name)
 
