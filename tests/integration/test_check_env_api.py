@@ -1,0 +1,71 @@
+"""`check env --api` on the incident's node, and on environments that work."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from incident import make_incident, pip
+from pythonroots import has_program
+from srpms import run
+
+from ppcdeps.cli.main import main
+from ppcdeps.metadata.cache import Cache
+from ppcdeps.model.errors import RepositoryError
+from ppcdeps.python.index import Index
+from ppcdeps.python.pipconfig import read_pip_config
+
+
+def test_the_incident_is_named_with_its_line_the_release_that_mends_it_and_the_hidden_copy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache = tmp_path / "cache"
+    with Index(read_pip_config(), Cache.open(cache)) as index:
+        try:
+            index.project("six")
+        except RepositoryError as fault:
+            pytest.skip(f"no Python index within reach: {fault}")
+    root = make_incident(tmp_path / "root", tmp_path / "wheels", with_rpms=has_program("rpmbuild"))
+    asked = ["check", "env", "--root", str(root), "--cache-dir", str(cache), "--json", "-q"]
+    assert main([*asked, "--api", "--find-versions"]) == 1
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    (missing,) = [one for one in findings if one["rule"] == "api-missing-name"]
+    assert missing["where"].endswith("/site-packages/oslo_concurrency/processutils.py:287")
+    assert missing["message"].startswith("oslo_utils.encodeutils.to_utf8 is not there")
+    assert missing["fixed_in"] == "3.5.0"
+    assert missing["mend"] == ["python2.7 -m pip install --no-deps 'oslo-utils>=3.5.0'"]
+    assert {"env-shadowed", "env-rpm-shadowed"} & {one["rule"] for one in findings}
+    main(asked)
+    assert "api-" not in capsys.readouterr().out
+
+
+def test_a_virtual_environment_breaks_with_the_release_that_lacks_the_name_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "venv"
+    run(sys.executable, "-m", "venv", "--without-pip", str(folder))
+    asked = ["check", "env", "--root", str(folder), "--api", "--cache-dir", str(tmp_path / "cache"), "--json", "-q"]
+    rules = {}
+    for release in ("2.0.1", "2.1.1"):
+        pip("--python", str(folder), "install", "--no-deps", "jinja2==2.11.3", f"markupsafe=={release}")
+        main(asked)
+        rules[release] = [one["message"].partition(" ")[0] for one in json.loads(capsys.readouterr().out)["findings"]]
+    assert rules == {"2.0.1": [], "2.1.1": ["markupsafe.soft_unicode"]}
+
+
+@pytest.mark.long
+def test_the_environment_that_runs_the_tests_has_every_name_that_it_uses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["check", "env", "--root", sys.prefix, "--api", "--cache-dir", str(tmp_path), "--json", "-q"]
+    main(asked)
+    document = json.loads(capsys.readouterr().out)
+    assert [one for one in document["findings"] if one["rule"].startswith("api-")] == []
+    counts = {one["what"]: one["count"] for one in document["examined"]}
+    assert counts["source files"] > 500
+    assert counts["uses of names"] > 5000
+
+
+def test_options_of_the_names_need_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "env", "--find-versions", "-q"]) == 2
+    assert "--api" in capsys.readouterr().err
