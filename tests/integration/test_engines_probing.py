@@ -1,8 +1,10 @@
 """Which engine is chosen, why others are refused, and what the doctor says: with the engines of this machine."""
 
+import contextlib
 import json
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import tempfile
@@ -249,22 +251,22 @@ def service(home: Path) -> Iterator[str]:
         '[containers]\ndefault_ulimits = ["nofile=1024:4096", "nproc=4096:4096"]\n'
         f'[engine]\nruntime = "{runtime}"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
     )
-    socket = home / "p.sock"
+    place = home / "p.sock"
     storage = ["--root", f"{home}/there", "--runroot", f"{home}/r", "--storage-driver", "overlay"]
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(
-            ["podman", *storage, "system", "service", "--time=0", f"unix://{socket}"],
+            ["podman", *storage, "system", "service", "--time=0", f"unix://{place}"],
             env={**os.environ, "CONTAINERS_CONF": str(configuration)},
             stdout=log,
             stderr=log,
         )
         try:
             until = time.monotonic() + 20
-            while not socket.exists():
+            while not place.exists():
                 assert process.poll() is None, (home / "log").read_text()
                 assert time.monotonic() < until
                 time.sleep(0.05)
-            yield f"unix://{socket}"
+            yield f"unix://{place}"
         finally:
             process.terminate()
             process.wait(20)
@@ -300,3 +302,45 @@ def test_a_connection_that_does_not_answer_is_told_in_one_line(home: Path) -> No
         choose_engine(connection=f"unix://{home}/nobody.sock", home=home)
     assert "the podman service of the connection does not answer" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def ssh_connection(home: Path, service: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A named podman connection to the service, over ssh to this machine, with a key of the test's own."""
+    if not Path("/usr/sbin/sshd").exists() or shutil.which("ssh-keygen") is None:
+        pytest.skip("needs openssh-server")
+    for name in ("host", "own"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / name)], check=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    # sshd's own folder for its unprivileged part, made by its unit elsewhere.
+    Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    options = [f"AuthorizedKeysFile={home}/own.pub", "StrictModes=no", "UsePAM=no", "PidFile=none"]
+    argv = ["/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-p", str(port), "-h", str(home / "host")]
+    argv += [word for option in (*options, "ListenAddress=127.0.0.1") for word in ("-o", option)]
+    known = home / ".ssh" / "known_hosts"
+    known.parent.mkdir()
+    known.write_text(f"[127.0.0.1]:{port} {(home / 'host.pub').read_text()}")
+    configuration = home / "client.conf"
+    configuration.write_text(
+        "[engine]\n[engine.service_destinations]\n[engine.service_destinations.power]\n"
+        f'uri = "ssh://root@127.0.0.1:{port}{service.removeprefix("unix://")}"\nidentity = "{home}/own"\n'
+    )
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("CONTAINERS_CONF", str(configuration))
+    with (home / "sshd.log").open("wb") as log, subprocess.Popen(argv, stdout=log, stderr=log) as daemon:
+        try:
+            for _ in range(100):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                    break
+                time.sleep(0.05)
+            yield "power"
+        finally:
+            daemon.terminate()
+
+
+def test_a_named_connection_over_ssh_runs_jobs(home: Path, ssh_connection: str) -> None:
+    need_one_engine(home)
+    probe = probe_engine("podman", home=home, connection=ssh_connection)
+    assert probe.works, (probe, (home / "sshd.log").read_text())
+    assert probe.ran.endswith("by podman (power)")
