@@ -30,14 +30,15 @@ _HOOK: Final = (
     f'cat "$1"/var/lib/apt/lists/*InRelease >"$1/{_NOTES}/releases" 2>/dev/null || :'
 )
 _NOT_NEEDED: Final = (
-    "/usr/share/doc/*",
-    "/usr/share/doc-base/*",
-    "/usr/share/man/*",
-    "/usr/share/info/*",
-    "/usr/share/locale/*",
-    "/usr/share/lintian/*",
-    "/usr/share/linda/*",
+    "usr/share/doc",
+    "usr/share/doc-base",
+    "usr/share/info",
+    "usr/share/linda",
+    "usr/share/lintian",
+    "usr/share/locale",
+    "usr/share/man",
 )
+_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MERGED_USR: Final = Path("/usr/share/mmdebstrap/hooks/merged-usr")
 _ARCHIVE: Final = re.compile(r"(?P<name>[^_]+)_(?P<version>[^_]+)_(?P<arch>[^_]+)\.deb")
 
@@ -136,7 +137,6 @@ def _unpack(
         "--variant=extract",
         f"--architectures={','.join(architectures)}",
         f"--include={','.join(dict.fromkeys(packages))}",
-        *(f"--dpkgopt=path-exclude={path}" for path in _NOT_NEEDED),
         *([f"--hook-dir={_MERGED_USR}"] if _MERGED_USR.is_dir() else []),
         f"--extract-hook={_HOOK}",
         '--aptopt=Acquire::Retries "3"',
@@ -164,7 +164,8 @@ def _run(command: Sequence[str], sources_list: str, sources: Sequence[str], log:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
+            # Its helpers are the system's, and want the system's interpreters.
+            env={**os.environ, "LC_ALL": "C.UTF-8", "PATH": _PATH},
         )
         try:
             running.communicate(sources_list)
@@ -254,6 +255,9 @@ def _finish(definition: Definition, arch: str, machine: str, root: Path, making:
         master = root / "usr/share/base-passwd" / f"{name}.master"
         if master.is_file():
             shutil.copyfile(master, root / "etc" / name)
+    # Here and not as dpkg's path-exclude: mmdebstrap would start a filter for each package, and take twice as long.
+    for folder in _NOT_NEEDED:
+        shutil.rmtree(root / folder, ignore_errors=True)
     for folder in (
         "build",
         "tmp",

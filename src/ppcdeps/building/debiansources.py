@@ -1,5 +1,6 @@
 """Upstream tarballs out of the distribution's source packages, by way of the machine's own apt."""
 
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -31,12 +32,16 @@ class Tarball:
 
 
 def _release() -> dict[str, str]:
-    pairs = (line.partition("=") for line in Path("/etc/os-release").read_text().splitlines())
+    file = Path("/etc/os-release")
+    pairs = (line.partition("=") for line in file.read_text().splitlines()) if file.is_file() else ()
     return {name: value.strip('"') for name, _, value in pairs}
 
 
 def _run(command: list[str], folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
+    except subprocess.TimeoutExpired as fault:
+        raise UnavailableError(f"{command[0]} did not answer in {PATIENCE} s") from fault
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise UnavailableError(f"{command[0]} failed: {said[-1] if said else 'it said nothing'}")
@@ -85,7 +90,7 @@ class SourceArchive:
         locations = self._locations()
         if not locations:
             raise UnavailableError(f"apt has no repository of {self.suite or 'this release'} to take sources from")
-        keyring = Path(f"/usr/share/keyrings/{self._release['ID']}-archive-keyring.gpg")
+        keyring = Path(f"/usr/share/keyrings/{self._release.get('ID', 'debian')}-archive-keyring.gpg")
         options = f"[signed-by={keyring}] " if keyring.is_file() else ""
         lines = [f"deb-src {options}{location.format(suite=suite)}\n" for location in locations]
         (self._sources / f"{suite}.list").write_text("".join(lines))
@@ -102,10 +107,16 @@ class SourceArchive:
         self._enable(suite)
         folder = self._folder / "tarballs" / suite / package
         folder.mkdir(parents=True, exist_ok=True)
-        command = [*self._apt("apt-get"), "source", "-q", "--download-only", "--tar-only", "-t", suite, package]
-        _run(command, folder)
-        (file,) = folder.glob(f"{package}_*.orig.tar.*[!c]")
-        return Tarball(file, file.name.removeprefix(f"{package}_").partition(".orig.tar")[0])
+        source = [*self._apt("apt-get"), "source", "-q", "--tar-only", "-t", suite]
+        # Asked in a folder that has none: apt does not name what is there already.
+        listed = _run([*source, "--print-uris", package], self._folder)
+        named = re.search(r"^'[^']+' (\S+\.orig\.tar\.[a-z0-9]+) ", listed, re.MULTILINE)
+        if named is None:
+            raise UnavailableError(f"the source package {package} of {suite} has no upstream tarball")
+        # An older one may lie beside it.
+        _run([*source, "--download-only", package], folder)
+        file = folder / named[1]
+        return Tarball(file, file.name.partition("_")[2].partition(".orig.tar")[0])
 
     def unpack_packaged(self, package: str, folder: Path) -> Path:
         """The source package of this machine's release, unpacked and with the distribution's patches."""
