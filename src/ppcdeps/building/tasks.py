@@ -94,18 +94,19 @@ def _step(name: str) -> tuple[str, str]:
 
 def _task(name: str, gap: Gap, condition: str, needs: tuple[str, ...], plan: Plan, book: RecipeBook) -> Task:
     minutes = dict(gap.route.minutes)
+    expected = expected_of(plan.gaps, gap.source or gap.name)
     match gap.route.kind:
         case RouteKind.RECIPE:
             recipe = for_source(_unchanged(gap, book), gap.source or gap.name)
             if condition:
                 recipe = replace(recipe, enabled=(*recipe.enabled, condition))
             version = Nevra.parse(gap.wanted[0]).version if gap.wanted else None
-            return Task(name, gap.name, recipe, version, "", needs, expected_of(plan.gaps, gap.source or gap.name), minutes)
+            return Task(name, gap.name, recipe, version, "", needs, expected, minutes)
         case RouteKind.REBUILD:
             packages = [Nevra.parse(each).name for each in gap.wanted]
             version = Nevra.parse(gap.route.subject[0]).version
             recipe = rebuild_recipe(gap.source or gap.name, packages)
-            return Task(name, gap.name, recipe, version, "", needs, expected_of(plan.gaps, gap.source or gap.name), minutes)
+            return Task(name, gap.name, recipe, version, "", needs, expected, minutes)
         case RouteKind.BUILD_SDIST:
             return _python_task(name, gap, needs, plan.python, minutes)
         case _:
