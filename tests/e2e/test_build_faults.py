@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from buildworld import MAKEFILE, BuildWorld, Thing
-from debianroots import lacks
+from debianroots import beside, lacks
 from mirror import PATIENCE
 from program import Program
 
@@ -20,6 +20,7 @@ from ppcdeps.building.engines.engine import engines_home
 from ppcdeps.building.engines.podman import Podman
 from ppcdeps.building.repository import read_manifest
 from ppcdeps.building.rooms import Buildroot
+from ppcdeps.metadata.cache import Cache
 
 pytestmark = pytest.mark.skipif(bool(lacks()), reason=lacks() or "-")
 
@@ -34,9 +35,11 @@ def bad(name: str, *commands: str) -> Thing:
 
 
 @pytest.fixture
-def world(tmp_path: Path, debian_cross_root: Buildroot, debian_root: Buildroot) -> BuildWorld:
-    """A world whose cache is the one that has the buildroots: it is built in the first and tried in the second."""
-    cache = debian_cross_root.path.parents[3]
+def world(
+    tmp_path: Path, debian_cache: Cache, debian_cross_root: Buildroot, debian_root: Buildroot
+) -> BuildWorld:
+    """A world whose cache has the buildroots: it is built in the first and tried in the second."""
+    cache = beside(debian_cache, tmp_path / "cache")
     folder = tmp_path / "world"
     folder.mkdir()
     return BuildWorld(Program(folder, {"PPCDEPS_CACHE": str(cache)}), debian_cross_root.path.parent / "repository")
@@ -216,7 +219,11 @@ FAULTS = {
         ("--memory", "400M"),
         "out of memory",
     ),
-    "network": (("python3 -c 'import socket; socket.getaddrinfo(\"example.org\", 80)' 2>&1 | tail -n 1; false",), (), "it wants the network"),
+    "network": (
+        ("python3 -c 'import socket; socket.getaddrinfo(\"example.org\", 80)' 2>&1 | tail -n 1; false",),
+        (),
+        "it wants the network",
+    ),
     "disk": (("dd if=/dev/zero of=/var/tmp/filler bs=1M count=400",), ("--disk", "100M"), "disk"),
 }
 

@@ -42,6 +42,13 @@ def made(cache: Cache, name: str, way: Way | None = None, packages: Sequence[str
     return Buildroots(cache).create(name, way=way, packages=packages)
 
 
+def beside(cache: Cache, folder: Path) -> Path:
+    """A new cache in `folder` that has the buildroots of another, and nothing that was built in them."""
+    new = Cache.open(folder)
+    (new.root / "buildroots").symlink_to(cache.root / "buildroots")
+    return folder
+
+
 def emulates() -> bool:
     """Whether this machine runs ppc64le programs in a root, after having it registered where that is possible."""
     try:

@@ -68,7 +68,7 @@ _SETTINGS = (
                  help="Cores that a build may use."),
     click.option("--sources", "source_folders", multiple=True, type=_FOLDER, metavar="DIR",
                  help="Look here for sources before fetching them. Repeatable."),
-    click.option("--only", multiple=True, metavar="NAME", help="Build this source and what it needs. Repeatable."),
+    click.option("--only", "chosen", multiple=True, metavar="NAME", help="Build this source and what it needs. Repeatable."),
     click.option("--fail-fast", is_flag=True, help="End the run with the first failure."),
     click.option("--no-check", is_flag=True, help="Leave %check out."),
     click.option("--sign-with", metavar="KEY", help="Sign packages and metadata with this key of gpg."),
@@ -236,6 +236,7 @@ def _options(plan: "Plan", settings: Mapping[str, Any]) -> "BuildOptions":
         way=Way(way) if way else None,
         limits=limits,
         check=not no_check,
+        only=given.pop("chosen"),
         **given,
     )
 

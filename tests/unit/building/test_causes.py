@@ -10,8 +10,8 @@ from ppcdeps.metadata.shipped import shipped_file
 LOGS = {
     "the disk is full": "cc1: error: cannot write /tmp/x.s: No space left on device",
     "out of memory": "gcc: fatal error: Killed signal terminated program cc1plus",
-    "the header libaio.h is missing": "../block/linux-aio.c:20:10: fatal error: libaio.h: No such file or directory",
-    "the BuildRequires glib2-devel >= 2.56 is not installed": "\tglib2-devel >= 2.56 is needed by libvirt-9.0.0-1.src",
+    "the header libaio.h is missing": "block/linux-aio.c:20:10: fatal error: libaio.h: No such file or directory",
+    "the BuildRequires glib2-devel >= 2.56 is not installed": "\tglib2-devel >= 2.56 is needed by libvirt-9-1.src",
     "it compiles with -msse4.2, which is for x86": (
         "powerpc64le-linux-gnu-gcc: error: unrecognized command-line option '-msse4.2'"
     ),

@@ -1,6 +1,5 @@
 """The folder of a run."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +46,7 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(ConfigError, match="none of a build run"), session_in(tmp_path):
         pass
-    assert os.listdir(tmp_path) == ["thesis.tex"]
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_a_damaged_state_is_one_clear_fault(tmp_path: Path) -> None:
