@@ -37,7 +37,7 @@ from ppcdeps.model.errors import EnvironmentLacksError, UsageError
 from ppcdeps.model.reporter import Reporter, Silence
 
 MARKER: Final = "buildroot.json"
-_VERSION: Final = 1
+_VERSION: Final = 2
 """Of the code that makes buildroots; it grows with every change that makes them otherwise."""
 _NEW: Final = ".new-"
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

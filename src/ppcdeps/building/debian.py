@@ -282,7 +282,7 @@ def _finish(definition: Definition, arch: str, machine: str, root: Path, making:
     for origin in reversed(definition.origins):
         # A definition that takes tables from another does not take its files: they are of another architecture.
         if origin == definition.folder:
-            _copy_files(origin / "files", root, values)
+            copy_files(origin / "files", root, values)
     _write_loader_cache(arch, machine, root)
 
 
@@ -298,7 +298,8 @@ def _link(root: Path, name: str, where: str) -> None:
     link.symlink_to(where)
 
 
-def _copy_files(origin: Path, root: Path, values: Mapping[str, str]) -> None:
+def copy_files(origin: Path, root: Path, values: Mapping[str, str]) -> None:
+    """Put a definition's own files into the root, in place of what is there; programs are made executable."""
     if not origin.is_dir():
         return
     for file in sorted(path for path in origin.rglob("*") if path.is_file()):
@@ -308,6 +309,8 @@ def _copy_files(origin: Path, root: Path, values: Mapping[str, str]) -> None:
             place = place.with_suffix("")
             text = filled(file, values)
         place.parent.mkdir(parents=True, exist_ok=True)
+        # A package may have a link there, and what it leads to is another's.
+        place.unlink(missing_ok=True)
         place.write_text(text)
         place.chmod(0o755 if "bin" in place.parent.parts else 0o644)
 
