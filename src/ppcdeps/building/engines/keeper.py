@@ -246,18 +246,26 @@ def _drop_capabilities() -> None:
 def _refuse_network() -> None:
     """Let socket() fail for all but local sockets, by a seccomp filter, which needs no privilege.
 
-    For the machine's own system calls: under emulation the guest's become these.
+    For the machine's own system calls: under emulation the guest's become these. Those of another word size, which have
+    other numbers, are all refused.
     """
-    numbers = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198), "ppc64le": (0xC0000015, 326)}
+    # Architecture (linux/audit.h), socket, and the older socketcall where there is one: what it asks for is not seen.
+    none = 0xFFFFFFFF
+    numbers = {
+        "x86_64": (0xC000003E, 41, none),
+        "aarch64": (0xC00000B7, 198, none),
+        "ppc64le": (0xC0000015, 326, 102),
+    }
     if os.uname().machine not in numbers:
         return
-    architecture, call = numbers[os.uname().machine]
+    architecture, call, older = numbers[os.uname().machine]
     load, equal, give = 0x20, 0x15, 0x06
     allow, refuse = 0x7FFF0000, 0x00050000 | 101  # ENETUNREACH
     program = [
         (load, 0, 0, 4),
         (equal, 0, 5, architecture),
         (load, 0, 0, 0),
+        (equal, 3, 0, older),
         (equal, 0, 3, call),
         (load, 0, 0, 16),
         (equal, 1, 0, socket.AF_UNIX),
