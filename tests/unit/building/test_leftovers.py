@@ -109,6 +109,20 @@ def test_a_process_of_a_dead_owner_is_killed_with_those_below(tmp_path: Path) ->
         assert process.wait(10) == -9
 
 
+def test_removal_enters_no_mount(tmp_path: Path) -> None:
+    mounted = tmp_path / "top" / "a b"
+    kept = tmp_path / "kept"
+    mounted.mkdir(parents=True)
+    kept.mkdir()
+    (kept / "file").write_text("kept")
+    if os.geteuid() != 0 or subprocess.run(["mount", "--bind", kept, mounted], capture_output=True).returncode != 0:
+        pytest.skip("only root can mount")
+    assert (mounted / "file").exists()
+    assert remove_tree(tmp_path / "top")
+    assert (kept / "file").read_text() == "kept"
+    assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
+
+
 def test_removal_opens_closed_folders_and_none_above(tmp_path: Path) -> None:
     top = tmp_path / "top"
     inner = top / "inner"

@@ -246,8 +246,8 @@ def _drop_capabilities() -> None:
 def _refuse_network() -> None:
     """Let socket() fail for all but local sockets, by a seccomp filter, which needs no privilege.
 
-    For the machine's own system calls: under emulation the guest's become these. Those of another word size, which have
-    other numbers, are all refused.
+    For the machine's own system calls: under emulation the guest's become these. Those of another word size, which
+    have other numbers, are all refused.
     """
     # Architecture (linux/audit.h), socket, and the older socketcall where there is one: what it asks for is not seen.
     none = 0xFFFFFFFF

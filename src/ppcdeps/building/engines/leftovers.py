@@ -7,6 +7,7 @@ number, start time and boot, since numbers are used again.
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -217,12 +218,15 @@ def _tell(argv: Sequence[str]) -> bool:
 
 
 def remove_tree(folder: Path) -> bool:
-    """Remove a folder whatever the modes in it are. Returns whether it was there. Follows no symbolic link.
+    """Remove a folder whatever the modes in it are. Returns whether it was there.
 
-    Raises OSError where something in it stays.
+    Follows no symbolic link, and enters no mount: what is mounted below is unmounted. Raises OSError where something
+    in it stays.
     """
     if not folder.is_symlink() and not folder.exists():
         return False
+    for point in _mounts_below(folder):
+        _tell(["umount", "--lazy", str(point)])
 
     def open_up(function: Any, path: str, fault: BaseException) -> None:
         if isinstance(fault, FileNotFoundError):
@@ -245,6 +249,18 @@ def remove_tree(folder: Path) -> bool:
             return True
     shutil.rmtree(folder)
     return True
+
+
+def _mounts_below(folder: Path) -> list[Path]:
+    """The mount points in a folder or at it, inner ones first."""
+    top = os.fsencode(folder.resolve())
+    points = []
+    for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
+        # Spaces and the like are octal numbers there (proc(5)).
+        point = re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), line.split(b" ")[4])
+        if point == top or point.startswith(top + b"/"):
+            points.append(Path(os.fsdecode(point)))
+    return points[::-1]
 
 
 def remove_cgroup(folder: Path) -> bool:
