@@ -1,10 +1,13 @@
 """`ppcdeps verify` with real packages, a real dnf and a real root for ppc64le: what is closed, and what is not."""
 
+import base64
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +15,14 @@ from typing import Any
 
 import pytest
 from debianroots import emulates
-from indexes import serving, wheel
+from indexes import pkg_info, sdist, serving, wheel
 from program import Program, Run
 from rpmmd import Package, write_repository
 
 from ppcdeps.building.publishing import publish
 from ppcdeps.building.rooms import Buildroot
 from ppcdeps.building.signing import SigningKey
+from ppcdeps.building.wheels import read_wheel
 from ppcdeps.model.nevra import Nevra
 
 
@@ -231,6 +235,105 @@ def test_wheels_of_the_plan_are_installed_by_pip_and_imported(world: World) -> N
     assert found["imports"]["detail"] == "2 modules, 0 of them compiled"
     closed = {each["gap"]["name"]: each["by"] for each in found["gaps"]["closed"]}
     assert closed["other"] == ["other==2.0 (pip)"]
+
+
+def test_a_wheel_that_was_built_closes_what_no_rpm_does(world: World, tmp_path: Path) -> None:
+    setup = "from setuptools import setup, Extension\nsetup(name='thing', ext_modules=[Extension('x', ['x.c'])])\n"
+    with serving() as shop:
+        info = pkg_info("thing", "1.0", metadata="2.2")
+        shop.add("thing", sdist("thing", "1.0", {"PKG-INFO": info, "setup.py": setup, "x.c": ""}))
+        index = {"PIP_INDEX_URL": f"{shop.url}/simple", "PIP_CONFIG_FILE": os.devnull}
+        world.program = Program(world.folder, {**world.program.variables, **index})
+        world.plan("tool", "pypi:thing")
+        world.publish(world.tool())
+        found = world.verify("--no-install", code=1)
+        assert [gap["route"]["kind"] for gap in found["gaps"]["remaining"]] == ["build-sdist"]
+        publish(tmp_path / "local", [], wheels=[read_wheel(_whole_wheel(tmp_path), "ppc64le")])
+        found = world.verify()
+    assert found["closed"] is True
+    assert {each["gap"]["name"]: each["by"] for each in found["gaps"]["closed"]}["thing"] == ["thing==1.0 (pip)"]
+    assert found["python"]["outcome"] == "ok"
+
+
+def _whole_wheel(folder: Path) -> Path:
+    """A wheel for ppc64le whose RECORD lists its files."""
+    info = "thing-1.0.dist-info"
+    inside = {
+        "thing.py": "x = 1\n",
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: cp311-cp311-linux_ppc64le\n",
+    }
+    lines = []
+    for name, text in inside.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+        lines.append(f"{name},sha256={digest},{len(text)}")
+    path = folder / "thing-1.0-cp311-cp311-linux_ppc64le.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in inside.items():
+            archive.writestr(name, text)
+        archive.writestr(f"{info}/RECORD", "\n".join([*lines, f"{info}/RECORD,,", ""]))
+    return path
+
+
+def test_a_distribution_that_brings_everything_is_installed_into_an_empty_root(
+    world: World, debian_root: Buildroot, tmp_path: Path
+) -> None:
+    """As with EL and Fedora: the root is what dnf makes of the packages, shell and C library included."""
+    (tmp_path / "base").mkdir()
+    shutil.copy(_small_distribution(debian_root.path, tmp_path / "mini"), tmp_path / "base")
+    subprocess.run(["createrepo_c", "--quiet", tmp_path / "base"], check=True)
+    text = TARGET.format(base=tmp_path / "base").replace(
+        'buildroot = "debian-12"\n', 'platform_id = "platform:t12"\n'
+    )
+    (tmp_path / "target.toml").write_text(text)
+    recipe = tmp_path / "recipes" / "tool" / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace("uname -m | grep ppc64le", 'test "$(uname -m)" = ppc64le'))
+    world.plan("tool")
+    world.publish(world.tool(more="Requires: mini"))
+    found = world.verify()
+    assert found["closed"] is True
+    assert found["installation"]["detail"] == "2 packages installed"
+    assert [one["outcome"] for one in found["smoke_tests"]] == ["ok"]
+
+
+def _small_distribution(root: Path, top: Path) -> Path:
+    """One package with a shell, a C library and some programs, all for ppc64le."""
+    places = {
+        "usr/bin/sh": "usr/bin/dash",
+        "usr/bin/touch": "usr/bin/touch",
+        "usr/bin/uname": "usr/bin/uname",
+        "usr/bin/date": "usr/bin/date",
+        "lib/powerpc64le-linux-gnu/libc.so.6": "lib/powerpc64le-linux-gnu/libc.so.6",
+        "lib64/ld64.so.2": "lib/powerpc64le-linux-gnu/ld64.so.2",
+    }
+    top.mkdir()
+    commands, listed = [], []
+    for place, source in places.items():
+        real = (root / source).resolve()
+        commands.append(f"install -D -m 755 {real} %{{buildroot}}/{place}")
+        listed.append(f"/{place}")
+    links = "mkdir -p %{buildroot}/tmp %{buildroot}/var/lib\nln -s usr/bin %{buildroot}/bin"
+    spec = "\n".join(
+        [
+            "Name: mini\nVersion: 1\nRelease: 1\nSummary: -\nLicense: -\nAutoReqProv: no\nProvides: /bin/sh",
+            "%global __os_install_post %{nil}\n%description\n-\n%install",
+            *commands, links, "%files", *listed, "/tmp", "/var/lib", "/bin",
+        ]
+    )  # fmt: skip
+    (top / "mini.spec").write_text(f"{spec}\n")
+    command = ["rpmbuild", "-bb", "--quiet", "--target", "ppc64le", "--define", f"_topdir {top}"]
+    subprocess.run([*command, str(top / "mini.spec")], check=True, capture_output=True)
+    return next(top.glob("RPMS/ppc64le/*.rpm"))
+
+
+def test_over_a_snapshot_nothing_can_be_installed_and_the_verdict_says_so(world: World) -> None:
+    world.program("plan", "libvirt-kvm", "-o", "plan.json", code=1)
+    world.publish(world.tool())
+    words = ("verify", "plan.json", "--repository", "local", "--json")
+    found = json.loads(world.program(*words, code=1).out)
+    assert found["gaps"]["remaining"]
+    (why,) = found["rests_on"]["undone"]
+    assert why.startswith("centos-stream-9-yoga is a snapshot of metadata")
 
 
 def test_a_signed_repository_is_checked_with_its_key(world: World, tmp_path: Path) -> None:

@@ -177,6 +177,9 @@ class _Trial:
 
     def _tried(self, found: Verification) -> Verification:
         arch = self.grounds.target.arch
+        if not any((self.root / place).exists() for place in ("bin/sh", "usr/bin/sh")):
+            nothing = _not_tried("the packages bring no shell, so nothing can be run in their root")
+            return replace(found, python=nothing, imports=nothing)
         way = Way.NATIVE if machine_arch() == arch else Way.EMULATED
         found = replace(found, ran=way.value)
         smoke_tests, skipped = self._smoke_tests()

@@ -12,10 +12,14 @@ from ppcdeps.cli.repositories import resolve_target
 from ppcdeps.metadata.cache import Cache
 from ppcdeps.metadata.targets import list_targets
 from ppcdeps.model.errors import ConfigError, UsageError
+from ppcdeps.model.gap import RouteKind
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.workload import Workload
 from ppcdeps.planning.workloads import list_workloads, load_workload
+
+WHEELS = "wheels/simple"
+"""Where a local repository has the index of its wheels."""
 
 
 def plan_again(
@@ -42,7 +46,13 @@ def plan_again(
         )
     asked = _workload(plan, workload, found.target.openstack, found.cache)
     question = Question(asked, (), found, choice.refresh, None, recipes)
-    made, _ = plan_for(question, "pip" if plan.python else "rpm", reporter)
+    python = "pip" if plan.python else "rpm"
+    made, _ = plan_for(question, python, reporter)
+    wheels = (repository / WHEELS).absolute()
+    if wheels.is_dir() and any(gap.route.kind is RouteKind.BUILD_SDIST for gap in made.gaps):
+        # No RPM has them: then a wheel that was built will do.
+        question = replace(question, wheels=wheels)
+        made, _ = plan_for(question, python, reporter)
     return question, made
 
 

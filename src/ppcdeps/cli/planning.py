@@ -19,6 +19,7 @@ from ppcdeps.report.plan_json import dump_plan, load_plan
 if TYPE_CHECKING:
     from ppcdeps.planning.plan import PythonPart
     from ppcdeps.planning.solution import Solution
+    from ppcdeps.python.index import Index
 
 _SUFFIX = ".plan.json"
 
@@ -92,15 +93,23 @@ def _python_part(question: Question, run: "Solution", reporter: Reporter) -> "Py
     if not concerns_python(run):
         return None
     from ppcdeps.planning.workloads import curated_constraints
+
+    pins = curated_constraints(question.workload)
+    with index_for(question, reporter) as index:
+        return python_part(run, python_side(run, index, reporter, constraints=pins))
+
+
+def index_for(question: Question, reporter: Reporter) -> "Index":
+    """The Python index that a question is asked of: pip's, after the question's own wheels. Raises ConfigError."""
+    from dataclasses import replace
+
     from ppcdeps.python.index import Index
     from ppcdeps.python.pipconfig import read_pip_config
 
-    found = question.repositories
-    pins = curated_constraints(question.workload)
-    with Index(
-        read_pip_config(), found.cache, offline=found.offline, refresh=question.again, reporter=reporter
-    ) as index:
-        return python_part(run, python_side(run, index, reporter, constraints=pins))
+    config, found = read_pip_config(), question.repositories
+    if question.wheels is not None:
+        config = replace(config, indexes=(question.wheels.absolute().as_uri(), *config.indexes))
+    return Index(config, found.cache, offline=found.offline, refresh=question.again, reporter=reporter)
 
 
 def _index_settings(python: str) -> str:

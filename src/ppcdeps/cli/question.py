@@ -35,6 +35,8 @@ class Question:
     """A folder of source RPMs to evaluate."""
     recipes: tuple[Path, ...] = ()
     """Folders of recipes that are laid over the shipped ones."""
+    wheels: Path | None = None
+    """A simple repository of wheels on this disk, which knows its distributions before every index does."""
 
     def key(self) -> str:
         """Everything that decides on the answer, as text: the same key has the same plan."""
@@ -45,6 +47,7 @@ class Question:
             _states(self.srpms.glob("*.src.rpm")) if self.srpms is not None else "",
             *(f"{folder} {_states(folder.rglob('*.*'))}" for folder in self.recipes),
             _states([pins]) if pins is not None else "",
+            f"{self.wheels} {_states(self.wheels.glob('*'))}" if self.wheels is not None else "",
             repr(sorted(asdict(self.workload).items())),
             repr(
                 [(name, value) for name, value in asdict(self.repositories.target).items() if name != "repositories"]

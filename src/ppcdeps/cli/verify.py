@@ -95,10 +95,9 @@ def _grounds(
     question: "Question", repository: Path, recipes: tuple[Path, ...], engine: str | None, reporter: TerminalReporter
 ) -> "Grounds":
     from ppcdeps.building.verification import LOCAL, Grounds, enabled_of_target, signed_by
+    from ppcdeps.cli.planning import index_for
     from ppcdeps.cli.repositories import Origin
     from ppcdeps.planning.recipes import load_book
-    from ppcdeps.python.index import Index
-    from ppcdeps.python.pipconfig import read_pip_config
 
     asked = question.repositories
     configs = [
@@ -110,7 +109,7 @@ def _grounds(
         repositories=tuple(configs),
         local=next(each for each in configs if each.id == LOCAL),
         book=load_book(recipes),
-        open_index=lambda: Index(read_pip_config(), asked.cache, offline=asked.offline, reporter=reporter),
+        open_index=lambda: index_for(question, reporter),
         cache=asked.cache,
         engine=engine,
         snapshot=asked.basis.name if asked.basis.origin is Origin.SNAPSHOT else "",
