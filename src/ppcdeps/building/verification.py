@@ -301,6 +301,8 @@ def _repoclosure(grounds: Grounds, folder: Path, reporter: Reporter) -> Check:
         empty = folder / "empty"
         empty.mkdir()
         done = _dnf(grounds, folder).repoclosure(empty, grounds.local.id)
+        if not done.is_well and "No such command: repoclosure" in done.output:
+            return _not_tried("this machine's dnf knows no repoclosure (package dnf-plugins-core)")
         return _check(done, "nothing that it requires is missing")
     finally:
         reporter.end(task)
