@@ -18,8 +18,6 @@ class Program:
     variables: Mapping[str, str]
     patience: float = PATIENCE
     """Seconds after which a run is surely stuck."""
-    patience: float = PATIENCE
-    """Seconds after which a run is surely stuck."""
 
     @property
     def cache(self) -> Path:
