@@ -294,8 +294,22 @@ def _link(root: Path, name: str, where: str) -> None:
     if not where.startswith("/opt/accel/") and not (target.is_symlink() or target.exists()):
         # The package that has it is not in this root.
         return
-    link.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder_of(link, root)
     link.symlink_to(where)
+
+
+def _make_folder_of(place: Path, root: Path) -> None:
+    """Make the folder that a file of a definition goes to. A link in a package must not lead it out of the root."""
+    known = place.parent
+    while not (known.exists() or known.is_symlink()):
+        known = known.parent
+    if not known.resolve().is_relative_to(root.resolve()):
+        inside = f"/{known.relative_to(root)}"
+        raise ConfigError(
+            f"/{place.relative_to(root)} of the buildroot's definition would lie outside of the root: "
+            f"{inside} leads to {known.resolve()}"
+        )
+    place.parent.mkdir(parents=True, exist_ok=True)
 
 
 def copy_files(origin: Path, root: Path, values: Mapping[str, str]) -> None:
@@ -304,14 +318,14 @@ def copy_files(origin: Path, root: Path, values: Mapping[str, str]) -> None:
         return
     for file in sorted(path for path in origin.rglob("*") if path.is_file()):
         place = root / file.relative_to(origin)
-        text = file.read_text()
+        content = file.read_bytes()
         if place.suffix == ".j2":
             place = place.with_suffix("")
-            text = filled(file, values)
-        place.parent.mkdir(parents=True, exist_ok=True)
+            content = filled(file, values).encode()
+        _make_folder_of(place, root)
         # A package may have a link there, and what it leads to is another's.
         place.unlink(missing_ok=True)
-        place.write_text(text)
+        place.write_bytes(content)
         place.chmod(0o755 if "bin" in place.parent.parts else 0o644)
 
 

@@ -189,7 +189,7 @@ def filled(template: Path, values: Mapping[str, object]) -> str:
     )
     try:
         return environment.from_string(template.read_text()).render(values)
-    except TemplateError as fault:
+    except (TemplateError, UnicodeDecodeError) as fault:
         raise ConfigError(f"the template {template} is wrong: {fault}") from fault
 
 
