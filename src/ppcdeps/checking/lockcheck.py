@@ -49,8 +49,8 @@ def check_lock(
     histories = histories_of(result, index, environment, told) if find_versions else None
     return Report.of(
         "lock",
-        f"{lock.subject} (Python {environment.python} on {environment.machine})",
-        findings_of(result, environment.python, histories),
+        f"{lock.subject} (Python {lock.python} on {environment.machine})",
+        findings_of(result, lock.python, histories),
         examined_of(result),
         [*skipped, *unread_of(result)],
     )
@@ -73,7 +73,8 @@ def fetch(lock: LockInput, index: "Index", reporter: Reporter) -> tuple[list[Tre
             reporter.advance(task, 1)
         if found.paths:
             return found
-        return Skipped(f"{release.name} {release.version}", f"{found.filename} has no module")
+        why = f"{found.filename} holds no Python module: a build makes it"
+        return Skipped(f"{release.name} {release.version}", why)
 
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="unpack") as pool:
         try:

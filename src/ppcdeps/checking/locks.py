@@ -39,6 +39,12 @@ class LockInput:
     releases: tuple[LockedRelease, ...]
     left_out: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def python(self) -> str:
+        """The target's Python as far as it is known: 3.9.25, or 3.9."""
+        environment = self.environment
+        return environment.python_tag if environment.python.endswith(f".{_NEWEST_MICRO}") else environment.python
+
 
 @dataclass(slots=True)
 class _Reading:

@@ -60,7 +60,7 @@ def test_a_pylock_leaves_out_what_is_for_another_target(tmp_path: Path) -> None:
     assert (release.name, release.digests) == ("a", frozenset({DIGEST}))
     assert release.place == tmp_path / "wheels" / "a-1-py3-none-any.whl"
     assert lock.left_out == (("here", "the lock names no version of it"),)
-    assert lock.environment.python_tag == "3.12"
+    assert lock.python == "3.12"
 
 
 def test_a_plan_has_its_target_and_what_rpms_provide(tmp_path: Path) -> None:
