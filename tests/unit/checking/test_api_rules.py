@@ -61,7 +61,8 @@ def test_one_name_is_one_finding_that_lists_all_places_and_begins_with_what_is_i
 
 
 def test_a_file_that_nothing_imports_is_a_warning(tmp_path: Path) -> None:
-    (found,) = findings_of(checked(tmp_path, lib=LIBRARY, app={"alone.py": "import lib.gone"}), "3.9.25")
+    app = {"app/__init__.py": "", "app/alone.py": "import lib.gone"}
+    (found,) = findings_of(checked(tmp_path, lib=LIBRARY, app=app), "3.9.25")
     assert found.severity is Severity.WARNING
     assert any("nothing in the set imports" in line for line in found.detail)
 

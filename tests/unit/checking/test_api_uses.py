@@ -167,7 +167,7 @@ def test_the_faults_of_the_standard_library_follow_the_target_python(tmp_path: P
     # Who imports setuptools has distutils from it, or fails for another reason; a file that nobody imports is old.
     ours = {"app.py": "import distutils.log", "main.py": "import app\nimport setuptools"}
     assert wrong(tmp_path, Platform((3, 12, 9)), app=ours) == []
-    assert wrong(tmp_path, Platform((3, 12, 9)), app={"app.py": source}) == []
+    assert wrong(tmp_path, Platform((3, 12, 9)), app={"app/alone.py": source}) == []
 
 
 def test_a_module_that_its_distribution_gave_up_is_missed_only_where_the_distribution_is(tmp_path: Path) -> None:

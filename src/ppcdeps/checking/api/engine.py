@@ -111,6 +111,9 @@ def _surveyed(releases: Sequence[Release], world: World) -> _Survey:
             prepared.probed.update(facts.probed)
             prepared.tried.update(facts.tried)
             own = module_of(path)[0]
+            if "." not in own:
+                # Whoever installs it imports that.
+                survey.reached.add(own)
             for use in facts.uses:
                 prepared.tops.add(use.module.partition(".")[0])
                 parts = [*use.module.split("."), *use.names]
