@@ -42,7 +42,8 @@ def world(
     cache = beside(debian_cache, tmp_path / "cache")
     folder = tmp_path / "world"
     folder.mkdir()
-    return BuildWorld(Program(folder, {"PPCDEPS_CACHE": str(cache)}), debian_cross_root.path.parent / "repository")
+    program = Program(folder, {"PPCDEPS_CACHE": str(cache)}, patience=600)
+    return BuildWorld(program, debian_cross_root.path.parent / "repository")
 
 
 @pytest.fixture(autouse=True)
