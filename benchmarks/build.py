@@ -6,7 +6,7 @@ Prints medians of wall time of whole processes, and their ratio. The two take tu
 
 What is compared. By hand: `rpmbuild -ba` of the rendered recipe, in a throw-away overlay of the buildroot that the
 kernel gives (unshare, mount, chroot), which is less than any container engine does. Through ppcdeps: `ppcdeps build`,
-with nothing remembered of earlier builds: it reads plan and repositories, renders, asks the root for its BuildRequires,
+with nothing remembered of earlier builds: it reads plan and repositories, renders, asks the root for BuildRequires,
 solves them, builds by the engine that it chooses, inspects the packages, keeps them and publishes a repository. The
 recipe has no smoke test here, since rpmbuild runs none. The buildroots are there before, in both.
 """
