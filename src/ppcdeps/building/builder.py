@@ -14,6 +14,8 @@ from typing import Any, BinaryIO
 
 import ppcdeps
 from ppcdeps.building.causes import FailureCause, FailurePattern, cause_of, tail_of
+from ppcdeps.building.createrepo import index_folder
+from ppcdeps.building.durable import digest_of, same_file
 from ppcdeps.building.engines.engine import Engine
 from ppcdeps.building.inspection import SetInspection, inspect_set
 from ppcdeps.building.materials import Material, Sources
@@ -22,7 +24,7 @@ from ppcdeps.building.records import BuildRecord, BuiltPackage
 from ppcdeps.building.requires import Needed, Requirements
 from ppcdeps.building.rooms import NO_LIMITS, Buildroot, Ended, Ending, Job, Limits, Way
 from ppcdeps.building.smoke import smoke_script
-from ppcdeps.building.store import LOG, PACKAGES, WHEELS, Store, StoredBuild, index_packages, key_of, sha256_of
+from ppcdeps.building.store import LOG, PACKAGES, WHEELS, Store, StoredBuild, key_of
 from ppcdeps.building.tasks import Task
 from ppcdeps.building.wheels import collect_wheels
 from ppcdeps.metadata.cache import Cache
@@ -293,7 +295,7 @@ class _Build:
         _clear(place)
         place.mkdir()
         for one in needed:
-            link_or_copy(one.path, place / one.file_name)
+            same_file(one.path.resolve(), place / one.file_name)
         return {_REQUIRES: place}
 
     def _inspected(self, packages: Sequence[Path]) -> SetInspection:
@@ -320,7 +322,7 @@ class _Build:
             path.rename(result / path.name)
         for wheel in collect_wheels(self.scratch / "build" / "BUILD", self.workshop.bench.root.target):
             shutil.copyfile(wheel.path, result / WHEELS / wheel.file)
-        index_packages(result / PACKAGES)
+        index_folder(result / PACKAGES)
         return result
 
     def _smoke_test(self, material: Material, result: Path) -> None:
@@ -372,7 +374,7 @@ class _Build:
             sources=material.sources,
             build_requires=tuple(one.nevra for one in needed),
             packages=tuple(
-                BuiltPackage(one.file, sha256_of(result / PACKAGES / one.file), str(one.nevra))
+                BuiltPackage(one.file, digest_of(result / PACKAGES / one.file), str(one.nevra))
                 for one in inspection.packages
             ),
         )
@@ -484,14 +486,6 @@ def _is_dynamic(material: Material) -> bool:
 def _plain(name: str) -> str:
     """A name as a file name, and as podman takes it."""
     return "".join(char if char.isalnum() or char in "._-" else "-" for char in name).strip("-.")
-
-
-def link_or_copy(source: Path, target: Path) -> None:
-    """Give a file that nobody changes a second name, or a copy where that is on another disk."""
-    try:
-        target.hardlink_to(source.resolve())
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def _clear(folder: Path) -> None:

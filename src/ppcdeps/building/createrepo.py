@@ -46,13 +46,27 @@ def _createrepo(
     # gzip: what dnf of every release reads.
     command += ["--general-compress-type=gz", f"--revision={newest}", "--set-timestamp-to-revision"]
     command += [f"--pkglist={listed}", f"--outputdir={to}", str(folder)]
+    _run(command, (lock,))
+    listed.unlink()
+
+
+def index_folder(folder: Path, revision: int = 1) -> None:
+    """Make a folder of RPMs that nobody reads yet a repository: the same packages give the same bytes.
+
+    Raises EnvironmentLacksError where createrepo_c is missing, BuildError where it fails.
+    """
+    options = ["--quiet", "--no-database", f"--revision={revision}", "--set-timestamp-to-revision"]
+    _run(["createrepo_c", *options, str(folder)])
+
+
+def _run(command: Sequence[str], descriptors: Sequence[int] = ()) -> None:
     try:
         done = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
-            pass_fds=(lock,),
+            pass_fds=tuple(descriptors),
             env={**os.environ, "LC_ALL": "C.UTF-8"},
         )
     except FileNotFoundError as error:
@@ -60,7 +74,6 @@ def _createrepo(
             "createrepo_c is not installed, and repositories are made with it",
             hint="install the package createrepo-c (Debian) or createrepo_c (EL, Fedora)",
         ) from error
-    listed.unlink()
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         reason = said[-1] if said else f"exit code {done.returncode}"

@@ -15,6 +15,7 @@ from email.parser import HeaderParser
 from pathlib import Path
 from typing import Final
 
+from ppcdeps.building.createrepo import index_folder
 from ppcdeps.building.definitions import DEBIAN_ARCH, TRIPLET, DebianMaking
 from ppcdeps.model.errors import BuildError, EnvironmentLacksError
 from ppcdeps.python.names import normalise, rpm_version
@@ -56,9 +57,7 @@ def base_repository(
     provides = provides_of(root, arch, making, packages if packages is not None else dpkg_packages(root))
     to.mkdir(parents=True, exist_ok=True)
     package = _build(title, version, arch, provides, to)
-    _run(
-        [_program("createrepo_c", "createrepo-c"), "--quiet", "--revision=1", "--set-timestamp-to-revision", str(to)]
-    )
+    index_folder(to)
     return BaseRepository(to, package, title)
 
 

@@ -6,9 +6,7 @@ used: what a crash left is never taken for a result.
 
 import hashlib
 import json
-import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ppcdeps.building.durable import digest_of, flush
 from ppcdeps.building.records import BuildRecord
 from ppcdeps.metadata.cache import Cache
-from ppcdeps.model.errors import BuildError, ConfigError, EnvironmentLacksError
+from ppcdeps.model.errors import ConfigError
 
 FORMAT = 1
 """Grows whenever results of an older ppcdeps must not be used any more."""
@@ -97,7 +96,7 @@ class Store:
         try:
             fill(scratch)
             files = {
-                path.relative_to(scratch).as_posix(): sha256_of(path)
+                path.relative_to(scratch).as_posix(): digest_of(path)
                 for path in sorted(scratch.rglob("*"))
                 if path.is_file()
             }
@@ -128,24 +127,6 @@ class Store:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def index_packages(folder: Path) -> None:
-    """Make a folder of RPMs a repository of its own.
-
-    Raises EnvironmentLacksError where createrepo_c is missing, BuildError where it fails.
-    """
-    command = ["createrepo_c", "--quiet", "--no-database", "--revision=1", "--set-timestamp-to-revision", str(folder)]
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        raise EnvironmentLacksError(
-            "createrepo_c is not installed, and repositories are made with it",
-            hint="install the package createrepo-c (Debian) or createrepo_c (EL, Fedora)",
-        ) from error
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise BuildError(f"createrepo_c failed: {said[-1]}")
-
-
 def key_of(parts: Mapping[str, Any]) -> str:
     """The key of a build that is made from ``parts``, JSON's kinds only."""
     text = json.dumps({"format": FORMAT, **parts}, sort_keys=True)
@@ -154,23 +135,12 @@ def key_of(parts: Mapping[str, Any]) -> str:
 
 def _is_whole(place: Path, files: Mapping[str, str]) -> bool:
     return bool(files) and all(
-        (place / name).is_file() and sha256_of(place / name) == sha for name, sha in files.items()
+        (place / name).is_file() and digest_of(place / name) == sha for name, sha in files.items()
     )
 
 
 def _flush(folder: Path) -> None:
     """Bring every file below a folder to the disk, so that the rename never comes before the content."""
     for path in (*folder.rglob("*"), folder):
-        if path.is_symlink():
-            continue
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        if not path.is_symlink():
+            flush(path)

@@ -8,7 +8,6 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from string import Template
 
 from ppcdeps.building.buildroots import Buildroots
+from ppcdeps.building.createrepo import index_folder
 from ppcdeps.building.debiansources import SourceArchive, Tarball
 from ppcdeps.building.emulation import machine_arch
 from ppcdeps.building.engines.engine import engines_home
@@ -260,15 +260,7 @@ def _build_reference(
         shutil.move(package, world.srpms / package.name)
     shutil.rmtree(work)
     for repository in (world.reference, world.srpms):
-        _index(repository)
-
-
-def _index(repository: Path) -> None:
-    done = subprocess.run(
-        ["createrepo_c", "--quiet", str(repository)], capture_output=True, text=True, errors="replace", check=False
-    )
-    if done.returncode:
-        raise EnvironmentLacksError(f"createrepo_c failed on {repository}: {done.stderr.strip()[-300:]}")
+        index_folder(repository)
 
 
 def _native_macros(target_root: Buildroot, arch: str) -> str:
