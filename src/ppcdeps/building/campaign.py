@@ -16,7 +16,7 @@ from ppcdeps.building.engines.leftovers import sweep
 from ppcdeps.building.engines.probing import choose_engine
 from ppcdeps.building.materials import FetchSources, Sources
 from ppcdeps.building.outcome import Event, Finished, Outcome, TaskResult, Watcher
-from ppcdeps.building.publishing import Published, publish
+from ppcdeps.building.publishing import Published, check_place, publish
 from ppcdeps.building.requires import Requirements
 from ppcdeps.building.rooms import NO_LIMITS, Buildroot, Limits, Way
 from ppcdeps.building.run import run_tasks
@@ -111,8 +111,11 @@ class Campaign:
         return any(result.outcome is Outcome.BUILT for result in self.results)
 
 
-def check_plan(plan: Plan, basis: Basis) -> None:
-    """Raise ConfigError where the plan is of another target, or rests on other metadata than there is now."""
+def check_plan(plan: Plan, basis: Basis, options: BuildOptions) -> None:
+    """Raise ConfigError where the plan is of another target, or rests on other metadata than there is now, and where
+    the folder to publish to belongs to something else.
+    """
+    check_place(options.repository)
     if plan.target != basis.target.name:
         raise ConfigError(
             f"the plan is for the target {plan.target}, and this is {basis.target.name}",
@@ -147,7 +150,7 @@ def build_plan(
     more, EnvironmentLacksError where nothing can be built here, RepositoryError where an image or a package cannot be
     had; a build that fails is a result.
     """
-    check_plan(plan, basis)
+    check_plan(plan, basis, options)
     tasks = tasks_of(plan, basis.book, options.only)
     reused = _reused(plan, basis, reporter)
     key = SigningKey.find(options.sign_with) if options.sign_with else None

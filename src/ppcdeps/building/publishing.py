@@ -170,10 +170,18 @@ def _locked(folder: Path, wait: float, reporter: Reporter) -> Iterator[int]:
 
 def _claim(folder: Path) -> None:
     """Make the folder if it is not there. Raises ConfigError where it belongs to something else."""
-    try:
+    with contextlib.suppress(FileExistsError, NotADirectoryError):
         folder.mkdir(parents=True, exist_ok=True)
+    check_place(folder)
+
+
+def check_place(folder: Path) -> None:
+    """Raise ConfigError where the folder, if it is there, belongs to something else than a repository of ppcdeps."""
+    try:
         names = {one.name for one in folder.iterdir()}
-    except (FileExistsError, NotADirectoryError) as fault:
+    except FileNotFoundError:
+        return
+    except NotADirectoryError as fault:
         raise ConfigError(f"{folder} is not a folder", hint="name another place for the repository") from fault
     if names and MARKER not in names:
         raise ConfigError(

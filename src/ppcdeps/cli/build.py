@@ -120,6 +120,7 @@ def build(
         return _resume(context, plan_file, work)
     if plan_file is None:
         raise click.UsageError("Missing argument PLAN", context)
+    from ppcdeps.building.campaign import check_plan
     from ppcdeps.building.session import session_in
     from ppcdeps.report.build import dump_campaign, render_campaign
     from ppcdeps.report.plan_json import load_plan
@@ -127,6 +128,7 @@ def build(
     plan = load_plan(plan_file)
     basis = _basis(choice, folders, reporter)
     options = _options(plan, settings)
+    check_plan(plan, basis, options)
     loop = _Loop(choice, folders, workload, reporter) if until_closed else None
     verdict: Verification | None = None
     with session_in(work or Path(f"build-{plan.workload}")) as session, _interruptible():
