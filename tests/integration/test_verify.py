@@ -412,6 +412,22 @@ def test_interrupted_it_leaves_nothing_and_ends_with_130(
     assert "sleep 60" not in subprocess.run(["ps", "-ef"], capture_output=True, text=True, check=True).stdout
 
 
+def test_killed_it_leaves_only_what_the_next_run_removes(
+    world: World, wait_until: Callable[[Callable[[], bool]], None], debian_root: Buildroot
+) -> None:
+    world.plan("tool")
+    world.publish(world.tool(post="touch /started /var/lib/tool-was-installed; sleep 3"))
+    trials = debian_root.path.parents[2] / "trials"
+    command = world.program.command("verify", "plan.json", "--repository", "local", *world.options)
+    with subprocess.Popen(
+        command, cwd=world.folder, env=world.program.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        wait_until(lambda: any(trials.glob("trial-*/root/started")))
+        process.kill()
+    assert any(trials.iterdir())
+    assert world.verify()["closed"] is True
+
+
 @pytest.fixture
 def wait_until() -> Callable[[Callable[[], bool]], None]:
     def wait(true: Callable[[], bool]) -> None:

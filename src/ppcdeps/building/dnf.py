@@ -169,8 +169,10 @@ def _section(name: str, options: Mapping[str, str]) -> str:
 def _run(command: tuple[str, ...], patience: float, variables: Mapping[str, str]) -> DnfRun:
     begun = time.monotonic()
     environment = {**os.environ, "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", **variables}
+    # Where ppcdeps is killed, dnf is not to go on with a root that the next run removes.
+    keeper = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
     process = subprocess.Popen(
-        command,
+        [*keeper, *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
