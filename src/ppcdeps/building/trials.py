@@ -178,7 +178,9 @@ def _imports_check(wanted: Wanted, results: _Results, folder: Path) -> Check:
     if faults:
         detail = f"{len(faults)} of {counted(len(said), 'module')} cannot be imported"
         return Check(Outcome.FAILED, detail, log=faults[:_TAIL], seconds=check.seconds)
-    return Check(Outcome.OK, f"{counted(len(said), 'module')}, {native} of them compiled", seconds=check.seconds)
+    names = tuple(str(one["module"]) for one in said)
+    detail = f"{counted(len(said), 'module')}, {native} of them compiled"
+    return Check(Outcome.OK, detail, log=names, seconds=check.seconds)
 
 
 def counted(number: int, noun: str) -> str:
