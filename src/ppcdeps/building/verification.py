@@ -91,19 +91,24 @@ def verify(before: Plan, after: Plan, grounds: Grounds, reporter: Reporter) -> V
             found, installation=_not_tried(why), repoclosure=_not_tried(why), python=_not_tried(why),
             imports=_not_tried(why),
         )  # fmt: skip
-    if os.geteuid() != 0:
-        raise EnvironmentLacksError(
-            "installing into a root runs the packages' scriptlets with chroot, which only root may",
-            hint="run it as root (sudo), or rest on the plan alone with --no-install",
-        )
-    dnf_program()
-    require_emulation(grounds.target.arch, reporter)
+    require_installation(grounds.target.arch, reporter)
     base = base_of(grounds.target, grounds.cache, reporter)
     with trial_folder(grounds.cache.root / "trials") as folder:
         closure = _repoclosure(grounds, folder, reporter)
         with trial_root(folder, base) as root:
             trial = _Trial(before, after, grounds, base, folder, root, reporter)
             return trial.run(replace(found, repoclosure=closure))
+
+
+def require_installation(arch: str, reporter: Reporter) -> None:
+    """Raise EnvironmentLacksError where packages of ``arch`` cannot be installed into a root of this machine."""
+    if os.geteuid() != 0:
+        raise EnvironmentLacksError(
+            "installing into a root runs the packages' scriptlets with chroot, which only root may",
+            hint="run it as root (sudo); `ppcdeps verify --no-install` rests on the plan alone",
+        )
+    dnf_program()
+    require_emulation(arch, reporter)
 
 
 def without_installation(before: Plan, after: Plan, local: RepoConfig, why: str) -> Verification:

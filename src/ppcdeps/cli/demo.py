@@ -85,11 +85,14 @@ def demo(
 
     Exit code 0: built and verified; else that of the command that failed.
     """
-    from ppcdeps.building.demo.world import find_world, make_world
+    from ppcdeps.building.demo.world import ARCH, find_world, make_world
+    from ppcdeps.building.verification import require_installation
     from ppcdeps.metadata.cache import Cache
 
     began = time.monotonic()
     say = _Show(sys.stderr if as_json else sys.stdout)
+    # Before anything takes minutes.
+    require_installation(ARCH, reporter)
     world = find_world(to)
     if world is None:
         say.heading("A target, a reference and sources to plan with")
