@@ -23,6 +23,7 @@ MAY_HAVE_IT: Files = {
     "exec": "exec(code)",
     "exec into globals": "def f():\n    exec(code, globals())",
     "the module as an object": "import sys\nsys.modules[__name__].__dict__['name'] = 1",
+    "the module replaced by name": "import sys\nsys.modules['lib'] = other",
     "the module replaced": "import sys\nsys.modules[__name__] = Wrapper()",
     "setattr on the module": "import sys\nsetattr(sys.modules[__name__], 'name', 1)",
     "a __getattr__": "def __getattr__(key):\n    return load(key)",
@@ -133,6 +134,7 @@ CLASSES = {
     "its dictionary": "class C:\n    locals()['name'] = 1",
     "set from outside": "class C: pass\nC.name = 1",
     "setattr": "class C: pass\nsetattr(C, key, 1)",
+    "a decorator that adds to it": "class C: pass\n@add_method(C)\ndef name(self): pass",
     "slots": "class C:\n    __slots__ = ('name',)",
     "annotated": "class C:\n    name: int",
     "a base of the standard library": "import enum\nclass C(enum.Enum): pass",
@@ -158,6 +160,30 @@ def test_a_class_has_not_the_member_where_all_its_bases_are_known(tmp_path: Path
 def test_a_submodule_that_a_star_import_hides_is_not_taken_for_the_module(tmp_path: Path) -> None:
     library = {"lib/__init__.py": "from lib.all import *", "lib/all.py": "from absent import *", "lib/x.py": ""}
     assert wrong(tmp_path, library=library, app={"app.py": "import lib\nlib.x.method"}) == []
+
+
+def test_what_a_decorator_adds_to_a_class_of_elsewhere_is_there(tmp_path: Path) -> None:
+    adding = "import lib.a\n@add(lib.a.C)\ndef name(): pass"
+    library = {"lib/__init__.py": "", "lib/a.py": "class C: pass", "lib/b.py": adding}
+    app = {"app.py": "import lib.a\nlib.a.C.name\nlib.a.C.other"}
+    assert wrong(tmp_path, library=library, app=app) == ["app:3 lib.a.C.other"]
+
+
+def test_of_several_star_imports_any_may_be_the_one_that_counts(tmp_path: Path) -> None:
+    library = {
+        "lib/__init__.py": "from lib.one import *\nfrom lib.two import *\nfrom lib.one import same as kept",
+        "lib/one.py": "import lib.x as thing\nimport lib.x as same",
+        "lib/two.py": "import lib.y as thing\nimport lib.x as same",
+        "lib/x.py": "",
+        "lib/y.py": "name = 1",
+    }
+    app = {"app.py": "import lib\nlib.thing.name\nlib.same.gone\nlib.kept.gone2"}
+    assert wrong(tmp_path, library=library, app=app) == ["app:3 lib.x.gone", "app:4 lib.x.gone2"]
+
+
+def test_a_module_that_refuses_this_platform_is_not_asked_for_its_names(tmp_path: Path) -> None:
+    library = {"lib.py": "import sys\nif sys.platform != 'darwin':\n    raise ImportError\nfrom x import name"}
+    assert wrong(tmp_path, library=library, app={"app.py": "from lib import name"}) == []
 
 
 def test_what_a_decorator_may_put_into_a_module_is_there(tmp_path: Path) -> None:

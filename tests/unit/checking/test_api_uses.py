@@ -51,6 +51,10 @@ FAULTS = {
         "try:\n    from lib import gone\nexcept ModuleNotFoundError: pass",
         "lib.gone",
     ),
+    "a fallback where both fail": (
+        "try:\n    from lib.core import new\nexcept ImportError:\n    from lib.core import gone",
+        "lib.core.gone",
+    ),
     "in the branch for this Python": (
         "import sys, lib.core\nif sys.version_info >= (3, 9):\n    lib.core.gone",
         "lib.core.gone",
@@ -71,7 +75,11 @@ NO_FAULTS = {
     "a submodule without its import": "import lib\nlib.core.public",
     "a try around the import": "try:\n    from lib import gone\nexcept ImportError:\n    gone = None",
     "a bare handler": "try:\n    from lib import gone\nexcept:\n    pass",
-    "the other import in the handler": "try:\n    from lib import new\nexcept ImportError:\n    from lib import old",
+    "a fallback for what is not in the set": "try:\n    import absent\nexcept ImportError:\n    import lib.gone",
+    "a fallback that is tried in turn": (
+        "try:\n    import lib.a\nexcept ImportError:\n    try:\n        import lib.b\n    except ImportError: pass"
+    ),
+    "a fallback that is not needed": "try:\n    import lib.core\nexcept ImportError:\n    import lib.gone",
     "the use of what was tried": "try:\n    import lib.gone\nexcept ImportError: pass\ndef f(): return lib.gone.x",
     "a try around the attribute": "import lib\ntry:\n    lib.gone\nexcept AttributeError:\n    pass",
     "suppress": "import contextlib\nwith contextlib.suppress(ImportError):\n    from lib import gone",

@@ -174,9 +174,15 @@ class _Judge:
                 )
             )
 
+    def _fails(self, module: str, name: str) -> bool:
+        """Whether an import certainly fails."""
+        return self.resolver.missing(Use(module, (name,) if name else (), 0, 0)) is not None
+
     def _is_excused(self, release: Release, path: str, module: str, use: Use, missing: Missing) -> bool:
         """Whether what is missing is no fault of another distribution, or is prepared for."""
         if missing.distribution == release.name:
+            return True
+        if use.instead and not any(self._fails(module, name) for module, name in use.instead):
             return True
         if not use.is_import and missing.position < use.imported:
             # The import statement fails first, or is guarded.

@@ -72,13 +72,29 @@ class ClassShape:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """``names`` are taken from ``module``, one of the other; the first ``imported`` of them by an import."""
+    """``names`` are taken from ``module``, one of the other; the first ``imported`` of them by an import.
+
+    ``instead``: it is done only where one of these imports fails, each a module and a name of it or nothing.
+    """
 
     module: str
     names: tuple[str, ...]
     imported: int
     line: int
     is_import: bool = False
+    instead: tuple[tuple[str, str], ...] = ()
+
+    def row(self) -> list[Any]:
+        """As JSON holds it."""
+        whole: list[Any] = [self.module, list(self.names), self.imported, self.line, self.is_import]
+        return [*whole, [list(each) for each in self.instead]] if self.instead else whole
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> "Use":
+        """What ``row`` wrote."""
+        module, names, imported, line, is_import, *rest = row
+        instead = tuple((first, name) for first, name in rest[0]) if rest else ()
+        return cls(module, tuple(names), imported, line, is_import, instead)
 
 
 @dataclass(slots=True)
@@ -120,7 +136,7 @@ class ModuleFacts:
             "o": self.open,
             "p": self.open_package,
             "k": self.namespace,
-            "u": [[use.module, list(use.names), use.imported, use.line, use.is_import] for use in self.uses],
+            "u": [use.row() for use in self.uses],
             "t": [[module, list(path), name] for module, path, name in self.patched],
             "r": list(self.registered),
             "h": list(self.probed),
@@ -142,7 +158,7 @@ class ModuleFacts:
             open=row.get("o", False),
             open_package=row.get("p", False),
             namespace=row.get("k", False),
-            uses=tuple(Use(module, tuple(names), *rest) for module, names, *rest in row.get("u", ())),
+            uses=tuple(map(Use.of, row.get("u", ()))),
             patched=tuple((module, tuple(path), name) for module, path, name in row.get("t", ())),
             registered=tuple(row.get("r", ())),
             probed=tuple(row.get("h", ())),

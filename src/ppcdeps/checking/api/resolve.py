@@ -170,6 +170,8 @@ class Resolver:
         if bindings is not None:
             if child is not None and not self._is_child(bindings, child):
                 return None
+            if facts.stars and not self._is_plain(module, facts, name, depth, seen):
+                return None
             return child or self._bound(module, name, bindings, depth)
         if child is not None:
             # What a star import, or somebody else, binds to the name of a submodule hides it.
@@ -186,16 +188,28 @@ class Resolver:
         if name in _OF_MODULES or module.closed is None or module.shared:
             return None
         world = self.world
+        if module.name in world.registered:
+            # Something else may stand in its place.
+            return None
         if world.is_patched(module.name, name) or world.is_registered(f"{module.name}.{name}"):
             return None
         if facts.open_package or (module.is_package and self.world.releases[module.distribution].incomplete):
             return None
-        seen.add(module.name)
-        for star in facts.stars:
-            found = self._through_star(star, name, depth + 1, seen)
-            if found is not _NOT_THERE:
-                return found  # type: ignore[return-value]
+        found = self._through_stars(module, facts, name, depth, seen)
+        if found is not _NOT_THERE:
+            return found  # type: ignore[return-value]
         raise Absent(module, module.name, name)
+
+    def _through_stars(self, module: Module, facts: ModuleFacts, name: str, depth: int, seen: set[str]) -> object:
+        """What the star imports of a module bring under ``name``; None where it is several things: the last wins,
+        and which is last depends on what was imported before.
+        """
+        seen.add(module.name)
+        given = [self._through_star(star, name, depth + 1, seen) for star in facts.stars]
+        things = [each for each in given if each is not _NOT_THERE]
+        if not things:
+            return _NOT_THERE
+        return things[0] if all(each is things[0] for each in things) else None
 
     def _through_star(self, target: str, name: str, depth: int, seen: set[str]) -> object:
         """What ``from target import *`` brings under ``name``; ``_NOT_THERE`` where it brings nothing."""

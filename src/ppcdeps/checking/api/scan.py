@@ -10,17 +10,14 @@ from ppcdeps.checking.api.attributes import given_names
 from ppcdeps.checking.api.conditions import Conditions, Platform, dotted, finds_out, is_guard
 from ppcdeps.checking.api.dynamic import MANIPULATED, Manipulations
 from ppcdeps.checking.api.facts import VALUE, Binding, ClassShape, Kind, ModuleFacts, Use
+from ppcdeps.checking.api.handlers import ATTRIBUTE, IMPORT, MODULE, SPARE, catches, caught
+from ppcdeps.checking.api.literals import keys_of, texts_of
 from ppcdeps.checking.api.scopes import Chain, Scope, ScopeKind
 
 SOURCE_LIMIT = 3 * 1024**2
 """Bytes of the longest source that is read. Longer ones are tables; their syntax trees take gigabytes."""
 _NEWEST = ".".join(map(str, sys.version_info[:2]))
 """The Python whose syntax is read: the one that runs this."""
-_CATCH_IMPORT = frozenset({"ImportError", "Exception", "BaseException", "StandardError"})
-_CATCH_MODULE = _CATCH_IMPORT | {"ModuleNotFoundError"}
-_CATCH_ATTRIBUTE = frozenset({"AttributeError", "Exception", "BaseException", "StandardError"})
-_SPARE = _CATCH_MODULE | _CATCH_ATTRIBUTE | {"NameError"}
-"""What is caught where code makes do with an older, or another, version than it was written for."""
 _HARMLESS_DECORATORS = frozenset(
     {"dataclass", "dataclasses.dataclass", "total_ordering", "functools.total_ordering"}
     | {
@@ -36,7 +33,6 @@ _HARMLESS_DECORATORS = frozenset(
 _LOADING = frozenset({"load_module", "exec_module", "create_module"})
 """Methods of what makes modules of its own."""
 _LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
 def scan(source: bytes, module: str, *, is_package: bool, platform: Platform) -> ModuleFacts:
@@ -61,6 +57,9 @@ def scan(source: bytes, module: str, *, is_package: bool, platform: Platform) ->
         return ModuleFacts(fault="nested too deeply to be read", open=True, open_package=True)
 
 
+_Key = tuple[str, tuple[str, ...], bool, tuple[tuple[str, str], ...]]
+
+
 class _Reader:
     def __init__(self, module: str, is_package: bool, platform: Platform) -> None:
         self.module = module
@@ -71,7 +70,7 @@ class _Reader:
         self.top = self.scope
         self.facts = ModuleFacts()
         self.manipulations = Manipulations(module)
-        self.uses: dict[tuple[str, tuple[str, ...], bool], Use] = {}
+        self.uses: dict[_Key, Use] = {}
         self.patched: set[tuple[str, tuple[str, ...], str]] = set()
         self.tried: set[str] = set()
         self.stars: list[str] = []
@@ -82,8 +81,12 @@ class _Reader:
         """Names that were given what was found out about a library, such as its version."""
         self.owner = ""
         """The private function of the module that is read."""
-        self.owners: dict[tuple[str, tuple[str, ...], bool], set[str]] = {}
+        self.owners: dict[_Key, set[str]] = {}
         self.mentioned: set[str] = set()
+        self.instead: tuple[tuple[str, str], ...] = ()
+        """The imports whose failure leads here."""
+        self.trying: list[tuple[str, str]] = []
+        """The imports of the block that is tried."""
         self.import_guards = 0
         self.module_guards = 0
         """How many of the blocks around catch that a module is not there, but not that a name is not in it."""
@@ -128,7 +131,7 @@ class _Reader:
         for node in tree.body:
             match node:
                 case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                    texts[name] = None if name in texts or len(self.top.names[name]) != 1 else _keys(value)
+                    texts[name] = None if name in texts or len(self.top.names[name]) != 1 else keys_of(value)
         given = given_names(defined[0], lambda name: texts.get(name))
         if given is None:
             return True
@@ -150,11 +153,12 @@ class _Reader:
     def use(
         self, module: str, names: tuple[str, ...], imported: int, line: int, *, is_import: bool, owner: str
     ) -> None:
-        key = (module, names, is_import)
+        instead = self.instead if is_import else ()
+        key = (module, names, is_import, instead)
         if not module:
             return
         if key not in self.uses:
-            self.uses[key] = Use(module, names, imported, line, is_import)
+            self.uses[key] = Use(module, names, imported, line, is_import, instead)
         self.owners.setdefault(key, set()).add(owner)
 
     def owners_of_all(self) -> set[str]:
@@ -188,6 +192,9 @@ class _Reader:
             if isinstance(statement, ast.If) and statement.body and isinstance(statement.body[-1], _LEAVES):
                 held = self.conditions.truth(statement.test)
                 if held is True:
+                    if self.scope is self.top and not self.depth:
+                        # It cannot be imported here at all: what it would have is not to be asked.
+                        self.manipulations.open = True
                     break
                 if held is None and is_guard(statement.test, self.learned):
                     self.import_guards += 1
@@ -278,6 +285,7 @@ class _Reader:
     def imported(self, module: str, names: tuple[str, ...], line: int) -> None:
         if self.import_guards:
             self.tried.add(".".join((module, *names)))
+            self.trying.append((module, ".".join(names)))
             return
         if self.module_guards:
             self.tried.add(module)
@@ -300,7 +308,8 @@ class _Reader:
         self.depth -= held is None
 
     def attempt(self, node: ast.Try | ast.TryStar) -> None:
-        imports, modules, attributes = _caught(node.handlers)
+        imports, modules, attributes = caught(node.handlers)
+        outside, self.trying = self.trying, []
         self.depth += 1
         self.import_guards += imports
         self.module_guards += modules
@@ -309,21 +318,33 @@ class _Reader:
         self.import_guards -= imports
         self.module_guards -= modules
         self.attribute_guards -= attributes
+        tried, self.trying = tuple(self.trying), outside
         for handler in node.handlers:
-            # What is done where an import failed is for another version than this one.
-            spare = _catches(handler, _SPARE)
-            if handler.type is not None:
-                self.visit(handler.type)
-            if handler.name:
-                self.bind(handler.name)
-            self.import_guards += spare
-            self.attribute_guards += spare
-            self.block(handler.body)
-            self.import_guards -= spare
-            self.attribute_guards -= spare
+            self.handler(handler, tried if imports else ())
         self.block(node.orelse)
         self.block(node.finalbody)
         self.depth -= 1
+
+    def handler(self, handler: ast.ExceptHandler, tried: tuple[tuple[str, str], ...]) -> None:
+        """What is done where something failed: for another version than this one, as a rule.
+
+        Only an import that takes the place of one that failed is looked at.
+        """
+        if handler.type is not None:
+            self.visit(handler.type)
+        if handler.name:
+            self.bind(handler.name)
+        spare = catches(handler, SPARE)
+        takes_over = bool(tried) and not self.instead and catches(handler, MODULE)
+        before = self.instead
+        if takes_over:
+            self.instead = tried
+        self.import_guards += spare and not takes_over
+        self.attribute_guards += spare
+        self.block(handler.body)
+        self.import_guards -= spare and not takes_over
+        self.attribute_guards -= spare
+        self.instead = before
 
     def with_(self, node: ast.With | ast.AsyncWith) -> None:
         imports = attributes = False
@@ -334,8 +355,8 @@ class _Reader:
             match item.context_expr:
                 case ast.Call(func=function, args=[*kinds]) if dotted(function).endswith("suppress"):
                     names = {dotted(each).rpartition(".")[2] for each in kinds}
-                    imports |= bool(names & _CATCH_IMPORT)
-                    attributes |= bool(names & _CATCH_ATTRIBUTE)
+                    imports |= bool(names & IMPORT)
+                    attributes |= bool(names & ATTRIBUTE)
         self.depth += 1
         self.import_guards += imports
         self.attribute_guards += attributes
@@ -360,7 +381,7 @@ class _Reader:
                     if target.id == "__all__":
                         self.set_all(node.value)
                 elif self.scope.kind is ScopeKind.CLASS and target.id == "__slots__":
-                    for name in _texts(node.value) or ():
+                    for name in texts_of(node.value) or ():
                         self.bind(name)
             else:
                 self.visit(target)
@@ -391,7 +412,7 @@ class _Reader:
     # __all__ -------------------------------------------------------------------------------------------
 
     def set_all(self, node: ast.expr) -> None:
-        names = _texts(node)
+        names = texts_of(node)
         if names is None or self.depth:
             self.computed_all = True
         self.exported = list(names or ())
@@ -399,7 +420,7 @@ class _Reader:
     def all_changed(self, name: str, node: ast.expr, operator: ast.operator) -> None:
         if name != "__all__" or self.scope is not self.top:
             return
-        names = _texts(node)
+        names = texts_of(node)
         if names is None or not isinstance(operator, ast.Add):
             self.computed_all = True
         self.exported = [*(self.exported or ()), *(names or ())]
@@ -407,7 +428,7 @@ class _Reader:
     def all_called(self, method: str, arguments: Sequence[ast.expr]) -> None:
         names: Sequence[str] | None = None
         if method in ("extend", "append") and len(arguments) == 1:
-            names = _texts(arguments[0]) if method == "extend" else _texts(ast.List(elts=list(arguments)))
+            names = texts_of(arguments[0]) if method == "extend" else texts_of(ast.List(elts=list(arguments)))
         if names is None:
             self.computed_all = True
         self.exported = [*(self.exported or ()), *(names or ())]
@@ -455,12 +476,15 @@ class _Reader:
         return node.name.startswith("_") and not node.name.startswith("__")
 
     def registered(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
-        """A decorator that is given a module's name may put what it decorates there."""
+        """A decorator that is given a module's name, a module or a class may put what it decorates there."""
         for decorator in node.decorator_list:
             for argument in decorator.args if isinstance(decorator, ast.Call) else ():
                 match argument:
                     case ast.Constant(value=str() as text) if all(map(str.isidentifier, text.split("."))):
                         self.patched.add((text, (), node.name))
+                    case ast.Name() | ast.Attribute():
+                        # @add_method(Class)
+                        self.set_attribute([argument, ast.Constant(node.name)])
 
     def class_(self, node: ast.ClassDef) -> None:
         self.registered(node)
@@ -642,56 +666,3 @@ class _Reader:
             self.visit(node.slice)
             return
         self.children(node)
-
-
-def _texts(node: ast.expr) -> list[str] | None:
-    """The strings of a list, tuple, set or sum of them that is written out; None for anything else."""
-    match node:
-        case ast.List() | ast.Tuple() | ast.Set():
-            return _strings(node.elts)
-        case ast.BinOp(op=ast.Add()):
-            left, right = _texts(node.left), _texts(node.right)
-            return None if left is None or right is None else left + right
-        case ast.Constant(value=str() as text):
-            return [text]
-    return None
-
-
-def _keys(node: ast.expr) -> list[str] | None:
-    """The strings of a collection, or the keys of a mapping, that is written out."""
-    if not isinstance(node, ast.Dict):
-        return _texts(node) if isinstance(node, ast.List | ast.Tuple | ast.Set) else None
-    return _strings(node.keys)
-
-
-def _strings(nodes: Sequence[ast.expr | None]) -> list[str] | None:
-    found = [each.value for each in nodes if isinstance(each, ast.Constant) and isinstance(each.value, str)]
-    return found if len(found) == len(nodes) else None
-
-
-def _caught(handlers: Sequence[ast.ExceptHandler]) -> tuple[bool, bool, bool]:
-    """Whether a failing import, an absent module and a failing attribute are caught and got over."""
-    enduring = [each for each in handlers if not _raises_again(each)]
-
-    def caught(kinds: frozenset[str]) -> bool:
-        return any(_catches(each, kinds) for each in enduring)
-
-    return caught(_CATCH_IMPORT), caught(_CATCH_MODULE), caught(_CATCH_ATTRIBUTE)
-
-
-def _catches(handler: ast.ExceptHandler, kinds: Iterable[str]) -> bool:
-    if handler.type is None:
-        return True
-    types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return any(dotted(each).rpartition(".")[2] in kinds for each in types)
-
-
-def _raises_again(handler: ast.ExceptHandler) -> bool:
-    """Whether a handler ends by raising: it then tells of the fault, and does not get over it."""
-    if handler.type is not None and any(
-        dotted(each).rpartition(".")[2] in ("ImportError", "ModuleNotFoundError", "AttributeError")
-        for each in (handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type])
-    ):
-        # Whoever names them expects them: the message says what to install.
-        return False
-    return any(isinstance(each, ast.Raise) for each in handler.body)

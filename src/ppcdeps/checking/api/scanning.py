@@ -17,12 +17,12 @@ from ppcdeps.model.reporter import Reporter, Silence
 if TYPE_CHECKING:
     from ppcdeps.metadata.cache import Cache
 
-_FORMAT = 1
+_FORMAT = 4
 _BATCH = 600_000
 """Bytes of source that a worker is given at once."""
 _ALONE = 1_500_000
 """Bytes of source below which no worker is started: starting one takes longer."""
-_ELSEWHERE = frozenset({"windows", "win32", "darwin", "macos", "osx", "java", "jython", "cygwin"})
+_ELSEWHERE = frozenset({"windows", "win32", "darwin", "macos", "macosx", "osx", "java", "jython", "cygwin"})
 """Names of folders and files, or of a part of a file's name, whose code is for another platform."""
 _PYTHON_2 = frozenset({"py2", "python2", "py27", "python27"})
 _PYTHON_3 = frozenset({"py3", "python3"})

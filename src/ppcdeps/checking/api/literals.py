@@ -1,0 +1,29 @@
+"""Strings that a source writes out."""
+
+import ast
+from collections.abc import Sequence
+
+
+def texts_of(node: ast.expr) -> list[str] | None:
+    """The strings of a list, tuple, set or sum of them that is written out; None for anything else."""
+    match node:
+        case ast.List() | ast.Tuple() | ast.Set():
+            return _strings(node.elts)
+        case ast.BinOp(op=ast.Add()):
+            left, right = texts_of(node.left), texts_of(node.right)
+            return None if left is None or right is None else left + right
+        case ast.Constant(value=str() as text):
+            return [text]
+    return None
+
+
+def keys_of(node: ast.expr) -> list[str] | None:
+    """The strings of a collection, or the keys of a mapping, that is written out."""
+    if not isinstance(node, ast.Dict):
+        return texts_of(node) if isinstance(node, ast.List | ast.Tuple | ast.Set) else None
+    return _strings(node.keys)
+
+
+def _strings(nodes: Sequence[ast.expr | None]) -> list[str] | None:
+    found = [each.value for each in nodes if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    return found if len(found) == len(nodes) else None
