@@ -1,7 +1,11 @@
 """`check env --api` on the incident's node, and on environments that work."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -64,6 +68,36 @@ def test_the_environment_that_runs_the_tests_has_every_name_that_it_uses(
     counts = {one["what"]: one["count"] for one in document["examined"]}
     assert counts["source files"] > 500
     assert counts["uses of names"] > 5000
+
+
+def test_an_interrupt_while_sources_are_read_ends_all_processes_without_a_traceback(tmp_path: Path) -> None:
+    asked = ["check", "env", "--root", sys.prefix, "--api", "--cache-dir", str(tmp_path)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "ppcdeps", *asked],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A child of a job in the background would ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as program:
+        assert program.stderr is not None
+        told = ""
+        while "read sources" not in told:
+            line = program.stderr.readline()
+            assert line, told
+            told += line
+        time.sleep(1)
+        os.killpg(program.pid, signal.SIGINT)
+        _, rest = program.communicate(timeout=60)
+    assert program.returncode == 130
+    assert "Traceback" not in rest
+    # What is left of them ends at once: it has lost its pipe.
+    until = time.monotonic() + 20
+    with pytest.raises(ProcessLookupError):
+        while time.monotonic() < until:
+            os.killpg(program.pid, 0)
+            time.sleep(0.1)
 
 
 def test_options_of_the_names_need_them(capsys: pytest.CaptureFixture[str]) -> None:

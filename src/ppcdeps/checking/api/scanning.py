@@ -2,8 +2,9 @@
 
 import json
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from ppcdeps.checking.api.conditions import Platform
 from ppcdeps.checking.api.facts import ModuleFacts
 from ppcdeps.checking.api.world import Release, module_of
-from ppcdeps.model.errors import PpcdepsError
+from ppcdeps.model.errors import EnvironmentLacksError
 from ppcdeps.model.reporter import Reporter, Silence
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _in_processes(
 
     # Threads may be at work here (the index's): a forked copy of their locks could hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(count, len(batches)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(count, len(batches)), mp_context=context, initializer=_leave_interrupts) as pool:
         waiting: dict[Future[dict[str, str]], int] = {
             pool.submit(scan_files, [(path, tree.place(path)) for path in paths], platform): number
             for number, tree, paths in batches
@@ -140,11 +141,19 @@ def _in_processes(
         try:
             for future in as_completed(waiting):
                 keep(waiting.pop(future), future.result())
-        except OSError as fault:
-            raise PpcdepsError(f"a worker that reads sources died: {fault}") from fault
+        except BrokenExecutor as fault:
+            raise EnvironmentLacksError(
+                "a process that reads sources was killed",
+                hint="it may have lacked memory: the kernel's log says so (dmesg)",
+            ) from fault
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _leave_interrupts() -> None:
+    """Let Ctrl-C be the main process's matter: it ends the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _batches(tree: Tree, platform: Platform, tests: bool) -> Iterator[tuple[list[str], int]]:
