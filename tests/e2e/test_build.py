@@ -128,6 +128,15 @@ def test_the_gap_is_closed(ppcdeps: Program, world: World, built: dict[str, dict
         assert verdict[part]["outcome"] == "ok", verdict[part]
 
 
+def test_until_closed_verifies_what_was_built_and_builds_no_more(
+    ppcdeps: Program, world: World, built: dict[str, dict[str, object]], key: str
+) -> None:
+    loop = ("--until-closed", "--workload", str(world.workload_file), "--sign-with", key)
+    told = json.loads(ppcdeps(*BUILD, *SIGNED, *loop, "--json").out)
+    assert told["verification"]["closed"] is True
+    assert {result["outcome"] for result in told["results"]} == {"unchanged"}
+
+
 def test_emulated_and_cross_builds_give_packages_that_require_and_provide_the_same(
     ppcdeps: Program, world: World, built: dict[str, dict[str, object]]
 ) -> None:
