@@ -29,7 +29,7 @@ from ppcdeps.metadata.cache import Cache
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.metadata.sources import fetch_package, packages_of
 from ppcdeps.metadata.sync import fetch_repositories
-from ppcdeps.model.errors import ConfigError, RepositoryError
+from ppcdeps.model.errors import ConfigError, RepositoryError, UsageError
 from ppcdeps.model.gap import RouteKind
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.recipe import Recipe
@@ -256,7 +256,11 @@ class _Wanted:
 
     def _requirements(self, task: Task, running: bool) -> Sequence[str]:
         requires = task.material.requires if isinstance(task.material, Recipe) and running else ()
-        return (*self.sources.build_requires(task), *requires)
+        try:
+            return (*self.sources.build_requires(task), *requires)
+        except (RepositoryError, ConfigError, UsageError):
+            # Its own build will fail of it, and the others go on.
+            return requires
 
 
 def _requirements(roots: Buildroots, root: Buildroot, basis: Basis, reporter: Reporter) -> Requirements:

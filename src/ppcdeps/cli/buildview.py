@@ -99,9 +99,9 @@ class BuildView:
             for name, (since, expected, stage) in self._running.items():
                 end = ""
                 if expected:
-                    left = since + expected * 60 - now
-                    when = time.strftime("%H:%M", time.localtime(since + expected * 60))
-                    end = f"done about {when}" if left > 0 else f"was to be done at {when}"
+                    until = since + expected * 60
+                    when = time.strftime("%H:%M", time.localtime(until))
+                    end = f"done about {when}" if until > now else f"usually {duration(expected * 60)}"
                 table.add_row(Spinner("dots"), name, stage, duration(now - since), end)
             done, total = self._progress
             if total:
