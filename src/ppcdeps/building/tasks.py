@@ -52,13 +52,14 @@ class Task:
 
 
 def tasks_of(plan: Plan, book: RecipeBook, only: Sequence[str] = ()) -> tuple[Task, ...]:
-    """The builds that a plan takes, in the order of its waves.
+    """The builds that a plan takes: the bridge, then those of its waves in their order.
 
     ``only`` are names of sources: these, and what they need. Raises ConfigError where a recipe is gone or another
     than when the plan was made, UsageError where ``only`` names what the plan does not build.
     """
     gaps = {gap.name: gap for gap in plan.gaps}
-    tasks: list[Task] = []
+    bridge = _bridge(plan)
+    tasks: list[Task] = [bridge] if bridge else []
     latest: dict[str, str] = {}
     faults: list[str] = []
     for wave in plan.waves:
@@ -70,6 +71,9 @@ def tasks_of(plan: Plan, book: RecipeBook, only: Sequence[str] = ()) -> tuple[Ta
                 faults.append(f"its waves build {name}, and no gap is called so")
                 continue
             needs = tuple(sorted({latest[each] for each in plan.needs.get(source, ()) if each in latest}))
+            if bridge and gap.route.kind is RouteKind.BUILD_SDIST:
+                # Its RPM may require what pip installs.
+                needs = (*needs, bridge.name)
             try:
                 made.append(_task(name, gap, condition, needs, plan, book))
             except ConfigError as error:
@@ -82,8 +86,7 @@ def tasks_of(plan: Plan, book: RecipeBook, only: Sequence[str] = ()) -> tuple[Ta
             hint="plan again with `ppcdeps plan`",
             faults=tuple(faults),
         )
-    bridge = _bridge(plan)
-    return _chosen(tasks + ([bridge] if bridge else []), only, plan)
+    return _chosen(tasks, only, plan)
 
 
 def _step(name: str) -> tuple[str, str]:
