@@ -237,7 +237,7 @@ def _places(
     if not emulation.works:
         reporter.warn(f"what is built is not tried, as programs of {root.target} do not run here: {emulation.mend}")
         return bench, None
-    running = wanted.created(name.removesuffix(_CROSS), None, running=True)
+    running = wanted.created(name.removesuffix(_CROSS), None)
     return bench, Place(running, _requirements(roots, running, basis, reporter))
 
 
@@ -250,16 +250,18 @@ class _Wanted:
     sources: Sources
     mirror: str | None
 
-    def created(self, name: str, way: Way | None, *, running: bool = False) -> Buildroot:
+    def created(self, name: str, way: Way | None) -> Buildroot:
         definition = self.roots.definitions.named(name)
         packages: tuple[str, ...] = ()
         if isinstance(definition.making, DebianMaking):
-            asked = {each for task in self.tasks for each in self._requirements(task, running)}
+            # What is built runs where the target's programs do.
+            runs = definition.arch == definition.target
+            asked = {each for task in self.tasks for each in self._requirements(task, runs)}
             packages, _ = packages_for(definition, sorted(asked))
         return self.roots.create(name, way=way, packages=packages, mirror=self.mirror)
 
-    def _requirements(self, task: Task, running: bool) -> Sequence[str]:
-        requires = task.material.requires if isinstance(task.material, Recipe) and running else ()
+    def _requirements(self, task: Task, runs: bool) -> Sequence[str]:
+        requires = task.material.requires if isinstance(task.material, Recipe) and runs else ()
         try:
             return (*self.sources.build_requires(task), *requires)
         except (RepositoryError, ConfigError, UsageError):
