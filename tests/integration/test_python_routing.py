@@ -13,7 +13,7 @@ from ppcdeps.metadata.compression import open_stream
 from ppcdeps.model.capability import Capability, Requirement, parse_requirement
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.target import PythonEnvironment
-from ppcdeps.python.bridge import bridge_spec
+from ppcdeps.python.bridge import bridge_spec, bridged_for_builds
 from ppcdeps.python.index import Index
 from ppcdeps.python.lock import Provision
 from ppcdeps.python.pipconfig import read_pip_config
@@ -128,6 +128,8 @@ def test_the_whole_way_from_packages_to_lock_and_bridge(
     assert (nova.version, nova.provision) == ("25.3.0", Provision.WHEEL)
     spec = bridge_spec("nova-compute", routing.bridged, lock)
     assert "Provides:       python3-cinderclient = 8.3.0\nProvides:       python3-nova = 1:25.3.0\n" in spec
+    # What rpm will make of the metadata of ovs, which is built, and of what pip installs beside it.
+    assert "python3.9dist(sortedcontainers)" in {each.name for each in bridged_for_builds(lock, "3.9")}
     # The constraints have nothing for Python 3.9 there: the reference RPM's version is taken, not the newest.
     kombu = lock.by_name("kombu")
     assert kombu is not None

@@ -10,11 +10,11 @@ from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.planning.plan import PythonPart
 from ppcdeps.planning.solution import PYPI, Solution
-from ppcdeps.python.bridge import BridgedCapability, bridge_provides
+from ppcdeps.python.bridge import bridge_provides, bridged_for_builds
 from ppcdeps.python.explain import ConflictError
 from ppcdeps.python.gaps import lock_mapping, python_gaps
 from ppcdeps.python.index import Index
-from ppcdeps.python.lock import DEFAULT_POLICY, LockPolicy, Provision, PythonLock, Root
+from ppcdeps.python.lock import DEFAULT_POLICY, LockPolicy, PythonLock, Root
 from ppcdeps.python.lockfiles import FilePlaces, LockFiles
 from ppcdeps.python.names import provided_distribution, wanted_by
 from ppcdeps.python.provider import FixedDistribution
@@ -87,22 +87,11 @@ def python_side(
                 told.note(f"{nevra} stays an RPM: no configured index knows its distribution")
             keep.update(strangers)
             continue
-        bridged = (*routing.bridged, *_bridged_for_builds(lock, tag))
+        bridged = (*routing.bridged, *bridged_for_builds(lock, tag))
         return PythonSide(routing, lock, files, bridge_provides(solution.workload.name, bridged, lock))
     raise ConfigError(
         f"more than {_MOST_RETREATS} times, what shall go to pip is on no index", hint="use --python rpm"
     )
-
-
-def _bridged_for_builds(lock: PythonLock, tag: str) -> Iterator[BridgedCapability]:
-    """What the RPMs of distributions that are built from sdists will require of those that pip installs.
-
-    rpm's generator makes these requirements from their metadata, as ``python3.9dist(NAME)``.
-    """
-    built = {each.name for each in lock.having(Provision.BUILD)}
-    for each in lock.having(Provision.WHEEL, Provision.SDIST):
-        for by in sorted({name for name, _ in each.required_by} & built):
-            yield BridgedCapability(f"python{tag}dist({each.name})", each.name, by=f"python3-{by}")
 
 
 def python_part(solution: Solution, side: PythonSide) -> PythonPart:

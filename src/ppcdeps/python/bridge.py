@@ -6,11 +6,11 @@ honest.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ppcdeps.model.errors import ConfigError
-from ppcdeps.python.lock import PythonLock
+from ppcdeps.python.lock import Provision, PythonLock
 from ppcdeps.python.names import normalise, python_version, rpm_version
 
 _TEMPLATE = """\
@@ -93,6 +93,17 @@ def bridge_provides(workload: str, capabilities: Iterable[BridgedCapability], lo
         epochs[each.name] = max(epochs.get(each.name, 0), _epoch(each.evr))
     behind = {each.name: each.distribution for each in wanted}
     return tuple(f"{name} = {_evr(name, behind[name], epochs[name], lock)}" for name in sorted(behind))
+
+
+def bridged_for_builds(lock: PythonLock, tag: str) -> Iterator[BridgedCapability]:
+    """What the RPMs of distributions that are built from sdists will require of those that pip installs.
+
+    rpm's generator makes these requirements from their metadata, as ``python3.9dist(NAME)``; ``tag`` is the 3.9.
+    """
+    built = {each.name for each in lock.having(Provision.BUILD)}
+    for each in lock.having(Provision.WHEEL, Provision.SDIST):
+        for by in sorted({name for name, _ in each.required_by} & built):
+            yield BridgedCapability(f"python{tag}dist({each.name})", each.name, by=f"python3-{by}")
 
 
 def _fault(wanted: BridgedCapability, lock: PythonLock) -> str:
