@@ -226,7 +226,8 @@ def _places(
     root = wanted.created(name, options.way)
     if root.target != basis.target.arch:
         raise ConfigError(f"the buildroot {name} builds for {root.target}, and the target is {basis.target.arch}")
-    if roots.of(root).repository is not None and (basis.target.buildroot or "").removesuffix(_CROSS) != name.removesuffix(_CROSS):
+    own = (basis.target.buildroot or "").removesuffix(_CROSS) == name.removesuffix(_CROSS)
+    if not own and roots.of(root).repository is not None:
         reporter.warn(
             f"{name} is no root of {basis.target.title}: what is built in it proves the way, and is not for that"
         )
