@@ -9,11 +9,13 @@ from typing import Any
 
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.target import PythonEnvironment
+from ppcdeps.python.constraintsfile import logical_lines
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.names import normalise
 
 _LARGEST = 64 * 1024**2
 _NEWEST_MICRO = 99
+_HASH = re.compile(r"hash=sha256:([0-9a-f]{64})")
 """Where a lock names 3.9 only, its newest release is meant: code asks for a least one, if for any."""
 
 
@@ -197,7 +199,8 @@ def _read_requirements(reading: _Reading, text: str, environment: TargetEnvironm
 
     faults: list[str] = []
     rpms = dict(re.findall(r"(?m)^([^\s#=]+)==.*\n(?:    #.*\n)*?    # from the RPM (\S+)", text))
-    for number, line, digests in _lines(text):
+    for number, line, options in logical_lines(text):
+        digests = frozenset(_HASH.findall(options))
         try:
             requirement = Requirement(line)
         except InvalidRequirement:
@@ -217,19 +220,3 @@ def _read_requirements(reading: _Reading, text: str, environment: TargetEnvironm
             reading.left_out.append((name, f"{reading.path.name}:{number} does not hold it to one version"))
     if faults:
         raise ConfigError(f"{reading.path} cannot be used", faults=tuple(faults))
-
-
-def _lines(text: str) -> Iterator[tuple[int, str, frozenset[str]]]:
-    """Requirement lines with the number of their first line and the SHA-256 that follow them."""
-    pending, start = "", 0
-    for number, raw in enumerate(text.splitlines(), 1):
-        body = "" if raw.lstrip().startswith("#") else raw.partition(" #")[0]
-        start = start or number
-        pending += body.rstrip()
-        if pending.endswith("\\"):
-            pending = pending[:-1] + " "
-            continue
-        line, _, options = pending.partition(" --")
-        if line.strip() and not line.strip().startswith("-"):
-            yield start, line.strip(), frozenset(re.findall(r"hash=sha256:([0-9a-f]{64})", f" --{options}"))
-        pending, start = "", 0

@@ -1,6 +1,6 @@
 """A constraints file: what pip's format says about the versions of distributions, for one target."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,7 +74,7 @@ def parse_constraints(text: str, environment: TargetEnvironment, *, origin: str)
     found: dict[str, Constraint] = {}
     elsewhere: dict[str, None] = {}
     faults: list[str] = []
-    for number, line in _logical_lines(text):
+    for number, line, _ in logical_lines(text):
         where = f"{origin}:{number}"
         try:
             requirement = Requirement(line)
@@ -114,8 +114,12 @@ def _merged(found: dict[str, Constraint], name: str, requirement: "Requirement",
     return []
 
 
-def _logical_lines(text: str) -> list[tuple[int, str]]:
-    lines: list[tuple[int, str]] = []
+def logical_lines(text: str) -> Iterator[tuple[int, str, str]]:
+    """The requirements of a file for pip: the number of the first line, the requirement, and the options after it.
+
+    Lines that end in a backslash go on, comments are left out, and so are options that stand alone, such as
+    --index-url: they are not ours to follow.
+    """
     pending, start = "", 0
     for number, raw in enumerate(text.splitlines(), 1):
         # A hash begins a comment at the line's beginning or after a blank; within a URL it does not.
@@ -125,9 +129,7 @@ def _logical_lines(text: str) -> list[tuple[int, str]]:
         if pending.endswith("\\"):
             pending = pending[:-1] + " "
             continue
-        line = pending.partition(" --hash")[0].strip()
-        # Options such as --index-url in a constraints file are not ours to follow.
-        if line and not line.startswith("-"):
-            lines.append((start, line))
+        line, _, options = pending.partition(" --")
+        if line.strip() and not line.strip().startswith("-"):
+            yield start, line.strip(), f" --{options}" if options else ""
         pending, start = "", 0
-    return lines
