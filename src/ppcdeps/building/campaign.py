@@ -159,6 +159,8 @@ def build_plan(
         return _campaign(plan, path, options.way or Way.NATIVE, "-", "-", (), published)
     home = engines_home(basis.cache.directory)
     sweep(home, (), reporter)
+    store = Store.of(basis.cache)
+    store.sweep()
     sources = Sources(basis.fetch_sources, options.source_folders)
     roots = Buildroots(basis.cache, load_definitions(options.buildroot_folders), reporter)
     bench, runner = _places(roots, tasks, sources, basis, options, reporter)
@@ -169,7 +171,7 @@ def build_plan(
         bench=bench,
         runner=runner,
         sources=sources,
-        store=Store.of(basis.cache),
+        store=store,
         cache=basis.cache,
         work=session.folder,
         patterns=load_failures(),

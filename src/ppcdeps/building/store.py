@@ -8,6 +8,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from ppcdeps.model.errors import ConfigError
 
 FORMAT = 1
 """Grows whenever results of an older ppcdeps must not be used any more."""
+
+_ABANDONED = 86_400.0
 
 RECORD = "result.json"
 PACKAGES = "packages"
@@ -121,10 +124,13 @@ class Store:
         assert found is not None
         return found
 
-    def sweep(self) -> None:
-        """Remove what was never finished. Nothing may be building into this store."""
+    def sweep(self, older: float = _ABANDONED) -> None:
+        """Remove what was never finished and is ``older`` than so many seconds: keeping a build takes no day."""
+        now = time.time()
         for left in self.folder.glob(".new-*"):
-            shutil.rmtree(left, ignore_errors=True)
+            with suppress(FileNotFoundError):
+                if now - left.stat().st_mtime >= older:
+                    shutil.rmtree(left, ignore_errors=True)
 
 
 def key_of(parts: Mapping[str, Any]) -> str:
