@@ -26,19 +26,26 @@ install:
 """
 RECIPE = """\
 source = "{name}"
-kind = "compile"
+kind = "{kind}"
 summary = "the test library {name}"
 reason = "a test builds it"
 links = ["https://example.org/{name}"]
 packages = ["{name}"]
 requires = [{requires}]
-smoke_test = '''
+{spec}smoke_test = '''
 {smoke}
 '''
 
 [build]
 requires = [{build_requires}]
-
+without = [{without}]
+{upstream}
+[[sources]]
+version = "{version}"
+url = "https://example.org/{name}-{version}.tar.gz"
+sha256 = "{digest}"
+"""
+UPSTREAM = """
 [upstream]
 summary = "A test library"
 license = "MIT"
@@ -48,11 +55,6 @@ system = "make"
 check = '''
 {check}
 '''
-
-[[sources]]
-version = "{version}"
-url = "https://example.org/{name}-{version}.tar.gz"
-sha256 = "{digest}"
 """
 TARGET = """\
 name = "debian-12"
@@ -94,6 +96,10 @@ class Thing:
     check: str = ":"
     smoke: str = "true"
     version: str = "1.0"
+    spec: str = ""
+    """The spec template of a recipe of kind ``spec``, which it is then."""
+    without: tuple[str, ...] = ()
+    """Build conditions that are off."""
     files: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -139,13 +145,18 @@ class BuildWorld:
                 archive.addfile(member, io.BytesIO(text.encode()))
         place = self.folder / "recipes" / thing.name
         place.mkdir(parents=True, exist_ok=True)
+        if thing.spec:
+            (place / f"{thing.name}.spec.j2").write_text(thing.spec)
         text = RECIPE.format(
             name=thing.name,
+            kind="spec" if thing.spec else "compile",
+            spec=f'spec = "{thing.name}.spec.j2"\n' if thing.spec else "",
+            upstream="" if thing.spec else UPSTREAM.format(name=thing.name, check=thing.check),
+            without=_quoted(thing.without),
             version=thing.version,
             digest=hashlib.sha256(tarball.read_bytes()).hexdigest(),
-            build_requires=", ".join(f'"{one}"' for one in thing.needs),
-            requires=", ".join(f'"{one}"' for one in thing.requires),
-            check=thing.check,
+            build_requires=_quoted(thing.needs),
+            requires=_quoted(thing.requires),
             smoke=thing.smoke,
         )
         (place / "recipe.toml").write_text(text)
@@ -163,3 +174,7 @@ class BuildWorld:
     def build_command(self, *options: str) -> tuple[str, ...]:
         """The arguments of a build of the plan."""
         return ("build", "plan.json", *self.place, "--sources", "sources", *options)
+
+
+def _quoted(words: tuple[str, ...]) -> str:
+    return ", ".join(f'"{one}"' for one in words)

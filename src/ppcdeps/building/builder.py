@@ -32,6 +32,7 @@ from ppcdeps.model.errors import EnvironmentLacksError, PpcdepsError
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.recipe import Recipe
 from ppcdeps.planning.recipes import recipe_digest
+from ppcdeps.planning.rendering import rpmbuild_options
 
 _MORE_REQUIRES = 11
 """The exit code of ``rpmbuild -br`` where %generate_buildrequires asked for what is not installed (rpm's build.c)."""
@@ -168,7 +169,7 @@ class _Build:
         wanted = self._build_requires(material)
         needed = self._needed(f"{material.name}-{material.version} (build)", wanted)
         if _is_dynamic(material):
-            needed = self._with_dynamic(material, wanted, needed)
+            needed = self._with_dynamic(material, needed)
         key = self._key(material, needed)
         known = self.workshop.store.find(key)
         if known is not None:
@@ -194,13 +195,12 @@ class _Build:
         cached = self.workshop.cache.derived_path(key, ".json")
         with suppress(OSError, ValueError):
             return tuple(json.loads(cached.read_text("utf-8")))
-        script = f"cd /build && rpmspec -q --srpm --requires {self._options()} SPECS/{material.spec} >.requires"
+        options = f"{self._options()}{self._conditions()}"
+        script = f"cd /build && rpmspec -q --srpm --requires {options} SPECS/{material.spec} >.requires"
         ended = self._run("requires", script, material.folder)
         if not ended.is_well:
             raise FailedError(self._told(ended, "its spec cannot be evaluated in the buildroot"))
-        lines = (material.folder / ".requires").read_text("utf-8", errors="replace").splitlines()
-        (material.folder / ".requires").unlink()
-        found = tuple(sorted({line.strip() for line in lines if line.strip() and not line.startswith("rpmlib(")}))
+        found = _listed(material.folder / ".requires")
         self.workshop.cache.store_derived(key, ".json", lambda file: _write(file, json.dumps(found)))
         return found
 
@@ -222,24 +222,21 @@ class _Build:
             )
         return resolved.packages
 
-    def _with_dynamic(
-        self, material: Material, wanted: Sequence[str], needed: tuple[Needed, ...]
-    ) -> tuple[Needed, ...]:
+    def _with_dynamic(self, material: Material, needed: tuple[Needed, ...]) -> tuple[Needed, ...]:
         """What %generate_buildrequires asks for, too: it is asked until it is content."""
-        asked = list(wanted)
+        options = f"{self._options()}{self._conditions()}"
+        listing = "for p in SRPMS/*.buildreqs.nosrc.rpm; do rpm -qp --requires --nosignature $p; done >.requires"
+        script = (
+            f"{self._prepare()}rm -rf SRPMS; rpmbuild -br {options} SPECS/{material.spec} && code=0 || "
+            f"code=$?; [ $code != {_MORE_REQUIRES} ] || {{ {listing}; }}; exit $code"
+        )
         for _ in range(_ROUNDS):
-            listing = "for p in SRPMS/*.buildreqs.nosrc.rpm; do rpm -qp --requires --nosignature $p; done >.requires"
-            script = (
-                f"{self._prepare()}rm -rf SRPMS; rpmbuild -br {self._options()} SPECS/{material.spec} && code=0 || "
-                f"code=$?; [ $code != {_MORE_REQUIRES} ] || {{ {listing}; }}; exit $code"
-            )
             ended = self._run("dynamic", script, material.folder, self._inputs(needed))
             if ended.is_well:
                 return needed
             if ended.ending is not Ending.EXITED or ended.code != _MORE_REQUIRES:
                 raise FailedError(self._told(ended, "its %generate_buildrequires failed"))
-            listed = (material.folder / ".requires").read_text("utf-8", errors="replace").split("\n")
-            asked = sorted({line.strip() for line in listed if line.strip() and not line.startswith("rpmlib(")})
+            asked = _listed(material.folder / ".requires")
             needed = self._needed(f"{material.name}-{material.version} (build)", asked)
         raise FailedError(FailureCause("its %generate_buildrequires asks for more each time", "see its spec"))
 
@@ -283,6 +280,10 @@ class _Build:
         }
         target = f"--target {root.target} " if root.way is Way.CROSS else ""
         return target + " ".join(f"--define '{name} {value}'" for name, value in defined.items())
+
+    def _conditions(self) -> str:
+        """The recipe's macros and build conditions, which build.sh has in it: they decide on BuildRequires, too."""
+        return rpmbuild_options(self.task.material) if isinstance(self.task.material, Recipe) else ""
 
     def _environment(self, material: Material) -> Mapping[str, str]:
         return {} if material.date is None else {"SOURCE_DATE_EPOCH": str(material.date)}
@@ -476,6 +477,13 @@ def _summary(inspection: SetInspection) -> Mapping[str, Any]:
         "packages": [{"nevra": str(one.nevra), "glibc": one.glibc} for one in inspection.packages],
         "findings": [str(finding) for finding in inspection.all_findings],
     }
+
+
+def _listed(file: Path) -> tuple[str, ...]:
+    """The requirements that rpm listed in a file, which is gone then; what rpm answers itself is left out."""
+    lines = file.read_text("utf-8", errors="replace").splitlines()
+    file.unlink()
+    return tuple(sorted({line.strip() for line in lines if line.strip() and not line.startswith("rpmlib(")}))
 
 
 def _is_dynamic(material: Material) -> bool:

@@ -324,7 +324,7 @@ def _write_texts(recipe: Recipe, content: _Content, folder: Path, build_packages
         "spec_name": content.spec_name,
     }
     texts = {
-        "build.sh": _fill("build.sh.j2", common | {"rpmbuild_options": _rpmbuild_options(recipe)}),
+        "build.sh": _fill("build.sh.j2", common | {"rpmbuild_options": rpmbuild_options(recipe)}),
         "Containerfile": _fill(
             "Containerfile.j2",
             common | {"build_packages_text": _joined(build_packages), "builddep_options": _builddep_options(recipe)},
@@ -340,7 +340,8 @@ def _write_texts(recipe: Recipe, content: _Content, folder: Path, build_packages
         (folder / name).chmod(0o755 if name.endswith(".sh") else 0o644)
 
 
-def _rpmbuild_options(recipe: Recipe) -> str:
+def rpmbuild_options(recipe: Recipe) -> str:
+    """What rpmbuild, and rpmspec, are to be told of the recipe's macros and build conditions, quoted for a shell."""
     options: list[str] = []
     for name, value in recipe.macros:
         options += ["--define", f"{name} {value}"]
