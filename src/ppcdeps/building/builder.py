@@ -1,6 +1,5 @@
 """One build: sources, BuildRequires, rpmbuild in the buildroot, inspection, smoke test, and the result kept."""
 
-import errno
 import json
 import shutil
 import threading
@@ -28,7 +27,7 @@ from ppcdeps.building.store import LOG, PACKAGES, WHEELS, Store, StoredBuild, ke
 from ppcdeps.building.tasks import Task
 from ppcdeps.building.wheels import collect_wheels
 from ppcdeps.metadata.cache import Cache
-from ppcdeps.model.errors import EnvironmentLacksError, PpcdepsError
+from ppcdeps.model.errors import DISK_FULL, EnvironmentLacksError, PpcdepsError
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.recipe import Recipe
 from ppcdeps.planning.recipes import recipe_digest
@@ -52,7 +51,6 @@ fi
 """
 
 
-_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class FailedError(Exception):
@@ -132,7 +130,7 @@ def build(
         seconds = time.monotonic() - began
         return TaskResult(task, Outcome.FAILED, None, failure.cause, log, tail_of(log), seconds)
     except OSError as error:
-        if error.errno not in _DISK_FULL:
+        if error.errno not in DISK_FULL:
             raise
         cause = FailureCause(f"no space left in {workshop.work}", "free some, or name another folder with --work")
         return TaskResult(task, Outcome.FAILED, None, cause, log, tail_of(log), time.monotonic() - began)
@@ -286,7 +284,8 @@ class _Build:
         return rpmbuild_options(self.task.material) if isinstance(self.task.material, Recipe) else ""
 
     def _environment(self, material: Material) -> Mapping[str, str]:
-        return {} if material.date is None else {"SOURCE_DATE_EPOCH": str(material.date)}
+        date = material.date()
+        return {} if date is None else {"SOURCE_DATE_EPOCH": str(date)}
 
     def _inputs(self, needed: Sequence[Needed]) -> Mapping[str, Path]:
         """One folder with the packages that are to be installed, under the names that rpm knows."""

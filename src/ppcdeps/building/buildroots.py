@@ -29,6 +29,7 @@ from ppcdeps.building.definitions import (
     for_target,
     load_definitions,
 )
+from ppcdeps.building.emulation import machine_arch
 from ppcdeps.building.removal import remove_tree, size_of
 from ppcdeps.building.rooms import Buildroot, Way
 from ppcdeps.metadata.cache import Cache
@@ -116,7 +117,7 @@ class Buildroots:
         mirror that is missing, RepositoryError for a mirror or registry that cannot be read.
         """
         definition = self._definitions.named(name)
-        machine = debian.machine_arch()
+        machine = machine_arch()
         self._check_way(definition, way, machine)
         wanted = self._wanted(definition, packages)
         if mirror is None and not renew:
@@ -176,7 +177,7 @@ class Buildroots:
     def default_way(self, name: str) -> Way:
         """The best way of a definition on this machine, as far as can be told before it is made."""
         definition = self._definitions.named(name)
-        return _default_way(definition, debian.machine_arch(), None)
+        return _default_way(definition, machine_arch(), None)
 
     # ---------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,5 @@
 """A plan built: its buildroots made ready, its builds run, and the packages put into the local repository."""
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from ppcdeps.building.engines.engine import engines_home
 from ppcdeps.building.engines.leftovers import sweep
 from ppcdeps.building.engines.probing import choose_engine
 from ppcdeps.building.materials import FetchSources, Sources
-from ppcdeps.building.outcome import Event, Finished, Outcome, TaskResult, Watcher
+from ppcdeps.building.outcome import Event, Finished, TaskResult, Watcher
 from ppcdeps.building.publishing import Published, check_place, publish
 from ppcdeps.building.requires import Requirements
 from ppcdeps.building.rooms import NO_LIMITS, Buildroot, Limits, Way
@@ -105,11 +104,6 @@ class Campaign:
         """Whether anything that was to be built is not there."""
         return any(result.stored is None for result in self.results)
 
-    @property
-    def built(self) -> bool:
-        """Whether anything was built anew."""
-        return any(result.outcome is Outcome.BUILT for result in self.results)
-
 
 def check_plan(plan: Plan, basis: Basis, options: BuildOptions) -> None:
     """Raise ConfigError where the plan is of another target, or rests on other metadata than there is now, and where
@@ -128,11 +122,6 @@ def check_plan(plan: Plan, basis: Basis, options: BuildOptions) -> None:
             f"the plan rests on other metadata than there is now: {', '.join(changed)} changed",
             hint=f"plan again with `ppcdeps plan {plan.workload}`",
         )
-
-
-def digest_of(plan: Path) -> str:
-    """The SHA-256 of a plan's file."""
-    return hashlib.sha256(plan.read_bytes()).hexdigest()
 
 
 def build_plan(

@@ -7,7 +7,6 @@ done here: accounts, links of alternatives, the loader's cache.
 
 import contextlib
 import os
-import platform
 import re
 import shlex
 import shutil
@@ -340,8 +339,3 @@ def _write_loader_cache(arch: str, machine: str, root: Path) -> None:
         runner = [qemu]
     if ldconfig.is_file():
         subprocess.run([*runner, str(ldconfig), "-r", str(root)], capture_output=True, check=False)
-
-
-def machine_arch() -> str:
-    """The architecture of this machine, as rpm calls it."""
-    return {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())

@@ -27,8 +27,7 @@ _HASHED = ("SPECS", "SOURCES", "build.sh", "smoke.sh")
 class Material:
     """A rendered task: a folder with SPECS, SOURCES and build.sh.
 
-    ``digest`` is the SHA-256 over all that decides on the build. ``date`` is that of the newest file in the
-    sources, in seconds since 1970, where it can be told: SOURCE_DATE_EPOCH.
+    ``digest`` is the SHA-256 over all that decides on the build.
     """
 
     folder: Path
@@ -37,7 +36,17 @@ class Material:
     version: str
     sources: tuple[SourceFile, ...]
     digest: str
-    date: int | None = None
+
+    def date(self) -> int | None:
+        """The time of the newest file in the tarballs, about that of the release, in seconds since 1970.
+
+        None where it cannot be told. Reads the tarballs to their ends.
+        """
+        dates: list[int] = []
+        for path in sorted((self.folder / "SOURCES").iterdir()):
+            with suppress(tarfile.TarError, OSError, EOFError), tarfile.open(path) as archive:
+                dates += [int(member.mtime) for member in archive]
+        return max(dates, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +142,7 @@ class Sources:
 
 
 def _material(folder: Path, spec: str, name: str, version: str, sources: tuple[SourceFile, ...]) -> Material:
-    return Material(folder, spec, name, version, sources, _digest_of(folder), _newest(folder / "SOURCES"))
+    return Material(folder, spec, name, version, sources, _digest_of(folder))
 
 
 def _digest_of(folder: Path) -> str:
@@ -145,12 +154,3 @@ def _digest_of(folder: Path) -> str:
             if path.is_file():
                 digest.update(f"{path.relative_to(folder).as_posix()} {digest_of(path)}\n".encode())
     return digest.hexdigest()
-
-
-def _newest(folder: Path) -> int | None:
-    """The time of the newest file in the tarballs, which is about when they were released."""
-    dates: list[int] = []
-    for path in sorted(folder.iterdir()):
-        with suppress(tarfile.TarError, OSError, EOFError), tarfile.open(path) as archive:
-            dates += [int(member.mtime) for member in archive]
-    return max(dates, default=None)

@@ -7,7 +7,6 @@ told of.
 """
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import itertools
@@ -43,7 +42,7 @@ from ppcdeps.building.repository import (
 from ppcdeps.building.sbom import sbom_of
 from ppcdeps.building.signing import SigningKey, sign_detached, sign_packages
 from ppcdeps.building.wheels import Wheel, index_pages
-from ppcdeps.model.errors import BuildError, ConfigError, EnvironmentLacksError
+from ppcdeps.model.errors import DISK_FULL, BuildError, ConfigError, EnvironmentLacksError
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.rpm.header import PackageHeader, check_digests, read_header
 
@@ -51,7 +50,6 @@ KEPT_GENERATIONS = 3
 KEPT_SECONDS = 900.0
 """Metadata and packages stay of the last states, and of those seen in the last minutes: a reader may be slow."""
 
-_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _LOCK_POLL = 0.1
 _NAME = re.compile(r"[A-Za-z0-9_.:-]+")
 _SOURCE = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_.+-]*")
@@ -127,7 +125,7 @@ def publish(
             wanted = work.wanted(incoming, wheels, records, withdraw, whole_sources)
             return work.run(wanted, name, url or folder.resolve().as_uri())
         except OSError as fault:
-            if fault.errno in _DISK_FULL:
+            if fault.errno in DISK_FULL:
                 raise no_space(folder) from fault
             raise
         except BuildError as fault:

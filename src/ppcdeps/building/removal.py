@@ -4,6 +4,7 @@ mount.
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -41,17 +42,17 @@ def remove_tree(folder: Path) -> None:
         )
 
 
-def mounts_below(folder: Path) -> list[str]:
-    """What is mounted at or below the folder, deepest first."""
-    place = str(folder.resolve())
-    found: list[str] = []
+def mounts_below(folder: Path) -> list[Path]:
+    """The mount points in the folder or at it, inner ones first."""
+    top = os.fsencode(folder.resolve())
+    points: list[Path] = []
     with contextlib.suppress(OSError):
-        for line in Path("/proc/self/mountinfo").read_text().splitlines():
-            # The kernel writes blanks in paths as \040.
-            point = line.split(" ")[4].replace("\\040", " ")
-            if point == place or point.startswith(f"{place}/"):
-                found.append(point)
-    return sorted(found, reverse=True)
+        for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
+            # Spaces and the like are octal numbers there (proc(5)).
+            point = re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), line.split(b" ")[4])
+            if point == top or point.startswith(top + b"/"):
+                points.append(Path(os.fsdecode(point)))
+    return points[::-1]
 
 
 def size_of(folder: Path) -> int:

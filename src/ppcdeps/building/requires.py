@@ -1,6 +1,6 @@
 """What has to be installed before something builds or runs: solved over the buildroot's repositories, and fetched."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +52,7 @@ class Requirements:
     """Answers what is to be installed in a buildroot.
 
     ``repositories`` are those that the buildroot's packages come from: the target's, or that of the root itself where
-    it is not one of RPM's. ``arch`` is what packages are for.
+    it is not one of RPM's.
     """
 
     target: Target
@@ -133,7 +133,3 @@ def _missing(universe: Universe, question: Question, answer: Answer) -> tuple[st
         }
         told.append(f"nothing provides {requirement} needed by {', '.join(sorted(askers)) or question.title}")
     return (*sorted(told), *(clash.text for clash in answer.clashes))
-
-
-Installed = Callable[[], Collection[str]]
-"""Tells the NEVRAs of what is installed in a root."""

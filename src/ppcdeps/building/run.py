@@ -32,8 +32,7 @@ def run_tasks(
     """Build all tasks, ``jobs`` at a time. Returns a result for each, in their order.
 
     What needs a failed build is skipped, and the rest goes on; with ``fail_fast`` nothing new begins after a failure
-    and what runs is stopped. On KeyboardInterrupt all builds
-    are stopped, and it is raised when they are.
+    and what runs is stopped. On KeyboardInterrupt all builds are stopped, and it is raised when they are.
     """
     run = _Run(tuple(tasks), workshop, watch, fail_fast, build_one)
     with ThreadPoolExecutor(max_workers=max(1, jobs), thread_name_prefix="build") as pool:
@@ -126,7 +125,7 @@ class _Run:
     def _over(self, result: TaskResult) -> None:
         self.results[result.task.name] = result
         self.watch(Finished(result, len(self.results), len(self.tasks)))
-        if result.outcome is Outcome.FAILED and self.fail_fast and not self.stop.is_set():
+        if result.outcome is Outcome.FAILED and self.fail_fast:
             self.stop.set()
 
     def watch(self, event: Event) -> None:

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ppcdeps.building.outcome import TaskResult
@@ -15,7 +15,6 @@ from ppcdeps.model.errors import ConfigError, UsageError
 
 STATE = "run.json"
 SCHEMA = 1
-LEFTOVERS = "leftovers"
 _LOCK = ".lock"
 
 
@@ -56,14 +55,12 @@ class Session:
         """Note how a build went."""
         assert self.state is not None
         results = {**self.state.results, result.task.name: str(result.outcome)}
-        state = self.state
-        self._write(RunState(state.plan, state.digest, state.arguments, results, state.started))
+        self._write(replace(self.state, results=results))
 
     def finish(self) -> None:
         """Note that the run is over."""
         assert self.state is not None
-        state = self.state
-        self._write(RunState(state.plan, state.digest, state.arguments, state.results, state.started, time.time()))
+        self._write(replace(self.state, finished=time.time()))
         shutil.rmtree(self.folder / "scratch", ignore_errors=True)
 
     def _write(self, state: RunState) -> None:

@@ -172,10 +172,12 @@ class _Loop:
             verdict = verification_of(
                 plan, options.repository, self.choice, self.reporter, workload=self.workload, recipes=self.folders
             )
+            if verdict.is_closed:
+                break
             question, after = plan_again(
                 plan, options.repository, self.choice, self.reporter, workload=self.workload, recipes=self.folders
             )
-            if verdict.is_closed or not after.waves or after.waves in tried:
+            if not after.waves or after.waves in tried:
                 break
             tried.append(after.waves)
             path = session.folder / f"plan-{len(tried)}.json"
@@ -248,7 +250,7 @@ def _options(plan: "Plan", settings: Mapping[str, Any]) -> "BuildOptions":
 
 
 def _begin(session: "Session", plan_file: Path, context: click.Context) -> None:
-    from ppcdeps.building.campaign import digest_of
+    from ppcdeps.building.durable import digest_of
 
     session.begin(plan_file, digest_of(plan_file), _arguments(context))
 
@@ -273,7 +275,7 @@ def _arguments(context: click.Context) -> list[str]:
 
 def _resume(context: click.Context, plan_file: Path | None, work: Path | None) -> int:
     """Run the interrupted run again: what it had built is taken as it is."""
-    from ppcdeps.building.campaign import digest_of
+    from ppcdeps.building.durable import digest_of
     from ppcdeps.building.session import read_state
 
     if work is None and plan_file is not None:

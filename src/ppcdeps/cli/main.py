@@ -1,6 +1,5 @@
 """The command `ppcdeps`: finds the subcommand, and turns every way to end into one line and an exit code."""
 
-import errno
 import os
 import sys
 import traceback
@@ -10,7 +9,7 @@ import click
 
 from ppcdeps import __version__
 from ppcdeps.cli.lazy import LazyGroup
-from ppcdeps.model.errors import PpcdepsError
+from ppcdeps.model.errors import DISK_FULL, PpcdepsError
 
 PROGRAM = "ppcdeps"
 
@@ -20,7 +19,6 @@ DEFECT = 70
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
-_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 COMMANDS = {
     "plan": ("ppcdeps.cli.plan:plan", "What is missing, and how each gap is closed; writes the plan."),
@@ -129,7 +127,7 @@ def _usage(fault: click.ClickException) -> int:
 
 def _of_the_machine(fault: OSError) -> str:
     """What the operating system refused. Adapters tell their own faults better; this is for the rest."""
-    if fault.errno in _DISK_FULL:
+    if fault.errno in DISK_FULL:
         place = fault.filename or "standard output"
         return f"no space left while writing to {place}; free some space, and run the command again"
     reason = fault.strerror or str(fault) or type(fault).__name__

@@ -21,13 +21,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ppcdeps.model.errors import EnvironmentLacksError, PpcdepsError
+from ppcdeps.model.errors import DISK_FULL, EnvironmentLacksError, PpcdepsError
 from ppcdeps.model.reporter import Reporter, Silence
 
 FORMAT = 1
 """The number of the layout. It grows whenever an older ppcdeps could misread what a newer one wrote."""
 
-_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _OBJECT = re.compile(r"(?P<algorithm>[a-z0-9]+):(?P<hex>[0-9a-f]{32,128})")
 _STALE_AFTER = 86400.0
 """Seconds after which a temporary file is surely nobody's: its writer was killed."""
@@ -70,7 +69,7 @@ class Cache:
         try:
             cls._prepare(place, told)
         except OSError as fault:
-            if fault.errno in _DISK_FULL:
+            if fault.errno in DISK_FULL:
                 raise disk_full(place) from fault
             substitute = Path(tempfile.mkdtemp(prefix="ppcdeps-cache-"))
             # Not when the Cache goes: the paths that it gave out are read as long as the process lives.
@@ -156,7 +155,7 @@ class Cache:
             with os.fdopen(handle, "w+b") as stream:
                 yield Draft(self, temporary, stream)
         except OSError as fault:
-            if fault.errno in _DISK_FULL:
+            if fault.errno in DISK_FULL:
                 raise disk_full(self.directory) from fault
             raise
         finally:
@@ -204,7 +203,7 @@ class Cache:
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as fault:
-            if fault.errno in _DISK_FULL:
+            if fault.errno in DISK_FULL:
                 raise disk_full(self.directory) from fault
             raise
         try:
@@ -265,7 +264,7 @@ class Cache:
             with contextlib.suppress(FileExistsError):
                 scratch.rename(path)
         except OSError as fault:
-            if fault.errno in _DISK_FULL:
+            if fault.errno in DISK_FULL:
                 raise disk_full(self.directory) from fault
             # Another process may have been quicker: its folder has the same content.
             if fault.errno != errno.ENOTEMPTY:

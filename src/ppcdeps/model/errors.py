@@ -1,5 +1,10 @@
 """The errors a user can cause or meet, each with its exit code."""
 
+import errno
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the operating system says where nothing more can be written."""
+
 
 class PpcdepsError(Exception):
     """A fault told in one line: what, where, and what to do next. Never shown as a traceback."""

@@ -7,7 +7,6 @@ number, start time and boot, since numbers are used again.
 import contextlib
 import json
 import os
-import re
 import shutil
 import signal
 import stat
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ppcdeps.building.engines.engine import Engine, EngineFailedError
+from ppcdeps.building.removal import mounts_below
 from ppcdeps.model.reporter import Reporter
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -225,7 +225,7 @@ def remove_tree(folder: Path) -> bool:
     """
     if not folder.is_symlink() and not folder.exists():
         return False
-    for point in _mounts_below(folder):
+    for point in mounts_below(folder):
         _tell(["umount", "--lazy", str(point)])
 
     def open_up(function: Any, path: str, fault: BaseException) -> None:
@@ -249,18 +249,6 @@ def remove_tree(folder: Path) -> bool:
             return True
     shutil.rmtree(folder)
     return True
-
-
-def _mounts_below(folder: Path) -> list[Path]:
-    """The mount points in a folder or at it, inner ones first."""
-    top = os.fsencode(folder.resolve())
-    points = []
-    for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
-        # Spaces and the like are octal numbers there (proc(5)).
-        point = re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), line.split(b" ")[4])
-        if point == top or point.startswith(top + b"/"):
-            points.append(Path(os.fsdecode(point)))
-    return points[::-1]
 
 
 def remove_cgroup(folder: Path) -> bool:
