@@ -10,26 +10,20 @@ from pathlib import Path
 
 import pytest
 from incident import make_incident, pip
+from indexes import index_of_pip
 from pythonroots import has_program
 from srpms import run
 
 from ppcdeps.cli.main import main
 from ppcdeps.metadata.cache import Cache
-from ppcdeps.model.errors import RepositoryError
-from ppcdeps.python.index import Index
-from ppcdeps.python.pipconfig import read_pip_config
 
 
 def test_the_incident_is_named_with_its_line_the_release_that_mends_it_and_the_hidden_copy(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cache = tmp_path / "cache"
-    with Index(read_pip_config(), Cache.open(cache)) as index:
-        try:
-            index.project("six")
-        except RepositoryError as fault:
-            pytest.skip(f"no Python index within reach: {fault}")
-    root = make_incident(tmp_path / "root", tmp_path / "wheels", with_rpms=has_program("rpmbuild"))
+    with index_of_pip(Cache.open(cache)):
+        root = make_incident(tmp_path / "root", tmp_path / "wheels", with_rpms=has_program("rpmbuild"))
     asked = ["check", "env", "--root", str(root), "--cache-dir", str(cache), "--json", "-q"]
     assert main([*asked, "--api", "--find-versions"]) == 1
     findings = json.loads(capsys.readouterr().out)["findings"]

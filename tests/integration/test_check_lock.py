@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from indexes import index_of_pip
 
 from ppcdeps.checking.findings import Report
 from ppcdeps.checking.lockcheck import check_lock
 from ppcdeps.checking.locks import read_lock
 from ppcdeps.cli.main import main
 from ppcdeps.metadata.cache import Cache
-from ppcdeps.model.errors import RepositoryError
 from ppcdeps.python.index import Index
-from ppcdeps.python.pipconfig import read_pip_config
 
 BREAKAGES: list[dict[str, Any]] = tomllib.loads(
     (Path(__file__).parents[1] / "data" / "api" / "breakages.toml").read_text("utf-8")
@@ -30,11 +29,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
 @pytest.fixture(scope="module")
 def index(cache: Cache) -> Iterator[Index]:
     """The index of pip's configuration. The tests are skipped where it is out of reach."""
-    with Index(read_pip_config(), cache) as opened:
-        try:
-            opened.project("six")
-        except RepositoryError as fault:
-            pytest.skip(f"no Python index within reach: {fault}")
+    with index_of_pip(cache) as opened:
         yield opened
 
 

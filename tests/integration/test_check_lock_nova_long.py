@@ -11,20 +11,19 @@ from pathlib import Path
 
 import pytest
 from apiproof import interpreter, proofs
+from indexes import index_of_pip
 
 from ppcdeps.checking.api.conditions import Platform
 from ppcdeps.checking.api.engine import check_api
 from ppcdeps.checking.lockcheck import fetch
 from ppcdeps.checking.locks import LockedRelease, LockInput
 from ppcdeps.metadata.cache import Cache
-from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.reporter import Silence
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.constraintsfile import read_constraints
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.index import Index
 from ppcdeps.python.lock import LockRequest, Root, resolve
-from ppcdeps.python.pipconfig import read_pip_config
 from ppcdeps.python.provider import FixedDistribution
 
 pytestmark = pytest.mark.long
@@ -37,11 +36,7 @@ EL9 = (FixedDistribution("setuptools", "53.0.0", "python3-setuptools-53.0.0-13.e
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
     cache = Cache.open(tmp_path_factory.mktemp("nova-cache"))
-    with Index(read_pip_config(), cache) as opened:
-        try:
-            opened.project("six")
-        except RepositoryError as fault:
-            pytest.skip(f"no Python index within reach: {fault}")
+    with index_of_pip(cache) as opened:
         yield opened
 
 

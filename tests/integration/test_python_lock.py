@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from indexes import index_of_pip
 
 from ppcdeps.metadata.cache import Cache
 from ppcdeps.metadata.compression import open_stream
-from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.constraintsfile import NO_CONSTRAINTS, read_constraints
 from ppcdeps.python.distmetadata import MetadataSource, best_sdists, sdist_facts
@@ -41,11 +41,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
 @pytest.fixture(scope="module")
 def index(cache: Cache) -> Iterator[Index]:
     """The index of pip's configuration. The tests are skipped where it is out of reach."""
-    with Index(read_pip_config(), cache) as opened:
-        try:
-            opened.project("six")
-        except RepositoryError as fault:
-            pytest.skip(f"no Python index within reach: {fault}")
+    with index_of_pip(cache) as opened:
         yield opened
 
 

@@ -12,16 +12,32 @@ from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
+
+from ppcdeps.metadata.cache import Cache
+from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.constraintsfile import NO_CONSTRAINTS, parse_constraints
 from ppcdeps.python.index import Index
 from ppcdeps.python.lock import LockPolicy, LockRequest, PythonLock, Root, resolve
+from ppcdeps.python.pipconfig import read_pip_config
 from ppcdeps.python.provider import FixedDistribution
 
 OpenIndex = Callable[..., Index]
 """What the fixture open_index is: shops or URLs in, an index out."""
 
 EL9_PYTHON = PythonEnvironment("3.9.25", (2, 34))
+
+
+@contextlib.contextmanager
+def index_of_pip(cache: Cache) -> Iterator[Index]:
+    """The index of pip's configuration. The test is skipped where it is out of reach."""
+    with Index(read_pip_config(), cache) as index:
+        try:
+            index.project("six")
+        except RepositoryError as fault:
+            pytest.skip(f"no Python index within reach: {fault}")
+        yield index
 
 
 def wheel(
