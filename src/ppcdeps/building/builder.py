@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import ppcdeps
 from ppcdeps.building.causes import FailureCause, FailurePattern, cause_of, tail_of
 from ppcdeps.building.createrepo import index_folder
-from ppcdeps.building.durable import digest_of, same_file
+from ppcdeps.building.durable import same_file
 from ppcdeps.building.engines.engine import Engine
 from ppcdeps.building.inspection import SetInspection, inspect_set
 from ppcdeps.building.materials import Material, Sources
@@ -27,6 +27,7 @@ from ppcdeps.building.store import LOG, PACKAGES, WHEELS, Store, StoredBuild, ke
 from ppcdeps.building.tasks import Task
 from ppcdeps.building.wheels import collect_wheels
 from ppcdeps.metadata.cache import Cache
+from ppcdeps.metadata.digests import sha256_of
 from ppcdeps.model.errors import DISK_FULL, EnvironmentLacksError, PpcdepsError
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.recipe import Recipe
@@ -374,7 +375,7 @@ class _Build:
             sources=material.sources,
             build_requires=tuple(one.nevra for one in needed),
             packages=tuple(
-                BuiltPackage(one.file, digest_of(result / PACKAGES / one.file), str(one.nevra))
+                BuiltPackage(one.file, sha256_of(result / PACKAGES / one.file), str(one.nevra))
                 for one in inspection.packages
             ),
         )

@@ -1,7 +1,6 @@
 """Files and links put in place at once, so that whoever reads, and whatever is killed, nothing is seen half-done."""
 
 import contextlib
-import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -10,12 +9,6 @@ from ppcdeps.model.errors import EnvironmentLacksError
 
 NEW = ".new-"
 """How names begin of what is not in place yet."""
-
-
-def digest_of(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def put_file(path: Path, content: bytes) -> None:

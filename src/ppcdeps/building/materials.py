@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppcdeps.building.durable import digest_of
 from ppcdeps.building.records import SourceFile
 from ppcdeps.building.tasks import Bridge, Task
+from ppcdeps.metadata.digests import sha256_of
 from ppcdeps.metadata.sources import FetchedSource
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.recipe import Recipe, RecipeKind, Source
@@ -99,7 +99,7 @@ class Sources:
         for place in self.folders:
             for path in sorted(place.glob(f"*-{task.version}-*.src.rpm" if task.version else "*.src.rpm")):
                 if path.name.rsplit("-", 2)[0] in names:
-                    return path, SourceFile(path.name, digest_of(path), path.name)
+                    return path, SourceFile(path.name, sha256_of(path), path.name)
         asked = recipe.folder.name if (recipe.folder / "recipe.toml").is_file() else task.source
         (fetched,) = self.fetch(asked, task.version)
         return fetched.path, SourceFile(fetched.file, fetched.sha256, fetched.url)
@@ -122,7 +122,7 @@ class Sources:
         for place in self.folders:
             path = place / source.file
             if path.is_file():
-                digest = digest_of(path)
+                digest = sha256_of(path)
                 if digest != source.sha256:
                     raise ConfigError(
                         f"{path} is not the source that is meant: its SHA-256 is {digest}, not {source.sha256}",
@@ -152,5 +152,5 @@ def _digest_of(folder: Path) -> str:
         place = folder / top
         for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
             if path.is_file():
-                digest.update(f"{path.relative_to(folder).as_posix()} {digest_of(path)}\n".encode())
+                digest.update(f"{path.relative_to(folder).as_posix()} {sha256_of(path)}\n".encode())
     return digest.hexdigest()

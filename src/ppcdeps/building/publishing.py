@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ppcdeps.building.createrepo import write_metadata
-from ppcdeps.building.durable import NEW, digest_of, flush, is_full, link, no_space, put_file, remove, same_file
+from ppcdeps.building.durable import NEW, flush, is_full, link, no_space, put_file, remove, same_file
 from ppcdeps.building.provenance import provenance_of
 from ppcdeps.building.records import BuildRecord
 from ppcdeps.building.repository import (
@@ -42,6 +42,7 @@ from ppcdeps.building.repository import (
 from ppcdeps.building.sbom import sbom_of
 from ppcdeps.building.signing import SigningKey, sign_detached, sign_packages
 from ppcdeps.building.wheels import Wheel, index_pages
+from ppcdeps.metadata.digests import sha256_of
 from ppcdeps.model.errors import DISK_FULL, BuildError, ConfigError, EnvironmentLacksError
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.rpm.header import PackageHeader, check_digests, read_header
@@ -144,7 +145,7 @@ def _incoming(packages: Sequence[Path]) -> list[_Incoming]:
         check_digests(path)
         if not header.source:
             raise ConfigError(f"{path.name} is a source package, and the repository has packages to install")
-        one = _Incoming(path, header, digest_of(path))
+        one = _Incoming(path, header, sha256_of(path))
         other = found.setdefault(one.nevra, one)
         if other.origin != one.origin:
             raise ConfigError(f"{other.path} and {path} are different builds of {one.nevra}", hint="give one of them")
@@ -368,7 +369,7 @@ class _Publication:
         return [self._put(one, copy) for one, copy in zip(incoming, copies, strict=True)]
 
     def _put(self, one: _Incoming, copy: Path) -> PublishedPackage:
-        digest = digest_of(copy)
+        digest = sha256_of(copy)
         if self.key is None and digest != one.origin:
             raise BuildError(f"{one.path} was changed while it was published", hint="publish it again")
         copy.chmod(0o644)
@@ -377,7 +378,7 @@ class _Publication:
         flush(copy)
         target = self.folder / PACKAGES / digest[:16]
         path = target / copy.name
-        if not (path.is_file() and digest_of(path) == digest):
+        if not (path.is_file() and sha256_of(path) == digest):
             remove(target)
             copy.parent.rename(target)
             flush(target.parent)
@@ -401,7 +402,7 @@ class _Publication:
         if not (target / wheel.file).is_file():
             scratch.mkdir(parents=True)
             shutil.copyfile(wheel.path, scratch / wheel.file)
-            if digest_of(scratch / wheel.file) != wheel.sha256:
+            if sha256_of(scratch / wheel.file) != wheel.sha256:
                 raise BuildError(f"{wheel.path} was changed while it was published", hint="publish it again")
             (scratch / f"{wheel.file}.metadata").write_bytes(wheel.metadata)
             for path in (*scratch.iterdir(), scratch):

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppcdeps.building.durable import digest_of, flush
+from ppcdeps.building.durable import flush
 from ppcdeps.building.records import BuildRecord
 from ppcdeps.metadata.cache import Cache
+from ppcdeps.metadata.digests import sha256_of
 from ppcdeps.model.errors import ConfigError
 
 FORMAT = 1
@@ -99,7 +100,7 @@ class Store:
         try:
             fill(scratch)
             files = {
-                path.relative_to(scratch).as_posix(): digest_of(path)
+                path.relative_to(scratch).as_posix(): sha256_of(path)
                 for path in sorted(scratch.rglob("*"))
                 if path.is_file()
             }
@@ -141,7 +142,7 @@ def key_of(parts: Mapping[str, Any]) -> str:
 
 def _is_whole(place: Path, files: Mapping[str, str]) -> bool:
     return bool(files) and all(
-        (place / name).is_file() and digest_of(place / name) == sha for name, sha in files.items()
+        (place / name).is_file() and sha256_of(place / name) == sha for name, sha in files.items()
     )
 
 

@@ -22,9 +22,9 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from ppcdeps.building.abi import Abi, abi_of
-from ppcdeps.building.durable import digest_of
 from ppcdeps.building.elf import MAGIC, facts_of
 from ppcdeps.building.repository import PublishedWheel
+from ppcdeps.metadata.digests import sha256_of
 from ppcdeps.model.errors import BuildError
 from ppcdeps.rpm.elf import DamagedElfError
 
@@ -99,7 +99,7 @@ def read_wheel(path: Path, arch: str) -> Wheel:
         path=path,
         name=name,
         version=str(version),
-        sha256=digest_of(path),
+        sha256=sha256_of(path),
         tags=tuple(sorted(map(str, tags))),
         requires_python=_specifiers(message.get("Requires-Python", ""), path.name),
         metadata=metadata,

@@ -250,9 +250,9 @@ def _options(plan: "Plan", settings: Mapping[str, Any]) -> "BuildOptions":
 
 
 def _begin(session: "Session", plan_file: Path, context: click.Context) -> None:
-    from ppcdeps.building.durable import digest_of
+    from ppcdeps.metadata.digests import sha256_of
 
-    session.begin(plan_file, digest_of(plan_file), _arguments(context))
+    session.begin(plan_file, sha256_of(plan_file), _arguments(context))
 
 
 def _arguments(context: click.Context) -> list[str]:
@@ -275,8 +275,8 @@ def _arguments(context: click.Context) -> list[str]:
 
 def _resume(context: click.Context, plan_file: Path | None, work: Path | None) -> int:
     """Run the interrupted run again: what it had built is taken as it is."""
-    from ppcdeps.building.durable import digest_of
     from ppcdeps.building.session import read_state
+    from ppcdeps.metadata.digests import sha256_of
 
     if work is None and plan_file is not None:
         from ppcdeps.report.plan_json import load_plan
@@ -287,7 +287,7 @@ def _resume(context: click.Context, plan_file: Path | None, work: Path | None) -
     if state is None:
         raise UsageError(f"there is no run in {work} to resume", hint="begin one with `ppcdeps build PLAN`")
     plan = Path(state.plan)
-    if not plan.is_file() or digest_of(plan) != state.digest:
+    if not plan.is_file() or sha256_of(plan) != state.digest:
         raise ConfigError(
             f"the plan {plan} is not the one that the run in {work} began with",
             hint=f"build it anew with `ppcdeps build {plan.name}`",

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from ppcdeps.metadata import transport as net
 from ppcdeps.metadata.cache import Cache
 from ppcdeps.metadata.compression import DamagedError, open_stream
+from ppcdeps.metadata.digests import sha256_of
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.model.errors import ConfigError, RepositoryError
 from ppcdeps.model.nevra import Nevra
@@ -350,14 +351,14 @@ def fetched_source(
     kind: SourceKind, name: str, version: str, file: str, path: Path, url: str, checksum: str, origin: str
 ) -> FetchedSource:
     """What is said of a verified file in the cache. ``checksum`` (``algorithm:hex``) is what verified it."""
-    sha256 = checksum.removeprefix("sha256:") if checksum.startswith("sha256:") else _sha256(path)
+    sha256 = checksum.removeprefix("sha256:") if checksum.startswith("sha256:") else sha256_of(path)
     return FetchedSource(
         kind, name, version, file, path, net.shown_url(url), checksum, sha256, path.stat().st_size, origin
     )
 
 
 def _copy(source: FetchedSource, target: Path) -> None:
-    if target.is_file() and target.stat().st_size == source.size and _sha256(target) == source.sha256:
+    if target.is_file() and target.stat().st_size == source.size and sha256_of(target) == source.sha256:
         return
     temporary = target.with_name(f".{target.name}.new")
     try:
@@ -367,11 +368,3 @@ def _copy(source: FetchedSource, target: Path) -> None:
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -3,7 +3,6 @@
 It needs no ppcdeps there, and the same input gives the same bytes.
 """
 
-import hashlib
 import shlex
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ppcdeps.metadata.digests import sha256_of
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, UsageError
 from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Source, Upstream
 from ppcdeps.planning.patches import check_patches, mailed
@@ -218,7 +218,7 @@ def _add_source(recipe: Recipe, source: Source, path: Path, inside: Path) -> Non
         shutil.copyfile(path, inside / source.file)
     except FileNotFoundError as error:
         raise ConfigError(f"there is no file {path}") from error
-    digest = _sha256(inside / source.file)
+    digest = sha256_of(inside / source.file)
     if digest != source.sha256:
         raise ConfigError(
             f"{path} is not the file that recipe {recipe.folder.name} names: "
@@ -312,7 +312,7 @@ def _write_texts(recipe: Recipe, content: _Content, folder: Path, build_packages
     urls = {source.file: source.url for source in recipe.sources}
     listed = {one.file: {"sha256": one.sha256, "name": one.file, "url": one.url} for one in content.missing}
     for path in (folder / "SOURCES").iterdir():
-        listed[path.name] = {"sha256": _sha256(path), "name": path.name, "url": urls.get(path.name, "-")}
+        listed[path.name] = {"sha256": sha256_of(path), "name": path.name, "url": urls.get(path.name, "-")}
         path.chmod(0o644)
     for name in listed:
         if any(char.isspace() for char in name):
@@ -409,8 +409,3 @@ def _text(spec: Path) -> str:
         return spec.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{spec.name} is not UTF-8 text (byte {error.start})") from error
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
