@@ -43,7 +43,6 @@ _SIZE = re.compile(r'<size\b[^>]*\bpackage="(\d+)"')
 _LOCATION = re.compile(r"<location\b([^>]*)>")
 _ATTRIBUTE = re.compile(r'([\w:]+)="([^"]*)"')
 _PLAIN = re.compile(r"[^/\\\x00-\x1f]+")
-_BLOCK = 1 << 20
 
 
 class SourceKind(StrEnum):
