@@ -1,6 +1,6 @@
 """What a build through ppcdeps takes beside the same rpmbuild in the same root by hand. Run by hand, as root.
 
-    python -m benchmarks.build [--runs 5] [--way emulated|accelerated|cross] [--package yajl] [--cache DIR]
+    python -m benchmarks.build [--runs 5] [--mode emulated|accelerated|cross] [--package yajl] [--cache DIR]
 
 Prints medians of wall time of whole processes, and their ratio. The two take turns.
 
@@ -23,11 +23,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ppcdeps.building.buildroots import Buildroots
-from ppcdeps.building.demo.world import make_world
-from ppcdeps.building.rooms import Buildroot, Way
+from ppcdeps.base.cache import Cache
+from ppcdeps.building.buildroots.buildroots import Buildroots
 from ppcdeps.cli.reporter import TerminalReporter
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.demo.world import make_world
+from ppcdeps.engines.job import BuildMode, Buildroot
 
 BY_HAND = """
 set -e
@@ -46,7 +46,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--way", type=Way, choices=list(Way), default=Way.EMULATED)
+    parser.add_argument("--mode", type=BuildMode, choices=list(BuildMode), default=BuildMode.EMULATED)
     parser.add_argument("--package", default="yajl")
     parser.add_argument("--cache", type=Path, help="where the buildroots are, or are made")
     chosen = parser.parse_args()
@@ -59,9 +59,9 @@ def main() -> None:
 def measure(chosen: argparse.Namespace, folder: Path) -> None:
     """Both ways of building, in turns, in a world below ``folder``."""
     shared = Cache.open(chosen.cache)
-    name = "debian-12-cross" if chosen.way is Way.CROSS else "debian-12"
+    name = "debian-12-cross" if chosen.mode is BuildMode.CROSS else "debian-12"
     world = make_world(folder / "world", shared, TerminalReporter(), packages=(chosen.package,), python=())
-    root = Buildroots(shared).create(name, way=chosen.way)
+    root = Buildroots(shared).create(name, mode=chosen.mode)
     for recipe in world.recipes.glob("*/recipe.toml"):
         recipe.write_text(re.sub(r'smoke_test = """.*?"""\n', "", recipe.read_text(), flags=re.DOTALL))
     cache = Cache.open(folder / "cache")
@@ -76,7 +76,7 @@ def measure(chosen: argparse.Namespace, folder: Path) -> None:
         codes=(0, 1),
     )
     command = [*ppcdeps, "build", "plan.json", *place, "--sources", str(world.sources)]
-    command += ["--buildroot", name, "--way", chosen.way, "--work", "run", "--repository", "repository"]
+    command += ["--buildroot", name, "--mode", chosen.mode, "--work", "run", "--repository", "repository"]
     run(command, folder, environment)  # chooses its engine, which is remembered
     material = rendered(world.recipes / chosen.package, chosen.package, world.sources, folder)
     seconds: dict[str, list[float]] = {"by hand": [], "ppcdeps build": []}
@@ -93,7 +93,7 @@ def measure(chosen: argparse.Namespace, folder: Path) -> None:
     for which, each in seconds.items():
         median = statistics.median(each)
         ratio = f"{median / base:5.2f} x by hand ({len(each)} runs)"
-        print(f"{chosen.package} {chosen.way:12} {which:14} {median:8.2f} s  {ratio}")
+        print(f"{chosen.package} {chosen.mode:12} {which:14} {median:8.2f} s  {ratio}")
 
 
 def rendered(recipe: Path, package: str, sources: Path, folder: Path) -> Path:
@@ -116,7 +116,7 @@ def by_hand(root: Buildroot, work: Path, folder: Path) -> float:
         "WORK": str(work),
         "SHOWN": " ".join(f"{place} {source}" for place, source in root.tools.items()),
         "SETTINGS": " ".join(f"{name}={value}" for name, value in root.environment.items()),
-        "TARGET": f"--target {root.target}" if root.way is Way.CROSS else "",
+        "TARGET": f"--target {root.target}" if root.mode is BuildMode.CROSS else "",
         "JOBS": str(os.cpu_count() or 1),
         "SPEC": spec.name,
     }

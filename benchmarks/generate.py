@@ -92,9 +92,7 @@ def _package(
     if not noarch and name.endswith("-libs"):
         soname = f"lib{source}.so.{chance.randint(0, 9)}"
         package.provides += [f"{soname}()(64bit)"]
-        package.provides += [
-            f"{soname}({source.upper()}_{minor})(64bit)" for minor in range(chance.randint(0, 6))
-        ]
+        package.provides += [f"{soname}({source.upper()}_{minor})(64bit)" for minor in range(chance.randint(0, 6))]
     for _ in range(chance.randint(1, 12) if older else 0):
         package.requires.append(_requirement(_drawn(older, weights, chance), chance, noarch))
     if not noarch:

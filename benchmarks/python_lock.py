@@ -31,7 +31,7 @@ from pathlib import Path
 RESOLVE = """
 import sys
 from pathlib import Path
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.constraintsfile import read_constraints

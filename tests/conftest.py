@@ -7,8 +7,8 @@ from pathlib import Path
 import debianroots
 import pytest
 
-from ppcdeps.building.rooms import Buildroot, Way
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
+from ppcdeps.engines.job import BuildMode, Buildroot
 from ppcdeps.metadata.targets import load_target
 from ppcdeps.model.target import Target
 
@@ -76,8 +76,8 @@ def debian_cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
 @pytest.fixture(scope="session")
 def debian_root(debian_cache: Cache) -> Buildroot:
     """The buildroot debian-12 in the emulated way (native on ppc64le), made once a session."""
-    way = Way.NATIVE if os.uname().machine == "ppc64le" else Way.EMULATED
-    return debianroots.made(debian_cache, "debian-12", way)
+    mode = BuildMode.NATIVE if os.uname().machine == "ppc64le" else BuildMode.EMULATED
+    return debianroots.made(debian_cache, "debian-12", mode)
 
 
 @pytest.fixture(scope="session")

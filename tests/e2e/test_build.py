@@ -13,10 +13,10 @@ import pytest
 from debianroots import beside, emulates, lacks
 from program import Program
 
-from ppcdeps.building.demo.world import World, make_world
-from ppcdeps.building.repository import read_manifest
-from ppcdeps.building.rooms import Buildroot
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
+from ppcdeps.building.publishing.repository import read_manifest
+from ppcdeps.demo.world import World, make_world
+from ppcdeps.engines.job import Buildroot
 from ppcdeps.model.reporter import Silence
 from ppcdeps.rpm.header import read_header
 
@@ -140,7 +140,7 @@ def test_until_closed_verifies_what_was_built_and_builds_no_more(
 def test_emulated_and_cross_builds_give_packages_that_require_and_provide_the_same(
     ppcdeps: Program, world: World, built: dict[str, dict[str, object]]
 ) -> None:
-    emulated = ("--buildroot", "debian-12", "--way", "emulated", "--repository", "emulated", "--only", "wrapt")
+    emulated = ("--buildroot", "debian-12", "--mode", "emulated", "--repository", "emulated", "--only", "wrapt")
     run = ppcdeps("build", "plan.json", *PLACE, "--sources", "sources", "--work", "run-2", *emulated, "--json")
     (result,) = json.loads(run.out)["results"]
     assert result["outcome"] == "built"

@@ -16,11 +16,11 @@ from debianroots import beside, lacks
 from mirror import PATIENCE
 from program import Program
 
-from ppcdeps.building.engines.engine import engines_home
-from ppcdeps.building.engines.podman import Podman
-from ppcdeps.building.repository import read_manifest
-from ppcdeps.building.rooms import Buildroot
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
+from ppcdeps.building.publishing.repository import read_manifest
+from ppcdeps.engines.engine import engines_home
+from ppcdeps.engines.job import Buildroot
+from ppcdeps.engines.podman import Podman
 
 pytestmark = pytest.mark.skipif(bool(lacks()), reason=lacks() or "-")
 
@@ -35,9 +35,7 @@ def bad(name: str, *commands: str) -> Thing:
 
 
 @pytest.fixture
-def world(
-    tmp_path: Path, debian_cache: Cache, debian_cross_root: Buildroot, debian_root: Buildroot
-) -> BuildWorld:
+def world(tmp_path: Path, debian_cache: Cache, debian_cross_root: Buildroot, debian_root: Buildroot) -> BuildWorld:
     """A world whose cache has the buildroots: it is built in the first and tried in the second."""
     cache = beside(debian_cache, tmp_path / "cache")
     folder = tmp_path / "world"
@@ -158,9 +156,7 @@ def test_a_run_that_is_killed_during_createrepo_leaves_the_old_repository(world:
     wrapper = tmp_path / "bin" / "createrepo_c"
     wrapper.parent.mkdir()
     real, reached = shutil.which("createrepo_c"), tmp_path / "reached"
-    wrapper.write_text(
-        f'#!/bin/sh\ncase "$*" in *--pkglist=*) touch {reached}; sleep 2 ;; esac\nexec {real} "$@"\n'
-    )
+    wrapper.write_text(f'#!/bin/sh\ncase "$*" in *--pkglist=*) touch {reached}; sleep 2 ;; esac\nexec {real} "$@"\n')
     wrapper.chmod(0o755)
     world.make(Thing("old"), Thing("new"))
     world.plan("old", "new")

@@ -9,16 +9,14 @@ from buildworld import BuildWorld, Thing
 from debianroots import beside, lacks
 from program import Program
 
-from ppcdeps.building.rooms import Buildroot
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
+from ppcdeps.engines.job import Buildroot
 
 pytestmark = pytest.mark.skipif(bool(lacks()), reason=lacks() or "-")
 
 
 @pytest.fixture
-def world(
-    tmp_path: Path, debian_cache: Cache, debian_cross_root: Buildroot, debian_root: Buildroot
-) -> BuildWorld:
+def world(tmp_path: Path, debian_cache: Cache, debian_cross_root: Buildroot, debian_root: Buildroot) -> BuildWorld:
     """A world with a plan for one library."""
     folder = tmp_path / "world"
     folder.mkdir()

@@ -7,8 +7,8 @@ from buildworld import BuildWorld, Thing
 from debianroots import beside, lacks
 from program import Program
 
-from ppcdeps.building.rooms import Buildroot
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
+from ppcdeps.engines.job import Buildroot
 
 pytestmark = pytest.mark.skipif(bool(lacks()), reason=lacks() or "-")
 
@@ -45,9 +45,7 @@ cp /usr/share/one/hello %{buildroot}/usr/share/two
 
 
 @pytest.fixture
-def world(
-    tmp_path: Path, debian_cache: Cache, debian_cross_root: Buildroot, debian_root: Buildroot
-) -> BuildWorld:
+def world(tmp_path: Path, debian_cache: Cache, debian_cross_root: Buildroot, debian_root: Buildroot) -> BuildWorld:
     folder = tmp_path / "world"
     folder.mkdir()
     program = Program(folder, {"PPCDEPS_CACHE": str(beside(debian_cache, tmp_path / "cache"))}, patience=600)

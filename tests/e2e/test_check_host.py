@@ -8,7 +8,7 @@ import pytest
 from hosts import FOLDER, host
 from program import Program
 
-from ppcdeps.checking.hostfacts import dump_facts
+from ppcdeps.checking.host.hostfacts import dump_facts
 
 CHECK = ("check", "host")
 

@@ -10,7 +10,7 @@ import pytest
 from debianroots import emulates, lacks
 from program import Program
 
-from ppcdeps.building.rooms import Buildroot
+from ppcdeps.engines.job import Buildroot
 
 pytestmark = [
     pytest.mark.skipif(bool(lacks()), reason=lacks() or "-"),

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from universes import Case, open_universe, search_in
 
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
 from ppcdeps.model.repository import RepoConfig, Side
-from ppcdeps.rpm.closure import Answer, Search
-from ppcdeps.rpm.demands import Demands
+from ppcdeps.rpm.closure import Closure, Search
 from ppcdeps.rpm.loading import Role
 from ppcdeps.rpm.problems import Chain, Lacking, statements_of
-from ppcdeps.rpm.universe import Question, Universe
+from ppcdeps.rpm.requirers import Requirers
+from ppcdeps.rpm.universe import Request, Universe
 
 SEED = 20240229
 SYSTEM_PYTHON = Path("/usr/bin/python3")
@@ -49,11 +49,11 @@ class Ours:
         self._case = Case("dnf", (), ())
         self._open()
 
-    def ask(self, name: str) -> tuple[Universe, Question, Answer, Search]:
-        if self.universe.imagined or self._search.overlooked:
+    def request_packages(self, name: str) -> tuple[Universe, Request, Closure, Search]:
+        if self.universe.placeholders or self._search.ignored:
             self._open()
-        question = self.universe.ask(name, [name])
-        return self.universe, question, self._search.answer([question]), self._search
+        request = self.universe.request_packages(name, [name])
+        return self.universe, request, self._search.closure([request]), self._search
 
     def _open(self) -> None:
         self.universe = open_universe(self._case, self._configs, self._cache)
@@ -86,28 +86,28 @@ def _names(universe: Universe) -> set[str]:
 
 def _compare(ours: Ours, name: str, said: Mapping[str, Any]) -> list[str]:
     """What differs for a name, in words."""
-    universe, question, answer, _ = ours.ask(name)
-    installable = not answer.unknown and not answer.clashes
+    universe, request, closure, _ = ours.request_packages(name)
+    installable = not closure.unknown and not closure.clashes
     if installable != said["installable"]:
-        lacking = [universe.nevra(i) for i in answer.unknown]
+        lacking = [universe.nevra(i) for i in closure.unknown]
         return [f"{name}: installable is {installable} here; lacking {lacking}; dnf: {said['problems']}"]
     if installable:
-        closure = sorted(universe.nevra(i) for i in answer.chosen)
-        return [] if closure == said["packages"] else [f"{name}: {set(closure) ^ set(said['packages'])}"]
-    told = _told(universe, question, answer)
+        chosen = sorted(universe.nevra(i) for i in closure.chosen)
+        return [] if chosen == said["packages"] else [f"{name}: {set(chosen) ^ set(said['packages'])}"]
+    told = _told(universe, request, closure)
     return [
         f"{name}: not told: {NOTHING}{r}{NEEDED}{by}" for r, by in _named_by(said["problems"]) if (r, by) not in told
     ]
 
 
-def _told(universe: Universe, question: Question, answer: Answer) -> set[tuple[str, str]]:
+def _told(universe: Universe, request: Request, closure: Closure) -> set[tuple[str, str]]:
     """Each requirement that nobody satisfies, with its package.
 
     Those of the answer, and those of the other ways that were refused: dnf names what is missing on any of them.
     """
-    demands = Demands(universe, answer.chosen, [question.id])
-    told = {(edge.requirement, universe.nevra(edge.by)) for i in answer.unknown for edge in demands.on.get(i, ())}
-    refused = universe.solve([question], duplicates=True, dreams=())
+    requirers = Requirers(universe, closure.chosen, [request.id])
+    told = {(edge.requirement, universe.nevra(edge.by)) for i in closure.unknown for edge in requirers.on.get(i, ())}
+    refused = universe.solve([request], duplicates=True, placeholders=())
     for statement in statements_of(refused):
         # With its imagined provider forbidden, a requirement counts as one whose providers cannot be installed.
         if isinstance(statement, Lacking | Chain) and not universe.providers_of(statement.requirement):
@@ -173,15 +173,15 @@ def test_a_rebuild_is_needed_where_dnf_cannot_install_from_both_sides(shared_dat
     said = _ask_dnf(tmp_path / "drawn", {**target, **reference}, drawn)
     assert {one["installable"] for one in said.values()} == {True, False}
     for name in drawn:
-        _, _, answer, _ = ours.ask(name)
-        without_builds = not (answer.sources or answer.unknown or answer.clashes)
-        assert without_builds == said[name]["installable"], (name, answer.sources, said[name]["problems"])
+        _, _, closure, _ = ours.request_packages(name)
+        without_builds = not (closure.sources or closure.unknown or closure.clashes)
+        assert without_builds == said[name]["installable"], (name, closure.sources, said[name]["problems"])
 
 
 @pytest.mark.parametrize("name", ["qemu-img", "cockpit-machines", "rls", "bind-dyndb-ldap", "no-such-package"])
 def test_the_command_line_of_dnf_says_the_same(name: str, shared_data: Path, tmp_path: Path) -> None:
     urls = _urls(shared_data, TARGET)
-    universe, question, answer, _ = Ours(_configs(urls), Cache.open(tmp_path / "cache")).ask(name)
+    universe, request, closure, _ = Ours(_configs(urls), Cache.open(tmp_path / "cache")).request_packages(name)
     command = ["dnf", "--forcearch", "ppc64le", "--releasever", "9", "--installroot", str(tmp_path / "root")]
     command += ["--setopt=reposdir=/dev/null", f"--setopt=cachedir={tmp_path / 'dnf'}", "--setopt=plugins=False"]
     command += ["--setopt=module_platform_id=platform:el9", "--setopt=install_weak_deps=False", "--nogpgcheck"]
@@ -195,7 +195,7 @@ def test_the_command_line_of_dnf_says_the_same(name: str, shared_data: Path, tmp
         env={"LC_ALL": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(tmp_path)},
     )
     # With --assumeno even what is installable ends with 1 and this line.
-    assert ("Operation aborted." in done.stderr) == (not answer.unknown and not answer.clashes), done.stderr
+    assert ("Operation aborted." in done.stderr) == (not closure.unknown and not closure.clashes), done.stderr
     lines = [line.strip().removeprefix("- ") for line in done.stderr.splitlines()]
-    told = _told(universe, question, answer)
+    told = _told(universe, request, closure)
     assert [pair for pair in _named_by(lines) if pair not in told] == []

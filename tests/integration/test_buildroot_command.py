@@ -18,15 +18,15 @@ import pytest
 from debianroots import emulates
 from program import Program
 
-from ppcdeps.building.engines.tinyroot import make_tiny_root
-from ppcdeps.building.rooms import Buildroot
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
+from ppcdeps.engines.job import Buildroot
+from ppcdeps.engines.tinyroot import make_tiny_root
 
 TINY = """
 title = "A root of two packages"
 kind = "debian"
 arch = "ppc64le"
-ways = ["native", "emulated"]
+modes = ["native", "emulated"]
 [debian]
 suite = "bookworm"
 suites = ["bookworm"]
@@ -82,18 +82,18 @@ def test_list_tells_what_can_be_created(ppcdeps: Program) -> None:
 
 def test_create_once_list_and_remove(ppcdeps: Program, tiny: Path, native: str) -> None:
     options: list[str | Path] = ["--buildroots", tiny, "--package", "hostname"]
-    first = json.loads(ppcdeps("buildroot", "create", "tiny", *options, "--way", native, "--json").out)
+    first = json.loads(ppcdeps("buildroot", "create", "tiny", *options, "--mode", native, "--json").out)
     assert first["extra"] == ["hostname"]
     assert "hostname:ppc64el" in first["packages"]
     assert Path(first["root"], "bin/hostname").is_file()
     assert Path(first["repository"], "repodata/repomd.xml").is_file()
     inode = Path(first["root"]).stat().st_ino
-    again = ppcdeps("buildroot", "create", "tiny", *options, "--way", native, "--json")
+    again = ppcdeps("buildroot", "create", "tiny", *options, "--mode", native, "--json")
     assert json.loads(again.out) == first
     assert Path(first["root"]).stat().st_ino == inode, "it was not made again"
-    nowhere = ppcdeps("buildroot", "create", "tiny", *options, "--way", native, "--json", PATH=str(ppcdeps.folder))
+    nowhere = ppcdeps("buildroot", "create", "tiny", *options, "--mode", native, "--json", PATH=str(ppcdeps.folder))
     assert json.loads(nowhere.out) == first, "what is there needs neither apt nor mmdebstrap"
-    renewed = json.loads(ppcdeps("buildroot", "create", "tiny", *options, "--way", native, "--json", "--renew").out)
+    renewed = json.loads(ppcdeps("buildroot", "create", "tiny", *options, "--mode", native, "--json", "--renew").out)
     assert renewed["key"] == first["key"], "the mirror has the same packages"
     assert Path(renewed["root"]).stat().st_ino != inode
     (listed,) = json.loads(ppcdeps("buildroot", "list", "--json").out)["created"]
@@ -107,7 +107,7 @@ def test_create_once_list_and_remove(ppcdeps: Program, tiny: Path, native: str) 
 def test_what_is_broken_off_is_no_buildroot(
     ppcdeps: Program, tiny: Path, native: str, number: signal.Signals
 ) -> None:
-    command = ppcdeps.command("buildroot", "create", "tiny", "--buildroots", tiny, "--way", native)
+    command = ppcdeps.command("buildroot", "create", "tiny", "--buildroots", tiny, "--mode", native)
     running = subprocess.Popen(
         command, env=ppcdeps.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ppcdeps.folder
     )
@@ -122,12 +122,12 @@ def test_what_is_broken_off_is_no_buildroot(
         assert running.returncode == 130
         assert left_in(ppcdeps) == []
     # Another one: what was broken off belongs to nobody any more.
-    ppcdeps("buildroot", "create", "tiny", "--buildroots", tiny, "--way", native, "--package", "hostname")
+    ppcdeps("buildroot", "create", "tiny", "--buildroots", tiny, "--mode", native, "--package", "hostname")
     assert [name for name in left_in(ppcdeps) if name.startswith(".new")] == [], "the next run removes what was left"
 
 
 def test_two_at_once_make_one(ppcdeps: Program, tiny: Path, native: str) -> None:
-    command = ppcdeps.command("buildroot", "create", "tiny", "--buildroots", tiny, "--way", native, "--json")
+    command = ppcdeps.command("buildroot", "create", "tiny", "--buildroots", tiny, "--mode", native, "--json")
     running = [
         subprocess.Popen(
             command, env=ppcdeps.environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -150,7 +150,7 @@ def test_a_mirror_that_is_not_there(ppcdeps: Program, tiny: Path, native: str) -
         "tiny",
         "--buildroots",
         tiny,
-        "--way",
+        "--mode",
         native,
         "--mirror",
         "http://127.0.0.1:9/x",
@@ -162,7 +162,7 @@ def test_a_mirror_that_is_not_there(ppcdeps: Program, tiny: Path, native: str) -
 
 
 def test_a_package_that_debian_has_not(ppcdeps: Program, tiny: Path, native: str) -> None:
-    command: list[str | Path] = ["buildroot", "create", "tiny", "--buildroots", tiny, "--way", native, "--package"]
+    command: list[str | Path] = ["buildroot", "create", "tiny", "--buildroots", tiny, "--mode", native, "--package"]
     assert "the Debian mirror has no package no-such-thing" in ppcdeps(*command, "no-such-thing", code=3).fault
     assert '"--evil" cannot be installed' in ppcdeps(*command, "--evil", code=2).fault
     assert left_in(ppcdeps) == []
@@ -172,7 +172,7 @@ def test_without_mmdebstrap(ppcdeps: Program, tiny: Path, native: str, tmp_path:
     programs = tmp_path / "bin"
     programs.mkdir()
     (programs / "apt-get").symlink_to(shutil.which("apt-get") or "/usr/bin/apt-get")
-    command: list[str | Path] = ["buildroot", "create", "tiny", "--buildroots", tiny, "--way", native]
+    command: list[str | Path] = ["buildroot", "create", "tiny", "--buildroots", tiny, "--mode", native]
     fault = ppcdeps(*command, code=20, PATH=str(programs)).fault
     assert "mmdebstrap is not installed" in fault
     assert "apt-get install mmdebstrap" in fault
@@ -186,7 +186,7 @@ def test_a_full_disk(ppcdeps: Program, tiny: Path, native: str) -> None:
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", ppcdeps.cache], check=False).returncode:
         pytest.skip("this root may not mount")
     try:
-        command: list[str | Path] = ["buildroot", "create", "tiny", "--buildroots", tiny, "--way", native]
+        command: list[str | Path] = ["buildroot", "create", "tiny", "--buildroots", tiny, "--mode", native]
         assert "no space left" in ppcdeps(*command, code=20).fault
         assert left_in(ppcdeps) == []
     finally:
@@ -240,7 +240,7 @@ def test_a_root_out_of_an_image(ppcdeps: Program, image: str, tmp_path: Path) ->
     run = ppcdeps("buildroot", "create", "mine", "--buildroots", tmp_path / "own", "--json")
     made = json.loads(run.out)
     assert made["repository"] is None
-    assert made["way"] in ("emulated", "native")
+    assert made["mode"] in ("emulated", "native")
     assert re.search(r"@sha256:[0-9a-f]{64}$", made["sources"][0])
     assert Path(made["root"], "build").is_dir()
     assert os.access(Path(made["root"], "bin/uname"), os.X_OK)

@@ -14,8 +14,8 @@ from indexes import index_of_pip
 from pythonroots import has_program
 from srpms import run
 
+from ppcdeps.base.cache import Cache
 from ppcdeps.cli.main import main
-from ppcdeps.metadata.cache import Cache
 
 
 def test_the_incident_is_named_with_its_line_the_release_that_mends_it_and_the_hidden_copy(

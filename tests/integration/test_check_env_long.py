@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from srpms import run
 
-from ppcdeps.building.debian import sources_for
-from ppcdeps.building.definitions import DebianMaking, load_definitions
-from ppcdeps.checking.env import check_env
+from ppcdeps.building.buildroots.debian import sources_for
+from ppcdeps.building.buildroots.definitions import DebianMaking, load_definitions
+from ppcdeps.checking.env.check import check_env
 from ppcdeps.model.reporter import Silence
 
 pytestmark = pytest.mark.long

@@ -15,8 +15,8 @@ from program import Program
 from pythonroots import has_program
 from srpms import run
 
-from ppcdeps.checking.env import check_env
-from ppcdeps.checking.environment import Environment, read_environment
+from ppcdeps.checking.env.check import check_env
+from ppcdeps.checking.env.environment import Environment, read_environment
 from ppcdeps.checking.findings import Finding, Severity
 from ppcdeps.model.reporter import Silence
 from ppcdeps.python.names import normalise

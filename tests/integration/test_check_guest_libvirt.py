@@ -11,8 +11,8 @@ from embedded import Virsh, domains_of
 from guests import DEBIAN_12, domain
 from program import Program
 
-from ppcdeps.checking.domcapabilities import ask_libvirt
-from ppcdeps.checking.offers import offer_of_build
+from ppcdeps.checking.guest.domcapabilities import ask_libvirt
+from ppcdeps.checking.guest.offers import offer_of_build
 
 MISSING = [name for name in ("virsh", "qemu-system-ppc64") if shutil.which(name) is None]
 

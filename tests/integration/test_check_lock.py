@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from indexes import index_of_pip
 
+from ppcdeps.base.cache import Cache
+from ppcdeps.checking.api.lockcheck import check_lock
+from ppcdeps.checking.api.locks import read_lock
 from ppcdeps.checking.findings import Report
-from ppcdeps.checking.lockcheck import check_lock
-from ppcdeps.checking.locks import read_lock
 from ppcdeps.cli.main import main
-from ppcdeps.metadata.cache import Cache
 from ppcdeps.python.index import Index
 
 BREAKAGES: list[dict[str, Any]] = tomllib.loads(

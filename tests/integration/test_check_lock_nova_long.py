@@ -13,11 +13,11 @@ import pytest
 from apiproof import interpreter, proofs
 from indexes import index_of_pip
 
+from ppcdeps.base.cache import Cache
 from ppcdeps.checking.api.conditions import Platform
 from ppcdeps.checking.api.engine import check_api
-from ppcdeps.checking.lockcheck import fetch
-from ppcdeps.checking.locks import LockedRelease, LockInput
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.checking.api.lockcheck import fetch
+from ppcdeps.checking.api.locks import LockedRelease, LockInput
 from ppcdeps.model.reporter import Silence
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.constraintsfile import read_constraints

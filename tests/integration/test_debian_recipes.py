@@ -12,10 +12,10 @@ from pathlib import Path
 import debianroots
 import pytest
 
-from ppcdeps.building.rooms import Buildroot
+from ppcdeps.engines.job import Buildroot
 from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Source, Upstream
-from ppcdeps.planning.recipes import sdist_recipe
-from ppcdeps.planning.rendering import render
+from ppcdeps.recipebook.book import sdist_recipe
+from ppcdeps.recipebook.rendering import render
 
 C = """#include <zlib.h>
 #include <stdio.h>

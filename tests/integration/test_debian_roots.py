@@ -9,11 +9,11 @@ from pathlib import Path
 import debianroots
 import pytest
 
-from ppcdeps.building.buildroots import MARKER, Buildroots
-from ppcdeps.building.debianbase import base_repository
-from ppcdeps.building.definitions import DebianMaking, load_definitions
-from ppcdeps.building.rooms import Buildroot, Way
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
+from ppcdeps.building.buildroots.buildroots import MARKER, Buildroots
+from ppcdeps.building.buildroots.debianbase import base_repository
+from ppcdeps.building.buildroots.definitions import DebianMaking, load_definitions
+from ppcdeps.engines.job import BuildMode, Buildroot
 from ppcdeps.model.errors import EnvironmentLacksError, UsageError
 
 SPEC = r"""
@@ -85,7 +85,7 @@ def built(buildroot: Buildroot, workspace: Path) -> tuple[Path, str]:
 
 def test_a_root_is_made_once_and_says_what_it_holds(debian_root: Buildroot, store: Buildroots) -> None:
     made = (debian_root.path.parent / MARKER).stat().st_mtime_ns
-    again = store.create("debian-12", way=debian_root.way)
+    again = store.create("debian-12", mode=debian_root.mode)
     assert again == debian_root
     assert (debian_root.path.parent / MARKER).stat().st_mtime_ns == made
     recorded = store.of(debian_root)
@@ -183,7 +183,7 @@ def test_the_same_library_in_every_way(
 
 def accelerated(store: Buildroots) -> Buildroot:
     try:
-        return store.create("debian-12", way=Way.ACCELERATED)
+        return store.create("debian-12", mode=BuildMode.ACCELERATED)
     except EnvironmentLacksError as reason:
         pytest.skip(f"emulated and cross only: {reason}")
 
@@ -219,8 +219,8 @@ def test_build_requirements_are_checked(debian_cross_root: Buildroot, tmp_path: 
 
 
 def test_a_way_that_a_root_has_not(store: Buildroots) -> None:
-    with pytest.raises(UsageError, match=r"debian-12 cannot be built in the way cross; its ways: native, emulated"):
-        store.create("debian-12", way=Way.CROSS)
+    with pytest.raises(UsageError, match=r"debian-12 has no build mode cross; its modes: native, emulated"):
+        store.create("debian-12", mode=BuildMode.CROSS)
     if os.uname().machine != "ppc64le":
         with pytest.raises(EnvironmentLacksError, match="builds nothing native for ppc64le"):
-            store.create("debian-12", way=Way.NATIVE)
+            store.create("debian-12", mode=BuildMode.NATIVE)

@@ -15,9 +15,9 @@ import pytest
 from enginebench import SOURCES, USER, Bench
 from ppcroot import digest_of, make_ppc_root
 
-from ppcdeps.building.engines.leftovers import remove_tree, sweep
-from ppcdeps.building.engines.probing import probe_engine
-from ppcdeps.building.rooms import Buildroot
+from ppcdeps.engines.cleanup import remove_tree, sweep
+from ppcdeps.engines.job import Buildroot
+from ppcdeps.engines.probe import probe_engine
 from ppcdeps.model.reporter import Silence
 
 MEMORY = 150 << 20
@@ -347,5 +347,3 @@ def test_an_engine_that_cannot_start_says_why(bench: Bench) -> None:
     found = bench.run("true", inputs={"/srv/x": str(bench.workspace / "absent")})
     assert found.ending == "fault"
     assert "absent, to be seen as /srv/x in the root, does not exist" in found.fault
-
-

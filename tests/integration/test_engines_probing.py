@@ -16,12 +16,12 @@ import pytest
 from enginebench import SOURCES, USER
 from program import Program
 
-from ppcdeps.building.emulation import ensure_emulation
-from ppcdeps.building.engines.engine import EngineFailedError
-from ppcdeps.building.engines.leftovers import remove_tree
-from ppcdeps.building.engines.probing import ENGINES, choose_engine, probe_all, probe_engine
-from ppcdeps.building.engines.tinyroot import make_tiny_root
-from ppcdeps.building.rooms import Job
+from ppcdeps.engines.cleanup import remove_tree
+from ppcdeps.engines.emulation import ensure_emulation
+from ppcdeps.engines.engine import EngineFailedError
+from ppcdeps.engines.job import Job
+from ppcdeps.engines.probe import ENGINES, choose_engine, probe_all, probe_engine
+from ppcdeps.engines.tinyroot import make_tiny_root
 from ppcdeps.model.errors import EnvironmentLacksError, UsageError
 from ppcdeps.model.reporter import Silence
 
@@ -103,9 +103,7 @@ def test_the_wanted_engine_or_one_line(home: Path, programs: Path, monkeypatch: 
         choose_engine(None, "bwrap", "power", home=home)
 
 
-def test_without_any_engine_each_reason_is_told(
-    home: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_any_engine_each_reason_is_told(home: Path, programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without(set(ENGINES), programs, monkeypatch)
     with pytest.raises(EnvironmentLacksError) as caught:
         choose_engine(home=home)
@@ -124,7 +122,7 @@ FAILURES = [
     ("podman", "Error: could not find a working conmon binary (configured options: [])", "install conmon"),
     ("podman", 'Error: default OCI runtime "crun" not found: invalid argument', "install crun or runc"),
     ("podman", "Error: cannot find UID/GID for user x: no subuid ranges found for user", "--add-subuids"),
-    ("podman", "{\"msg\":\"exec container process `/bin/uname`: Exec format error\"}", "qemu"),
+    ("podman", '{"msg":"exec container process `/bin/uname`: Exec format error"}', "qemu"),
     ("podman", "Error: write /x: no space left on device", "free some space"),
     ("podman", "Error: mounting overlay failed: invalid argument", "PPCDEPS_CACHE"),
     ("docker", "Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?", "start docker"),
@@ -189,8 +187,8 @@ def test_a_user_needs_no_registered_emulation(home: Path, engine: str) -> None:
     own.mkdir()
     os.chown(own, USER, USER)
     script = (
-        "from pathlib import Path; from ppcdeps.building.engines.probing import probe_engine;"
-        "from ppcdeps.building.emulation import emulation_of;"
+        "from pathlib import Path; from ppcdeps.engines.probe import probe_engine;"
+        "from ppcdeps.engines.emulation import emulation_of;"
         f"probe = probe_engine({engine!r}, home=Path({str(own)!r}));"
         "print(emulation_of('ppc64le').works, probe.works, probe.said, probe.reason)"
     )

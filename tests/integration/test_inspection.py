@@ -9,8 +9,8 @@ import pytest
 from rpms import CROSS, Rpm, compiled, lacks
 from srpms import run
 
-from ppcdeps.building.elf import LongDouble
-from ppcdeps.building.inspection import (
+from ppcdeps.building.publishing.elf import LongDouble
+from ppcdeps.building.publishing.inspection import (
     Expected,
     Finding,
     Inspection,
@@ -22,7 +22,7 @@ from ppcdeps.building.inspection import (
 )
 from ppcdeps.model.capability import parse_requirement
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
-from ppcdeps.model.gap import Cause, Demand, Gap, GapKind, Phase, Route, RouteKind
+from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 
 pytestmark = pytest.mark.skipif(bool(lacks()), reason=lacks())
 
@@ -229,9 +229,9 @@ def test_what_the_plan_expects(sound: Path) -> None:
 
 def test_what_a_plan_asks_of_a_source() -> None:
     def gap(
-        name: str, source: str | None, wanted: str, *demands: tuple[str, str], kind: GapKind = GapKind.RPM
+        name: str, source: str | None, wanted: str, *requirers: tuple[str, str], kind: GapKind = GapKind.RPM
     ) -> Gap:
-        asked = tuple(Demand(*one) for one in demands)
+        asked = tuple(Requirer(*one) for one in requirers)
         return Gap(name, kind, Cause.ABSENT, Phase.RUN, (wanted,), asked, Route(RouteKind.REBUILD), source)
 
     gaps = [

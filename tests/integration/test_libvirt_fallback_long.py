@@ -11,7 +11,7 @@ from embedded import Domains, domains_of, point, read_until
 from libvirtbuild import applied, compiled, configure, missing_for_build
 from qemubuild import build_qemu, missing_for_qemu
 
-from ppcdeps.building.debiansources import SourceArchive, UnavailableError
+from ppcdeps.building.buildroots.debiansources import SourceArchive, UnavailableError
 
 pytestmark = [
     pytest.mark.long,
@@ -109,12 +109,12 @@ def test_without_the_patch_the_domain_is_refused(pristine: Domains, without_cirr
         assert virsh.do("list --all --name") == ""
 
 
-@pytest.mark.parametrize("way", ["define", "create"])
-def test_with_the_patch_it_starts_with_vga_and_a_warning(patched: Domains, without_cirrus: Path, way: str) -> None:
+@pytest.mark.parametrize("mode", ["define", "create"])
+def test_with_the_patch_it_starts_with_vga_and_a_warning(patched: Domains, without_cirrus: Path, mode: str) -> None:
     guest = patched.domain("guest", without_cirrus, CIRRUS)
     with patched.session() as virsh:
-        assert "error" not in virsh.do(f"{way} {guest}")
-        if way == "define":
+        assert "error" not in virsh.do(f"{mode} {guest}")
+        if mode == "define":
             assert virsh.videos("guest") == [{"type": "vga", "vram": "16384", "heads": "1", "primary": "yes"}]
             assert "error" not in virsh.do("start guest")
         assert virsh.do("domstate guest") == "running"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from libvirtbuild import OBJECT, PATCH, applied, compiled, configure, missing_for_build
 
-from ppcdeps.building.debiansources import SourceArchive, Tarball, UnavailableError
+from ppcdeps.building.buildroots.debiansources import SourceArchive, Tarball, UnavailableError
 
 PATCHED = "src/qemu/qemu_domain.c"
 

@@ -16,9 +16,9 @@ import pytest
 from repositories import dnf, lacks, read, tree
 from rpms import Rpm
 
-from ppcdeps.building import publishing
-from ppcdeps.building.publishing import KEPT_GENERATIONS, publish
-from ppcdeps.building.repository import MARKER, read_manifest
+from ppcdeps.building.publishing import publishing
+from ppcdeps.building.publishing.publishing import KEPT_GENERATIONS, publish
+from ppcdeps.building.publishing.repository import MARKER, read_manifest
 from ppcdeps.model.errors import EnvironmentLacksError, PpcdepsError
 
 pytestmark = pytest.mark.skipif(bool(lacks()), reason=lacks())
@@ -234,7 +234,7 @@ def test_a_full_disk_leaves_the_old_repository(states: list[list[Path]], tmp_pat
     script = """
 import sys
 from pathlib import Path
-from ppcdeps.building.publishing import publish
+from ppcdeps.building.publishing.publishing import publish
 from ppcdeps.model.errors import EnvironmentLacksError
 folder = Path(sys.argv[1]) / "repo"
 first, second = [Path(one) for one in sys.argv[2:4]], [Path(one) for one in sys.argv[4:]]
@@ -279,7 +279,7 @@ for room in range(30):
 PUBLISHER = """
 import os, sys
 from pathlib import Path
-from ppcdeps.building.publishing import publish
+from ppcdeps.building.publishing.publishing import publish
 folder, rounds, *files = sys.argv[1:]
 pairs = [[Path(first), Path(second)] for first, second in zip(files[::2], files[1::2])]
 # A child for each line that is read: to begin anew would take longer than to publish.

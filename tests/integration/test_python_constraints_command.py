@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from indexes import index_of_pip
 
+from ppcdeps.base.cache import Cache
 from ppcdeps.cli.main import main
-from ppcdeps.metadata.cache import Cache
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from indexes import index_of_pip
 
-from ppcdeps.metadata.cache import Cache
-from ppcdeps.metadata.compression import open_stream
+from ppcdeps.base.cache import Cache
+from ppcdeps.base.compression import open_stream
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.constraintsfile import NO_CONSTRAINTS, read_constraints
 from ppcdeps.python.distmetadata import MetadataSource, best_sdists, sdist_facts

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from indexes import index_of_pip
 
-from ppcdeps.metadata.cache import Cache
-from ppcdeps.metadata.compression import open_stream
+from ppcdeps.base.cache import Cache
+from ppcdeps.base.compression import open_stream
 from ppcdeps.model.capability import Capability, Requirement, parse_requirement
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.bridge import bridge_spec, bridged_for_builds

@@ -20,10 +20,10 @@ from ppcdeps.metadata.targets import load_target
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Source, Upstream
 from ppcdeps.model.reporter import Silence
-from ppcdeps.planning.patches import mailed
-from ppcdeps.planning.recipe_lint import Finding, Severity, lint_book, lint_rendering
-from ppcdeps.planning.recipes import RecipeBook, for_source, load_book, rebuild_recipe, sdist_recipe
-from ppcdeps.planning.rendering import Rendering, render
+from ppcdeps.recipebook.book import RecipeBook, for_source, load_book, rebuild_recipe, sdist_recipe
+from ppcdeps.recipebook.lint import Finding, Severity, lint_book, lint_rendering
+from ppcdeps.recipebook.patches import mailed
+from ppcdeps.recipebook.rendering import Rendering, render
 from ppcdeps.rpm.platforms import platform_of
 from ppcdeps.rpm.specs import SpecEvaluation, evaluate_spec
 

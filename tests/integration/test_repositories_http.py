@@ -21,9 +21,9 @@ import pytest
 import zstandard
 from mirror import Answer, Mirror, send, serving
 
-from ppcdeps.metadata import transport
-from ppcdeps.metadata.cache import Cache
-from ppcdeps.metadata.compression import open_stream
+from ppcdeps.base import http as transport
+from ppcdeps.base.cache import Cache
+from ppcdeps.base.compression import open_stream
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.metadata.sync import ensure, fetch_repositories
 from ppcdeps.model.errors import EnvironmentLacksError, PpcdepsError, RepositoryError
@@ -654,7 +654,7 @@ def test_a_full_disk_keeps_the_old_state(tmp_path: Path) -> None:
 SYNC = """
 import sys
 from pathlib import Path
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.sync import fetch_repositories
 from ppcdeps.model.reporter import Silence
 from ppcdeps.model.repository import RepoConfig, Side

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.modules import ModuleIndex, ModuleVerdict, module_filter, read_modules
 from ppcdeps.metadata.sync import fetch_repositories
 from ppcdeps.model.nevra import Nevra

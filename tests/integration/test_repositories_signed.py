@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.sync import fetch_repositories
 from ppcdeps.model.errors import EnvironmentLacksError, RepositoryError
 from ppcdeps.model.reporter import Silence

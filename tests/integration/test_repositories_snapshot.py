@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import solv
 
+from ppcdeps.base.cache import Cache
+from ppcdeps.base.compression import open_stream
 from ppcdeps.metadata import snapshot
-from ppcdeps.metadata.cache import Cache
-from ppcdeps.metadata.compression import open_stream
 from ppcdeps.metadata.facts import strip_modules, strip_primary
 from ppcdeps.metadata.modules import read_modules
 from ppcdeps.metadata.repository import RepoMetadata

@@ -11,11 +11,11 @@ import pytest
 from repositories import lacks
 from rpms import Rpm
 
-from ppcdeps.building.provenance import provenance_of
-from ppcdeps.building.publishing import publish
-from ppcdeps.building.records import BuildRecord, BuiltPackage, SourceFile
-from ppcdeps.building.repository import PublishedPackage, dumped
-from ppcdeps.building.sbom import sbom_of
+from ppcdeps.building.publishing.provenance import provenance_of
+from ppcdeps.building.publishing.publishing import publish
+from ppcdeps.building.publishing.records import BuildRecord, BuiltPackage, SourceFile
+from ppcdeps.building.publishing.repository import PublishedPackage, dumped
+from ppcdeps.building.publishing.sbom import sbom_of
 
 SOURCE = SourceFile("sample-1.0.tar.gz", "a" * 64, "https://files.example/sample-1.0.tar.gz")
 PATCH = SourceFile("fix.patch", "b" * 64)
@@ -43,7 +43,7 @@ def record(*packages: PublishedPackage) -> BuildRecord:
         source="sample",
         version="1.0",
         arch="ppc64le",
-        way="cross",
+        mode="cross",
         buildroot="debian-12-cross",
         buildroot_key="d" * 64,
         command=("rpmbuild", "-bb", "sample.spec"),
@@ -131,7 +131,7 @@ def test_provenance_tells_all_that_the_build_was_made_from() -> None:
     assert definition["externalParameters"] == {
         "source": {"name": "sample", "version": "1.0"},
         "arch": "ppc64le",
-        "way": "cross",
+        "mode": "cross",
         "recipe": {"name": "sample-el9", "digest": {"sha256": "e" * 64}},
     }
     assert [(one["name"], one["uri"]) for one in definition["resolvedDependencies"]] == [

@@ -11,10 +11,10 @@ from repositories import lacks, read
 from rpms import Rpm
 from srpms import run
 
-from ppcdeps.building.publishing import publish
-from ppcdeps.building.repository import read_manifest
-from ppcdeps.building.signing import SigningKey, check_packages, sign_packages
-from ppcdeps.metadata.signature import verify_signature
+from ppcdeps.base.signature import verify_signature
+from ppcdeps.building.publishing.publishing import publish
+from ppcdeps.building.publishing.repository import read_manifest
+from ppcdeps.building.publishing.signing import SigningKey, check_packages, sign_packages
 from ppcdeps.model.errors import BuildError, ConfigError, EnvironmentLacksError
 
 _PROGRAMS = ("gpg", "gpgv", "rpmsign", "rpmkeys")

@@ -11,8 +11,8 @@ import pytest
 from indexes import sdist, serving, wheel
 from trapsrpms import MISSING, SPECS, build_srpm
 
+from ppcdeps.base.cache import Cache
 from ppcdeps.cli.main import main
-from ppcdeps.metadata.cache import Cache
 from ppcdeps.metadata.snapshot import use
 from ppcdeps.metadata.sources import (
     RECORD,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from trapsrpms import MISSING, SPECS, build_rpms, build_srpm, tarball
 
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.sync import ensure, fetch_repositories
 from ppcdeps.metadata.targets import load_target
 from ppcdeps.model.capability import Rich, parse_requirement
@@ -19,13 +19,14 @@ from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.reporter import Silence
 from ppcdeps.model.repository import RepoConfig, Side
 from ppcdeps.model.target import Target
-from ppcdeps.planning.order import Bootstrap, order_of, waves_of
+from ppcdeps.planning.order import Bootstrap, order_of
+from ppcdeps.planning.plan import waves_of
 from ppcdeps.planning.solution import solve
 from ppcdeps.planning.workloads import workload_of_roots
+from ppcdeps.recipebook.srpm import UnpackedSrpm, unpack_srpm
 from ppcdeps.rpm.dynamic import static_requires
 from ppcdeps.rpm.platforms import Platform, platform_of
 from ppcdeps.rpm.specs import SpecEvaluation, differences, evaluate_spec
-from ppcdeps.rpm.srpm import UnpackedSrpm, unpack_srpm
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 

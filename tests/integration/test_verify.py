@@ -19,10 +19,10 @@ from indexes import pkg_info, sdist, serving, wheel
 from program import Program, Run
 from rpmmd import Package, write_repository
 
-from ppcdeps.building.publishing import publish
-from ppcdeps.building.rooms import Buildroot
-from ppcdeps.building.signing import SigningKey
-from ppcdeps.building.wheels import read_wheel
+from ppcdeps.building.publishing.publishing import publish
+from ppcdeps.building.publishing.signing import SigningKey
+from ppcdeps.building.publishing.wheels import read_wheel
+from ppcdeps.engines.job import Buildroot
 from ppcdeps.model.nevra import Nevra
 
 

@@ -16,8 +16,8 @@ from repositories import lacks as lacks_publishing
 from rpms import compiled, lacks
 from wheelfiles import make_wheel
 
-from ppcdeps.building.publishing import publish
-from ppcdeps.building.wheels import collect_wheels, read_wheel
+from ppcdeps.building.publishing.publishing import publish
+from ppcdeps.building.publishing.wheels import collect_wheels, read_wheel
 from ppcdeps.model.errors import BuildError
 
 needs_compiler = pytest.mark.skipif(bool(lacks()), reason=lacks())

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from ppcdeps.building.buildroots import Buildroots
-from ppcdeps.building.emulation import ensure_emulation
-from ppcdeps.building.engines.engine import Engine, engines_home
-from ppcdeps.building.engines.probing import choose_engine
-from ppcdeps.building.rooms import Buildroot, Ending, Job, Limits, Way
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
+from ppcdeps.building.buildroots.buildroots import Buildroots
+from ppcdeps.engines.emulation import ensure_emulation
+from ppcdeps.engines.engine import Engine, engines_home
+from ppcdeps.engines.job import BuildMode, Buildroot, Ending, Job, Limits
+from ppcdeps.engines.probe import choose_engine
 from ppcdeps.model.errors import EnvironmentLacksError
 from ppcdeps.model.reporter import Silence
 
@@ -37,9 +37,9 @@ def shared_cache(session: Path) -> Cache:
     return Cache.open(Path(named) if named else session)
 
 
-def made(cache: Cache, name: str, way: Way | None = None, packages: Sequence[str] = ()) -> Buildroot:
+def made(cache: Cache, name: str, mode: BuildMode | None = None, packages: Sequence[str] = ()) -> Buildroot:
     """A buildroot in that cache, made if needed. Raises PpcdepsError as `Buildroots.create` does."""
-    return Buildroots(cache).create(name, way=way, packages=packages)
+    return Buildroots(cache).create(name, mode=mode, packages=packages)
 
 
 def beside(cache: Cache, folder: Path) -> Path:

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ppcdeps.building.engines.bwrap import Bwrap
-from ppcdeps.building.engines.docker import Docker
-from ppcdeps.building.engines.engine import Engine, EngineFailedError
-from ppcdeps.building.engines.podman import Podman
-from ppcdeps.building.engines.proot import Proot
-from ppcdeps.building.rooms import Buildroot, Job, Limits, Way
+from ppcdeps.engines.bwrap import Bwrap
+from ppcdeps.engines.docker import Docker
+from ppcdeps.engines.engine import Engine, EngineFailedError
+from ppcdeps.engines.job import BuildMode, Buildroot, Job, Limits
+from ppcdeps.engines.podman import Podman
+from ppcdeps.engines.proot import Proot
 
 SOURCES = Path(__file__).parents[2] / "src"
 USER = 54321
@@ -116,7 +116,7 @@ def outcome_of(document: Mapping[str, Any]) -> Outcome:
     """Run the job of a document in this process."""
     root = Buildroot(
         "test",
-        Way.EMULATED,
+        BuildMode.EMULATED,
         Path(document["root"]),
         "ppc64le",
         "ppc64le",

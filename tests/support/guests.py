@@ -3,13 +3,13 @@
 from pathlib import Path
 from types import MappingProxyType
 
-from ppcdeps.checking.domain import domain_of, guest_of
-from ppcdeps.checking.domcapabilities import read_domcapabilities
 from ppcdeps.checking.findings import Report
-from ppcdeps.checking.guest import check_guest
-from ppcdeps.checking.offers import Offer, offer_of_build, with_nature
-from ppcdeps.checking.properties import faults_of, guest_by_nova, property_of, read_nova_conf
-from ppcdeps.planning.novafacts import nova_facts
+from ppcdeps.checking.guest.check import check_guest
+from ppcdeps.checking.guest.domain import domain_of, guest_of
+from ppcdeps.checking.guest.domcapabilities import read_domcapabilities
+from ppcdeps.checking.guest.offers import Offer, offer_of_build, with_nature
+from ppcdeps.checking.guest.properties import faults_of, guest_by_nova, property_of, read_nova_conf
+from ppcdeps.planning.nova import nova_facts
 
 DEBIAN_12 = Path(__file__).parents[1] / "data" / "libvirt" / "domcapabilities-ppc64le-pseries-debian12.xml"
 """Real: `virsh domcapabilities --arch ppc64le --machine pseries --virttype qemu` of libvirt 9.0 and QEMU 7.2."""

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ppcdeps.checking.findings import Report
-from ppcdeps.checking.host import Wanted, check_host
-from ppcdeps.checking.hostfacts import HostFacts, load_facts
-from ppcdeps.planning.novafacts import nova_facts
+from ppcdeps.checking.host.check import Wanted, check_host
+from ppcdeps.checking.host.hostfacts import HostFacts, load_facts
+from ppcdeps.planning.nova import nova_facts
 
 FOLDER = Path(__file__).parents[1] / "data" / "hosts"
 

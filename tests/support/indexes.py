@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.constraintsfile import NO_CONSTRAINTS, parse_constraints

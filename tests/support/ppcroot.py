@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ppcdeps.building.emulation import ensure_emulation, static_qemu
-from ppcdeps.building.rooms import Buildroot, Way
+from ppcdeps.engines.emulation import ensure_emulation, static_qemu
+from ppcdeps.engines.job import BuildMode, Buildroot
 from ppcdeps.model.reporter import Silence
 
 
@@ -45,7 +45,7 @@ def make_ppc_root(folder: Path) -> Buildroot:
     (folder / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
     (folder / "etc" / "group").write_text("root:x:0:\n")
     folder.chmod(0o755)
-    return Buildroot("busybox", Way.EMULATED, folder, "ppc64le", "ppc64le", "busybox-1")
+    return Buildroot("busybox", BuildMode.EMULATED, folder, "ppc64le", "ppc64le", "busybox-1")
 
 
 def digest_of(folder: Path) -> str:

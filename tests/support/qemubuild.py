@@ -6,7 +6,7 @@ from pathlib import Path
 
 from libvirtbuild import environment, has_library
 
-from ppcdeps.building.debiansources import SourceArchive
+from ppcdeps.building.buildroots.debiansources import SourceArchive
 
 DEVICES = """
 CONFIG_PSERIES=y

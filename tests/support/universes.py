@@ -8,17 +8,17 @@ from typing import Any
 
 from rpmmd import RELATIONS, Package, modules_yaml, write_repository
 
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.metadata.sync import ensure, fetch_repositories
 from ppcdeps.model.capability import parse_requirement
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.reporter import Silence
 from ppcdeps.model.repository import RepoConfig, Side
-from ppcdeps.rpm.closure import Answer, Search
+from ppcdeps.rpm.closure import Closure, Search
+from ppcdeps.rpm.dropped import RequirementDropper
 from ppcdeps.rpm.loading import Role
 from ppcdeps.rpm.problems import Clash
-from ppcdeps.rpm.relief import Reliever
 from ppcdeps.rpm.sources import Buildroots
 from ppcdeps.rpm.universe import Universe
 
@@ -72,7 +72,7 @@ class Outcome:
     said: Mapping[str, Any]
     universe: Universe
     search: Search
-    answer: Answer
+    closure: Closure
 
 
 def read_cases(path: Path) -> list[Case]:
@@ -167,7 +167,7 @@ def search_in(universe: Universe, case: Case) -> Search:
         name = str(parse_requirement(requirement)).partition(" ")[0]
         return "known" if name in case.facts.get(source, ()) else None
 
-    return Search(universe, Reliever(universe, Buildroots(universe), known), case.weak)
+    return Search(universe, RequirementDropper(universe, Buildroots(universe), known), case.weak)
 
 
 def run_case(case: Case, folder: Path, cache: Cache | None = None) -> Outcome:
@@ -175,41 +175,43 @@ def run_case(case: Case, folder: Path, cache: Cache | None = None) -> Outcome:
     cache = cache or Cache.open(folder / "cache")
     universe = open_universe(case, write_case(case, folder), cache)
     search = search_in(universe, case)
-    answer = search.answer([universe.ask("root", case.roots)])
-    said = _said(universe, answer)
+    closure = search.closure([universe.request_packages("root", case.roots)])
+    said = _said(universe, closure)
     said["problems"] = list(universe.module_problems)
     built: dict[str, Any] = {}
     if "build" in case.expect:
-        built = _builds(universe, search, answer)
+        built = _builds(universe, search, closure)
         said["build"] = built
-    said["reliefs"] = sorted(f"{one.source}: {one.requirement}" for one in search.reliever.reliefs.values())
-    return Outcome(said, universe, search, answer)
+    said["reliefs"] = sorted(
+        f"{one.source}: {one.requirement}" for one in search.dropper.dropped_requirements.values()
+    )
+    return Outcome(said, universe, search, closure)
 
 
-def _builds(universe: Universe, search: Search, answer: Answer) -> dict[str, Any]:
+def _builds(universe: Universe, search: Search, closure: Closure) -> dict[str, Any]:
     """The builds of all sources, those that they take in turn included."""
     built: dict[str, Any] = {}
-    waiting, free = list(answer.sources), set(answer.sources)
+    waiting, free = list(closure.sources), set(closure.sources)
     while waiting:
         source = waiting.pop(0)
-        question = search.reliever.buildroots.question(source)
-        if question is None:
+        request = search.dropper.buildroots.request(source)
+        if request is None:
             built[source] = "no source package"
             continue
-        environment = search.answer([question], free)
+        environment = search.closure([request], free)
         built[source] = _said(universe, environment)
         waiting += environment.sources
         free |= set(environment.sources)
     return built
 
 
-def _said(universe: Universe, answer: Answer) -> dict[str, Any]:
-    closure = [_named(universe, i) for i in answer.chosen if i not in universe.imagined]
+def _said(universe: Universe, closure: Closure) -> dict[str, Any]:
+    chosen = [_named(universe, i) for i in closure.chosen if i not in universe.placeholders]
     return {
-        "closure": sorted(closure),
-        "sources": list(answer.sources),
-        "unknown": sorted(universe.nevra(i) for i in answer.unknown),
-        "clashes": sorted(_clash(universe, one) for one in answer.clashes),
+        "closure": sorted(chosen),
+        "sources": list(closure.sources),
+        "unknown": sorted(universe.nevra(i) for i in closure.unknown),
+        "clashes": sorted(_clash(universe, one) for one in closure.clashes),
     }
 
 

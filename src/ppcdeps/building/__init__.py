@@ -1,1 +1,1 @@
-"""From the plan to packages: buildroots, engines, the run, the local repository, and the proof."""
+"""From the plan to packages: buildroots, the build run, publishing."""

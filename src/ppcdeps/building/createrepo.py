@@ -7,9 +7,9 @@ import subprocess
 from collections.abc import Sequence
 from html import unescape
 from pathlib import Path
+from typing import Protocol
 
-from ppcdeps.building.durable import remove
-from ppcdeps.building.repository import PublishedPackage
+from ppcdeps.base.atomic import remove
 from ppcdeps.model.errors import BuildError, EnvironmentLacksError
 
 _PACKAGE = re.compile(rb"<package\b[^>]*>.*?</package\s*>", re.DOTALL)
@@ -17,7 +17,23 @@ _LOCATION = re.compile(rb'<location [^>]*?href="([^"]+)"')
 _PKGID = re.compile(rb'<checksum type="sha256" pkgid="YES">([0-9a-f]{64})</checksum>')
 
 
-def write_metadata(folder: Path, to: Path, packages: Sequence[PublishedPackage], lock: int) -> None:
+class IndexedPackage(Protocol):
+    """What is to be known of a package that goes into the metadata: ``built`` is in seconds since 1970."""
+
+    @property
+    def path(self) -> str:
+        """Its place in the repository."""
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the file."""
+
+    @property
+    def built(self) -> int:
+        """When it was built."""
+
+
+def write_metadata(folder: Path, to: Path, packages: Sequence[IndexedPackage], lock: int) -> None:
     """Write the folder ``repodata`` in ``to``, for these packages of the repository in ``folder``.
 
     The metadata that the repository has now is used for what did not change. createrepo_c inherits the descriptor
@@ -37,7 +53,7 @@ def write_metadata(folder: Path, to: Path, packages: Sequence[PublishedPackage],
 
 
 def _createrepo(
-    folder: Path, to: Path, packages: Sequence[PublishedPackage], options: Sequence[str], lock: int
+    folder: Path, to: Path, packages: Sequence[IndexedPackage], options: Sequence[str], lock: int
 ) -> None:
     listed = to / "packages.list"
     listed.write_text("".join(f"{one.path}\n" for one in packages), encoding="utf-8")

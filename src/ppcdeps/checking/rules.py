@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 
+from ppcdeps.base.datafiles import shipped_file, shipped_names
+from ppcdeps.base.toml import TomlFile, raise_faults, read_toml
 from ppcdeps.checking.findings import Finding, Severity
-from ppcdeps.metadata.shipped import shipped_file, shipped_names
-from ppcdeps.metadata.tables import TomlFile, raise_faults, read_toml
 
 FOLDER = "rules/checks"
 

@@ -11,7 +11,6 @@ import click
 
 from ppcdeps.cli.options import (
     Command,
-    RepositoryChoice,
     json_option,
     narrative_options,
     recipes_option,
@@ -19,13 +18,14 @@ from ppcdeps.cli.options import (
 )
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.model.errors import ConfigError, UsageError
+from ppcdeps.workflows.choice import RepositoryChoice
 
 if TYPE_CHECKING:
-    from ppcdeps.building.campaign import Basis, BuildOptions, Campaign
-    from ppcdeps.building.session import Session
-    from ppcdeps.cli.repositories import Repositories
+    from ppcdeps.building.run.build_run import BuildOptions, BuildRun
+    from ppcdeps.building.run.session import Session
     from ppcdeps.model.plan import Plan
     from ppcdeps.model.verification import Verification
+    from ppcdeps.workflows.repositories import Repositories
 
 BUILD_FAILED = 10
 GAPS_REMAIN = 1
@@ -47,13 +47,13 @@ class Size(click.ParamType[int]):
         return int(float(found[1]) * _UNITS[found[2]])
 
 
-_WAYS = click.Choice(["native", "emulated", "accelerated", "cross"])
+_MODES = click.Choice(["native", "emulated", "accelerated", "cross"])
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _SETTINGS = (
     click.option("--repository", type=_FOLDER, metavar="DIR", help="Publish here (default: repository-WORKLOAD)."),
     click.option("--work", type=_FOLDER, metavar="DIR", help="Logs and state of the run (default: build-WORKLOAD)."),
     click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Builds at a time (default: 1)."),
-    click.option("--way", type=_WAYS, help="How code for ppc64le is made (default: what the buildroot does best)."),
+    click.option("--mode", type=_MODES, help="How code for ppc64le is made (default: what the buildroot does best)."),
     click.option("--buildroot", metavar="NAME", help="Build in this buildroot (default: the target's)."),
     click.option("--buildroots", "buildroot_folders", multiple=True, type=_FOLDER, metavar="DIR",
                  help="Lay the buildroots of this folder over the shipped ones. Repeatable."),
@@ -120,10 +120,10 @@ def build(
         return _resume(context, plan_file, work)
     if plan_file is None:
         raise click.UsageError("Missing argument PLAN", context)
-    from ppcdeps.building.campaign import check_plan
-    from ppcdeps.building.session import session_in
-    from ppcdeps.report.build import dump_campaign, render_campaign
-    from ppcdeps.report.plan_json import load_plan
+    from ppcdeps.building.run.build_run import check_plan
+    from ppcdeps.building.run.session import session_in
+    from ppcdeps.model.plan_file import load_plan
+    from ppcdeps.report.build import dump_build_run, render_build_run
 
     plan = load_plan(plan_file)
     basis = _basis(choice, folders, reporter)
@@ -133,17 +133,17 @@ def build(
     verdict: Verification | None = None
     with session_in(work or Path(f"build-{plan.workload}")) as session, _interruptible():
         _begin(session, plan_file, context)
-        campaign = _built(plan, plan_file, basis, options, session, reporter)
+        build_run = _built(plan, plan_file, basis, options, session, reporter)
         if loop is not None:
-            campaign, verdict = loop.go_on(plan, campaign, options, session)
+            build_run, verdict = loop.go_on(plan, build_run, options, session)
         session.finish()
     if as_json:
-        click.echo(dump_campaign(campaign, verdict), nl=False)
+        click.echo(dump_build_run(build_run, verdict), nl=False)
     else:
-        click.echo(render_campaign(campaign, verdict), nl=False)
+        click.echo(render_build_run(build_run, verdict), nl=False)
     if verdict is not None and verdict.is_closed:
         return 0
-    return BUILD_FAILED if campaign.failed else 0 if verdict is None else GAPS_REMAIN
+    return BUILD_FAILED if build_run.failed else 0 if verdict is None else GAPS_REMAIN
 
 
 class _Loop:
@@ -158,23 +158,23 @@ class _Loop:
         self.reporter = reporter
 
     def go_on(
-        self, plan: "Plan", campaign: "Campaign", options: "BuildOptions", session: "Session"
-    ) -> tuple["Campaign", "Verification | None"]:
+        self, plan: "Plan", build_run: "BuildRun", options: "BuildOptions", session: "Session"
+    ) -> tuple["BuildRun", "Verification | None"]:
         """The last campaign and the verdict on it; no verdict where nothing was published."""
-        from ppcdeps.cli.again import plan_again
+        from ppcdeps.base.textfile import write_text
         from ppcdeps.cli.verify import verification_of
-        from ppcdeps.report.files import write_text
-        from ppcdeps.report.plan_json import dump_plan
+        from ppcdeps.model.plan_file import dump_plan
+        from ppcdeps.workflows.replan import plan_again
 
         tried: list[tuple[tuple[str, ...], ...]] = [plan.waves]
         verdict: Verification | None = None
-        while campaign.repository is not None:
+        while build_run.repository is not None:
             verdict = verification_of(
                 plan, options.repository, self.choice, self.reporter, workload=self.workload, recipes=self.folders
             )
             if verdict.is_closed:
                 break
-            question, after = plan_again(
+            request, after = plan_again(
                 plan, options.repository, self.choice, self.reporter, workload=self.workload, recipes=self.folders
             )
             if not after.waves or after.waves in tried:
@@ -183,15 +183,20 @@ class _Loop:
             path = session.folder / f"plan-{len(tried)}.json"
             write_text(path, dump_plan(after))
             self.reporter.note(f"what is left takes {sum(map(len, after.waves))} more builds: {path}")
-            basis = basis_of(question.repositories, self.folders, self.choice, self.reporter)
-            campaign = _built(after, path, basis, options, session, self.reporter)
-        return campaign, verdict
+            basis = basis_of(request.repositories, self.folders, self.choice, self.reporter)
+            build_run = _built(after, path, basis, options, session, self.reporter)
+        return build_run, verdict
 
 
 def _built(
-    plan: "Plan", path: Path, basis: "Basis", options: "BuildOptions", session: "Session", reporter: TerminalReporter
-) -> "Campaign":
-    from ppcdeps.building.campaign import build_plan
+    plan: "Plan",
+    path: Path,
+    basis: "BuildBasis",
+    options: "BuildOptions",
+    session: "Session",
+    reporter: TerminalReporter,
+) -> "BuildRun":
+    from ppcdeps.building.run.build_run import build_plan
     from ppcdeps.cli.buildview import BuildView
 
     try:
@@ -202,33 +207,33 @@ def _built(
         raise
 
 
-def _basis(choice: RepositoryChoice, folders: Sequence[Path], reporter: TerminalReporter) -> "Basis":
-    from ppcdeps.cli.repositories import resolve_target
+def _basis(choice: RepositoryChoice, folders: Sequence[Path], reporter: TerminalReporter) -> "BuildBasis":
+    from ppcdeps.workflows.repositories import resolve_target
 
     return basis_of(resolve_target(choice, reporter), folders, choice, reporter)
 
 
 def basis_of(
     found: "Repositories", folders: Sequence[Path], choice: RepositoryChoice, reporter: TerminalReporter
-) -> "Basis":
+) -> "BuildBasis":
     """What a plan on these repositories is built on."""
-    from ppcdeps.building.campaign import Basis
-    from ppcdeps.cli.sources import fetcher_for
-    from ppcdeps.planning.recipes import load_book
+    from ppcdeps.building.run.build_run import BuildBasis
+    from ppcdeps.recipebook.book import load_book
+    from ppcdeps.workflows.sources import fetcher_for
 
     book = load_book(folders)
     fetcher = fetcher_for(found.target, book, lambda: found.metadata, found.cache, choice, reporter)
-    return Basis(
+    return BuildBasis(
         found.target, found.metadata, book, found.cache, fetcher.fetch, found.fetch_filelists, choice.offline
     )
 
 
 def _options(plan: "Plan", settings: Mapping[str, Any]) -> "BuildOptions":
-    from ppcdeps.building.campaign import BuildOptions
-    from ppcdeps.building.rooms import Limits, Way
+    from ppcdeps.building.run.build_run import BuildOptions
+    from ppcdeps.engines.job import BuildMode, Limits
 
     given = dict(settings)
-    timeout, no_check, way = given.pop("timeout"), given.pop("no_check"), given.pop("way")
+    timeout, no_check, mode = given.pop("timeout"), given.pop("no_check"), given.pop("mode")
     limits = Limits(
         seconds=timeout * 60 if timeout else None,
         memory=given.pop("memory"),
@@ -238,7 +243,7 @@ def _options(plan: "Plan", settings: Mapping[str, Any]) -> "BuildOptions":
     return BuildOptions(
         repository=given.pop("repository") or Path(f"repository-{plan.workload}"),
         jobs=given.pop("jobs") or 1,
-        way=Way(way) if way else None,
+        mode=BuildMode(mode) if mode else None,
         limits=limits,
         check=not no_check,
         only=given.pop("chosen"),
@@ -250,7 +255,7 @@ def _options(plan: "Plan", settings: Mapping[str, Any]) -> "BuildOptions":
 
 
 def _begin(session: "Session", plan_file: Path, context: click.Context) -> None:
-    from ppcdeps.metadata.digests import sha256_of
+    from ppcdeps.base.digests import sha256_of
 
     session.begin(plan_file, sha256_of(plan_file), _arguments(context))
 
@@ -275,11 +280,11 @@ def _arguments(context: click.Context) -> list[str]:
 
 def _resume(context: click.Context, plan_file: Path | None, work: Path | None) -> int:
     """Run the interrupted run again: what it had built is taken as it is."""
-    from ppcdeps.building.session import read_state
-    from ppcdeps.metadata.digests import sha256_of
+    from ppcdeps.base.digests import sha256_of
+    from ppcdeps.building.run.session import read_state
 
     if work is None and plan_file is not None:
-        from ppcdeps.report.plan_json import load_plan
+        from ppcdeps.model.plan_file import load_plan
 
         work = Path(f"build-{load_plan(plan_file).workload}")
     work = work or _only_run()
@@ -300,7 +305,7 @@ def _resume(context: click.Context, plan_file: Path | None, work: Path | None) -
 
 def _only_run() -> Path:
     """The folder in this one that holds a run. Raises UsageError where there is none, or more than one."""
-    from ppcdeps.building.session import STATE
+    from ppcdeps.building.run.session import STATE
 
     found = sorted(path.parent for path in Path().glob(f"*/{STATE}"))
     if len(found) == 1:

@@ -9,10 +9,10 @@ from ppcdeps.cli.options import cache_option, json_option, narrative_options
 from ppcdeps.cli.reporter import TerminalReporter
 
 if TYPE_CHECKING:
-    from ppcdeps.building.buildroots import Buildroots
+    from ppcdeps.building.buildroots.buildroots import Buildroots
 
 _LACKS = 20
-_WAYS = ("native", "emulated", "accelerated", "cross")
+_MODES = ("native", "emulated", "accelerated", "cross")
 
 _folders_option = click.option(
     "--buildroots",
@@ -22,7 +22,9 @@ _folders_option = click.option(
     metavar="DIR",
     help="Lay the buildroots of this folder over the shipped ones. Repeatable.",
 )
-_way_option = click.option("--way", type=click.Choice(_WAYS), help="How to build (default: the best there is here).")
+_mode_option = click.option(
+    "--mode", type=click.Choice(_MODES), help="How to build (default: the best there is here)."
+)
 _mirror_option = click.option(
     "--mirror", metavar="URL", help="The Debian mirror (default: the one of this machine's apt)."
 )
@@ -50,11 +52,11 @@ def doctor(connection: str | None, cache_directory: Path | None, as_json: bool, 
 
     Every engine is tried. The exit code is 20 where none works.
     """
-    from ppcdeps.building.emulation import ensure_emulation
-    from ppcdeps.building.engines.engine import engines_home
-    from ppcdeps.building.engines.leftovers import sweep
-    from ppcdeps.building.engines.probing import probe_all
-    from ppcdeps.metadata.cache import Cache
+    from ppcdeps.base.cache import Cache
+    from ppcdeps.engines.cleanup import sweep
+    from ppcdeps.engines.emulation import ensure_emulation
+    from ppcdeps.engines.engine import engines_home
+    from ppcdeps.engines.probe import probe_all
     from ppcdeps.report.doctor import Diagnosis, dump_diagnosis, render_diagnosis, space_of
 
     home = engines_home(Cache.open(cache_directory, reporter).directory)
@@ -86,7 +88,7 @@ def list_buildroots(
 
 @buildroot.command()
 @click.argument("name")
-@_way_option
+@_mode_option
 @_mirror_option
 @_package_option
 @click.option("--renew", is_flag=True, help="Make it anew, with the packages that the mirror or registry has today.")
@@ -96,7 +98,7 @@ def list_buildroots(
 @narrative_options
 def create(
     name: str,
-    way: str | None,
+    mode: str | None,
     mirror: str | None,
     packages: tuple[str, ...],
     renew: bool,
@@ -110,11 +112,11 @@ def create(
     debian-12 and debian-12-cross are made from a Debian mirror in a minute; the others come from a registry of
     container images.
     """
-    from ppcdeps.building.rooms import Way
+    from ppcdeps.engines.job import BuildMode
     from ppcdeps.report.buildroots import dump_created, render_created
 
     store = _store(folders, cache_directory, reporter)
-    made = store.create(name, way=Way(way) if way else None, packages=packages, mirror=mirror, renew=renew)
+    made = store.create(name, mode=BuildMode(mode) if mode else None, packages=packages, mirror=mirror, renew=renew)
     recorded = store.of(made)
     click.echo(dump_created(made, recorded) if as_json else render_created(made, recorded), nl=False)
 
@@ -122,7 +124,7 @@ def create(
 @buildroot.command(context_settings={"ignore_unknown_options": True})
 @click.argument("name")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-@_way_option
+@_mode_option
 @_mirror_option
 @_package_option
 @click.option("--engine", metavar="NAME", help="podman, docker, bwrap or proot (default: the first that works).")
@@ -138,7 +140,7 @@ def create(
 def shell(
     name: str,
     command: tuple[str, ...],
-    way: str | None,
+    mode: str | None,
     mirror: str | None,
     packages: tuple[str, ...],
     engine: str | None,
@@ -153,17 +155,17 @@ def shell(
     """
     import sys
 
-    from ppcdeps.building.engines.engine import engines_home
-    from ppcdeps.building.engines.leftovers import sweep
-    from ppcdeps.building.engines.probing import choose_engine
-    from ppcdeps.building.rooms import Way
-    from ppcdeps.building.shell import run_command, run_shell
-    from ppcdeps.metadata.cache import Cache
+    from ppcdeps.base.cache import Cache
+    from ppcdeps.building.buildroots.shell import run_command, run_shell
+    from ppcdeps.engines.cleanup import sweep
+    from ppcdeps.engines.engine import engines_home
+    from ppcdeps.engines.job import BuildMode
+    from ppcdeps.engines.probe import choose_engine
 
     if not command and not sys.stdin.isatty():
         raise click.UsageError("a shell needs a terminal; give a command after --", click.get_current_context())
     store = _store(folders, cache_directory, reporter)
-    root = store.create(name, way=Way(way) if way else None, packages=packages, mirror=mirror)
+    root = store.create(name, mode=BuildMode(mode) if mode else None, packages=packages, mirror=mirror)
     home = engines_home(Cache.open(cache_directory, reporter).directory)
     home.mkdir(parents=True, exist_ok=True)
     sweep(home, (), reporter)
@@ -204,8 +206,8 @@ def remove(
 
 
 def _store(folders: tuple[Path, ...], cache_directory: Path | None, reporter: TerminalReporter) -> "Buildroots":
-    from ppcdeps.building.buildroots import Buildroots
-    from ppcdeps.building.definitions import load_definitions
-    from ppcdeps.metadata.cache import Cache
+    from ppcdeps.base.cache import Cache
+    from ppcdeps.building.buildroots.buildroots import Buildroots
+    from ppcdeps.building.buildroots.definitions import load_definitions
 
     return Buildroots(Cache.open(cache_directory, reporter), load_definitions(folders), reporter)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 
 import click
 
-from ppcdeps.building.outcome import Began, Event, Finished, Outcome, Reached
+from ppcdeps.building.run.events import Began, Event, Finished, Outcome, Reached
 from ppcdeps.report.build import duration, finished_lines
 
 if TYPE_CHECKING:

@@ -60,8 +60,8 @@ def env(
     their distributions and native modules, and the RPM database where there is one. Commands that mend a finding are
     to be run inside the root.
     """
-    from ppcdeps.checking.env import report_on
-    from ppcdeps.checking.environment import read_environment
+    from ppcdeps.checking.env.check import report_on
+    from ppcdeps.checking.env.environment import read_environment
     from ppcdeps.report.findings import dump_report, render_report
 
     if (find_versions or tests) and not api:
@@ -69,14 +69,14 @@ def env(
     environment = read_environment(root, python, isolated=isolated, user_home=user_home)
     report = report_on(environment, reporter, constraints)
     if api:
-        from ppcdeps.checking.env_api import with_api
-        from ppcdeps.metadata.cache import Cache
+        from ppcdeps.base.cache import Cache
+        from ppcdeps.checking.env.api_use import with_api
         from ppcdeps.python.index import Index
         from ppcdeps.python.pipconfig import read_pip_config
 
         cache = Cache.open(cache_directory, reporter)
         with Index(read_pip_config(), cache, offline=offline, reporter=reporter) as index:
-            asked = index if find_versions else None
-            report = with_api(report, environment, cache, reporter, tests=tests, index=asked)
+            requested = index if find_versions else None
+            report = with_api(report, environment, cache, reporter, tests=tests, index=requested)
     click.echo(dump_report(report) if as_json else render_report(report), nl=False)
     return 0 if report.is_clean else 1

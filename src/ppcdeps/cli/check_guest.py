@@ -10,10 +10,10 @@ from ppcdeps.model.errors import EnvironmentLacksError, UsageError
 from ppcdeps.model.reporter import Reporter
 
 if TYPE_CHECKING:
-    from ppcdeps.checking.asked import Guest
     from ppcdeps.checking.findings import Finding
-    from ppcdeps.checking.offers import Offer
-    from ppcdeps.checking.properties import NovaConf, Property
+    from ppcdeps.checking.guest.offers import Offer
+    from ppcdeps.checking.guest.properties import NovaConf, Property
+    from ppcdeps.checking.guest.requests import Guest
 
 FOUND = 1
 UNKNOWN = "centos-stream-9"
@@ -64,7 +64,7 @@ def guest(
 
     Exit code 0: it can, as far as can be seen; 1: it cannot, or may not.
     """
-    from ppcdeps.checking.guest import check_guest
+    from ppcdeps.checking.guest.check import check_guest
     from ppcdeps.report.findings import dump_report, render_report
 
     if sum(one is not None for one in (capabilities, connect, hypervisor)) > 1:
@@ -84,21 +84,21 @@ def guest(
         guests.append(read)
     document = None
     if domain is not None:
-        from ppcdeps.checking.domain import guest_of, read_domain
+        from ppcdeps.checking.guest.domain import guest_of, read_domain
 
         document = read_domain(domain)
         guests.append(guest_of(document, str(domain)))
     offer, live = _offer(capabilities, connect, hypervisor, virttype, reporter)
     for machine in sorted({guest.machine for guest in guests if guest.machine.startswith("pseries-")}):
         if live and offer.has_machine(machine):
-            from ppcdeps.checking.domcapabilities import without_machine
+            from ppcdeps.checking.guest.domcapabilities import without_machine
 
             offer = without_machine(offer, machine, connect)
     report = check_guest(guests, offer, faults)
     click.echo(dump_report(report) if as_json else render_report(report), nl=False)
     if document is not None and write_domain is not None:
-        from ppcdeps.checking.domainpatch import mend_domain
-        from ppcdeps.report.files import write_text
+        from ppcdeps.base.textfile import write_text
+        from ppcdeps.checking.guest.convert import mend_domain
 
         mended = mend_domain(document, offer)
         write_text(write_domain, mended.content.decode())
@@ -110,8 +110,14 @@ def guest(
 def _by_nova(
     texts: tuple[str, ...], image: Path | None, flavor: Path | None, conf: Path | None, nova: str | None
 ) -> "tuple[Guest, list[Finding]]":
-    from ppcdeps.checking.properties import faults_of, guest_by_nova, property_of, read_description, read_nova_conf
-    from ppcdeps.planning.novafacts import nova_facts
+    from ppcdeps.checking.guest.properties import (
+        faults_of,
+        guest_by_nova,
+        property_of,
+        read_description,
+        read_nova_conf,
+    )
+    from ppcdeps.planning.nova import nova_facts
 
     facts = nova_facts()
     version = facts.version(nova) if nova else ""
@@ -135,8 +141,8 @@ def _offer(
     capabilities: Path | None, connect: str | None, hypervisor: str | None, virttype: str | None, reporter: Reporter
 ) -> "tuple[Offer, bool]":
     """What the hypervisor offers, and whether it can be asked for more."""
-    from ppcdeps.checking.domcapabilities import ask_libvirt, read_domcapabilities
-    from ppcdeps.checking.offers import offer_of_build
+    from ppcdeps.checking.guest.domcapabilities import ask_libvirt, read_domcapabilities
+    from ppcdeps.checking.guest.offers import offer_of_build
 
     if capabilities is not None:
         return read_domcapabilities(capabilities), False

@@ -42,16 +42,16 @@ def host(
 
     Exit code 0: it can, as far as can be seen; 1: it cannot, or may not.
     """
-    from ppcdeps.checking import hostfacts
-    from ppcdeps.checking.host import Wanted, check_host, distribution_of, nova_of
+    from ppcdeps.checking.host import hostfacts
+    from ppcdeps.checking.host.check import Wanted, check_host, distribution_of, nova_of
     from ppcdeps.metadata.targets import load_target
-    from ppcdeps.planning.novafacts import nova_facts
+    from ppcdeps.planning.nova import nova_facts
     from ppcdeps.report.findings import dump_report, render_report
 
     if collect is not None and collected is not None:
         raise UsageError("--collect writes facts and --from reads them: give one")
     if collect is not None:
-        from ppcdeps.report.files import write_text
+        from ppcdeps.base.textfile import write_text
 
         text = hostfacts.dump_facts(hostfacts.collect())
         write_text(collect, text)

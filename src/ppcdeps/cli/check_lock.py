@@ -32,9 +32,9 @@ def lock(
     The file is a plan, a pylock.toml, or requirements or constraints for pip. The very files that it names are
     fetched and read; nothing of them is imported or run. The index is that of pip's configuration.
     """
-    from ppcdeps.checking.lockcheck import check_lock
-    from ppcdeps.checking.locks import read_lock
-    from ppcdeps.metadata.cache import Cache
+    from ppcdeps.base.cache import Cache
+    from ppcdeps.checking.api.lockcheck import check_lock
+    from ppcdeps.checking.api.locks import read_lock
     from ppcdeps.python.index import Index
     from ppcdeps.python.pipconfig import read_pip_config
     from ppcdeps.report.findings import dump_report, render_report

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from ppcdeps.cli.options import RepositoryChoice, json_option, narrative_options, repository_options
+from ppcdeps.cli.options import json_option, narrative_options, repository_options
 from ppcdeps.cli.reporter import TerminalReporter
+from ppcdeps.workflows.choice import RepositoryChoice
 
 
 @click.command()
@@ -55,7 +56,6 @@ def constraints(
 
     The index and its credentials are those of pip's configuration.
     """
-    from ppcdeps.cli.question import ask
     from ppcdeps.planning.pythonside import python_side
     from ppcdeps.planning.workloads import curated_constraints
     from ppcdeps.python.gaps import lock_mapping
@@ -64,12 +64,13 @@ def constraints(
     from ppcdeps.python.lockfiles import FilePlaces, spelled_out
     from ppcdeps.python.pipconfig import read_pip_config
     from ppcdeps.python.routing import PythonPolicy
+    from ppcdeps.workflows.request import plan_request
 
     newest = _moment(exclude_newer)
-    question = ask(words, choice, reporter)
-    found = question.repositories
-    pins = constraints_file or curated_constraints(question.workload)
-    solution = question.solve_run(reporter)
+    request = plan_request(words, choice, reporter)
+    found = request.repositories
+    pins = constraints_file or curated_constraints(request.workload)
+    solution = request.solve_run(reporter)
     with Index(
         read_pip_config(),
         found.cache,

@@ -15,13 +15,13 @@ from ppcdeps.cli.options import cache_option, json_option, narrative_options
 from ppcdeps.cli.reporter import TerminalReporter
 
 if TYPE_CHECKING:
-    from ppcdeps.building.demo.world import World
+    from ppcdeps.demo.world import World
 
 GAPS_REMAIN = 1
-_WAYS = {
+_MODES = {
     "cross": ("--buildroot", "debian-12-cross"),
-    "accelerated": ("--way", "accelerated"),
-    "emulated": ("--way", "emulated"),
+    "accelerated": ("--mode", "accelerated"),
+    "emulated": ("--mode", "emulated"),
 }
 
 
@@ -58,8 +58,8 @@ class Done:
     help="Where everything goes: a new folder, or one of an earlier demo. It stays, to play with.",
 )
 @click.option(
-    "--way",
-    type=click.Choice(list(_WAYS)),
+    "--mode",
+    type=click.Choice(list(_MODES)),
     default="cross",
     show_default=True,
     help="How code for ppc64le is made: by a cross compiler, or under emulation with or without it.",
@@ -71,7 +71,7 @@ class Done:
 @narrative_options
 def demo(
     to: Path,
-    way: str,
+    mode: str,
     engine: str | None,
     mirror: str | None,
     cache_directory: Path | None,
@@ -85,9 +85,9 @@ def demo(
 
     Exit code 0: built and verified; else that of the command that failed.
     """
-    from ppcdeps.building.demo.world import ARCH, find_world, make_world
-    from ppcdeps.building.verification import require_installation
-    from ppcdeps.metadata.cache import Cache
+    from ppcdeps.base.cache import Cache
+    from ppcdeps.demo.world import ARCH, find_world, make_world
+    from ppcdeps.verifying.verification import require_installation
 
     began = time.monotonic()
     say = _Show(sys.stderr if as_json else sys.stdout)
@@ -100,31 +100,31 @@ def demo(
         world = make_world(to, cache, reporter, engine=engine, mirror=mirror)
     say.world(world)
     done: list[Done] = []
-    for step in _steps(world, way, engine, cache_directory):
+    for step in _steps(world, mode, engine, cache_directory):
         say.step(step)
         done.append(_run(step, world.folder, quiet_stdout=as_json))
         if done[-1].exit_code != step.expected:
             say.line(f"\nThe demo ends here: this command was to end with {step.expected}, not {done[-1].exit_code}.")
             break
     else:
-        say.end(world, way, time.monotonic() - began)
+        say.end(world, mode, time.monotonic() - began)
     if as_json:
         import json
 
-        document = {"schema": 1, "folder": str(world.folder), "repository": str(world.repository), "way": way}
+        document = {"schema": 1, "folder": str(world.folder), "repository": str(world.repository), "mode": mode}
         click.echo(json.dumps({**document, "steps": [asdict(each) for each in done]}, indent=1, sort_keys=True))
     last = done[-1]
-    well = last.exit_code == 0 and len(done) == len(_steps(world, way, engine, cache_directory))
+    well = last.exit_code == 0 and len(done) == len(_steps(world, mode, engine, cache_directory))
     return 0 if well else last.exit_code or GAPS_REMAIN
 
 
-def _steps(world: "World", way: str, engine: str | None, cache_directory: Path | None) -> tuple[Step, ...]:
+def _steps(world: "World", mode: str, engine: str | None, cache_directory: Path | None) -> tuple[Step, ...]:
     common: tuple[str, ...] = ("--target", world.target_file.name, "--recipes", world.recipes.name)
     if cache_directory is not None:
         common += ("--cache-dir", str(cache_directory.absolute()))
     plan = f"plan-{world.name}.json"
     chosen = ("--engine", engine) if engine else ()
-    build = ("build", plan, *common, "--sources", world.sources.name, *_WAYS[way], *chosen)
+    build = ("build", plan, *common, "--sources", world.sources.name, *_MODES[mode], *chosen)
     return (
         Step("What is missing on ppc64le", ("plan", world.workload_file.name, *common), GAPS_REMAIN),
         Step("Build what has to be built", build),
@@ -174,12 +174,12 @@ class _Show:
         self.heading(step.title)
         self._echo(f"$ {step.typed}")
 
-    def end(self, world: "World", way: str, seconds: float) -> None:
+    def end(self, world: "World", mode: str, seconds: float) -> None:
         took = f"{int(seconds) // 60} min {int(seconds) % 60} s"
         how = {"cross": "cross-compiled", "accelerated": "built under emulation with the machine's own compiler"}
         folder = _shown(world.folder)
         self._echo(f"\nDone in {took}. {folder}/{world.repository.name} holds packages for ppc64le: "
-                   f"{how.get(way, 'built under emulation')}, installed and run under emulation.")  # fmt: skip
+                   f"{how.get(mode, 'built under emulation')}, installed and run under emulation.")  # fmt: skip
         self._echo("\nTo try next, in that folder")
         for command, what in _NEXT:
             self._echo(f"  {command:<60}{what}")

@@ -22,13 +22,13 @@ def diff(before: Path, after: Path, exit_code: bool, as_json: bool, reporter: Te
     In the text, "-" marks what only the first plan has, "+" what only the second has, "!" what both have and
     is not the same.
     """
+    from ppcdeps.model.plan_file import load_plan
     from ppcdeps.report.difference import difference, difference_document, render_difference
-    from ppcdeps.report.plan_json import load_plan
     from ppcdeps.report.repositories import as_json as to_json
 
     found = difference(load_plan(before), load_plan(after))
-    asked = {name: f"{old} and {new}" for name, old, new in found.question}
-    if "workload" in asked or "target" in asked:
-        reporter.warn(f"the plans answer different questions: {'; '.join(f'{k} {v}' for k, v in asked.items())}")
+    requested = {name: f"{old} and {new}" for name, old, new in found.request}
+    if "workload" in requested or "target" in requested:
+        reporter.warn(f"the plans answer different questions: {'; '.join(f'{k} {v}' for k, v in requested.items())}")
     click.echo(to_json(difference_document(found)) if as_json else render_difference(found), nl=False)
     return DIFFERENT if exit_code and found else 0

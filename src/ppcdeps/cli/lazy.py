@@ -36,7 +36,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does it, with the closest name where there is no such command."""
         if args and args[0] not in self.table and not args[0].startswith("-"):
-            from ppcdeps.metadata.tables import closest
+            from ppcdeps.base.toml import closest
 
             near = closest(args[0], self.table) or f"known: {', '.join(self.table)}"
             ctx.fail(f'there is no command "{args[0]}"; {near}')

@@ -120,9 +120,9 @@ def _usage(fault: click.ClickException) -> int:
     if isinstance(context, click.Context) and type(fault).__name__ == "NoArgsIsHelpError":
         click.echo(context.get_help(), err=True)
         return fault.exit_code
-    asked = context.command_path if isinstance(context, click.Context) else PROGRAM
+    requested = context.command_path if isinstance(context, click.Context) else PROGRAM
     message = " ".join(fault.format_message().split()).rstrip(".")
-    return _told(f"{message}; see `{asked} --help`", 2)
+    return _told(f"{message}; see `{requested} --help`", 2)
 
 
 def _of_the_machine(fault: OSError) -> str:

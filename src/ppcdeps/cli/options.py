@@ -2,46 +2,16 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ppcdeps.cli.reporter import TerminalReporter
+from ppcdeps.workflows.choice import RepositoryChoice
 
 Command = Callable[..., Any]
-
-
-@dataclass(frozen=True, slots=True)
-class RepositoryChoice:
-    """Which repositories the user wants to be asked, as the command line says it. All text is as given.
-
-    ``target`` and ``release`` are None where the defaults are meant; ``only``, ``enable``, ``disable`` and
-    ``setopt`` are dnf's --repo, --enablerepo, --disablerepo and --setopt.
-    """
-
-    target: str | None = None
-    release: str | None = None
-    releasever: str | None = None
-    snapshot: str | None = None
-    repofrompath: tuple[str, ...] = ()
-    reference: tuple[str, ...] = ()
-    source: tuple[str, ...] = ()
-    repo_files: tuple[Path, ...] = ()
-    only: tuple[str, ...] = ()
-    enable: tuple[str, ...] = ()
-    disable: tuple[str, ...] = ()
-    setopt: tuple[str, ...] = ()
-    offline: bool = False
-    refresh: bool = False
-    cache_directory: Path | None = None
-
-    @property
-    def is_ad_hoc(self) -> bool:
-        """Whether repositories are named on the command line and no target is."""
-        named = self.repofrompath or self.reference or self.source or self.repo_files
-        return bool(named) and self.target is None and self.snapshot is None
 
 
 def narrative_options(command: Command) -> Command:
@@ -87,6 +57,27 @@ def recipes_option(command: Command) -> Command:
         type=click.Path(file_okay=False, path_type=Path),
         metavar="DIR",
         help="Lay the recipes of this folder over the shipped ones. Repeatable.",
+    )(command)
+
+
+def python_option(command: Command) -> Command:
+    """`--python`. The command is given ``python``: pip or rpm."""
+    return click.option(
+        "--python",
+        type=click.Choice(["pip", "rpm"]),
+        default="pip",
+        show_default=True,
+        help="Who installs Python packages that the target's repositories lack.",
+    )(command)
+
+
+def srpms_option(command: Command) -> Command:
+    """`--srpms`. The command is given ``srpms``: a folder, or None."""
+    return click.option(
+        "--srpms",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="Evaluate the source RPMs in this folder: what their specs say for ppc64le wins over known facts.",
     )(command)
 
 

@@ -5,19 +5,21 @@ from pathlib import Path
 
 import click
 
+from ppcdeps.base.textfile import write_text
 from ppcdeps.cli.options import (
-    RepositoryChoice,
     json_option,
     narrative_options,
+    python_option,
     recipes_option,
     repository_options,
+    srpms_option,
 )
-from ppcdeps.cli.planning import plan_for, python_option, solution_of, srpms_option
-from ppcdeps.cli.question import Question, ask
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.reporter import Reporter
-from ppcdeps.report.files import write_text
 from ppcdeps.report.text import render_plan
+from ppcdeps.workflows.choice import RepositoryChoice
+from ppcdeps.workflows.plans import plan_for, solution_of
+from ppcdeps.workflows.request import PlanRequest, plan_request
 
 GAPS_REMAIN = 1
 
@@ -64,21 +66,21 @@ def plan(
 
     Exit code 0: the target's repositories have everything; 1: gaps remain, each with its route.
     """
-    question = ask(roots, choice, reporter, srpms, folders)
-    made, text = plan_for(question, python, reporter)
+    request = plan_request(roots, choice, reporter, srpms, folders)
+    made, text = plan_for(request, python, reporter)
     path = None if no_output else output or Path(f"plan-{made.workload}.json")
     if path is not None:
         write_text(path, text)
     if build_order is not None:
-        write_text(build_order, _build_order(made, question, reporter))
-    reporter.note(f"answered from {question.repositories.basis.line()}")
+        write_text(build_order, _build_order(made, request, reporter))
+    reporter.note(f"answered from {request.repositories.basis.line()}")
     click.echo(text if as_json else render_plan(made, str(path) if path else None), nl=False)
     sys.exit(GAPS_REMAIN if made.gaps else 0)
 
 
-def _build_order(made: Plan, question: Question, reporter: Reporter) -> str:
-    from ppcdeps.planning.order import waves_of
+def _build_order(made: Plan, request: PlanRequest, reporter: Reporter) -> str:
+    from ppcdeps.planning.plan import waves_of
     from ppcdeps.report.build_order import dump_build_order
 
-    solution = solution_of(made, question, reporter)
+    solution = solution_of(made, request, reporter)
     return dump_build_order(waves_of(solution, solution.adaptation.bootstraps()))

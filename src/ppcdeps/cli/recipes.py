@@ -9,7 +9,7 @@ from ppcdeps.cli.options import json_option, narrative_options, recipes_option
 from ppcdeps.cli.reporter import TerminalReporter
 
 if TYPE_CHECKING:
-    from ppcdeps.planning.recipes import RecipeBook
+    from ppcdeps.recipebook.book import RecipeBook
 
 _DEFAULT_TARGET = "centos-stream-9"
 _FAULTS = 3
@@ -118,7 +118,7 @@ def render(
     that are not there yet. The path of the spec is printed.
     """
     from ppcdeps.metadata.targets import load_target
-    from ppcdeps.planning.rendering import render as write
+    from ppcdeps.recipebook.rendering import render as write
 
     recipe = _book(folders).named(name)
     packages = load_target(target).build_packages
@@ -149,7 +149,7 @@ def lint(
     Exit code 3 where there is an error.
     """
     from ppcdeps.metadata.targets import list_targets, load_target
-    from ppcdeps.planning.recipe_lint import Severity, lint_book
+    from ppcdeps.recipebook.lint import Severity, lint_book
     from ppcdeps.report.recipes import dump_findings, render_findings
 
     book = _book(folders)
@@ -161,6 +161,6 @@ def lint(
 
 
 def _book(folders: tuple[Path, ...]) -> "RecipeBook":
-    from ppcdeps.planning.recipes import load_book
+    from ppcdeps.recipebook.book import load_book
 
     return load_book(folders)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ppcdeps.cli.options import RepositoryChoice, json_option, narrative_options, repository_options
+from ppcdeps.cli.options import json_option, narrative_options, repository_options
 from ppcdeps.cli.reporter import TerminalReporter
+from ppcdeps.workflows.choice import RepositoryChoice
 
 if TYPE_CHECKING:
     from ppcdeps.metadata.repository import RepoMetadata
@@ -50,13 +51,13 @@ def fetch(
     compared with the digest that the repository's metadata, the recipe or the index gives. The paths of the files
     are printed.
     """
-    from ppcdeps.cli import repositories as chosen
-    from ppcdeps.cli.sources import fetcher_for
-    from ppcdeps.metadata.cache import Cache
+    from ppcdeps.base.cache import Cache
     from ppcdeps.metadata.sources import record_entry, write_sources
     from ppcdeps.metadata.sync import fetch_repositories
     from ppcdeps.model.repository import Side
-    from ppcdeps.planning.recipes import load_book
+    from ppcdeps.recipebook.book import load_book
+    from ppcdeps.workflows import repositories as chosen
+    from ppcdeps.workflows.sources import fetcher_for
 
     if version and len(names) > 1:
         raise click.UsageError("--version is for one NAME", click.get_current_context())

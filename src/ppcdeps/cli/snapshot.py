@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import click
 
 from ppcdeps.cli.options import (
-    RepositoryChoice,
     cache_option,
     json_option,
     narrative_options,
@@ -14,6 +13,7 @@ from ppcdeps.cli.options import (
     target_options,
 )
 from ppcdeps.cli.reporter import TerminalReporter
+from ppcdeps.workflows.choice import RepositoryChoice
 
 if TYPE_CHECKING:
     from ppcdeps.metadata.snapshot import Snapshot
@@ -45,9 +45,9 @@ def save(
     Repositories whose cached copy is too old are asked for news first. An older snapshot at PLACE is replaced
     when the new one is complete.
     """
-    from ppcdeps.cli.repositories import resolve_target, title_of
     from ppcdeps.cli.sync import KINDS
     from ppcdeps.metadata.snapshot import save as write
+    from ppcdeps.workflows.repositories import resolve_target, title_of
 
     if place.name.endswith(_SUFFIXES):
         raise click.UsageError(
@@ -86,10 +86,10 @@ def use(
 
     The snapshot is one that came with ppcdeps, or a folder or tar file that `ppcdeps snapshot save` wrote.
     """
-    from ppcdeps.cli.repositories import remember_snapshot, target_of_snapshot, title_of
-    from ppcdeps.metadata.cache import Cache
+    from ppcdeps.base.cache import Cache
     from ppcdeps.metadata.snapshot import shipped_snapshots
     from ppcdeps.metadata.snapshot import use as find
+    from ppcdeps.workflows.repositories import remember_snapshot, target_of_snapshot, title_of
 
     cache = Cache.open(cache_directory, reporter)
     found = find(name, cache)
@@ -118,11 +118,11 @@ def info(
     reporter: TerminalReporter,
 ) -> int:
     """Show what a snapshot holds; without a name, what answers for the target now."""
-    from ppcdeps.cli.repositories import load_chosen, snapshot_for, title_of
-    from ppcdeps.metadata.cache import Cache
+    from ppcdeps.base.cache import Cache
     from ppcdeps.metadata.snapshot import shipped_snapshots
     from ppcdeps.metadata.snapshot import use as find
     from ppcdeps.report.repositories import as_json as to_json
+    from ppcdeps.workflows.repositories import load_chosen, snapshot_for, title_of
 
     cache = Cache.open(cache_directory, reporter)
     if name is not None:

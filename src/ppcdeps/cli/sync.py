@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ppcdeps.cli.options import RepositoryChoice, json_option, narrative_options, repository_options
+from ppcdeps.cli.options import json_option, narrative_options, repository_options
 from ppcdeps.cli.reporter import TerminalReporter
+from ppcdeps.workflows.choice import RepositoryChoice
 
 if TYPE_CHECKING:
-    from ppcdeps.metadata.cache import Cache
+    from ppcdeps.base.cache import Cache
     from ppcdeps.metadata.repository import RepoMetadata
     from ppcdeps.model.repository import RepoConfig
     from ppcdeps.report.repositories import SyncedRepository
@@ -33,17 +34,17 @@ def sync(choice: RepositoryChoice, as_json: bool, reporter: TerminalReporter) ->
     """
     from dataclasses import replace
 
-    from ppcdeps.cli import repositories as chosen
-    from ppcdeps.metadata.cache import Cache
+    from ppcdeps.base.cache import Cache
     from ppcdeps.report.repositories import as_json as to_json
     from ppcdeps.report.repositories import render_sync, sync_document
+    from ppcdeps.workflows import repositories as chosen
 
     cache = Cache.open(choice.cache_directory, reporter)
     target, basis = chosen.choose_target(choice, cache, reporter, live=True)
     before = {config.id: _digest_before(cache, config) for config in target.repositories}
-    asked = replace(choice, refresh=not choice.offline)
-    resolved = chosen.fetch_metadata(target, basis, asked, cache, reporter, kinds=KINDS)
-    if basis.origin is chosen.Origin.LIVE:
+    requested = replace(choice, refresh=not choice.offline)
+    resolved = chosen.fetch_metadata(target, basis, requested, cache, reporter, kinds=KINDS)
+    if basis.origin is chosen.MetadataOrigin.LIVE:
         chosen.remember_live(target, cache)
     synced = [_synced(one, before[one.config.id]) for one in resolved.metadata]
     title = chosen.title_of(target)
@@ -82,7 +83,7 @@ def _synced(metadata: "RepoMetadata", before: str | None) -> "SyncedRepository":
 
 def announced_packages(metadata: "RepoMetadata") -> int | None:
     """How many packages the repository's primary.xml says that it has, None where it does not say."""
-    from ppcdeps.metadata.compression import DamagedError, open_stream
+    from ppcdeps.base.compression import DamagedError, open_stream
 
     if "primary" not in metadata.files:
         return None

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 import click
 
 from ppcdeps.cli.options import (
-    RepositoryChoice,
     json_option,
     narrative_options,
     recipes_option,
     repository_options,
 )
 from ppcdeps.cli.reporter import TerminalReporter
+from ppcdeps.workflows.choice import RepositoryChoice
 
 if TYPE_CHECKING:
-    from ppcdeps.building.verification import Grounds
-    from ppcdeps.cli.question import Question
     from ppcdeps.model.plan import Plan
     from ppcdeps.model.verification import Verification
+    from ppcdeps.verifying.verification import Grounds
+    from ppcdeps.workflows.request import PlanRequest
 
 NOT_CLOSED = 1
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -53,7 +53,7 @@ def verify(
 
     Exit code 0: closed; 1: not.
     """
-    from ppcdeps.report.plan_json import load_plan
+    from ppcdeps.model.plan_file import load_plan
     from ppcdeps.report.verification import dump_verification, render_verification
 
     before = load_plan(plan_file)
@@ -78,39 +78,43 @@ def verification_of(
 ) -> "Verification":
     """The verdict on a plan with the repository in this folder.
 
-    Raises what `plan_again` and `ppcdeps.building.verification.verify` raise.
+    Raises what `plan_again` and `ppcdeps.verifying.verification.verify` raise.
     """
-    from ppcdeps.building.verification import verify as judge
-    from ppcdeps.building.verification import without_installation
-    from ppcdeps.cli.again import plan_again
+    from ppcdeps.verifying.verification import verify as judge
+    from ppcdeps.verifying.verification import without_installation
+    from ppcdeps.workflows.replan import plan_again
 
-    question, after = plan_again(before, repository, choice, reporter, workload=workload, recipes=recipes)
-    grounds = _grounds(question, repository, recipes, engine, reporter)
+    request, after = plan_again(before, repository, choice, reporter, workload=workload, recipes=recipes)
+    grounds = _grounds(request, repository, recipes, engine, reporter)
     if not install:
         return without_installation(before, after, grounds.local, "--no-install was given")
     return judge(before, after, grounds, reporter)
 
 
 def _grounds(
-    question: "Question", repository: Path, recipes: tuple[Path, ...], engine: str | None, reporter: TerminalReporter
+    request: "PlanRequest",
+    repository: Path,
+    recipes: tuple[Path, ...],
+    engine: str | None,
+    reporter: TerminalReporter,
 ) -> "Grounds":
-    from ppcdeps.building.verification import LOCAL, Grounds, enabled_of_target, signed_by
-    from ppcdeps.cli.planning import index_for
-    from ppcdeps.cli.repositories import Origin
-    from ppcdeps.planning.recipes import load_book
+    from ppcdeps.recipebook.book import load_book
+    from ppcdeps.verifying.verification import LOCAL, Grounds, enabled_of_target, signed_by
+    from ppcdeps.workflows.plans import index_for
+    from ppcdeps.workflows.repositories import MetadataOrigin
 
-    asked = question.repositories
+    requested = request.repositories
     configs = [
         signed_by(each, repository) if each.id == LOCAL else each
-        for each in enabled_of_target(asked.target.repositories)
+        for each in enabled_of_target(requested.target.repositories)
     ]
     return Grounds(
-        target=asked.target,
+        target=requested.target,
         repositories=tuple(configs),
         local=next(each for each in configs if each.id == LOCAL),
         book=load_book(recipes),
-        open_index=lambda: index_for(question, reporter),
-        cache=asked.cache,
+        open_index=lambda: index_for(request, reporter),
+        cache=requested.cache,
         engine=engine,
-        snapshot=asked.basis.name if asked.basis.origin is Origin.SNAPSHOT else "",
+        snapshot=requested.basis.name if requested.basis.origin is MetadataOrigin.SNAPSHOT else "",
     )

@@ -5,18 +5,20 @@ from pathlib import Path
 import click
 
 from ppcdeps.cli.options import (
-    RepositoryChoice,
     json_option,
     narrative_options,
+    python_option,
     recipes_option,
     repository_options,
+    srpms_option,
 )
-from ppcdeps.cli.planning import plan_for, python_option, solution_of, srpms_option
-from ppcdeps.cli.question import ask
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.planning.explanation import explain
 from ppcdeps.report.explanation_json import dump_explanation
 from ppcdeps.report.text import render_explanation
+from ppcdeps.workflows.choice import RepositoryChoice
+from ppcdeps.workflows.plans import plan_for, solution_of
+from ppcdeps.workflows.request import plan_request
 
 DEFAULT_WORKLOAD = "nova-compute"
 
@@ -51,8 +53,8 @@ def why(
 
     NAME is a package, a source, a NEVRA, a capability or a path of the plan.
     """
-    question = ask(roots or (DEFAULT_WORKLOAD,), choice, reporter, srpms, folders)
-    plan, _ = plan_for(question, python, reporter)
-    explanation = explain(solution_of(plan, question, reporter), name, plan.gaps)
-    reporter.note(f"answered from {question.repositories.basis.line()}")
+    request = plan_request(roots or (DEFAULT_WORKLOAD,), choice, reporter, srpms, folders)
+    plan, _ = plan_for(request, python, reporter)
+    explanation = explain(solution_of(plan, request, reporter), name, plan.gaps)
+    reporter.note(f"answered from {request.repositories.basis.line()}")
     click.echo(dump_explanation(explanation) if as_json else render_explanation(explanation), nl=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
-from ppcdeps.metadata.compression import DamagedError, open_stream
+from ppcdeps.base.compression import DamagedError, open_stream
 from ppcdeps.metadata.repomd import UnsafeXmlError, refuse_doctype
 from ppcdeps.model.capability import paths_in
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 from xml.parsers import expat
 
-from ppcdeps.metadata.repomd import UnsafeXmlError, describe_bad_xml, looks_like_html, parse_xml
+from ppcdeps.base.http import looks_like_html
+from ppcdeps.metadata.repomd import UnsafeXmlError, describe_bad_xml, parse_xml
 from ppcdeps.model.errors import RepositoryError
 
 LIST_LIMIT = 4 * 1024**2

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ppcdeps.metadata.compression import DamagedError, open_stream
+from ppcdeps.base.compression import DamagedError, open_stream
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.nevra import Nevra
 

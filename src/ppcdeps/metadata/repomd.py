@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from xml.parsers import expat
 
+from ppcdeps.base.http import looks_like_html
 from ppcdeps.model.errors import RepositoryError
 
 REPOMD_LIMIT = 8 * 1024**2
@@ -121,12 +122,6 @@ def describe_bad_xml(data: bytes, fault: Exception) -> str:
     if isinstance(fault, expat.ExpatError):
         return f"is not well-formed XML ({fault}): truncated or corrupt"
     return str(fault)
-
-
-def looks_like_html(data: bytes) -> bool:
-    """Whether the bytes begin as a web page does."""
-    head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return head.startswith((b"<!doctype html", b"<html")) or (head.startswith(b"<?xml") and b"<html" in head)
 
 
 def _local(name: str) -> str:

@@ -20,8 +20,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ppcdeps.metadata.cache import Cache
-from ppcdeps.metadata.compression import DamagedError
+from ppcdeps.base.cache import Cache
+from ppcdeps.base.compression import DamagedError
 from ppcdeps.metadata.facts import (
     StrippedPrimary,
     filter_filelists,

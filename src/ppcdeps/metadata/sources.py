@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ppcdeps.metadata import transport as net
-from ppcdeps.metadata.cache import Cache
-from ppcdeps.metadata.compression import DamagedError, open_stream
-from ppcdeps.metadata.digests import sha256_of
+from ppcdeps.base import http as net
+from ppcdeps.base.cache import Cache
+from ppcdeps.base.compression import DamagedError, open_stream
+from ppcdeps.base.digests import sha256_of
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.model.errors import ConfigError, RepositoryError
 from ppcdeps.model.nevra import Nevra

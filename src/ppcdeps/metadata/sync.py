@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.parsers import expat
 
-from ppcdeps.metadata import transport as net
-from ppcdeps.metadata.cache import Cache
-from ppcdeps.metadata.compression import DEFAULT_LIMIT, DamagedError, verify_open
+from ppcdeps.base import http as net
+from ppcdeps.base.cache import Cache
+from ppcdeps.base.compression import DEFAULT_LIMIT, DamagedError, verify_open
 from ppcdeps.metadata.mirrors import LIST_LIMIT, MirrorList, matches, parse_metalink, parse_mirrorlist
 from ppcdeps.metadata.repomd import (
     REPOMD_LIMIT,
@@ -468,7 +468,7 @@ class _Job:
             raise self._told(failure, "repomd.xml") from failure
 
     def _check_signature(self, data: bytes, base: str, where: str) -> None:
-        from ppcdeps.metadata.signature import KEY_LIMIT, verify_signature
+        from ppcdeps.base.signature import KEY_LIMIT, verify_signature
 
         keys = [self._fetch_small(url, "its gpgkey", KEY_LIMIT) for url in self.config.gpgkey]
         signature = self._fetch_small(net.join_url(base, f"{_REPOMD}.asc"), "its signature", KEY_LIMIT)

@@ -7,9 +7,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from ppcdeps.base.datafiles import find_file, origin_of, shipped_names
+from ppcdeps.base.toml import Table, TomlFile, closest, raise_faults, read_toml
 from ppcdeps.metadata.repofile import read_repo_file
-from ppcdeps.metadata.shipped import find_file, origin_of, shipped_names
-from ppcdeps.metadata.tables import Table, TomlFile, closest, raise_faults, read_toml
 from ppcdeps.metadata.variables import builtin_variables, substitute, unset_variables
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.reporter import Reporter, Silence

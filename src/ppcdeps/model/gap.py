@@ -70,7 +70,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class Requirer:
     """A requirement and who has it: a package, a source (for BuildRequires), or the workload's root."""
 
     requirement: str
@@ -90,7 +90,7 @@ class Gap:
     cause: Cause
     phase: Phase
     wanted: tuple[str, ...]
-    required_by: tuple[Demand, ...]
+    required_by: tuple[Requirer, ...]
     route: Route
     source: str | None = None
     detail: str = ""

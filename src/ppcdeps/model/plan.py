@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ppcdeps.model.gap import Demand, Gap
+from ppcdeps.model.gap import Gap, Requirer
 
 SCHEMA = 1
 
@@ -34,12 +34,12 @@ class ChosenPackage:
     nevra: str
     repo: str
     side: str
-    required_by: tuple[Demand, ...]
+    required_by: tuple[Requirer, ...]
     source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Relief:
+class DroppedRequirement:
     """A requirement that only the reference build has, taken away from a stand-in, and on what grounds."""
 
     source: str
@@ -58,7 +58,7 @@ class Plan:
     repositories: tuple[RepositoryState, ...]
     closure: tuple[ChosenPackage, ...]
     gaps: tuple[Gap, ...]
-    reliefs: tuple[Relief, ...] = ()
+    dropped_requirements: tuple[DroppedRequirement, ...] = ()
     waves: tuple[tuple[str, ...], ...] = ()
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The sources that each source of the waves needs to be built, where it needs any."""

@@ -7,7 +7,7 @@ from ppcdeps.model.recipe import Recipe, RecipeKind
 from ppcdeps.model.target import Target
 from ppcdeps.planning.evaluation import Evaluated, Evaluations
 from ppcdeps.planning.order import Bootstrap
-from ppcdeps.planning.recipes import RecipeBook, recipe_for
+from ppcdeps.recipebook.book import RecipeBook, recipe_for
 from ppcdeps.rpm.sources import BuildNeeds, Buildroots
 from ppcdeps.rpm.universe import Universe
 
@@ -45,14 +45,14 @@ class Adaptation:
         kept = tuple(text for text in wanted if text.partition(" ")[0] not in recipe.dropped_build_requires)
         return BuildNeeds((*kept, *recipe.build_requires), instead=True)
 
-    def promise(self, source: str) -> None:
+    def declare(self, source: str) -> None:
         """Let the packages that the recipe builds, and the reference lacks, stand in like all others."""
         recipe = self.recipe_of(source)
         if recipe is None or not self.universe.standins_of(source):
             return
         there = {Nevra.parse(self.universe.nevra(i)).name for i in self.universe.standins_of(source)}
         for name in sorted(set(recipe.packages) - there):
-            self.universe.promise(source, name)
+            self.universe.declare(source, name)
 
     def grounds(self, source: str, requirement: str) -> str | None:
         """Why the packages that are built for the target do not have a requirement of the reference's."""

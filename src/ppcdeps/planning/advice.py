@@ -3,14 +3,14 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from ppcdeps.metadata.shipped import shipped_file
-from ppcdeps.metadata.tables import Table, TomlFile, raise_faults, read_toml
+from ppcdeps.base.datafiles import shipped_file
+from ppcdeps.base.toml import Table, TomlFile, raise_faults, read_toml
 from ppcdeps.model.evr import compare_versions
 from ppcdeps.model.gap import Gap, RouteKind
 from ppcdeps.model.plan import ChosenPackage
 from ppcdeps.model.target import Target
 from ppcdeps.model.workload import Workload
-from ppcdeps.planning.novafacts import is_older, nova_facts
+from ppcdeps.planning.nova import is_older, nova_facts
 
 FOLDER, NAME = "rules", "advice"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.target import Target
+from ppcdeps.recipebook.srpm import unpack_srpm
 from ppcdeps.rpm.specs import Differences, SpecEvaluation, differences, evaluate_spec
-from ppcdeps.rpm.srpm import unpack_srpm
 
 _ENDING = ".src.rpm"
 

@@ -10,9 +10,9 @@ from ppcdeps.model.gap import Gap
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.planning.gaps import gaps_of
 from ppcdeps.planning.solution import Solution, Stage
-from ppcdeps.rpm.demands import Demands, Edge
 from ppcdeps.rpm.loading import Role
 from ppcdeps.rpm.problems import Chain, Clash, Lacking, statements_of
+from ppcdeps.rpm.requirers import Edge, Requirers
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +58,20 @@ def explain(solution: Solution, name: str, gaps: tuple[Gap, ...] | None = None) 
 def _found_in(solution: Solution, stage: Stage, name: str) -> int | None:
     """The package of the stage that a name means: by name, NEVRA, source, or by what it provides."""
     universe = solution.universe
-    chosen = sorted(stage.answer.chosen, key=universe.nevra)
+    chosen = sorted(stage.closure.chosen, key=universe.nevra)
     named: dict[str, int] = {}
     for package in chosen:
         nevra = universe.nevra(package)
         named.setdefault(nevra, package)
-        if package not in universe.imagined:
+        if package not in universe.placeholders:
             parsed = Nevra.parse(nevra)
             named.setdefault(parsed.name, package)
             named.setdefault(f"{parsed.name}-{parsed.evr}", package)
     if name in named:
         return named[name]
-    of_source = [i for i in chosen if i not in universe.imagined and universe.source_of(i) == name]
+    of_source = [i for i in chosen if i not in universe.placeholders and universe.source_of(i) == name]
     if of_source:
-        asked_for = solution.demands(stage)
+        asked_for = solution.requirers(stage)
         return min(of_source, key=lambda i: (len(asked_for.chain_to(i)), universe.nevra(i)))
     try:
         capabilities = list(capabilities_in(parse_requirement(name)))
@@ -81,10 +81,12 @@ def _found_in(solution: Solution, stage: Stage, name: str) -> int | None:
         providers = set(
             universe.owners_of(capability.name) if capability.is_path else universe.providers_of(str(capability))
         )
-        met = [i for i in chosen if i in providers or universe.imagined.get(i) == str(capability)]
+        met = [i for i in chosen if i in providers or universe.placeholders.get(i) == str(capability)]
         if met:
             return met[0]
-    return next((i for i in chosen if i in universe.imagined and _name_of(universe.imagined[i]) == name), None)
+    return next(
+        (i for i in chosen if i in universe.placeholders and _name_of(universe.placeholders[i]) == name), None
+    )
 
 
 def _name_of(requirement: str) -> str:
@@ -94,7 +96,9 @@ def _name_of(requirement: str) -> str:
 
 def _not_found(solution: Solution, name: str) -> str:
     universe = solution.universe
-    known = {Nevra.parse(universe.nevra(i)).name for i in solution.run.answer.chosen if i not in universe.imagined}
+    known = {
+        Nevra.parse(universe.nevra(i)).name for i in solution.run.closure.chosen if i not in universe.placeholders
+    }
     close = get_close_matches(name, sorted(known), 3, 0.6)
     hint = f"did you mean {' or '.join(close)}?" if close else "`ppcdeps plan --json` lists the closure"
     elsewhere = next((universe.named(name, role) for role in Role if universe.named(name, role)), [])
@@ -112,21 +116,21 @@ class _Explainer:
 
     def explanation(self, name: str, package: int) -> Explanation:
         universe = self.solution.universe
-        demands = self.solution.demands(self.stage)
+        requirers = self.solution.requirers(self.stage)
         gap = self._gap_of(package)
-        edges = demands.chain_to(package)
+        edges = requirers.chain_to(package)
         return Explanation(
             name=name,
             subject=universe.nevra(package),
             status=self._status(package),
             chain=(*self._chain_to_stage(), *(self._link(edge) for edge in edges)),
             gap=gap,
-            tried=tuple(self._tried(package, demands)) if gap is not None else (),
+            tried=tuple(self._tried(package, requirers)) if gap is not None else (),
         )
 
     def _link(self, edge: Edge) -> Link:
         universe = self.solution.universe
-        by = self.stage.asker if edge.by == self.stage.question.id else universe.nevra(edge.by)
+        by = self.stage.requested_by if edge.by == self.stage.request.id else universe.nevra(edge.by)
         return Link(by, edge.requirement, universe.nevra(edge.met_by))
 
     def _chain_to_stage(self) -> Iterator[Link]:
@@ -136,11 +140,11 @@ class _Explainer:
         source = next(source for source, stage in self.solution.builds.items() if stage is self.stage)
         outer = explain(self.solution, source, self.gaps)
         yield from outer.chain
-        yield Link(outer.subject, "must be built", self.stage.asker)
+        yield Link(outer.subject, "must be built", self.stage.requested_by)
 
     def _gap_of(self, package: int) -> Gap | None:
         universe = self.solution.universe
-        name = universe.imagined.get(package)
+        name = universe.placeholders.get(package)
         if name is None:
             part = universe.part_of(package)
             if part is None or part.role is Role.TARGET:
@@ -162,8 +166,8 @@ class _Explainer:
             case _:
                 return f"native in {where} only: stands for a rebuild of {universe.source_of(package)}"
 
-    def _tried(self, package: int, demands: Demands) -> Iterator[str]:
-        for requirement in sorted({edge.requirement for edge in demands.on.get(package, ())}):
+    def _tried(self, package: int, requirers: Requirers) -> Iterator[str]:
+        for requirement in sorted({edge.requirement for edge in requirers.on.get(package, ())}):
             yield from self._candidates(requirement)
         universe = self.solution.universe
         if universe.is_standin(package):
@@ -204,7 +208,7 @@ class _Explainer:
     def _without(self, source: str) -> Iterator[str]:
         """What the solver says when the source's stand-ins are forbidden."""
         universe = self.solution.universe
-        attempt = self.solution.search.refuted([self.stage.question], source)
+        attempt = self.solution.search.refuted([self.stage.request], source)
         for statement in statements_of(attempt):
             match statement:
                 case Lacking(requirement, package):

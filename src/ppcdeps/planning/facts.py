@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ppcdeps.metadata.shipped import shipped_file
-from ppcdeps.metadata.tables import Table, TomlFile, raise_faults, read_toml
+from ppcdeps.base.datafiles import shipped_file
+from ppcdeps.base.toml import Table, TomlFile, raise_faults, read_toml
 from ppcdeps.model.capability import Capability, Requirement
 from ppcdeps.model.target import Target
 
 FOLDER = "rules"
 
-_WAYS = ("emulated", "accelerated", "cross", "native")
+_MODES = ("emulated", "accelerated", "cross", "native")
 
 _Fact = TypeVar("_Fact", "ArchRequirement", "ExcludedSource", "RecordedRun")
 
@@ -58,11 +58,11 @@ class ExcludedSource:
 
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
-    """How long a build took once. ``way`` is emulated, accelerated, cross or native; ``minutes`` is wall time."""
+    """How long a build took once. ``mode`` is emulated, accelerated, cross or native; ``minutes`` is wall time."""
 
     source: str
     version: str
-    way: str
+    mode: str
     minutes: float
     machine: str
     origin: str
@@ -113,19 +113,19 @@ def _subject(fact: ArchRequirement | ExcludedSource | RecordedRun) -> str:
         case ArchRequirement():
             return fact.requirement
         case RecordedRun():
-            return f"{fact.version} {fact.way}"
+            return f"{fact.version} {fact.mode}"
         case ExcludedSource():
             return ""
 
 
 def _recorded_run(table: Table) -> RecordedRun:
-    way = table.text("way")
-    if way not in _WAYS:
-        table.fault(f'"way" is one of {", ".join(_WAYS)}, not "{way}"')
+    mode = table.text("mode")
+    if mode not in _MODES:
+        table.fault(f'"mode" is one of {", ".join(_MODES)}, not "{mode}"')
     return RecordedRun(
         table.text("source"),
         table.text("version"),
-        way,
+        mode,
         table.number("minutes"),
         table.text("machine"),
         table.text("origin"),

@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ppcdeps.model.capability import Capability, parse_requirement
-from ppcdeps.model.gap import Cause, Demand, Gap, GapKind, Phase, Route, RouteKind
+from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.planning.facts import ExcludedSource, RecordedRun, load_excluded_sources, load_recorded_runs
-from ppcdeps.planning.recipes import recipe_digest
 from ppcdeps.planning.solution import Solution, Stage
-from ppcdeps.rpm.demands import Demands
+from ppcdeps.recipebook.book import recipe_digest
 from ppcdeps.rpm.loading import Role
 from ppcdeps.rpm.problems import Clash
+from ppcdeps.rpm.requirers import Requirers
 
 _PYTHON_EXTENSION = "python-extension"
 """What recorded runs call the build of any sdist with compiled code."""
@@ -34,7 +34,7 @@ def _timed(gap: Gap, runs: Sequence[RecordedRun]) -> Gap:
     built_as = _PYTHON_EXTENSION if gap.route.kind is RouteKind.BUILD_SDIST else gap.source
     if gap.route.kind not in (RouteKind.RECIPE, RouteKind.REBUILD, RouteKind.BUILD_SDIST):
         return gap
-    minutes = tuple(sorted((run.way, run.minutes) for run in runs if run.source == built_as))
+    minutes = tuple(sorted((run.mode, run.minutes) for run in runs if run.source == built_as))
     return replace(gap, route=replace(gap.route, minutes=minutes)) if minutes else gap
 
 
@@ -59,28 +59,28 @@ class _Finder:
         new = _Missing.in_stage(self.solution, stage).without({*self.answered, *(name for _, name in self.gaps)})
         if not new:
             return
-        demands = self.solution.demands(stage)
+        requirers = self.solution.requirers(stage)
         for source, packages in new.rebuilt.items():
-            self._add(self._native(source, packages, demands, stage, phase))
+            self._add(self._native(source, packages, requirers, stage, phase))
         for source, packages in new.reused.items():
-            self._add(self._reused(source, packages, demands, stage, phase))
+            self._add(self._reused(source, packages, requirers, stage, phase))
         for package in new.unknown:
-            self._add(self._unknown(package, demands, stage, phase))
+            self._add(self._unknown(package, requirers, stage, phase))
         for clash in new.clashes:
             self._add(self._clash(clash, phase))
 
     def _add(self, gap: Gap) -> None:
         self.gaps.setdefault((gap.kind, gap.name), gap)
 
-    def _native(self, source: str, packages: Sequence[int], demands: Demands, stage: Stage, phase: Phase) -> Gap:
-        cause, detail = self._cause_of(source, packages, demands)
+    def _native(self, source: str, packages: Sequence[int], requirers: Requirers, stage: Stage, phase: Phase) -> Gap:
+        cause, detail = self._cause_of(source, packages, requirers)
         return Gap(
             name=source,
             kind=GapKind.RPM,
             cause=cause,
             phase=phase,
             wanted=self._nevras(packages),
-            required_by=self._demands_on(packages, demands, stage),
+            required_by=self._requirers_of(packages, requirers, stage),
             route=self._route_of(source),
             source=source,
             detail=detail,
@@ -94,7 +94,7 @@ class _Finder:
         evaluated = self.solution.adaptation.evaluated(source)
         if evaluated is not None:
             return Route(RouteKind.REBUILD, (str(evaluated.target.source),), reason=f"source RPM {evaluated.file}")
-        package = self.solution.search.reliever.buildroots.source_package(source)
+        package = self.solution.search.dropper.buildroots.source_package(source)
         if package is None:
             return Route(
                 RouteKind.BLOCKED,
@@ -105,7 +105,7 @@ class _Finder:
         where = part.metadata.config.id if part else ""
         return Route(RouteKind.REBUILD, (self.solution.universe.nevra(package),), reason=f"source package in {where}")
 
-    def _reused(self, source: str, packages: Sequence[int], demands: Demands, stage: Stage, phase: Phase) -> Gap:
+    def _reused(self, source: str, packages: Sequence[int], requirers: Requirers, stage: Stage, phase: Phase) -> Gap:
         universe = self.solution.universe
         older = [old for i in packages for old in universe.named(universe.pool.id2solvable(i).name, Role.TARGET)]
         repositories = sorted({part.metadata.config.id for i in packages if (part := universe.part_of(i))})
@@ -115,14 +115,14 @@ class _Finder:
             cause=Cause.TOO_OLD if older else Cause.ABSENT,
             phase=phase,
             wanted=self._nevras(packages),
-            required_by=self._demands_on(packages, demands, stage),
+            required_by=self._requirers_of(packages, requirers, stage),
             route=Route(RouteKind.REUSE, self._nevras(packages), reason=f"noarch in {', '.join(repositories)}"),
             source=source,
             detail=f"{', '.join(self._nevras(older))} is there" if older else "",
         )
 
-    def _unknown(self, package: int, demands: Demands, stage: Stage, phase: Phase) -> Gap:
-        requirement = self.solution.universe.imagined[package]
+    def _unknown(self, package: int, requirers: Requirers, stage: Stage, phase: Phase) -> Gap:
+        requirement = self.solution.universe.placeholders[package]
         others = self._other_versions(requirement)
         detail = f"{', '.join(self._nevras(others))} does not satisfy it" if others else ""
         return Gap(
@@ -131,7 +131,7 @@ class _Finder:
             cause=Cause.TOO_OLD if others else Cause.UNKNOWN,
             phase=phase,
             wanted=(requirement,),
-            required_by=self._demands_on([package], demands, stage),
+            required_by=self._requirers_of([package], requirers, stage),
             route=Route(
                 RouteKind.BLOCKED,
                 reason=f"nothing provides {requirement}",
@@ -158,7 +158,7 @@ class _Finder:
             detail=clash.text,
         )
 
-    def _cause_of(self, source: str, packages: Sequence[int], demands: Demands) -> tuple[Cause, str]:
+    def _cause_of(self, source: str, packages: Sequence[int], requirers: Requirers) -> tuple[Cause, str]:
         universe = self.solution.universe
         evaluated = self.solution.adaptation.evaluated(source)
         if evaluated is not None:
@@ -179,7 +179,7 @@ class _Finder:
             return Cause.ABSENT, "no target repository has a package of this source"
         for name, package in sorted(names.items()):
             there = universe.named(name, Role.TARGET)
-            for edge in demands.on.get(package, ()):
+            for edge in requirers.on.get(package, ()):
                 if edge.requirement.startswith("("):
                     continue
                 if not set(universe.providers_of(edge.requirement)).intersection(there):
@@ -197,16 +197,17 @@ class _Finder:
             return []
         return self.solution.universe.providers_of(parsed.name)
 
-    def _demands_on(self, packages: Iterable[int], demands: Demands, stage: Stage) -> tuple[Demand, ...]:
+    def _requirers_of(self, packages: Iterable[int], requirers: Requirers, stage: Stage) -> tuple[Requirer, ...]:
         """Who asks for the packages, from outside of the group; from inside where nobody else does."""
         group = set(packages)
-        edges = [edge for i in sorted(group) for edge in demands.on.get(i, ())]
+        edges = [edge for i in sorted(group) for edge in requirers.on.get(i, ())]
         outside = [edge for edge in edges if edge.by not in group] or edges
         universe = self.solution.universe
         told = {
-            Demand(e.requirement, stage.asker if e.by == stage.question.id else universe.nevra(e.by)) for e in outside
+            Requirer(e.requirement, stage.requested_by if e.by == stage.request.id else universe.nevra(e.by))
+            for e in outside
         }
-        return tuple(sorted(told, key=lambda demand: (demand.by, demand.requirement)))
+        return tuple(sorted(told, key=lambda requirer: (requirer.by, requirer.requirement)))
 
     def _nevras(self, packages: Iterable[int]) -> tuple[str, ...]:
         return tuple(sorted({self.solution.universe.nevra(i) for i in packages}))
@@ -226,14 +227,14 @@ class _Missing:
         universe = solution.universe
         rebuilt: dict[str, list[int]] = {}
         reused: dict[str, list[int]] = {}
-        for package in stage.answer.chosen:
+        for package in stage.closure.chosen:
             part = universe.part_of(package)
             if part is not None and part.role is Role.STANDIN:
                 rebuilt.setdefault(universe.source_of(package), []).append(package)
             elif part is not None and part.role is Role.REFERENCE:
                 reused.setdefault(universe.source_of(package), []).append(package)
-        unknown = {package: universe.imagined[package] for package in stage.answer.unknown}
-        return cls(rebuilt, reused, unknown, list(stage.answer.clashes))
+        unknown = {package: universe.placeholders[package] for package in stage.closure.unknown}
+        return cls(rebuilt, reused, unknown, list(stage.closure.clashes))
 
     def without(self, known: Collection[str]) -> "_Missing":
         """What is left when gaps of these names are known already."""

@@ -7,10 +7,7 @@ installed for its build. That holds the runtime needs of these stand-ins too, as
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from ppcdeps.planning.solution import Solution
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +71,6 @@ class BuildOrder:
     def wave_of(self, source: str) -> int | None:
         """The number, from 1 on, of the wave that gives the source as it is to be; None where it is undecided."""
         return next((n for n, wave in enumerate(self.waves, start=1) if Step(source) in wave), None)
-
-
-def waves_of(solution: "Solution", bootstraps: Iterable[Bootstrap] = ()) -> BuildOrder:
-    """The build order of a solved workload."""
-    universe = solution.universe
-    needs = {
-        source: {universe.source_of(i) for i in stage.answer.chosen if universe.is_standin(i)} if stage else set()
-        for source, stage in solution.builds.items()
-    }
-    return order_of(needs, bootstraps)
 
 
 def order_of(needs: Mapping[str, Collection[str]], bootstraps: Iterable[Bootstrap] = ()) -> BuildOrder:
@@ -155,10 +142,10 @@ class _Sorter:
         inside = self.graph.subgraph(knot)
         best: list[Step] = []
         for start in knot:
-            ways = self.networkx.single_source_shortest_path(inside, start)
+            paths_from = self.networkx.single_source_shortest_path(inside, start)
             for before in sorted(inside.predecessors(start), key=_by_name):
-                if not best or len(ways[before]) < len(best):
-                    best = ways[before]
+                if not best or len(paths_from[before]) < len(best):
+                    best = paths_from[before]
         chain = best[::-1]
         first = min(range(len(chain)), key=lambda place: _by_name(chain[place]))
         return chain[first:] + chain[:first]

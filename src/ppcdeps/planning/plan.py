@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ppcdeps.metadata.repository import RepoMetadata
-from ppcdeps.model.gap import Demand, Gap, GapKind, RouteKind
+from ppcdeps.model.gap import Gap, GapKind, Requirer, RouteKind
 from ppcdeps.model.plan import ChosenPackage, Plan, RepositoryState
 from ppcdeps.planning.advice import advice_of
 from ppcdeps.planning.gaps import gaps_of
-from ppcdeps.planning.order import BuildOrder, waves_of
+from ppcdeps.planning.order import Bootstrap, BuildOrder, order_of
 from ppcdeps.planning.solution import Solution
-from ppcdeps.rpm.demands import Demands
+from ppcdeps.rpm.requirers import Requirers
 from ppcdeps.rpm.universe import Universe
 
 
@@ -37,7 +37,7 @@ def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: Py
     order = waves_of(solution, solution.adaptation.bootstraps())
     waves = _waves(order, gaps)
     rebuilt = {gap.name for gap in gaps if gap.kind is GapKind.RPM and gap.route.kind is not RouteKind.REUSE}
-    reliefs = solution.search.reliever.reliefs.values()
+    dropped_requirements = solution.search.dropper.dropped_requirements.values()
     closure = _closure(solution)
     undecided = (
         f"a person must decide what is built first: {cycle}" for cycle in order.cycles if not cycle.broken_by
@@ -50,10 +50,10 @@ def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: Py
         repositories=_states(solution.universe, repositories),
         closure=closure,
         gaps=gaps,
-        reliefs=tuple(
+        dropped_requirements=tuple(
             sorted(
-                (relief for relief in reliefs if relief.source in rebuilt),
-                key=lambda relief: (relief.source, relief.requirement),
+                (dropped for dropped in dropped_requirements if dropped.source in rebuilt),
+                key=lambda dropped: (dropped.source, dropped.requirement),
             )
         ),
         waves=waves,
@@ -61,6 +61,16 @@ def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: Py
         python=python.document if python else {},
         advice=(*undecided, *advice_of(solution.workload, solution.target, closure, gaps)),
     )
+
+
+def waves_of(solution: Solution, bootstraps: Iterable[Bootstrap] = ()) -> BuildOrder:
+    """The build order of a solved workload."""
+    universe = solution.universe
+    needs = {
+        source: {universe.source_of(i) for i in stage.closure.chosen if universe.is_standin(i)} if stage else set()
+        for source, stage in solution.builds.items()
+    }
+    return order_of(needs, bootstraps)
 
 
 def _waves(order: BuildOrder, gaps: Iterable[Gap]) -> tuple[tuple[str, ...], ...]:
@@ -100,9 +110,9 @@ def _states(universe: Universe, repositories: Iterable[RepoMetadata]) -> tuple[R
 
 def _closure(solution: Solution) -> tuple[ChosenPackage, ...]:
     universe, stage = solution.universe, solution.run
-    demands = solution.demands(stage)
+    requirers = solution.requirers(stage)
     packages = []
-    for package in stage.answer.chosen:
+    for package in stage.closure.chosen:
         part = universe.part_of(package)
         if part is None:
             continue
@@ -111,16 +121,18 @@ def _closure(solution: Solution) -> tuple[ChosenPackage, ...]:
                 nevra=universe.nevra(package),
                 repo=part.metadata.config.id,
                 side=part.role,
-                required_by=_required_by(universe, demands, package, stage.question.id, stage.asker),
+                required_by=_required_by(universe, requirers, package, stage.request.id, stage.requested_by),
                 source=universe.source_of(package),
             )
         )
     return tuple(sorted(packages, key=lambda chosen: (chosen.nevra, chosen.repo)))
 
 
-def _required_by(universe: Universe, demands: Demands, package: int, question: int, asker: str) -> tuple[Demand, ...]:
+def _required_by(
+    universe: Universe, requirers: Requirers, package: int, request: int, requested_by: str
+) -> tuple[Requirer, ...]:
     told = {
-        Demand(edge.requirement, asker if edge.by == question else universe.nevra(edge.by))
-        for edge in demands.on.get(package, ())
+        Requirer(edge.requirement, requested_by if edge.by == request else universe.nevra(edge.by))
+        for edge in requirers.on.get(package, ())
     }
-    return tuple(sorted(told, key=lambda demand: (demand.by, demand.requirement)))
+    return tuple(sorted(told, key=lambda requirer: (requirer.by, requirer.requirement)))

@@ -80,12 +80,12 @@ def python_side(
         try:
             lock, files = constraints_for(asked, index, told, former=former, command=command, places=places)
         except ConflictError as fault:
-            strangers = _strangers(fault, packages, routing, index)
-            if not strangers:
+            unknown_roots = _strangers(fault, packages, routing, index)
+            if not unknown_roots:
                 raise
-            for nevra in strangers:
+            for nevra in unknown_roots:
                 told.note(f"{nevra} stays an RPM: no configured index knows its distribution")
-            keep.update(strangers)
+            keep.update(unknown_roots)
             continue
         bridged = (*routing.bridged, *bridged_for_builds(lock, tag))
         return PythonSide(routing, lock, files, bridge_provides(solution.workload.name, bridged, lock))
@@ -102,8 +102,8 @@ def python_part(solution: Solution, side: PythonSide) -> PythonPart:
     """
     universe = solution.universe
     by_pip = set(side.routing.by_pip)
-    stay = {universe.source_of(i) for i in solution.run.answer.chosen if universe.nevra(i) not in by_pip}
-    routed = {universe.nevra(i): universe.source_of(i) for i in solution.run.answer.chosen}
+    stay = {universe.source_of(i) for i in solution.run.closure.chosen if universe.nevra(i) not in by_pip}
+    routed = {universe.nevra(i): universe.source_of(i) for i in solution.run.closure.chosen}
     tag = _tag(solution)
     sources: dict[str, str] = {}
     answered = set()
@@ -130,7 +130,7 @@ def concerns_python(solution: Solution) -> bool:
     universe = solution.universe
     if any(root.startswith(PYPI) for root in solution.workload.roots):
         return True
-    for package in solution.run.answer.chosen:
+    for package in solution.run.closure.chosen:
         part = universe.part_of(package)
         if part is not None and part.role is Role.TARGET:
             continue
@@ -151,7 +151,7 @@ def python_packages(solution: Solution) -> tuple[PythonPackage, ...]:
     with the rest, and its Python part is on no index.
     """
     universe = solution.universe
-    chosen = [each for each in solution.run.answer.chosen if universe.part_of(each) is not None]
+    chosen = [each for each in solution.run.closure.chosen if universe.part_of(each) is not None]
     mixed = {
         universe.source_of(each)
         for each in chosen
@@ -176,12 +176,12 @@ def python_packages(solution: Solution) -> tuple[PythonPackage, ...]:
 
 def _missing(solution: Solution) -> Iterator[tuple[str, str]]:
     universe = solution.universe
-    demands = solution.demands(solution.run)
-    for each in solution.run.answer.unknown:
-        requirement = universe.imagined.get(each)
+    requirers = solution.requirers(solution.run)
+    for each in solution.run.closure.unknown:
+        requirement = universe.placeholders.get(each)
         if requirement is not None:
-            askers = sorted(universe.nevra(edge.by) for edge in demands.on.get(each, ()))
-            yield requirement, askers[0] if askers else f"workload {solution.workload.name}"
+            requesters = sorted(universe.nevra(edge.by) for edge in requirers.on.get(each, ()))
+            yield requirement, requesters[0] if requesters else f"workload {solution.workload.name}"
 
 
 def _available(solution: Solution, tag: str) -> Iterator[FixedDistribution]:

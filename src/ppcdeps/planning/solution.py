@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.model.capability import capabilities_in, parse_requirement
 from ppcdeps.model.target import Target
@@ -11,12 +11,12 @@ from ppcdeps.model.workload import Workload
 from ppcdeps.planning.adaptation import Adaptation
 from ppcdeps.planning.evaluation import Evaluations
 from ppcdeps.planning.facts import ArchRequirement, load_arch_requirements
-from ppcdeps.planning.recipes import RecipeBook, load_book
-from ppcdeps.rpm.closure import Answer, Search
-from ppcdeps.rpm.demands import Demands
-from ppcdeps.rpm.relief import Reliever
+from ppcdeps.recipebook.book import RecipeBook, load_book
+from ppcdeps.rpm.closure import Closure, Search
+from ppcdeps.rpm.dropped import RequirementDropper
+from ppcdeps.rpm.requirers import Requirers
 from ppcdeps.rpm.sources import Buildroots
-from ppcdeps.rpm.universe import FetchFilelists, Question, Universe
+from ppcdeps.rpm.universe import FetchFilelists, Request, Universe
 
 PYPI = "pypi:"
 
@@ -25,12 +25,12 @@ PYPI = "pypi:"
 class Stage:
     """One question and its answer: the workload itself, or the build of one source.
 
-    ``asker`` is the question's or the source package's name as a person reads it.
+    ``requested_by`` is the question's or the source package's name as a person reads it.
     """
 
-    asker: str
-    question: Question
-    answer: Answer
+    requested_by: str
+    request: Request
+    closure: Closure
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,14 @@ class Solution:
     run: Stage
     builds: Mapping[str, Stage | None]
     adaptation: Adaptation
-    _demands: dict[int, Demands] = field(default_factory=dict)
+    _requirers: dict[int, Requirers] = field(default_factory=dict)
 
-    def demands(self, stage: Stage) -> Demands:
+    def requirers(self, stage: Stage) -> Requirers:
         """Who requires what in a stage's answer."""
-        asked = stage.question.id
-        if asked not in self._demands:
-            self._demands[asked] = Demands(self.universe, stage.answer.chosen, [asked])
-        return self._demands[asked]
+        asked = stage.request.id
+        if asked not in self._requirers:
+            self._requirers[asked] = Requirers(self.universe, stage.closure.chosen, [asked])
+        return self._requirers[asked]
 
 
 def solve(
@@ -99,10 +99,10 @@ def solve_run(
     adaptation = Adaptation(load_book() if book is None else book, target, universe, buildroots, evaluations)
     buildroots.changes = adaptation.needs
     known = _Grounds(load_arch_requirements(), adaptation)
-    search = Search(universe, Reliever(universe, buildroots, known))
+    search = Search(universe, RequirementDropper(universe, buildroots, known))
     search.weak = target.install_weak_deps
     roots = [root for root in workload.roots if not root.startswith(PYPI)]
-    run = _stage(search, universe.ask(workload.name, roots), workload.name, ())
+    run = _stage(search, universe.request_packages(workload.name, roots), workload.name, ())
     return Solution(workload, target, universe, search, run, {}, adaptation)
 
 
@@ -112,31 +112,31 @@ def solve_builds(solution: Solution, not_built: Collection[str] = ()) -> Solutio
     ``not_built`` are sources of the run time that come by another route, and whose build needs nothing.
     """
     search = solution.search
-    buildroots = search.reliever.buildroots
+    buildroots = search.dropper.buildroots
     builds: dict[str, Stage | None] = {}
-    waiting = [source for source in solution.run.answer.sources if source not in not_built]
+    waiting = [source for source in solution.run.closure.sources if source not in not_built]
     needed = set(waiting)
     for source in waiting:
-        solution.adaptation.promise(source)
+        solution.adaptation.declare(source)
     while waiting:
         source = waiting.pop(0)
-        question = buildroots.question(source)
-        if question is None:
+        request = buildroots.request(source)
+        if request is None:
             builds[source] = None
             continue
-        stage = _stage(search, question, question.title, needed)
+        stage = _stage(search, request, request.title, needed)
         builds[source] = stage
-        for found in stage.answer.sources:
-            solution.adaptation.promise(found)
-        waiting += stage.answer.sources
-        needed.update(stage.answer.sources)
+        for found in stage.closure.sources:
+            solution.adaptation.declare(found)
+        waiting += stage.closure.sources
+        needed.update(stage.closure.sources)
     return replace(solution, builds=builds)
 
 
-def strangers(solution: Solution) -> tuple[str, ...]:
+def unknown_roots(solution: Solution) -> tuple[str, ...]:
     """The workload's roots that nobody provides in any version, neither the target nor the reference."""
     universe = solution.universe
-    unmet = {universe.imagined[i] for i in solution.run.answer.unknown}
+    unmet = {universe.placeholders[i] for i in solution.run.closure.unknown}
     return tuple(root for root in solution.workload.roots if root in unmet and not _known_name(universe, root))
 
 
@@ -148,8 +148,8 @@ def _known_name(universe: Universe, root: str) -> bool:
     )
 
 
-def _stage(search: Search, question: Question, asker: str, free: Sequence[str] | set[str]) -> Stage:
-    return Stage(asker, question, search.answer([question], free))
+def _stage(search: Search, request: Request, requested_by: str, free: Sequence[str] | set[str]) -> Stage:
+    return Stage(requested_by, request, search.closure([request], free))
 
 
 class _Grounds:

@@ -5,9 +5,8 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import ppcdeps
-from ppcdeps.metadata.shipped import find_file, origin_of, shipped_names
-from ppcdeps.metadata.tables import Table, TomlFile, closest, raise_faults, read_toml
+from ppcdeps.base.datafiles import find_file, origin_of, shipped_folder, shipped_names
+from ppcdeps.base.toml import Table, TomlFile, closest, raise_faults, read_toml
 from ppcdeps.model.capability import parse_requirement
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.workload import Workload
@@ -49,10 +48,8 @@ def curated_constraints(workload: Workload) -> Path | None:
     """
     if workload.constraints is None:
         return None
-    package = Path(ppcdeps.__file__).parent
-    places = [folder / "constraints" / workload.constraints for folder in (package, package.parents[1])]
-    found = next((place for place in places if place.is_file()), None)
-    if found is None:
+    found = shipped_folder("constraints") / workload.constraints
+    if not found.is_file():
         raise ConfigError(
             f"{workload.constraints}, which holds the pins of {workload.name}, did not come with ppcdeps",
             hint="name the file with `ppcdeps constraints --constraints FILE`",

@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ppcdeps.metadata.transport import path_of, shown_url
+from ppcdeps.base.http import path_of, shown_url
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.python.index import Index, IndexFile
 from ppcdeps.python.names import normalise

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from ppcdeps.metadata.transport import path_of, shown_url
+from ppcdeps.base.http import path_of, shown_url
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.python.pipconfig import PipConfig
 

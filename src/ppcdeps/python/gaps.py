@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ppcdeps.model.gap import Cause, Demand, Gap, GapKind, Phase, Route, RouteKind
+from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.python.lock import LockedDistribution, Provision, PythonLock
 
 _ROUTES = {
@@ -39,7 +39,7 @@ def _gap(each: LockedDistribution) -> Gap:
         cause=Cause.NO_WHEEL if native else Cause.ABSENT,
         phase=Phase.RUN,
         wanted=(f"{each.name}=={each.version}",),
-        required_by=tuple(Demand(f"{each.name}{_asked(text)}", by) for by, text in each.required_by),
+        required_by=tuple(Requirer(f"{each.name}{_asked(text)}", by) for by, text in each.required_by),
         route=Route(
             kind=_ROUTES[each.provision],
             subject=(f"{each.name}=={each.version}",),

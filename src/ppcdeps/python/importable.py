@@ -21,7 +21,7 @@ from ppcdeps.python.sdist import archive_members
 if TYPE_CHECKING:
     from packaging.version import Version
 
-    from ppcdeps.metadata.cache import Cache
+    from ppcdeps.base.cache import Cache
     from ppcdeps.python.index import Index, IndexFile
 
 COMPILED = (".so", ".pyd", ".pyx", ".dll", ".dylib")

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-from ppcdeps.metadata.cache import Cache
-from ppcdeps.metadata.transport import shown_url
+from ppcdeps.base.cache import Cache
+from ppcdeps.base.http import shown_url
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.python.download import WORKERS, Answer, Downloader

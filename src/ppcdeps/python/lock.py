@@ -287,8 +287,8 @@ class _Resolution:
 
         def fits(release: Release) -> bool:
             requires = self.catalogue.metadata(release).requires
-            demands = applying(requires, self.environment, "", "")
-            return all(contains(each.specifier, Version(held), None) for each in demands if each.name == clash.name)
+            requirers = applying(requires, self.environment, "", "")
+            return all(contains(each.specifier, Version(held), None) for each in requirers if each.name == clash.name)
 
         final = [release for release in offer.releases if not release.version.is_prerelease and not release.yanked]
         older = [release for release in final if release.version < asked[-1].version]

@@ -25,7 +25,7 @@ class PipConfig:
     """What pip would use.
 
     ``indexes`` are simple-repository URLs, the first the most trusted; they may hold credentials: show them
-    with ``ppcdeps.metadata.transport.shown_url``. ``timeout`` is in seconds.
+    with ``ppcdeps.base.http.shown_url``. ``timeout`` is in seconds.
     """
 
     indexes: tuple[str, ...]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ppcdeps.building.campaign import Campaign
-from ppcdeps.building.outcome import Outcome, TaskResult
+from ppcdeps.building.run.build_run import BuildRun
+from ppcdeps.building.run.events import Outcome, TaskResult
 from ppcdeps.model.verification import Verification
 from ppcdeps.report.text import columns
 from ppcdeps.report.verification import render_verification, verification_document
@@ -35,17 +35,17 @@ def finished_lines(result: TaskResult) -> list[str]:
             return [f" after {duration(result.seconds)}: {_why(result)}", *_end_of_log(result)]
 
 
-def render_campaign(campaign: Campaign, verdict: Verification | None = None) -> str:
+def render_build_run(build_run: BuildRun, verdict: Verification | None = None) -> str:
     """The text of a run that is over, and of the verdict on it, where it was verified."""
-    lines = [f"{campaign.workload} on {campaign.target}: {campaign.way} builds in {campaign.buildroot}", ""]
+    lines = [f"{build_run.workload} on {build_run.target}: {build_run.mode} builds in {build_run.buildroot}", ""]
     rows = [("NAME", "RESULT", "TIME", "PACKAGES")]
-    for result in campaign.results:
+    for result in build_run.results:
         built = result.outcome in (Outcome.BUILT, Outcome.UNCHANGED)
         what = _packages(result) if built else _why(result)
         time = "-" if result.outcome is Outcome.SKIPPED else duration(result.seconds)
         rows.append((result.task.name, str(result.outcome), time, what))
     lines += columns(rows)
-    failed = [result for result in campaign.results if result.outcome is Outcome.FAILED]
+    failed = [result for result in build_run.results if result.outcome is Outcome.FAILED]
     if failed:
         lines += ["", "What failed, and the likely cause"]
         for result in failed:
@@ -56,36 +56,36 @@ def render_campaign(campaign: Campaign, verdict: Verification | None = None) -> 
                 lines.append(f"    {result.cause.help}")
             lines.append(f"    log: {result.log}")
     lines.append("")
-    if campaign.repository is None:
+    if build_run.repository is None:
         lines.append("No repository was written: nothing was built.")
     else:
-        lines.append(f"Repository: {campaign.repository} ({campaign.published} packages)")
-        if campaign.repo_file:
-            lines.append(f"For the target: copy {campaign.repo_file} to /etc/yum.repos.d")
+        lines.append(f"Repository: {build_run.repository} ({build_run.published} packages)")
+        if build_run.repo_file:
+            lines.append(f"For the target: copy {build_run.repo_file} to /etc/yum.repos.d")
         if verdict is None:
-            lines.append(f"Prove it with: ppcdeps verify {campaign.plan} --repository {campaign.repository}")
+            lines.append(f"Prove it with: ppcdeps verify {build_run.plan} --repository {build_run.repository}")
     text = "\n".join(lines) + "\n"
     return text if verdict is None else f"{text}\n{render_verification(verdict)}"
 
 
-def dump_campaign(campaign: Campaign, verdict: Verification | None = None) -> str:
+def dump_build_run(build_run: BuildRun, verdict: Verification | None = None) -> str:
     """The same as JSON."""
-    document = campaign_document(campaign)
+    document = campaign_document(build_run)
     if verdict is not None:
         document["verification"] = verification_document(verdict)
     return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
 
-def campaign_document(campaign: Campaign) -> dict[str, Any]:
+def campaign_document(build_run: BuildRun) -> dict[str, Any]:
     """A run in JSON's own kinds."""
     return {
-        "workload": campaign.workload,
-        "target": campaign.target,
-        "way": str(campaign.way),
-        "buildroot": campaign.buildroot,
-        "engine": campaign.engine,
-        "repository": _text(campaign.repository),
-        "published": campaign.published,
+        "workload": build_run.workload,
+        "target": build_run.target,
+        "mode": str(build_run.mode),
+        "buildroot": build_run.buildroot,
+        "engine": build_run.engine,
+        "repository": _text(build_run.repository),
+        "published": build_run.published,
         "results": [
             {
                 "name": result.task.name,
@@ -99,7 +99,7 @@ def campaign_document(campaign: Campaign) -> dict[str, Any]:
                 "log": _text(result.log),
                 "inspection": result.stored.inspection if result.stored else None,
             }
-            for result in campaign.results
+            for result in build_run.results
         ],
     }
 

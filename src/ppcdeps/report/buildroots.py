@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from ppcdeps.building.buildroots import Created
-from ppcdeps.building.definitions import Definition
-from ppcdeps.building.rooms import Buildroot
+from ppcdeps.building.buildroots.buildroots import Created
+from ppcdeps.building.buildroots.definitions import Definition
+from ppcdeps.engines.job import Buildroot
 from ppcdeps.report.text import columns
 
 _SHORT = 12
@@ -27,7 +27,7 @@ def dump_list(definitions: Sequence[Definition], created: Sequence[Created]) -> 
 def render_list(definitions: Sequence[Definition], created: Sequence[Created]) -> str:
     """All buildroots as text: what can be created, then what is there."""
     rows = [("NAME", "WAYS", "WHAT IT IS")]
-    rows += [(one.name, ", ".join(one.ways), one.title) for one in definitions]
+    rows += [(one.name, ", ".join(one.modes), one.title) for one in definitions]
     lines = ["What can be created", *columns(rows), ""]
     if not created:
         return "\n".join([*lines, "None is created."]) + "\n"
@@ -44,7 +44,7 @@ def dump_created(buildroot: Buildroot, created: Created) -> str:
     document = {
         "schema": 1,
         **_created(created),
-        "way": buildroot.way.value,
+        "mode": buildroot.mode.value,
         "key": buildroot.key,
         "tools": {place: str(folder) for place, folder in buildroot.tools.items()},
         "environment": dict(buildroot.environment),
@@ -56,7 +56,7 @@ def dump_created(buildroot: Buildroot, created: Created) -> str:
 def render_created(buildroot: Buildroot, created: Created) -> str:
     """The same as text."""
     rows = [
-        ("buildroot", f"{buildroot.name} ({buildroot.way})"),
+        ("buildroot", f"{buildroot.name} ({buildroot.mode})"),
         ("key", buildroot.key[:_SHORT]),
         ("root", str(buildroot.path)),
         ("packages", str(len(created.packages))),
@@ -85,7 +85,7 @@ def _definition(one: Definition) -> dict[str, Any]:
         "title": one.title,
         "arch": one.arch,
         "target": one.target,
-        "ways": [way.value for way in one.ways],
+        "modes": [mode.value for mode in one.modes],
         "folder": str(one.folder),
     }
 
@@ -96,7 +96,7 @@ def _created(one: Created) -> dict[str, Any]:
         "key": one.key,
         "arch": one.arch,
         "target": one.target,
-        "ways": [way.value for way in one.ways],
+        "modes": [mode.value for mode in one.modes],
         "root": str(one.root),
         "repository": str(one.repository) if one.repository is not None else None,
         "extra": list(one.extra),

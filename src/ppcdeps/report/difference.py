@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from ppcdeps.model.evr import compare_evr
 from ppcdeps.model.gap import Gap
 from ppcdeps.model.nevra import Nevra
-from ppcdeps.model.plan import ChosenPackage, Plan, Relief, RepositoryState
+from ppcdeps.model.plan import ChosenPackage, DroppedRequirement, Plan, RepositoryState
 
 Value = TypeVar("Value")
 
@@ -54,10 +54,10 @@ class Distribution:
 class PlanDifference:
     """What is not the same in two plans; everything empty, and the names equal, where nothing is.
 
-    ``question`` are the pairs of what was asked, where they differ: workload, target, arch, roots.
+    ``request`` are the pairs of what was asked, where they differ: workload, target, arch, roots.
     """
 
-    question: tuple[tuple[str, str, str], ...] = ()
+    request: tuple[tuple[str, str, str], ...] = ()
     gaps_closed: tuple[Gap, ...] = ()
     gaps_new: tuple[Gap, ...] = ()
     gaps_changed: tuple[GapChange, ...] = ()
@@ -67,8 +67,8 @@ class PlanDifference:
     repositories_added: tuple[RepositoryState, ...] = ()
     repositories_removed: tuple[RepositoryState, ...] = ()
     repositories_changed: tuple[tuple[RepositoryState, RepositoryState], ...] = ()
-    reliefs_added: tuple[Relief, ...] = ()
-    reliefs_removed: tuple[Relief, ...] = ()
+    reliefs_added: tuple[DroppedRequirement, ...] = ()
+    reliefs_removed: tuple[DroppedRequirement, ...] = ()
     distributions_added: tuple[Distribution, ...] = ()
     distributions_removed: tuple[Distribution, ...] = ()
     distributions_changed: tuple[tuple[Distribution, Distribution], ...] = ()
@@ -97,7 +97,7 @@ def difference(before: Plan, after: Plan) -> PlanDifference:
     removed, added, moved = _packages(before.closure, after.closure)
     no_longer, now, both = _matched(_distributions(before), _distributions(after), lambda one: one.name)
     return PlanDifference(
-        question=_question(before, after),
+        request=_question(before, after),
         gaps_closed=closed,
         gaps_new=opened,
         gaps_changed=tuple(change for pair in kept if (change := _gap_change(*pair)) is not None),
@@ -107,8 +107,12 @@ def difference(before: Plan, after: Plan) -> PlanDifference:
         repositories_added=come,
         repositories_removed=gone,
         repositories_changed=tuple((old, new) for old, new in states if old != new),
-        reliefs_added=tuple(relief for relief in after.reliefs if relief not in before.reliefs),
-        reliefs_removed=tuple(relief for relief in before.reliefs if relief not in after.reliefs),
+        reliefs_added=tuple(
+            dropped for dropped in after.dropped_requirements if dropped not in before.dropped_requirements
+        ),
+        reliefs_removed=tuple(
+            dropped for dropped in before.dropped_requirements if dropped not in after.dropped_requirements
+        ),
         distributions_added=now,
         distributions_removed=no_longer,
         distributions_changed=tuple((old, new) for old, new in both if old != new),
@@ -234,7 +238,7 @@ def _distributions(plan: Plan) -> list[Distribution]:
 
 def render_difference(shown: PlanDifference) -> str:
     """The difference as text: `-` was only before, `+` is only after, `!` is not the same."""
-    lines = [f"{name}: {old} -> {new}" for name, old, new in shown.question]
+    lines = [f"{name}: {old} -> {new}" for name, old, new in shown.request]
     lines += _section(
         "Gaps",
         [f"- {_gap(gap)}" for gap in shown.gaps_closed],
@@ -277,7 +281,7 @@ def difference_document(shown: PlanDifference) -> dict[str, Any]:
     return {
         "schema": 1,
         "same": not shown,
-        "question": {name: {"before": old, "after": new} for name, old, new in shown.question},
+        "question": {name: {"before": old, "after": new} for name, old, new in shown.request},
         "gaps": {
             "closed": [_gap_document(gap) for gap in shown.gaps_closed],
             "new": [_gap_document(gap) for gap in shown.gaps_new],
@@ -396,7 +400,7 @@ def _distribution_document(one: Distribution) -> dict[str, Any]:
     return {"name": one.name, "version": one.version, "provision": one.provision}
 
 
-def _relief_document(one: Relief) -> dict[str, Any]:
+def _relief_document(one: DroppedRequirement) -> dict[str, Any]:
     return {"source": one.source, "requirement": one.requirement, "grounds": one.grounds}
 
 

@@ -5,8 +5,8 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ppcdeps.building.emulation import Emulation
-from ppcdeps.building.engines.probing import Probe
+from ppcdeps.engines.emulation import Emulation
+from ppcdeps.engines.probe import Probe
 from ppcdeps.report.text import columns
 
 

@@ -2,8 +2,8 @@
 
 import json
 
+from ppcdeps.model.plan_file import gap_document
 from ppcdeps.planning.explanation import Explanation
-from ppcdeps.report.plan_json import gap_document
 
 
 def dump_explanation(explanation: Explanation) -> str:

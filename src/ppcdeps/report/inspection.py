@@ -5,8 +5,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from ppcdeps.building.elf import ElfFacts
-from ppcdeps.building.inspection import Finding, Inspection, SetInspection, Severity
+from ppcdeps.building.publishing.elf import ElfFacts
+from ppcdeps.building.publishing.inspection import Finding, Inspection, SetInspection, Severity
 from ppcdeps.report.text import columns
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from typing import Any
 
-from ppcdeps.building.publishing import Published
+from ppcdeps.building.publishing.publishing import Published
 
 
 def render_published(done: Published) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ppcdeps.model.recipe import Edit, Recipe
-from ppcdeps.planning.recipe_lint import Finding
+from ppcdeps.recipebook.lint import Finding
 from ppcdeps.report.text import columns
 
 

@@ -115,7 +115,7 @@ def _needed_by(gap: Gap) -> str:
         return gap.detail
     first = gap.required_by[0]
     asked = f" ({first.requirement})" if first.requirement not in {gap.name, first.by} else ""
-    others = len({demand.by for demand in gap.required_by} - {first.by})
+    others = len({requirer.by for requirer in gap.required_by} - {first.by})
     return f"{first.by}{asked if len(asked) < 50 else ''}" + (f" and {others} more" if others else "")
 
 
@@ -131,7 +131,7 @@ def _estimates(gaps: Sequence[Gap]) -> list[str]:
 
 
 def _times(gap: Gap) -> str:
-    return ", ".join(f"{_duration(minutes)} {way}" for way, minutes in gap.route.minutes)
+    return ", ".join(f"{_duration(minutes)} {mode}" for mode, minutes in gap.route.minutes)
 
 
 def _duration(minutes: float) -> str:
@@ -172,9 +172,9 @@ def _reused(gaps: Sequence[Gap]) -> list[str]:
 
 
 def _reliefs(plan: Plan) -> list[str]:
-    if not plan.reliefs:
+    if not plan.dropped_requirements:
         return []
-    rows = [(relief.source, relief.requirement, relief.grounds) for relief in plan.reliefs]
+    rows = [(dropped.source, dropped.requirement, dropped.grounds) for dropped in plan.dropped_requirements]
     return ["", f"Required by the x86 builds only, and taken away: {len(rows)}", *columns(rows)]
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ppcdeps.model.gap import Gap
+from ppcdeps.model.plan_file import gap_document
 from ppcdeps.model.verification import Check, Outcome, Verification
-from ppcdeps.report.plan_json import gap_document
 from ppcdeps.report.text import columns
 
 _MOST = 30

@@ -208,45 +208,45 @@ def _filter(machine: str, key: int) -> bytes:
     def add(operation: int, value: int, yes: int = 0, no: int = 0) -> None:
         code.append((operation, yes, no, value))
 
-    def answer(value: int) -> None:
+    def closure(value: int) -> None:
         add(give, value)
 
     add(load, arch_at)
     add(equal, _AUDIT[machine], 1, 0)
-    answer(_KILL)
+    closure(_KILL)
     add(load, number_at)
     # The x32 numbers of x86_64, a second way to say the same calls.
     add(jump_ge, 0x40000000, 0, 1)
-    answer(_KILL)
+    closure(_KILL)
     for number in calls_of(machine, "start").values():
         add(equal, number, 0, 1)
-        answer(_KILL)
+        closure(_KILL)
     for number in calls_of(machine, "change").values():
         add(equal, number, 0, 1)
-        answer(_ERRNO | errno.EROFS)
+        closure(_ERRNO | errno.EROFS)
     # Its flags lie in memory that a filter cannot see; the C library falls back to clone.
     add(equal, own["clone3"], 0, 1)
-    answer(_ERRNO | errno.ENOSYS)
+    closure(_ERRNO | errno.ENOSYS)
     add(equal, own["clone"], 0, 4)
     add(load, arguments_at)
     add(masked, _CLONE_THREAD, 1, 0)
-    answer(_KILL)
-    answer(_ALLOW)
+    closure(_KILL)
+    closure(_ALLOW)
     for name, argument in (("open", 1), ("openat", 2)):
         if name in own:
             add(equal, own[name], 0, 4)
             add(load, arguments_at + 8 * argument)
             add(masked, _WRITING, 0, 1)
-            answer(_ERRNO | errno.EROFS)
-            answer(_ALLOW)
+            closure(_ERRNO | errno.EROFS)
+            closure(_ALLOW)
     add(equal, own["execve"], 0, 6)
     add(load, arguments_at + 8 * 5)
     add(equal, key & 0xFFFFFFFF, 0, 3)
     add(load, arguments_at + 8 * 5 + 4)
     add(equal, key >> 32, 0, 1)
-    answer(_ALLOW)
-    answer(_KILL)
-    answer(_ALLOW)
+    closure(_ALLOW)
+    closure(_KILL)
+    closure(_ALLOW)
     return b"".join(struct.pack("=HBBI", *each) for each in code)
 
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any, BinaryIO
 
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
 
 
 def recall(cache: Cache, key: str) -> Any:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection
 from html import unescape
 
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
 from ppcdeps.rpm.binding import libsolv
 from ppcdeps.rpm.facts import recall, remember
 from ppcdeps.rpm.loading import Part, read_metadata

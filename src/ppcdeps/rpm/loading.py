@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, assert_never
 
-from ppcdeps.metadata.cache import Cache
-from ppcdeps.metadata.compression import DamagedError, open_stream
+from ppcdeps.base.cache import Cache
+from ppcdeps.base.compression import DamagedError, open_stream
 from ppcdeps.metadata.repository import MetadataFile, RepoMetadata
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.repository import Side

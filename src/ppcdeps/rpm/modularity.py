@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ppcdeps.metadata.cache import Cache
-from ppcdeps.metadata.compression import DamagedError
+from ppcdeps.base.cache import Cache
+from ppcdeps.base.compression import DamagedError
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.model.errors import RepositoryError, UsageError
 from ppcdeps.model.nevra import Nevra

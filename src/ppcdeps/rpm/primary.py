@@ -61,9 +61,9 @@ def cut_primary(content: bytes, origin: str) -> list[Package]:
     packages = [_package(found[0]) for found in _PACKAGE.finditer(content)]
     announced = _COUNT.search(head[0])
     if b"</metadata>" not in content[-64:] or (announced and int(announced[1]) != len(packages)):
-        promised = announced[1].decode() if announced else "some"
+        declared = announced[1].decode() if announced else "some"
         raise RepositoryError(
-            f"{origin}: primary.xml is cut short or damaged: {len(packages)} of {promised} packages",
+            f"{origin}: primary.xml is cut short or damaged: {len(packages)} of {declared} packages",
             hint="refresh with `ppcdeps sync`",
         )
     packages.sort(key=lambda package: (package.name, package.arch, package.version, package.text))

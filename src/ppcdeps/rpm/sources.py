@@ -6,7 +6,7 @@ from functools import cmp_to_key
 
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.rpm.isa import dependency
-from ppcdeps.rpm.universe import Attempt, Question, Universe
+from ppcdeps.rpm.universe import Attempt, Request, Universe
 
 
 def _no_changes(_source: str) -> "BuildNeeds | None":
@@ -36,7 +36,7 @@ class Buildroots:
     universe: Universe
     base: Sequence[str] = ()
     changes: Callable[[str], BuildNeeds | None] = _no_changes
-    _questions: dict[str, Question | None] = field(default_factory=dict)
+    _questions: dict[str, Request | None] = field(default_factory=dict)
     _linkable: dict[str, Attempt | None] = field(default_factory=dict)
 
     def source_package(self, source: str) -> int | None:
@@ -48,13 +48,13 @@ class Buildroots:
         same = [i for i in candidates if _file_name(Nevra.parse(self.universe.nevra(i))) in built]
         return max(same or candidates, key=cmp_to_key(self.universe.compare_versions))
 
-    def question(self, source: str) -> Question | None:
+    def request(self, source: str) -> Request | None:
         """What the build of a source needs to be installed; None where nobody says."""
         if source not in self._questions:
             self._questions[source] = self._asked(source)
         return self._questions[source]
 
-    def _asked(self, source: str) -> Question | None:
+    def _asked(self, source: str) -> Request | None:
         package, needs = self.source_package(source), self.changes(source)
         if package is None and (needs is None or not needs.instead):
             return None
@@ -67,13 +67,13 @@ class Buildroots:
             deps += [dependency(pool, text) for text in needs.added]
         deps += [pool.Dep(name) for name in self.base]
         title = self.universe.nevra(package) if package is not None else source
-        return self.universe.ask_dependencies(f"{title} (build)", deps, conflicts)
+        return self.universe.request_dependencies(f"{title} (build)", deps, conflicts)
 
     def environment(self, source: str) -> frozenset[int] | None:
         """The packages of a source's build environment, stand-ins among them; None where it cannot be told."""
         if source not in self._linkable:
-            question = self.question(source)
-            self._linkable[source] = None if question is None else self.universe.solve([question])
+            request = self.request(source)
+            self._linkable[source] = None if request is None else self.universe.solve([request])
         attempt = self._linkable[source]
         return frozenset(attempt.chosen) if attempt is not None and attempt.solved else None
 

@@ -239,7 +239,7 @@ def evaluate_in_buildroot(
 def _evaluated(
     title: str, arch: str, platform: str, spec: str, options: Sequence[str], run: RunInBuildroot
 ) -> SpecEvaluation:
-    def ask(*query: str) -> Confined:
+    def request_packages(*query: str) -> Confined:
         done = run(["rpmspec", *options, *query, spec])
         if done.caught:
             raise _refused(title, (_CODE_ATTEMPT,))
@@ -249,9 +249,9 @@ def _evaluated(
             raise _unparsable(title, arch, spec, done.errors)
         return done
 
-    built = ask("-q", "--builtrpms", "--qf", _BUILT)
-    source = ask("-q", "--srpm", "--qf", _SOURCE)
-    return _evaluation(arch, platform, built.output, source.output, ask("-P"))
+    built = request_packages("-q", "--builtrpms", "--qf", _BUILT)
+    source = request_packages("-q", "--srpm", "--qf", _SOURCE)
+    return _evaluation(arch, platform, built.output, source.output, request_packages("-P"))
 
 
 def _content(spec: Path) -> bytes:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.model.capability import Capability, Requirement, Rich, capabilities_in, parse_requirement
 from ppcdeps.model.errors import UsageError
@@ -23,7 +23,7 @@ FetchFilelists = Callable[[Sequence[RepoMetadata]], Sequence[RepoMetadata]]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Request:
     """A package that exists only to be asked for: its requirements are what must be satisfied together."""
 
     id: int
@@ -38,7 +38,7 @@ class Universe:
     """The pool, and what each package in it is.
 
     Packages are libsolv's solvable ids. The stand-ins' requirements can be lightened, and providers for what
-    nobody provides can be invented (``imagine``): a universe is made for one plan and thrown away.
+    nobody provides can be invented (``add_placeholder``): a universe is made for one plan and thrown away.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ class Universe:
         self._filled = [part for part in self.parts if part.count]
         self._starts = [part.start for part in self._filled]
         self._questions = self.pool.add_repo("@questions")
-        self._promises = self.pool.add_repo("@promised")
-        self._promises.priority = -1_000
-        self._promised: dict[int, str] = {}
-        self._imagined = self.pool.add_repo("@imagined")
-        self._imagined.priority = -10_000_000
-        self.imagined: dict[int, str] = {}
+        self._declared_repo = self.pool.add_repo("@promised")
+        self._declared_repo.priority = -1_000
+        self._declared: dict[int, str] = {}
+        self._placeholder_repo = self.pool.add_repo("@imagined")
+        self._placeholder_repo.priority = -10_000_000
+        self.placeholders: dict[int, str] = {}
         self.multiversion: list[int] = []
         self._narrowed = False
         self._paths_answered = False
@@ -94,7 +94,7 @@ class Universe:
         self._reindex = True
         self._new_paths = True
 
-    def ask(self, title: str, requirements: Iterable[str]) -> Question:
+    def request_packages(self, title: str, requirements: Iterable[str]) -> Request:
         """A question for packages that satisfy all requirements.
 
         As with `dnf install`, the bare name of a package asks for that package or for one that obsoletes it.
@@ -113,7 +113,7 @@ class Universe:
             if not unanswered <= self._paths_asked:
                 self._paths_asked |= unanswered
                 self._paths_answered = False
-        return self.ask_dependencies(title, deps)
+        return self.request_dependencies(title, deps)
 
     def _as_dnf_means(self, name: str, dep: Any) -> Any:
         """The dependency that stands for `dnf install` of a bare name.
@@ -155,7 +155,7 @@ class Universe:
             )
         ]
 
-    def ask_dependencies(self, title: str, deps: Iterable[Any], conflicts: Iterable[Any] = ()) -> Question:
+    def request_dependencies(self, title: str, deps: Iterable[Any], conflicts: Iterable[Any] = ()) -> Request:
         """A question made of libsolv's own dependencies, such as the BuildRequires of a source package.
 
         ``conflicts`` are what must not be in the answer.
@@ -167,32 +167,32 @@ class Universe:
             asked.add_deparray(solv.SOLVABLE_REQUIRES, dep)
         for dep in conflicts:
             asked.add_deparray(solv.SOLVABLE_CONFLICTS, dep)
-        return Question(asked.id, title)
+        return Request(asked.id, title)
 
-    def promise(self, source: str, name: str) -> None:
+    def declare(self, source: str, name: str) -> None:
         """Let a package stand in that a rebuild of the source gives though the reference does not have it.
 
         It has the version of the source's other stand-ins, and no requirements: nobody knows them yet.
         """
         solv = libsolv()
         model = self.pool.id2solvable(self.standins_of(source)[0])
-        promised = self._promises.add_solvable()
-        promised.name, promised.evr, promised.arch = name, model.evr, self.arch
+        declared = self._declared_repo.add_solvable()
+        declared.name, declared.evr, declared.arch = name, model.evr, self.arch
         for capability in (name, f"{name}({_ISA.get(self.arch, self.arch)})"):
             dep = self.pool.Dep(capability).Rel(solv.REL_EQ, model.evrid)
-            promised.add_deparray(solv.SOLVABLE_PROVIDES, dep)
-        self._promised[promised.id] = source
-        self._standins.add(promised.id)
+            declared.add_deparray(solv.SOLVABLE_PROVIDES, dep)
+        self._declared[declared.id] = source
+        self._standins.add(declared.id)
         self._reindex = True
 
-    def imagine(self, requirement: str) -> None:
+    def add_placeholder(self, requirement: str) -> None:
         """Invent a provider of what nobody provides, taken where there is no other way."""
         solv = libsolv()
-        unknown = self._imagined.add_solvable()
+        unknown = self._placeholder_repo.add_solvable()
         unknown.name, unknown.evr, unknown.arch = f"unknown({requirement})", "0-0", "noarch"
         for capability in _satisfying(requirement):
             unknown.add_deparray(solv.SOLVABLE_PROVIDES, plain_dependency(self.pool, capability))
-        self.imagined[unknown.id] = requirement
+        self.placeholders[unknown.id] = requirement
         self._reindex = True
 
     def answer_paths(self, extra: Collection[str] = ()) -> bool:
@@ -229,37 +229,37 @@ class Universe:
 
     def solve(
         self,
-        questions: Sequence[Question],
+        requests: Sequence[Request],
         sources: Collection[str] | None = None,
         *,
         duplicates: bool = False,
         without: Collection[int] = (),
-        dreams: Collection[int] | None = None,
+        placeholders: Collection[int] | None = None,
         weak: bool = False,
     ) -> "Attempt":
         """One run of the solver for all questions together.
 
         ``sources`` are those whose stand-ins may be used (None: all, and those that duplicate a package of
-        the target only if ``duplicates`` says so), ``without`` further packages that may not be, ``dreams``
+        the target only if ``duplicates`` says so), ``without`` further packages that may not be, ``placeholders``
         the imagined providers that may be (None: all); ``weak`` follows weak dependencies.
         """
         solv = libsolv()
         if self._reindex:
             self._index()
         forbidden = [*self._excluded, *self._forbidden(sources, duplicates), *without]
-        if dreams is not None:
-            forbidden += [dream for dream in self.imagined if dream not in dreams]
+        if placeholders is not None:
+            forbidden += [placeholder for placeholder in self.placeholders if placeholder not in placeholders]
         disable(self.pool, forbidden)
         self._narrowed = True
         one = solv.Job.SOLVER_SOLVABLE
-        jobs = [self.pool.Job(solv.Job.SOLVER_INSTALL | one, question.id) for question in questions]
+        jobs = [self.pool.Job(solv.Job.SOLVER_INSTALL | one, request.id) for request in requests]
         jobs += [self.pool.Job(solv.Job.SOLVER_MULTIVERSION | one, each) for each in self.multiversion]
         solver = self.pool.Solver()
         solver.set_flag(solv.Solver.SOLVER_FLAG_IGNORE_RECOMMENDED, 0 if weak else 1)
         problems = solver.solve(jobs)
         if problems:
             return Attempt((), solver, tuple(problems))
-        asked = {question.id for question in questions}
+        asked = {request.id for request in requests}
         return Attempt(tuple(s.id for s in solver.transaction().newsolvables() if s.id not in asked), solver, ())
 
     def _forbidden(self, sources: Collection[str] | None, duplicates: bool) -> Collection[int]:
@@ -282,8 +282,8 @@ class Universe:
 
     def source_of(self, package: int) -> str:
         """The name of the source package that a package was built from."""
-        if package in self._promised:
-            return self._promised[package]
+        if package in self._declared:
+            return self._declared[package]
         solvable = self.pool.id2solvable(package)
         source = self.source_package_of(package)
         return source.rsplit("-", 2)[0] if source else str(solvable.name)
@@ -295,8 +295,8 @@ class Universe:
 
     def standins_of(self, source: str) -> list[int]:
         """The considered stand-ins that a source package builds, promised ones included."""
-        promised = [i for i, promised_by in self._promised.items() if promised_by == source]
-        return self._packages_of(source, Role.STANDIN) + promised
+        declared = [i for i, promised_by in self._declared.items() if promised_by == source]
+        return self._packages_of(source, Role.STANDIN) + declared
 
     def built_for_target(self, source: str) -> list[int]:
         """The packages of the target's repositories that are built from a source of this name."""
@@ -331,7 +331,7 @@ class Universe:
         """The considered packages that satisfy a plain dependency, imagined ones left out."""
         if self._reindex:
             self._index()
-        return [s.id for s in self.pool.whatprovides(dep) if s.id not in self.imagined]
+        return [s.id for s in self.pool.whatprovides(dep) if s.id not in self.placeholders]
 
     def providers_of(self, requirement: str) -> list[int]:
         """The considered packages that satisfy a requirement given as text, imagined ones left out.
@@ -366,7 +366,7 @@ class Universe:
         for dep in deps:
             solvable.add_deparray(solv.SOLVABLE_REQUIRES, dep)
 
-    def overlook(self, package: int, dependency: str) -> None:
+    def ignore(self, package: int, dependency: str) -> None:
         """Take away what a package conflicts with, or obsoletes, so that a search can go on past it."""
         solv = libsolv()
         solvable = self.pool.id2solvable(package)
@@ -382,7 +382,7 @@ class Universe:
 
     def nevra(self, package: int) -> str:
         """The package as rpm names it; an imagined one by what it stands for."""
-        return self.imagined.get(package) or str(self.pool.id2solvable(package))
+        return self.placeholders.get(package) or str(self.pool.id2solvable(package))
 
     def considered_count(self, part: Part) -> int:
         """How many packages of a part are left after exclusions."""

@@ -3,9 +3,9 @@
 import io
 from pathlib import Path
 
-from ppcdeps.building.causes import FailureCause
-from ppcdeps.building.outcome import Began, Finished, Outcome, Reached, Stage, TaskResult
-from ppcdeps.building.tasks import Bridge, Task
+from ppcdeps.building.run.events import Began, Finished, Outcome, Reached, Stage, TaskResult
+from ppcdeps.building.run.failures import FailureCause
+from ppcdeps.building.run.tasks import Bridge, Task
 from ppcdeps.cli.buildview import BuildView
 
 TASK = Task("libvirt", "libvirt", Bridge("w", (), 1))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ppcdeps.metadata.compression import DamagedError
+from ppcdeps.base.compression import DamagedError
 from ppcdeps.metadata.facts import filter_filelists, named_paths, strip_primary
 
 PRIMARY = """<?xml version="1.0"?>

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ppcdeps.metadata.compression import DamagedError
+from ppcdeps.base.compression import DamagedError
 from ppcdeps.metadata.modules import ModuleIndex, ModuleStream, ModuleVerdict, module_filter, read_modules
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.nevra import Nevra

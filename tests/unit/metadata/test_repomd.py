@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ppcdeps.metadata.repomd import looks_like_html, parse_repomd
+from ppcdeps.base.http import looks_like_html
+from ppcdeps.metadata.repomd import parse_repomd
 from ppcdeps.model.errors import RepositoryError
 
 HEX = "ab" * 32
@@ -53,7 +54,7 @@ def test_a_real_one(shared_data: Path) -> None:
 
 def test_every_shared_repository_is_read(shared_data: Path) -> None:
     paths = sorted(shared_data.rglob("repomd.xml"))
-    assert len(paths) == 12
+    assert len(paths) >= 12
     for path in paths:
         assert {"primary", "filelists"} <= set(parse_repomd(path.read_bytes(), str(path)).records)
 

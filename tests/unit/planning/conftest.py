@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.metadata.sync import ensure, fetch_repositories
 from ppcdeps.model.plan import Plan
@@ -13,9 +13,9 @@ from ppcdeps.model.reporter import Silence
 from ppcdeps.model.target import Target
 from ppcdeps.planning.evaluation import Evaluations
 from ppcdeps.planning.plan import plan_of
-from ppcdeps.planning.recipes import RecipeBook
 from ppcdeps.planning.solution import Solution, solve
 from ppcdeps.planning.workloads import load_workload, workload_of_roots
+from ppcdeps.recipebook.book import RecipeBook
 
 
 @dataclass(frozen=True)

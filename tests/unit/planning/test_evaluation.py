@@ -11,7 +11,7 @@ from ppcdeps.model.gap import Cause, RouteKind
 from ppcdeps.model.reporter import Silence
 from ppcdeps.planning.evaluation import Evaluations
 from ppcdeps.planning.plan import plan_of
-from ppcdeps.planning.recipes import RecipeBook
+from ppcdeps.recipebook.book import RecipeBook
 
 pytestmark = pytest.mark.skipif(bool(trapsrpms.MISSING), reason=f"lacking: {', '.join(trapsrpms.MISSING)}")
 

@@ -8,7 +8,8 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppcdeps.planning.order import Bootstrap, BuildOrder, Step, order_of, waves_of
+from ppcdeps.planning.order import Bootstrap, BuildOrder, Step, order_of
+from ppcdeps.planning.plan import waves_of
 from ppcdeps.planning.solution import Solution
 from ppcdeps.report.build_order import build_order_document, dump_build_order
 

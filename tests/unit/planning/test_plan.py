@@ -6,10 +6,10 @@ import pytest
 
 from ppcdeps.model.gap import Cause, Gap, Phase, RouteKind
 from ppcdeps.model.plan import Plan
+from ppcdeps.model.plan_file import dump_plan
 from ppcdeps.planning.plan import plan_of
-from ppcdeps.planning.recipes import RecipeBook
 from ppcdeps.planning.solution import Solution
-from ppcdeps.report.plan_json import dump_plan
+from ppcdeps.recipebook.book import RecipeBook
 
 NATIVE_RUN_TIME_GAPS = {
     "libguestfs",
@@ -73,20 +73,20 @@ def test_every_reference_package_of_the_closure_is_told_as_a_gap(nova_plan: Plan
 
 
 def test_the_run_time_gaps_are_irreducible(nova: Solution) -> None:
-    universe, sources = nova.universe, set(nova.run.answer.sources)
-    assert universe.solve([nova.run.question], sources).solved
+    universe, sources = nova.universe, set(nova.run.closure.sources)
+    assert universe.solve([nova.run.request], sources).solved
     for source in sources:
-        assert not universe.solve([nova.run.question], sources - {source}).solved, source
+        assert not universe.solve([nova.run.request], sources - {source}).solved, source
 
 
 def test_what_the_builds_lack_is_a_gap_of_the_build_phase(nova_plan: Plan) -> None:
     gap = gap_named(nova_plan, "dyninst")
     assert gap.phase is Phase.BUILD
-    assert any("systemtap" in demand.by for demand in gap.required_by)
+    assert any("systemtap" in requirer.by for requirer in gap.required_by)
 
 
 def test_requirements_taken_away_are_told_with_their_grounds(nova_plan: Plan) -> None:
-    taken = {(relief.source, relief.requirement): relief.grounds for relief in nova_plan.reliefs}
+    taken = {(dropped.source, dropped.requirement): dropped.grounds for dropped in nova_plan.dropped_requirements}
     assert taken["libvirt", "dmidecode"]
     assert taken["qemu-kvm", "libpmem.so.1()(64bit)"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from indexes import OpenIndex, Shop, serving
 
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
 from ppcdeps.python.index import Index
 from ppcdeps.python.pipconfig import PipConfig
 

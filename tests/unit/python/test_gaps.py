@@ -4,7 +4,7 @@ import json
 
 from indexes import OpenIndex, Shop, lock_of, pkg_info, sdist, wheel
 
-from ppcdeps.model.gap import Cause, Demand, GapKind, RouteKind
+from ppcdeps.model.gap import Cause, GapKind, Requirer, RouteKind
 from ppcdeps.python.gaps import lock_mapping, python_gaps
 from ppcdeps.python.lock import PythonLock
 
@@ -21,10 +21,10 @@ def example(shop: Shop, open_index: OpenIndex) -> PythonLock:
 def test_what_rpms_do_not_provide_is_a_gap_with_its_route(shop: Shop, open_index: OpenIndex) -> None:
     app, native = python_gaps(example(shop, open_index))
     assert (app.kind, app.route.kind, app.route.subject) == (GapKind.PYTHON, RouteKind.PIP_WHEEL, ("app==1.0",))
-    assert app.required_by == (Demand("app", "workload test"),)
+    assert app.required_by == (Requirer("app", "workload test"),)
     assert (native.cause, native.route.kind) == (Cause.NO_WHEEL, RouteKind.BUILD_SDIST)
     assert native.route.reason == "version by the newest that fits; builds C"
-    assert native.required_by == (Demand("native >=2", "app"),)
+    assert native.required_by == (Requirer("native >=2", "app"),)
     assert native.source == "native-3.0.tar.gz"
     assert "x.c" in native.detail
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from indexes import EL9_PYTHON, sdist
 
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.importable import Importable, best_file, entry_point_modules, unpacked

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from indexes import OpenIndex, Shop, lock_of, wheel
 
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.python.index import Index
 from ppcdeps.python.pipconfig import PipConfig

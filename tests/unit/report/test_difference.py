@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from ppcdeps.model.gap import Cause, Demand, Gap, GapKind, Phase, Route, RouteKind
-from ppcdeps.model.plan import ChosenPackage, Plan, Relief, RepositoryState
+from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
+from ppcdeps.model.plan import ChosenPackage, DroppedRequirement, Plan, RepositoryState
 from ppcdeps.report.difference import (
     Distribution,
     Move,
@@ -18,7 +18,7 @@ from ppcdeps.report.difference import (
 
 
 def package(nevra: str, side: str = "target", repo: str = "base") -> ChosenPackage:
-    return ChosenPackage(nevra, repo, side, (Demand("x", "w"),))
+    return ChosenPackage(nevra, repo, side, (Requirer("x", "w"),))
 
 
 def gap(name: str, cause: Cause = Cause.ABSENT, route: RouteKind = RouteKind.REBUILD) -> Gap:
@@ -125,19 +125,19 @@ def test_new_metadata_alone_is_told_as_such() -> None:
 
 
 def test_reliefs_and_python_distributions_are_compared() -> None:
-    relief = Relief("qemu", "pmem", "x86 alone")
+    dropped = DroppedRequirement("qemu", "pmem", "x86 alone")
     locks = [{"distributions": [{"name": "six", "version": v, "provision": "wheel"}]} for v in ("1", "2")]
-    before = replace(plan(), python=locks[0], reliefs=(relief,))
+    before = replace(plan(), python=locks[0], dropped_requirements=(dropped,))
     after = replace(plan(), python=locks[1])
     found = difference(before, after)
-    assert found.reliefs_removed == (relief,)
+    assert found.reliefs_removed == (dropped,)
     assert found.distributions_changed == ((Distribution("six", "1", "wheel"), Distribution("six", "2", "wheel")),)
     assert "! six==1 (wheel) -> six==2 (wheel)" in render_difference(found)
 
 
 def test_another_question_is_told_first() -> None:
     found = difference(plan(), replace(plan(), target="other"))
-    assert found.question == (("target", "t", "other"),)
+    assert found.request == (("target", "t", "other"),)
     assert render_difference(found).startswith("target: t -> other")
 
 

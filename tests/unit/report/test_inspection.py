@@ -2,8 +2,8 @@
 
 import json
 
-from ppcdeps.building.elf import ElfFacts, LongDouble
-from ppcdeps.building.inspection import Finding, Inspection, SetInspection, Severity
+from ppcdeps.building.publishing.elf import ElfFacts, LongDouble
+from ppcdeps.building.publishing.inspection import Finding, Inspection, SetInspection, Severity
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.report.inspection import dump_inspection, render_inspection
 from ppcdeps.rpm.elf import Elf

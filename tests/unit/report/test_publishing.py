@@ -4,8 +4,8 @@ import dataclasses
 import json
 from pathlib import Path
 
-from ppcdeps.building.publishing import Published
-from ppcdeps.building.repository import Manifest, PublishedPackage, PublishedWheel
+from ppcdeps.building.publishing.publishing import Published
+from ppcdeps.building.publishing.repository import Manifest, PublishedPackage, PublishedWheel
 from ppcdeps.report.publishing import dump_published, render_published
 
 YAJL = PublishedPackage(

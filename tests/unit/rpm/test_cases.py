@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from universes import Case, Outcome, read_cases, run_case
 
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
 
 FOLDER = Path(__file__).parents[2] / "cases"
 FILES = sorted(FOLDER.glob("*.toml"))
@@ -46,11 +46,15 @@ def _build(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_irreducible(case: Case, outcome: Outcome) -> None:
     """Without any one of the sources, or of what nobody provides, there is no answer."""
-    universe, answer = outcome.universe, outcome.answer
-    question = universe.ask("once more", case.roots)
-    sources, dreams = set(answer.sources), set(answer.unknown)
-    assert universe.solve([question], sources, dreams=dreams).solved
+    universe, closure = outcome.universe, outcome.closure
+    request = universe.request_packages("once more", case.roots)
+    sources, placeholders = set(closure.sources), set(closure.unknown)
+    assert universe.solve([request], sources, placeholders=placeholders).solved
     for source in sources:
-        assert not universe.solve([question], sources - {source}, dreams=dreams).solved, f"needless: {source}"
-    for dream in dreams:
-        assert not universe.solve([question], sources, dreams=dreams - {dream}).solved, "needless: unknown"
+        assert not universe.solve([request], sources - {source}, placeholders=placeholders).solved, (
+            f"needless: {source}"
+        )
+    for placeholder in placeholders:
+        assert not universe.solve([request], sources, placeholders=placeholders - {placeholder}).solved, (
+            "needless: unknown"
+        )

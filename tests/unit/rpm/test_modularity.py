@@ -8,7 +8,7 @@ import pytest
 from rpmmd import Package, modules_yaml, write_repository
 from universes import Case, Repository, open_universe, run_case, write_case
 
-from ppcdeps.metadata.cache import Cache
+from ppcdeps.base.cache import Cache
 from ppcdeps.model.errors import RepositoryError, UsageError
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.repository import Side

@@ -98,14 +98,14 @@ def test_the_order_of_repositories_and_packages_never_changes_the_answer(case: C
 def test_nothing_in_the_gap_set_is_needless(case: Case) -> None:
     with tempfile.TemporaryDirectory() as folder:
         outcome = run_case(case, Path(folder))
-        universe, answer = outcome.universe, outcome.answer
-        question = universe.ask("again", case.roots)
-        sources, dreams = set(answer.sources), set(answer.unknown)
-        assert universe.solve([question], sources, dreams=dreams).solved
+        universe, closure = outcome.universe, outcome.closure
+        request = universe.request_packages("again", case.roots)
+        sources, placeholders = set(closure.sources), set(closure.unknown)
+        assert universe.solve([request], sources, placeholders=placeholders).solved
         for source in sources:
-            assert not universe.solve([question], sources - {source}, dreams=dreams).solved
-        for dream in dreams:
-            assert not universe.solve([question], sources, dreams=dreams - {dream}).solved
+            assert not universe.solve([request], sources - {source}, placeholders=placeholders).solved
+        for placeholder in placeholders:
+            assert not universe.solve([request], sources, placeholders=placeholders - {placeholder}).solved
 
 
 @SLOW
@@ -114,7 +114,7 @@ def test_every_requirement_of_the_closure_is_met_in_it(case: Case) -> None:
     """Checked without the solver: each plain requirement has a provider among the chosen packages."""
     with tempfile.TemporaryDirectory() as folder:
         outcome = run_case(case, Path(folder))
-        universe, chosen = outcome.universe, set(outcome.answer.chosen)
+        universe, chosen = outcome.universe, set(outcome.closure.chosen)
         for package in chosen:
             for dep in universe.requirements_of(package):
                 if not str(dep).startswith("("):

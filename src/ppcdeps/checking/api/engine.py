@@ -13,7 +13,7 @@ from ppcdeps.checking.api.world import Release, World, module_of
 from ppcdeps.model.reporter import Reporter
 
 if TYPE_CHECKING:
-    from ppcdeps.metadata.cache import Cache
+    from ppcdeps.base.cache import Cache
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from ppcdeps.metadata.shipped import shipped_file
-from ppcdeps.metadata.tables import Table, TomlFile, raise_faults, read_toml
+from ppcdeps.base.datafiles import shipped_file
+from ppcdeps.base.toml import Table, TomlFile, raise_faults, read_toml
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from ppcdeps.model.errors import EnvironmentLacksError
 from ppcdeps.model.reporter import Reporter, Silence
 
 if TYPE_CHECKING:
-    from ppcdeps.metadata.cache import Cache
+    from ppcdeps.base.cache import Cache
 
 _FORMAT = 4
 _BATCH = 600_000

@@ -1,0 +1,1 @@
+"""What any program of this size needs: HTTP, cache, atomic writes, compression, digests, TOML."""

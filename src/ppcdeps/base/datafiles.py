@@ -1,0 +1,60 @@
+"""The data files that ppcdeps ships, by folder and name, and the user's own beside them."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from ppcdeps.base.toml import TomlFile, closest
+from ppcdeps.model.errors import ConfigError, UsageError
+
+
+def shipped_folder(name: str, *, option: str = "") -> Path:
+    """A folder that people edit (`recipes`, `constraints`, `containers`), as ppcdeps brings it.
+
+    The wheel carries it within the package, a checkout has it at its top. ``option`` is the command-line option that
+    names another folder, for the hint. Raises ConfigError where there is neither.
+    """
+    package = Path(str(files("ppcdeps")))
+    for place in (package / name, package.parents[1] / name):
+        if place.is_dir():
+            return place
+    raise ConfigError(
+        f"this ppcdeps came without its {name}", hint=f"name a folder with {option} DIR" if option else ""
+    )
+
+
+def shipped_names(folder: str) -> tuple[str, ...]:
+    """The names, without suffix and in order, of the TOML files in a folder of package data."""
+    entries = files("ppcdeps").joinpath("data", folder).iterdir()
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml")))
+
+
+def shipped_file(folder: str, name: str) -> TomlFile:
+    """The TOML file of that name in a folder of package data."""
+    return files("ppcdeps").joinpath("data", folder, f"{name}.toml")
+
+
+def find_file(folder: str, name_or_path: str, what: str) -> TomlFile:
+    """A file of the user's where the text is a path to one, else the shipped one of that name.
+
+    What ends in `.toml` or has a slash is a path. Raises UsageError where there is neither, with the closest
+    names.
+    """
+    if name_or_path.endswith(".toml") or "/" in name_or_path:
+        path = Path(name_or_path).expanduser()
+        if not path.is_file():
+            known = ", ".join(shipped_names(folder))
+            raise UsageError(f"no such {what} file: {name_or_path}", hint=f"give a path to one, or a name: {known}")
+        return path
+    names = shipped_names(folder)
+    if name_or_path not in names:
+        raise UsageError(
+            f'unknown {what} "{name_or_path}"',
+            hint=closest(name_or_path, names) or f"known: {', '.join(names)}",
+        )
+    return shipped_file(folder, name_or_path)
+
+
+def origin_of(file: TomlFile) -> str:
+    """Where a value came from, for messages: the path of a user's file, the bare name of a shipped one."""
+    shipped = str(files("ppcdeps").joinpath("data"))
+    return file.name if str(file).startswith(shipped) else str(file)

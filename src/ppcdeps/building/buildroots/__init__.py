@@ -1,0 +1,1 @@
+"""Root file systems that packages are built in."""

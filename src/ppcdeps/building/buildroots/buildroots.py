@@ -1,0 +1,421 @@
+"""The buildroots of this machine, kept in the cache: made once, named by everything that they are made from, never
+changed.
+
+A buildroot is a folder in ``buildroots/`` of the cache: ``root`` is the file system, ``repository`` the RPM that
+stands for a Debian root, ``accel-*`` the machine's compiler made to work in it, and ``buildroot.json``, written
+last, says that it is whole and what it holds. It is filled under another name and renamed, so that what is
+interrupted is no buildroot; the next run removes the rest.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import re
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ppcdeps.base.cache import Cache
+from ppcdeps.base.toml import closest
+from ppcdeps.building.buildroots import accelerator, debian, debianbase, images
+from ppcdeps.building.buildroots.definitions import (
+    MACHINE,
+    DebianMaking,
+    Definition,
+    Definitions,
+    ImageMaking,
+    for_target,
+    load_definitions,
+)
+from ppcdeps.engines.emulation import machine_arch
+from ppcdeps.engines.job import BuildMode, Buildroot
+from ppcdeps.engines.removal import remove_tree, size_of
+from ppcdeps.model.errors import EnvironmentLacksError, UsageError
+from ppcdeps.model.reporter import Reporter, Silence
+
+MARKER: Final = "buildroot.json"
+_VERSION: Final = 2
+"""Of the code that makes buildroots; it grows with every change that makes them otherwise."""
+_NEW: Final = ".new-"
+_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_SHORT: Final = 16
+_DEBIAN_PACKAGE: Final = re.compile(r"[a-z0-9][a-z0-9.+-]*(:[a-z0-9]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A whole buildroot in the cache, as its marker says.
+
+    ``folder`` holds it all. ``key`` names everything that it is made from, the versions of its packages included;
+    ``basis`` only what was asked for: the definition, the architecture and further packages, ``extra``. ``packages``
+    are the versions of all by name. ``made`` is in seconds since 1970, ``size`` in bytes; ``sources`` say where it
+    came from (lines of a sources.list, an image with its digest).
+    """
+
+    folder: Path
+    name: str
+    key: str
+    basis: str
+    arch: str
+    target: str
+    modes: tuple[BuildMode, ...]
+    extra: tuple[str, ...]
+    packages: Mapping[str, str]
+    sources: tuple[str, ...]
+    made: float
+    size: int
+
+    @property
+    def root(self) -> Path:
+        """The top of the file system."""
+        return self.folder / "root"
+
+    @property
+    def repository(self) -> Path | None:
+        """The repository of the RPM that stands for the root; None for a root that has RPMs of its own."""
+        path = self.folder / "repository"
+        return path if path.is_dir() else None
+
+
+class Buildroots:
+    """The buildroots that are kept in a cache. Safe for several processes: one makes a buildroot, the others wait
+    for it.
+    """
+
+    def __init__(
+        self, cache: Cache, definitions: Definitions | None = None, reporter: Reporter | None = None
+    ) -> None:
+        self._cache = cache
+        self._folder = cache.root / "buildroots"
+        self._definitions = definitions or load_definitions()
+        self._reporter: Reporter = reporter or Silence()
+
+    @property
+    def definitions(self) -> Definitions:
+        """What can be created."""
+        return self._definitions
+
+    def create(
+        self,
+        name: str,
+        *,
+        mode: BuildMode | None = None,
+        packages: Sequence[str] = (),
+        mirror: str | None = None,
+        renew: bool = False,
+    ) -> Buildroot:
+        """The buildroot of that name with these packages beside the definition's, made now where it is not there yet.
+
+        ``mode`` is by default the best that this machine has. ``packages`` are the distribution's (`packages_for`).
+        ``mirror`` takes the place of the one of the machine's apt. ``renew`` makes it anew, with today's packages.
+
+        Raises UsageError for a name, way or package that cannot be, EnvironmentLacksError for a tool, space or
+        mirror that is missing, RepositoryError for a mirror or registry that cannot be read.
+        """
+        definition = self._definitions.named(name)
+        machine = machine_arch()
+        self._check_mode(definition, mode, machine)
+        wanted = self._wanted(definition, packages)
+        if mirror is None and not renew:
+            # Where it came from does not matter then: this machine's apt may know another mirror by now, or none.
+            basis = _basis_of(definition, machine, wanted)
+            known = next((one for one in self.created() if one.basis == basis), None)
+            if known is not None:
+                return self._as(known, definition, mode, machine)
+        plan = _plan_of(definition, machine, wanted, mirror)
+        with self._cache.lock(f"buildroot-{plan.key}"):
+            created = None if renew else self._read(plan.folder(self._folder))
+            if created is None:
+                created = self._make(definition, machine, plan)
+        return self._as(created, definition, mode, machine)
+
+    def created(self) -> tuple[Created, ...]:
+        """All that are here, by name and then the newest first."""
+        if not self._folder.is_dir():
+            return ()
+        found = [one for path in sorted(self._folder.iterdir()) if (one := self._read(path)) is not None]
+        return tuple(sorted(found, key=lambda one: (one.name, -one.made)))
+
+    def of(self, buildroot: Buildroot) -> Created:
+        """What is recorded of a buildroot. Raises UsageError where it is no longer here."""
+        created = self._read(buildroot.path.parent)
+        if created is None:
+            raise UsageError(f"the buildroot {buildroot.name} is no longer in the cache", hint="create it again")
+        return created
+
+    def remove(self, *what: str) -> tuple[Created, ...]:
+        """Remove those of these names or keys (at least 6 characters of one). Returns what was removed.
+
+        Raises UsageError, having removed nothing, where one of them is not here.
+        """
+        here = self.created()
+        chosen: dict[Path, Created] = {}
+        for one in what:
+            found = [each for each in here if each.name == one or (len(one) >= 6 and each.key.startswith(one))]
+            if not found:
+                known = {each.name for each in here} | {each.key[:_SHORT] for each in here}
+                hint = closest(one, known) or (f"here are: {', '.join(sorted(known))}" if known else "none is here")
+                raise UsageError(f'there is no created buildroot "{one}"', hint=hint)
+            chosen |= {each.folder: each for each in found}
+        for each in chosen.values():
+            self._remove(each.folder)
+        return tuple(chosen.values())
+
+    def remove_all(self) -> tuple[Created, ...]:
+        """Remove all, and what interrupted runs left. Returns what was removed."""
+        here = self.created()
+        for each in here:
+            self._remove(each.folder)
+        for path in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
+            self._remove(path)
+        return here
+
+    def default_mode(self, name: str) -> BuildMode:
+        """The best way of a definition on this machine, as far as can be told before it is made."""
+        definition = self._definitions.named(name)
+        return _default_mode(definition, machine_arch(), None)
+
+    # ---------------------------------------------------------------------------------------------------------
+
+    def _check_mode(self, definition: Definition, mode: BuildMode | None, machine: str) -> None:
+        modes = ", ".join(definition.modes)
+        if mode is not None and mode not in definition.modes:
+            raise UsageError(f"{definition.name} has no build mode {mode.value}", hint=f"its modes: {modes}")
+        native = machine == definition.target
+        if definition.arch == MACHINE and native:
+            raise UsageError(f"this machine is {machine} itself", hint="take debian-12, which builds native here")
+        if mode is BuildMode.NATIVE and not native:
+            raise EnvironmentLacksError(
+                f"this machine is {machine}, and builds nothing native for {definition.target}",
+                hint=f"its modes: {modes}",
+            )
+        if mode is BuildMode.ACCELERATED:
+            accelerator.cross_compiler(definition.target)
+
+    def _wanted(self, definition: Definition, packages: Sequence[str]) -> tuple[str, ...]:
+        making = definition.making
+        known = _DEBIAN_PACKAGE if isinstance(making, DebianMaking) else images.INSTALLABLE
+        bad = [name for name in packages if not known.fullmatch(name)]
+        if bad:
+            raise UsageError(f'"{bad[0]}" cannot be installed in {definition.name}', hint="give names of packages")
+        held = set(making.packages)
+        return tuple(sorted({*packages} - held))
+
+    def _make(self, definition: Definition, machine: str, plan: "_Plan") -> Created:
+        final = plan.folder(self._folder)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._sweep(plan.key)
+        scratch = Path(tempfile.mkdtemp(dir=self._folder, prefix=f"{_NEW}{plan.key}-"))
+        scratch.chmod(0o755)
+        began = time.monotonic()
+        try:
+            created = self._fill(definition, machine, plan, scratch)
+            if final.exists():
+                # Not whole, or to be renewed: out of the way first, so that nobody reads a mixture.
+                old = Path(tempfile.mkdtemp(dir=self._folder, prefix=f"{_NEW}{plan.key}-"))
+                final.rename(old / "old")
+                scratch.rename(final)
+                remove_tree(old)
+            else:
+                scratch.rename(final)
+        except BaseException:
+            with contextlib.suppress(EnvironmentLacksError):
+                remove_tree(scratch)
+            raise
+        self._reporter.note(
+            f"{definition.name}: made in {time.monotonic() - began:.0f} s, {created.size / 1e6:.0f} MB"
+        )
+        return dataclasses.replace(created, folder=final)
+
+    def _sweep(self, own: str) -> None:
+        """Remove what was being made by those who are gone. The lock of ``own`` is held."""
+        for left in self._folder.glob(f"{_NEW}*"):
+            key = left.name.removeprefix(_NEW).partition("-")[0]
+            if key == own:
+                remove_tree(left)
+                continue
+            # Somebody makes that one just now, unless its lock can be had at once.
+            with (
+                contextlib.suppress(InterruptedError),
+                self._cache.lock(f"buildroot-{key}", stop=lambda: True),
+            ):
+                remove_tree(left)
+
+    def _fill(self, definition: Definition, machine: str, plan: "_Plan", scratch: Path) -> Created:
+        root = scratch / "root"
+        making = definition.making
+        if isinstance(making, ImageMaking):
+            image = images.make_root(definition, root, plan.packages, self._reporter)
+            return self._record(definition, plan, scratch, image.packages, (image.image,))
+        target_packages = tuple(for_target(definition, each) for each in making.target_packages)
+        log = self._cache.root / "tmp" / f"{plan.name}-{plan.key}.log"
+        wanted = (*target_packages, *plan.packages)
+        contents = debian.make_root(definition, machine, root, wanted, plan.sources, log, self._reporter)
+        for arch in dict.fromkeys((definition.target, plan.arch)):
+            base = debianbase.base_repository(root, arch, scratch / "repository", making, packages=contents.packages)
+            debianbase.install(root, base.package)
+        sources = (*plan.sources, *(f"{suite} of {date}" for suite, date in contents.suites.items()))
+        return self._record(definition, plan, scratch, contents.packages, sources)
+
+    def _record(
+        self,
+        definition: Definition,
+        plan: "_Plan",
+        scratch: Path,
+        packages: Mapping[str, str],
+        sources: tuple[str, ...],
+    ) -> Created:
+        key = _digest([plan.key, sorted(packages.items()), sources[-1:]])
+        created = Created(
+            scratch,
+            definition.name,
+            key,
+            plan.basis,
+            plan.arch,
+            definition.target,
+            definition.modes,
+            plan.packages,
+            packages,
+            sources,
+            time.time(),
+            size_of(scratch),
+        )
+        (scratch / MARKER).write_text(_dump(created))
+        return created
+
+    def _as(self, created: Created, definition: Definition, mode: BuildMode | None, machine: str) -> Buildroot:
+        chosen = mode or _default_mode(definition, machine, created.root)
+        key, shown, path = created.key, {}, _PATH
+        if chosen is BuildMode.ACCELERATED:
+            refused = accelerator.why_not(created.root, created.target)
+            if refused:
+                raise EnvironmentLacksError(refused, hint="build emulated: --mode emulated")
+            compiler = accelerator.cross_compiler(created.target)
+            key = _digest([created.key, compiler.identity])
+            shown = dict(accelerator.tools(self._accelerator(created, compiler)))
+            path = f"{accelerator.PLACE}/bin:{_PATH}"
+        environment = {"PATH": path, "HOME": "/root", "LC_ALL": "C.UTF-8"}
+        return Buildroot(created.name, chosen, created.root, created.arch, created.target, key, shown, environment)
+
+    def _accelerator(self, created: Created, compiler: accelerator.CrossCompiler) -> Path:
+        folder = created.folder / f"accel-{compiler.identity[:_SHORT]}"
+        if folder.is_dir():
+            return folder
+        with self._cache.lock(f"accel-{created.folder.name}"):
+            for left in created.folder.glob(f"{_NEW}*"):
+                remove_tree(left)
+            if not folder.is_dir():
+                scratch = Path(tempfile.mkdtemp(dir=created.folder, prefix=_NEW))
+                scratch.chmod(0o755)
+                accelerator.assemble(compiler, created.root, scratch)
+                scratch.rename(folder)
+        return folder
+
+    def _remove(self, folder: Path) -> None:
+        # The marker goes first: what is half removed is no buildroot.
+        (folder / MARKER).unlink(missing_ok=True)
+        remove_tree(folder)
+
+    def _read(self, folder: Path) -> Created | None:
+        try:
+            value = json.loads((folder / MARKER).read_bytes())
+            return _created(folder, value)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is to be made: ``key`` names all of it that is known before."""
+
+    name: str
+    key: str
+    basis: str
+    arch: str
+    packages: tuple[str, ...]
+    sources: tuple[str, ...]
+
+    def folder(self, store: Path) -> Path:
+        return store / f"{self.name}-{self.key}"
+
+
+def _plan_of(definition: Definition, machine: str, packages: tuple[str, ...], mirror: str | None) -> _Plan:
+    making = definition.making
+    arch = _arch_of(definition, machine)
+    if isinstance(making, DebianMaking):
+        sources = debian.sources_for(making, mirror)
+    else:
+        sources = (images.reference_of(making, arch),)
+    digest = _digest([_VERSION, definition.name, definition.digest, arch, packages, sources])
+    basis = _basis_of(definition, machine, packages)
+    return _Plan(definition.name, digest[:_SHORT], basis, arch, packages, sources)
+
+
+def _basis_of(definition: Definition, machine: str, packages: tuple[str, ...]) -> str:
+    return _digest([_VERSION, definition.name, definition.digest, _arch_of(definition, machine), packages])
+
+
+def _arch_of(definition: Definition, machine: str) -> str:
+    return machine if definition.arch == MACHINE else definition.arch
+
+
+def _default_mode(definition: Definition, machine: str, root: Path | None) -> BuildMode:
+    if machine == definition.target and BuildMode.NATIVE in definition.modes:
+        return BuildMode.NATIVE
+    if BuildMode.CROSS in definition.modes:
+        return BuildMode.CROSS
+    if BuildMode.ACCELERATED in definition.modes:
+        with contextlib.suppress(EnvironmentLacksError):
+            accelerator.cross_compiler(definition.target)
+            if root is None or not accelerator.why_not(root, definition.target):
+                return BuildMode.ACCELERATED
+    return BuildMode.EMULATED
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _dump(created: Created) -> str:
+    value = dataclasses.asdict(created)
+    del value["folder"]
+    return json.dumps({"schema": 1, **value}, indent=1, sort_keys=True) + "\n"
+
+
+def _created(folder: Path, value: Mapping[str, Any]) -> Created:
+    return Created(
+        folder,
+        str(value["name"]),
+        str(value["key"]),
+        str(value.get("basis", "")),
+        str(value["arch"]),
+        str(value["target"]),
+        tuple(BuildMode(each) for each in value["modes"]),
+        tuple(str(each) for each in value["extra"]),
+        {str(name): str(version) for name, version in value["packages"].items()},
+        tuple(str(each) for each in value["sources"]),
+        float(value["made"]),
+        int(value["size"]),
+    )
+
+
+def create(
+    name: str,
+    *,
+    mode: BuildMode | None = None,
+    packages: Sequence[str] = (),
+    mirror: str | None = None,
+    cache: Cache | None = None,
+    folders: Sequence[Path] = (),
+    reporter: Reporter | None = None,
+) -> Buildroot:
+    """A buildroot out of this user's cache, made now where it is not there yet: `Buildroots.create` for those who
+    need one only.
+    """
+    told = reporter or Silence()
+    store = Buildroots(cache or Cache.open(reporter=told), load_definitions(folders), told)
+    return store.create(name, mode=mode, packages=packages, mirror=mirror)

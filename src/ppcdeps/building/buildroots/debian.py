@@ -1,0 +1,341 @@
+"""Root file systems out of Debian packages, by mmdebstrap: no registry, no container, and nothing of the packages
+runs.
+
+mmdebstrap's variant `extract` only unpacks. What the maintainer scripts would have done and rpmbuild needs is
+done here: accounts, links of alternatives, the loader's cache.
+"""
+
+import contextlib
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ppcdeps.building.buildroots.definitions import DEBIAN_ARCH, TRIPLET, DebianMaking, Definition, filled
+from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, PpcdepsError, RepositoryError
+from ppcdeps.model.reporter import Reporter
+
+_NOTES: Final = "var/lib/ppcdeps"
+"""Where, inside of a root in the making, the hook leaves what apt knew."""
+_HOOK: Final = (
+    f'mkdir -p "$1/{_NOTES}" && ls "$1/var/cache/apt/archives" >"$1/{_NOTES}/archives" && '
+    f'cat "$1"/var/lib/apt/lists/*InRelease >"$1/{_NOTES}/releases" 2>/dev/null || :'
+)
+_NOT_NEEDED: Final = (
+    "usr/share/doc",
+    "usr/share/doc-base",
+    "usr/share/info",
+    "usr/share/linda",
+    "usr/share/lintian",
+    "usr/share/locale",
+    "usr/share/man",
+)
+_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_MERGED_USR: Final = Path("/usr/share/mmdebstrap/hooks/merged-usr")
+_ARCHIVE: Final = re.compile(r"(?P<name>[^_]+)_(?P<version>[^_]+)_(?P<arch>[^_]+)\.deb")
+
+
+@dataclass(frozen=True, slots=True)
+class DebianContents:
+    """What a root was made from: versions by ``name:arch`` of the packages, and what the mirror's suites said of
+    themselves.
+    """
+
+    packages: Mapping[str, str]
+    suites: Mapping[str, str]
+
+
+def sources_for(making: DebianMaking, mirror: str | None = None) -> tuple[str, ...]:
+    """The lines of a sources.list for the definition's suites, of ``mirror`` or of where this machine's apt has them
+    from.
+
+    Raises EnvironmentLacksError where apt knows no such suite and no mirror is given.
+    """
+    places = dict.fromkeys(making.suites, mirror) if mirror else _configured(making)
+    if making.suite not in places:
+        raise EnvironmentLacksError(
+            f"apt of this machine knows no mirror of Debian {making.suite}", hint="give one with --mirror URL"
+        )
+    keyring = f"[signed-by={making.keyring}] " if Path(making.keyring).is_file() else ""
+    return tuple(
+        f"deb {keyring}{places[suite]} {suite} {' '.join(making.components)}"
+        for suite in making.suites
+        if suite in places
+    )
+
+
+def _configured(making: DebianMaking) -> dict[str, str]:
+    if shutil.which("apt-get") is None:
+        return {}
+    wanted = "$(RELEASE)\t$(CODENAME)\t$(COMPONENT)\t$(REPO_URI)"
+    listed = subprocess.run(
+        ["apt-get", "indextargets", "--format", wanted, "Created-By: Packages"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found: dict[str, str] = {}
+    for line in listed.stdout.splitlines():
+        release, codename, component, uri = [*line.split("\t"), "", "", ""][:4]
+        for suite in (release, codename):
+            if suite in making.suites and component in making.components:
+                found.setdefault(suite, uri.rstrip("/"))
+    return found
+
+
+def make_root(
+    definition: Definition,
+    machine: str,
+    root: Path,
+    packages: Sequence[str],
+    sources: Sequence[str],
+    log: Path,
+    reporter: Reporter,
+) -> DebianContents:
+    """Fill the new folder ``root``. ``packages`` are wanted beside the definition's, ``log`` is written where
+    mmdebstrap fails. Returns what it was made from.
+
+    Raises EnvironmentLacksError where mmdebstrap or space is missing, RepositoryError where the mirror cannot be
+    read, ConfigError where it has not all packages. The folder may then be there in part.
+    """
+    making = definition.making
+    assert isinstance(making, DebianMaking)
+    arch = machine if definition.arch == "machine" else definition.arch
+    wanted = [*making.packages, *packages]
+    architectures = [DEBIAN_ARCH[arch]]
+    if arch != definition.target:
+        architectures.append(DEBIAN_ARCH[definition.target])
+    reporter.note(f"{definition.name}: unpacking Debian packages with mmdebstrap, which takes about a minute")
+    _unpack(root, architectures, wanted, making.suite, sources, log)
+    contents = _contents(root)
+    _finish(definition, arch, machine, root, making)
+    return contents
+
+
+# --- mmdebstrap --------------------------------------------------------------------------------------------
+
+
+def _unpack(
+    root: Path, architectures: Sequence[str], packages: Iterable[str], suite: str, sources: Sequence[str], log: Path
+) -> None:
+    program = shutil.which("mmdebstrap")
+    if program is None:
+        raise EnvironmentLacksError(
+            "mmdebstrap is not installed, which makes roots out of Debian packages",
+            hint="install it: apt-get install mmdebstrap (Debian, Ubuntu), dnf install mmdebstrap (Fedora)",
+        )
+    command = [
+        program,
+        "--variant=extract",
+        f"--architectures={','.join(architectures)}",
+        f"--include={','.join(dict.fromkeys(packages))}",
+        *([f"--hook-dir={_MERGED_USR}"] if _MERGED_USR.is_dir() else []),
+        f"--extract-hook={_HOOK}",
+        '--aptopt=Acquire::Retries "3"',
+    ]
+    listed = "".join(f"{line}\n" for line in sources)
+    if os.geteuid() == 0:
+        _run([*command, "--mode=root", "--format=directory", suite, str(root), "-"], listed, sources, log)
+        return
+    # Every file belongs to who makes it: a plain folder for rootless engines, and easy to remove.
+    root.mkdir()
+    tar = ["tar", "--extract", f"--directory={root}", "--no-same-owner", "--exclude=./dev/*"]
+    making = shlex.join([*command, "--mode=unshare", "--format=tar", suite, "-", "-"])
+    pipe = f"set -o pipefail; {making} | {shlex.join(tar)}"
+    _run(["bash", "-c", pipe], listed, sources, log)
+
+
+def _run(command: Sequence[str], sources_list: str, sources: Sequence[str], log: Path) -> None:
+    # A child that outlives a killed ppcdeps would go on writing into a folder that is taken for a leftover.
+    guard = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
+    with tempfile.TemporaryFile("w+", errors="replace") as told:
+        running = subprocess.Popen(
+            [*guard, *command],
+            stdin=subprocess.PIPE,
+            stdout=told,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            # Its helpers are the system's, and want the system's interpreters.
+            env={**os.environ, "LC_ALL": "C.UTF-8", "PATH": _PATH},
+        )
+        try:
+            running.communicate(sources_list)
+        except BaseException:
+            _stop(running)
+            raise
+        told.seek(0)
+        if running.returncode != 0:
+            said = told.read()
+            log.write_text(said)
+            raise _failure(said, sources, log)
+
+
+def _stop(running: subprocess.Popen[str]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.wait(timeout=10)
+            break
+
+
+def _failure(told: str, sources: Sequence[str], log: Path) -> PpcdepsError:
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    faults = [line.removeprefix("E: ") for line in lines if line.startswith(("E:", "Err:", "W: Failed", "dpkg"))]
+    faults = [fault for fault in faults if fault != "mmdebstrap failed to run"]
+    first = faults[0] if faults else (lines[-1] if lines else "it said nothing")
+    whole = told.lower()
+    if "no space left" in whole:
+        return EnvironmentLacksError(
+            "no space left while making a Debian root", hint="free some space or set PPCDEPS_CACHE"
+        )
+    missing = re.findall(r"Unable to locate package (\S+)|Package '?(\S+?)'? has no installation candidate", told)
+    if missing:
+        names = ", ".join(sorted({one or other for one, other in missing}))
+        return ConfigError(
+            f"the Debian mirror has no package {names}", hint="correct the name; Debian's names are meant"
+        )
+    unmet = re.findall(r"^ (\S+) : (?:Depends|Conflicts|Breaks|PreDepends): (.+)$", told, re.MULTILINE)
+    if unmet:
+        name, needs = unmet[0]
+        return ConfigError(f"Debian's packages cannot be installed together: {name} needs {needs.strip()}")
+    reach = (
+        "could not resolve",
+        "failed to fetch",
+        "unable to connect",
+        "cannot initiate",
+        "does not have a release",
+    )
+    if any(sign in whole for sign in reach):
+        place = sources[0].split()[-3] if sources else "of Debian"
+        return RepositoryError(
+            f"the Debian mirror {place} cannot be read: {first}", hint="give another with --mirror URL"
+        )
+    if "no_pubkey" in whole or "not signed" in whole:
+        return EnvironmentLacksError(
+            f"Debian's signatures cannot be verified: {first}", hint="install the package debian-archive-keyring"
+        )
+    return EnvironmentLacksError(f"mmdebstrap failed: {first}", hint=f"all that it said is in {log}")
+
+
+def _contents(root: Path) -> DebianContents:
+    notes = root / _NOTES
+    packages: dict[str, str] = {}
+    for line in (notes / "archives").read_text().splitlines():
+        found = _ARCHIVE.fullmatch(line)
+        if found is not None:
+            packages[f"{found['name']}:{found['arch']}"] = found["version"].replace("%3a", ":")
+    suites: dict[str, str] = {}
+    codename = ""
+    releases = notes / "releases"
+    for line in releases.read_text(errors="replace").splitlines() if releases.is_file() else ():
+        key, _, value = line.partition(": ")
+        if key == "Codename":
+            codename = value
+        elif key == "Date" and codename:
+            suites[codename] = value
+    shutil.rmtree(notes)
+    return DebianContents(dict(sorted(packages.items())), dict(sorted(suites.items())))
+
+
+# --- what maintainer scripts would have done -----------------------------------------------------------------
+
+
+def _finish(definition: Definition, arch: str, machine: str, root: Path, making: DebianMaking) -> None:
+    for name in ("passwd", "group"):
+        master = root / "usr/share/base-passwd" / f"{name}.master"
+        if master.is_file():
+            shutil.copyfile(master, root / "etc" / name)
+    # Here and not as dpkg's path-exclude: mmdebstrap would start a filter for each package, and take twice as long.
+    for folder in _NOT_NEEDED:
+        shutil.rmtree(root / folder, ignore_errors=True)
+    for folder in (
+        "build",
+        "tmp",
+        "proc",
+        "sys",
+        "dev",
+        "run",
+        "root",
+        "var/lib/rpm",
+        "opt/accel",
+        "usr/lib/sysimage",
+    ):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    (root / "tmp").chmod(0o1777)
+    # What mmdebstrap took from this machine.
+    for copied in ("etc/resolv.conf", "etc/hostname"):
+        (root / copied).unlink(missing_ok=True)
+    (root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
+    for name, where in making.links.items():
+        _link(root, name, where)
+    values = {"arch": arch, "triplet": TRIPLET[arch], "target": definition.target}
+    for origin in reversed(definition.origins):
+        # A definition that takes tables from another does not take its files: they are of another architecture.
+        if origin == definition.folder:
+            copy_files(origin / "files", root, values)
+    _write_loader_cache(arch, machine, root)
+
+
+def _link(root: Path, name: str, where: str) -> None:
+    link = root / name.lstrip("/")
+    if link.is_symlink() or link.exists():
+        return
+    target = root / where.lstrip("/") if where.startswith("/") else link.parent / where
+    if not where.startswith("/opt/accel/") and not (target.is_symlink() or target.exists()):
+        # The package that has it is not in this root.
+        return
+    _make_folder_of(link, root)
+    link.symlink_to(where)
+
+
+def _make_folder_of(place: Path, root: Path) -> None:
+    """Make the folder that a file of a definition goes to. A link in a package must not lead it out of the root."""
+    known = place.parent
+    while not (known.exists() or known.is_symlink()):
+        known = known.parent
+    if not known.resolve().is_relative_to(root.resolve()):
+        inside = f"/{known.relative_to(root)}"
+        raise ConfigError(
+            f"/{place.relative_to(root)} of the buildroot's definition would lie outside of the root: "
+            f"{inside} leads to {known.resolve()}"
+        )
+    place.parent.mkdir(parents=True, exist_ok=True)
+
+
+def copy_files(origin: Path, root: Path, values: Mapping[str, str]) -> None:
+    """Put a definition's own files into the root, in place of what is there; programs are made executable."""
+    if not origin.is_dir():
+        return
+    for file in sorted(path for path in origin.rglob("*") if path.is_file()):
+        place = root / file.relative_to(origin)
+        content = file.read_bytes()
+        if place.suffix == ".j2":
+            place = place.with_suffix("")
+            content = filled(file, values).encode()
+        _make_folder_of(place, root)
+        # A package may have a link there, and what it leads to is another's.
+        place.unlink(missing_ok=True)
+        place.write_bytes(content)
+        place.chmod(0o755 if "bin" in place.parent.parts else 0o644)
+
+
+def _write_loader_cache(arch: str, machine: str, root: Path) -> None:
+    # Libraries in the loader's own folders are found without; this is for those that ask ldconfig.
+    ldconfig = root / "usr/sbin/ldconfig"
+    runner: list[str] = []
+    if arch != machine:
+        qemu = shutil.which(f"qemu-{arch}-static") or shutil.which(f"qemu-{arch}")
+        if qemu is None:
+            return
+        runner = [qemu]
+    if ldconfig.is_file():
+        subprocess.run([*runner, str(ldconfig), "-r", str(root)], capture_output=True, check=False)

@@ -1,0 +1,219 @@
+"""Root file systems out of container images: pulled for the target's architecture, prepared by the definition's
+Containerfile, and unpacked into a plain folder, which every engine can use.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ppcdeps.building.buildroots.definitions import Definition, ImageMaking, filled
+from ppcdeps.engines.engine import one_line
+from ppcdeps.engines.podman import MENDS
+from ppcdeps.engines.probe import probe_engine
+from ppcdeps.model.errors import BuildError, ConfigError, EnvironmentLacksError, PpcdepsError, RepositoryError
+from ppcdeps.model.reporter import Reporter
+
+CONTAINERFILE = "Containerfile.j2"
+INSTALLABLE = re.compile(r"[A-Za-z0-9/(][\w.+~^:()/<>= -]*")
+"""What dnf may be asked to install: names, capabilities with versions, paths."""
+_OCI = {"ppc64le": "ppc64le", "x86_64": "amd64", "aarch64": "arm64"}
+_DATABASES = ("var/lib/rpm", "usr/lib/sysimage/rpm")
+_UNREACHABLE = re.compile(
+    r"pinging container registry|dial tcp|lookup |no such host|connection refused|i/o timeout|TLS handshake"
+    r"|proxyconnect|EOF|Temporary failure|network is unreachable|received unexpected HTTP status"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageContents:
+    """What a root was made from: versions by ``name.arch`` of its packages, and the image with its digest."""
+
+    packages: Mapping[str, str]
+    image: str
+
+
+def reference_of(making: ImageMaking, arch: str) -> str:
+    """The image as it is asked for: by digest where the definition knows it, else by tag."""
+    digest = making.digests.get(arch)
+    return f"{making.image.rpartition(':')[0] or making.image}@{digest}" if digest else making.image
+
+
+def make_root(definition: Definition, root: Path, packages: Sequence[str], reporter: Reporter) -> ImageContents:
+    """Fill the new folder ``root`` from the definition's image. ``packages`` are installed beside the definition's.
+
+    Raises RepositoryError where the registry cannot be reached, ConfigError for an image of another architecture,
+    BuildError where the image's own packages cannot be installed, EnvironmentLacksError where there is no podman or
+    docker.
+    """
+    making = definition.making
+    assert isinstance(making, ImageMaking)
+    program = _Program.found()
+    reference = reference_of(making, definition.arch)
+    platform = f"linux/{_OCI[definition.arch]}"
+    found = program.inspect(reference)
+    if found is None:
+        reporter.note(f"{definition.name}: pulling {reference} for {definition.arch}")
+        _pull(program, definition, reference, platform)
+        found = program.inspect(reference) or {}
+    _check_arch(definition, reference, found)
+    tag = f"localhost/ppcdeps-making:{uuid.uuid4().hex[:12]}"
+    try:
+        _build(program, definition, making, found, packages, platform, tag, reporter)
+        _unpack(program, tag, root)
+    finally:
+        program.run("rmi", "-f", tag, check=False)
+    for folder in ("build", "proc", "sys", "dev", "run", "tmp", "opt/accel"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    return ImageContents(_packages(root), _identity(reference, found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """podman or docker as it works here, with the user's own images."""
+
+    command: tuple[str, ...]
+    running: tuple[str, ...] = ()
+    """Options of what runs something."""
+
+    @classmethod
+    def found(cls) -> "_Program":
+        for name in ("podman", "docker"):
+            if shutil.which(name) is None:
+                continue
+            # Not the cache: podman 4 refuses to work below a folder whose name is long.
+            with tempfile.TemporaryDirectory(prefix="ppcdeps-", ignore_cleanup_errors=True) as place:
+                probe = probe_engine(name, home=Path(place))
+            options = [word for mend in probe.mends for word in MENDS[mend][0]]
+            running = [word for mend in probe.mends for word in MENDS[mend][1]]
+            if probe.works or name == "podman":
+                return cls((name, *options), tuple(running))
+        raise EnvironmentLacksError(
+            "container images need podman or docker", hint="install podman; or use debian-12, which needs neither"
+        )
+
+    @property
+    def is_podman(self) -> bool:
+        return Path(self.command[0]).name == "podman"
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [*self.command, *arguments], capture_output=True, text=True, errors="replace", check=False
+        )
+        if check and done.returncode != 0:
+            raise BuildError(f"{self.command[0]} {arguments[0]} failed: {one_line(done.stderr or done.stdout)}")
+        return done
+
+    def inspect(self, reference: str) -> dict[str, Any] | None:
+        done = self.run("image", "inspect", reference, check=False)
+        try:
+            (value,) = json.loads(done.stdout)
+        except ValueError:
+            return None
+        return value if done.returncode == 0 and isinstance(value, dict) else None
+
+
+def _pull(program: _Program, definition: Definition, reference: str, platform: str) -> None:
+    done = program.run("pull", "--quiet", "--platform", platform, reference, check=False)
+    if done.returncode == 0:
+        return
+    raise _refused(definition, reference, done.stderr)
+
+
+def _refused(definition: Definition, reference: str, said: str) -> PpcdepsError:
+    line = one_line(said)
+    if re.search(r"no image found in (manifest|image index).*(arch|platform)|no matching manifest", said):
+        return ConfigError(f"the image {reference} is not there for {definition.arch}")
+    if "no space left" in said:
+        return EnvironmentLacksError(f"no space left while pulling {reference}", hint="free some space")
+    hint = "debian-12 and debian-12-cross need no registry"
+    if _UNREACHABLE.search(said):
+        host = reference.partition("/")[0]
+        return RepositoryError(f"the registry {host} cannot be reached for the image {reference}: {line}", hint=hint)
+    return RepositoryError(f"the image {reference} cannot be pulled: {line}", hint=hint)
+
+
+def _check_arch(definition: Definition, reference: str, found: Mapping[str, Any]) -> None:
+    arch = str(found.get("Architecture", ""))
+    if arch != _OCI[definition.arch]:
+        raise ConfigError(
+            f"the image {reference} is for {arch or 'no known architecture'}, and {definition.name} is to be "
+            f"{definition.arch}",
+            hint=f"remove the image ({reference}) from this machine, or correct the digest in its buildroot.toml",
+        )
+
+
+def _build(
+    program: _Program,
+    definition: Definition,
+    making: ImageMaking,
+    found: Mapping[str, Any],
+    packages: Sequence[str],
+    platform: str,
+    tag: str,
+    reporter: Reporter,
+) -> None:
+    reporter.note(f"{definition.name}: installing what builds need")
+    # The very image that was looked at, whatever its tag says by now.
+    identity = str(found["Id"])
+    values = {
+        "name": definition.name,
+        "image": identity if program.is_podman else making.image,
+        "enable": making.enable,
+        "packages": shlex.join((*making.packages, *packages)),
+    }
+    with tempfile.TemporaryDirectory(prefix="ppcdeps-image-") as context:
+        file = Path(context) / "Containerfile"
+        file.write_text(filled(definition.folder / CONTAINERFILE, values))
+        options = [*program.running, "--platform", platform, "--network", "host", "--tag", tag, "--file", str(file)]
+        options += ["--pull=never", "--quiet"] if program.is_podman else ["--quiet"]
+        done = program.run("build", *options, context, check=False)
+    if done.returncode != 0:
+        said = done.stderr or done.stdout
+        if re.search(r"Cannot download|Could not resolve|Curl error|Failed to download metadata", said):
+            raise RepositoryError(f"the repositories of {definition.name} cannot be read: {one_line(said)}")
+        raise BuildError(f"the Containerfile of {definition.name} fails: {one_line(said)}")
+
+
+def _unpack(program: _Program, tag: str, root: Path) -> None:
+    container = program.run("create", tag, "/bin/true").stdout.strip().splitlines()[-1]
+    root.mkdir(exist_ok=True)
+    owner = [] if os.geteuid() == 0 else ["--no-same-owner", "--exclude=dev/*"]
+    try:
+        with subprocess.Popen([*program.command, "export", container], stdout=subprocess.PIPE) as packing:
+            tar = ["tar", "--extract", f"--directory={root}", "--numeric-owner", *owner]
+            unpacked = subprocess.run(tar, stdin=packing.stdout, capture_output=True, text=True, check=False)
+            if packing.stdout is not None:
+                packing.stdout.close()
+        if unpacked.returncode != 0 or packing.returncode != 0:
+            raise EnvironmentLacksError(f"the image could not be unpacked into {root}: {one_line(unpacked.stderr)}")
+    finally:
+        program.run("rm", "-f", container, check=False)
+
+
+def _packages(root: Path) -> dict[str, str]:
+    places = [root / path for path in _DATABASES]
+    place = next((path for path in places if path.is_dir() and any(path.iterdir())), None)
+    if place is None or shutil.which("rpm") is None:
+        return {}
+    listed = subprocess.run(
+        ["rpm", "--dbpath", str(place.resolve()), "-qa", "--qf", "%{NAME}.%{ARCH} %{EVR}\n"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    pairs = (line.split(" ", 1) for line in listed.stdout.splitlines() if " " in line)
+    return dict(sorted((name, version) for name, version in pairs))
+
+
+def _identity(reference: str, found: Mapping[str, Any]) -> str:
+    digest = str(found.get("Digest") or found.get("Id") or "")
+    return reference if "@" in reference else f"{reference.rpartition(':')[0] or reference}@{digest}"

@@ -1,1 +1,0 @@
-"""The programs that run a job in a root file system: podman, docker, bwrap, proot."""

@@ -1,0 +1,1 @@
+"""Built packages: examined, signed, indexed, published."""

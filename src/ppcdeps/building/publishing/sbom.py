@@ -1,0 +1,159 @@
+"""The software bill of materials of a repository: SPDX 2.3 as JSON.
+
+Follows the SPDX Specification 2.3 and its JSON schema. The same packages give the same bytes.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from ppcdeps import __version__
+from ppcdeps.building.publishing.records import BuildRecord, SourceFile
+from ppcdeps.building.publishing.repository import PublishedPackage, dumped
+from ppcdeps.model.nevra import Nevra
+
+UNKNOWN = "NOASSERTION"
+
+_URI = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
+_REFERENCE = re.compile(r"\bLicenseRef-[A-Za-z0-9.-]+")
+
+
+def sbom_of(
+    name: str, packages: Sequence[PublishedPackage], records: Sequence[BuildRecord], created: int | None = None
+) -> dict[str, Any]:
+    """The bill of materials of a repository: its packages, and the sources of those of which there is a record.
+
+    ``created`` is in seconds since 1970; without it SOURCE_DATE_EPOCH counts, then when the newest package was built.
+    """
+    built_from = {one.sha256: record for record in records for one in record.packages}
+    licences = _Licences()
+    described = [_package(one, licences) for one in sorted(packages, key=lambda one: one.nevra)]
+    sources: dict[str, dict[str, Any]] = {}
+    relations = [_relation("SPDXRef-DOCUMENT", "DESCRIBES", one["SPDXID"]) for one in described]
+    for package in sorted(packages, key=lambda one: one.nevra):
+        record = built_from.get(package.origin)
+        for source in record.sources if record else ():
+            entry = sources.setdefault(source.sha256, _source(source, record.version if record else ""))
+            relations.append(_relation(_id(package.nevra, package.sha256), "GENERATED_FROM", entry["SPDXID"]))
+    document = {
+        "spdxVersion": "SPDX-2.3",
+        "dataLicense": "CC0-1.0",
+        "SPDXID": "SPDXRef-DOCUMENT",
+        "name": name,
+        "creationInfo": {"created": _time(_created(packages, created)), "creators": [f"Tool: ppcdeps-{__version__}"]},
+        "packages": [*described, *sorted(sources.values(), key=lambda one: str(one["SPDXID"]))],
+        "relationships": relations,
+        **licences.extracted(),
+    }
+    digest = hashlib.sha256(dumped(document)).hexdigest()
+    return {**document, "documentNamespace": f"urn:ppcdeps:sbom:{quote(name)}:{digest}"}
+
+
+def rpm_purl(nevra: Nevra) -> str:
+    """The package URL of an RPM (purl-spec, type rpm)."""
+    epoch = f"&epoch={nevra.epoch}" if nevra.epoch else ""
+    version = quote(f"{nevra.version}-{nevra.release}", safe="")
+    return f"pkg:rpm/{quote(nevra.name, safe='')}@{version}?arch={quote(nevra.arch)}{epoch}"
+
+
+def source_purl(source: SourceFile, version: str) -> str:
+    """The package URL of a file that was built from."""
+    if source.file.endswith(".src.rpm"):
+        try:
+            return rpm_purl(Nevra.parse(source.file))
+        except ValueError:
+            pass
+    version_part = f"@{quote(version, safe='')}" if version else ""
+    return f"pkg:generic/{quote(source.file, safe='')}{version_part}?checksum=sha256:{source.sha256}"
+
+
+def _package(one: PublishedPackage, licences: "_Licences") -> dict[str, Any]:
+    nevra = Nevra.parse(one.nevra)
+    return {
+        "SPDXID": _id(one.nevra, one.sha256),
+        "name": nevra.name,
+        "versionInfo": nevra.evr,
+        "packageFileName": one.path,
+        "summary": one.summary,
+        "downloadLocation": UNKNOWN,
+        "filesAnalyzed": False,
+        "licenseDeclared": licences.declared(one.licence),
+        "licenseConcluded": UNKNOWN,
+        "copyrightText": UNKNOWN,
+        "primaryPackagePurpose": "INSTALL",
+        **_checked(one.sha256, rpm_purl(nevra)),
+    }
+
+
+def _source(one: SourceFile, version: str) -> dict[str, Any]:
+    return {
+        "SPDXID": _id(f"source-{one.file}", one.sha256),
+        "name": one.file,
+        **({"versionInfo": version} if version else {}),
+        "packageFileName": one.file,
+        "downloadLocation": one.origin if _URI.fullmatch(one.origin) else UNKNOWN,
+        "filesAnalyzed": False,
+        "licenseDeclared": UNKNOWN,
+        "licenseConcluded": UNKNOWN,
+        "copyrightText": UNKNOWN,
+        "primaryPackagePurpose": "SOURCE",
+        **_checked(one.sha256, source_purl(one, version)),
+    }
+
+
+def _checked(sha256: str, purl: str) -> dict[str, Any]:
+    return {
+        "checksums": [{"algorithm": "SHA256", "checksumValue": sha256}],
+        "externalRefs": [{"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": purl}],
+    }
+
+
+def _relation(one: str, kind: str, other: str) -> dict[str, str]:
+    return {"spdxElementId": one, "relationshipType": kind, "relatedSpdxElement": other}
+
+
+def _id(text: str, sha256: str) -> str:
+    """An identifier, which may have letters, digits, . and - only."""
+    return f"SPDXRef-{re.sub(r'[^A-Za-z0-9.-]', '-', text)}-{sha256[:8]}"
+
+
+def _created(packages: Iterable[PublishedPackage], created: int | None) -> int:
+    if created is not None:
+        return created
+    told = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return int(told) if told.isdecimal() else max((one.built for one in packages), default=0)
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class _Licences:
+    """Licences as SPDX has them, and those that it has no name for."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
+
+    def declared(self, text: str) -> str:
+        """The expression for what a package says. Older packages use Fedora's short names, which are not SPDX's."""
+        from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+        if not text:
+            return UNKNOWN
+        try:
+            expression = str(canonicalize_license_expression(text))
+        except InvalidLicenseExpression:
+            name = f"LicenseRef-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+            self._texts[name] = text
+            return name
+        self._texts.update((name, name) for name in _REFERENCE.findall(expression))
+        return expression
+
+    def extracted(self) -> Mapping[str, list[dict[str, str]]]:
+        """What the document says of licences without a name in SPDX."""
+        infos = [{"licenseId": name, "extractedText": text} for name, text in sorted(self._texts.items())]
+        return {"hasExtractedLicensingInfos": infos} if infos else {}

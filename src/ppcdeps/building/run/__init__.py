@@ -1,0 +1,1 @@
+"""The build run: tasks, their order, the store of finished builds, resuming."""

@@ -1,0 +1,79 @@
+"""How the builds of a run went, and what the run tells while it goes on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from ppcdeps.building.run.failures import FailureCause
+from ppcdeps.building.run.store import StoredBuild
+from ppcdeps.building.run.tasks import Task
+
+
+class Outcome(StrEnum):
+    """How a build ended."""
+
+    BUILT = "built"
+    UNCHANGED = "unchanged"
+    """Nothing that it is made from has changed since it was built: that result was taken."""
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    """Something that it needs failed, or the run stopped before its turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """One build and how it went.
+
+    ``stored`` is there where there are packages, ``cause`` where there are none. ``log`` is the whole output and
+    ``tail`` its end. ``seconds`` is the time that this run spent on it.
+    """
+
+    task: Task
+    outcome: Outcome
+    stored: StoredBuild | None = None
+    cause: FailureCause | None = None
+    log: Path | None = None
+    tail: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+class Stage(StrEnum):
+    """What is being done for a build."""
+
+    SOURCES = "sources"
+    REQUIREMENTS = "BuildRequires"
+    BUILD = "build"
+    INSPECTION = "inspection"
+    SMOKE_TEST = "smoke test"
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A build has begun. ``expected`` are the minutes that it took before, where that is known."""
+
+    task: Task
+    expected: float | None
+    log: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A build has come to a stage."""
+
+    task: Task
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A build is over, well or not. ``done`` of ``total`` are over now."""
+
+    result: TaskResult
+    done: int
+    total: int
+
+
+Event = Began | Reached | Finished
+Watcher = Callable[[Event], None]
+"""Is told what happens, from any thread, one event at a time."""

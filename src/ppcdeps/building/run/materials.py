@@ -1,0 +1,156 @@
+"""What a task is built from: its sources, verified, and the folder that rpmbuild builds in."""
+
+import hashlib
+import tarfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ppcdeps.base.digests import sha256_of
+from ppcdeps.building.publishing.records import SourceFile
+from ppcdeps.building.run.tasks import Bridge, Task
+from ppcdeps.metadata.sources import FetchedSource
+from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.recipe import Recipe, RecipeKind, Source
+from ppcdeps.recipebook.book import sources_of
+from ppcdeps.recipebook.rendering import render, render_bridge
+from ppcdeps.rpm.header import read_header
+
+FetchSources = Callable[[str, str | None], Sequence[FetchedSource]]
+"""Fetches the sources of a recipe, of a source package or of ``pypi:NAME`` in an upstream version."""
+
+_HASHED = ("SPECS", "SOURCES", "build.sh", "smoke.sh")
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """A rendered task: a folder with SPECS, SOURCES and build.sh.
+
+    ``digest`` is the SHA-256 over all that decides on the build.
+    """
+
+    folder: Path
+    spec: str
+    name: str
+    version: str
+    sources: tuple[SourceFile, ...]
+    digest: str
+
+    def date(self) -> int | None:
+        """The time of the newest file in the tarballs, about that of the release, in seconds since 1970.
+
+        None where it cannot be told. Reads the tarballs to their ends.
+        """
+        dates: list[int] = []
+        for path in sorted((self.folder / "SOURCES").iterdir()):
+            with suppress(tarfile.TarError, OSError, EOFError), tarfile.open(path) as archive:
+                dates += [int(member.mtime) for member in archive]
+        return max(dates, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where sources come from: files at hand, by their digest, before anything is fetched.
+
+    ``folders`` are searched for files of the right name.
+    """
+
+    fetch: FetchSources
+    folders: tuple[Path, ...] = ()
+
+    def prepare(self, task: Task, folder: Path) -> Material:
+        """Collect the sources of a task and render it to a folder, which must be new or empty.
+
+        Raises RepositoryError where a source cannot be had, ConfigError where one is not what the plan or the
+        recipe names.
+        """
+        material = task.material
+        if isinstance(material, Bridge):
+            rendering = render_bridge(material.workload, material.provides, folder, serial=material.serial)
+            return _material(folder, rendering.spec.name, rendering.name, rendering.version, ())
+        if material.kind is RecipeKind.SRPM:
+            return self._of_source_package(task, material, folder)
+        return self._of_files(task, material, folder)
+
+    def build_requires(self, task: Task) -> tuple[str, ...]:
+        """What a task's sources say that they need to be built, before any buildroot is there to ask.
+
+        Of a source RPM that is what was evaluated when it was made, perhaps elsewhere. Raises what `prepare` raises.
+        """
+        material = task.material
+        if isinstance(material, Bridge):
+            return ()
+        if material.kind is not RecipeKind.SRPM:
+            return material.build_requires
+        path, _ = self._source_package(task, material)
+        dropped = set(material.dropped_build_requires)
+        stated = [one for one in read_header(path).requires if not one.startswith("rpmlib(")]
+        asked = [one for one in stated if one.partition(" ")[0] not in dropped]
+        return (*asked, *material.build_requires)
+
+    def _of_source_package(self, task: Task, recipe: Recipe, folder: Path) -> Material:
+        path, found = self._source_package(task, recipe)
+        rendering = render(recipe, folder, srpm=path)
+        return _material(folder, rendering.spec.name, rendering.name, rendering.version, (found,))
+
+    def _source_package(self, task: Task, recipe: Recipe) -> tuple[Path, SourceFile]:
+        names = {recipe.source, task.source}
+        for place in self.folders:
+            for path in sorted(place.glob(f"*-{task.version}-*.src.rpm" if task.version else "*.src.rpm")):
+                if path.name.rsplit("-", 2)[0] in names:
+                    return path, SourceFile(path.name, sha256_of(path), path.name)
+        asked = recipe.folder.name if (recipe.folder / "recipe.toml").is_file() else task.source
+        (fetched,) = self.fetch(asked, task.version)
+        return fetched.path, SourceFile(fetched.file, fetched.sha256, fetched.url)
+
+    def _of_files(self, task: Task, recipe: Recipe, folder: Path) -> Material:
+        known = {source.version for source in recipe.sources}
+        version, wanted = sources_of(recipe, task.version if task.version in known else None)
+        at_hand = {source.file: path for source in wanted if (path := self._at_hand(source)) is not None}
+        origins = {source.file: source.url for source in wanted}
+        if len(at_hand) < len(wanted):
+            asked = f"pypi:{task.pinned.partition('==')[0]}" if task.pinned else recipe.folder.name
+            for fetched in self.fetch(asked, version):
+                origins[fetched.file] = fetched.url
+                at_hand.setdefault(fetched.file, self._linked(fetched, folder))
+        rendering = render(recipe, folder, version=version, sources=[at_hand[one.file] for one in wanted])
+        files = tuple(SourceFile(one.file, one.sha256, origins[one.file]) for one in wanted)
+        return _material(folder, rendering.spec.name, rendering.name, rendering.version, files)
+
+    def _at_hand(self, source: Source) -> Path | None:
+        for place in self.folders:
+            path = place / source.file
+            if path.is_file():
+                digest = sha256_of(path)
+                if digest != source.sha256:
+                    raise ConfigError(
+                        f"{path} is not the source that is meant: its SHA-256 is {digest}, not {source.sha256}",
+                        hint="remove it, and it is fetched",
+                    )
+                return path
+        return None
+
+    def _linked(self, fetched: FetchedSource, folder: Path) -> Path:
+        """The file under its own name: in the cache it has that of its digest."""
+        place = folder.with_name(f"{folder.name}.sources")
+        place.mkdir(parents=True, exist_ok=True)
+        path = place / fetched.file
+        with suppress(FileExistsError):
+            path.symlink_to(fetched.path)
+        return path
+
+
+def _material(folder: Path, spec: str, name: str, version: str, sources: tuple[SourceFile, ...]) -> Material:
+    return Material(folder, spec, name, version, sources, _digest_of(folder))
+
+
+def _digest_of(folder: Path) -> str:
+    """One digest over the rendered files that decide on what is built."""
+    digest = hashlib.sha256()
+    for top in _HASHED:
+        place = folder / top
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            if path.is_file():
+                digest.update(f"{path.relative_to(folder).as_posix()} {sha256_of(path)}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,138 @@
+"""The run: builds in the order of their needs, independent ones beside each other, until all are over."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+from ppcdeps.building.run.builder import StoppedError, Workshop, build
+from ppcdeps.building.run.events import Began, Event, Finished, Outcome, Reached, Stage, TaskResult, Watcher
+from ppcdeps.building.run.failures import FailureCause
+from ppcdeps.building.run.store import StoredBuild
+from ppcdeps.building.run.tasks import Task
+
+_POLL = 0.2
+"""Seconds in which a Ctrl-C is noticed while builds run."""
+
+BuildOne = Callable[
+    [Task, Workshop, Sequence[StoredBuild], threading.Event, Callable[[Stage], None]],
+    TaskResult,
+]
+
+
+def run_tasks(
+    tasks: Sequence[Task],
+    workshop: Workshop,
+    watch: Watcher,
+    *,
+    jobs: int = 1,
+    fail_fast: bool = False,
+    build_one: BuildOne = build,
+) -> tuple[TaskResult, ...]:
+    """Build all tasks, ``jobs`` at a time. Returns a result for each, in their order.
+
+    What needs a failed build is skipped, and the rest goes on; with ``fail_fast`` nothing new begins after a failure
+    and what runs is stopped. On KeyboardInterrupt all builds are stopped, and it is raised when they are.
+    """
+    run = _Run(tuple(tasks), workshop, watch, fail_fast, build_one)
+    with ThreadPoolExecutor(max_workers=max(1, jobs), thread_name_prefix="build") as pool:
+        try:
+            run.go(pool, max(1, jobs))
+        except BaseException:
+            run.stop.set()
+            raise
+    return tuple(run.results[task.name] for task in tasks)
+
+
+@dataclass(slots=True)
+class _Run:
+    tasks: tuple[Task, ...]
+    workshop: Workshop
+    watcher: Watcher
+    fail_fast: bool
+    build_one: BuildOne
+    results: dict[str, TaskResult] = field(default_factory=dict)
+    stop: threading.Event = field(default_factory=threading.Event)
+    guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def go(self, pool: ThreadPoolExecutor, jobs: int) -> None:
+        running: dict[Future[TaskResult | None], Task] = {}
+        while True:
+            self._skip_hopeless()
+            begun = {task.name for task in running.values()}
+            for task in self._ready(begun)[: jobs - len(running)]:
+                running[pool.submit(self._one, task)] = task
+            if not running:
+                break
+            done, _ = wait(running, timeout=_POLL, return_when=FIRST_COMPLETED)
+            for future in done:
+                task = running.pop(future)
+                self._over(future.result() or _stopped(task))
+        for task in self.tasks:
+            if task.name not in self.results:
+                self._over(_stopped(task))
+
+    def _one(self, task: Task) -> TaskResult | None:
+        """The result of a task; None where it was stopped."""
+        mode = self.workshop.bench.root.mode
+        self.watch(Began(task, (task.minutes or {}).get(mode), self.workshop.log_of(task)))
+        try:
+            return self.build_one(
+                task, self.workshop, self._before(task), self.stop, lambda stage: self.watch(Reached(task, stage))
+            )
+        except StoppedError:
+            return None
+
+    def _before(self, task: Task) -> list[StoredBuild]:
+        """The builds that a task needs, and those that these needed: what is installed for it may require them."""
+        by_name = {each.name: each for each in self.tasks}
+        waiting, seen = list(task.needs), dict[str, None]()
+        while waiting:
+            name = waiting.pop(0)
+            if name not in seen:
+                seen[name] = None
+                waiting += by_name[name].needs
+        return [stored for name in seen if (stored := self.results[name].stored) is not None]
+
+    def _ready(self, begun: set[str]) -> list[Task]:
+        if self.stop.is_set():
+            return []
+        return [
+            task
+            for task in self.tasks
+            if task.name not in self.results
+            and task.name not in begun
+            and all(self._is_there(name) for name in task.needs)
+        ]
+
+    def _is_there(self, name: str) -> bool:
+        return name in self.results and self.results[name].stored is not None
+
+    def _skip_hopeless(self) -> None:
+        """Give up what needs something that there will not be."""
+        changed = True
+        while changed:
+            changed = False
+            for task in self.tasks:
+                if task.name in self.results:
+                    continue
+                lost = [n for n in task.needs if n in self.results and self.results[n].stored is None]
+                if lost:
+                    cause = FailureCause(f"it needs {lost[0]}, which was not built", "")
+                    self._over(TaskResult(task, Outcome.SKIPPED, cause=cause))
+                    changed = True
+
+    def _over(self, result: TaskResult) -> None:
+        self.results[result.task.name] = result
+        self.watch(Finished(result, len(self.results), len(self.tasks)))
+        if result.outcome is Outcome.FAILED and self.fail_fast:
+            self.stop.set()
+
+    def watch(self, event: Event) -> None:
+        with self.guard:
+            self.watcher(event)
+
+
+def _stopped(task: Task) -> TaskResult:
+    cause = FailureCause("the run was stopped before it was done", "go on with `ppcdeps build --resume`")
+    return TaskResult(task, Outcome.SKIPPED, cause=cause)

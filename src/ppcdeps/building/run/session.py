@@ -1,0 +1,144 @@
+"""The folder of a run: who builds in it, what was asked for, how far it came, and so where to resume."""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ppcdeps.building.run.events import TaskResult
+from ppcdeps.model.errors import ConfigError, UsageError
+
+STATE = "run.json"
+SCHEMA = 1
+_LOCK = ".lock"
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """What run.json says: the plan's file and digest, the command's arguments, and the results so far.
+
+    ``results`` maps tasks to their outcome. ``finished`` is None as long as the run is not over, which is
+    also so where ppcdeps was killed.
+    """
+
+    plan: str
+    digest: str
+    arguments: tuple[str, ...]
+    results: Mapping[str, str]
+    started: float
+    finished: float | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run came to its end, well or not."""
+        return self.finished is not None
+
+
+@dataclass(slots=True)
+class Session:
+    """A run's folder, held by this process. ``state`` is None until the run has begun."""
+
+    folder: Path
+    state: RunState | None = None
+
+    def begin(self, plan: Path, digest: str, arguments: Sequence[str]) -> None:
+        """Note that a run has begun. What an earlier one left half-done is removed."""
+        shutil.rmtree(self.folder / "scratch", ignore_errors=True)
+        self._write(RunState(str(plan.absolute()), digest, tuple(arguments), {}, time.time()))
+
+    def note(self, result: TaskResult) -> None:
+        """Note how a build went."""
+        assert self.state is not None
+        results = {**self.state.results, result.task.name: str(result.outcome)}
+        self._write(replace(self.state, results=results))
+
+    def finish(self) -> None:
+        """Note that the run is over."""
+        assert self.state is not None
+        self._write(replace(self.state, finished=time.time()))
+        shutil.rmtree(self.folder / "scratch", ignore_errors=True)
+
+    def _write(self, state: RunState) -> None:
+        document = {
+            "schema": SCHEMA,
+            "plan": state.plan,
+            "digest": state.digest,
+            "arguments": list(state.arguments),
+            "results": dict(sorted(state.results.items())),
+            "started": state.started,
+            "finished": state.finished,
+        }
+        temporary = self.folder / f".{STATE}.new"
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(document, file, indent=1, sort_keys=True)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.folder / STATE)
+        self.state = state
+
+
+@contextlib.contextmanager
+def session_in(folder: Path) -> Iterator[Session]:
+    """Take hold of a run's folder, creating it where needed.
+
+    Raises UsageError where another ppcdeps builds in it, ConfigError where it is somebody else's folder.
+    """
+    _check_ours(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot work in {folder}: {error.strerror}", hint="name another with --work DIR"
+        ) from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(
+                f"another ppcdeps builds in {folder}", hint="wait for it, or name another folder with --work DIR"
+            ) from error
+        yield Session(folder, read_state(folder))
+    finally:
+        os.close(handle)
+
+
+def read_state(folder: Path) -> RunState | None:
+    """What run.json in a folder says; None where there is none.
+
+    Raises ConfigError where it cannot be read.
+    """
+    path = folder / STATE
+    try:
+        document = json.loads(path.read_text("utf-8"))
+        if document["schema"] != SCHEMA:
+            raise ValueError(f"it is of schema {document['schema']}")
+        return RunState(
+            document["plan"],
+            document["digest"],
+            tuple(document["arguments"]),
+            document["results"],
+            document["started"],
+            document["finished"],
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}", hint="remove it, and build without --resume") from error
+
+
+def _check_ours(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is not a folder", hint="name another with --work DIR")
+    ours: Sequence[str] = (STATE, _LOCK)
+    if any(folder.iterdir()) and not any((folder / name).exists() for name in ours):
+        raise ConfigError(
+            f"{folder} holds files, and none of a build run of ppcdeps", hint="name another folder with --work DIR"
+        )

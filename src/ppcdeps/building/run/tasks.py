@@ -1,0 +1,175 @@
+"""What a plan wants to be built, as tasks that know what they need of each other."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ppcdeps.building.publishing.inspection import Expected, expected_of
+from ppcdeps.model.errors import ConfigError, UsageError
+from ppcdeps.model.gap import Gap, RouteKind
+from ppcdeps.model.nevra import Nevra
+from ppcdeps.model.plan import Plan
+from ppcdeps.model.recipe import Language, Recipe, Source
+from ppcdeps.python.names import normalise
+from ppcdeps.recipebook.book import RecipeBook, for_source, rebuild_recipe, recipe_digest, sdist_recipe
+
+NOTHING = Expected()
+"""What a build has to give of which the plan says nothing."""
+
+BRIDGE = "bridge"
+"""The task that builds the bridge RPM."""
+
+_LANGUAGES = {"c": Language.C, "c++": Language.CXX, "cython": Language.CYTHON, "rust": Language.RUST}
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """The package without files that provides to RPM what pip installs; ``serial`` is its version."""
+
+    workload: str
+    provides: tuple[str, ...]
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One build.
+
+    ``name`` is the step as the plan's waves name it, ``source`` what is built. ``version`` is the upstream version
+    that the plan counts on, where it says one; ``pinned`` the sdist of a Python distribution as ``name==version``.
+    ``needs`` are the names of the tasks that come first, ``expected`` what it has to give. ``minutes``
+    are recorded build times by way.
+    """
+
+    name: str
+    source: str
+    material: Recipe | Bridge
+    version: str | None = None
+    pinned: str = ""
+    needs: tuple[str, ...] = ()
+    expected: Expected = NOTHING
+    minutes: Mapping[str, float] | None = None
+
+
+def tasks_of(plan: Plan, book: RecipeBook, only: Sequence[str] = ()) -> tuple[Task, ...]:
+    """The builds that a plan takes: the bridge, then those of its waves in their order.
+
+    ``only`` are names of sources: these, and what they need. Raises ConfigError where a recipe is gone or another
+    than when the plan was made, UsageError where ``only`` names what the plan does not build.
+    """
+    gaps = {gap.name: gap for gap in plan.gaps}
+    bridge = _bridge(plan)
+    tasks: list[Task] = [bridge] if bridge else []
+    latest: dict[str, str] = {}
+    faults: list[str] = []
+    for wave in plan.waves:
+        made = []
+        for name in wave:
+            source, condition = _step(name)
+            gap = gaps.get(source)
+            if gap is None:
+                faults.append(f"its waves build {name}, and no gap is called so")
+                continue
+            needs = tuple(sorted({latest[each] for each in plan.needs.get(source, ()) if each in latest}))
+            if bridge and gap.route.kind is RouteKind.BUILD_SDIST:
+                # Its RPM may require what pip installs.
+                needs = (*needs, bridge.name)
+            try:
+                made.append(_task(name, gap, condition, needs, plan, book))
+            except ConfigError as error:
+                faults.append(str(error))
+        tasks += made
+        latest |= {task.source: task.name for task in made}
+    if faults:
+        raise ConfigError(
+            f"the plan for {plan.workload} cannot be built as it is",
+            hint="plan again with `ppcdeps plan`",
+            faults=tuple(faults),
+        )
+    return _chosen(tasks, only, plan)
+
+
+def _step(name: str) -> tuple[str, str]:
+    """The source and the build condition of a step: ``libguestfs (with bootstrap)``."""
+    source, _, rest = name.partition(" (with ")
+    return source, rest.removesuffix(")")
+
+
+def _task(name: str, gap: Gap, condition: str, needs: tuple[str, ...], plan: Plan, book: RecipeBook) -> Task:
+    minutes = dict(gap.route.minutes)
+    expected = expected_of(plan.gaps, gap.source or gap.name)
+    match gap.route.kind:
+        case RouteKind.RECIPE:
+            recipe = for_source(_unchanged(gap, book), gap.source or gap.name)
+            if condition:
+                recipe = replace(recipe, enabled=(*recipe.enabled, condition))
+            version = Nevra.parse(gap.wanted[0]).version if gap.wanted else None
+            return Task(name, gap.name, recipe, version, "", needs, expected, minutes)
+        case RouteKind.REBUILD:
+            packages = [Nevra.parse(each).name for each in gap.wanted]
+            version = Nevra.parse(gap.route.subject[0]).version
+            recipe = rebuild_recipe(gap.source or gap.name, packages)
+            return Task(name, gap.name, recipe, version, "", needs, expected, minutes)
+        case RouteKind.BUILD_SDIST:
+            return _python_task(name, gap, needs, plan.python, minutes)
+        case _:
+            raise ConfigError(f"{gap.name} is routed as {gap.route.kind}: nothing to build")
+
+
+def _unchanged(gap: Gap, book: RecipeBook) -> Recipe:
+    """The recipe that the plan means. Raises ConfigError where it is not as it was."""
+    recipe = next((one for one in book if one.folder.name == gap.route.subject[0]), None)
+    if recipe is None:
+        raise ConfigError(f"there is no recipe {gap.route.subject[0]} for {gap.name} (any more): name its --recipes")
+    if recipe_digest(recipe) != gap.route.digest:
+        raise ConfigError(f"the recipe {gap.route.subject[0]} was changed since the plan was made")
+    return recipe
+
+
+def _python_task(
+    name: str, gap: Gap, needs: tuple[str, ...], python: Mapping[str, Any], minutes: Mapping[str, float]
+) -> Task:
+    pinned = gap.route.subject[0]
+    distribution, _, version = pinned.partition("==")
+    entry = next((one for one in python.get("distributions", ()) if one["name"] == distribution), None)
+    files = [one for one in entry["files"] if not one["name"].endswith(".whl")] if entry else []
+    if entry is None or not files:
+        raise ConfigError(f"the plan's lock names no sdist of {pinned}")
+    file = files[0]
+    languages = {_LANGUAGES[each] for text in entry.get("builds_from", ()) if (each := text.lower()) in _LANGUAGES}
+    source = Source(version, file["name"], file["sha256"], file["name"])
+    recipe = sdist_recipe(distribution, source, sorted(languages), url=f"pkg:pypi/{distribution}@{version}")
+    package = f"python3-{normalise(distribution)}"
+    return Task(name, gap.name, recipe, version, pinned, needs, Expected((package,)), minutes)
+
+
+def _bridge(plan: Plan) -> Task | None:
+    """The bridge of a plan; its version grows with the metadata that the plan rests on."""
+    provides = tuple(plan.python.get("bridge", ()))
+    if not provides:
+        return None
+    newest = max((state.date or 0 for state in plan.repositories), default=0)
+    material = Bridge(plan.workload, provides, newest or 1)
+    return Task(BRIDGE, BRIDGE, material, expected=Expected((f"ppcdeps-bridge-{plan.workload}",)))
+
+
+def _chosen(tasks: Sequence[Task], only: Iterable[str], plan: Plan) -> tuple[Task, ...]:
+    wanted = set(only)
+    if not wanted:
+        return tuple(tasks)
+    known = {task.source for task in tasks} | {task.name for task in tasks}
+    unknown_roots = sorted(wanted - known)
+    if unknown_roots:
+        raise UsageError(
+            f"the plan for {plan.workload} does not build {unknown_roots[0]}",
+            hint=f"it builds {', '.join(sorted(known))}",
+        )
+    by_name = {task.name: task for task in tasks}
+    waiting = [task.name for task in tasks if {task.name, task.source} & wanted]
+    taken: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name not in taken:
+            taken.add(name)
+            waiting += by_name[name].needs
+    return tuple(task for task in tasks if task.name in taken)

@@ -1,0 +1,70 @@
+"""`check env`: what is wrong with an installed Python environment, told without running anything in it."""
+
+from pathlib import Path
+
+from ppcdeps.checking.env.copies import copy_findings
+from ppcdeps.checking.env.environment import Environment, read_environment
+from ppcdeps.checking.env.files import file_findings
+from ppcdeps.checking.env.native import native_files, native_findings
+from ppcdeps.checking.findings import Examined, Report, Skipped
+from ppcdeps.model.reporter import Reporter
+from ppcdeps.python.constraintsfile import NO_CONSTRAINTS, read_constraints
+
+_MOST_UNSEEN = 20
+
+
+def check_env(
+    folder: Path,
+    reporter: Reporter,
+    *,
+    python: Path | None = None,
+    constraints: Path | None = None,
+    isolated: bool = False,
+    user_home: str | None = None,
+) -> Report:
+    """Examine the environment below ``folder``: a system's root, or a virtual environment.
+
+    ``python`` names the interpreter inside of it, ``constraints`` a file in pip's format; ``isolated`` sees the path
+    of `python -s`, ``user_home`` adds a user site. Raises UsageError and ConfigError where nothing can be examined.
+    """
+    environment = read_environment(folder, python, isolated=isolated, user_home=user_home)
+    return report_on(environment, reporter, constraints)
+
+
+def report_on(environment: Environment, reporter: Reporter, constraints: Path | None = None) -> Report:
+    """All findings on an environment that has been read. Raises ConfigError for constraints that cannot be read."""
+    held = read_constraints(constraints, environment.target) if constraints else NO_CONSTRAINTS
+    python = environment.python
+    reporter.note(
+        f"Python {python.version} for {environment.target.machine}, {len(environment.copies)} distributions"
+    )
+    findings = list(copy_findings(environment, held))
+    findings += file_findings(environment)
+    reporter.note("reading native modules")
+    native = native_files(environment)
+    findings += native_findings(environment, native)
+    examined = [
+        Examined("site folders", len(environment.path.sites)),
+        Examined("distributions", len(environment.copies)),
+        Examined("files that they list", sum(len(copy.files or ()) for copy in environment.copies)),
+        Examined("native modules", len(native)),
+    ]
+    if environment.rpm is not None and not environment.rpm.unread:
+        examined.append(Examined("RPM packages", environment.rpm.packages))
+    if constraints:
+        examined.append(Examined("constraints", len(held.by_name)))
+    return Report.of("env", _subject(environment), findings, examined, [*environment.skipped, *_unseen(environment)])
+
+
+def _subject(environment: Environment) -> str:
+    python = environment.python
+    where = "" if environment.root.is_machine else f" in {environment.root.folder}"
+    return f"Python {python.version} for {environment.target.machine}, {python.command}{where}"
+
+
+def _unseen(environment: Environment) -> list[Skipped]:
+    unseen = sorted(environment.root.unseen.items())
+    told = [Skipped(path, why) for path, why in unseen[:_MOST_UNSEEN]]
+    if len(unseen) > _MOST_UNSEEN:
+        told.append(Skipped(f"{len(unseen) - _MOST_UNSEEN} further files and folders", "for the same reasons"))
+    return told

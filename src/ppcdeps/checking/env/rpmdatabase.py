@@ -1,0 +1,167 @@
+"""The RPM database of a root, read by rpm's own tools from a copy: the root stays as it is, and none of it is run."""
+
+import os
+import posixpath
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ppcdeps.checking.env.root import Root
+from ppcdeps.python.names import normalise
+
+_PLACES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
+"""Where the database is: Fedora and EL10, and everybody before."""
+_BACKENDS = (("rpmdb.sqlite", "sqlite"), ("Packages.db", "ndb"), ("Packages", "bdb_ro"))
+"""The file that tells each backend. Newer rpms read Berkeley DB and do not write it; older ones call it bdb."""
+_UNKNOWN = "using dummy database"
+"""What rpm warns of before it goes on with an empty database."""
+_LARGEST = 4 << 30
+_PATIENCE = 120
+_TAGS = ("=NAME", "=VERSION", "=FILEDIGESTALGO", "FILEDIGESTS", "FILEFLAGS", "FILESTATES", "FILENAMES")
+_QUERY = "[" + "\\t".join(f"%{{{tag}}}" for tag in _TAGS) + "\\n]"
+_DISTRIBUTION = re.compile(r"python[\d.]*dist\(([^\[\])]+)")
+"""What rpm's generator makes of a distribution's requirements: `python3.9dist(six)`."""
+_GHOST = 1 << 6
+_ALGORITHMS = {"1": "md5", "2": "sha1", "8": "sha256", "9": "sha384", "10": "sha512", "11": "sha224"}
+
+
+@dataclass(frozen=True, slots=True)
+class RpmFile:
+    """A file of a package. ``digest`` is hexadecimal, by ``algorithm`` as hashlib calls it; empty for folders."""
+
+    package: str
+    version: str
+    path: str
+    algorithm: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class RpmDatabase:
+    """The files of packages that lie in the folders asked for, by their real path.
+
+    ``asks`` gives the distributions, by normalised name, that each package's Requires name as such, of packages that
+    name any. ``packages`` is how many packages the database holds. ``fault`` is what rpm says of a damaged database,
+    ``unread`` why one could not be read although nothing may be wrong with it.
+    """
+
+    place: str
+    packages: int = 0
+    files: Mapping[str, RpmFile] = field(default_factory=dict)
+    asks: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    fault: str = ""
+    unread: str = ""
+
+    def owner(self, path: str) -> str | None:
+        """The package that a real path belongs to; of a folder, the one of any file directly in it."""
+        own = self.files.get(path)
+        if own is not None:
+            return own.package
+        below = f"{path}/"
+        return next((one.package for place, one in self.files.items() if place.startswith(below)), None)
+
+
+def read_rpm_database(root: Root, folders: Iterable[str]) -> RpmDatabase | None:
+    """The root's RPM database with the files below the real folders; None where the root has none."""
+    for place in _PLACES:
+        for name, backend in _BACKENDS:
+            if root.has(f"{place}/{name}") and root.is_file(f"{place}/{name}"):
+                return _read(root, root.resolve(place), name, backend, tuple(folders))
+    return None
+
+
+def _read(root: Root, place: str, name: str, backend: str, folders: tuple[str, ...]) -> RpmDatabase:
+    if shutil.which("rpm") is None:
+        return RpmDatabase(place, unread="rpm is not installed on this machine (package rpm)")
+    with tempfile.TemporaryDirectory(prefix="ppcdeps-rpmdb-") as folder:
+        try:
+            _copy(root, place, name, Path(folder))
+        except OSError as refused:
+            return RpmDatabase(place, unread=f"it cannot be copied to be read: {refused.strerror or refused}")
+        for each in (backend, "bdb") if backend == "bdb_ro" else (backend,):
+            try:
+                count = _run(folder, each, "%{NAME}\\n")
+                listing = _run(folder, each, _QUERY)
+                required = _run(folder, each, "[%{=NAME}\\t%{REQUIRENAME}\\n]")
+            except subprocess.TimeoutExpired:
+                return RpmDatabase(place, fault=f"rpm does not come to an end with it within {_PATIENCE} s")
+            if _UNKNOWN not in count.stderr:
+                break
+        else:
+            return RpmDatabase(place, unread=f"this machine's rpm does not read its format ({name})")
+    fault = (_fault(listing) or _fault(count)).replace(folder, place)
+    return RpmDatabase(
+        place, len(count.stdout.split()), _files(root, listing.stdout, folders), _asks(required.stdout), fault
+    )
+
+
+def _copy(root: Root, place: str, name: str, to: Path) -> None:
+    # A database in use may have its latest changes in files beside it.
+    beside = [f"{name}-wal", f"{name}-shm"] if name.endswith(".sqlite") else ["Index.db", "Name"]
+    for each in (name, *beside):
+        path = f"{place}/{each}"
+        if not root.is_file(path):
+            continue
+        if root.size(path) > _LARGEST:
+            raise OSError(0, "it is larger than 4 GiB")
+        with root.open(path) as source, (to / each).open("wb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+
+
+def _run(folder: str, backend: str, form: str) -> subprocess.CompletedProcess[str]:
+    where = ["--dbpath", folder, "--define", f"_db_backend {backend}"]
+    return subprocess.run(
+        ["rpm", "-qa", *where, "--nosignature", "--nodigest", "--qf", form],
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+        timeout=_PATIENCE,
+        check=False,
+    )
+
+
+def _fault(done: subprocess.CompletedProcess[str]) -> str:
+    errors = [line.removeprefix("error: ") for line in done.stderr.splitlines() if line.startswith("error: ")]
+    if errors:
+        return errors[0]
+    return f"rpm ends with {done.returncode}" if done.returncode else ""
+
+
+def _asks(listing: str) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for line in listing.split("\n"):
+        package, _, name = line.partition("\t")
+        if asked := _DISTRIBUTION.match(name):
+            found.setdefault(package, set()).add(normalise(asked[1]))
+    return {package: frozenset(names) for package, names in found.items()}
+
+
+def _files(root: Root, listing: str, folders: tuple[str, ...]) -> dict[str, RpmFile]:
+    found: dict[str, RpmFile] = {}
+    real: dict[str, str] = {}
+    below = tuple(f"{folder}/" for folder in folders)
+    for line in listing.split("\n"):
+        fields = line.split("\t")
+        if len(fields) != 7 or "/python" not in fields[6] or fields[6].endswith((".pyc", ".pyo")):
+            continue
+        package, version, algorithm, digest, flags, state, path = fields
+        # Ghosts, and what another package replaced or an option left out, are not this package's on the disk.
+        if (flags.isdecimal() and int(flags) & _GHOST) or state not in ("0", "normal", "(none)"):
+            continue
+        folder, name = posixpath.split(path)
+        if folder not in real:
+            try:
+                real[folder] = root.resolve(folder)
+            except OSError:
+                real[folder] = folder
+        place = f"{real[folder]}/{name}"
+        if place.startswith(below):
+            found[place] = RpmFile(package, version, path, _ALGORITHMS.get(algorithm, "md5"), digest)
+    return found

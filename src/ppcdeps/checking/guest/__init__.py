@@ -1,0 +1,1 @@
+"""Rules for guests: image properties, domains."""

@@ -1,0 +1,429 @@
+"""Whether a hypervisor can start a guest: what is asked for against what is offered, and what mends it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from types import MappingProxyType
+
+from ppcdeps.base.toml import closest
+from ppcdeps.checking.findings import Examined, Finding, Report, Severity, Skipped
+from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, Nature, Offer, hypervisor_facts
+from ppcdeps.checking.guest.properties import setting_command
+from ppcdeps.checking.guest.requests import Asked, Guest, Said
+from ppcdeps.checking.rules import finding
+from ppcdeps.planning.nova import is_older
+
+PSERIES_ARCHES = (ARCH, "ppc64")
+DEFAULTS_KEPT_SINCE = "25.0.0"
+NEEDS_KVM = ("host-model", "host-passthrough")
+"""CPU modes that an emulated guest cannot have, whatever the host offers to others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a kind of things is told: its rule, what it is called, and what takes its place, the best first."""
+
+    rule: str
+    noun: str
+    instead: tuple[str, ...] = ()
+    refusal: str = ""
+    """What libvirt says of it, with a place for the value."""
+
+
+_KINDS = {
+    "disk.bus": Kind("guest-disk-bus", "{} bus for disks", ("virtio", "scsi", "usb")),
+    "video.modelType": Kind(
+        "guest-video-model",
+        "video model {}",
+        ("vga", "virtio"),
+        "unsupported configuration: domain configuration does not support video model '{}'",
+    ),
+    "video.setting": Kind("guest-video-model", "video model with {} but virtio"),
+    "graphics.type": Kind("guest-graphics", "{} graphics", ("vnc",)),
+    "input.bus": Kind("guest-input", "{} bus for input devices", ("usb", "virtio")),
+    "cpu.mode": Kind("guest-cpu-mode", "CPU mode {}", ("host-model", "custom")),
+    "cpu.model": Kind("guest-cpu-model", "CPU model {}", ("POWER9", "POWER8")),
+    "cpu.compat": Kind("guest-cpu-compat", "compatibility mode {}"),
+    "os.firmware": Kind("guest-firmware", "UEFI firmware"),
+    "loader.secure": Kind("guest-secure-boot", "secure boot"),
+    "tpm.model": Kind("guest-tpm", "TPM {}", ("tpm-spapr",)),
+    "watchdog.model": Kind("guest-watchdog", "watchdog {}", ("i6300esb",)),
+    "serial.target": Kind("guest-serial", "serial port {}", ("spapr-vio-serial",)),
+    "serial.model": Kind("guest-serial", "serial port {}", ("spapr-vty",)),
+    "parallel.target": Kind("guest-serial", "{} port"),
+    "sound.model": Kind("guest-device", "sound card {}", ("ich6", "usb")),
+    "net.model": Kind("guest-device", "network card {}", ("virtio",)),
+    "scsi.model": Kind("guest-device", "SCSI controller {}", ("virtio-scsi",)),
+    "usb.model": Kind("guest-device", "USB controller {}", ("qemu-xhci",)),
+    "pci.model": Kind("guest-device", "PCI controller {}"),
+    "panic.model": Kind("guest-device", "panic device {}", ("pseries",)),
+    "rng.model": Kind("guest-device", "random number generator {}", ("virtio",)),
+    "iommu.model": Kind("guest-device", "IOMMU {}"),
+    "feature": Kind("guest-feature", "feature {}"),
+    "timer": Kind("guest-feature", "clock {}"),
+}
+_SPECIAL = {
+    ("disk.bus", "ide"): Kind(
+        "guest-ide-bus",
+        "IDE",
+        ("virtio", "scsi", "usb"),
+        "unsupported configuration: IDE controllers are unsupported for this QEMU binary or machine type",
+    ),
+    ("disk.bus", "fdc"): Kind(
+        "guest-floppy",
+        "floppy drive",
+        (),
+        "unsupported configuration: PowerPC pseries machines do not support floppy device",
+    ),
+    ("video.modelType", "cirrus"): Kind(
+        "guest-cirrus",
+        "video model cirrus",
+        ("vga", "virtio"),
+        "unsupported configuration: domain configuration does not support video model 'cirrus'",
+    ),
+    ("graphics.type", "spice"): Kind("guest-spice", "SPICE", ("vnc",)),
+}
+_DISK_KINDS = {"cdrom": "cdrom.bus", "floppy": "floppy.bus"}
+"""What hangs on a disk bus, and the kind that says which buses take it."""
+_CDROM_INSTEAD = ("scsi", "sata", "usb")
+
+
+_CDROM_ON_VIRTIO = Kind("guest-disk-bus", "{} bus for CD-ROMs", (), "does not support ejectable media")
+
+
+def kind_of(asked: Asked) -> Kind | None:
+    """How what is asked for is told; None where it is judged in another way."""
+    if asked.kind == "disk.bus" and asked.device == "floppy":
+        return _SPECIAL["disk.bus", "fdc"]
+    if asked.kind == "disk.bus" and asked.device == "cdrom" and asked.value == "virtio":
+        return _CDROM_ON_VIRTIO
+    return _SPECIAL.get((asked.kind, asked.value)) or _KINDS.get(asked.kind)
+
+
+def instead_of(asked: Asked, offer: Offer) -> str:
+    """What the hypervisor has instead, the best first; empty where it has nothing that would do."""
+    kind = kind_of(asked)
+    choices = kind.instead if kind else ()
+    if asked.kind == "disk.bus" and asked.device == "cdrom":
+        choices = _CDROM_INSTEAD
+    there = _there(asked, offer)
+    return next((one for one in choices if there is None or one in there), "")
+
+
+def _there(asked: Asked, offer: Offer) -> frozenset[str] | None:
+    """What of a kind there is for what hangs on it; None where that is not known."""
+    there = offer.offers.get(asked.kind)
+    nature = hypervisor_facts().natures.get(_DISK_KINDS.get(asked.device, ""))
+    return there & nature.has if there is not None and nature is not None and asked.kind == "disk.bus" else there
+
+
+def offer_to(asked: Iterable[Asked], offer: Offer) -> Offer:
+    """What the hypervisor offers to a guest that asks for this: an emulated one has fewer CPU modes."""
+    modes = offer.offers.get("cpu.mode")
+    if modes is None or not any(one.kind == "virttype" and one.value == "qemu" for one in asked):
+        return offer
+    fewer = {**offer.offers, "cpu.mode": modes.difference(NEEDS_KVM)}
+    return replace(offer, offers=MappingProxyType(fewer))
+
+
+def is_lacking(asked: Asked, offer: Offer) -> bool | None:
+    """Whether the hypervisor does not have what is asked for; None where that is not known."""
+    nature = hypervisor_facts().natures.get(asked.kind)
+    if nature is not None and nature.refused:
+        return asked.value in nature.refused
+    there = _there(asked, offer)
+    return None if there is None else asked.value not in there
+
+
+def check_guest(guests: Sequence[Guest], offer: Offer, faults: Iterable[Finding] = ()) -> Report:
+    """What keeps the hypervisor from starting the guests: an image with its flavor, or a domain.
+
+    ``faults`` are those of the description itself, which the report is to hold, too.
+    """
+    findings, skipped, count = list(faults), set[Skipped](), 0
+    for guest in guests:
+        asked = [one for one in guest.asked if one.value]
+        count += len(asked)
+        findings += _of_the_machine(guest, offer)
+        lacking = []
+        offered = offer_to(asked, offer)
+        for one in asked:
+            if one.kind == "virttype":
+                findings += _of_kvm(one, offer)
+            elif one.kind == "emulator":
+                findings += _of_the_emulator(one)
+            elif one.kind == "cpu.compat":
+                findings += _of_compatibility(one, offer)
+            else:
+                absent = is_lacking(one, offered)
+                if absent is None and kind_of(one) is not None:
+                    skipped.add(_unknown(one, offer))
+                elif absent:
+                    lacking.append(one)
+        findings += _lacking(lacking, guest, offered)
+        findings += _kept(guest, findings)
+    subject = f"{', '.join(guest.subject for guest in guests)} against {offer.origin}"
+    examined = [Examined("devices and settings", count)]
+    return Report.of("guest", subject, findings, examined, skipped)
+
+
+def _lacking(asked: Iterable[Asked], guest: Guest, offer: Offer) -> Iterator[Finding]:
+    """A finding for each thing that is lacking; properties that say the same are one."""
+    together: dict[tuple[object, ...], list[Asked]] = {}
+    for one in asked:
+        by_property = one.said in (Said.PROPERTY, Said.DEFAULT)
+        key = (one.kind, one.value) if by_property else (one.kind, one.value, one.where)
+        together.setdefault(key, []).append(one)
+    for same in together.values():
+        yield _finding(same, guest, offer)
+
+
+def _finding(same: Sequence[Asked], guest: Guest, offer: Offer) -> Finding:
+    one = same[0]
+    kind = kind_of(one)
+    assert kind is not None
+    nature = _nature_of(one)
+    by_nature = nature is not None and (one.value in nature.refused or one.value not in nature.has)
+    silent = nature is not None and one.value in nature.silent
+    message = f"{'a pseries machine' if by_nature else 'the hypervisor'} has no {kind.noun.format(one.value)}"
+    message += _by_default(same, guest)
+    detail = [nature.reason if by_nature and nature else _what_there_is(one, offer)]
+    if one.kind == "cpu.mode" and one.value in NEEDS_KVM:
+        detail.append("it needs KVM: an emulated guest (TCG) has the models of mode custom")
+    if not by_nature and offer.reason and one.kind != "cpu.mode":
+        detail.append(offer.reason)
+    if silent:
+        detail.append("libvirt takes it all the same, and the guest goes without, or is refused by newer versions")
+    elif kind.refusal:
+        detail.append(f"libvirt says: {kind.refusal.format(one.value)}")
+    return finding(
+        kind.rule,
+        message,
+        ", ".join(dict.fromkeys(asked.where for asked in same)),
+        severity=Severity.WARNING if silent else None,
+        detail=detail,
+        mend=_mend(same, offer),
+        fixed_in=next((asked.fixed_in for asked in same if asked.fixed_in), None),
+    )
+
+
+def _nature_of(asked: Asked) -> Nature | None:
+    """What pseries can have of a kind; of disk buses, for what hangs on them, where that decides."""
+    natures = hypervisor_facts().natures
+    general = natures.get(asked.kind)
+    narrower = natures.get(_DISK_KINDS.get(asked.device, "")) if asked.kind == "disk.bus" else None
+    decides = asked.device == "floppy" or (general is not None and asked.value in general.has)
+    return narrower if narrower is not None and decides else general
+
+
+def _by_default(same: Sequence[Asked], guest: Guest) -> str:
+    told = [asked for asked in same if asked.said is Said.DEFAULT]
+    return f", and nova {guest.nova} asks for it by default: {told[0].reason}" if told else ""
+
+
+def _what_there_is(asked: Asked, offer: Offer) -> str:
+    there = ", ".join(sorted(offer.offers.get(asked.kind, ())))
+    return f"there is: {there or 'nothing of the kind'}"
+
+
+def _mend(same: Sequence[Asked], offer: Offer) -> list[str]:
+    properties: dict[str, str] = {}
+    lines = []
+    for one in same:
+        instead = instead_of(one, offer)
+        match one.said:
+            case Said.PROPERTY if one.where.startswith("flavor"):
+                key = one.where.split()[-1]
+                lines.append(
+                    f"openstack flavor set --property {key}={instead} FLAVOR"
+                    if instead and one.kind != "tpm.model"
+                    else f"openstack flavor unset --property {key} FLAVOR"
+                )
+            case Said.PROPERTY | Said.DEFAULT:
+                # What nova can choose: a TPM for POWER is not among it.
+                if instead and one.kind not in ("tpm.model", "watchdog.model"):
+                    properties[one.property] = instead
+                elif one.said is Said.PROPERTY:
+                    lines.append(f"openstack image unset --property {one.property} IMAGE")
+            case Said.CONFIG:
+                lines += _config_lines(one, offer)
+            case Said.DOMAIN:
+                lines += _domain_lines(one, instead)
+    if properties:
+        lines.insert(0, setting_command(properties))
+    return lines
+
+
+def _config_lines(asked: Asked, offer: Offer) -> list[str]:
+    match asked.kind:
+        case "graphics.type":
+            return ["[spice]", "enabled = false", "[vnc]", "enabled = true"]
+        case "cpu.mode":
+            return ["[libvirt]", "cpu_mode = none"]
+        case _:
+            model = instead_of(asked, offer)
+            return ["[libvirt]", f"cpu_models = {model}"] if model else ["[libvirt]", "cpu_mode = none"]
+
+
+def _domain_lines(asked: Asked, instead: str) -> list[str]:
+    """What to write in the domain, in the words of its XML; `--write-domain` does it."""
+    tag = asked.element.tag if asked.element else ""
+    match asked.kind:
+        case "disk.bus" if asked.device == "controller":
+            return [f"take away <controller type='{asked.value}'>"]
+        case "disk.bus" if instead:
+            return [f"<target dev='{PREFIXES[instead]}X' bus='{instead}'/>, X being a free letter"]
+        case "video.modelType" | "net.model" if instead:
+            return [f"<model type='{instead}'/>"]
+        case "graphics.type" if instead and tag == "graphics":
+            return [f"<graphics type='{instead}'>"]
+        case "input.bus" if instead and asked.element:
+            return [f"<input type='{asked.element.get('type')}' bus='{instead}'/>"]
+        case "cpu.mode":
+            return [f"<cpu mode='{instead}'>"] if instead == "host-model" else ["take away <cpu>"]
+        case "cpu.model":
+            return [f"<model>{instead}</model>"] if instead else ["take away <model>"]
+        case "serial.target" | "serial.model":
+            return ["<target type='spapr-vio-serial'><model name='spapr-vty'/></target>"]
+        case "os.firmware" | "loader.secure":
+            return ["take away firmware=, <loader> and <nvram>"]
+        case "scsi.model" | "usb.model":
+            return [f"<controller type='{asked.kind.partition('.')[0]}' model='{instead}'>"]
+        case _:
+            return [f"<{tag} model='{instead}'>"] if instead else [f"take away <{tag}>"]
+
+
+PREFIXES = {"virtio": "vd", "scsi": "sd", "usb": "sd", "sata": "sd"}
+"""How disks of a bus are called in libvirt's targets."""
+
+
+def _of_the_machine(guest: Guest, offer: Offer) -> Iterator[Finding]:
+    if guest.arch and guest.arch not in PSERIES_ARCHES:
+        by_property = "property" in guest.arch_where
+        yield finding(
+            "guest-architecture",
+            f"the guest is for {guest.arch}, the hypervisor for {offer.arch}",
+            guest.arch_where,
+            detail=["what is on its disks has to be built for ppc64le, too"],
+            mend=[setting_command({"hw_architecture": ARCH})]
+            if by_property
+            else [f"<type arch='{ARCH}' machine='pseries'>"],
+        )
+    elif not guest.arch:
+        yield finding(
+            "guest-architecture-unset",
+            "nothing says that the image is for ppc64le",
+            "hw_architecture (not set)",
+            mend=[setting_command({"hw_architecture": ARCH})],
+        )
+    if guest.machine and not offer.has_machine(guest.machine):
+        by_property = "property" in guest.machine_where
+        yield finding(
+            "guest-machine",
+            f"there is no machine {guest.machine} for POWER guests here",
+            guest.machine_where,
+            detail=[
+                f"there is: {', '.join(offer.machines)}",
+                "libvirt says: unsupported configuration: Emulator ... does not support machine type "
+                f"'{guest.machine}'",
+            ],
+            mend=_machine_mend(guest, by_property=by_property),
+        )
+    elif not guest.machine:
+        yield finding(
+            "guest-machine-unset",
+            "nothing says which machine type the guest has",
+            "hw_machine_type (not set)",
+            mend=[setting_command({"hw_machine_type": "pseries"})],
+        )
+
+
+def _machine_mend(guest: Guest, *, by_property: bool) -> list[str]:
+    if by_property:
+        return [setting_command({"hw_machine_type": "pseries"})]
+    if guest.machine_where.startswith("line"):
+        return [f"<type arch='{ARCH}' machine='pseries'>"]
+    return ["[libvirt]", "hw_machine_type = ppc64le=pseries"]
+
+
+def _of_kvm(asked: Asked, offer: Offer) -> Iterator[Finding]:
+    if asked.value in VIRTTYPES and asked.value not in offer.lacking:
+        return
+    in_domain = asked.said is Said.DOMAIN
+    yield finding(
+        "guest-kvm",
+        f"the guest wants {asked.value}, and the hypervisor offers {', '.join(offer.virttypes)}",
+        asked.where,
+        detail=[offer.reason] if offer.reason else [],
+        mend=["<domain type='qemu'>"] if in_domain else ["[libvirt]", "virt_type = qemu", "cpu_mode = none"],
+    )
+
+
+def _of_the_emulator(asked: Asked) -> Iterator[Finding]:
+    name = PurePosixPath(asked.value).name
+    arch = name.removeprefix("qemu-system-")
+    if name.startswith("qemu-system-") and arch not in PSERIES_ARCHES:
+        yield finding(
+            "guest-emulator",
+            f"{asked.value} is the emulator of {arch} machines",
+            asked.where,
+            mend=["take away <emulator>: libvirt finds the one of the guest's architecture"],
+        )
+
+
+def _of_compatibility(asked: Asked, offer: Offer) -> Iterator[Finding]:
+    known = hypervisor_facts().natures["cpu.compat"]
+    if asked.value not in known.has:
+        hint = closest(asked.value.lower(), known.has)
+        yield finding(
+            "guest-cpu-compat",
+            f"{asked.value} is no compatibility mode" + (f"; {hint}" if hint else ""),
+            asked.where,
+            detail=[known.reason],
+        )
+    elif offer.host_cpu and _generation(asked.value) > _generation(offer.host_cpu):
+        yield finding(
+            "guest-cpu-compat",
+            f"a host with {offer.host_cpu} gives no guest {asked.value}",
+            asked.where,
+            mend=[f"<model>{offer.host_cpu.lower()}</model>"],
+        )
+
+
+def _generation(model: str) -> int:
+    digits = "".join(char for char in model if char.isdigit())
+    return int(digits) if digits else 0
+
+
+def _unknown(asked: Asked, offer: Offer) -> Skipped:
+    kind = kind_of(asked)
+    assert kind is not None
+    return Skipped(
+        f"{kind.noun.format(asked.value)} ({asked.where})", f"{offer.origin} does not say whether it is there"
+    )
+
+
+def _kept(guest: Guest, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """That instances which exist are not mended by mending the image."""
+    if not guest.nova or is_older(guest.nova, DEFAULTS_KEPT_SINCE):
+        return
+    wanted = {
+        name: value
+        for one in findings
+        for line in one.mend
+        if line.startswith("openstack image set ")
+        for name, _, value in (word.partition("=") for word in line.split())
+        if name in KEPT
+    }
+    if wanted:
+        yield finding(
+            "guest-defaults-kept",
+            f"nova {guest.nova} keeps buses and models with each instance: the image counts for new ones only",
+            "instances of this image",
+            detail=["the instance is to be shut off, or shelved and offloaded"],
+            mend=[setting_command(wanted, "", "nova-manage image_property set INSTANCE_UUID").rstrip()],
+        )
+
+
+KEPT = ("hw_cdrom_bus", "hw_disk_bus", "hw_input_bus", "hw_pointer_model", "hw_video_model", "hw_vif_model")
+"""The properties that nova stores with an instance: its release notes for 25.0.0."""

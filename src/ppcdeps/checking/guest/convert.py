@@ -1,0 +1,293 @@
+"""A libvirt domain made fit for a hypervisor: the least that has to change, and all else as it was, byte for byte."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from string import ascii_lowercase
+
+from ppcdeps.checking.guest.check import PREFIXES, PSERIES_ARCHES, instead_of, is_lacking, offer_to
+from ppcdeps.checking.guest.domain import domain_of, guest_of
+from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, Offer
+from ppcdeps.checking.guest.requests import Asked
+from ppcdeps.checking.guest.xmltext import Document, Edits, Element, markup
+from ppcdeps.model.errors import ConfigError
+
+ORIGIN = "the mended domain"
+
+_ENCODING = re.compile(rb"""\A(?:\xef\xbb\xbf)?\s*<\?xml[^>]*encoding\s*=\s*["']([A-Za-z0-9._-]+)""")
+_QXL_ONLY = ("ram", "vram64", "vgamem")
+_SPICE_ONLY = (
+    "channel", "clipboard", "filetransfer", "gl", "image", "jpeg", "mouse", "playback", "streaming", "zlib",
+)  # fmt: skip
+_PC_USB = ("ehci", "ich9-", "piix", "vt82c686b-uhci")
+"""How the USB controllers of PCs begin, which come in companies with addresses of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """The domain's new text, and what was changed, a line each."""
+
+    content: bytes
+    changes: tuple[str, ...]
+
+
+def mend_domain(document: Document, offer: Offer) -> Mended:
+    """The domain with everything changed that the hypervisor lacks and something else can stand in for.
+
+    What has no substitute is taken away. Raises ConfigError where the document is not in UTF-8.
+    """
+    encoding = _ENCODING.match(document.content)
+    if encoding and encoding[1].lower() not in (b"utf-8", b"us-ascii"):
+        raise ConfigError(f"the domain is in {encoding[1].decode()}", hint="libvirt writes UTF-8: convert it first")
+    mender = _Mender(document, offer)
+    mender.run()
+    content = mender.edits.apply()
+    domain_of(content, ORIGIN)  # what cannot be read again is a defect here
+    return Mended(content, tuple(dict.fromkeys(mender.changes)))
+
+
+class _Mender:
+    def __init__(self, document: Document, offer: Offer) -> None:
+        self._root = document.root
+        self._asked = guest_of(document, "").asked
+        self._offer = offer_to(self._asked, offer)
+        self._gone: set[int] = set()
+        self.edits = Edits(document)
+        self.changes: list[str] = []
+        self._names = {target.get("dev") for disk in self._root.all("devices/disk") for target in disk.all("target")}
+        self._has_scsi = any(
+            one.get("type") == "scsi" and one.get("model") in ("", "virtio-scsi", "ibmvscsi", "auto")
+            for one in self._root.all("devices/controller")
+        ) or any(target.get("bus") == "scsi" for target in self._root.all("devices/disk/target"))
+        self._usb_off = any(
+            one.get("type") == "usb" and one.get("model") == "none" for one in self._root.all("devices/controller")
+        )
+
+    def run(self) -> None:
+        moved = self._machine()
+        ways: Mapping[str, Callable[[Asked, Element], None]] = {
+            "disk.bus": self._disk,
+            "video.modelType": self._video,
+            "video.setting": self._video_setting,
+            "graphics.type": self._graphics,
+            "input.bus": self._input,
+            "cpu.mode": self._cpu,
+            "cpu.model": self._cpu,
+            "os.firmware": self._firmware,
+            "loader.secure": self._firmware,
+            "serial.model": self._serial,
+            "net.model": self._network,
+        }
+        for asked in self._asked:
+            element = asked.element
+            if element is None or not asked.value or element.start in self._gone:
+                continue
+            if asked.kind == "virttype":
+                self._virttype(asked, element)
+            elif asked.kind == "emulator":
+                self._emulator(asked, element, moved=moved)
+            elif is_lacking(asked, self._offer):
+                ways.get(asked.kind, self._other)(asked, element)
+        self._emptied_features()
+
+    # --- the machine, and what hangs on it -------------------------------------------------------------
+
+    def _machine(self) -> bool:
+        """Whether the guest moves from another kind of machine."""
+        kind = self._root.first("os/type")
+        assert kind is not None
+        arch, machine = kind.get("arch"), kind.get("machine")
+        foreign = bool(arch) and arch not in PSERIES_ARCHES
+        if foreign:
+            self.edits.set(kind, arch=ARCH)
+            self.changes.append(f"architecture {arch} becomes {ARCH}")
+        if machine and not self._offer.has_machine(machine):
+            self.edits.set(kind, machine="pseries")
+            self.changes.append(f"machine {machine} becomes pseries")
+        elif foreign and not machine:
+            self.edits.set(kind, machine="pseries")
+        moved = foreign or bool(machine and not machine.startswith("pseries"))
+        if moved:
+            self._addresses()
+        return moved
+
+    def _addresses(self) -> None:
+        """Controllers and addresses of the old machine: libvirt gives new ones."""
+        for device in (one for devices in self._root.all("devices") for one in devices.children):
+            if device.tag == "controller" and self._is_of_pc(device):
+                self._remove(device, f"controller {device.get('type')} {device.get('model')} goes".replace("  ", " "))
+            for address in device.all("address"):
+                if address.get("type") in ("pci", "isa", "ccw", "virtio-mmio"):
+                    self.edits.remove(address)
+
+    def _is_of_pc(self, controller: Element) -> bool:
+        kind, model = controller.get("type"), controller.get("model")
+        return kind == "pci" or (kind == "usb" and model.startswith(_PC_USB))
+
+    def _virttype(self, asked: Asked, element: Element) -> None:
+        if asked.value in self._offer.lacking or asked.value not in VIRTTYPES:
+            self.edits.set(element, type=self._offer.virttype)
+            self.changes.append(f"virtualization {asked.value} becomes {self._offer.virttype}")
+
+    def _emulator(self, asked: Asked, element: Element, *, moved: bool) -> None:
+        arch = asked.value.rpartition("/")[2].removeprefix("qemu-system-")
+        if (arch != asked.value.rpartition("/")[2] and arch not in PSERIES_ARCHES) or moved:
+            self._remove(element, f"emulator {asked.value} goes: libvirt finds its own")
+
+    # --- disks -------------------------------------------------------------------------------------------
+
+    def _disk(self, asked: Asked, element: Element) -> None:
+        bus = instead_of(asked, self._offer)
+        target = element.first("target")
+        if asked.device == "controller":
+            self._remove(element, f"controller {asked.value} goes")
+        elif asked.device == "floppy" or not bus or target is None:
+            self._remove(element, f"{asked.device} {element.value('target', 'dev')} goes: there is no bus for it")
+        else:
+            old = target.get("dev")
+            new = self._free_name(PREFIXES[bus])
+            self.edits.set(target, dev=new, bus=bus)
+            self._drop(element, "address")
+            self.changes.append(f"{asked.device} {old} ({asked.value}) becomes {new} ({bus})")
+            if bus == "scsi" and not self._has_scsi:
+                self._has_scsi = True
+                attributes = (("type", "scsi"), ("index", "0"), ("model", "virtio-scsi"))
+                self._append(markup("controller", attributes))
+                self.changes.append("a controller virtio-scsi comes")
+
+    def _free_name(self, prefix: str) -> str:
+        letters = ("".join(each) for length in (1, 2, 3) for each in product(ascii_lowercase, repeat=length))
+        name = next(one for one in (prefix + each for each in letters) if one not in self._names)
+        self._names.add(name)
+        return name
+
+    # --- display and input -------------------------------------------------------------------------------
+
+    def _video(self, asked: Asked, element: Element) -> None:
+        model, instead = element.first("model"), instead_of(asked, self._offer)
+        if model is None or not instead:
+            self._remove(element, f"video {asked.value} goes")
+            return
+        taken = {name: None for name in _QXL_ONLY if name in model.attributes}
+        more = {"heads": "1"} if model.get("heads", "1") != "1" and instead == "vga" else {}
+        self.edits.set(model, **{"type": instead, **taken, **more})
+        for child in (*model.children, *element.all("driver")):
+            self.edits.remove(child)  # acceleration, resolution and ports are the old model's
+        self.changes.append(f"video {asked.value} becomes {instead}")
+
+    def _video_setting(self, asked: Asked, element: Element) -> None:
+        model = element.first("model")
+        assert model is not None
+        if asked.value == "several heads":
+            self.edits.set(model, heads="1")
+        self._drop(model, "acceleration")
+        self.changes.append(
+            f"video: {asked.value} go" if asked.value == "several heads" else f"video: {asked.value} goes"
+        )
+
+    def _graphics(self, asked: Asked, element: Element) -> None:
+        instead = instead_of(asked, self._offer)
+        if element.tag == "audio":
+            self.edits.set(element, type="none")
+            self.changes.append("audio spice becomes none")
+        elif element.tag != "graphics" or not instead:
+            self._remove(element, f"{element.tag} {element.get('type')} goes")
+        elif any(one.get("type") == instead for one in self._root.all("devices/graphics")):
+            self._remove(element, f"graphics {asked.value} goes: there is {instead} already")
+        else:
+            taken = {name: None for name in ("tlsPort", "defaultMode") if name in element.attributes}
+            self.edits.set(element, **{"type": instead, **taken})
+            self._drop(element, *_SPICE_ONLY)
+            self.changes.append(f"graphics {asked.value} becomes {instead}")
+
+    def _input(self, asked: Asked, element: Element) -> None:
+        buses = self._offer.offers.get("input.bus", frozenset({"usb"}))
+        bus = "usb" if "usb" in buses and not self._usb_off else "virtio" if "virtio" in buses else ""
+        kind = element.get("type")
+        same = [
+            one
+            for one in self._root.all("devices/input")
+            if one is not element and one.get("type") == kind and one.get("bus") == bus
+        ]
+        if not bus or same:
+            self._remove(element, f"input {kind} ({asked.value}) goes")
+            return
+        self.edits.set(element, bus=bus)
+        self._drop(element, "address")
+        self.changes.append(f"input {kind} ({asked.value}) moves to {bus}")
+
+    # --- the rest ----------------------------------------------------------------------------------------
+
+    def _cpu(self, asked: Asked, element: Element) -> None:
+        cpu = element if element.tag == "cpu" else element.parent
+        assert cpu is not None
+        if cpu.start in self._gone:
+            return
+        if not {"topology", "numa"} & {child.tag for child in cpu.children}:
+            self._remove(cpu, f"cpu {asked.value} goes: libvirt gives the hypervisor's own")
+            return
+        self._gone.add(cpu.start)
+        taken = {name: None for name in ("mode", "match", "check", "migratable") if name in cpu.attributes}
+        self.edits.set(cpu, **taken)
+        self._drop(cpu, "model", "vendor", "feature", "cache", "maxphysaddr")
+        self.changes.append(f"cpu {asked.value} goes: its topology stays")
+
+    def _firmware(self, asked: Asked, element: Element) -> None:  # noqa: ARG002
+        system = self._root.first("os")
+        assert system is not None
+        if "firmware" in system.attributes:
+            self.edits.set(system, firmware=None)
+        self._drop(system, "loader", "nvram", "firmware")
+        self.changes.append("UEFI goes: the guest boots with SLOF")
+
+    def _serial(self, asked: Asked, element: Element) -> None:
+        target, model = element.first("target"), element.first("target/model")
+        assert target is not None
+        assert model is not None
+        self.edits.set(target, type="spapr-vio-serial")
+        self.edits.set(model, name="spapr-vty")
+        self._drop(element, "address")
+        self.changes.append(f"serial port {asked.value} becomes spapr-vty")
+
+    def _network(self, asked: Asked, element: Element) -> None:
+        model, instead = element.first("model"), instead_of(asked, self._offer)
+        assert model is not None
+        self.edits.set(model, type=instead)
+        self.changes.append(f"network card {asked.value} becomes {instead}")
+
+    def _other(self, asked: Asked, element: Element) -> None:
+        """A device whose model is an attribute, or something that goes."""
+        instead = instead_of(asked, self._offer)
+        if instead and "model" in element.attributes:
+            self.edits.set(element, model=instead)
+            self._drop(element, "address")
+            self.changes.append(f"{element.tag} {asked.value} becomes {instead}")
+        else:
+            self._remove(
+                element, f"{element.tag} {asked.value} goes".replace(f"{asked.value} {asked.value}", asked.value)
+            )
+
+    def _emptied_features(self) -> None:
+        for features in self._root.all("features"):
+            if features.children and all(child.start in self._gone for child in features.children):
+                self.edits.remove(features)
+
+    def _remove(self, element: Element, change: str) -> None:
+        if element.start not in self._gone:
+            self._gone.add(element.start)
+            self.edits.remove(element)
+            self.changes.append(change)
+
+    def _drop(self, element: Element, *tags: str) -> None:
+        for child in _children(element, tags):
+            self.edits.remove(child)
+
+    def _append(self, text: str) -> None:
+        devices = self._root.first("devices")
+        assert devices is not None
+        self.edits.append(devices, text)
+
+
+def _children(element: Element, tags: tuple[str, ...]) -> Iterator[Element]:
+    return (child for child in element.children if child.tag in tags)

@@ -1,0 +1,173 @@
+"""What a hypervisor offers to a guest: a distribution's QEMU build, and what a pseries machine can have at all."""
+
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from types import MappingProxyType
+
+from ppcdeps.base.datafiles import shipped_file
+from ppcdeps.base.toml import Table, TomlFile, closest, raise_faults, read_toml
+from ppcdeps.model.errors import UsageError
+
+FOLDER, NAME = "rules", "hypervisors"
+ARCH = "ppc64le"
+VIRTTYPES = ("kvm", "qemu")
+
+
+@dataclass(frozen=True, slots=True)
+class Nature:
+    """What of a kind a pseries machine can have, whatever the build.
+
+    Where ``refused`` is not empty, it names what it cannot have, and all else is left to others. ``silent`` is what
+    libvirt takes although it is not there.
+    """
+
+    kind: str
+    has: frozenset[str]
+    refused: frozenset[str]
+    silent: frozenset[str]
+    reason: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A distribution's QEMU for pseries guests. ``machines`` are globs; ``offers`` is by kind."""
+
+    id: str
+    title: str
+    virttypes: tuple[str, ...]
+    machines: tuple[str, ...]
+    reason: str
+    source: str
+    offers: Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the hypervisor that a guest is checked against has.
+
+    ``origin`` says who tells; ``machines`` are names or globs of machine types; ``virttypes`` are kvm and qemu as far
+    as they can be used, ``lacking`` as far as they surely cannot; ``offers`` is what there is by kind: a kind that is
+    not in it is not known. ``host_cpu`` is the host's model where it is known; ``reason`` and ``source`` say why a
+    distribution's build is as it is.
+    """
+
+    origin: str
+    arch: str
+    machines: tuple[str, ...]
+    virttypes: tuple[str, ...]
+    offers: Mapping[str, frozenset[str]]
+    lacking: tuple[str, ...] = ()
+    host_cpu: str = ""
+    emulator: str = ""
+    reason: str = ""
+    source: str = ""
+
+    @property
+    def virttype(self) -> str:
+        """The better of what can be used."""
+        return self.virttypes[0] if self.virttypes else "qemu"
+
+    def has_machine(self, name: str) -> bool:
+        """Whether a machine type is among those that are offered."""
+        return any(fnmatch.fnmatchcase(name, one) for one in self.machines)
+
+
+@dataclass(frozen=True, slots=True)
+class HypervisorFacts:
+    """The builds by id, and what pseries is by kind."""
+
+    builds: Mapping[str, Build]
+    natures: Mapping[str, Nature]
+
+
+@cache
+def hypervisor_facts() -> HypervisorFacts:
+    """What ppcdeps knows of hypervisors."""
+    return load_hypervisor_facts(shipped_file(FOLDER, NAME))
+
+
+def offer_of_build(name: str, virttype: str | None = None) -> Offer:
+    """What a distribution's QEMU offers: under KVM where it has that, unless ``virttype`` says qemu.
+
+    Raises UsageError where no build of that name is known, or it has no such virtualization.
+    """
+    builds = hypervisor_facts().builds
+    if name not in builds:
+        raise UsageError(
+            f'nothing is known of a hypervisor "{name}"', hint=closest(name, builds) or f"known: {', '.join(builds)}"
+        )
+    build = builds[name]
+    if virttype is not None and virttype not in build.virttypes:
+        raise UsageError(f"{build.title} offers {', '.join(build.virttypes)}, not {virttype}", hint=build.reason)
+    used = (virttype,) if virttype else build.virttypes
+    offers = dict(build.offers)
+    offers["cpu.mode"] = (
+        frozenset({"custom"})
+        if "kvm" not in used
+        else frozenset({"custom", "host-model", "host-passthrough", "maximum"})
+    )
+    lacking = tuple(one for one in VIRTTYPES if one not in build.virttypes)
+    return with_nature(
+        Offer(
+            f"what is known of {build.title}",
+            ARCH,
+            build.machines,
+            used,
+            MappingProxyType(offers),
+            lacking,
+            reason=build.reason,
+            source=build.source,
+        )
+    )
+
+
+def with_nature(offer: Offer) -> Offer:
+    """The offer, with what a pseries machine is by its nature for each kind that it tells nothing of."""
+    natures = hypervisor_facts().natures
+    known = {kind: nature.has for kind, nature in natures.items() if not nature.refused}
+    return replace(offer, offers=MappingProxyType({**known, **offer.offers}))
+
+
+def load_hypervisor_facts(file: TomlFile) -> HypervisorFacts:
+    """Read facts about hypervisors. Raises ConfigError with all faults of the file."""
+    what = "rules file"
+    top = read_toml(file, what)
+    natures = {}
+    for table in top.tables("pseries"):
+        nature = _nature(table)
+        table.finish()
+        natures[nature.kind] = nature
+    builds = {}
+    for table in top.tables("build"):
+        build = _build(table)
+        table.finish()
+        builds[build.id] = build
+    top.finish()
+    raise_faults(top, file, what)
+    return HypervisorFacts(MappingProxyType(builds), MappingProxyType(natures))
+
+
+def _nature(table: Table) -> Nature:
+    return Nature(
+        table.text("kind"),
+        frozenset(table.texts("has")),
+        frozenset(table.texts("refused")),
+        frozenset(table.texts("silent")),
+        table.text("reason"),
+        table.text("source"),
+    )
+
+
+def _build(table: Table) -> Build:
+    return Build(
+        table.text("id"),
+        table.text("title"),
+        table.texts("virttypes"),
+        table.texts("machines"),
+        table.text("reason"),
+        table.text("source"),
+        MappingProxyType({name: frozenset(table.texts(name)) for name in table.names() if "." in name}),
+    )

@@ -1,0 +1,330 @@
+"""Properties of images and flavors: read as people have them, and turned into what they ask a hypervisor for."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from configparser import ConfigParser
+from configparser import Error as ConfigParserError
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ppcdeps.base.toml import closest
+from ppcdeps.checking.findings import Finding
+from ppcdeps.checking.guest.requests import Asked, Guest, Said
+from ppcdeps.checking.rules import finding
+from ppcdeps.model.errors import ConfigError, UsageError
+from ppcdeps.planning.nova import NovaFacts, NovaProperty, is_older
+
+LARGEST = 2**20
+"""Bytes of a file with an image or a flavor."""
+
+_QUOTED = re.compile(r"\s*([^=,\s]+)\s*=\s*('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^,]*)\s*(?:,|$)")
+_TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})
+_FLAVOR = re.compile(r"(hw|os|hw_rng|hw_video):(.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """A property as somebody set it. ``name`` is an image's (hw_disk_bus); ``key`` as it was written."""
+
+    name: str
+    value: str
+    key: str
+    owner: str
+    """image or flavor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """An image or a flavor: its name, and its properties."""
+
+    name: str
+    properties: tuple[Property, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NovaConf:
+    """What of nova.conf decides on guests: virtualization, CPU, graphics, machine type. Empty where it is silent."""
+
+    name: str = "nova.conf"
+    virt_type: str = ""
+    cpu_mode: str = ""
+    cpu_models: tuple[str, ...] = ()
+    machine: str = ""
+    spice: bool = False
+    swtpm: bool = False
+
+
+def property_of(text: str, owner: str = "image") -> Property:
+    """The property that a text such as ``hw_disk_bus=scsi`` sets. Raises UsageError where it is none."""
+    key, equals, value = text.partition("=")
+    key, value = key.strip(), value.strip()
+    if not equals or not key or not value or not key.isprintable() or not value.isprintable():
+        raise UsageError(f'"{text}" sets no property', hint="give one as --property hw_disk_bus=scsi")
+    return _property(key, value, owner)
+
+
+def read_description(file: Path, owner: str) -> Described:
+    """An image or a flavor (``owner``), as ``openstack image show -f json`` and ``flavor show -f json`` tell it.
+
+    Raises ConfigError where the file cannot be read, or is something else.
+    """
+    hint = f"make one with `openstack {owner} show -f json {owner.upper()}`"
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(LARGEST + 1)
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
+    if len(content) > LARGEST:
+        raise ConfigError(f"{file} is larger than 1 MiB", hint=hint)
+    try:
+        document = json.loads(content.decode())
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{file} is not JSON: {error}", hint=hint) from error
+    if not isinstance(document, dict):
+        raise ConfigError(f"{file} holds no {owner}, but {_kind(document)}", hint=hint)
+    if "properties" not in document and not any(str(name).startswith(("hw_", "hw:")) for name in document):
+        raise ConfigError(f"{file} holds no {owner}: it has no properties", hint=hint)
+    found = document.get("properties", document)
+    pairs = _pairs(found) if isinstance(found, str) else found
+    if not isinstance(pairs, dict):
+        raise ConfigError(f'{file}: "properties" is {_kind(found)}, not an object', hint=hint)
+    name = document.get("name") or document.get("id") or file.name
+    properties = (
+        _property(str(key), _text(value), owner)
+        for key, value in sorted(pairs.items())
+        if isinstance(value, str | int | float | bool)
+    )
+    return Described(str(name), tuple(properties))
+
+
+def read_nova_conf(file: Path) -> NovaConf:
+    """What of a nova.conf decides on guests. Raises ConfigError where it cannot be read, or is no such file."""
+    parser = ConfigParser(strict=False, interpolation=None, allow_no_value=True)
+    try:
+        parser.read_string(file.read_text("utf-8"), source=str(file))
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
+    except (ConfigParserError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{file} is not a configuration file: {reason}") from error
+
+    def said(section: str, option: str) -> str:
+        return (parser.get(section, option, fallback="") or "").strip()
+
+    models = said("libvirt", "cpu_models") or said("libvirt", "cpu_model")
+    machines = (one.partition("=") for one in said("libvirt", "hw_machine_type").split(","))
+    return NovaConf(
+        str(file),
+        said("libvirt", "virt_type"),
+        said("libvirt", "cpu_mode"),
+        tuple(one.strip() for one in models.split(",") if one.strip()),
+        next((value.strip() for arch, _, value in machines if arch.strip() == "ppc64le"), ""),
+        said("spice", "enabled").lower() in _TRUE,
+        said("libvirt", "swtpm_enabled").lower() in _TRUE,
+    )
+
+
+def asked_by(properties: Iterable[Property], facts: NovaFacts, nova: str) -> tuple[Asked, ...]:
+    """What the properties ask a hypervisor for, and what nova of that version asks for where they say nothing.
+
+    ``nova`` is empty where the version is not known: then only what is set counts. A flavor's property wins.
+    """
+    chosen = {one.name: one for one in sorted(properties, key=lambda one: one.owner == "flavor")}
+    asked = []
+    for name, one in chosen.items():
+        known = facts.properties.get(name)
+        if known is not None and known.kind and _counts(one, known, nova):
+            asked.append(_asked(one, known.kind, one.value, known.device))
+    asked += _consequences(chosen)
+    for default in facts.defaults_in(nova) if nova else ():
+        if default.property not in chosen or _is_unread(facts.properties[default.property].first, nova):
+            where = f"{default.property} (not set)"
+            asked.append(
+                Asked(
+                    default.kind,
+                    default.value,
+                    Said.DEFAULT,
+                    where,
+                    default.device,
+                    default.property,
+                    default.reason,
+                    default.fixed_in,
+                )
+            )
+    return tuple(asked)
+
+
+def guest_by_nova(
+    subject: str, properties: Iterable[Property], facts: NovaFacts, nova: str, config: NovaConf | None = None
+) -> Guest:
+    """The guest that nova of that version makes of an image and a flavor; ``nova`` is empty where it is not known."""
+    found = tuple(properties)
+    asked = asked_by(found, facts, nova) + (asked_by_config(config) if config else ())
+    arch = (
+        _last(found, "hw_emulation_architecture") or _last(found, "hw_architecture") or _last(found, "architecture")
+    )
+    machine = _last(found, "hw_machine_type")
+    conf_machine = config.machine if config and not machine else ""
+    return Guest(
+        subject,
+        asked,
+        arch=arch.value if arch else "",
+        machine=machine.value if machine else conf_machine,
+        arch_where=_place(arch) if arch else "",
+        machine_where=_place(machine) if machine else f"{config.name} [libvirt] hw_machine_type" if config else "",
+        nova=nova,
+    )
+
+
+def asked_by_config(config: NovaConf) -> tuple[Asked, ...]:
+    """What nova.conf asks a hypervisor for."""
+    said = "" if config.virt_type else " (not set)"
+    virt_type = config.virt_type or "kvm"  # nova's default
+    asked = [Asked("virttype", virt_type, Said.CONFIG, f"{config.name} [libvirt] virt_type{said}")]
+    if config.cpu_mode in ("host-model", "host-passthrough", "maximum"):
+        asked.append(Asked("cpu.mode", config.cpu_mode, Said.CONFIG, f"{config.name} [libvirt] cpu_mode"))
+    asked += [
+        Asked("cpu.model", model, Said.CONFIG, f"{config.name} [libvirt] cpu_models") for model in config.cpu_models
+    ]
+    if config.spice:
+        asked.append(Asked("graphics.type", "spice", Said.CONFIG, f"{config.name} [spice] enabled"))
+    return tuple(asked)
+
+
+def faults_of(properties: Iterable[Property], facts: NovaFacts, nova: str) -> tuple[Finding, ...]:
+    """Properties that nova refuses, does not know, or does not read yet."""
+    found = []
+    for one in properties:
+        known = facts.properties.get(one.name)
+        if known is None:
+            if one.name.startswith(("hw_", "os_")) and one.name not in facts.other_names:
+                found += _misspelt(one, (*facts.properties, *facts.other_names))
+            continue
+        if not known.accepts(one.value, nova):
+            accepted = [value for value in known.values if known.accepts(value, nova)]
+            hint = closest(one.value.lower(), accepted)
+            first = known.since.get(one.value.lower())
+            found.append(
+                finding(
+                    "guest-property-value",
+                    f'nova {nova} does not accept "{one.value}" for {one.name}'.replace("  ", " ")
+                    + (f"; {hint}" if hint and not first else ""),
+                    _place(one),
+                    detail=[f"it accepts {', '.join(accepted)}"],
+                    fixed_in=f"nova {first}" if first else None,
+                )
+            )
+        if _is_unread(known.first, nova):
+            found.append(
+                finding(
+                    "guest-property-unread",
+                    f"nova {nova} does not read {one.name}; {known.first} is the first that does",
+                    _place(one),
+                    fixed_in=f"nova {known.first}",
+                )
+            )
+    return tuple(found)
+
+
+def setting_command(
+    properties: Mapping[str, str], target: str = "IMAGE", command: str = "openstack image set"
+) -> str:
+    """The command that sets properties, of an image unless another is given."""
+    told = " ".join(f"--property {name}={value}" for name, value in sorted(properties.items()))
+    return f"{command} {told} {target}"
+
+
+def _misspelt(one: Property, names: Iterable[str]) -> list[Finding]:
+    near = closest(one.name, names)
+    if not near:
+        return []  # it may mean something to somebody else
+    return [
+        finding(
+            "guest-property-name",
+            f"nova reads no property {one.name}; {near}",
+            _place(one),
+        )
+    ]
+
+
+def _consequences(chosen: Mapping[str, Property]) -> list[Asked]:
+    """What properties ask for that do not say it by its name."""
+    asked = []
+    firmware = chosen.get("hw_firmware_type")
+    if firmware and firmware.value.lower() == "uefi":
+        asked.append(_asked(firmware, "os.firmware", "efi"))
+    secure = chosen.get("os_secure_boot")
+    if secure and secure.value.lower() == "required":
+        asked.append(_asked(secure, "loader.secure", "yes"))
+    watchdog = chosen.get("hw_watchdog_action")
+    if watchdog and watchdog.value.lower() != "disabled":
+        asked.append(_asked(watchdog, "watchdog.model", "i6300esb"))
+    tpm = chosen.get("hw_tpm_version")
+    if tpm and "hw_tpm_model" not in chosen:
+        asked.append(_asked(tpm, "tpm.model", "tpm-tis"))  # nova's default
+    encryption = chosen.get("hw_mem_encryption")
+    if encryption and encryption.value.lower() in _TRUE:
+        asked.append(_asked(encryption, "feature", "sev"))
+    iommu = chosen.get("hw_viommu_model")
+    if iommu:
+        asked.append(_asked(iommu, "iommu.model", iommu.value.lower()))
+    system = chosen.get("os_type")
+    if system and system.value.lower() == "windows":
+        asked.append(_asked(system, "feature", "hyperv"))  # nova adds Hyper-V enlightenments
+    return asked
+
+
+def _last(properties: Iterable[Property], name: str) -> Property | None:
+    """The property of that name; a flavor's where both have it."""
+    found = sorted((one for one in properties if one.name == name), key=lambda one: one.owner == "flavor")
+    return found[-1] if found else None
+
+
+def _place(one: Property) -> str:
+    return f"{one.owner} property {one.key}"
+
+
+def _asked(one: Property, kind: str, value: str, device: str = "") -> Asked:
+    return Asked(kind, value, Said.PROPERTY, _place(one), device, one.name)
+
+
+def _counts(one: Property, known: NovaProperty, nova: str) -> bool:
+    """Whether nova does what the property says: it reads it, and takes its value."""
+    return not _is_unread(known.first, nova) and known.accepts(one.value, nova)
+
+
+def _is_unread(first: str, nova: str) -> bool:
+    return bool(first and nova) and is_older(nova, first)
+
+
+def _property(key: str, value: str, owner: str) -> Property:
+    found = _FLAVOR.fullmatch(key)
+    name = f"{found[1]}_{found[2]}" if found else key
+    return Property(name, value, key, owner)
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """The properties in one text, as older clients print them: ``hw_disk_bus='ide', hw_vif_model='virtio'``."""
+    return {name: value.strip("'\"") for name, value in _QUOTED.findall(text)}
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _kind(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case list():
+            return "an array"
+        case bool():
+            return "a boolean"
+        case str():
+            return "a text"
+        case int() | float():
+            return "a number"
+        case _:
+            return "something else"

@@ -1,0 +1,57 @@
+"""What a guest asks its hypervisor for, whoever describes it: image properties, nova, or a libvirt domain."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ppcdeps.checking.guest.xmltext import Element
+
+
+class Said(StrEnum):
+    """Who asks."""
+
+    PROPERTY = "property"
+    """A property of an image or a flavor."""
+    DEFAULT = "default"
+    """Nova, where no property decides."""
+    CONFIG = "config"
+    """nova.conf."""
+    DOMAIN = "domain"
+    """A libvirt domain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One thing. ``kind`` is as in `offers.Offer`; ``where`` names the place for a person; ``device`` is what hangs
+    on a disk bus; ``property`` is the image property that decides it, where there is one.
+
+    ``reason`` and ``fixed_in`` belong to a default of nova; ``element`` is where a domain says it.
+    """
+
+    kind: str
+    value: str
+    said: Said
+    where: str
+    device: str = ""
+    property: str = ""
+    reason: str = ""
+    fixed_in: str = ""
+    element: "Element | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A guest to be checked: what it is called, and what it asks for.
+
+    ``arch`` and ``machine`` are empty where nothing says them; the places that do are beside them. ``nova`` is the
+    version that starts it, empty where that is not known.
+    """
+
+    subject: str
+    asked: tuple[Asked, ...]
+    arch: str = ""
+    machine: str = ""
+    arch_where: str = ""
+    machine_where: str = ""
+    nova: str = ""

@@ -1,0 +1,1 @@
+"""The demo: a small real workload to plan, build and verify."""

@@ -1,0 +1,92 @@
+"""The one interface of all engines, and what they share before a run begins."""
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ppcdeps.base.cache import default_cache_directory
+from ppcdeps.engines.job import Buildroot, Ended, Job
+from ppcdeps.model.errors import EnvironmentLacksError
+
+Output = Callable[[bytes], None]
+WORKSPACE = "/build"
+"""Where a job's workspace is inside."""
+KILLED = 137
+"""The exit code of what was killed: 128 and SIGKILL."""
+NOT_FOUND = 127
+"""The exit code where the command is not in the root, as shells have it."""
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+
+
+class Engine(Protocol):
+    """Runs a job in a root file system that it never changes."""
+
+    @property
+    def name(self) -> str:
+        """podman, docker, bwrap or proot."""
+
+    def run(self, root: Buildroot, job: Job, output: Output, stop: threading.Event | None = None) -> Ended:
+        """Run the job to its end, and return how it ended. Nothing of it is left on the machine, however that is.
+
+        ``output`` is given standard output and standard error as they come, from this thread. ``stop`` ends the run
+        soon after it is set. Raises EngineFailedError where the engine could not start the job at all.
+        """
+
+
+class EngineFailedError(EnvironmentLacksError):
+    """An engine could not run a job: not the job's fault. The message has what the engine said in one line."""
+
+
+def engines_home(directory: Path | None = None) -> Path:
+    """The folder where engines keep what they need and what sweep reads, in the cache ``directory`` or the user's."""
+    return (directory or default_cache_directory()).expanduser() / "engines"
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A file or folder of this machine and its place inside."""
+
+    source: Path
+    place: str
+    writable: bool = False
+
+
+def mounts_of(root: Buildroot, job: Job) -> Iterator[Mount]:
+    """All that has to be seen inside beside the root, outer places first, so that one may lie within another."""
+    read_only = {**root.tools, **job.inputs}
+    found = [Mount(source.resolve(), place) for place, source in read_only.items()]
+    found.append(Mount(job.workspace.resolve(), WORKSPACE, writable=True))
+    for mount in sorted(found, key=lambda mount: mount.place):
+        if not mount.source.exists():
+            raise EngineFailedError(f"{mount.source}, to be seen as {mount.place} in the root, does not exist")
+        yield mount
+
+
+def environment_of(root: Buildroot, job: Job) -> dict[str, str]:
+    """All that is set inside: nothing of this machine's environment."""
+    base: Mapping[str, str] = {"PATH": _PATH, "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb"}
+    return {**base, **root.environment, **job.environment}
+
+
+def check_name(job: Job) -> None:
+    """Raise EngineFailedError where the job's name does not fit all engines."""
+    if not _NAME.fullmatch(job.name):
+        raise EngineFailedError(f'"{job.name}" cannot name a run: letters, digits and _.- only, 63 at most')
+    if not job.command:
+        raise EngineFailedError(f"the run {job.name} has no command")
+
+
+def one_line(said: str | bytes, limit: int = 300) -> str:
+    """The last line that means something of what a program said."""
+    text = said.decode(errors="replace") if isinstance(said, bytes) else said
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    if not lines:
+        return "it said nothing"
+    last = re.sub(r"\b[0-9a-f]{64}\b", lambda found: found[0][:12], lines[-1])
+    # What went wrong is at the end of a long chain of causes.
+    return last if len(last) <= limit else f"... {last[-limit:]}"

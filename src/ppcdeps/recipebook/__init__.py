@@ -1,0 +1,1 @@
+"""Recipes: reading, spec edits, rendering, lint, sources."""

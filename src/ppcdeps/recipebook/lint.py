@@ -1,0 +1,173 @@
+"""What is wrong, or doubtful, in recipes that can be read: told by rpmlint and by checks of our own."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, PpcdepsError
+from ppcdeps.model.recipe import Recipe, RecipeKind
+from ppcdeps.model.reporter import Reporter
+from ppcdeps.model.target import Target
+from ppcdeps.recipebook.book import RecipeBook, for_source, is_named, sources_of
+from ppcdeps.recipebook.patches import header_of
+from ppcdeps.recipebook.rendering import Rendering, render, source_identity
+from ppcdeps.rpm.platforms import platform_of
+from ppcdeps.rpm.specs import evaluate_spec
+
+_RPMLINT_CONFIG = """\
+# What rpmlint takes for an error and is none in a spec that is built here and not published by a distribution. The
+# templates apply patches with patch(1) itself, without fuzz.
+Filters = ["no-changelogname-tag", "no-%check-section", "no-buildroot-tag", "invalid-url", "patch-not-applied"]
+"""
+
+
+class Severity(StrEnum):
+    """How bad a finding is."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to look at. ``recipe`` is the name of its folder."""
+
+    recipe: str
+    severity: Severity
+    message: str
+
+
+def lint_book(
+    book: RecipeBook, target: Target, known_targets: Iterable[str], reporter: Reporter, *, srpms: Iterable[Path] = ()
+) -> tuple[Finding, ...]:
+    """All findings, in the order of the recipes.
+
+    What needs no source is checked for all; a recipe of kind ``srpm`` is rendered where its source RPM is among
+    ``srpms``. The reporter is told what could not be checked, and why. Raises ConfigError for a source RPM that
+    cannot be read.
+    """
+    given = [(source_identity(path)[0], path) for path in srpms]
+    by_recipe = {one.folder.name: path for one in book for name, path in given if is_named(one, name)}
+    targets = frozenset(known_targets)
+    if shutil.which("rpmlint") is None:
+        reporter.warn("rpmlint is not installed: specs are checked without it (Debian, Fedora: package rpmlint)")
+    unseen = [one.folder.name for one in book if one.kind is RecipeKind.SRPM and one.folder.name not in by_recipe]
+    if unseen:
+        reporter.note(f"not rendered, as their source RPMs were not given with --srpm: {', '.join(unseen)}")
+    return tuple(finding for recipe in book for finding in _lint(recipe, target, targets, by_recipe))
+
+
+def _lint(recipe: Recipe, target: Target, targets: frozenset[str], srpms: Mapping[str, Path]) -> Iterator[Finding]:
+    name = recipe.folder.name
+    for message in _doubts(recipe, targets):
+        yield Finding(name, Severity.WARNING, message)
+    for message in _faults(recipe):
+        yield Finding(name, Severity.ERROR, message)
+    if not recipe.is_buildable or (recipe.kind is RecipeKind.SRPM and name not in srpms):
+        return
+    with tempfile.TemporaryDirectory(prefix="ppcdeps-lint-") as folder:
+        versions = [None] if recipe.kind is RecipeKind.SRPM else sorted({one.version for one in recipe.sources})
+        for version in versions:
+            place = Path(folder) / (version or "srpm")
+            srpm = srpms.get(name) if recipe.kind is RecipeKind.SRPM else None
+            try:
+                rendering = render(recipe, place, version=version, srpm=srpm)
+                yield from lint_rendering(name, rendering, recipe, target)
+            except EnvironmentLacksError:
+                raise
+            except PpcdepsError as fault:
+                yield Finding(name, Severity.ERROR, str(fault))
+
+
+def _doubts(recipe: Recipe, targets: frozenset[str]) -> Iterator[str]:
+    if not recipe.links:
+        yield '"links" names none: where can the reason be looked up?'
+    for link in recipe.links:
+        if not link.startswith("https://"):
+            yield f'"links": {link} is not https'
+    for target in recipe.targets:
+        if target not in targets:
+            yield f'[applies] targets: there is no target "{target}"'
+    if recipe.is_buildable and not recipe.packages:
+        yield '"packages" names none: a build that gives nothing would pass'
+    if recipe.is_buildable and not recipe.smoke_test:
+        yield '"smoke_test" is missing: nothing shows that the result works'
+    if recipe.kind is RecipeKind.SRPM and not recipe.release_suffix:
+        yield '[build] "release_suffix" is missing: the rebuild cannot be told from the distribution\'s build'
+
+
+def _faults(recipe: Recipe) -> Iterator[str]:
+    for patch in recipe.patches:
+        try:
+            header = header_of(recipe.folder / patch.file)
+        except ConfigError as fault:
+            yield str(fault)
+            continue
+        if not any(line.strip() for line in header):
+            yield f"{patch.file} has no header: write its reason and origin before the first change"
+    if recipe.smoke_test:
+        yield from (f"smoke_test: {fault}" for fault in _shell_faults(recipe.smoke_test))
+    if recipe.sources:
+        sources_of(recipe)
+
+
+def lint_rendering(name: str, rendering: Rendering, recipe: Recipe, target: Target) -> Iterator[Finding]:
+    """Findings on a rendered folder: its scripts, its spec as rpm evaluates it for the target, and rpmlint's."""
+    for script in sorted(rendering.folder.glob("*.sh")):
+        for fault in _shell_faults(script.read_text("utf-8")):
+            yield Finding(name, Severity.ERROR, f"{script.name}: {fault}")
+    conditions = dict.fromkeys(recipe.enabled, True) | dict.fromkeys(recipe.disabled, False)
+    try:
+        evaluated = evaluate_spec(
+            rendering.spec,
+            platform_of(target),
+            target.arch,
+            sources=rendering.folder / "SOURCES",
+            conditions=conditions,
+            defines=dict(recipe.macros),
+        )
+    except EnvironmentLacksError:
+        raise
+    except ConfigError as fault:
+        yield Finding(name, Severity.ERROR, str(fault))
+    else:
+        spec = rendering.spec.name
+        if evaluated.excluded:
+            yield Finding(name, Severity.ERROR, f"{spec} is excluded on {target.arch}: {evaluated.excluded}")
+        for package in for_source(recipe, rendering.name).packages:
+            if evaluated.package(package) is None:
+                yield Finding(name, Severity.ERROR, f"{spec} gives no package {package} on {target.arch}")
+    if recipe.kind is RecipeKind.SRPM:
+        # The distribution's spec is the distribution's matter: rpmlint would tell us about its style.
+        return
+    yield from _rpmlint(name, rendering.spec)
+
+
+def _rpmlint(name: str, spec: Path) -> Iterator[Finding]:
+    with tempfile.TemporaryDirectory(prefix="ppcdeps-rpmlint-") as folder:
+        config = Path(folder) / "ppcdeps.toml"
+        config.write_text(_RPMLINT_CONFIG, "utf-8")
+        try:
+            done = subprocess.run(
+                ["rpmlint", "--config", str(config), str(spec)],
+                capture_output=True, text=True, errors="replace", check=False,
+            )  # fmt: skip
+        except FileNotFoundError:
+            return
+    for line in done.stdout.splitlines():
+        where, mark, message = line.partition(": E: ")
+        if not mark:
+            where, mark, message = line.partition(": W: ")
+        if mark:
+            severity = Severity.ERROR if mark == ": E: " else Severity.WARNING
+            yield Finding(name, severity, f"rpmlint: {Path(where).name}: {message}")
+
+
+def _shell_faults(script: str) -> list[str]:
+    """What sh says to the script's syntax; nothing of it is run."""
+    done = subprocess.run(["sh", "-n"], input=script, capture_output=True, text=True, errors="replace", check=False)
+    return done.stderr.strip().splitlines()[:1] if done.returncode else []

@@ -1,0 +1,411 @@
+"""A recipe made into a folder that rpmbuild builds from: spec, sources, build script, Containerfile.
+
+It needs no ppcdeps there, and the same input gives the same bytes.
+"""
+
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ppcdeps.base.digests import sha256_of
+from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, UsageError
+from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Source, Upstream
+from ppcdeps.recipebook.book import TEMPLATES, for_source, is_named, shipped_recipes, sources_of
+from ppcdeps.recipebook.patches import check_patches, mailed
+from ppcdeps.recipebook.specedit import edit_spec
+from ppcdeps.recipebook.srpm import unpack_srpm
+
+_SPEC = frozenset(
+    {
+        "recipe", "name", "version", "rpm_version", "release_suffix", "summary", "license", "url", "description",
+        "sources", "patches", "build_requires", "requires", "check",
+    }
+)  # fmt: skip
+_SCRIPT = frozenset({"recipe", "name", "version", "spec_name"})
+DECLARED: Mapping[str, frozenset[str]] = {
+    "compile.spec.j2": _SPEC | {"system", "options_text"},
+    "python-extension.spec.j2": _SPEC | {"distribution", "rpm_name", "languages", "languages_text"},
+    "build.sh.j2": _SCRIPT | {"rpmbuild_options"},
+    "Containerfile.j2": _SCRIPT | {"build_packages_text", "builddep_options"},
+    "sources.list.j2": frozenset({"files"}),
+    "smoke.sh.j2": frozenset({"packages_text", "smoke_test"}),
+}
+"""The variables that each shipped template may use."""
+OWN_SPEC = _SPEC
+"""Those that the spec of a recipe of kind ``spec`` may use, beside the recipe's [variables]."""
+
+_TOOLS = {
+    BuildSystem.AUTOTOOLS: ("gcc", "gcc-c++", "make"),
+    BuildSystem.CMAKE: ("cmake", "gcc", "gcc-c++", "make"),
+    BuildSystem.MESON: ("gcc", "gcc-c++", "meson", "ninja-build"),
+    BuildSystem.MAKE: ("gcc", "make"),
+}
+_COMPILERS = {
+    Language.C: ("gcc",),
+    Language.CXX: ("gcc-c++",),
+    Language.CYTHON: ("gcc", "python3dist(cython)"),
+    Language.RUST: ("cargo", "gcc", "rust"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """A rendered recipe. ``missing`` are the sources that are not in SOURCES yet: build.sh fetches them."""
+
+    folder: Path
+    spec: Path
+    name: str
+    version: str
+    missing: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What is to be built. SOURCES is filled by then."""
+
+    name: str
+    version: str
+    spec_name: str
+    spec: str
+    missing: tuple[Source, ...] = ()
+
+
+def render(
+    recipe: Recipe,
+    to: Path,
+    *,
+    version: str | None = None,
+    srpm: Path | None = None,
+    sources: Iterable[Path] = (),
+    build_packages: Iterable[str] = (),
+) -> Rendering:
+    """Render a recipe to a folder, which must be new or empty.
+
+    ``version`` is the one of the recipe's own sources to build, the newest where it is None. ``srpm`` is the source
+    RPM that a recipe of kind ``srpm`` changes. ``sources`` are files that are here already: they are verified, and
+    the recipe's patches are tried on them. ``build_packages`` are roots of the target's minimal buildroot.
+
+    Raises UsageError where what the kind needs is not given, ConfigError where the recipe does not fit the source, a
+    digest differs, a patch does not apply, or a template is wrong.
+    """
+    if not recipe.is_buildable:
+        kept = ", ".join(recipe.packages)
+        raise UsageError(f"recipe {recipe.folder.name} builds nothing: {kept} are used as they are")
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise UsageError(f"{to} is not an empty folder", hint="give a new folder")
+    with _whole(to) as folder:
+        inside = folder / "SOURCES"
+        if recipe.kind is RecipeKind.SRPM:
+            content = _from_source_package(recipe, srpm, version, inside)
+        elif srpm is not None:
+            raise UsageError(f"recipe {recipe.folder.name} is of kind {recipe.kind}: it works on no source RPM")
+        else:
+            content = _from_sources(recipe, version, {path.name: path for path in sources}, inside)
+        _write_texts(for_source(recipe, content.name), content, folder, tuple(build_packages))
+    spec = to / "SPECS" / content.spec_name
+    return Rendering(to, spec, content.name, content.version, content.missing)
+
+
+def render_bridge(workload: str, provides: Iterable[str], to: Path, *, serial: int) -> Rendering:
+    """Render the bridge RPM of a workload to a folder, which must be new or empty: see `python.bridge`.
+
+    Raises ConfigError where a capability cannot be provided.
+    """
+    from ppcdeps.python.bridge import spec_of_bridge
+
+    name = f"ppcdeps-bridge-{workload}"
+    recipe = Recipe(
+        source=name,
+        kind=RecipeKind.SPEC,
+        summary=f"what RPM packages of {workload} require and pip provides",
+        reason="",
+        links=(),
+        folder=Path(name),
+    )
+    content = _Content(name, str(serial), f"{name}.spec", spec_of_bridge(workload, provides, serial=serial))
+    with _whole(to) as folder:
+        _write_texts(recipe, content, folder, ())
+    return Rendering(to, to / "SPECS" / content.spec_name, name, content.version, ())
+
+
+@contextmanager
+def _whole(to: Path) -> Iterator[Path]:
+    """A folder beside the place of the result, which is put there when it is whole, and is gone otherwise."""
+    to = to.absolute() if to.name else to.resolve()
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=to.parent, prefix=f".{to.name}-"))
+    except OSError as error:
+        raise ConfigError(f"cannot write {to}: {error.strerror}", hint="give another folder with --to") from error
+    try:
+        for name in ("SOURCES", "SPECS"):
+            (temporary / name).mkdir()
+        yield temporary
+        temporary.chmod(0o755)
+        temporary.replace(to)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _from_source_package(recipe: Recipe, path: Path | None, version: str | None, inside: Path) -> _Content:
+    if path is None:
+        raise UsageError(
+            f"recipe {recipe.folder.name} changes a source RPM of the distribution",
+            hint=f"give it with --srpm FILE (dnf download --source {recipe.source})",
+        )
+    name, found = source_identity(path)
+    _check_fit(recipe, name, found, path, version)
+    spec = unpack_srpm(path, inside).spec
+    text = edit_spec(_text(spec), recipe, spec.name)
+    spec.unlink()
+    _add_patches(recipe, inside, path.name)
+    return _Content(name, found, spec.name, text)
+
+
+def _check_fit(recipe: Recipe, name: str, found: str, path: Path, version: str | None) -> None:
+    if not is_named(recipe, name):
+        raise UsageError(f"{path} is the source of {name}, and recipe {recipe.folder.name} is for {recipe.source}")
+    if found not in recipe.versions:
+        raise UsageError(
+            f"{path} is version {found}; recipe {recipe.folder.name} is for {recipe.versions}",
+            hint="look whether its edits still fit, and widen [applies] versions in a recipe of your own",
+        )
+    if version is not None and version != found:
+        raise UsageError(f"{path} is version {found}, not {version}")
+
+
+def source_identity(path: Path) -> tuple[str, str]:
+    """Name and upstream version of a source RPM. Raises ConfigError where it is none."""
+    command = ["rpm", "-qp", "--nosignature", "--qf", "%{SOURCEPACKAGE} %{NAME} %{VERSION}", str(path.resolve())]
+    if not path.is_file():
+        raise ConfigError(f"there is no source RPM {path}")
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    except FileNotFoundError as error:
+        raise EnvironmentLacksError(f"rpm is needed to read {path}", hint="install the package rpm") from error
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ["rpm failed"]
+        raise ConfigError(f"{path} cannot be read as an RPM: {said[-1]}")
+    is_source, name, version = done.stdout.split()
+    if is_source != "1":
+        raise ConfigError(f"{path} is an RPM, but not a source RPM", hint="give the .src.rpm")
+    return name, version
+
+
+def _from_sources(recipe: Recipe, version: str | None, given: Mapping[str, Path], inside: Path) -> _Content:
+    version, sources = sources_of(recipe, version)
+    unknown_roots = sorted(given.keys() - {source.file for source in sources})
+    if unknown_roots:
+        raise UsageError(f"recipe {recipe.folder.name} has no source {unknown_roots[0]} in version {version}")
+    for source in sources:
+        if source.file in given:
+            _add_source(recipe, source, given[source.file], inside)
+    _add_patches(recipe, inside, "the sources")
+    spec_name, name, spec = _own_spec(recipe, version, sources)
+    missing = tuple(source for source in sources if source.file not in given)
+    return _Content(name, version, spec_name, spec, missing)
+
+
+def _add_source(recipe: Recipe, source: Source, path: Path, inside: Path) -> None:
+    try:
+        shutil.copyfile(path, inside / source.file)
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no file {path}") from error
+    digest = sha256_of(inside / source.file)
+    if digest != source.sha256:
+        raise ConfigError(
+            f"{path} is not the file that recipe {recipe.folder.name} names: "
+            f"its SHA-256 is {digest}, not {source.sha256}"
+        )
+    if source.role == "main":
+        check_patches(path, recipe.folder, recipe.patches)
+
+
+def _add_patches(recipe: Recipe, inside: Path, what: str) -> None:
+    for patch in recipe.patches:
+        place = inside / Path(patch.file).name
+        if place.exists():
+            raise ConfigError(f"{what} has {place.name} already", hint=f"rename it in recipe {recipe.folder.name}")
+        text = (recipe.folder / patch.file).read_text("utf-8", errors="surrogateescape")
+        place.write_text(mailed(text, patch.why), "utf-8", errors="surrogateescape")
+
+
+def _own_spec(recipe: Recipe, version: str, sources: tuple[Source, ...]) -> tuple[str, str, str]:
+    """File name, package name and text of a spec that a template makes."""
+    from ppcdeps.python.names import normalise, rpm_version
+
+    upstream = recipe.upstream
+    name = upstream.name if upstream else recipe.source
+    main_first = sorted(sources, key=lambda source: source.role != "main")
+    values: dict[str, Any] = {
+        "recipe": recipe.folder.name,
+        "name": name,
+        "version": version,
+        "rpm_version": version,
+        "release_suffix": recipe.release_suffix,
+        "sources": [
+            {"url": source.url.replace("%", "%%"), "file": source.file, "role": source.role, "number": n}
+            for n, source in enumerate(main_first)
+        ],
+        "patches": [{"file": Path(patch.file).name, "strip": patch.strip} for patch in recipe.patches],
+        "build_requires": _tools(recipe),
+        "requires": list(recipe.requires),
+        **_described(recipe, upstream),
+    }
+    match recipe.kind:
+        case RecipeKind.COMPILE:
+            assert upstream is not None
+            values |= {"system": str(upstream.system), "options_text": _joined(upstream.options)}
+            return f"{name}.spec", name, _fill("compile.spec.j2", values)
+        case RecipeKind.SDIST:
+            assert upstream is not None
+            rpm_name = normalise(name)
+            values |= {
+                "distribution": rpm_name,
+                "rpm_name": rpm_name,
+                "rpm_version": rpm_version(version),
+                "languages": [str(one) for one in upstream.languages],
+                "languages_text": ", ".join(upstream.languages) or "C",
+            }
+            package = f"python3-{rpm_name}"
+            return f"{package}.spec", package, _fill("python-extension.spec.j2", values)
+        case _:
+            text = fill_template(recipe.folder / recipe.spec_template, OWN_SPEC, values, dict(recipe.variables))
+            return Path(recipe.spec_template).name.removesuffix(".j2"), name, text
+
+
+def _described(recipe: Recipe, upstream: Upstream | None) -> dict[str, str]:
+    if upstream is None:
+        url = recipe.links[0] if recipe.links else ""
+        return {"summary": recipe.summary, "license": "", "url": url, "description": recipe.summary, "check": ""}
+    return {
+        "summary": upstream.summary,
+        "license": upstream.license,
+        "url": upstream.url.replace("%", "%%"),
+        "description": upstream.description,
+        "check": upstream.check,
+    }
+
+
+def _tools(recipe: Recipe) -> list[str]:
+    """The BuildRequires: the recipe's, and those of how the software is built."""
+    upstream = recipe.upstream
+    tools: set[str] = {"tar"} if upstream else set()
+    if upstream is not None and upstream.system is not None:
+        tools |= set(_TOOLS[upstream.system])
+    if upstream is not None and recipe.kind is RecipeKind.SDIST:
+        for language in upstream.languages or (Language.C,):
+            tools |= set(_COMPILERS[language])
+    if recipe.patches and upstream:
+        tools.add("patch")
+    return sorted(tools | set(recipe.build_requires))
+
+
+def _write_texts(recipe: Recipe, content: _Content, folder: Path, build_packages: tuple[str, ...]) -> None:
+    urls = {source.file: source.url for source in recipe.sources}
+    listed = {one.file: {"sha256": one.sha256, "name": one.file, "url": one.url} for one in content.missing}
+    for path in (folder / "SOURCES").iterdir():
+        listed[path.name] = {"sha256": sha256_of(path), "name": path.name, "url": urls.get(path.name, "-")}
+        path.chmod(0o644)
+    for name in listed:
+        if any(char.isspace() for char in name):
+            raise ConfigError(f"a source of {content.name} has white space in its name: {name!r}")
+    common = {
+        "recipe": recipe.folder.name,
+        "name": content.name,
+        "version": content.version,
+        "spec_name": content.spec_name,
+    }
+    texts = {
+        "build.sh": _fill("build.sh.j2", common | {"rpmbuild_options": rpmbuild_options(recipe)}),
+        "Containerfile": _fill(
+            "Containerfile.j2",
+            common | {"build_packages_text": _joined(build_packages), "builddep_options": _builddep_options(recipe)},
+        ),
+        "sources.list": _fill("sources.list.j2", {"files": [listed[name] for name in sorted(listed)]}),
+        f"SPECS/{content.spec_name}": content.spec,
+    }
+    if recipe.smoke_test:
+        values = {"packages_text": " ".join(recipe.packages) or content.name, "smoke_test": recipe.smoke_test}
+        texts["smoke.sh"] = _fill("smoke.sh.j2", values)
+    for name, text in texts.items():
+        (folder / name).write_text(text, "utf-8")
+        (folder / name).chmod(0o755 if name.endswith(".sh") else 0o644)
+
+
+def rpmbuild_options(recipe: Recipe) -> str:
+    """What rpmbuild, and rpmspec, are to be told of the recipe's macros and build conditions, quoted for a shell."""
+    options: list[str] = []
+    for name, value in recipe.macros:
+        options += ["--define", f"{name} {value}"]
+    options += [word for name in recipe.enabled for word in ("--with", name)]
+    options += [word for name in recipe.disabled for word in ("--without", name)]
+    return _joined(options)
+
+
+def _builddep_options(recipe: Recipe) -> str:
+    """The same for `dnf builddep`, which knows --define alone: what rpmbuild makes of --with and --without."""
+    defined = [f"{name} {value}" for name, value in recipe.macros]
+    defined += [f"_with_{name} --with-{name}" for name in recipe.enabled]
+    defined += [f"_without_{name} --without-{name}" for name in recipe.disabled]
+    return _joined([word for one in defined for word in ("--define", one)])
+
+
+def _joined(words: Iterable[str]) -> str:
+    """Words for a shell, each after a space."""
+    return "".join(f" {shlex.quote(word)}" for word in words)
+
+
+def _fill(name: str, values: Mapping[str, Any]) -> str:
+    return fill_template(shipped_recipes() / TEMPLATES / name, DECLARED[name], values)
+
+
+def fill_template(
+    template: Path, declared: Iterable[str], values: Mapping[str, Any], more: Mapping[str, str] | None = None
+) -> str:
+    """The text that a template gives. ``more`` are variables that its recipe declares, and their values.
+
+    Raises ConfigError where the template is not one, uses a variable that is not declared, or one without a value.
+    """
+    from jinja2 import Environment, StrictUndefined, TemplateError, meta
+    from jinja2.sandbox import SandboxedEnvironment
+
+    # What comes out is a spec or a script, where HTML's escapes would be wrong: what a shell reads is quoted by
+    # _joined and the filter `shell`.
+    environment: Environment = SandboxedEnvironment(
+        undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    environment.filters["shell"] = shlex.quote
+    known = {*declared, *(more or {})}
+    try:
+        text = template.read_text("utf-8")
+        used = meta.find_undeclared_variables(environment.parse(text))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read template {template}: {error}") from error
+    except TemplateError as error:
+        line = getattr(error, "lineno", None)
+        raise ConfigError(f"template {template}{f', line {line}' if line else ''}: {error}") from error
+    undeclared = sorted(used - known)
+    if undeclared:
+        raise ConfigError(
+            f"template {template} uses variables that nobody declares:",
+            faults=tuple(f'"{name}"; declared: {", ".join(sorted(known))}' for name in undeclared),
+        )
+    try:
+        return environment.from_string(text).render({**values, **(more or {})})
+    except TemplateError as error:
+        raise ConfigError(f"template {template}: {error}") from error
+
+
+def _text(spec: Path) -> str:
+    try:
+        return spec.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{spec.name} is not UTF-8 text (byte {error.start})") from error

@@ -1,0 +1,84 @@
+"""Requirements of stand-ins that only the reference's build has, and the grounds for taking them away."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from ppcdeps.model.plan import DroppedRequirement
+from ppcdeps.rpm.sources import Buildroots
+from ppcdeps.rpm.universe import Universe
+
+_ELF = re.compile(r"(?P<soname>[^\s()/]+\.so[^\s()/]*)\((?P<version>[^()]*)\)(?P<width>\(64bit\))?")
+
+Known = Callable[[str, str], str | None]
+"""Given a source and a requirement: the reason why only its x86 build has it, or None."""
+
+
+@dataclass(slots=True)
+class RequirementDropper:
+    """Takes requirements away from chosen stand-ins, in place, and remembers which and why.
+
+    A requirement goes on one of these grounds:
+
+    - a curated fact says that only the x86 build has it;
+    - it names a symbol version of a library that the target has: a rebuild links against the target's library
+      and asks for the versions found there;
+    - it names a library that nothing in the source's build environment provides: what cannot be linked with
+      is not required by the result.
+    """
+
+    universe: Universe
+    buildroots: Buildroots
+    known: Known
+    dropped_requirements: dict[tuple[str, str], DroppedRequirement] = field(default_factory=dict)
+    _seen: set[tuple[str, bool]] = field(default_factory=set)
+
+    def drop_from(self, chosen: Iterable[int], *, by_build: bool) -> bool:
+        """Lighten all stand-ins of the sources of chosen ones. Returns whether anything was taken away.
+
+        ``by_build`` looks at build environments too, which costs a solver run for each source.
+        """
+        changed = False
+        for source in sorted({self.universe.source_of(i) for i in chosen if self.universe.is_standin(i)}):
+            if (source, by_build) in self._seen:
+                continue
+            self._seen.add((source, by_build))
+            for standin in self.universe.standins_of(source):
+                changed |= self._drop_from(source, standin, by_build)
+        return changed
+
+    def _drop_from(self, source: str, standin: int, by_build: bool) -> bool:
+        kept, changed = [], False
+        for dep in self.universe.requirements_of(standin):
+            requirement = str(dep)
+            grounds = self.known(source, requirement) or self._elf_grounds(source, requirement, by_build)
+            if grounds is None:
+                kept.append(dep)
+                continue
+            changed = True
+            self.dropped_requirements.setdefault(
+                (source, requirement), DroppedRequirement(source, requirement, grounds)
+            )
+        if changed:
+            self.universe.set_requirements(standin, kept)
+        return changed
+
+    def _elf_grounds(self, source: str, requirement: str, by_build: bool) -> str | None:
+        found = _ELF.fullmatch(requirement)
+        if found is None:
+            return None
+        pool = self.universe.pool
+        providers = self.universe.providers(pool.Dep(requirement))
+        if any(not self.universe.is_standin(i) for i in providers):
+            return None
+        if found["version"]:
+            library = f"{found['soname']}(){found['width'] or ''}"
+            owners = [i for i in self.universe.providers(pool.Dep(library)) if not self.universe.is_standin(i)]
+            if owners:
+                return f"a rebuild links against the target's {found['soname']} ({self.universe.nevra(min(owners))})"
+        if not by_build or any(self.universe.source_of(i) == source for i in providers):
+            return None
+        environment = self.buildroots.environment(source)
+        if environment is None or environment.intersection(providers):
+            return None
+        return f"nothing in the build environment of {source} provides {found['soname']} to link with"

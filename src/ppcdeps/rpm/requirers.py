@@ -1,0 +1,76 @@
+"""Who requires what in a closure: the edges from each package to those that satisfy its requirements."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ppcdeps.model.capability import capabilities_in, parse_requirement
+from ppcdeps.rpm.isa import dependency
+from ppcdeps.rpm.universe import Universe
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A requirement that one package (or question) has and another package satisfies."""
+
+    by: int
+    requirement: str
+    met_by: int
+
+
+class Requirers:
+    """The edges of one closure, indexed by the package that satisfies them."""
+
+    def __init__(self, universe: Universe, chosen: Iterable[int], requesters: Iterable[int]) -> None:
+        """Read the requirements of all chosen packages and of the askers (questions, source packages)."""
+        self._universe = universe
+        self._chosen = frozenset(chosen)
+        self._met: dict[int, tuple[int, ...]] = {}
+        self.requesters = tuple(requesters)
+        self.on: dict[int, list[Edge]] = {}
+        self.of: dict[int, list[Edge]] = {}
+        for package in sorted({*self._chosen, *self.requesters}):
+            for dep in universe.requirements_of(package):
+                for provider in self._providers(dep):
+                    if provider == package:
+                        continue
+                    edge = Edge(package, str(dep), provider)
+                    self.on.setdefault(provider, []).append(edge)
+                    self.of.setdefault(package, []).append(edge)
+
+    def chain_to(self, package: int) -> list[Edge]:
+        """A shortest chain of requirements from an asker to the package; empty where there is none."""
+        came_by: dict[int, Edge | None] = dict.fromkeys(self.requesters)
+        waiting = deque(self.requesters)
+        while waiting:
+            at = waiting.popleft()
+            if at == package:
+                break
+            for edge in self.of.get(at, ()):
+                if edge.met_by not in came_by:
+                    came_by[edge.met_by] = edge
+                    waiting.append(edge.met_by)
+        return _unwound(came_by, package)
+
+    def _providers(self, dep: Any) -> tuple[int, ...]:
+        if dep.id not in self._met:
+            self._met[dep.id] = tuple(sorted(self._look_up(dep)))
+        return self._met[dep.id]
+
+    def _look_up(self, dep: Any) -> set[int]:
+        pool = self._universe.pool
+        text = str(dep)
+        if not text.startswith("("):
+            return {s.id for s in pool.whatprovides(dep) if s.id in self._chosen}
+        deps = [dependency(pool, str(plain)) for plain in capabilities_in(parse_requirement(text))]
+        return {s.id for plain in deps for s in pool.whatprovides(plain) if s.id in self._chosen}
+
+
+def _unwound(came_by: Mapping[int, Edge | None], package: int) -> list[Edge]:
+    chain: list[Edge] = []
+    edge = came_by.get(package)
+    while edge is not None:
+        chain.append(edge)
+        edge = came_by.get(edge.by)
+    return chain[::-1]

@@ -1,0 +1,1 @@
+"""Whether what was built installs and runs."""

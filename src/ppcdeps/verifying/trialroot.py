@@ -1,0 +1,136 @@
+"""A root file system to try packages in: made for one trial, and gone with it, however that ends."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ppcdeps.engines.job import Buildroot
+from ppcdeps.model.errors import EnvironmentLacksError
+
+_PREFIX = "trial-"
+
+
+@contextlib.contextmanager
+def trial_folder(scratch: Path) -> Iterator[Path]:
+    """A new folder below ``scratch`` that is removed in the end, together with those of trials that were killed.
+
+    Raises EnvironmentLacksError where it cannot be made.
+    """
+    try:
+        scratch.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(scratch)
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=scratch))
+        handle = os.open(_lock_of(folder), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as fault:
+        raise EnvironmentLacksError(
+            f"no trial root can be made in {scratch}: {fault.strerror or fault}",
+            hint="name a place with room and the right to write with --cache-dir",
+        ) from fault
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        _remove(folder)
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def trial_root(folder: Path, base: Buildroot | None) -> Iterator[Path]:
+    """A root file system in the trial's folder: the base, which it does not change, or empty where there is none.
+
+    An overlay where this machine allows one, which takes no time, else a copy. Raises EnvironmentLacksError where the
+    disk is full.
+    """
+    root = folder / "root"
+    root.mkdir(mode=0o755)
+    if base is None:
+        yield root
+    elif _overlaid(root, base.path, folder / "changes"):
+        try:
+            yield root
+        finally:
+            _unmount(folder)
+    else:
+        _copy(base, root)
+        yield root
+
+
+def _overlaid(root: Path, lower: Path, changes: Path) -> bool:
+    """Lay the root over the base. Returns whether that was possible."""
+    lower = lower.resolve()
+    # The engine lays another overlay over this one, and the kernel stacks no more than two. Commas and colons mean
+    # something in the options.
+    if _file_system(changes.parent) == "overlayfs" or any(sign in f"{lower}{changes}" for sign in ",:\\"):
+        return False
+    for name in ("upper", "work"):
+        (changes / name).mkdir(parents=True)
+    options = f"lowerdir={lower},upperdir={changes / 'upper'},workdir={changes / 'work'}"
+    return _run("mount", "-t", "overlay", "-o", options, "ppcdeps", str(root)) == ""
+
+
+def _copy(base: Buildroot, root: Path) -> None:
+    # Where the file system can, the copy shares the blocks of the base until one of them is written to.
+    told = _run("cp", "--archive", "--reflink=auto", "--one-file-system", f"{base.path}/.", str(root))
+    if told:
+        raise EnvironmentLacksError(f"the buildroot {base.name} cannot be copied: {told}", hint="free some space")
+
+
+def _unmount(folder: Path) -> None:
+    """Unmount what is mounted in the folder."""
+    place = f"{folder.resolve()}/"
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        mounted = line.split(" ")[1].replace("\\040", " ")
+        # Lazily: a process that a scriptlet started may still be in it.
+        if mounted.startswith(place) and _run("umount", mounted):
+            _run("umount", "--lazy", mounted)
+
+
+def _file_system(place: Path) -> str:
+    done = subprocess.run(
+        ["stat", "--file-system", "--format", "%T", str(place)], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()
+
+
+def _run(*command: str) -> str:
+    """Run a program. Returns its last words where it failed, nothing otherwise."""
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    return (done.stderr.strip().splitlines() or [f"{command[0]} failed"])[-1] if done.returncode else ""
+
+
+def _lock_of(folder: Path) -> Path:
+    """Beside the folder, so that it is there as long as anything of the folder is."""
+    return folder.with_name(f"{folder.name}.lock")
+
+
+def _remove_abandoned(scratch: Path) -> None:
+    """Remove the folders whose process is gone: the lock of a killed process is free."""
+    for folder in scratch.glob(f"{_PREFIX}*"):
+        lock = _lock_of(folder)
+        if not folder.is_dir() or not lock.exists():
+            continue
+        with contextlib.suppress(OSError):
+            handle = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(folder)
+            finally:
+                os.close(handle)
+
+
+def _remove(folder: Path) -> None:
+    _unmount(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        # Folders that packages made without the right to write to them, where this is not root.
+        for place, _, _ in os.walk(folder):
+            with contextlib.suppress(OSError):
+                Path(place).chmod(0o700)
+        shutil.rmtree(folder, ignore_errors=True)
+    if not folder.exists():
+        _lock_of(folder).unlink(missing_ok=True)

@@ -1,0 +1,200 @@
+"""What is tried in a root where the packages are installed: pip's part of the plan, imports, smoke tests.
+
+One run of an engine does all of it, so that what pip installs is there for the rest and gone after it.
+"""
+
+import json
+import shlex
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ppcdeps.engines.engine import WORKSPACE, Engine
+from ppcdeps.engines.job import Buildroot, Ending, Job, Limits
+from ppcdeps.model.verification import Check, Outcome
+from ppcdeps.python.wheelhouse import Wheelhouse
+from ppcdeps.verifying import importing
+
+_STEP_SECONDS = 900
+_TAIL = 20
+_DRIVER = f"""\
+#!/bin/sh
+# Each step by itself: one that fails or hangs does not keep the others from being tried.
+limit=
+command -v timeout >/dev/null 2>&1 && limit="timeout -k 10 {_STEP_SECONDS}"
+for step in {WORKSPACE}/steps/*.sh; do
+  name=${{step##*/}}; name=${{name%.sh}}
+  begun=$(date +%s)
+  $limit /bin/sh "$step" >"{WORKSPACE}/results/$name.log" 2>&1 </dev/null
+  echo "$? $(($(date +%s) - begun))" >"{WORKSPACE}/results/$name.code"
+done
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to try. ``modules`` are to be imported (whether each is compiled is its value), and those of the
+    ``distributions``; ``smoke_tests`` are scripts by the name of their recipe.
+    """
+
+    python: str = "python3"
+    wheelhouse: Wheelhouse = field(default_factory=Wheelhouse)
+    modules: Mapping[str, bool] = field(default_factory=dict)
+    distributions: Sequence[str] = ()
+    smoke_tests: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def has_imports(self) -> bool:
+        """Whether anything is to be imported."""
+        return bool(self.modules or self.distributions)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """How it went."""
+
+    python: Check
+    imports: Check
+    smoke_tests: tuple[Check, ...]
+
+
+def try_packages(root: Buildroot, wanted: Wanted, engine: Engine, folder: Path) -> Tried:
+    """Try all of it in the root, without network. ``folder`` is a new folder of this machine for what it takes.
+
+    Raises EngineFailedError where the engine cannot run anything in the root.
+    """
+    for name in ("steps", "results", "files"):
+        (folder / name).mkdir(parents=True)
+    steps = {"10-python": _python_step(wanted, folder)} if wanted.wheelhouse.pinned else {}
+    if wanted.has_imports:
+        steps["20-imports"] = _imports_step(wanted, folder)
+    for number, (name, script) in enumerate(sorted(wanted.smoke_tests.items())):
+        steps[f"{30 + number}-{_file_name(name)}"] = script
+    if not steps:
+        return Tried(_nothing("no distribution comes by pip"), _nothing("there is nothing to import"), ())
+    for name, script in steps.items():
+        (folder / "steps" / f"{name}.sh").write_text(script, "utf-8")
+    (folder / "try.sh").write_text(_DRIVER, "utf-8")
+    log: list[bytes] = []
+    job = Job(
+        name=folder.name if folder.name.startswith("ppcdeps") else f"ppcdeps-{folder.parent.name}",
+        command=("/bin/sh", f"{WORKSPACE}/try.sh"),
+        workspace=folder,
+        limits=Limits(seconds=_STEP_SECONDS * (len(steps) + 1)),
+    )
+    ended = engine.run(root, job, log.append)
+    lost = "" if ended.ending is Ending.EXITED else f"the run was ended: {ended.ending}"
+    results = _Results(folder / "results", lost, b"".join(log).decode(errors="replace"))
+    return Tried(
+        _python_check(wanted, results),
+        _imports_check(wanted, results, folder),
+        tuple(
+            results.check(f"{30 + number}-{_file_name(name)}", "ran to its end", subject=name)
+            for number, name in enumerate(sorted(wanted.smoke_tests))
+        ),
+    )
+
+
+def _python_step(wanted: Wanted, folder: Path) -> str:
+    """pip, without network, index and configuration, with every file checked against the plan's digest."""
+    house = wanted.wheelhouse
+    for each in (*house.pinned, *house.backends):
+        place = folder / "files" / each.file
+        if not place.exists():
+            shutil.copyfile(each.path, place)
+    texts = {"wheels.txt": house.wheels, "sdists.txt": house.sdists, "backends.txt": house.backends}
+    for name, pins in texts.items():
+        (folder / name).write_text("".join(f"{each.requirement}\n" for each in pins), "utf-8")
+    pip = (
+        f"{wanted.python} -m pip install --no-index --find-links {WORKSPACE}/files --no-deps"
+        " --require-hashes --no-cache-dir --disable-pip-version-check --no-warn-script-location --no-compile --quiet"
+    )
+    # Debian's pip refuses to touch the system's Python; this system is gone in a moment.
+    lines = ["set -eu", "export PIP_CONFIG_FILE=/dev/null PIP_ROOT_USER_ACTION=ignore PIP_BREAK_SYSTEM_PACKAGES=1"]
+    if house.wheels:
+        lines.append(f"{pip} --ignore-installed -r {WORKSPACE}/wheels.txt")
+    if house.sdists:
+        if house.backends:
+            lines.append(f"{pip} --ignore-installed --target /tmp/backends -r {WORKSPACE}/backends.txt")
+            lines.append("export PYTHONPATH=/tmp/backends")
+        lines.append(f"{pip} --no-build-isolation --ignore-installed -r {WORKSPACE}/sdists.txt")
+    return "\n".join(lines) + "\n"
+
+
+def _imports_step(wanted: Wanted, folder: Path) -> str:
+    asked = {"modules": dict(wanted.modules), "distributions": list(wanted.distributions)}
+    (folder / "imports.json").write_text(json.dumps(asked), "utf-8")
+    (folder / "importing.py").write_text(Path(importing.__file__).read_text("utf-8"), "utf-8")
+    # Safe: what is imported is in the system's folders, never in the current one.
+    words = [wanted.python, "-E", f"{WORKSPACE}/importing.py", f"{WORKSPACE}/imports.json"]
+    return f"cd / && exec {shlex.join([*words, f'{WORKSPACE}/results/imports.json'])}\n"
+
+
+class _Results:
+    """What the steps left. ``lost`` says why the run did not come to its end, or nothing."""
+
+    def __init__(self, folder: Path, lost: str, said: str) -> None:
+        self.folder = folder
+        self._lost = lost
+        self._said = said
+
+    def check(self, step: str, detail: str, subject: str = "") -> Check:
+        log = self._log(step)
+        try:
+            code, seconds = map(int, (self.folder / f"{step}.code").read_text().split())
+        except (OSError, ValueError):
+            why = self._lost or "the run ended before it"
+            return Check(Outcome.FAILED, why, subject, log=log or _tail(self._said))
+        if code == 0:
+            return Check(Outcome.OK, detail, subject, log=log, seconds=seconds)
+        told = f"no end in {_STEP_SECONDS} s" if code in {124, 137} else f"ended with {code}"
+        return Check(Outcome.FAILED, told, subject, log=log, seconds=seconds)
+
+    def _log(self, step: str) -> tuple[str, ...]:
+        try:
+            return _tail((self.folder / f"{step}.log").read_text("utf-8", errors="replace"))
+        except OSError:
+            return ()
+
+
+def _python_check(wanted: Wanted, results: _Results) -> Check:
+    house = wanted.wheelhouse
+    if not house.pinned:
+        return _nothing("no distribution comes by pip")
+    sdists = f", {len(house.sdists)} of them built from pure sdists" if house.sdists else ""
+    return results.check("10-python", f"{counted(len(house.pinned), 'distribution')} by pip, hashes checked{sdists}")
+
+
+def _imports_check(wanted: Wanted, results: _Results, folder: Path) -> Check:
+    if not wanted.has_imports:
+        return _nothing("there is nothing to import")
+    check = results.check("20-imports", "")
+    if check.outcome is not Outcome.OK:
+        return check
+    said = json.loads((folder / "results" / "imports.json").read_text("utf-8"))
+    native = sum(1 for one in said if one["native"])
+    faults = tuple(f"{one['module']}: {one['fault']}" for one in said if one["fault"])
+    if faults:
+        detail = f"{len(faults)} of {counted(len(said), 'module')} cannot be imported"
+        return Check(Outcome.FAILED, detail, log=faults[:_TAIL], seconds=check.seconds)
+    names = tuple(str(one["module"]) for one in said)
+    detail = f"{counted(len(said), 'module')}, {native} of them compiled"
+    return Check(Outcome.OK, detail, log=names, seconds=check.seconds)
+
+
+def counted(number: int, noun: str) -> str:
+    """The number with its noun, in the plural where it is not one."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _nothing(detail: str) -> Check:
+    return Check(Outcome.SKIPPED, detail)
+
+
+def _tail(text: str) -> tuple[str, ...]:
+    return tuple(line.rstrip() for line in text.rstrip().splitlines()[-_TAIL:])
+
+
+def _file_name(name: str) -> str:
+    return "".join(char if char.isalnum() or char in "._-" else "-" for char in name)

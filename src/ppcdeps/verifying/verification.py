@@ -1,0 +1,340 @@
+"""Is the gap of a plan closed? Planned again, installed, imported and run: one verdict."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from ppcdeps.base.cache import Cache
+from ppcdeps.engines.emulation import machine_arch, require_emulation
+from ppcdeps.engines.engine import engines_home
+from ppcdeps.engines.job import BuildMode, Buildroot
+from ppcdeps.engines.probe import choose_engine
+from ppcdeps.model.errors import EnvironmentLacksError
+from ppcdeps.model.gap import Phase, RouteKind
+from ppcdeps.model.plan import Plan
+from ppcdeps.model.recipe import Recipe
+from ppcdeps.model.reporter import Reporter
+from ppcdeps.model.repository import RepoConfig, Side
+from ppcdeps.model.target import Target
+from ppcdeps.model.verification import Check, GapReview, Outcome, Verification
+from ppcdeps.planning.workloads import PYTHON_PREFIX
+from ppcdeps.python.index import Index
+from ppcdeps.python.wheelhouse import by_pip, fetch_wheelhouse
+from ppcdeps.recipebook.book import RecipeBook
+from ppcdeps.verifying.dnf import Dnf, DnfRun, dnf_program, rpm_files
+from ppcdeps.verifying.gapreview import changed_metadata, review_gaps
+from ppcdeps.verifying.importing import modules_of
+from ppcdeps.verifying.trialroot import trial_folder, trial_root
+from ppcdeps.verifying.trials import Wanted, counted, try_packages
+
+LOCAL = "ppcdeps-local"
+"""The id of the local repository where a plan is made with it."""
+LOCAL_PRIORITY = 1
+"""Before every other repository: what was built is what is to be tried."""
+
+_PIP = "python3-pip"
+_TRANSACTION = re.compile(r"^Install +(\d+) +Packages?", re.MULTILINE)
+
+
+class OpenIndex(Protocol):
+    """Opens the Python index when it is needed."""
+
+    def __call__(self) -> AbstractContextManager[Index]:
+        """The index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What a verification is made with.
+
+    ``repositories`` are all enabled ones of the target's side, the local one included. ``snapshot`` names the
+    snapshot that the metadata comes from: there are then no packages to install. ``engine`` names the engine that
+    runs programs in the root, None for the first that works.
+    """
+
+    target: Target
+    repositories: Sequence[RepoConfig]
+    local: RepoConfig
+    book: RecipeBook
+    open_index: OpenIndex
+    cache: Cache
+    engine: str | None = None
+    snapshot: str = ""
+
+
+def verify(before: Plan, after: Plan, grounds: Grounds, reporter: Reporter) -> Verification:
+    """The verdict on the plan ``before``. ``after`` is the same question, asked with the local repository first.
+
+    Everything that it makes on this machine is gone in the end. Raises EnvironmentLacksError where this machine
+    cannot do it (no dnf, no emulation, not root, no room), RepositoryError where the index does not give what the
+    plan pins.
+    """
+    found = Verification(
+        workload=before.workload,
+        target=before.target,
+        arch=before.arch,
+        repository=_place_of(grounds.local),
+        gaps=review_gaps(before, after, grounds.local.id),
+        installation=_not_tried(""),
+        repoclosure=_not_tried(""),
+        python=_not_tried(""),
+        imports=_not_tried(""),
+        warnings=tuple(_warnings(before, after)),
+    )
+    if grounds.snapshot:
+        why = f"{grounds.snapshot} is a snapshot of metadata: it has no packages that could be installed"
+        return replace(
+            found, installation=_not_tried(why), repoclosure=_not_tried(why), python=_not_tried(why),
+            imports=_not_tried(why),
+        )  # fmt: skip
+    require_installation(grounds.target.arch, reporter)
+    base = base_of(grounds.target, grounds.cache, reporter)
+    with trial_folder(grounds.cache.root / "trials") as folder:
+        closure = _repoclosure(grounds, folder, reporter)
+        with trial_root(folder, base) as root:
+            trial = _Trial(before, after, grounds, base, folder, root, reporter)
+            return trial.run(replace(found, repoclosure=closure))
+
+
+def require_installation(arch: str, reporter: Reporter) -> None:
+    """Raise EnvironmentLacksError where packages of ``arch`` cannot be installed into a root of this machine."""
+    if os.geteuid() != 0:
+        raise EnvironmentLacksError(
+            "installing into a root runs the packages' scriptlets with chroot, which only root may",
+            hint="run it as root (sudo); `ppcdeps verify --no-install` rests on the plan alone",
+        )
+    dnf_program()
+    require_emulation(arch, reporter)
+
+
+def without_installation(before: Plan, after: Plan, local: RepoConfig, why: str) -> Verification:
+    """The verdict that rests on the plans alone."""
+    skipped = _not_tried(why)
+    return Verification(
+        workload=before.workload,
+        target=before.target,
+        arch=before.arch,
+        repository=_place_of(local),
+        gaps=review_gaps(before, after, local.id),
+        installation=skipped,
+        repoclosure=skipped,
+        python=skipped,
+        imports=skipped,
+        warnings=tuple(_warnings(before, after)),
+    )
+
+
+class _Trial:
+    """One installation into a root that is thrown away."""
+
+    def __init__(
+        self,
+        before: Plan,
+        after: Plan,
+        grounds: Grounds,
+        base: Buildroot | None,
+        folder: Path,
+        root: Path,
+        reporter: Reporter,
+    ) -> None:
+        self.before = before
+        self.base = base
+        self.after = after
+        self.grounds = grounds
+        self.folder = folder
+        self.reporter = reporter
+        self.root = root
+        self.dnf = _dnf(grounds, folder)
+
+    def run(self, found: Verification) -> Verification:
+        installation = self._installation(found.gaps)
+        found = replace(found, installation=installation)
+        if installation.outcome is Outcome.FAILED:
+            why = Check(Outcome.SKIPPED, "not tried: the installation failed")
+            return replace(found, python=why, imports=why)
+        return self._tried(found)
+
+    def _installation(self, gaps: GapReview) -> Check:
+        wanted = self._wanted()
+        if not wanted:
+            return Check(Outcome.SKIPPED, "the plan has no RPM packages")
+        if gaps.remaining and not gaps.is_closed:
+            self.reporter.note("gaps remain: the installation shows what they mean")
+        task = f"dnf install {' '.join(wanted)}"
+        self.reporter.begin(task, None)
+        try:
+            done = self.dnf.install(self.root, wanted)
+        finally:
+            self.reporter.end(task)
+        count = _TRANSACTION.search(done.output)
+        return _check(done, f"{counted(int(count[1]) if count else 0, 'package')} installed")
+
+    def _wanted(self) -> tuple[str, ...]:
+        roots = [root for root in self.after.roots if not root.startswith(PYTHON_PREFIX)]
+        roots += (str(rpm) for rpm in self.after.python.get("added_rpms", ()))
+        if by_pip(self.after.python):
+            roots.append(_PIP)
+        return tuple(dict.fromkeys(roots))
+
+    def _tried(self, found: Verification) -> Verification:
+        arch = self.grounds.target.arch
+        if not any((self.root / place).exists() for place in ("bin/sh", "usr/bin/sh")):
+            nothing = _not_tried("the packages bring no shell, so nothing can be run in their root")
+            return replace(found, python=nothing, imports=nothing)
+        mode = BuildMode.NATIVE if machine_arch() == arch else BuildMode.EMULATED
+        found = replace(found, ran=mode.value)
+        smoke_tests, skipped = self._smoke_tests()
+        wanted = Wanted(
+            wheelhouse=self._wheelhouse(),
+            modules=self._modules(),
+            distributions=[str(each["name"]) for each in by_pip(self.after.python)],
+            smoke_tests=smoke_tests,
+        )
+        room = Buildroot(
+            name="trial", mode=mode, path=self.root, arch=arch, target=arch, key=self.folder.name,
+            environment=self.base.environment if self.base else {},
+        )  # fmt: skip
+        home = engines_home(self.grounds.cache.directory)
+        engine = choose_engine(room, self.grounds.engine, home=home, reporter=self.reporter)
+        task = "imports and smoke tests" if not wanted.wheelhouse.pinned else "pip install, imports and smoke tests"
+        self.reporter.begin(task, None)
+        try:
+            tried = try_packages(room, wanted, engine, self.folder / "work")
+        finally:
+            self.reporter.end(task)
+        return replace(found, python=tried.python, imports=tried.imports, smoke_tests=(*tried.smoke_tests, *skipped))
+
+    def _wheelhouse(self) -> Any:
+        from ppcdeps.python.wheelhouse import Wheelhouse
+
+        if not by_pip(self.after.python):
+            return Wheelhouse()
+        with self.grounds.open_index() as index:
+            return fetch_wheelhouse(self.after.python, self.grounds.target.python, self.grounds.target.arch, index)
+
+    def _modules(self) -> Mapping[str, bool]:
+        """The Python modules in the packages of the local repository that are installed now."""
+        found: dict[str, bool] = {}
+        for package in self._local_packages():
+            found |= modules_of(rpm_files(self.root, package))
+        return found
+
+    def _local_packages(self) -> Iterable[str]:
+        local = self.grounds.local.id
+        names = [package.nevra for package in self.after.closure if package.repo == local]
+        names += [str(rpm) for rpm in self.after.python.get("added_rpms", ())]
+        return tuple(dict.fromkeys(names))
+
+    def _smoke_tests(self) -> tuple[dict[str, str], tuple[Check, ...]]:
+        """The scripts of the recipes that the plan built with, and why others are left aside.
+
+        The packages that a recipe names are installed for it, too: a test may need more of them than the workload.
+        """
+        scripts: dict[str, str] = {}
+        skipped: list[Check] = []
+        for recipe in self._recipes():
+            missing = [name for name in recipe.packages if not rpm_files(self.root, name)]
+            done = self.dnf.install(self.root, missing) if missing else None
+            if done is not None and not done.is_well:
+                detail = f"{', '.join(missing)} cannot be installed"
+                skipped.append(Check(Outcome.FAILED, detail, recipe.folder.name, done.command, done.tail()))
+                continue
+            scripts[recipe.folder.name] = f"set -eu\ncd /tmp\n{recipe.smoke_test}\n"
+        return scripts, tuple(skipped)
+
+    def _recipes(self) -> Iterable[Recipe]:
+        by_folder = {recipe.folder.name: recipe for recipe in self.grounds.book}
+        for gap in self.before.gaps:
+            if gap.route.kind is not RouteKind.RECIPE or gap.phase is not Phase.RUN:
+                continue
+            recipe = by_folder.get(gap.route.subject[0]) if gap.route.subject else None
+            if recipe is None:
+                self.reporter.warn(f"the recipe {' '.join(gap.route.subject)} of {gap.name} is not there any more")
+            elif recipe.smoke_test:
+                yield recipe
+
+
+def base_of(target: Target, cache: Cache, reporter: Reporter) -> Buildroot | None:
+    """The root that the target's packages go on top of; None where they bring everything, as on RPM distributions.
+
+    Raises what making the buildroot raises.
+    """
+    from ppcdeps.building.buildroots.buildroots import Buildroots
+    from ppcdeps.building.buildroots.definitions import DebianMaking
+
+    if target.buildroot is None:
+        return None
+    here = Buildroots(cache, reporter=reporter)
+    if not isinstance(here.definitions.named(target.buildroot).making, DebianMaking):
+        return None
+    mode = BuildMode.NATIVE if machine_arch() == target.arch else BuildMode.EMULATED
+    return here.create(target.buildroot, mode=mode)
+
+
+def signed_by(local: RepoConfig, repository: Path) -> RepoConfig:
+    """The local repository's configuration, with signatures checked where it is signed."""
+    from ppcdeps.building.publishing.repository import read_manifest
+
+    manifest = read_manifest(repository)
+    if manifest is None or not manifest.key:
+        return local
+    keys = tuple(path.absolute().as_uri() for path in sorted(repository.glob("RPM-GPG-KEY*")))
+    return replace(local, gpgcheck=True, repo_gpgcheck=True, gpgkey=keys)
+
+
+def _dnf(grounds: Grounds, folder: Path) -> Dnf:
+    target = grounds.target
+    return Dnf(
+        state=folder / "dnf",
+        arch=target.arch,
+        releasever=target.releasever,
+        repositories=tuple(grounds.repositories),
+        platform_id=target.platform_id,
+        install_weak_deps=target.install_weak_deps,
+    )
+
+
+def _repoclosure(grounds: Grounds, folder: Path, reporter: Reporter) -> Check:
+    """Whether every requirement of the local repository's packages has somebody who provides it."""
+    task = "dnf repoclosure"
+    reporter.begin(task, None)
+    try:
+        empty = folder / "empty"
+        empty.mkdir()
+        done = _dnf(grounds, folder).repoclosure(empty, grounds.local.id)
+        if not done.is_well and "No such command: repoclosure" in done.output:
+            return _not_tried("this machine's dnf knows no repoclosure (package dnf-plugins-core)")
+        return _check(done, "nothing that it requires is missing")
+    finally:
+        reporter.end(task)
+
+
+def enabled_of_target(repositories: Iterable[RepoConfig]) -> tuple[RepoConfig, ...]:
+    """The repositories that a machine of the target asks."""
+    return tuple(each for each in repositories if each.enabled and each.side is Side.TARGET)
+
+
+def _warnings(before: Plan, after: Plan) -> Iterable[str]:
+    changed = changed_metadata(before, after)
+    if changed:
+        yield f"the plan was made from other metadata of {', '.join(changed)}: gaps may have moved since"
+
+
+def _check(done: DnfRun, detail: str) -> Check:
+    if done.is_well:
+        return Check(Outcome.OK, detail, command=done.command, log=done.tail(), seconds=done.seconds)
+    return Check(
+        Outcome.FAILED, f"dnf ended with {done.code}", command=done.command, log=done.tail(), seconds=done.seconds
+    )
+
+
+def _not_tried(why: str) -> Check:
+    return Check(Outcome.SKIPPED, why, needed=bool(why))
+
+
+def _place_of(local: RepoConfig) -> str:
+    return local.baseurl[0] if local.baseurl else local.id

@@ -1,0 +1,35 @@
+"""Which repositories the user chose, as options say it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryChoice:
+    """Which repositories the user wants to be asked, as the command line says it. All text is as given.
+
+    ``target`` and ``release`` are None where the defaults are meant; ``only``, ``enable``, ``disable`` and
+    ``setopt`` are dnf's --repo, --enablerepo, --disablerepo and --setopt.
+    """
+
+    target: str | None = None
+    release: str | None = None
+    releasever: str | None = None
+    snapshot: str | None = None
+    repofrompath: tuple[str, ...] = ()
+    reference: tuple[str, ...] = ()
+    source: tuple[str, ...] = ()
+    repo_files: tuple[Path, ...] = ()
+    only: tuple[str, ...] = ()
+    enable: tuple[str, ...] = ()
+    disable: tuple[str, ...] = ()
+    setopt: tuple[str, ...] = ()
+    offline: bool = False
+    refresh: bool = False
+    cache_directory: Path | None = None
+
+    @property
+    def is_ad_hoc(self) -> bool:
+        """Whether repositories are named on the command line and no target is."""
+        named = self.repofrompath or self.reference or self.source or self.repo_files
+        return bool(named) and self.target is None and self.snapshot is None

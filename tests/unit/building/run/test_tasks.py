@@ -1,0 +1,132 @@
+"""What a plan wants to be built, and in which order."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ppcdeps.building.run.tasks import BRIDGE, Bridge, tasks_of
+from ppcdeps.model.errors import ConfigError, UsageError
+from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Route, RouteKind
+from ppcdeps.model.plan import Plan
+from ppcdeps.model.recipe import Recipe, RecipeKind
+from ppcdeps.recipebook.book import RecipeBook, load_book, recipe_digest
+
+RECIPE = """\
+source = "{source}"
+kind = "compile"
+summary = "a library"
+reason = "EL has none"
+packages = ["{source}"]
+
+[upstream]
+summary = "a library"
+license = "MIT"
+url = "https://example.org"
+description = "A library."
+system = "make"
+
+[[sources]]
+version = "1.0"
+url = "https://example.org/{source}-1.0.tar.gz"
+sha256 = "{digest}"
+"""
+
+
+def book_of(folder: Path, *sources: str) -> RecipeBook:
+    for source in sources:
+        (folder / source).mkdir()
+        (folder / source / "recipe.toml").write_text(RECIPE.format(source=source, digest="0" * 64))
+    return load_book([folder], shipped=False)
+
+
+def gap(name: str, route: Route, kind: GapKind = GapKind.RPM) -> Gap:
+    wanted = (f"{name}-1.0-1.ppc64le",) if kind is GapKind.RPM else (f"{name}==1.0",)
+    return Gap(name, kind, Cause.ABSENT, Phase.RUN, wanted, (), route, source=name)
+
+
+def by_recipe(recipe: Recipe) -> Gap:
+    return gap(recipe.source, Route(RouteKind.RECIPE, (recipe.source,), digest=recipe_digest(recipe)))
+
+
+def plan_of(book: RecipeBook, waves: list[list[str]], needs: dict[str, tuple[str, ...]], *more: Gap) -> Plan:
+    gaps = (*map(by_recipe, book), *more)
+    return Plan(
+        "work", "el9", "ppc64le", (), (), (), gaps, waves=tuple(tuple(wave) for wave in waves), needs=needs, python={}
+    )
+
+
+def test_tasks_need_what_the_plan_says_and_not_the_whole_wave_before(tmp_path: Path) -> None:
+    book = book_of(tmp_path, "a", "b", "c")
+    plan = plan_of(book, [["a", "b"], ["c"]], {"c": ("a",)})
+    tasks = {task.name: task for task in tasks_of(plan, book)}
+    assert list(tasks) == ["a", "b", "c"]
+    assert tasks["c"].needs == ("a",)
+    assert tasks["a"].expected.packages == ("a",)
+
+
+def test_a_bootstrap_is_a_build_of_its_own_that_the_cycle_waits_for(tmp_path: Path) -> None:
+    book = book_of(tmp_path, "a", "b")
+    plan = plan_of(book, [["a (with bootstrap)"], ["b"], ["a"]], {"a": ("b",), "b": ("a",)})
+    first, second, last = tasks_of(plan, book)
+    assert (first.source, first.needs) == ("a", ())
+    assert isinstance(first.material, Recipe)
+    assert first.material.enabled == ("bootstrap",)
+    assert second.needs == ("a (with bootstrap)",)
+    assert last.needs == ("b",)
+    assert isinstance(last.material, Recipe)
+    assert last.material.enabled == ()
+
+
+def test_a_recipe_that_was_changed_since_the_plan_is_found_out(tmp_path: Path) -> None:
+    book = book_of(tmp_path, "a", "b")
+    plan = plan_of(book, [["a", "b"]], {})
+    (tmp_path / "a" / "extra.patch").write_text("--- a\n")
+    with pytest.raises(ConfigError) as fault:
+        tasks_of(plan, book)
+    assert "the recipe a was changed since the plan was made" in str(fault.value)
+    assert "plan again" in str(fault.value)
+    assert fault.value.exit_code == 3
+
+
+def test_all_recipes_that_are_gone_are_told_at_once(tmp_path: Path) -> None:
+    book = book_of(tmp_path, "a", "b")
+    plan = plan_of(book, [["a", "b"]], {})
+    with pytest.raises(ConfigError) as fault:
+        tasks_of(plan, RecipeBook(()))
+    assert [line.strip().split(":")[0] for line in str(fault.value).splitlines()[1:]] == [
+        "there is no recipe a for a (any more)",
+        "there is no recipe b for b (any more)",
+    ]
+
+
+def test_a_distribution_is_built_from_the_very_sdist_of_the_lock(tmp_path: Path) -> None:
+    book = book_of(tmp_path)
+    route = Route(RouteKind.BUILD_SDIST, ("msgpack==1.0",))
+    plan = plan_of(book, [["msgpack"]], {}, gap("msgpack", route, GapKind.PYTHON))
+    files = [
+        {"name": "msgpack-1.0-py3-none-any.whl", "sha256": "1" * 64},
+        {"name": "msgpack-1.0.tar.gz", "sha256": "2" * 64},
+    ]
+    lock = {"distributions": [{"name": "msgpack", "files": files, "builds_from": ["Cython", "C"]}]}
+    (task,) = tasks_of(replace(plan, python=lock), book)
+    assert isinstance(task.material, Recipe)
+    assert task.material.kind is RecipeKind.SDIST
+    assert [source.sha256 for source in task.material.sources] == ["2" * 64]
+    assert task.pinned == "msgpack==1.0"
+    assert task.expected.packages == ("python3-msgpack",)
+
+
+def test_what_pip_installs_is_bridged_by_a_task_of_its_own(tmp_path: Path) -> None:
+    plan = replace(plan_of(book_of(tmp_path), [], {}), python={"bridge": ["python3-nova = 1:25.3.0"]})
+    (task,) = tasks_of(plan, RecipeBook(()))
+    assert task.name == BRIDGE
+    assert task.material == Bridge("work", ("python3-nova = 1:25.3.0",), 1)
+
+
+def test_only_some_are_built_with_what_these_need(tmp_path: Path) -> None:
+    book = book_of(tmp_path, "a", "b", "c", "d")
+    plan = plan_of(book, [["a", "d"], ["b"], ["c"]], {"c": ("b",), "b": ("a",)})
+    assert [task.name for task in tasks_of(plan, book, ["b"])] == ["a", "b"]
+    with pytest.raises(UsageError, match="does not build e"):
+        tasks_of(plan, book, ["e"])

@@ -1,0 +1,515 @@
+"""Every rule of `check env`: what it finds, and what it leaves alone."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import pytest
+from pythonroots import compile_library, el_root, has_program, make_dist, own_rpm
+from rulecases import Cases, assert_complete, assert_fires, assert_silent
+
+from ppcdeps.checking.env.check import check_env
+from ppcdeps.checking.findings import Finding, Severity
+from ppcdeps.model.reporter import Silence
+
+NATIVE = {"env-wrong-machine", "env-wrong-abi", "env-symbol-version", "env-missing-library", "env-damaged-module"}
+RPM = {"env-rpm-shadowed", "env-rpm-overwritten", "env-rpm-missing", "env-rpmdb-damaged"}
+
+Make = Callable[[Path, Path, Path], object]
+"""Fills a root, given it and its site-packages below lib and below lib64."""
+
+
+def findings(root: Path, constraints: Path | None = None) -> tuple[Finding, ...]:
+    return check_env(root, Silence(), constraints=constraints).findings
+
+
+def case(make: Make, *, constraints: str = "", python: str = "3.9") -> Callable[[Path], Iterable[Finding]]:
+    """The findings on an EL root with Python 3.9 that ``make`` has filled."""
+
+    def found(folder: Path) -> Iterable[Finding]:
+        root = folder / "root"
+        plain, native = el_root(root, python)
+        make(root, plain, native)
+        file = None
+        if constraints:
+            file = folder / "constraints.txt"
+            file.write_text(constraints)
+        return findings(root, file)
+
+    return found
+
+
+def two_versions(root: Path, plain: Path, native: Path) -> None:
+    make_dist(plain, "six", "1.16.0")
+    make_dist(native, "six", "1.10.0")
+
+
+def different_names(root: Path, plain: Path, native: Path) -> None:
+    make_dist(plain, "six", "1.16.0")
+    make_dist(native, "seven", "1.10.0")
+
+
+def pip_before_rpm(root: Path, plain: Path, native: Path) -> None:
+    info = make_dist(plain, "six", "1.16.0", installer="rpm")
+    own_rpm(root, "python3-six", "1.16.0", [info, plain / "six"])
+    make_dist(root / "usr/local/lib/python3.9/site-packages", "six", "1.10.0")
+
+
+def two_rpms(root: Path, plain: Path, native: Path) -> None:
+    for site, version, name in ((plain, "1.16.0", "python3-six"), (native, "1.10.0", "python3-six-old")):
+        own_rpm(root, name, version, [make_dist(site, "six", version, installer="rpm"), site / "six"])
+
+
+def metadata_twice(root: Path, plain: Path, native: Path) -> None:
+    make_dist(plain, "six", "1.10.0")
+    make_dist(plain, "six", "1.16.0")
+
+
+def metadata_of_two_kinds(root: Path, plain: Path, native: Path) -> None:
+    make_dist(plain, "six", "1.16.0")
+    (plain / "six.egg-info").mkdir()
+    (plain / "six.egg-info/PKG-INFO").write_text("Metadata-Version: 1.1\nName: six\nVersion: 1.16.0\n")
+
+
+def stray(root: Path, plain: Path, native: Path) -> None:
+    make_dist(plain, "six", "1.16.0")
+    (native / "six.py").write_text("")
+
+
+def namespace(root: Path, plain: Path, native: Path) -> None:
+    extends = b"__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
+    make_dist(plain, "zope.one", "1", files={"zope/__init__.py": extends, "zope/one.py": b""})
+    make_dist(native, "zope.two", "1", files={"zope/__init__.py": extends, "zope/two.py": b""})
+
+
+def requires_what_is_absent(root: Path, plain: Path, native: Path) -> None:
+    make_dist(plain, "oslo.utils", "3.4.0", requires=["six>=1.9.0", "netaddr>=0.7.12,!=0.7.16"])
+    make_dist(plain, "six", "1.16.0")
+
+
+def requires_elsewhere(root: Path, plain: Path, native: Path) -> None:
+    unmet = [
+        "pywin32; sys_platform == 'win32'",
+        "enum34; python_version < '3.4'",
+        "x86-only; platform_machine == 'x86_64'",
+        "sphinx; extra == 'docs'",
+    ]
+    make_dist(plain, "oslo.utils", "3.4.0", requires=unmet)
+
+
+def requires_newer(root: Path, plain: Path, native: Path) -> None:
+    make_dist(native, "oslo.concurrency", "3.20.0", requires=["oslo.utils>=3.20.0"])
+    make_dist(plain, "oslo.utils", "3.4.0")
+
+
+def requires_what_is_there(root: Path, plain: Path, native: Path) -> None:
+    make_dist(native, "oslo.concurrency", "3.20.0", requires=["Oslo_Utils>=3.20.0"])
+    make_dist(plain, "oslo.utils", "3.20.0+ppc64le1")
+
+
+def for_newer_python(root: Path, plain: Path, native: Path) -> None:
+    make_dist(plain, "numpy", "2.1.0", requires_python=">=3.10")
+
+
+def for_this_python(root: Path, plain: Path, native: Path) -> None:
+    # Only 3.9 is known of the version, so that 3.9.2 may be what it is.
+    make_dist(plain, "numpy", "2.0.0", requires_python=">=3.9.2")
+
+
+def no_metadata(root: Path, plain: Path, native: Path) -> None:
+    (make_dist(plain, "six", "1.16.0") / "METADATA").unlink()
+
+
+def one_six(root: Path, plain: Path, native: Path) -> None:
+    make_dist(plain, "six", "1.16.0")
+
+
+def bad_record(root: Path, plain: Path, native: Path) -> None:
+    (make_dist(plain, "six", "1.16.0") / "RECORD").write_text("six/__init__.py\n")
+
+
+def files_gone(root: Path, plain: Path, native: Path) -> None:
+    make_dist(plain, "six", "1.16.0", files={"six/__init__.py": b"", "six/moves.py": b""})
+    (plain / "six/moves.py").unlink()
+
+
+def bytecode_gone(root: Path, plain: Path, native: Path) -> None:
+    make_dist(plain, "six", "1.16.0", files={"six/__init__.py": b"", "six/__pycache__/moves.cpython-39.pyc": b""})
+    shutil.rmtree(plain / "six/__pycache__")
+
+
+def module_gone(root: Path, plain: Path, native: Path) -> None:
+    (make_dist(plain, "six", "1.16.0") / "RECORD").unlink()
+    shutil.rmtree(plain / "six")
+    (plain / "six-1.16.0.dist-info/top_level.txt").write_text("six\n")
+
+
+def stubs_alone(root: Path, plain: Path, native: Path) -> None:
+    make_dist(plain, "types-six", "1.16.0", files={"six-stubs/__init__.pyi": b""})
+
+
+def overwriting(root: Path, plain: Path, native: Path) -> None:
+    make_dist(plain, "opencv-python", "4.9", files={"cv2/__init__.py": b"a"})
+    make_dist(plain, "opencv-python-headless", "4.9", files={"cv2/__init__.py": b"b"})
+
+
+def same_content(root: Path, plain: Path, native: Path) -> None:
+    make_dist(plain, "zope.one", "1", files={"zope/__init__.py": b"", "zope/one.py": b""})
+    make_dist(plain, "zope.two", "1", files={"zope/__init__.py": b"", "zope/two.py": b""})
+
+
+def pip_over_rpm(root: Path, plain: Path, native: Path) -> None:
+    info = make_dist(plain, "six", "1.16.0", installer="rpm")
+    own_rpm(root, "python3-six", "1.16.0", [info, plain / "six"])
+    shutil.rmtree(info)
+    make_dist(plain, "six", "1.10.0")
+
+
+def rpm_alone(root: Path, plain: Path, native: Path) -> None:
+    info = make_dist(plain, "six", "1.16.0", installer="rpm")
+    own_rpm(root, "python3-six", "1.16.0", [info, plain / "six"])
+
+
+def rpm_files_gone(root: Path, plain: Path, native: Path) -> None:
+    rpm_alone(root, plain, native)
+    (plain / "six/__init__.py").unlink()
+
+
+def rpmdb_cut_off(root: Path, plain: Path, native: Path) -> None:
+    rpm_alone(root, plain, native)
+    database = root / "var/lib/rpm/rpmdb.sqlite"
+    database.write_bytes(b"not a database" * 1000)
+
+
+def interpreter(root: Path) -> None:
+    """A program of this machine at the interpreter's place, and its C library."""
+    (root / "usr/bin").mkdir(parents=True)
+    shutil.copy(Path(shutil.which("true") or "/bin/true").resolve(), root / "usr/bin/python3.9")
+    (root / "usr/bin/python3").symlink_to("python3.9")
+    compile_library(root / "lib64/libc.so.6", soname="libc.so.6", versions=["GLIBC_2.4", "GLIBC_2.17"])
+
+
+def native_dist(site: Path, module: Path) -> None:
+    content = module.read_bytes()
+    module.unlink()
+    make_dist(site, "fast", "1.0", files={f"fast/{module.name}": content, "fast/__init__.py": b""})
+
+
+def good_module(root: Path, plain: Path, native: Path) -> None:
+    interpreter(root)
+    own = compile_library(native / "fast.libs/libown.so.1", soname="libown.so.1")
+    options = ["-Wl,-rpath,$ORIGIN/../fast.libs"]
+    module = compile_library(native / "_fast.so", needs=[root / "lib64/libc.so.6", own], options=options)
+    native_dist(native, module)
+
+
+def other_machine(root: Path, plain: Path, native: Path) -> None:
+    good_module(root, plain, native)
+    module = native / "fast/_fast.so"
+    content = bytearray(module.read_bytes())
+    # e_machine: EM_S390, which no machine here is.
+    content[18:20] = (22).to_bytes(2, sys.byteorder)
+    module.write_bytes(bytes(content))
+
+
+def other_abi(root: Path, plain: Path, native: Path) -> None:
+    good_module(root, plain, native)
+    (native / "fast/_fast.so").rename(native / "fast/_fast.cpython-36m-powerpc64le-linux-gnu.so")
+
+
+def both_abis(root: Path, plain: Path, native: Path) -> None:
+    good_module(root, plain, native)
+    for tag in ("38", "39"):
+        shutil.copy(native / "fast/_fast.so", native / f"fast/_two.cpython-{tag}.so")
+
+
+def newer_libc(root: Path, plain: Path, native: Path) -> None:
+    interpreter(root)
+    newer = compile_library(root / "newer/libc.so.6", soname="libc.so.6", versions=["GLIBC_2.17", "GLIBC_2.34"])
+    source = "void glibc_2_34(void); void call(void) { glibc_2_34(); }"
+    native_dist(native, compile_library(native / "_fast.so", needs=[newer], source=source))
+
+
+def same_libc(root: Path, plain: Path, native: Path) -> None:
+    interpreter(root)
+    source = "void glibc_2_17(void); void call(void) { glibc_2_17(); }"
+    native_dist(native, compile_library(native / "_fast.so", needs=[root / "lib64/libc.so.6"], source=source))
+
+
+def no_library(root: Path, plain: Path, native: Path) -> None:
+    interpreter(root)
+    away = compile_library(root / "away/libssl.so.1.1", soname="libssl.so.1.1")
+    compile_library(root / "usr/lib64/libssl.so.3", soname="libssl.so.3")
+    native_dist(native, compile_library(native / "_fast.so", needs=[away]))
+
+
+def cut_off(root: Path, plain: Path, native: Path) -> None:
+    good_module(root, plain, native)
+    module = native / "fast/_fast.so"
+    module.write_bytes(module.read_bytes()[:100])
+
+
+PINS = "six===1.16.0\nnumpy==1.0\n"
+
+BAD: Cases = {
+    "env-shadowed": case(two_versions),
+    "env-rpm-shadowed": case(pip_before_rpm),
+    "env-metadata-twice": case(metadata_twice),
+    "env-stray-module": case(stray),
+    "env-missing-requirement": case(requires_what_is_absent),
+    "env-wrong-version": case(requires_newer),
+    "env-requires-python": case(for_newer_python),
+    "env-constraint": case(two_versions, constraints=PINS),
+    "env-broken-metadata": case(no_metadata),
+    "env-broken-record": case(bad_record),
+    "env-missing-files": case(files_gone),
+    "env-missing-module": case(module_gone),
+    "env-file-owned-twice": case(overwriting),
+    "env-rpm-overwritten": case(pip_over_rpm),
+    "env-rpm-missing": case(rpm_files_gone),
+    "env-rpmdb-damaged": case(rpmdb_cut_off),
+    "env-wrong-machine": case(other_machine),
+    "env-wrong-abi": case(other_abi),
+    "env-symbol-version": case(newer_libc),
+    "env-missing-library": case(no_library),
+    "env-damaged-module": case(cut_off),
+}
+
+GOOD: Cases = {
+    "env-shadowed": case(different_names),
+    "env-rpm-shadowed": case(two_rpms),
+    "env-metadata-twice": case(metadata_of_two_kinds),
+    "env-stray-module": case(namespace),
+    "env-missing-requirement": case(requires_elsewhere),
+    "env-wrong-version": case(requires_what_is_there),
+    "env-requires-python": case(for_this_python),
+    "env-constraint": case(one_six, constraints=PINS),
+    "env-broken-metadata": case(one_six),
+    "env-broken-record": case(one_six),
+    "env-missing-files": case(bytecode_gone),
+    "env-missing-module": case(stubs_alone),
+    "env-file-owned-twice": case(same_content),
+    "env-rpm-overwritten": case(rpm_alone),
+    "env-rpm-missing": case(rpm_alone),
+    "env-rpmdb-damaged": case(rpm_alone),
+    "env-wrong-machine": case(good_module),
+    "env-wrong-abi": case(both_abis),
+    "env-symbol-version": case(same_libc),
+    "env-missing-library": case(good_module),
+    "env-damaged-module": case(good_module),
+}
+
+
+def _needed(cases: Mapping[str, object]) -> list[object]:
+    compiler = pytest.mark.skipif(not has_program("gcc"), reason="gcc is not installed")
+    rpm = pytest.mark.skipif(not has_program("rpmbuild"), reason="rpmbuild is not installed")
+    marks = {rule: [compiler] if rule in NATIVE else [rpm] if rule in RPM else [] for rule in cases}
+    return [pytest.param(rule, marks=marks[rule]) for rule in cases]
+
+
+def test_every_rule_has_its_cases() -> None:
+    assert_complete("env", BAD, GOOD)
+
+
+@pytest.mark.parametrize("rule", _needed(BAD))
+def test_the_bad_case_is_found(rule: str, tmp_path: Path) -> None:
+    assert_fires(rule, BAD, tmp_path)
+
+
+@pytest.mark.parametrize("rule", _needed(GOOD))
+def test_the_good_case_is_silent(rule: str, tmp_path: Path) -> None:
+    assert_silent(rule, GOOD, tmp_path)
+
+
+def test_a_whole_good_root_has_no_finding_at_all(tmp_path: Path) -> None:
+    if not has_program("gcc"):
+        pytest.skip("gcc is not installed")
+    assert list(case(good_module)(tmp_path)) == []
+
+
+def only(found: Iterable[Finding], rule: str) -> Finding:
+    matching = [one for one in found if one.rule == rule]
+    assert len(matching) == 1, found
+    return matching[0]
+
+
+def test_the_imported_copy_is_the_first_on_the_path(tmp_path: Path) -> None:
+    found = only(case(two_versions)(tmp_path), "env-shadowed")
+    assert found.message == "six is in 2 folders; imported is 1.10.0, not 1.16.0"
+    assert found.detail[0] == "imported: 1.10.0 in /usr/lib64/python3.9/site-packages, installed by pip"
+
+
+def test_copies_of_one_version_are_advice(tmp_path: Path) -> None:
+    def same(root: Path, plain: Path, native: Path) -> None:
+        make_dist(plain, "six", "1.16.0")
+        make_dist(native, "six", "1.16.0")
+
+    assert only(case(same)(tmp_path), "env-shadowed").severity is Severity.ADVICE
+
+
+def test_a_wrong_version_is_mended_by_the_lowest_that_all_accept(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        make_dist(plain, "oslo.concurrency", "3.20.0", requires=["oslo.utils>=3.16.0,!=3.17.0"])
+        make_dist(plain, "oslo.config", "3.20.0", requires=["oslo.utils>=3.5.0"])
+        make_dist(plain, "oslo.utils", "3.4.0")
+
+    found = only(case(make)(tmp_path), "env-wrong-version")
+    assert found.mend == ("python3.9 -m pip install --no-deps 'oslo.utils==3.16.0'",)
+    assert "2 distributions require" in found.message
+
+
+def test_a_hidden_copy_that_would_do_is_uncovered(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        make_dist(plain, "app", "1", requires=["six>=1.12"])
+        two_versions(root, plain, native)
+
+    found = case(make)(tmp_path)
+    wrong = only(found, "env-wrong-version")
+    assert wrong.mend == ("python3.9 -m pip uninstall six",)
+    assert any(line.startswith("hidden behind it: 1.16.0") for line in wrong.detail)
+    assert only(found, "env-shadowed").message.endswith("although the others require what 1.16.0 is")
+
+
+def test_constraints_give_the_pin(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        make_dist(plain, "app", "1", requires=["six>=1.12"])
+
+    found = only(case(make, constraints="six===1.16.0\n")(tmp_path), "env-missing-requirement")
+    assert found.mend == ("python3.9 -m pip install --no-deps 'six==1.16.0'",)
+
+
+def test_a_hidden_copy_that_the_constraints_want_is_uncovered(tmp_path: Path) -> None:
+    found = only(case(two_versions, constraints="six===1.16.0\n")(tmp_path), "env-constraint")
+    assert found.mend == ("python3.9 -m pip uninstall six",)
+    assert found.detail == ("hidden behind it: 1.16.0 in /usr/lib/python3.9/site-packages, installed by pip",)
+
+
+def test_a_local_version_is_no_match_for_three_equal_signs(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        make_dist(plain, "numpy", "2.2.6+ppc64le1")
+
+    found = only(case(make, constraints="numpy===2.2.6\n")(tmp_path), "env-constraint")
+    assert any("==2.2.6" in line for line in found.detail)
+    other = tmp_path / "other"
+    other.mkdir()
+    assert list(case(make, constraints="numpy==2.2.6\n")(other)) == []
+
+
+def test_extras_are_required_where_somebody_asks_for_them(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        make_dist(plain, "app", "1", requires=["Requests[Use_Chardet.On-Py3]"])
+        make_dist(
+            plain, "requests", "2.31", requires=["chardet>=3; extra == 'use-chardet-on-py3'", "no; extra == 'x'"]
+        )
+
+    found = only(case(make)(tmp_path), "env-missing-requirement")
+    assert found.where == "chardet"
+
+
+def test_a_requirement_by_url_is_mended_by_the_url(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        make_dist(plain, "app", "1", requires=["six @ https://example.org/six.whl"])
+
+    found = only(case(make)(tmp_path), "env-missing-requirement")
+    assert found.mend == ("python3.9 -m pip install --no-deps 'six @ https://example.org/six.whl'",)
+
+
+def test_a_module_of_another_distribution_in_the_way_is_named(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        make_dist(plain, "pyserial", "3.5", files={"serial/__init__.py": b"", "tests/__init__.py": b""})
+        make_dist(native, "serial", "0.0.97", files={"serial/__init__.py": b"0", "tests/__init__.py": b"0"})
+
+    found = only(case(make)(tmp_path), "env-stray-module")
+    assert found.detail == ("that one is serial 0.0.97's",)
+
+
+def test_requirements_that_contradict_each_other_are_told(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        make_dist(plain, "one", "1", requires=["six>=1.12"])
+        make_dist(plain, "two", "1", requires=["six<1.11"])
+        make_dist(plain, "six", "1.16.0")
+
+    found = only(case(make)(tmp_path), "env-wrong-version")
+    assert any("one of those who require it has to change" in line for line in found.detail)
+
+
+@pytest.mark.skipif(not has_program("gcc"), reason="gcc is not installed")
+def test_a_missing_symbol_version_is_told_with_what_the_root_has(tmp_path: Path) -> None:
+    found = only(case(newer_libc)(tmp_path), "env-symbol-version")
+    assert "needs GLIBC_2.34 of libc.so.6" in found.message
+    assert "/lib64/libc.so.6 goes up to GLIBC_2.17" in found.detail
+
+
+@pytest.mark.skipif(not has_program("gcc"), reason="gcc is not installed")
+def test_a_missing_library_is_told_with_what_is_there_instead(tmp_path: Path) -> None:
+    found = only(case(no_library)(tmp_path), "env-missing-library")
+    assert "needs libssl.so.1.1, and the root has none of that name" in found.message
+    assert "instead of libssl.so.1.1 there is libssl.so.3" in found.detail
+
+
+@pytest.mark.skipif(not has_program("rpmbuild"), reason="rpmbuild is not installed")
+def test_what_pip_put_over_an_rpm_names_both(tmp_path: Path) -> None:
+    found = only(case(pip_over_rpm)(tmp_path), "env-rpm-overwritten")
+    assert found.message == "six 1.10.0 overwrote a file of the RPM python3-six"
+    assert found.mend == ("python3.9 -m pip uninstall six", "dnf reinstall python3-six")
+
+
+@pytest.mark.skipif(not has_program("rpmbuild"), reason="rpmbuild is not installed")
+def test_a_copy_of_an_rpm_is_uncovered_by_removing_pip_s(tmp_path: Path) -> None:
+    found = only(case(pip_before_rpm)(tmp_path), "env-rpm-shadowed")
+    assert found.mend == ("python3.9 -m pip uninstall six",)
+    assert any(line.endswith("RPM python3-six") for line in found.detail)
+
+
+@pytest.mark.skipif(not has_program("rpmbuild"), reason="rpmbuild is not installed")
+@pytest.mark.parametrize(
+    ("rpm_requires", "severity"),
+    [
+        (["python3.9dist(pycairo)", "python3.9dist(six)"], Severity.ERROR),
+        (["python3.9dist(six)"], Severity.ADVICE),
+        ([], Severity.WARNING),
+    ],
+)
+def test_what_an_rpm_s_packager_took_away_is_no_error(
+    tmp_path: Path, rpm_requires: list[str], severity: Severity
+) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        info = make_dist(plain, "PyGObject", "3.42", requires=["pycairo>=1.16.0"], installer="rpm")
+        own_rpm(root, "python3-gobject-base", "3.42", [info, plain / "pygobject"], requires=rpm_requires)
+
+    assert only(case(make)(tmp_path), "env-missing-requirement").severity is severity
+
+
+def test_tests_that_two_distributions_installed_at_the_top_are_advice(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        make_dist(plain, "one", "1", files={"one.py": b"", "tests/__init__.py": b"1", "README.md": b"1"})
+        make_dist(plain, "two", "1", files={"two.py": b"", "tests/__init__.py": b"2", "README.md": b"2"})
+
+    assert only(case(make)(tmp_path), "env-file-owned-twice").severity is Severity.ADVICE
+
+
+@pytest.mark.skipif(not has_program("rpmbuild"), reason="rpmbuild is not installed")
+def test_the_way_back_to_the_rpm_that_was_content_is_shown(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        info = make_dist(plain, "oslo.concurrency", "1.8.2", requires=["oslo.utils>=1.4"], installer="rpm")
+        own_rpm(root, "python3-oslo-concurrency", "1.8.2", [info, plain / "oslo_concurrency"])
+        make_dist(plain, "oslo.utils", "1.4.0")
+        newer = root / "usr/local/lib/python3.9/site-packages"
+        make_dist(newer, "oslo.concurrency", "3.20.0", requires=["oslo.utils>=3.20"])
+
+    assert only(case(make)(tmp_path), "env-wrong-version").mend == (
+        "python3.9 -m pip install --no-deps 'oslo.utils==3.20'",
+        "# or, to go back to oslo.concurrency 1.8.2 of the RPM python3-oslo-concurrency:",
+        "python3.9 -m pip uninstall oslo.concurrency",
+    )
+
+
+@pytest.mark.skipif(not has_program("gcc"), reason="gcc is not installed")
+def test_a_link_to_a_module_is_not_told_again(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        no_library(root, plain, native)
+        (plain / "fast").mkdir()
+        (plain / "fast/_fast.so").symlink_to("../../../../lib64/python3.9/site-packages/fast/_fast.so")
+
+    assert only(case(make)(tmp_path), "env-missing-library").where.startswith("/usr/lib64/")

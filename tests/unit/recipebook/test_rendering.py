@@ -1,0 +1,108 @@
+"""Templates: declared variables only, and what a shell reads is quoted."""
+
+from pathlib import Path
+
+import pytest
+
+from ppcdeps.model.errors import ConfigError, UsageError
+from ppcdeps.recipebook.book import TEMPLATES, load_recipe, shipped_recipes
+from ppcdeps.recipebook.rendering import DECLARED, fill_template, render
+
+DIGEST = "0" * 64
+
+
+def template(folder: Path, text: str) -> Path:
+    path = folder / "x.j2"
+    path.write_text(text)
+    return path
+
+
+def test_every_shipped_template_declares_its_variables() -> None:
+    shipped = {path.name for path in (shipped_recipes() / TEMPLATES).glob("*.j2")}
+    assert shipped == set(DECLARED)
+
+
+def test_a_variable_that_nobody_declares(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="uses variables that nobody declares") as told:
+        fill_template(template(tmp_path, "{{ naem }} {{ other }} {{ name }}"), {"name"}, {"name": "x"})
+    assert told.value.faults == ('"naem"; declared: name', '"other"; declared: name')
+
+
+def test_a_variable_without_a_value(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'name' is undefined"):
+        fill_template(template(tmp_path, "{{ name }}"), {"name"}, {})
+
+
+def test_what_is_no_template(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"x\.j2, line 2: "):
+        fill_template(template(tmp_path, "a\n{% if %}"), {"name"}, {})
+    with pytest.raises(ConfigError, match="cannot read template"):
+        fill_template(tmp_path / "none.j2", {"name"}, {})
+
+
+def test_nothing_is_escaped_and_words_can_be_quoted(tmp_path: Path) -> None:
+    text = fill_template(template(tmp_path, "{{ name }} {{ name | shell }}\n"), {"name"}, {"name": "a<b & 'c'"})
+    assert text == """a<b & 'c' 'a<b & '"'"'c'"'"''\n"""
+
+
+def test_a_template_cannot_reach_into_python(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="unsafe"):
+        fill_template(template(tmp_path, "{{ name.__class__.__mro__ }}"), {"name"}, {"name": "x"})
+
+
+def recipe_of_own_spec(folder: Path, spec: str, more: str = "") -> Path:
+    folder.mkdir()
+    (folder / "own.spec.j2").write_text(spec)
+    (folder / "recipe.toml").write_text(
+        'source = "own"\nkind = "spec"\nsummary = "Mine"\nreason = "r"\nlinks = ["https://example.org/"]\n'
+        f'spec = "own.spec.j2"\n[[sources]]\nversion = "1.0"\nurl = "https://example.org/a%2Fb/own-1.0.tar.gz"\n'
+        f'sha256 = "{DIGEST}"\n{more}'
+    )
+    return folder / "recipe.toml"
+
+
+def test_a_spec_of_ones_own_with_variables_of_its_own(tmp_path: Path) -> None:
+    spec = "Name: {{ name }}\nVersion: {{ version }}\nSource0: {{ sources[0].url }}\n%global color {{ color }}\n"
+    recipe = load_recipe(recipe_of_own_spec(tmp_path / "own", spec, '[variables]\ncolor = "blue"\n'))
+    rendering = render(recipe, tmp_path / "out")
+    assert rendering.spec.read_text() == (
+        "Name: own\nVersion: 1.0\nSource0: https://example.org/a%%2Fb/own-1.0.tar.gz\n%global color blue\n"
+    )
+    listed = (tmp_path / "out" / "sources.list").read_text().splitlines()
+    assert listed[1:] == [f"{DIGEST}  own-1.0.tar.gz  https://example.org/a%2Fb/own-1.0.tar.gz"]
+
+
+def test_an_empty_folder_will_do_even_if_it_is_the_current_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load_recipe(recipe_of_own_spec(tmp_path / "own", "Name: own\n"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    render(recipe, Path())
+    assert (tmp_path / "here" / "SPECS" / "own.spec").read_text() == "Name: own\n"
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    recipe = load_recipe(recipe_of_own_spec(tmp_path / "own", "Name: own\n"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="is not an empty folder"):
+        render(recipe, tmp_path / "file")
+    with pytest.raises(ConfigError, match="cannot write"):
+        render(recipe, tmp_path / "file" / "below")
+
+
+def test_a_spec_of_ones_own_that_forgets_to_declare(tmp_path: Path) -> None:
+    recipe = load_recipe(recipe_of_own_spec(tmp_path / "own", "Name: {{ name }}\n{{ color }}\n"))
+    with pytest.raises(ConfigError, match="uses variables that nobody declares"):
+        render(recipe, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_macros_and_conditions_reach_the_build_quoted(tmp_path: Path) -> None:
+    more = '[build]\nmacros = { color = "it\'s blue" }\nwith = ["fast"]\nwithout = ["tests"]\n'
+    recipe = load_recipe(recipe_of_own_spec(tmp_path / "own", "Name: own\n", more))
+    render(recipe, tmp_path / "out")
+    script = (tmp_path / "out" / "build.sh").read_text()
+    assert """ --define 'color it'"'"'s blue' --with fast --without tests "$@" SPECS/own.spec""" in script
+    container = (tmp_path / "out" / "Containerfile").read_text()
+    assert "--define '_with_fast --with-fast' --define '_without_tests --without-tests'" in container
