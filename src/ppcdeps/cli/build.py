@@ -21,7 +21,7 @@ from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.workflows.choice import RepositoryChoice
 
 if TYPE_CHECKING:
-    from ppcdeps.building.run.build_run import BuildOptions, BuildRun
+    from ppcdeps.building.run.build_run import BuildBasis, BuildOptions, BuildRun
     from ppcdeps.building.run.session import Session
     from ppcdeps.model.plan import Plan
     from ppcdeps.model.verification import Verification

@@ -229,7 +229,10 @@ def test_a_faulty_repo_file_is_told(cache: Cache, tmp_path: Path) -> None:
             "the embedded snapshot s, written 1970-01-11 (today)",
         ),
         (MetadataBasis(MetadataOrigin.SNAPSHOT, "s", (2 * DAY,)), "the snapshot s, written 1970-01-03 (8 days ago)"),
-        (MetadataBasis(MetadataOrigin.AD_HOC, "x", (11 * DAY,)), "the repositories named on the command line, written 1970-01-12"),
+        (
+            MetadataBasis(MetadataOrigin.AD_HOC, "x", (11 * DAY,)),
+            "the repositories named on the command line, written 1970-01-12",
+        ),
     ],
 )  # fmt: skip
 def test_the_basis_says_what_it_is_and_how_old(basis: MetadataBasis, line: str) -> None:
