@@ -1,17 +1,18 @@
 """Repository metadata by createrepo_c, which is then held to what it is to describe."""
 
 import gzip
-import os
 import re
-import subprocess
 from collections.abc import Sequence
 from html import unescape
 from pathlib import Path
 from typing import Protocol
 
 from ppcdeps.base.atomic import remove
-from ppcdeps.model.errors import BuildError, EnvironmentLacksError
+from ppcdeps.base.programs import run_program
+from ppcdeps.model.errors import BuildError
 
+_SECONDS = 3600.0
+"""A repository of a whole distribution takes some minutes."""
 _PACKAGE = re.compile(rb"<package\b[^>]*>.*?</package\s*>", re.DOTALL)
 _LOCATION = re.compile(rb'<location [^>]*?href="([^"]+)"')
 _PKGID = re.compile(rb'<checksum type="sha256" pkgid="YES">([0-9a-f]{64})</checksum>')
@@ -61,8 +62,8 @@ def _createrepo(
     command = ["createrepo_c", "--quiet", "--no-database", "--checksum=sha256", *options]
     # gzip: what dnf of every release reads.
     command += ["--general-compress-type=gz", f"--revision={newest}", "--set-timestamp-to-revision"]
-    command += [f"--pkglist={listed}", f"--outputdir={to}", str(folder)]
-    _run(command, (lock,))
+    command += [f"--pkglist={listed}", f"--outputdir={to}"]
+    _run(command, folder, (lock,))
     listed.unlink()
 
 
@@ -72,28 +73,18 @@ def index_folder(folder: Path, revision: int = 1) -> None:
     Raises EnvironmentLacksError where createrepo_c is missing, BuildError where it fails.
     """
     options = ["--quiet", "--no-database", f"--revision={revision}", "--set-timestamp-to-revision"]
-    _run(["createrepo_c", *options, str(folder)])
+    _run(["createrepo_c", *options], folder)
 
 
-def _run(command: Sequence[str], descriptors: Sequence[int] = ()) -> None:
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            pass_fds=tuple(descriptors),
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
-        )
-    except FileNotFoundError as error:
-        raise EnvironmentLacksError(
-            "createrepo_c is not installed, and repositories are made with it",
-            hint="install the package createrepo-c (Debian) or createrepo_c (EL, Fedora)",
-        ) from error
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        reason = said[-1] if said else f"exit code {done.returncode}"
-        raise BuildError(f"createrepo_c failed: {reason}", hint="nothing was published")
+def _run(command: Sequence[str], folder: Path, descriptors: Sequence[int] = ()) -> None:
+    run_program(
+        command,
+        operands=[str(folder)],
+        needed_for="repositories are made with it",
+        install="the package createrepo-c (Debian) or createrepo_c (EL, Fedora)",
+        seconds=_SECONDS,
+        descriptors=descriptors,
+    ).checked(BuildError, hint="nothing was published")
 
 
 def _described(repodata: Path) -> set[tuple[str, str]]:

@@ -1,13 +1,13 @@
 """What is wrong, or doubtful, in recipes that can be read: told by rpmlint and by checks of our own."""
 
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from ppcdeps.base.programs import MissingProgramError, run_program
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, PpcdepsError
 from ppcdeps.model.recipe import Recipe, RecipeKind
 from ppcdeps.model.reporter import Reporter
@@ -152,13 +152,10 @@ def _rpmlint(name: str, spec: Path) -> Iterator[Finding]:
         config = Path(folder) / "ppcdeps.toml"
         config.write_text(_RPMLINT_CONFIG, "utf-8")
         try:
-            done = subprocess.run(
-                ["rpmlint", "--config", str(config), str(spec)],
-                capture_output=True, text=True, errors="replace", check=False,
-            )  # fmt: skip
-        except FileNotFoundError:
+            done = run_program(["rpmlint", "--config", str(config)], operands=[str(spec)])
+        except MissingProgramError:
             return
-    for line in done.stdout.splitlines():
+    for line in done.text.splitlines():
         where, mark, message = line.partition(": E: ")
         if not mark:
             where, mark, message = line.partition(": W: ")
@@ -169,5 +166,5 @@ def _rpmlint(name: str, spec: Path) -> Iterator[Finding]:
 
 def _shell_faults(script: str) -> list[str]:
     """What sh says to the script's syntax; nothing of it is run."""
-    done = subprocess.run(["sh", "-n"], input=script, capture_output=True, text=True, errors="replace", check=False)
-    return done.stderr.strip().splitlines()[:1] if done.returncode else []
+    done = run_program(["sh", "-n"], given=script)
+    return [] if done.is_well else done.error_text.strip().splitlines()[:1]

@@ -5,7 +5,6 @@ It needs no ppcdeps there, and the same input gives the same bytes.
 
 import shlex
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ppcdeps.base.digests import sha256_of
-from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, UsageError
+from ppcdeps.base.programs import run_program
+from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Source, Upstream
 from ppcdeps.recipebook.book import TEMPLATES, for_source, is_named, shipped_recipes, sources_of
 from ppcdeps.recipebook.patches import check_patches, mailed
@@ -183,17 +183,15 @@ def _check_fit(recipe: Recipe, name: str, found: str, path: Path, version: str |
 
 def source_identity(path: Path) -> tuple[str, str]:
     """Name and upstream version of a source RPM. Raises ConfigError where it is none."""
-    command = ["rpm", "-qp", "--nosignature", "--qf", "%{SOURCEPACKAGE} %{NAME} %{VERSION}", str(path.resolve())]
+    command = ["rpm", "-qp", "--nosignature", "--qf", "%{SOURCEPACKAGE} %{NAME} %{VERSION}"]
     if not path.is_file():
         raise ConfigError(f"there is no source RPM {path}")
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    except FileNotFoundError as error:
-        raise EnvironmentLacksError(f"rpm is needed to read {path}", hint="install the package rpm") from error
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or ["rpm failed"]
-        raise ConfigError(f"{path} cannot be read as an RPM: {said[-1]}")
-    is_source, name, version = done.stdout.split()
+    done = run_program(
+        command, operands=[str(path.resolve())], needed_for="source RPMs are read with it", install="the package rpm"
+    )
+    if not done.is_well:
+        raise ConfigError(f"{path} cannot be read as an RPM: {done.reason}")
+    is_source, name, version = done.text.split()
     if is_source != "1":
         raise ConfigError(f"{path} is an RPM, but not a source RPM", hint="give the .src.rpm")
     return name, version

@@ -4,15 +4,16 @@ import contextlib
 import fcntl
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from ppcdeps.base.programs import run_program
 from ppcdeps.engines.job import Buildroot
 from ppcdeps.model.errors import EnvironmentLacksError
 
 _PREFIX = "trial-"
+_COPY_SECONDS = 3600.0
 
 
 @contextlib.contextmanager
@@ -70,14 +71,17 @@ def _overlaid(root: Path, lower: Path, changes: Path) -> bool:
     for name in ("upper", "work"):
         (changes / name).mkdir(parents=True)
     options = f"lowerdir={lower},upperdir={changes / 'upper'},workdir={changes / 'work'}"
-    return _run("mount", "-t", "overlay", "-o", options, "ppcdeps", str(root)) == ""
+    return run_program(["mount", "-t", "overlay", "-o", options], operands=["ppcdeps", str(root)]).is_well
 
 
 def _copy(base: Buildroot, root: Path) -> None:
     # Where the file system can, the copy shares the blocks of the base until one of them is written to.
-    told = _run("cp", "--archive", "--reflink=auto", "--one-file-system", f"{base.path}/.", str(root))
-    if told:
-        raise EnvironmentLacksError(f"the buildroot {base.name} cannot be copied: {told}", hint="free some space")
+    command = ["cp", "--archive", "--reflink=auto", "--one-file-system"]
+    done = run_program(command, operands=[f"{base.path}/.", str(root)], seconds=_COPY_SECONDS)
+    if not done.is_well:
+        raise EnvironmentLacksError(
+            f"the buildroot {base.name} cannot be copied: {done.reason}", hint="free some space"
+        )
 
 
 def _unmount(folder: Path) -> None:
@@ -86,21 +90,12 @@ def _unmount(folder: Path) -> None:
     for line in Path("/proc/self/mounts").read_text().splitlines():
         mounted = line.split(" ")[1].replace("\\040", " ")
         # Lazily: a process that a scriptlet started may still be in it.
-        if mounted.startswith(place) and _run("umount", mounted):
-            _run("umount", "--lazy", mounted)
+        if mounted.startswith(place) and not run_program(["umount"], operands=[mounted]).is_well:
+            run_program(["umount", "--lazy"], operands=[mounted])
 
 
 def _file_system(place: Path) -> str:
-    done = subprocess.run(
-        ["stat", "--file-system", "--format", "%T", str(place)], capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip()
-
-
-def _run(*command: str) -> str:
-    """Run a program. Returns its last words where it failed, nothing otherwise."""
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    return (done.stderr.strip().splitlines() or [f"{command[0]} failed"])[-1] if done.returncode else ""
+    return run_program(["stat", "--file-system", "--format", "%T"], operands=[str(place)]).text.strip()
 
 
 def _lock_of(folder: Path) -> Path:

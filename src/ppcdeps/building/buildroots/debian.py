@@ -5,19 +5,17 @@ mmdebstrap's variant `extract` only unpacks. What the maintainer scripts would h
 done here: accounts, links of alternatives, the loader's cache.
 """
 
-import contextlib
 import os
 import re
 import shlex
 import shutil
 import signal
-import subprocess
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ppcdeps.base.programs import run_program
 from ppcdeps.building.buildroots.definitions import DEBIAN_ARCH, TRIPLET, DebianMaking, Definition, filled
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, PpcdepsError, RepositoryError
 from ppcdeps.model.reporter import Reporter
@@ -37,6 +35,8 @@ _NOT_NEEDED: Final = (
     "usr/share/locale",
     "usr/share/man",
 )
+_SECONDS: Final = 7200.0
+"""A slow mirror may take its time."""
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MERGED_USR: Final = Path("/usr/share/mmdebstrap/hooks/merged-usr")
 _ARCHIVE: Final = re.compile(r"(?P<name>[^_]+)_(?P<version>[^_]+)_(?P<arch>[^_]+)\.deb")
@@ -75,14 +75,9 @@ def _configured(making: DebianMaking) -> dict[str, str]:
     if shutil.which("apt-get") is None:
         return {}
     wanted = "$(RELEASE)\t$(CODENAME)\t$(COMPONENT)\t$(REPO_URI)"
-    listed = subprocess.run(
-        ["apt-get", "indextargets", "--format", wanted, "Created-By: Packages"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    listed = run_program(["apt-get", "indextargets", "--format", wanted, "Created-By: Packages"])
     found: dict[str, str] = {}
-    for line in listed.stdout.splitlines():
+    for line in listed.text.splitlines():
         release, codename, component, uri = [*line.split("\t"), "", "", ""][:4]
         for suite in (release, codename):
             if suite in making.suites and component in making.components:
@@ -153,38 +148,19 @@ def _unpack(
 
 
 def _run(command: Sequence[str], sources_list: str, sources: Sequence[str], log: Path) -> None:
-    # A child that outlives a killed ppcdeps would go on writing into a folder that is taken for a leftover.
-    guard = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
-    with tempfile.TemporaryFile("w+", errors="replace") as told:
-        running = subprocess.Popen(
-            [*guard, *command],
-            stdin=subprocess.PIPE,
-            stdout=told,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            # Its helpers are the system's, and want the system's interpreters.
-            env={**os.environ, "LC_ALL": "C.UTF-8", "PATH": _PATH},
-        )
-        try:
-            running.communicate(sources_list)
-        except BaseException:
-            _stop(running)
-            raise
-        told.seek(0)
-        if running.returncode != 0:
-            said = told.read()
-            log.write_text(said)
-            raise _failure(said, sources, log)
-
-
-def _stop(running: subprocess.Popen[str]) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(running.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            running.wait(timeout=10)
-            break
+    done = run_program(
+        command,
+        given=sources_list,
+        # Its helpers are the system's, and want the system's interpreters.
+        environment={"PATH": _PATH},
+        seconds=_SECONDS,
+        merged=True,
+        # It unmounts and removes what it made when it is asked to end.
+        dies_by=signal.SIGTERM,
+    )
+    if not done.is_well:
+        log.write_text(done.text)
+        raise _failure(done.text, sources, log)
 
 
 def _failure(told: str, sources: Sequence[str], log: Path) -> PpcdepsError:
@@ -338,4 +314,4 @@ def _write_loader_cache(arch: str, machine: str, root: Path) -> None:
             return
         runner = [qemu]
     if ldconfig.is_file():
-        subprocess.run([*runner, str(ldconfig), "-r", str(root)], capture_output=True, check=False)
+        run_program([*runner, str(ldconfig), "-r", str(root)])

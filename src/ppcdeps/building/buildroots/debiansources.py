@@ -2,10 +2,10 @@
 
 import re
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from ppcdeps.base.programs import UnfinishedProgramError, run_program
 from ppcdeps.model.errors import RepositoryError
 
 PATIENCE = 300
@@ -26,7 +26,7 @@ class Tarball:
     def unpack(self, folder: Path) -> Path:
         """The one folder that is in the tarball, unpacked below `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["tar", "--extract", "--file", self.file, "--directory", folder], check=True, timeout=PATIENCE)
+        run_program(["tar", "--extract", "--file", str(self.file), "--directory", str(folder)]).checked()
         (top,) = folder.iterdir()
         return top
 
@@ -39,13 +39,9 @@ def _release() -> dict[str, str]:
 
 def _run(command: list[str], folder: Path) -> str:
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
-    except subprocess.TimeoutExpired as fault:
-        raise UnavailableError(f"{command[0]} did not answer in {PATIENCE} s") from fault
-    if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise UnavailableError(f"{command[0]} failed: {said[-1] if said else 'it said nothing'}")
-    return done.stdout
+        return run_program(command, folder=folder, seconds=PATIENCE).checked(UnavailableError).text
+    except UnfinishedProgramError as fault:
+        raise UnavailableError(fault.message) from fault
 
 
 class SourceArchive:
