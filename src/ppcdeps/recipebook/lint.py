@@ -25,7 +25,7 @@ Filters = ["no-changelogname-tag", "no-%check-section", "no-buildroot-tag", "inv
 """
 
 
-class Severity(StrEnum):
+class LintSeverity(StrEnum):
     """How bad a finding is."""
 
     ERROR = "error"
@@ -33,17 +33,17 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class LintFinding:
     """One thing to look at. ``recipe`` is the name of its folder."""
 
     recipe: str
-    severity: Severity
+    severity: LintSeverity
     message: str
 
 
 def lint_book(
     book: RecipeBook, target: Target, known_targets: Iterable[str], reporter: Reporter, *, srpms: Iterable[Path] = ()
-) -> tuple[Finding, ...]:
+) -> tuple[LintFinding, ...]:
     """All findings, in the order of the recipes.
 
     What needs no source is checked for all; a recipe of kind ``srpm`` is rendered where its source RPM is among
@@ -61,12 +61,14 @@ def lint_book(
     return tuple(finding for recipe in book for finding in _lint(recipe, target, targets, by_recipe))
 
 
-def _lint(recipe: Recipe, target: Target, targets: frozenset[str], srpms: Mapping[str, Path]) -> Iterator[Finding]:
+def _lint(
+    recipe: Recipe, target: Target, targets: frozenset[str], srpms: Mapping[str, Path]
+) -> Iterator[LintFinding]:
     name = recipe.folder.name
     for message in _doubts(recipe, targets):
-        yield Finding(name, Severity.WARNING, message)
+        yield LintFinding(name, LintSeverity.WARNING, message)
     for message in _faults(recipe):
-        yield Finding(name, Severity.ERROR, message)
+        yield LintFinding(name, LintSeverity.ERROR, message)
     if not recipe.is_buildable or (recipe.kind is RecipeKind.SRPM and name not in srpms):
         return
     with tempfile.TemporaryDirectory(prefix="ppcdeps-lint-") as folder:
@@ -80,7 +82,7 @@ def _lint(recipe: Recipe, target: Target, targets: frozenset[str], srpms: Mappin
             except EnvironmentLacksError:
                 raise
             except PpcdepsError as fault:
-                yield Finding(name, Severity.ERROR, str(fault))
+                yield LintFinding(name, LintSeverity.ERROR, str(fault))
 
 
 def _doubts(recipe: Recipe, targets: frozenset[str]) -> Iterator[str]:
@@ -115,11 +117,11 @@ def _faults(recipe: Recipe) -> Iterator[str]:
         sources_of(recipe)
 
 
-def lint_rendering(name: str, rendering: Rendering, recipe: Recipe, target: Target) -> Iterator[Finding]:
+def lint_rendering(name: str, rendering: Rendering, recipe: Recipe, target: Target) -> Iterator[LintFinding]:
     """Findings on a rendered folder: its scripts, its spec as rpm evaluates it for the target, and rpmlint's."""
     for script in sorted(rendering.folder.glob("*.sh")):
         for fault in _shell_faults(script.read_text("utf-8")):
-            yield Finding(name, Severity.ERROR, f"{script.name}: {fault}")
+            yield LintFinding(name, LintSeverity.ERROR, f"{script.name}: {fault}")
     conditions = dict.fromkeys(recipe.enabled, True) | dict.fromkeys(recipe.disabled, False)
     try:
         evaluated = evaluate_spec(
@@ -133,21 +135,21 @@ def lint_rendering(name: str, rendering: Rendering, recipe: Recipe, target: Targ
     except EnvironmentLacksError:
         raise
     except ConfigError as fault:
-        yield Finding(name, Severity.ERROR, str(fault))
+        yield LintFinding(name, LintSeverity.ERROR, str(fault))
     else:
         spec = rendering.spec.name
         if evaluated.excluded:
-            yield Finding(name, Severity.ERROR, f"{spec} is excluded on {target.arch}: {evaluated.excluded}")
+            yield LintFinding(name, LintSeverity.ERROR, f"{spec} is excluded on {target.arch}: {evaluated.excluded}")
         for package in for_source(recipe, rendering.name).packages:
             if evaluated.package(package) is None:
-                yield Finding(name, Severity.ERROR, f"{spec} gives no package {package} on {target.arch}")
+                yield LintFinding(name, LintSeverity.ERROR, f"{spec} gives no package {package} on {target.arch}")
     if recipe.kind is RecipeKind.SRPM:
         # The distribution's spec is the distribution's matter: rpmlint would tell us about its style.
         return
     yield from _rpmlint(name, rendering.spec)
 
 
-def _rpmlint(name: str, spec: Path) -> Iterator[Finding]:
+def _rpmlint(name: str, spec: Path) -> Iterator[LintFinding]:
     with tempfile.TemporaryDirectory(prefix="ppcdeps-rpmlint-") as folder:
         config = Path(folder) / "ppcdeps.toml"
         config.write_text(_RPMLINT_CONFIG, "utf-8")
@@ -160,8 +162,8 @@ def _rpmlint(name: str, spec: Path) -> Iterator[Finding]:
         if not mark:
             where, mark, message = line.partition(": W: ")
         if mark:
-            severity = Severity.ERROR if mark == ": E: " else Severity.WARNING
-            yield Finding(name, severity, f"rpmlint: {Path(where).name}: {message}")
+            severity = LintSeverity.ERROR if mark == ": E: " else LintSeverity.WARNING
+            yield LintFinding(name, severity, f"rpmlint: {Path(where).name}: {message}")
 
 
 def _shell_faults(script: str) -> list[str]:

@@ -126,7 +126,7 @@ class Buildroots:
             known = next((one for one in self.created() if one.basis == basis), None)
             if known is not None:
                 return self._as(known, definition, mode, machine)
-        plan = _plan_of(definition, machine, wanted, mirror)
+        plan = _request_of(definition, machine, wanted, mirror)
         with self._cache.lock(f"buildroot-{plan.key}"):
             created = None if renew else self._read(plan.folder(self._folder))
             if created is None:
@@ -205,7 +205,7 @@ class Buildroots:
         held = set(making.packages)
         return tuple(sorted({*packages} - held))
 
-    def _make(self, definition: Definition, machine: str, plan: "_Plan") -> Created:
+    def _make(self, definition: Definition, machine: str, plan: "_RootRequest") -> Created:
         final = plan.folder(self._folder)
         self._folder.mkdir(parents=True, exist_ok=True)
         self._sweep(plan.key)
@@ -245,7 +245,7 @@ class Buildroots:
             ):
                 remove_tree(left)
 
-    def _fill(self, definition: Definition, machine: str, plan: "_Plan", scratch: Path) -> Created:
+    def _fill(self, definition: Definition, machine: str, plan: "_RootRequest", scratch: Path) -> Created:
         root = scratch / "root"
         making = definition.making
         if isinstance(making, ImageMaking):
@@ -264,7 +264,7 @@ class Buildroots:
     def _record(
         self,
         definition: Definition,
-        plan: "_Plan",
+        plan: "_RootRequest",
         scratch: Path,
         packages: Mapping[str, str],
         sources: tuple[str, ...],
@@ -329,7 +329,7 @@ class Buildroots:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class _RootRequest:
     """What is to be made: ``key`` names all of it that is known before."""
 
     name: str
@@ -343,7 +343,7 @@ class _Plan:
         return store / f"{self.name}-{self.key}"
 
 
-def _plan_of(definition: Definition, machine: str, packages: tuple[str, ...], mirror: str | None) -> _Plan:
+def _request_of(definition: Definition, machine: str, packages: tuple[str, ...], mirror: str | None) -> _RootRequest:
     making = definition.making
     arch = _arch_of(definition, machine)
     if isinstance(making, DebianMaking):
@@ -352,7 +352,7 @@ def _plan_of(definition: Definition, machine: str, packages: tuple[str, ...], mi
         sources = (images.reference_of(making, arch),)
     digest = _digest([_VERSION, definition.name, definition.digest, arch, packages, sources])
     basis = _basis_of(definition, machine, packages)
-    return _Plan(definition.name, digest[:_SHORT], basis, arch, packages, sources)
+    return _RootRequest(definition.name, digest[:_SHORT], basis, arch, packages, sources)
 
 
 def _basis_of(definition: Definition, machine: str, packages: tuple[str, ...]) -> str:

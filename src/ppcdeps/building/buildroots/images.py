@@ -58,7 +58,7 @@ def make_root(definition: Definition, root: Path, packages: Sequence[str], repor
     """
     making = definition.making
     assert isinstance(making, ImageMaking)
-    program = _Program.found()
+    program = _ContainerProgram.found()
     reference = reference_of(making, definition.arch)
     platform = f"linux/{_OCI[definition.arch]}"
     found = program.inspect(reference)
@@ -79,7 +79,7 @@ def make_root(definition: Definition, root: Path, packages: Sequence[str], repor
 
 
 @dataclass(frozen=True, slots=True)
-class _Program:
+class _ContainerProgram:
     """podman or docker as it works here, with the user's own images."""
 
     command: tuple[str, ...]
@@ -87,7 +87,7 @@ class _Program:
     """Options of what runs something."""
 
     @classmethod
-    def found(cls) -> "_Program":
+    def found(cls) -> "_ContainerProgram":
         for name in ("podman", "docker"):
             if shutil.which(name) is None:
                 continue
@@ -121,7 +121,7 @@ class _Program:
         return value if done.is_well and isinstance(value, dict) else None
 
 
-def _pull(program: _Program, definition: Definition, reference: str, platform: str) -> None:
+def _pull(program: _ContainerProgram, definition: Definition, reference: str, platform: str) -> None:
     done = program.run("pull", "--quiet", "--platform", platform, reference, check=False)
     if not done.is_well:
         raise _refused(definition, reference, done.error_text)
@@ -151,7 +151,7 @@ def _check_arch(definition: Definition, reference: str, found: Mapping[str, Any]
 
 
 def _build(
-    program: _Program,
+    program: _ContainerProgram,
     definition: Definition,
     making: ImageMaking,
     found: Mapping[str, Any],
@@ -182,7 +182,7 @@ def _build(
         raise BuildError(f"the Containerfile of {definition.name} fails: {one_line(said)}")
 
 
-def _unpack(program: _Program, tag: str, root: Path) -> None:
+def _unpack(program: _ContainerProgram, tag: str, root: Path) -> None:
     container = program.run("create", tag, "/bin/true").text.strip().splitlines()[-1]
     root.mkdir(exist_ok=True)
     owner = [] if os.geteuid() == 0 else ["--no-same-owner", "--exclude=dev/*"]

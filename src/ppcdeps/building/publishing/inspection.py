@@ -50,7 +50,7 @@ _LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/libexec")
 _WRITABLE = ("/build", "/builddir", "/home", "/root", "/tmp", "/var/tmp", "/usr/src")  # noqa: S108
 
 
-class Severity(StrEnum):
+class DefectSeverity(StrEnum):
     """How bad a finding is."""
 
     ERROR = "error"
@@ -59,14 +59,14 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class PackageDefect:
     """Something that is not as it should be.
 
     ``package`` is the file's name, empty where it is about the set; ``path`` the file inside of it, if it is about
     one.
     """
 
-    severity: Severity
+    severity: DefectSeverity
     text: str
     package: str = ""
     path: str = ""
@@ -108,12 +108,12 @@ class Inspection:
     elf: tuple[ElfFacts, ...] = ()
     glibc: str | None = None
     long_double: LongDouble | None = None
-    findings: tuple[Finding, ...] = ()
+    defects: tuple[PackageDefect, ...] = ()
 
     @property
     def is_sound(self) -> bool:
         """Whether no finding is an error."""
-        return not _errors(self.findings)
+        return not _errors(self.defects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +121,18 @@ class SetInspection:
     """The packages of one source, and what was found of them together."""
 
     packages: tuple[Inspection, ...]
-    findings: tuple[Finding, ...] = ()
+    defects: tuple[PackageDefect, ...] = ()
 
     @property
-    def all_findings(self) -> tuple[Finding, ...]:
+    def all_defects(self) -> tuple[PackageDefect, ...]:
         """Those of the packages and those of the set, errors first."""
-        found = [*self.findings, *(one for package in self.packages for one in package.findings)]
-        return tuple(sorted(found, key=lambda one: one.severity is not Severity.ERROR))
+        found = [*self.defects, *(one for package in self.packages for one in package.defects)]
+        return tuple(sorted(found, key=lambda one: one.severity is not DefectSeverity.ERROR))
 
     @property
     def is_sound(self) -> bool:
         """Whether no finding is an error."""
-        return not _errors(self.all_findings)
+        return not _errors(self.all_defects)
 
     @property
     def glibc(self) -> str | None:
@@ -155,7 +155,7 @@ def inspect_rpm(path: Path, arch: str, expected: Expected | None = None, private
         check_digests(path)
         raw = raw_header(path)
     except ConfigError as fault:
-        return Inspection(path.name, findings=(Finding(Severity.ERROR, fault.message, path.name),))
+        return Inspection(path.name, defects=(PackageDefect(DefectSeverity.ERROR, fault.message, path.name),))
     seen = _Examination(path.name, header, abi, private)
     seen.examine_header(raw)
     try:
@@ -163,11 +163,11 @@ def inspect_rpm(path: Path, arch: str, expected: Expected | None = None, private
             for member in members_of(stream):
                 seen.examine_file(member)
     except ConfigError as fault:
-        seen.find(Severity.ERROR, fault.message)
+        seen.find(DefectSeverity.ERROR, fault.message)
     inspection = seen.result()
     if expected is None:
         return inspection
-    return replace(inspection, findings=(*inspection.findings, *_unexpected((inspection,), expected)))
+    return replace(inspection, defects=(*inspection.defects, *_unexpected((inspection,), expected)))
 
 
 def inspect_set(
@@ -175,12 +175,12 @@ def inspect_set(
 ) -> SetInspection:
     """Examine all binary packages of one source, each and together. Raises as ``inspect_rpm`` does."""
     packages = tuple(inspect_rpm(path, arch, private=private) for path in sorted(paths, key=lambda one: one.name))
-    findings = list(_unexpected(packages, expected)) if expected is not None else []
+    defects = list(_unexpected(packages, expected)) if expected is not None else []
     formats = {one.long_double for one in packages}
     if {LongDouble.IBM, LongDouble.IEEE} <= formats:
         text = "some have IBM and some IEEE 128 long double: programs that use both get wrong numbers"
-        findings.append(Finding(Severity.WARNING, text))
-    return SetInspection(packages, tuple(findings))
+        defects.append(PackageDefect(DefectSeverity.WARNING, text))
+    return SetInspection(packages, tuple(defects))
 
 
 @dataclass
@@ -191,7 +191,7 @@ class _Examination:
     header: PackageHeader
     abi: Abi
     private: Sequence[str]
-    findings: list[Finding] = field(default_factory=list)
+    defects: list[PackageDefect] = field(default_factory=list)
     elf: list[ElfFacts] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -201,15 +201,15 @@ class _Examination:
         self._sources: list[str] = []
         self._private = {text.rstrip("/") for text in self.private}
 
-    def find(self, severity: Severity, text: str, path: str = "") -> None:
-        self.findings.append(Finding(severity, text, self.file, path))
+    def find(self, severity: DefectSeverity, text: str, path: str = "") -> None:
+        self.defects.append(PackageDefect(severity, text, self.file, path))
 
     def examine_header(self, raw: bytes) -> None:
         arch = self.header.nevra.arch
         if not self.header.source:
-            self.find(Severity.ERROR, "it is a source package")
+            self.find(DefectSeverity.ERROR, "it is a source package")
         elif arch not in (self.abi.arch, "noarch"):
-            self.find(Severity.ERROR, f"it is for {arch}, not for {self.abi.arch}")
+            self.find(DefectSeverity.ERROR, f"it is for {arch}, not for {self.abi.arch}")
         told = set(self._searcher.found_in([raw]))
         if self.header.host in self._private:
             told.add(self.header.host)
@@ -218,7 +218,7 @@ class _Examination:
         for requirement in self.header.requires:
             reason = foreign_requirement(requirement, self.abi)
             if reason:
-                self.find(Severity.ERROR, f"requires {requirement}: {reason}")
+                self.find(DefectSeverity.ERROR, f"requires {requirement}: {reason}")
 
     def examine_file(self, member: Member) -> None:
         path = "/" + member.name.decode("utf-8", "replace").removeprefix("./").lstrip("/")
@@ -243,7 +243,9 @@ class _Examination:
 
     def result(self) -> Inspection:
         if self._sources:
-            self.find(Severity.WARNING, f"the folder {_SOURCES} of the build is named in {_some(self._sources)}")
+            self.find(
+                DefectSeverity.WARNING, f"the folder {_SOURCES} of the build is named in {_some(self._sources)}"
+            )
         floors = [one.glibc for one in self.elf if one.glibc and one.machine == self.abi.machine]
         asked = newest_glibc(
             f"GLIBC_{found['version']}" for text in self.header.requires for found in _SYMBOL_VERSION.finditer(text)
@@ -261,7 +263,7 @@ class _Examination:
             elf=tuple(self.elf),
             glibc=max((*floors, *([asked] if asked else [])), key=version_key, default=None),
             long_double=formats.pop() if len(formats) == 1 else LongDouble.MIXED if formats else None,
-            findings=tuple(self.findings),
+            defects=tuple(self.defects),
         )
 
     def _search(self, blocks: Iterable[bytes], path: str) -> None:
@@ -270,9 +272,9 @@ class _Examination:
 
     def _found(self, text: str, place: str) -> None:
         if text in self._private:
-            self.find(Severity.ERROR, f"names {text}, which is of the machine that built it", place)
+            self.find(DefectSeverity.ERROR, f"names {text}, which is of the machine that built it", place)
         elif text == _STAGING:
-            self.find(Severity.ERROR, f"names {text}, where the build staged its files", place)
+            self.find(DefectSeverity.ERROR, f"names {text}, where the build staged its files", place)
         else:
             self._sources.append(place)
 
@@ -280,20 +282,20 @@ class _Examination:
         try:
             facts = facts_of(content, path)
         except DamagedElfError as fault:
-            self.find(Severity.ERROR, str(fault), path)
+            self.find(DefectSeverity.ERROR, str(fault), path)
             return
         self.elf.append(facts)
         wrong = facts.mismatches(self.abi)
         is_only_data = facts.machine in _OF_NO_MACHINE or path.startswith(_FIRMWARE)
         if self.header.nevra.arch == "noarch" and facts.machine not in _OF_NO_MACHINE:
-            severity = Severity.WARNING if is_only_data else Severity.ERROR
+            severity = DefectSeverity.WARNING if is_only_data else DefectSeverity.ERROR
             self.find(severity, f"is an ELF file ({facts.machine}) in a noarch package", path)
         elif wrong:
-            severity = Severity.WARNING if is_only_data else Severity.ERROR
+            severity = DefectSeverity.WARNING if is_only_data else DefectSeverity.ERROR
             if facts.machine not in _OF_NO_MACHINE:
                 self.find(severity, f"is not for {self.abi.arch}: {', '.join(wrong)}", path)
         if "GLIBC_PRIVATE" in facts.versions:
-            self.find(Severity.WARNING, "uses symbols that glibc keeps to itself (GLIBC_PRIVATE)", path)
+            self.find(DefectSeverity.WARNING, "uses symbols that glibc keeps to itself (GLIBC_PRIVATE)", path)
         for element in dict.fromkeys((*facts.elf.rpath, *facts.elf.runpath)):
             judged = _judged(element, path, self.private)
             if judged is not None:
@@ -353,18 +355,20 @@ def answers(provide: str, wanted: Requirement) -> bool:
             assert_never(wanted)
 
 
-def _unexpected(packages: Sequence[Inspection], expected: Expected) -> Iterator[Finding]:
+def _unexpected(packages: Sequence[Inspection], expected: Expected) -> Iterator[PackageDefect]:
     """What the plan expects and the packages lack, and what they require that it does not foresee."""
     names = {one.nevra.name for one in packages if one.nevra}
     provided = [text for one in packages for text in (*one.provides, *one.files)]
     for name in expected.packages:
         if name not in names:
-            yield Finding(Severity.ERROR, f"the plan expects the package {name}, and the build made none")
+            yield PackageDefect(DefectSeverity.ERROR, f"the plan expects the package {name}, and the build made none")
     for text in expected.provides:
         if not _is_met(text, provided):
             near = sorted({one for one in provided if _capability(one).name == _capability(text).name})
             instead = f"; they provide {', '.join(near)}" if near else ""
-            yield Finding(Severity.ERROR, f"the plan expects {text}, and none of the packages provides it{instead}")
+            yield PackageDefect(
+                DefectSeverity.ERROR, f"the plan expects {text}, and none of the packages provides it{instead}"
+            )
     if expected.requires is None:
         return
     foreseen = {_base(text) for text in expected.requires}
@@ -376,7 +380,7 @@ def _unexpected(packages: Sequence[Inspection], expected: Expected) -> Iterator[
         ]
         if new:
             text = f"requires what the plan did not foresee: {_some(new, most=20)}"
-            yield Finding(Severity.WARNING, text, one.file)
+            yield PackageDefect(DefectSeverity.WARNING, text, one.file)
 
 
 def _is_met(wanted: str, provided: Iterable[str]) -> bool:
@@ -419,7 +423,7 @@ def _holds(version: str, relation: str, bound: str) -> bool:
     return (order < 0 and "<" in relation) or (order == 0 and "=" in relation) or (order > 0 and ">" in relation)
 
 
-def _judged(element: str, path: str, private: Sequence[str]) -> tuple[Severity, str] | None:
+def _judged(element: str, path: str, private: Sequence[str]) -> tuple[DefectSeverity, str] | None:
     """How bad an element of a search path is, and why; None where it is in order."""
     place = element
     for origin in ("$ORIGIN", "${ORIGIN}"):
@@ -427,11 +431,11 @@ def _judged(element: str, path: str, private: Sequence[str]) -> tuple[Severity, 
             place = posixpath.dirname(path) + element.removeprefix(origin)
     place = posixpath.normpath(place) if place else ""
     if not place.startswith("/"):
-        return Severity.ERROR, "which depends on the folder that a program is started in"
+        return DefectSeverity.ERROR, "which depends on the folder that a program is started in"
     if _is_below(place, (*(text for text in private if text.startswith("/")), *_WRITABLE)):
-        return Severity.ERROR, "a folder of the build, or one that others may write to"
+        return DefectSeverity.ERROR, "a folder of the build, or one that others may write to"
     if not _is_below(place, _LIBRARIES):
-        return Severity.WARNING, "which is not among the system's folders of libraries"
+        return DefectSeverity.WARNING, "which is not among the system's folders of libraries"
     return None
 
 
@@ -456,5 +460,5 @@ def _some(names: Sequence[str], most: int = _NAMED) -> str:
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
-def _errors(findings: Iterable[Finding]) -> list[Finding]:
-    return [one for one in findings if one.severity is Severity.ERROR]
+def _errors(defects: Iterable[PackageDefect]) -> list[PackageDefect]:
+    return [one for one in defects if one.severity is DefectSeverity.ERROR]

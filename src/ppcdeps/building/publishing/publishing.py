@@ -230,7 +230,7 @@ def _wait_for(lock: int, folder: Path, wait: float, reporter: Reporter) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _State:
+class _RepositoryContent:
     """What a repository is to hold. ``records`` are by source."""
 
     packages: tuple[PublishedPackage, ...]
@@ -260,7 +260,7 @@ class _Publication:
         records: Sequence[BuildRecord],
         withdraw: Sequence[str],
         whole_sources: bool,
-    ) -> "_State":
+    ) -> "_RepositoryContent":
         """The state to come. What is new of it lies in the repository already, where nothing speaks of it yet."""
         there = {one.nevra: one for one in self.before.packages if self._is_whole(one)}
         packages = self._remaining(there, incoming, withdraw, whole_sources)
@@ -272,13 +272,13 @@ class _Publication:
         files |= {one.file: self._stored_wheel(one) for one in wheels}
         digests = {one.origin for one in packages.values()} | {one.sha256 for one in files.values()}
         kept = self._records_before() | {_safe(one.source): one for one in records}
-        return _State(
+        return _RepositoryContent(
             packages=tuple(packages[nevra] for nevra in sorted(packages)),
             wheels=tuple(files[name] for name in sorted(files)),
             records={name: one for name, one in sorted(kept.items()) if digests & one.digests},
         )
 
-    def run(self, state: "_State", name: str, url: str) -> Published:
+    def run(self, state: "_RepositoryContent", name: str, url: str) -> Published:
         """Have readers see the state, if it is another than they see."""
         key = self.key.fingerprint if self.key else ""
         before = replace(self.before, generation=0)
@@ -428,7 +428,7 @@ class _Publication:
         paths = sorted(folder.glob("*.json"))
         return {path.stem: BuildRecord.from_json(path.read_text(encoding="utf-8"), str(path)) for path in paths}
 
-    def _switched(self, state: "_State", name: str) -> Manifest:
+    def _switched(self, state: "_RepositoryContent", name: str) -> Manifest:
         """Make the next generation, and have readers see it."""
         number = self.before.generation + 1
         key = self.key.fingerprint if self.key else ""
@@ -492,7 +492,7 @@ class _Publication:
                 remove(path)
 
 
-def _documents(state: _State, name: str) -> Mapping[str, bytes]:
+def _documents(state: _RepositoryContent, name: str) -> Mapping[str, bytes]:
     """What is told of the packages, by place in the generation."""
     records = state.records
     found = {f"records/{source}.json": one.to_json().encode() for source, one in records.items()}

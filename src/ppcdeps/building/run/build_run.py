@@ -11,13 +11,13 @@ from ppcdeps.building.buildroots.definitions import DebianMaking, load_definitio
 from ppcdeps.building.publishing.publishing import Published, check_place, publish
 from ppcdeps.building.publishing.signing import SigningKey
 from ppcdeps.building.publishing.wheels import collect_wheels
-from ppcdeps.building.run.builder import Place, Workshop
-from ppcdeps.building.run.events import Event, Finished, TaskResult, Watcher
+from ppcdeps.building.run.builder import BuildSetup, ProvisionedRoot
+from ppcdeps.building.run.events import BuildEvent, BuildFinished, BuildListener, TaskResult
 from ppcdeps.building.run.failures import load_failures
-from ppcdeps.building.run.materials import FetchSources, Sources
-from ppcdeps.building.run.requires import Requirements
+from ppcdeps.building.run.resolver import PackageResolver
+from ppcdeps.building.run.run_folder import RunFolder
 from ppcdeps.building.run.schedule import run_tasks
-from ppcdeps.building.run.session import Session
+from ppcdeps.building.run.sources import FetchSources, SourceCollector
 from ppcdeps.building.run.store import Store
 from ppcdeps.building.run.tasks import Task, tasks_of
 from ppcdeps.engines.cleanup import sweep
@@ -129,9 +129,9 @@ def build_plan(
     path: Path,
     basis: BuildBasis,
     options: BuildOptions,
-    session: Session,
+    session: RunFolder,
     reporter: Reporter,
-    watch: Watcher,
+    watch: BuildListener,
 ) -> BuildRun:
     """Build what a plan takes, and publish what was built.
 
@@ -150,15 +150,15 @@ def build_plan(
     sweep(home, (), reporter)
     store = Store.of(basis.cache)
     store.sweep()
-    sources = Sources(basis.fetch_sources, options.source_folders)
+    sources = SourceCollector(basis.fetch_sources, options.source_folders)
     roots = Buildroots(basis.cache, load_definitions(options.buildroot_folders), reporter)
-    bench, runner = _places(roots, tasks, sources, basis, options, reporter)
-    engine = choose_engine(bench.root, options.engine, options.connection, home=home, reporter=reporter)
-    reporter.note(f"{len(tasks)} builds in {bench.root.name} ({bench.root.mode}) by {engine.name}")
-    workshop = Workshop(
+    build_root, test_root = _places(roots, tasks, sources, basis, options, reporter)
+    engine = choose_engine(build_root.root, options.engine, options.connection, home=home, reporter=reporter)
+    reporter.note(f"{len(tasks)} builds in {build_root.root.name} ({build_root.root.mode}) by {engine.name}")
+    setup = BuildSetup(
         engine=engine,
-        bench=bench,
-        runner=runner,
+        build_root=build_root,
+        test_root=test_root,
         sources=sources,
         store=store,
         cache=basis.cache,
@@ -169,20 +169,20 @@ def build_plan(
         check=options.check,
     )
 
-    def tell(event: Event) -> None:
-        if isinstance(event, Finished):
+    def tell(event: BuildEvent) -> None:
+        if isinstance(event, BuildFinished):
             session.note(event.result)
         watch(event)
 
     results = run_tasks(
         tasks,
-        workshop,
+        setup,
         tell,
         jobs=options.jobs,
         fail_fast=options.fail_fast,
     )
     published = _publish(options, results, reused, key, plan, reporter)
-    return _build_run(plan, path, bench.root.mode, bench.root.name, engine.name, results, published)
+    return _build_run(plan, path, build_root.root.mode, build_root.root.name, engine.name, results, published)
 
 
 def _build_run(
@@ -204,16 +204,16 @@ def _build_run(
 def _places(
     roots: Buildroots,
     tasks: Sequence[Task],
-    sources: Sources,
+    sources: SourceCollector,
     basis: BuildBasis,
     options: BuildOptions,
     reporter: Reporter,
-) -> tuple[Place, Place | None]:
+) -> tuple[ProvisionedRoot, ProvisionedRoot | None]:
     """Where it is built, and where what is built can run."""
     name = options.buildroot or basis.target.buildroot
     if name is None:
         raise ConfigError(f"the target {basis.target.name} names no buildroot", hint="name one with --buildroot NAME")
-    wanted = _Wanted(roots, tasks, sources, options.mirror)
+    wanted = _RootMaker(roots, tasks, sources, options.mirror)
     root = wanted.created(name, options.mode)
     if root.target != basis.target.arch:
         raise ConfigError(f"the buildroot {name} builds for {root.target}, and the target is {basis.target.arch}")
@@ -222,24 +222,24 @@ def _places(
         reporter.warn(
             f"{name} is no root of {basis.target.title}: what is built in it proves the way, and is not for that"
         )
-    bench = Place(root, _requirements(roots, root, basis, reporter))
+    build_root = ProvisionedRoot(root, _requirements(roots, root, basis, reporter))
     if root.mode is not BuildMode.CROSS:
-        return bench, bench
+        return build_root, build_root
     emulation = ensure_emulation(root.target, reporter)
     if not emulation.works:
         reporter.warn(f"what is built is not tried, as programs of {root.target} do not run here: {emulation.mend}")
-        return bench, None
+        return build_root, None
     running = wanted.created(name.removesuffix(_CROSS), None)
-    return bench, Place(running, _requirements(roots, running, basis, reporter))
+    return build_root, ProvisionedRoot(running, _requirements(roots, running, basis, reporter))
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _RootMaker:
     """Buildroots with what the tasks need in them, where a root cannot have it from the target's repositories."""
 
     roots: Buildroots
     tasks: Sequence[Task]
-    sources: Sources
+    sources: SourceCollector
     mirror: str | None
 
     def created(self, name: str, mode: BuildMode | None) -> Buildroot:
@@ -261,7 +261,7 @@ class _Wanted:
             return requires
 
 
-def _requirements(roots: Buildroots, root: Buildroot, basis: BuildBasis, reporter: Reporter) -> Requirements:
+def _requirements(roots: Buildroots, root: Buildroot, basis: BuildBasis, reporter: Reporter) -> PackageResolver:
     """Where packages for a root come from: the target's repositories, or its own where it is none of RPM's."""
     own = roots.of(root).repository
     if own is None:
@@ -271,7 +271,7 @@ def _requirements(roots: Buildroots, root: Buildroot, basis: BuildBasis, reporte
             id=root.name, side=Side.TARGET, baseurl=(own.absolute().as_uri() + "/",), metadata_expire=0
         )
         metadata = tuple(fetch_repositories([config], basis.cache, reporter))
-    return Requirements(basis.target, metadata, basis.cache, reporter, basis.fetch_filelists, basis.offline)
+    return PackageResolver(basis.target, metadata, basis.cache, reporter, basis.fetch_filelists, basis.offline)
 
 
 def _reused(plan: Plan, basis: BuildBasis, reporter: Reporter) -> tuple[Path, ...]:

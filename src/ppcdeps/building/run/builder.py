@@ -19,11 +19,11 @@ from ppcdeps.building.createrepo import index_folder
 from ppcdeps.building.publishing.inspection import SetInspection, inspect_set
 from ppcdeps.building.publishing.records import BuildRecord, BuiltPackage
 from ppcdeps.building.publishing.wheels import collect_wheels
-from ppcdeps.building.run.events import Outcome, Stage, TaskResult
+from ppcdeps.building.run.events import BuildOutcome, BuildStage, TaskResult
 from ppcdeps.building.run.failures import FailureCause, FailurePattern, cause_of, tail_of
-from ppcdeps.building.run.materials import Material, Sources
-from ppcdeps.building.run.requires import Needed, Requirements
+from ppcdeps.building.run.resolver import PackageResolver, RequiredPackage
 from ppcdeps.building.run.smoke import smoke_script
+from ppcdeps.building.run.sources import RenderedBuild, SourceCollector
 from ppcdeps.building.run.store import LOG, PACKAGES, WHEELS, Store, StoredBuild, key_of
 from ppcdeps.building.run.tasks import Task
 from ppcdeps.engines.engine import Engine
@@ -65,26 +65,26 @@ class StoppedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ProvisionedRoot:
     """A buildroot, and what answers which packages are to be installed in it."""
 
     root: Buildroot
-    requirements: Requirements
+    resolver: PackageResolver
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
+class BuildSetup:
     """All that builds have in common.
 
-    ``bench`` is where they are built and ``runner`` where what they give can run: they differ where the first
-    cross-compiles, and ``runner`` is None where nothing of the target can run. ``work`` is the folder of the run: its
+    ``build_root`` is where they are built and ``test_root`` where what they give can run: they differ where the first
+    cross-compiles, and ``test_root`` is None where nothing of the target can run. ``work`` is the folder of the run: its
     logs/ stay, its scratch/ does not. ``parallel`` is how many processes one build starts.
     """
 
     engine: Engine
-    bench: Place
-    runner: Place | None
-    sources: Sources
+    build_root: ProvisionedRoot
+    test_root: ProvisionedRoot | None
+    sources: SourceCollector
     store: Store
     cache: Cache
     work: Path
@@ -105,10 +105,10 @@ class Workshop:
 
 def build(
     task: Task,
-    workshop: Workshop,
+    setup: BuildSetup,
     before: Sequence[StoredBuild],
-    stop: threading.Event,
-    reached: Callable[[Stage], None],
+    stop: threading.BuildEvent,
+    reached: Callable[[BuildStage], None],
 ) -> TaskResult:
     """Build a task, or take the result of an earlier build that was made from the very same.
 
@@ -116,80 +116,80 @@ def build(
     StoppedError once ``stop`` is set, and EnvironmentLacksError where no build can succeed on this machine.
     """
     began = time.monotonic()
-    log, scratch = workshop.log_of(task), workshop.scratch_of(task)
+    log, scratch = setup.log_of(task), setup.scratch_of(task)
     _clear(scratch)
     scratch.mkdir(parents=True)
     log.parent.mkdir(parents=True, exist_ok=True)
     try:
         # Unbuffered: what cannot be written to a full disk is not tried again when the log is closed.
         with log.open("wb", buffering=0) as stream:
-            made = _Build(task, workshop, before, stop, reached, stream, scratch)
+            made = _TaskBuild(task, setup, before, stop, reached, stream, scratch)
             stored, fresh = made.run()
     except FailedError as failure:
         seconds = time.monotonic() - began
-        return TaskResult(task, Outcome.FAILED, None, failure.cause, log, tail_of(log), seconds)
+        return TaskResult(task, BuildOutcome.FAILED, None, failure.cause, log, tail_of(log), seconds)
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
-        cause = FailureCause(f"no space left in {workshop.work}", "free some, or name another folder with --work")
-        return TaskResult(task, Outcome.FAILED, None, cause, log, tail_of(log), time.monotonic() - began)
+        cause = FailureCause(f"no space left in {setup.work}", "free some, or name another folder with --work")
+        return TaskResult(task, BuildOutcome.FAILED, None, cause, log, tail_of(log), time.monotonic() - began)
     except EnvironmentLacksError:
         raise
     except PpcdepsError as error:
         seconds = time.monotonic() - began
         cause = FailureCause(error.message, error.hint or "", "")
-        return TaskResult(task, Outcome.FAILED, None, cause, log, tail_of(log), seconds)
+        return TaskResult(task, BuildOutcome.FAILED, None, cause, log, tail_of(log), seconds)
     finally:
         _clear(scratch)
-    outcome = Outcome.BUILT if fresh else Outcome.UNCHANGED
+    outcome = BuildOutcome.BUILT if fresh else BuildOutcome.UNCHANGED
     if not fresh:
         shutil.copyfile(stored.folder / LOG, log)
     return TaskResult(task, outcome, stored, None, log, (), time.monotonic() - began)
 
 
 @dataclass(slots=True)
-class _Build:
+class _TaskBuild:
     task: Task
-    workshop: Workshop
+    setup: BuildSetup
     before: Sequence[StoredBuild]
-    stop: threading.Event
-    reached: Callable[[Stage], None]
+    stop: threading.BuildEvent
+    reached: Callable[[BuildStage], None]
     log: FileIO
     scratch: Path
     started: float = 0.0
 
     def run(self) -> tuple[StoredBuild, bool]:
         """The stored build, and whether it was built now."""
-        self.reached(Stage.SOURCES)
-        material = self.workshop.sources.prepare(self.task, self.scratch / "build")
-        self.reached(Stage.REQUIREMENTS)
+        self.reached(BuildStage.SOURCES)
+        material = self.setup.sources.prepare(self.task, self.scratch / "build")
+        self.reached(BuildStage.REQUIREMENTS)
         wanted = self._build_requires(material)
         needed = self._needed(f"{material.name}-{material.version} (build)", wanted)
         if _is_dynamic(material):
             needed = self._with_dynamic(material, needed)
         key = self._key(material, needed)
-        known = self.workshop.store.find(key)
+        known = self.setup.store.find(key)
         if known is not None:
             return known, False
         self.started = time.time()
-        self.reached(Stage.BUILD)
+        self.reached(BuildStage.BUILD)
         self._rpmbuild(material, needed)
         packages = sorted((material.folder / "RPMS").rglob("*.rpm"))
         if not packages:
             raise FailedError(FailureCause("rpmbuild ended well and made no package", "see %files in its spec"))
-        self.reached(Stage.INSPECTION)
+        self.reached(BuildStage.INSPECTION)
         inspection = self._inspected(packages)
         result = self._collected(packages)
-        self.reached(Stage.SMOKE_TEST)
+        self.reached(BuildStage.SMOKE_TEST)
         self._smoke_test(material, result)
         return self._kept(key, material, needed, inspection, result), True
 
     # BuildRequires ------------------------------------------------------------------------------------------
 
-    def _build_requires(self, material: Material) -> tuple[str, ...]:
+    def _build_requires(self, material: RenderedBuild) -> tuple[str, ...]:
         """What the spec asks for, as the buildroot's own rpm evaluates it."""
-        key = f"buildrequires 1 {material.digest} {self.workshop.bench.root.key} {self.workshop.bench.root.mode}"
-        cached = self.workshop.cache.derived_path(key, ".json")
+        key = f"buildrequires 1 {material.digest} {self.setup.build_root.root.key} {self.setup.build_root.root.mode}"
+        cached = self.setup.cache.derived_path(key, ".json")
         with suppress(OSError, ValueError):
             return tuple(json.loads(cached.read_text("utf-8")))
         options = f"{self._options()}{self._conditions()}"
@@ -198,15 +198,15 @@ class _Build:
         if not ended.is_well:
             raise FailedError(self._told(ended, "its spec cannot be evaluated in the buildroot"))
         found = _listed(material.folder / ".requires")
-        self.workshop.cache.store_derived(key, ".json", lambda file: _write(file, json.dumps(found)))
+        self.setup.cache.store_derived(key, ".json", lambda file: _write(file, json.dumps(found)))
         return found
 
-    def _needed(self, title: str, wanted: Sequence[str]) -> tuple[Needed, ...]:
+    def _needed(self, title: str, wanted: Sequence[str]) -> tuple[RequiredPackage, ...]:
         if not wanted:
             return ()
         places = [one.repository for one in self.before]
-        installed = installed_in(self.workshop.bench.root, self.workshop, self._run_in)
-        resolved = self.workshop.bench.requirements.resolve(title, wanted, places, installed)
+        installed = installed_in(self.setup.build_root.root, self.setup, self._run_in)
+        resolved = self.setup.build_root.resolver.resolve(title, wanted, places, installed)
         if resolved.missing:
             for line in resolved.missing:
                 self.log.write(f"{line}\n".encode())
@@ -219,7 +219,9 @@ class _Build:
             )
         return resolved.packages
 
-    def _with_dynamic(self, material: Material, needed: tuple[Needed, ...]) -> tuple[Needed, ...]:
+    def _with_dynamic(
+        self, material: RenderedBuild, needed: tuple[RequiredPackage, ...]
+    ) -> tuple[RequiredPackage, ...]:
         """What %generate_buildrequires asks for, too: it is asked until it is content."""
         options = f"{self._options()}{self._conditions()}"
         listing = "for p in SRPMS/*.buildreqs.nosrc.rpm; do rpm -qp --requires --nosignature $p; done >.requires"
@@ -239,8 +241,8 @@ class _Build:
 
     # The build ----------------------------------------------------------------------------------------------
 
-    def _key(self, material: Material, needed: Sequence[Needed]) -> str:
-        root = self.workshop.bench.root
+    def _key(self, material: RenderedBuild, needed: Sequence[RequiredPackage]) -> str:
+        root = self.setup.build_root.root
         return key_of(
             {
                 "material": material.digest,
@@ -248,12 +250,12 @@ class _Build:
                 "mode": root.mode,
                 "target": root.target,
                 "requires": [[one.nevra, one.checksum] for one in needed],
-                "check": self.workshop.check,
+                "check": self.setup.check,
             }
         )
 
-    def _rpmbuild(self, material: Material, needed: Sequence[Needed]) -> None:
-        checked = "" if self.workshop.check else " --nocheck"
+    def _rpmbuild(self, material: RenderedBuild, needed: Sequence[RequiredPackage]) -> None:
+        checked = "" if self.setup.check else " --nocheck"
         script = f"{self._prepare()}exec ./build.sh{checked} {self._options()}"
         ended = self._run("build", script, material.folder, self._inputs(needed), self._environment(material))
         if not ended.is_well:
@@ -262,16 +264,16 @@ class _Build:
     def _prepare(self) -> str:
         """The shell code that installs what is needed."""
         # A root of another architecture can hold the packages, but nothing in it can run their scripts.
-        foreign = self.workshop.bench.root.mode is BuildMode.CROSS
+        foreign = self.setup.build_root.root.mode is BuildMode.CROSS
         return _PREPARE.format(requires=_REQUIRES, options=" --ignorearch --noscripts --nodeps" if foreign else "")
 
     def _options(self) -> str:
-        root = self.workshop.bench.root
+        root = self.setup.build_root.root
         defined = {
             "_topdir": "/build",
             "_buildhost": "ppcdeps",
-            "_smp_mflags": f"-j{self.workshop.parallel}",
-            "_smp_build_ncpus": str(self.workshop.parallel),
+            "_smp_mflags": f"-j{self.setup.parallel}",
+            "_smp_build_ncpus": str(self.setup.parallel),
             "use_source_date_epoch_as_buildtime": "1",
             "clamp_mtime_to_source_date_epoch": "1",
         }
@@ -282,11 +284,11 @@ class _Build:
         """The recipe's macros and build conditions, which build.sh has in it: they decide on BuildRequires, too."""
         return rpmbuild_options(self.task.material) if isinstance(self.task.material, Recipe) else ""
 
-    def _environment(self, material: Material) -> Mapping[str, str]:
+    def _environment(self, material: RenderedBuild) -> Mapping[str, str]:
         date = material.date()
         return {} if date is None else {"SOURCE_DATE_EPOCH": str(date)}
 
-    def _inputs(self, needed: Sequence[Needed]) -> Mapping[str, Path]:
+    def _inputs(self, needed: Sequence[RequiredPackage]) -> Mapping[str, Path]:
         """One folder with the packages that are to be installed, under the names that rpm knows."""
         if not needed:
             return {}
@@ -298,15 +300,15 @@ class _Build:
         return {_REQUIRES: place}
 
     def _inspected(self, packages: Sequence[Path]) -> SetInspection:
-        private = (str(self.scratch.resolve()), str(self.workshop.bench.root.path.resolve()))
-        inspection = inspect_set(packages, self.workshop.bench.root.target, self.task.expected, private)
-        findings = [str(finding) for finding in inspection.all_findings]
-        for finding in findings:
-            self.log.write(f"inspection: {finding}\n".encode())
+        private = (str(self.scratch.resolve()), str(self.setup.build_root.root.path.resolve()))
+        inspection = inspect_set(packages, self.setup.build_root.root.target, self.task.expected, private)
+        defects = [str(defect) for defect in inspection.all_defects]
+        for defect in defects:
+            self.log.write(f"inspection: {defect}\n".encode())
         if not inspection.is_sound:
-            more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+            more = f" (and {len(defects) - 1} more)" if len(defects) > 1 else ""
             raise FailedError(
-                FailureCause(f"what was built cannot be used: {findings[0]}{more}", "all that was found ends the log")
+                FailureCause(f"what was built cannot be used: {defects[0]}{more}", "all that was found ends the log")
             )
         return inspection
 
@@ -319,14 +321,14 @@ class _Build:
             path.rename(result / PACKAGES / path.name)
         for path in sorted((self.scratch / "build" / "SRPMS").glob("*.src.rpm")):
             path.rename(result / path.name)
-        for wheel in collect_wheels(self.scratch / "build" / "BUILD", self.workshop.bench.root.target):
+        for wheel in collect_wheels(self.scratch / "build" / "BUILD", self.setup.build_root.root.target):
             shutil.copyfile(wheel.path, result / WHEELS / wheel.file)
         index_folder(result / PACKAGES)
         return result
 
-    def _smoke_test(self, material: Material, result: Path) -> None:
-        runner = self.workshop.runner
-        if runner is None:
+    def _smoke_test(self, material: RenderedBuild, result: Path) -> None:
+        test_root = self.setup.test_root
+        if test_root is None:
             self.log.write(b"nothing of the target can run here: no smoke test\n")
             return
         packages = sorted((result / PACKAGES).glob("*.rpm"))
@@ -334,9 +336,9 @@ class _Build:
         if not script:
             return
         names = [Nevra.parse(path.name).name for path in packages]
-        installed = installed_in(runner.root, self.workshop, self._run_in)
+        installed = installed_in(test_root.root, self.setup, self._run_in)
         places = [result / PACKAGES, *(one.repository for one in self.before)]
-        resolved = runner.requirements.resolve(f"{material.name} (smoke test)", names, places, installed)
+        resolved = test_root.resolver.resolve(f"{material.name} (smoke test)", names, places, installed)
         if resolved.missing:
             raise FailedError(
                 FailureCause(
@@ -348,14 +350,19 @@ class _Build:
         (place / "smoke.sh").write_text(script, "utf-8")
         prepare = _PREPARE.format(requires=_REQUIRES, options="")
         inputs = self._inputs(resolved.packages)
-        ended = self._run_in(runner.root, "smoke", f"{prepare}exec sh smoke.sh", place, inputs, {})
+        ended = self._run_in(test_root.root, "smoke", f"{prepare}exec sh smoke.sh", place, inputs, {})
         if not ended.is_well:
             raise FailedError(self._told(ended, "its smoke test failed"))
 
     def _kept(
-        self, key: str, material: Material, needed: Sequence[Needed], inspection: SetInspection, result: Path
+        self,
+        key: str,
+        material: RenderedBuild,
+        needed: Sequence[RequiredPackage],
+        inspection: SetInspection,
+        result: Path,
     ) -> StoredBuild:
-        root, recipe = self.workshop.bench.root, self.task.material
+        root, recipe = self.setup.build_root.root, self.task.material
         finished = time.time()
         record = BuildRecord(
             source=material.name,
@@ -377,14 +384,14 @@ class _Build:
                 for one in inspection.packages
             ),
         )
-        log = self.workshop.log_of(self.task)
+        log = self.setup.log_of(self.task)
 
         def fill(folder: Path) -> None:
             for path in result.iterdir():
                 shutil.move(path, folder / path.name)
             shutil.copyfile(log, folder / LOG)
 
-        return self.workshop.store.keep(key, record, finished - self.started, _summary(inspection), fill)
+        return self.setup.store.keep(key, record, finished - self.started, _summary(inspection), fill)
 
     # Running ------------------------------------------------------------------------------------------------
 
@@ -396,7 +403,7 @@ class _Build:
         inputs: Mapping[str, Path] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Ended:
-        return self._run_in(self.workshop.bench.root, step, script, workspace, inputs or {}, environment or {})
+        return self._run_in(self.setup.build_root.root, step, script, workspace, inputs or {}, environment or {})
 
     def _run_in(
         self,
@@ -413,9 +420,9 @@ class _Build:
             workspace=workspace,
             inputs=inputs,
             environment=environment,
-            limits=self.workshop.limits,
+            limits=self.setup.limits,
         )
-        ended = self.workshop.engine.run(root, job, self._write_log, self.stop)
+        ended = self.setup.engine.run(root, job, self._write_log, self.stop)
         if ended.ending is Ending.STOPPED or self.stop.is_set():
             raise StoppedError
         return ended
@@ -427,7 +434,7 @@ class _Build:
         """Why a run failed: the limit that it met, what its log says, or ``otherwise``."""
         match ended.ending:
             case Ending.TIMED_OUT:
-                minutes = (self.workshop.limits.seconds or ended.seconds) / 60
+                minutes = (self.setup.limits.seconds or ended.seconds) / 60
                 return FailureCause(
                     f"it was not done after {minutes:.3g} minutes",
                     "give it more with --timeout, or see where it hangs",
@@ -439,20 +446,20 @@ class _Build:
             case Ending.DISK_FULL:
                 return FailureCause("it wrote more to the disk than it may", "give it more with --disk")
             case _:
-                found = cause_of(self.workshop.log_of(self.task), self.workshop.patterns)
+                found = cause_of(self.setup.log_of(self.task), self.setup.patterns)
                 return found or FailureCause(f"{otherwise} (exit code {ended.code})", "see the log")
 
 
 RunIn = Callable[[Buildroot, str, str, Path, Mapping[str, Path], Mapping[str, str]], Ended]
 
 
-def installed_in(root: Buildroot, workshop: Workshop, run_in: RunIn) -> Collection[str]:
+def installed_in(root: Buildroot, setup: BuildSetup, run_in: RunIn) -> Collection[str]:
     """The NEVRAs of what is installed in a buildroot, as its own rpm tells them. Asked once for each buildroot."""
     key = f"installed 1 {root.key} {root.mode}"
-    cached = workshop.cache.derived_path(key, ".json")
+    cached = setup.cache.derived_path(key, ".json")
     with suppress(OSError, ValueError):
         return frozenset(json.loads(cached.read_text("utf-8")))
-    place = workshop.work / "scratch" / f"installed-{threading.get_native_id()}"
+    place = setup.work / "scratch" / f"installed-{threading.get_native_id()}"
     _clear(place)
     place.mkdir(parents=True)
     form = "%{NAME}-%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}.%{ARCH}\\n"
@@ -464,7 +471,7 @@ def installed_in(root: Buildroot, workshop: Workshop, run_in: RunIn) -> Collecti
     finally:
         _clear(place)
     found = sorted({str(Nevra.parse(line)) for line in lines if not line.startswith("gpg-pubkey")})
-    workshop.cache.store_derived(key, ".json", lambda file: _write(file, json.dumps(found)))
+    setup.cache.store_derived(key, ".json", lambda file: _write(file, json.dumps(found)))
     return frozenset(found)
 
 
@@ -473,7 +480,7 @@ def _summary(inspection: SetInspection) -> Mapping[str, Any]:
     return {
         "glibc": inspection.glibc,
         "packages": [{"nevra": str(one.nevra), "glibc": one.glibc} for one in inspection.packages],
-        "findings": [str(finding) for finding in inspection.all_findings],
+        "findings": [str(defect) for defect in inspection.all_defects],
     }
 
 
@@ -484,7 +491,7 @@ def _listed(file: Path) -> tuple[str, ...]:
     return tuple(sorted({line.strip() for line in lines if line.strip() and not line.startswith("rpmlib(")}))
 
 
-def _is_dynamic(material: Material) -> bool:
+def _is_dynamic(material: RenderedBuild) -> bool:
     text = (material.folder / "SPECS" / material.spec).read_text("utf-8", errors="replace")
     return any(line.strip() == "%generate_buildrequires" for line in text.splitlines())
 

@@ -5,8 +5,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from ppcdeps.building.run.builder import StoppedError, Workshop, build
-from ppcdeps.building.run.events import Began, Event, Finished, Outcome, Reached, Stage, TaskResult, Watcher
+from ppcdeps.building.run.builder import BuildSetup, StoppedError, build
+from ppcdeps.building.run.events import (
+    BuildEvent,
+    BuildFinished,
+    BuildListener,
+    BuildOutcome,
+    BuildStage,
+    BuildStarted,
+    StageReached,
+    TaskResult,
+)
 from ppcdeps.building.run.failures import FailureCause
 from ppcdeps.building.run.store import StoredBuild
 from ppcdeps.building.run.tasks import Task
@@ -14,27 +23,27 @@ from ppcdeps.building.run.tasks import Task
 _POLL = 0.2
 """Seconds in which a Ctrl-C is noticed while builds run."""
 
-BuildOne = Callable[
-    [Task, Workshop, Sequence[StoredBuild], threading.Event, Callable[[Stage], None]],
+BuildFunction = Callable[
+    [Task, BuildSetup, Sequence[StoredBuild], threading.BuildEvent, Callable[[BuildStage], None]],
     TaskResult,
 ]
 
 
 def run_tasks(
     tasks: Sequence[Task],
-    workshop: Workshop,
-    watch: Watcher,
+    setup: BuildSetup,
+    watch: BuildListener,
     *,
     jobs: int = 1,
     fail_fast: bool = False,
-    build_one: BuildOne = build,
+    build_one: BuildFunction = build,
 ) -> tuple[TaskResult, ...]:
     """Build all tasks, ``jobs`` at a time. Returns a result for each, in their order.
 
     What needs a failed build is skipped, and the rest goes on; with ``fail_fast`` nothing new begins after a failure
     and what runs is stopped. On KeyboardInterrupt all builds are stopped, and it is raised when they are.
     """
-    run = _Run(tuple(tasks), workshop, watch, fail_fast, build_one)
+    run = _Run(tuple(tasks), setup, watch, fail_fast, build_one)
     with ThreadPoolExecutor(max_workers=max(1, jobs), thread_name_prefix="build") as pool:
         try:
             run.go(pool, max(1, jobs))
@@ -47,12 +56,12 @@ def run_tasks(
 @dataclass(slots=True)
 class _Run:
     tasks: tuple[Task, ...]
-    workshop: Workshop
-    watcher: Watcher
+    setup: BuildSetup
+    watcher: BuildListener
     fail_fast: bool
-    build_one: BuildOne
+    build_one: BuildFunction
     results: dict[str, TaskResult] = field(default_factory=dict)
-    stop: threading.Event = field(default_factory=threading.Event)
+    stop: threading.BuildEvent = field(default_factory=threading.BuildEvent)
     guard: threading.Lock = field(default_factory=threading.Lock)
 
     def go(self, pool: ThreadPoolExecutor, jobs: int) -> None:
@@ -74,11 +83,11 @@ class _Run:
 
     def _one(self, task: Task) -> TaskResult | None:
         """The result of a task; None where it was stopped."""
-        mode = self.workshop.bench.root.mode
-        self.watch(Began(task, (task.minutes or {}).get(mode), self.workshop.log_of(task)))
+        mode = self.setup.build_root.root.mode
+        self.watch(BuildStarted(task, (task.minutes or {}).get(mode), self.setup.log_of(task)))
         try:
             return self.build_one(
-                task, self.workshop, self._before(task), self.stop, lambda stage: self.watch(Reached(task, stage))
+                task, self.setup, self._before(task), self.stop, lambda stage: self.watch(StageReached(task, stage))
             )
         except StoppedError:
             return None
@@ -119,20 +128,20 @@ class _Run:
                 lost = [n for n in task.needs if n in self.results and self.results[n].stored is None]
                 if lost:
                     cause = FailureCause(f"it needs {lost[0]}, which was not built", "")
-                    self._over(TaskResult(task, Outcome.SKIPPED, cause=cause))
+                    self._over(TaskResult(task, BuildOutcome.SKIPPED, cause=cause))
                     changed = True
 
     def _over(self, result: TaskResult) -> None:
         self.results[result.task.name] = result
-        self.watch(Finished(result, len(self.results), len(self.tasks)))
-        if result.outcome is Outcome.FAILED and self.fail_fast:
+        self.watch(BuildFinished(result, len(self.results), len(self.tasks)))
+        if result.outcome is BuildOutcome.FAILED and self.fail_fast:
             self.stop.set()
 
-    def watch(self, event: Event) -> None:
+    def watch(self, event: BuildEvent) -> None:
         with self.guard:
             self.watcher(event)
 
 
 def _stopped(task: Task) -> TaskResult:
     cause = FailureCause("the run was stopped before it was done", "go on with `ppcdeps build --resume`")
-    return TaskResult(task, Outcome.SKIPPED, cause=cause)
+    return TaskResult(task, BuildOutcome.SKIPPED, cause=cause)

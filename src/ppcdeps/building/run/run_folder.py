@@ -40,7 +40,7 @@ class RunState:
 
 
 @dataclass(slots=True)
-class Session:
+class RunFolder:
     """A run's folder, held by this process. ``state`` is None until the run has begun."""
 
     folder: Path
@@ -83,7 +83,7 @@ class Session:
 
 
 @contextlib.contextmanager
-def session_in(folder: Path) -> Iterator[Session]:
+def open_run_folder(folder: Path) -> Iterator[RunFolder]:
     """Take hold of a run's folder, creating it where needed.
 
     Raises UsageError where another ppcdeps builds in it, ConfigError where it is somebody else's folder.
@@ -103,7 +103,7 @@ def session_in(folder: Path) -> Iterator[Session]:
             raise UsageError(
                 f"another ppcdeps builds in {folder}", hint="wait for it, or name another folder with --work DIR"
             ) from error
-        yield Session(folder, read_state(folder))
+        yield RunFolder(folder, read_state(folder))
     finally:
         os.close(handle)
 

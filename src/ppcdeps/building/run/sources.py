@@ -24,7 +24,7 @@ _HASHED = ("SPECS", "SOURCES", "build.sh", "smoke.sh")
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class RenderedBuild:
     """A rendered task: a folder with SPECS, SOURCES and build.sh.
 
     ``digest`` is the SHA-256 over all that decides on the build.
@@ -50,7 +50,7 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class SourceCollector:
     """Where sources come from: files at hand, by their digest, before anything is fetched.
 
     ``folders`` are searched for files of the right name.
@@ -59,7 +59,7 @@ class Sources:
     fetch: FetchSources
     folders: tuple[Path, ...] = ()
 
-    def prepare(self, task: Task, folder: Path) -> Material:
+    def prepare(self, task: Task, folder: Path) -> RenderedBuild:
         """Collect the sources of a task and render it to a folder, which must be new or empty.
 
         Raises RepositoryError where a source cannot be had, ConfigError where one is not what the plan or the
@@ -89,7 +89,7 @@ class Sources:
         asked = [one for one in stated if one.partition(" ")[0] not in dropped]
         return (*asked, *material.build_requires)
 
-    def _of_source_package(self, task: Task, recipe: Recipe, folder: Path) -> Material:
+    def _of_source_package(self, task: Task, recipe: Recipe, folder: Path) -> RenderedBuild:
         path, found = self._source_package(task, recipe)
         rendering = render(recipe, folder, srpm=path)
         return _material(folder, rendering.spec.name, rendering.name, rendering.version, (found,))
@@ -104,7 +104,7 @@ class Sources:
         (fetched,) = self.fetch(asked, task.version)
         return fetched.path, SourceFile(fetched.file, fetched.sha256, fetched.url)
 
-    def _of_files(self, task: Task, recipe: Recipe, folder: Path) -> Material:
+    def _of_files(self, task: Task, recipe: Recipe, folder: Path) -> RenderedBuild:
         known = {source.version for source in recipe.sources}
         version, wanted = sources_of(recipe, task.version if task.version in known else None)
         at_hand = {source.file: path for source in wanted if (path := self._at_hand(source)) is not None}
@@ -141,8 +141,8 @@ class Sources:
         return path
 
 
-def _material(folder: Path, spec: str, name: str, version: str, sources: tuple[SourceFile, ...]) -> Material:
-    return Material(folder, spec, name, version, sources, _digest_of(folder))
+def _material(folder: Path, spec: str, name: str, version: str, sources: tuple[SourceFile, ...]) -> RenderedBuild:
+    return RenderedBuild(folder, spec, name, version, sources, _digest_of(folder))
 
 
 def _digest_of(folder: Path) -> str:
