@@ -11,12 +11,12 @@ from ppcdeps.building.buildroots.definitions import DebianMaking, load_definitio
 from ppcdeps.building.publishing.publishing import Published, check_place, publish
 from ppcdeps.building.publishing.signing import SigningKey
 from ppcdeps.building.publishing.wheels import collect_wheels
-from ppcdeps.building.run.builder import BuildSetup, ProvisionedRoot
 from ppcdeps.building.run.events import BuildEvent, BuildFinished, BuildListener, TaskResult
 from ppcdeps.building.run.failures import load_failures
 from ppcdeps.building.run.resolver import PackageResolver
 from ppcdeps.building.run.run_folder import RunFolder
 from ppcdeps.building.run.schedule import run_tasks
+from ppcdeps.building.run.setup import BuildSetup, ProvisionedRoot
 from ppcdeps.building.run.sources import FetchSources, SourceCollector
 from ppcdeps.building.run.store import Store
 from ppcdeps.building.run.tasks import Task, tasks_of
@@ -253,7 +253,7 @@ class _RootMaker:
         return self.roots.create(name, mode=mode, packages=packages, mirror=self.mirror)
 
     def _requirements(self, task: Task, runs: bool) -> Sequence[str]:
-        requires = task.material.requires if isinstance(task.material, Recipe) and runs else ()
+        requires = task.recipe.requires if isinstance(task.recipe, Recipe) and runs else ()
         try:
             return (*self.sources.build_requires(task), *requires)
         except (RepositoryError, ConfigError, UsageError):

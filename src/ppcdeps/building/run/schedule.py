@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from ppcdeps.building.run.builder import BuildSetup, StoppedError, build
+from ppcdeps.building.run.builder import build
 from ppcdeps.building.run.events import (
     BuildEvent,
     BuildFinished,
@@ -17,6 +17,8 @@ from ppcdeps.building.run.events import (
     TaskResult,
 )
 from ppcdeps.building.run.failures import FailureCause
+from ppcdeps.building.run.setup import BuildSetup
+from ppcdeps.building.run.steps import StoppedError
 from ppcdeps.building.run.store import StoredBuild
 from ppcdeps.building.run.tasks import Task
 
@@ -24,7 +26,7 @@ _POLL = 0.2
 """Seconds in which a Ctrl-C is noticed while builds run."""
 
 BuildFunction = Callable[
-    [Task, BuildSetup, Sequence[StoredBuild], threading.BuildEvent, Callable[[BuildStage], None]],
+    [Task, BuildSetup, Sequence[StoredBuild], threading.Event, Callable[[BuildStage], None]],
     TaskResult,
 ]
 
@@ -61,7 +63,7 @@ class _Run:
     fail_fast: bool
     build_one: BuildFunction
     results: dict[str, TaskResult] = field(default_factory=dict)
-    stop: threading.BuildEvent = field(default_factory=threading.BuildEvent)
+    stop: threading.Event = field(default_factory=threading.Event)
     guard: threading.Lock = field(default_factory=threading.Lock)
 
     def go(self, pool: ThreadPoolExecutor, jobs: int) -> None:

@@ -65,34 +65,34 @@ class SourceCollector:
         Raises RepositoryError where a source cannot be had, ConfigError where one is not what the plan or the
         recipe names.
         """
-        material = task.material
-        if isinstance(material, Bridge):
-            rendering = render_bridge(material.workload, material.provides, folder, serial=material.serial)
-            return _material(folder, rendering.spec.name, rendering.name, rendering.version, ())
-        if material.kind is RecipeKind.SRPM:
-            return self._of_source_package(task, material, folder)
-        return self._of_files(task, material, folder)
+        recipe = task.recipe
+        if isinstance(recipe, Bridge):
+            rendering = render_bridge(recipe.workload, recipe.provides, folder, serial=recipe.serial)
+            return _rendered(folder, rendering.spec.name, rendering.name, rendering.version, ())
+        if recipe.kind is RecipeKind.SRPM:
+            return self._of_source_package(task, recipe, folder)
+        return self._of_files(task, recipe, folder)
 
     def build_requires(self, task: Task) -> tuple[str, ...]:
         """What a task's sources say that they need to be built, before any buildroot is there to ask.
 
         Of a source RPM that is what was evaluated when it was made, perhaps elsewhere. Raises what `prepare` raises.
         """
-        material = task.material
-        if isinstance(material, Bridge):
+        recipe = task.recipe
+        if isinstance(recipe, Bridge):
             return ()
-        if material.kind is not RecipeKind.SRPM:
-            return material.build_requires
-        path, _ = self._source_package(task, material)
-        dropped = set(material.dropped_build_requires)
+        if recipe.kind is not RecipeKind.SRPM:
+            return recipe.build_requires
+        path, _ = self._source_package(task, recipe)
+        dropped = set(recipe.dropped_build_requires)
         stated = [one for one in read_header(path).requires if not one.startswith("rpmlib(")]
         asked = [one for one in stated if one.partition(" ")[0] not in dropped]
-        return (*asked, *material.build_requires)
+        return (*asked, *recipe.build_requires)
 
     def _of_source_package(self, task: Task, recipe: Recipe, folder: Path) -> RenderedBuild:
         path, found = self._source_package(task, recipe)
         rendering = render(recipe, folder, srpm=path)
-        return _material(folder, rendering.spec.name, rendering.name, rendering.version, (found,))
+        return _rendered(folder, rendering.spec.name, rendering.name, rendering.version, (found,))
 
     def _source_package(self, task: Task, recipe: Recipe) -> tuple[Path, SourceFile]:
         names = {recipe.source, task.source}
@@ -116,7 +116,7 @@ class SourceCollector:
                 at_hand.setdefault(fetched.file, self._linked(fetched, folder))
         rendering = render(recipe, folder, version=version, sources=[at_hand[one.file] for one in wanted])
         files = tuple(SourceFile(one.file, one.sha256, origins[one.file]) for one in wanted)
-        return _material(folder, rendering.spec.name, rendering.name, rendering.version, files)
+        return _rendered(folder, rendering.spec.name, rendering.name, rendering.version, files)
 
     def _at_hand(self, source: Source) -> Path | None:
         for place in self.folders:
@@ -141,7 +141,7 @@ class SourceCollector:
         return path
 
 
-def _material(folder: Path, spec: str, name: str, version: str, sources: tuple[SourceFile, ...]) -> RenderedBuild:
+def _rendered(folder: Path, spec: str, name: str, version: str, sources: tuple[SourceFile, ...]) -> RenderedBuild:
     return RenderedBuild(folder, spec, name, version, sources, _digest_of(folder))
 
 

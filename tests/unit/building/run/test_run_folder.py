@@ -15,8 +15,8 @@ from ppcdeps.model.errors import ConfigError, UsageError
 def test_a_run_that_was_killed_is_not_over(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from ppcdeps.building.run.run_folder import session_in\n"
-        "with session_in(Path(sys.argv[1])) as session:\n"
+        "from ppcdeps.building.run.run_folder import open_run_folder\n"
+        "with open_run_folder(Path(sys.argv[1])) as session:\n"
         "    session.begin(Path('plan.json'), '0', ['-j', '2'])\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )

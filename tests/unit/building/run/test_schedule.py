@@ -9,11 +9,12 @@ import pytest
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.building.publishing.records import BuildRecord
-from ppcdeps.building.run.builder import BuildSetup, ProvisionedRoot, StoppedError
 from ppcdeps.building.run.events import BuildEvent, BuildFinished, BuildOutcome, BuildStage, BuildStarted, TaskResult
 from ppcdeps.building.run.failures import FailureCause
 from ppcdeps.building.run.schedule import run_tasks
+from ppcdeps.building.run.setup import BuildSetup, ProvisionedRoot
 from ppcdeps.building.run.sources import SourceCollector
+from ppcdeps.building.run.steps import StoppedError
 from ppcdeps.building.run.store import Store, StoredBuild
 from ppcdeps.building.run.tasks import Bridge, Task
 from ppcdeps.engines.job import BuildMode, Buildroot
@@ -44,14 +45,14 @@ class Yard:
         self.failing = set(failing)
         self.before: dict[str, list[str]] = {}
         self.events: list[BuildEvent] = []
-        self.at: dict[str, Callable[[threading.BuildEvent], None]] = {}
+        self.at: dict[str, Callable[[threading.Event], None]] = {}
 
     def build(
         self,
         one: Task,
         setup: BuildSetup,
         before: Sequence[StoredBuild],
-        stop: threading.BuildEvent,
+        stop: threading.Event,
         reached: Callable[[BuildStage], None],
     ) -> TaskResult:
         self.before[one.name] = sorted(each.key for each in before)
@@ -103,12 +104,12 @@ def test_with_fail_fast_nothing_begins_after_a_failure(setup: BuildSetup) -> Non
 
 def test_with_fail_fast_what_runs_is_stopped(setup: BuildSetup) -> None:
     yard = Yard(setup, failing=["a"])
-    running = threading.BuildEvent()
+    running = threading.Event()
 
-    def wait_for_b(stop: threading.BuildEvent) -> None:
+    def wait_for_b(stop: threading.Event) -> None:
         assert running.wait(PATIENCE)
 
-    def until_stopped(stop: threading.BuildEvent) -> None:
+    def until_stopped(stop: threading.Event) -> None:
         running.set()
         assert stop.wait(PATIENCE)
         raise StoppedError
@@ -124,7 +125,7 @@ def test_independent_builds_run_beside_each_other(setup: BuildSetup) -> None:
     yard = Yard(setup)
     meeting = threading.Barrier(2, timeout=PATIENCE)
 
-    def meet(stop: threading.BuildEvent) -> None:
+    def meet(stop: threading.Event) -> None:
         meeting.wait()
 
     yard.at = {"a": meet, "b": meet}
@@ -139,7 +140,7 @@ def test_an_interruption_stops_what_runs_before_it_is_told(setup: BuildSetup) ->
         if isinstance(event, BuildFinished):
             raise KeyboardInterrupt
 
-    def until_stopped(stop: threading.BuildEvent) -> None:
+    def until_stopped(stop: threading.Event) -> None:
         assert stop.wait(PATIENCE)
         ended.append("b")
         raise StoppedError
