@@ -9,20 +9,18 @@ import pytest
 from rpms import CROSS, Rpm, compiled, lacks
 from srpms import run
 
+from ppcdeps.building.publishing.defects import DefectSeverity, PackageDefect
 from ppcdeps.building.publishing.elf import LongDouble
+from ppcdeps.building.publishing.expectations import Expected, expected_of, satisfies
 from ppcdeps.building.publishing.inspection import (
-    DefectSeverity,
-    Expected,
     Inspection,
-    PackageDefect,
-    answers,
-    expected_of,
     inspect_rpm,
     inspect_set,
 )
 from ppcdeps.model.capability import parse_requirement
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
+from ppcdeps.rpm.header import read_header
 
 pytestmark = pytest.mark.skipif(bool(lacks()), reason=lacks())
 
@@ -54,9 +52,9 @@ Examine = Callable[..., Inspection]
 def examine(sample: Rpm, tmp_path: Path) -> Examine:
     """Builds the sample with changes and examines it."""
 
-    def examined(*private: str, expected: Expected | None = None, **changes: object) -> Inspection:
+    def examined(*private: str, **changes: object) -> Inspection:
         made = replace(sample, **changes).build(tmp_path)  # type: ignore[arg-type]
-        return inspect_rpm(made, "ppc64le", expected, private)
+        return inspect_rpm(made, "ppc64le", private)
 
     return examined
 
@@ -69,11 +67,12 @@ def test_what_is_seen_of_a_sound_package_is_what_rpm_says(sound: Path) -> None:
     seen = inspect_rpm(sound, "ppc64le")
     assert seen.defects == () and seen.is_sound
     assert str(seen.nevra) == run("rpm", "-qp", "--qf", "%{NEVRA}", str(sound))
-    assert list(seen.requires) == run("rpm", "-qp", "--requires", str(sound)).splitlines()
+    header = read_header(sound)
+    assert list(header.requires) == run("rpm", "-qp", "--requires", str(sound)).splitlines()
     assert list(seen.provides) == run("rpm", "-qp", "--provides", str(sound)).splitlines()
     assert list(seen.files) == run("rpm", "-qpl", str(sound)).splitlines()
-    assert seen.size == int(run("rpm", "-qp", "--qf", "%{SIZE}", str(sound)))
-    assert (seen.licence, seen.source) == ("MIT", "sample-1.0-1.src.rpm")
+    assert header.size == int(run("rpm", "-qp", "--qf", "%{SIZE}", str(sound)))
+    assert (header.licence, header.source) == ("MIT", "sample-1.0-1.src.rpm")
     (elf,) = seen.elf
     assert elf.path == "/usr/lib64/libsample.so.3"
     assert (elf.elf.soname, elf.elf.needed) == ("libsample.so.3", ("libc.so.6",))
@@ -213,18 +212,16 @@ def test_what_the_plan_expects(sound: Path) -> None:
             "/usr/share/doc/sample",
             "(sample and libsample.so.3()(64bit))",
         ),
-        requires=("libc.so.6(GLIBC_2.17)(64bit)",),
     )
     seen = inspect_set([sound], "ppc64le", expected)
     assert [str(one) for one in seen.all_defects] == [
         "the plan expects the package sample-devel, and the build made none",
         "the plan expects libsample.so.4()(64bit), and none of the packages provides it",
         "the plan expects sample >= 2, and none of the packages provides it; they provide sample = 1.0-1",
-        "sample-1.0-1.ppc64le.rpm: requires what the plan did not foresee: rtld(GNU_HASH)",
     ]
     assert not seen.is_sound and seen.glibc == "2.17"
     assert inspect_set([sound], "ppc64le", Expected(("sample",))).is_sound
-    assert not inspect_rpm(sound, "ppc64le", Expected(("other",))).is_sound
+    assert not inspect_set([sound], "ppc64le", Expected(("other",))).is_sound
 
 
 def test_what_a_plan_asks_of_a_source() -> None:
@@ -268,7 +265,7 @@ def test_what_a_plan_asks_of_a_source() -> None:
     ],
 )
 def test_provides_answer_requirements_as_rpm_judges(provide: str, wanted: str, is_met: bool) -> None:
-    assert answers(provide, parse_requirement(wanted)) is is_met
+    assert satisfies(provide, parse_requirement(wanted)) is is_met
 
 
 def test_two_formats_of_long_double_in_one_set(sample: Rpm, sound: Path, tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ import pytest
 from repositories import dnf, lacks, read, tree
 from rpms import Rpm
 
-from ppcdeps.building.publishing import publishing
-from ppcdeps.building.publishing.publishing import KEPT_GENERATIONS, publish
+from ppcdeps.building.publishing import generations
+from ppcdeps.building.publishing.generations import KEPT_GENERATIONS
+from ppcdeps.building.publishing.publishing import publish
 from ppcdeps.building.publishing.repository import MARKER, read_manifest
 from ppcdeps.model.errors import EnvironmentLacksError, PpcdepsError
 
@@ -144,7 +145,7 @@ def test_old_generations_and_their_packages_go_in_the_end(
     for state in states:
         publish_state(tmp_path, state)
     assert len(list((tmp_path / "generations").iterdir())) == STATES, "as readers may be slow"
-    monkeypatch.setattr(publishing, "KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(generations, "KEPT_SECONDS", 0.0)
     for _ in range(KEPT_GENERATIONS // 2 + 1):
         publish_state(tmp_path, states[2])
         publish_state(tmp_path, states[3])

@@ -61,6 +61,11 @@ class SigningKey:
         """The last sixteen digits of the fingerprint, as rpm and gpg show keys."""
         return self.fingerprint[-16:]
 
+    @property
+    def file_name(self) -> str:
+        """The name of the public key's file in a repository."""
+        return f"RPM-GPG-KEY-{self.short}"
+
 
 def sign_packages(packages: Sequence[Path], key: SigningKey) -> None:
     """Sign RPM files in place, replacing what signatures they have, and check each with nothing but the public key.

@@ -8,7 +8,8 @@ from pathlib import Path
 from ppcdeps.base.cache import Cache
 from ppcdeps.building.buildroots.buildroots import Buildroots
 from ppcdeps.building.buildroots.definitions import DebianMaking, load_definitions, packages_for
-from ppcdeps.building.publishing.publishing import Published, check_place, publish
+from ppcdeps.building.publishing.ownership import check_place
+from ppcdeps.building.publishing.publishing import Published, publish
 from ppcdeps.building.publishing.signing import SigningKey
 from ppcdeps.building.publishing.wheels import collect_wheels
 from ppcdeps.building.run.events import BuildEvent, BuildFinished, BuildListener, TaskResult

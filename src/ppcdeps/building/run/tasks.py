@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ppcdeps.building.publishing.inspection import Expected, expected_of
+from ppcdeps.building.publishing.expectations import Expected, expected_of
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.gap import Gap, RouteKind
 from ppcdeps.model.nevra import Nevra
