@@ -72,7 +72,7 @@ def test_what_is_seen_of_a_sound_package_is_what_rpm_says(sound: Path) -> None:
     assert list(seen.provides) == run("rpm", "-qp", "--provides", str(sound)).splitlines()
     assert list(seen.files) == run("rpm", "-qpl", str(sound)).splitlines()
     assert header.size == int(run("rpm", "-qp", "--qf", "%{SIZE}", str(sound)))
-    assert (header.licence, header.source) == ("MIT", "sample-1.0-1.src.rpm")
+    assert (header.license, header.source) == ("MIT", "sample-1.0-1.src.rpm")
     (elf,) = seen.elf
     assert elf.path == "/usr/lib64/libsample.so.3"
     assert (elf.elf.soname, elf.elf.needed) == ("libsample.so.3", ("libc.so.6",))

@@ -1,4 +1,4 @@
-"""Repository metadata by createrepo_c, which is then held to what it is to describe."""
+"""Repository metadata by createrepo_c, compared with the packages that it is to describe."""
 
 import gzip
 import re
@@ -19,7 +19,7 @@ _PKGID = re.compile(rb'<checksum type="sha256" pkgid="YES">([0-9a-f]{64})</check
 
 
 class IndexedPackage(Protocol):
-    """What is to be known of a package that goes into the metadata: ``built`` is in seconds since 1970."""
+    """A package that goes into the metadata; ``built`` is in seconds since 1970."""
 
     @property
     def path(self) -> str:
@@ -42,7 +42,7 @@ def write_metadata(folder: Path, to: Path, packages: Sequence[IndexedPackage], l
     and EnvironmentLacksError where it is missing.
     """
     expected = {(one.path, one.sha256) for one in packages}
-    # With --update it takes what has the same name, size and time for the same, which a signed file may have.
+    # --update goes by name, size and time, and a file that was signed anew may have the same of all three.
     for options in (["--update", "--update-md-path", str(folder)], []):
         if options and not (folder / "repodata").is_dir():
             continue
@@ -68,7 +68,7 @@ def _createrepo(
 
 
 def index_folder(folder: Path, revision: int = 1) -> None:
-    """Make a folder of RPMs that nobody reads yet a repository: the same packages give the same bytes.
+    """Make a folder of RPMs that no reader knows yet a repository: the same packages give the same bytes.
 
     Raises EnvironmentLacksError where createrepo_c is missing, BuildError where it fails.
     """

@@ -1,4 +1,4 @@
-"""What is wrong, or doubtful, in recipes that can be read: told by rpmlint and by checks of our own."""
+"""Lint of recipes that can be read: checks of our own, and rpmlint on the rendered specs."""
 
 import shutil
 import tempfile
@@ -19,7 +19,7 @@ from ppcdeps.rpm.platforms import platform_of
 from ppcdeps.rpm.specs import evaluate_spec
 
 _RPMLINT_CONFIG = """\
-# What rpmlint takes for an error and is none in a spec that is built here and not published by a distribution. The
+# Errors to rpmlint that are none in a spec which is built here and not published by a distribution. The
 # templates apply patches with patch(1) itself, without fuzz.
 Filters = ["no-changelogname-tag", "no-%check-section", "no-buildroot-tag", "invalid-url", "patch-not-applied"]
 """
@@ -47,7 +47,7 @@ def lint_book(
     """All findings, in the order of the recipes.
 
     What needs no source is checked for all; a recipe of kind ``srpm`` is rendered where its source RPM is among
-    ``srpms``. The reporter is told what could not be checked, and why. Raises ConfigError for a source RPM that
+    ``srpms``. What could not be checked is reported, with the reason. Raises ConfigError for a source RPM that
     cannot be read.
     """
     given = [(source_identity(path)[0], path) for path in srpms]
@@ -99,7 +99,7 @@ def _doubts(recipe: Recipe, targets: frozenset[str]) -> Iterator[str]:
     if recipe.is_buildable and not recipe.smoke_test:
         yield '"smoke_test" is missing: nothing shows that the result works'
     if recipe.kind is RecipeKind.SRPM and not recipe.release_suffix:
-        yield '[build] "release_suffix" is missing: the rebuild cannot be told from the distribution\'s build'
+        yield '[build] "release_suffix" is missing: a rebuild is to differ from the distribution\'s build'
 
 
 def _faults(recipe: Recipe) -> Iterator[str]:
@@ -144,7 +144,7 @@ def lint_rendering(name: str, rendering: Rendering, recipe: Recipe, target: Targ
             if evaluated.package(package) is None:
                 yield LintFinding(name, LintSeverity.ERROR, f"{spec} gives no package {package} on {target.arch}")
     if recipe.kind is RecipeKind.SRPM:
-        # The distribution's spec is the distribution's matter: rpmlint would tell us about its style.
+        # rpmlint would report the style of the distribution's own spec.
         return
     yield from _rpmlint(name, rendering.spec)
 

@@ -38,7 +38,7 @@ def apply_patch(tree: Path, patch: Path, strip: int, to: str) -> None:
         reason = (telling or said)[0]
         raise ConfigError(
             f"{patch.name} does not apply to {to}: {reason.strip()}",
-            hint="write the patch anew for this version, or narrow the recipe's versions",
+            hint="rewrite the patch for this version, or narrow the recipe's versions",
         )
 
 

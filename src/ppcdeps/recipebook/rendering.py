@@ -1,6 +1,6 @@
-"""A recipe made into a folder that rpmbuild builds from: spec, sources, build script, Containerfile.
+"""A recipe rendered to a folder that rpmbuild builds from: spec, sources, build script, Containerfile.
 
-It needs no ppcdeps there, and the same input gives the same bytes.
+The folder can be built without ppcdeps, and the same input gives the same bytes.
 """
 
 import shlex
@@ -95,8 +95,8 @@ def render(
     digest differs, a patch does not apply, or a template is wrong.
     """
     if not recipe.is_buildable:
-        kept = ", ".join(recipe.packages)
-        raise UsageError(f"recipe {recipe.folder.name} builds nothing: {kept} are used as they are")
+        names = ", ".join(recipe.packages)
+        raise UsageError(f"recipe {recipe.folder.name} builds nothing: {names} are used as they are")
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise UsageError(f"{to} is not an empty folder", hint="give a new folder")
     with _whole(to) as folder:
@@ -136,7 +136,7 @@ def render_bridge(workload: str, provides: Iterable[str], to: Path, *, serial: i
 
 @contextmanager
 def _whole(to: Path) -> Iterator[Path]:
-    """A folder beside the place of the result, which is put there when it is whole, and is gone otherwise."""
+    """A folder beside ``to``, renamed to it when it is complete and removed otherwise."""
     to = to.absolute() if to.name else to.resolve()
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
@@ -199,9 +199,9 @@ def source_identity(path: Path) -> tuple[str, str]:
 
 def _from_sources(recipe: Recipe, version: str | None, given: Mapping[str, Path], inside: Path) -> _Content:
     version, sources = sources_of(recipe, version)
-    unknown_roots = sorted(given.keys() - {source.file for source in sources})
-    if unknown_roots:
-        raise UsageError(f"recipe {recipe.folder.name} has no source {unknown_roots[0]} in version {version}")
+    unknown = sorted(given.keys() - {source.file for source in sources})
+    if unknown:
+        raise UsageError(f"recipe {recipe.folder.name} has no source {unknown[0]} in version {version}")
     for source in sources:
         if source.file in given:
             _add_source(recipe, source, given[source.file], inside)
@@ -339,7 +339,7 @@ def _write_texts(recipe: Recipe, content: _Content, folder: Path, build_packages
 
 
 def rpmbuild_options(recipe: Recipe) -> str:
-    """What rpmbuild, and rpmspec, are to be told of the recipe's macros and build conditions, quoted for a shell."""
+    """The options of rpmbuild and rpmspec for the recipe's macros and build conditions, quoted for a shell."""
     options: list[str] = []
     for name, value in recipe.macros:
         options += ["--define", f"{name} {value}"]
@@ -393,7 +393,7 @@ def fill_template(
     undeclared = sorted(used - known)
     if undeclared:
         raise ConfigError(
-            f"template {template} uses variables that nobody declares:",
+            f"template {template} uses variables that are not declared:",
             faults=tuple(f'"{name}"; declared: {", ".join(sorted(known))}' for name in undeclared),
         )
     try:

@@ -36,7 +36,7 @@ class PackageHeader:
 
     nevra: Nevra
     source: str
-    licence: str
+    license: str
     summary: str
     vendor: str
     url: str
@@ -63,7 +63,7 @@ def read_header(package: Path) -> PackageHeader:
         words.setdefault(key, []).append("" if value == "(none)" else value)
     try:
         name, epoch, version, release, arch, *texts = (words[tag][0] for tag in _TAGS)
-        source, licence, summary, vendor, url, host = texts
+        source, license_text, summary, vendor, url, host = texts
         built, size = (int(words[tag][0]) for tag in _NUMBERS)
         nevra = Nevra(name, int(epoch), version, release, arch)
     except (KeyError, ValueError):
@@ -71,7 +71,7 @@ def read_header(package: Path) -> PackageHeader:
     return PackageHeader(
         nevra=nevra,
         source=source,
-        licence=licence,
+        license=license_text,
         summary=summary,
         vendor=vendor,
         url=url,

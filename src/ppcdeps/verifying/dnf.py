@@ -1,4 +1,4 @@
-"""dnf on this machine, for repositories of another: nothing of the machine's own configuration takes part."""
+"""dnf run on this machine for another one's repositories, without this machine's own dnf configuration."""
 
 import shlex
 import shutil
@@ -13,7 +13,7 @@ from ppcdeps.model.errors import EnvironmentLacksError
 from ppcdeps.model.repository import RepoConfig
 
 PATIENCE = 3600.0
-"""Seconds after which dnf is surely stuck; a whole compute node under emulation takes a quarter of that."""
+"""Seconds after which dnf is stuck; a whole compute node under emulation takes a quarter of that."""
 _TEXTS = ("mirrorlist", "metalink", "proxy", "username", "password", "sslcacert", "sslclientcert", "sslclientkey")
 _PLUGINS = ("/usr/lib/python3/dist-packages/dnf-plugins",)
 """Where Debian has dnf's plugins, and its dnf does not look."""
@@ -21,7 +21,7 @@ _PLUGINS = ("/usr/lib/python3/dist-packages/dnf-plugins",)
 
 @dataclass(frozen=True, slots=True)
 class DnfRun:
-    """What dnf was asked, as a person can type it, and how it answered. ``output`` is all that it wrote."""
+    """One run of dnf: the command as a person can type it, and its result. ``output`` is all that it wrote."""
 
     command: tuple[str, ...]
     code: int
@@ -30,7 +30,7 @@ class DnfRun:
 
     @property
     def is_well(self) -> bool:
-        """Whether it did all that it was asked."""
+        """Whether it did all of it."""
         return self.code == 0
 
     def tail(self, lines: int = 20) -> tuple[str, ...]:
@@ -42,7 +42,7 @@ class DnfRun:
 class Dnf:
     """dnf with these repositories and no others, and its cache, logs and state in the folder ``state``.
 
-    ``arch`` is that of the packages, whatever the machine's is.
+    ``arch`` is that of the packages; the machine's may be another.
     """
 
     state: Path

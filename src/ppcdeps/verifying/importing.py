@@ -1,4 +1,4 @@
-"""Import modules one after the other and say which fail: a program of its own, run by the Python of a root.
+"""A program that imports modules one after the other and reports which fail; the Python of a root runs it.
 
 It is given a JSON file, {"modules": {NAME: IS_COMPILED, ...}, "distributions": [NAME, ...]}, and writes another: a
 list of {"module": NAME, "native": IS_COMPILED, "fault": TEXT}, the fault empty where the import went well. Of a
@@ -73,9 +73,9 @@ def _normalised(name: str) -> str:
 
 def main() -> None:
     """Import what the first file names, and write to the second."""
-    asked = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    wanted = dict(asked["modules"])
-    for distribution in asked["distributions"]:
+    request = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    wanted = dict(request["modules"])
+    for distribution in request["distributions"]:
         wanted.update(modules_of(files_of(distribution)))
     said = [{"module": name, "native": wanted[name], "fault": fault_of(name)} for name in sorted(wanted)]
     Path(sys.argv[2]).write_text(json.dumps(said), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A root file system to try packages in: made for one trial, and gone with it, however that ends."""
+"""A root file system to test packages in: made for one trial, and removed when that ends, in whichever way."""
 
 import contextlib
 import fcntl
@@ -30,7 +30,7 @@ def trial_folder(scratch: Path) -> Iterator[Path]:
     except OSError as fault:
         raise EnvironmentLacksError(
             f"no trial root can be made in {scratch}: {fault.strerror or fault}",
-            hint="name a place with room and the right to write with --cache-dir",
+            hint="name a folder with free space that you may write to with --cache-dir",
         ) from fault
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -44,7 +44,7 @@ def trial_folder(scratch: Path) -> Iterator[Path]:
 def trial_root(folder: Path, base: Buildroot | None) -> Iterator[Path]:
     """A root file system in the trial's folder: the base, which it does not change, or empty where there is none.
 
-    An overlay where this machine allows one, which takes no time, else a copy. Raises EnvironmentLacksError where the
+    An overlay where this machine can mount one, which is quick, else a copy. Raises EnvironmentLacksError where the
     disk is full.
     """
     root = folder / "root"
@@ -104,7 +104,7 @@ def _lock_of(folder: Path) -> Path:
 
 
 def _remove_abandoned(scratch: Path) -> None:
-    """Remove the folders whose process is gone: the lock of a killed process is free."""
+    """Remove the folders whose process has ended: the lock of a killed process is free."""
     for folder in scratch.glob(f"{_PREFIX}*"):
         lock = _lock_of(folder)
         if not folder.is_dir() or not lock.exists():

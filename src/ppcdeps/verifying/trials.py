@@ -1,6 +1,6 @@
-"""What is tried in a root where the packages are installed: pip's part of the plan, imports, smoke tests.
+"""The tests in a root where the packages are installed: pip's part of the plan, imports, smoke tests.
 
-One run of an engine does all of it, so that what pip installs is there for the rest and gone after it.
+One run of an engine does all of it, so that what pip installs is there for the other steps and removed after them.
 """
 
 import json
@@ -110,7 +110,7 @@ def _python_step(wanted: TrialContents, folder: Path) -> str:
         f"{wanted.python} -m pip install --no-index --find-links {WORKSPACE}/files --no-deps"
         " --require-hashes --no-cache-dir --disable-pip-version-check --no-warn-script-location --no-compile --quiet"
     )
-    # Debian's pip refuses to touch the system's Python; this system is gone in a moment.
+    # Debian's pip refuses to touch the system's Python; this system is removed after the trial.
     lines = ["set -eu", "export PIP_CONFIG_FILE=/dev/null PIP_ROOT_USER_ACTION=ignore PIP_BREAK_SYSTEM_PACKAGES=1"]
     if house.wheels:
         lines.append(f"{pip} --ignore-installed -r {WORKSPACE}/wheels.txt")
@@ -123,8 +123,8 @@ def _python_step(wanted: TrialContents, folder: Path) -> str:
 
 
 def _imports_step(wanted: TrialContents, folder: Path) -> str:
-    asked = {"modules": dict(wanted.modules), "distributions": list(wanted.distributions)}
-    (folder / "imports.json").write_text(json.dumps(asked), "utf-8")
+    request = {"modules": dict(wanted.modules), "distributions": list(wanted.distributions)}
+    (folder / "imports.json").write_text(json.dumps(request), "utf-8")
     (folder / "importing.py").write_text(Path(importing.__file__).read_text("utf-8"), "utf-8")
     # Safe: what is imported is in the system's folders, never in the current one.
     words = [wanted.python, "-E", f"{WORKSPACE}/importing.py", f"{WORKSPACE}/imports.json"]
@@ -148,8 +148,8 @@ class _Results:
             return Check(Outcome.FAILED, why, subject, log=log or _tail(self._said))
         if code == 0:
             return Check(Outcome.OK, detail, subject, log=log, seconds=seconds)
-        told = f"no end in {_STEP_SECONDS} s" if code in {124, 137} else f"ended with {code}"
-        return Check(Outcome.FAILED, told, subject, log=log, seconds=seconds)
+        reason = f"no end in {_STEP_SECONDS} s" if code in {124, 137} else f"ended with {code}"
+        return Check(Outcome.FAILED, reason, subject, log=log, seconds=seconds)
 
     def _log(self, step: str) -> tuple[str, ...]:
         try:

@@ -1,4 +1,4 @@
-"""Is the gap of a plan closed? Planned again, installed, imported and run: one verdict."""
+"""The verdict on a plan: replanned with the local repository, installed into a trial root, imported, smoke-tested."""
 
 import os
 import re
@@ -67,10 +67,10 @@ class VerificationBasis:
 
 
 def verify(before: Plan, after: Plan, basis: VerificationBasis, reporter: Reporter) -> Verification:
-    """The verdict on the plan ``before``. ``after`` is the same question, asked with the local repository first.
+    """The verdict on the plan ``before``. ``after`` is the same plan, made with the local repository first.
 
-    Everything that it makes on this machine is gone in the end. Raises EnvironmentLacksError where this machine
-    cannot do it (no dnf, no emulation, not root, no room), RepositoryError where the index does not give what the
+    Everything that it makes on this machine is removed in the end. Raises EnvironmentLacksError where this machine
+    cannot do it (no dnf, no emulation, not root, a full disk), RepositoryError where the index does not give what the
     plan pins.
     """
     found = Verification(
@@ -194,16 +194,16 @@ class _Trial:
             distributions=[str(each["name"]) for each in by_pip(self.after.python)],
             smoke_tests=smoke_tests,
         )
-        room = Buildroot(
+        sandbox = Buildroot(
             name="trial", mode=mode, path=self.root, arch=arch, target=arch, key=self.folder.name,
             environment=self.base.environment if self.base else {},
         )  # fmt: skip
         home = engines_home(self.basis.cache.directory)
-        engine = choose_engine(room, self.basis.engine, home=home, reporter=self.reporter)
+        engine = choose_engine(sandbox, self.basis.engine, home=home, reporter=self.reporter)
         task = "imports and smoke tests" if not wanted.wheelhouse.pinned else "pip install, imports and smoke tests"
         self.reporter.begin(task, None)
         try:
-            tried = try_packages(room, wanted, engine, self.folder / "work")
+            tried = try_packages(sandbox, wanted, engine, self.folder / "work")
         finally:
             self.reporter.end(task)
         return replace(found, python=tried.python, imports=tried.imports, smoke_tests=(*tried.smoke_tests, *skipped))
@@ -299,7 +299,7 @@ def _dnf(basis: VerificationBasis, folder: Path) -> Dnf:
 
 
 def _repoclosure(basis: VerificationBasis, folder: Path, reporter: Reporter) -> Check:
-    """Whether every requirement of the local repository's packages has somebody who provides it."""
+    """Whether every requirement of the local repository's packages has a provider."""
     task = "dnf repoclosure"
     reporter.begin(task, None)
     try:
@@ -314,7 +314,7 @@ def _repoclosure(basis: VerificationBasis, folder: Path, reporter: Reporter) -> 
 
 
 def enabled_of_target(repositories: Iterable[RepoConfig]) -> tuple[RepoConfig, ...]:
-    """The repositories that a machine of the target asks."""
+    """The repositories that a machine of the target uses."""
     return tuple(each for each in repositories if each.enabled and each.side is Side.TARGET)
 
 

@@ -23,7 +23,7 @@ def test_every_shipped_template_declares_its_variables() -> None:
 
 
 def test_a_variable_that_nobody_declares(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="uses variables that nobody declares") as told:
+    with pytest.raises(ConfigError, match="uses variables that are not declared") as told:
         fill_template(template(tmp_path, "{{ naem }} {{ other }} {{ name }}"), {"name"}, {"name": "x"})
     assert told.value.faults == ('"naem"; declared: name', '"other"; declared: name')
 
@@ -93,7 +93,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_a_spec_of_ones_own_that_forgets_to_declare(tmp_path: Path) -> None:
     recipe = load_recipe(recipe_of_own_spec(tmp_path / "own", "Name: {{ name }}\n{{ color }}\n"))
-    with pytest.raises(ConfigError, match="uses variables that nobody declares"):
+    with pytest.raises(ConfigError, match="uses variables that are not declared"):
         render(recipe, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

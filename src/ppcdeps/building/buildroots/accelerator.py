@@ -1,4 +1,4 @@
-"""The cross compiler of this machine, made to work inside of an emulated Debian root: the accelerated way.
+"""The cross compiler of this machine, made to work inside an emulated Debian root: the build mode "accelerated".
 
 A copy of the compiler's and binutils' programs, with the libraries of this machine that they load, to be seen at
 /opt/accel. Headers, libraries and start files stay the root's own, so that what is compiled is what the root's

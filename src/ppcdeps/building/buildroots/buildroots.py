@@ -1,5 +1,4 @@
-"""The buildroots of this machine, kept in the cache: made once, named by everything that they are made from, never
-changed.
+"""The buildroots in the cache of this machine: made once, named by all that they are made from, never changed.
 
 A buildroot is a folder in ``buildroots/`` of the cache: ``root`` is the file system, ``repository`` the RPM that
 stands for a Debian root, ``accel-*`` the machine's compiler made to work in it, and ``buildroot.json``, written
@@ -51,7 +50,7 @@ class Created:
     """A whole buildroot in the cache, as its marker says.
 
     ``folder`` holds it all. ``key`` names everything that it is made from, the versions of its packages included;
-    ``basis`` only what was asked for: the definition, the architecture and further packages, ``extra``. ``packages``
+    ``basis`` only what was requested: the definition, the architecture and further packages, ``extra``. ``packages``
     are the versions of all by name. ``made`` is in seconds since 1970, ``size`` in bytes; ``sources`` say where it
     came from (lines of a sources.list, an image with its digest).
     """
@@ -82,7 +81,7 @@ class Created:
 
 
 class Buildroots:
-    """The buildroots that are kept in a cache. Safe for several processes: one makes a buildroot, the others wait
+    """The buildroots in a cache. Safe for several processes: one makes a buildroot, the others wait
     for it.
     """
 
@@ -111,9 +110,9 @@ class Buildroots:
         """The buildroot of that name with these packages beside the definition's, made now where it is not there yet.
 
         ``mode`` is by default the best that this machine has. ``packages`` are the distribution's (`packages_for`).
-        ``mirror`` takes the place of the one of the machine's apt. ``renew`` makes it anew, with today's packages.
+        ``mirror`` takes the place of the one of the machine's apt. ``renew`` makes it again, with today's packages.
 
-        Raises UsageError for a name, way or package that cannot be, EnvironmentLacksError for a tool, space or
+        Raises UsageError for a name, mode or package that cannot be, EnvironmentLacksError for a tool, space or
         mirror that is missing, RepositoryError for a mirror or registry that cannot be read.
         """
         definition = self._definitions.named(name)
@@ -215,7 +214,7 @@ class Buildroots:
         try:
             created = self._fill(definition, machine, plan, scratch)
             if final.exists():
-                # Not whole, or to be renewed: out of the way first, so that nobody reads a mixture.
+                # Not whole, or to be renewed: out of the way first, so that no reader gets a mixture.
                 old = Path(tempfile.mkdtemp(dir=self._folder, prefix=f"{_NEW}{plan.key}-"))
                 final.rename(old / "old")
                 scratch.rename(final)
@@ -232,13 +231,13 @@ class Buildroots:
         return dataclasses.replace(created, folder=final)
 
     def _sweep(self, own: str) -> None:
-        """Remove what was being made by those who are gone. The lock of ``own`` is held."""
+        """Remove what processes were making that ended early. The lock of ``own`` is held."""
         for left in self._folder.glob(f"{_NEW}*"):
             key = left.name.removeprefix(_NEW).partition("-")[0]
             if key == own:
                 remove_tree(left)
                 continue
-            # Somebody makes that one just now, unless its lock can be had at once.
+            # Another process makes that one just now, unless its lock can be had at once.
             with (
                 contextlib.suppress(InterruptedError),
                 self._cache.lock(f"buildroot-{key}", stop=lambda: True),

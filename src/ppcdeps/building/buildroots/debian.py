@@ -1,4 +1,4 @@
-"""Root file systems out of Debian packages, by mmdebstrap: no registry, no container, and nothing of the packages
+"""Root file systems made of Debian packages by mmdebstrap: no registry, no container, and no program of the packages
 runs.
 
 mmdebstrap's variant `extract` only unpacks. What the maintainer scripts would have done and rpmbuild needs is
@@ -21,7 +21,7 @@ from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, PpcdepsErro
 from ppcdeps.model.reporter import Reporter
 
 _NOTES: Final = "var/lib/ppcdeps"
-"""Where, inside of a root in the making, the hook leaves what apt knew."""
+"""Where, inside the root, mmdebstrap's hook writes what apt knew about the packages."""
 _HOOK: Final = (
     f'mkdir -p "$1/{_NOTES}" && ls "$1/var/cache/apt/archives" >"$1/{_NOTES}/archives" && '
     f'cat "$1"/var/lib/apt/lists/*InRelease >"$1/{_NOTES}/releases" 2>/dev/null || :'
@@ -44,9 +44,7 @@ _ARCHIVE: Final = re.compile(r"(?P<name>[^_]+)_(?P<version>[^_]+)_(?P<arch>[^_]+
 
 @dataclass(frozen=True, slots=True)
 class DebianContents:
-    """What a root was made from: versions by ``name:arch`` of the packages, and what the mirror's suites said of
-    themselves.
-    """
+    """What a root was made from: the packages' versions by ``name:arch``, and the dates of the mirror's suites."""
 
     packages: Mapping[str, str]
     suites: Mapping[str, str]
@@ -155,7 +153,7 @@ def _run(command: Sequence[str], sources_list: str, sources: Sequence[str], log:
         environment={"PATH": _PATH},
         seconds=_SECONDS,
         merged=True,
-        # It unmounts and removes what it made when it is asked to end.
+        # It unmounts and removes what it made on SIGTERM.
         dies_by=signal.SIGTERM,
     )
     if not done.is_well:
@@ -163,23 +161,23 @@ def _run(command: Sequence[str], sources_list: str, sources: Sequence[str], log:
         raise _failure(done.text, sources, log)
 
 
-def _failure(told: str, sources: Sequence[str], log: Path) -> PpcdepsError:
-    lines = [line.strip() for line in told.splitlines() if line.strip()]
+def _failure(output: str, sources: Sequence[str], log: Path) -> PpcdepsError:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     faults = [line.removeprefix("E: ") for line in lines if line.startswith(("E:", "Err:", "W: Failed", "dpkg"))]
     faults = [fault for fault in faults if fault != "mmdebstrap failed to run"]
     first = faults[0] if faults else (lines[-1] if lines else "it said nothing")
-    whole = told.lower()
+    whole = output.lower()
     if "no space left" in whole:
         return EnvironmentLacksError(
             "no space left while making a Debian root", hint="free some space or set PPCDEPS_CACHE"
         )
-    missing = re.findall(r"Unable to locate package (\S+)|Package '?(\S+?)'? has no installation candidate", told)
+    missing = re.findall(r"Unable to locate package (\S+)|Package '?(\S+?)'? has no installation candidate", output)
     if missing:
         names = ", ".join(sorted({one or other for one, other in missing}))
         return ConfigError(
             f"the Debian mirror has no package {names}", hint="correct the name; Debian's names are meant"
         )
-    unmet = re.findall(r"^ (\S+) : (?:Depends|Conflicts|Breaks|PreDepends): (.+)$", told, re.MULTILINE)
+    unmet = re.findall(r"^ (\S+) : (?:Depends|Conflicts|Breaks|PreDepends): (.+)$", output, re.MULTILINE)
     if unmet:
         name, needs = unmet[0]
         return ConfigError(f"Debian's packages cannot be installed together: {name} needs {needs.strip()}")

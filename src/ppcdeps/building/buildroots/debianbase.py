@@ -1,7 +1,7 @@
-"""The RPM that stands for a Debian root: it has no files, and provides what the root's Debian packages are to RPMs.
+"""The RPM that stands for a Debian root: without files, it provides what the root's Debian packages provide.
 
-A Debian root has no RPM database. With this package in it, rpmbuild checks build requirements, dnf installs into the
-root, and a repository of this one package is what a target of that root has to begin with.
+A Debian root has no RPM database. With this package in it, rpmbuild can check BuildRequires and dnf can install into
+the root; a repository of this one package is the first repository of a target with that root.
 """
 
 import re

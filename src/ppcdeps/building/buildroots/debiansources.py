@@ -1,4 +1,4 @@
-"""Upstream tarballs out of the distribution's source packages, by way of the machine's own apt."""
+"""Upstream tarballs from the distribution's source packages, fetched by the machine's own apt."""
 
 import re
 import shutil
@@ -9,7 +9,7 @@ from ppcdeps.base.programs import UnfinishedProgramError, run_program
 from ppcdeps.model.errors import RepositoryError
 
 PATIENCE = 300
-"""Seconds after which apt is surely stuck."""
+"""Seconds after which apt is stuck."""
 
 
 class UnavailableError(RepositoryError):
@@ -104,7 +104,7 @@ class SourceArchive:
         folder = self._folder / "tarballs" / suite / package
         folder.mkdir(parents=True, exist_ok=True)
         source = [*self._apt("apt-get"), "source", "-q", "--tar-only", "-t", suite]
-        # Asked in a folder that has none: apt does not name what is there already.
+        # In a folder without the tarball: apt does not list what is there already.
         listed = _run([*source, "--print-uris", package], self._folder)
         named = re.search(r"^'[^']+' (\S+\.orig\.tar\.[a-z0-9]+) ", listed, re.MULTILINE)
         if named is None:

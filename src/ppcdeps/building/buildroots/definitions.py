@@ -79,7 +79,7 @@ class Definition:
 
 
 class Definitions:
-    """All definitions that are known, by name. Each is read when it is asked for."""
+    """All definitions that are known, by name. Each is read when it is needed."""
 
     def __init__(self, folders: Mapping[str, Path]) -> None:
         self._folders = dict(folders)

@@ -24,7 +24,7 @@ from ppcdeps.model.reporter import Reporter
 
 CONTAINERFILE = "Containerfile.j2"
 INSTALLABLE = re.compile(r"[A-Za-z0-9/(][\w.+~^:()/<>= -]*")
-"""What dnf may be asked to install: names, capabilities with versions, paths."""
+"""What can be given to dnf to install: names, capabilities with versions, paths."""
 _OCI = {"ppc64le": "ppc64le", "x86_64": "amd64", "aarch64": "arm64"}
 _SECONDS = 4 * 3600.0
 """Pulling and preparing an image through a slow network, its programs emulated."""
@@ -44,7 +44,7 @@ class ImageContents:
 
 
 def reference_of(making: ImageMaking, arch: str) -> str:
-    """The image as it is asked for: by digest where the definition knows it, else by tag."""
+    """The image as it is pulled: by digest where the definition has one, else by tag."""
     digest = making.digests.get(arch)
     return f"{making.image.rpartition(':')[0] or making.image}@{digest}" if digest else making.image
 
@@ -161,7 +161,7 @@ def _build(
     reporter: Reporter,
 ) -> None:
     reporter.note(f"{definition.name}: installing what builds need")
-    # The very image that was looked at, whatever its tag says by now.
+    # By its id: the tag may have moved to another image since it was inspected.
     identity = str(found["Id"])
     values = {
         "name": definition.name,

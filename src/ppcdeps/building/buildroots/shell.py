@@ -1,4 +1,4 @@
-"""A command, or a shell for a person, in a throw-away copy of a buildroot, by way of any engine.
+"""A command, or an interactive shell, in a throw-away copy of a buildroot, with any engine.
 
 Engines give a job no input. A shell gets the terminal by a named pipe in its workspace, and a terminal of its own
 from the program `script` inside of the root.
@@ -23,7 +23,7 @@ _INPUT = ".ppcdeps-terminal"
 def run_command(
     engine: Engine, root: Buildroot, command: tuple[str, ...], output: Callable[[bytes], None], workspace: Path | None
 ) -> Ended:
-    """Run a command in a copy of the root that is gone afterwards. ``workspace`` is /build inside, by default an
+    """Run a command in a copy of the root that is removed afterwards. ``workspace`` is /build inside, by default an
     empty folder.
     """
     with _workspace(workspace) as folder:

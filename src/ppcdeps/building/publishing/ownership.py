@@ -17,8 +17,9 @@ _LOCK_POLL = 0.1
 
 @contextlib.contextmanager
 def locked(folder: Path, wait: float, reporter: Reporter) -> Iterator[int]:
-    """The repository's marker, locked. Its descriptor is handed on to createrepo_c: where this process is killed, the
-    next one waits until that is gone, too.
+    """The repository's marker, locked.
+
+    createrepo_c inherits its descriptor: where this process is killed, the next one waits for that program, too.
     """
     _claim(folder)
     lock = os.open(folder / MARKER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -74,7 +75,7 @@ def _check_marker(lock: int, path: Path) -> None:
 
 def _wait_for(lock: int, folder: Path, wait: float, reporter: Reporter) -> None:
     end = time.monotonic() + wait
-    is_told = False
+    is_reported = False
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -84,9 +85,9 @@ def _wait_for(lock: int, folder: Path, wait: float, reporter: Reporter) -> None:
                     f"{folder} is being published to by another process, for more than {wait:.0f} s",
                     hint="wait for it, or end it",
                 ) from None
-            if not is_told:
+            if not is_reported:
                 reporter.note(f"waiting for another publication to {folder}")
-                is_told = True
+                is_reported = True
             time.sleep(_LOCK_POLL)
         else:
             return

@@ -118,7 +118,7 @@ class PackageFolders:
             sha256=digest,
             origin=one.origin,
             source=one.header.source,
-            licence=one.header.licence,
+            license=one.header.license,
             summary=one.header.summary,
             built=one.header.built,
             size=path.stat().st_size,

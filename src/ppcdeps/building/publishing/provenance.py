@@ -1,7 +1,7 @@
 """How packages were made, as an in-toto statement with SLSA provenance.
 
-Follows in-toto's Attestation Framework (Statement v1, ResourceDescriptor) and SLSA 1.0 ("Provenance"). What the
-parameters mean is told in docs/repository.md.
+Follows in-toto's Attestation Framework (Statement v1, ResourceDescriptor) and SLSA 1.0 ("Provenance"). The
+parameters are explained in docs/repository.md.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def provenance_of(record: BuildRecord, packages: Sequence[PublishedPackage] = ()) -> dict[str, Any]:
-    """The statement on what one build made. Of ``packages`` those that come from it are told as they are published:
+    """The statement on what one build made. Of ``packages`` those that come from it are named as they are published:
     a signed one has another digest than the build gave it, which then stands beside it.
     """
     published = {one.origin: one for one in packages}

@@ -30,8 +30,8 @@ def sbom_of(
     ``created`` is in seconds since 1970; without it SOURCE_DATE_EPOCH counts, then when the newest package was built.
     """
     built_from = {one.sha256: record for record in records for one in record.packages}
-    licences = _Licences()
-    described = [_package(one, licences) for one in sorted(packages, key=lambda one: one.nevra)]
+    licenses = _Licenses()
+    described = [_package(one, licenses) for one in sorted(packages, key=lambda one: one.nevra)]
     sources: dict[str, dict[str, Any]] = {}
     relations = [_relation("SPDXRef-DOCUMENT", "DESCRIBES", one["SPDXID"]) for one in described]
     for package in sorted(packages, key=lambda one: one.nevra):
@@ -47,7 +47,7 @@ def sbom_of(
         "creationInfo": {"created": _time(_created(packages, created)), "creators": [f"Tool: ppcdeps-{__version__}"]},
         "packages": [*described, *sorted(sources.values(), key=lambda one: str(one["SPDXID"]))],
         "relationships": relations,
-        **licences.extracted(),
+        **licenses.extracted(),
     }
     digest = hashlib.sha256(dumped(document)).hexdigest()
     return {**document, "documentNamespace": f"urn:ppcdeps:sbom:{quote(name)}:{digest}"}
@@ -71,7 +71,7 @@ def source_purl(source: SourceFile, version: str) -> str:
     return f"pkg:generic/{quote(source.file, safe='')}{version_part}?checksum=sha256:{source.sha256}"
 
 
-def _package(one: PublishedPackage, licences: "_Licences") -> dict[str, Any]:
+def _package(one: PublishedPackage, licenses: "_Licenses") -> dict[str, Any]:
     nevra = Nevra.parse(one.nevra)
     return {
         "SPDXID": _id(one.nevra, one.sha256),
@@ -81,7 +81,7 @@ def _package(one: PublishedPackage, licences: "_Licences") -> dict[str, Any]:
         "summary": one.summary,
         "downloadLocation": UNKNOWN,
         "filesAnalyzed": False,
-        "licenseDeclared": licences.declared(one.licence),
+        "licenseDeclared": licenses.declared(one.license),
         "licenseConcluded": UNKNOWN,
         "copyrightText": UNKNOWN,
         "primaryPackagePurpose": "INSTALL",
@@ -124,16 +124,16 @@ def _id(text: str, sha256: str) -> str:
 def _created(packages: Iterable[PublishedPackage], created: int | None) -> int:
     if created is not None:
         return created
-    told = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return int(told) if told.isdecimal() else max((one.built for one in packages), default=0)
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return int(epoch) if epoch.isdecimal() else max((one.built for one in packages), default=0)
 
 
 def _time(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class _Licences:
-    """Licences as SPDX has them, and those that it has no name for."""
+class _Licenses:
+    """Licenses as SPDX has them, and those that it has no name for."""
 
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
@@ -154,6 +154,6 @@ class _Licences:
         return expression
 
     def extracted(self) -> Mapping[str, list[dict[str, str]]]:
-        """What the document says of licences without a name in SPDX."""
+        """What the document says of licenses without a name in SPDX."""
         infos = [{"licenseId": name, "extractedText": text} for name, text in sorted(self._texts.items())]
         return {"hasExtractedLicensingInfos": infos} if infos else {}

@@ -1,6 +1,6 @@
 """Packages and metadata signed by gpg, and each signature checked before it counts.
 
-Nothing ever asks for a passphrase: a key that needs one and is not unlocked in the agent is refused at once.
+No passphrase is ever asked for: a key that needs one and is not unlocked in the agent is refused at once.
 """
 
 import itertools
@@ -98,9 +98,9 @@ def sign_packages(packages: Sequence[Path], key: SigningKey) -> None:
 
 
 def check_packages(packages: Sequence[Path], key: SigningKey) -> None:
-    """Return if all RPM files are whole and signed by that key, whatever keys this machine's rpm trusts.
+    """Raise BuildError with the first RPM file that is damaged or not signed by that key.
 
-    Raises BuildError that names the first that is not.
+    The keys that this machine's rpm trusts do not count.
     """
     with tempfile.TemporaryDirectory(prefix="ppcdeps-rpmdb-") as place:
         public = Path(place) / "key.asc"

@@ -93,8 +93,8 @@ def read_wheel(path: Path, arch: str) -> Wheel:
         raise BuildError(f"{path.name} says other tags inside: {', '.join(sorted(said)) or 'none'}")
     message = message_from_bytes(metadata)
     if canonicalize_name(message.get("Name", "")) != name or message.get("Version", "") != str(version):
-        told = f"{message.get('Name')} {message.get('Version')}"
-        raise BuildError(f"{path.name} says inside to be {told}")
+        inner = f"{message.get('Name')} {message.get('Version')}"
+        raise BuildError(f"{path.name} says inside to be {inner}")
     return Wheel(
         path=path,
         name=name,
@@ -211,8 +211,8 @@ def _specifiers(text: str, file: str) -> str:
         raise BuildError(f"{file} has a Requires-Python that is none: {text!r}") from fault
 
 
-def _is_as_listed(content: bytes, told: str) -> bool:
-    algorithm, _, value = told.partition("=")
+def _is_as_listed(content: bytes, listed: str) -> bool:
+    algorithm, _, value = listed.partition("=")
     if algorithm not in _ALGORITHMS:
         return False
     digest = hashlib.new(algorithm, content).digest()
@@ -226,8 +226,8 @@ def _anchor(one: PublishedWheel, top: str) -> str:
     # The second name is what pip before 23.2 knows.
     for name in ("data-core-metadata", "data-dist-info-metadata"):
         attributes[name] = f"sha256={one.metadata_sha256}"
-    told = " ".join(f'{name}="{html.escape(value)}"' for name, value in attributes.items())
-    return f"<a {told}>{html.escape(one.file)}</a>"
+    joined = " ".join(f'{name}="{html.escape(value)}"' for name, value in attributes.items())
+    return f"<a {joined}>{html.escape(one.file)}</a>"
 
 
 def _entry(one: PublishedWheel) -> dict[str, object]:

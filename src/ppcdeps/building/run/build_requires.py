@@ -32,7 +32,7 @@ class BuildRequirements:
         """The packages to install before the build.
 
         Where the spec has %generate_buildrequires, that is re-run with its requests installed until it requests
-        nothing new, as mock does: what it asks for first may be the program that knows the rest.
+        nothing new, as mock does: its first request may be the program that computes the others.
         """
         packages = self._resolved(rendered, self._static(rendered))
         return self._with_generated(rendered, packages) if _is_dynamic(rendered) else packages

@@ -1,4 +1,4 @@
-"""A plan built: its buildroots made ready, its builds run, and the packages put into the local repository."""
+"""The build of a plan: buildroots made ready, builds run, packages published to the local repository."""
 
 import os
 from collections.abc import Sequence
@@ -40,12 +40,12 @@ from ppcdeps.recipebook.book import RecipeBook
 from ppcdeps.rpm.universe import FetchFilelists
 
 _CROSS = "-cross"
-"""How a buildroot that cross-compiles is called, after the one of the target's own architecture."""
+"""The end of the name of a buildroot that cross-compiles; before it stands the name of the native one."""
 
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """What a user decides of a run.
+    """The options of a run.
 
     ``repository`` is the folder to publish to, ``jobs`` how many builds go on at a time. ``mode``, ``buildroot``,
     ``engine`` are None where ppcdeps chooses. ``only`` are names of sources to build, with what they need.
@@ -84,7 +84,7 @@ class BuildBasis:
 
 @dataclass(frozen=True, slots=True)
 class BuildRun:
-    """A run that is over.
+    """A finished run.
 
     ``published`` counts the packages of the repository, which is None where nothing was built.
     """
@@ -170,7 +170,7 @@ def build_plan(
         check=options.check,
     )
 
-    def tell(event: BuildEvent) -> None:
+    def record(event: BuildEvent) -> None:
         if isinstance(event, BuildFinished):
             session.note(event.result)
         watch(event)
@@ -178,7 +178,7 @@ def build_plan(
     results = run_tasks(
         tasks,
         setup,
-        tell,
+        record,
         jobs=options.jobs,
         fail_fast=options.fail_fast,
     )
@@ -210,7 +210,7 @@ def _places(
     options: BuildOptions,
     reporter: Reporter,
 ) -> tuple[ProvisionedRoot, ProvisionedRoot | None]:
-    """Where it is built, and where what is built can run."""
+    """The root to build in, and the one to test in."""
     name = options.buildroot or basis.target.buildroot
     if name is None:
         raise ConfigError(f"the target {basis.target.name} names no buildroot", hint="name one with --buildroot NAME")
@@ -221,14 +221,15 @@ def _places(
     own = (basis.target.buildroot or "").removesuffix(_CROSS) == name.removesuffix(_CROSS)
     if not own and roots.of(root).repository is not None:
         reporter.warn(
-            f"{name} is no root of {basis.target.title}: what is built in it proves the way, and is not for that"
+            f"{name} is not a root of {basis.target.title}: "
+            "packages built in it show that the build works, and are not for that target"
         )
     build_root = ProvisionedRoot(root, _requirements(roots, root, basis, reporter))
     if root.mode is not BuildMode.CROSS:
         return build_root, build_root
     emulation = ensure_emulation(root.target, reporter)
     if not emulation.works:
-        reporter.warn(f"what is built is not tried, as programs of {root.target} do not run here: {emulation.mend}")
+        reporter.warn(f"packages are not tested, as programs of {root.target} do not run here: {emulation.mend}")
         return build_root, None
     running = wanted.created(name.removesuffix(_CROSS), None)
     return build_root, ProvisionedRoot(running, _requirements(roots, running, basis, reporter))
@@ -236,7 +237,7 @@ def _places(
 
 @dataclass(frozen=True, slots=True)
 class _RootMaker:
-    """Buildroots with what the tasks need in them, where a root cannot have it from the target's repositories."""
+    """Creates buildroots with what the tasks need, where the root cannot get it from the target's repositories."""
 
     roots: Buildroots
     tasks: Sequence[Task]
@@ -247,10 +248,10 @@ class _RootMaker:
         definition = self.roots.definitions.named(name)
         packages: tuple[str, ...] = ()
         if isinstance(definition.making, DebianMaking):
-            # What is built runs where the target's programs do.
+            # The packages are tested where the target's programs run.
             runs = definition.arch == definition.target
-            asked = {each for task in self.tasks for each in self._requirements(task, runs)}
-            packages, _ = packages_for(definition, sorted(asked))
+            required = {each for task in self.tasks for each in self._requirements(task, runs)}
+            packages, _ = packages_for(definition, sorted(required))
         return self.roots.create(name, mode=mode, packages=packages, mirror=self.mirror)
 
     def _requirements(self, task: Task, runs: bool) -> Sequence[str]:
@@ -258,12 +259,12 @@ class _RootMaker:
         try:
             return (*self.sources.build_requires(task), *requires)
         except (RepositoryError, ConfigError, UsageError):
-            # Its own build will fail of it, and the others go on.
+            # Its own build will fail with this error, and the others go on.
             return requires
 
 
 def _requirements(roots: Buildroots, root: Buildroot, basis: BuildBasis, reporter: Reporter) -> PackageResolver:
-    """Where packages for a root come from: the target's repositories, or its own where it is none of RPM's."""
+    """Where packages for a root come from: the target's repositories, or its own where it is not made of RPMs."""
     own = roots.of(root).repository
     if own is None:
         metadata = tuple(each for each in basis.metadata if each.config.side is Side.TARGET)

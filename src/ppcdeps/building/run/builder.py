@@ -38,7 +38,7 @@ def build(
     stop: threading.Event,
     reached: Callable[[BuildStage], None],
 ) -> TaskResult:
-    """Build a task, or take the result of an earlier build that was made from the very same.
+    """Build a task, or take the result of an earlier build that was made from the same inputs.
 
     ``before`` are the builds that it may need; ``reached`` is called at each stage. A failure is a result; raises
     StoppedError once ``stop`` is set, and EnvironmentLacksError where no build can succeed on this machine.

@@ -1,4 +1,4 @@
-"""How the builds of a run went, and what the run tells while it goes on."""
+"""The results of the builds of a run, and the events while it goes on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -76,4 +76,4 @@ class BuildFinished:
 
 BuildEvent = BuildStarted | StageReached | BuildFinished
 BuildListener = Callable[[BuildEvent], None]
-"""Is told what happens, from any thread, one event at a time."""
+"""Receives the events, from any thread, one at a time."""

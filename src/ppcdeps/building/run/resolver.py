@@ -1,4 +1,4 @@
-"""What has to be installed before something builds or runs: solved over the buildroot's repositories, and fetched."""
+"""Packages to install before a build or a test, solved over the buildroot's repositories and fetched."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class RequiredPackage:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What to install on top of what is there, or what stands in the way, in rpm's words."""
+    """What to install in addition, or why that is not possible, in rpm's words."""
 
     packages: tuple[RequiredPackage, ...] = ()
     missing: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class PackageResolver:
-    """Answers what is to be installed in a buildroot.
+    """Finds the packages to install in a buildroot.
 
     ``repositories`` are those that the buildroot's packages come from: the target's, or that of the root itself where
     it is not one of RPM's.
@@ -106,8 +106,8 @@ class PackageResolver:
         text = f"{checksum.typestr()}:{checksum.hex()}"
         size = int(solvable.lookup_num(solv.SOLVABLE_DOWNLOADSIZE)) or None
         base = solvable.lookup_str(solv.SOLVABLE_MEDIABASE) or ""
-        asked = RepositoryPackage(Nevra.parse(nevra), location or "", text, size, part.metadata, base)
-        path, _ = fetch_package(asked, self.cache, self.reporter, offline=self.offline)
+        requested = RepositoryPackage(Nevra.parse(nevra), location or "", text, size, part.metadata, base)
+        path, _ = fetch_package(requested, self.cache, self.reporter, offline=self.offline)
         return RequiredPackage(nevra, path, text)
 
 
@@ -124,12 +124,12 @@ def _config(number: int, place: Path) -> RepoConfig:
 
 def _missing(universe: Universe, request: Request, closure: Closure) -> tuple[str, ...]:
     requirers = Requirers(universe, closure.chosen, [request.id])
-    told = []
+    found = []
     for package in closure.unknown:
         requirement = universe.placeholders[package]
-        askers = {
+        by = {
             request.title if edge.by == request.id else universe.nevra(edge.by)
             for edge in requirers.on.get(package, ())
         }
-        told.append(f"nothing provides {requirement} needed by {', '.join(sorted(askers)) or request.title}")
-    return (*sorted(told), *(clash.text for clash in closure.clashes))
+        found.append(f"nothing provides {requirement} needed by {', '.join(sorted(by)) or request.title}")
+    return (*sorted(found), *(clash.text for clash in closure.clashes))

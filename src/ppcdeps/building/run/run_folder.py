@@ -1,4 +1,4 @@
-"""The folder of a run: who builds in it, what was asked for, how far it came, and so where to resume."""
+"""The folder of a build run: its lock, and its state, from which it can be resumed."""
 
 import contextlib
 import fcntl
@@ -41,7 +41,7 @@ class RunState:
 
 @dataclass(slots=True)
 class RunFolder:
-    """A run's folder, held by this process. ``state`` is None until the run has begun."""
+    """The folder of a run, locked by this process. ``state`` is None until the run has begun."""
 
     folder: Path
     state: RunState | None = None
@@ -84,9 +84,9 @@ class RunFolder:
 
 @contextlib.contextmanager
 def open_run_folder(folder: Path) -> Iterator[RunFolder]:
-    """Take hold of a run's folder, creating it where needed.
+    """Lock a run's folder, which is created where needed.
 
-    Raises UsageError where another ppcdeps builds in it, ConfigError where it is somebody else's folder.
+    Raises UsageError where another ppcdeps builds in it, ConfigError where the folder belongs to something else.
     """
     _check_ours(folder)
     try:

@@ -1,4 +1,4 @@
-"""The run: builds in the order of their needs, independent ones beside each other, until all are over."""
+"""The order of builds: each after those that it needs, independent ones in parallel, until all are over."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -69,7 +69,7 @@ class _Run:
     def go(self, pool: ThreadPoolExecutor, jobs: int) -> None:
         running: dict[Future[TaskResult | None], Task] = {}
         while True:
-            self._skip_hopeless()
+            self._skip_blocked()
             begun = {task.name for task in running.values()}
             for task in self._ready(begun)[: jobs - len(running)]:
                 running[pool.submit(self._one, task)] = task
@@ -119,8 +119,8 @@ class _Run:
     def _is_there(self, name: str) -> bool:
         return name in self.results and self.results[name].stored is not None
 
-    def _skip_hopeless(self) -> None:
-        """Give up what needs something that there will not be."""
+    def _skip_blocked(self) -> None:
+        """Skip the tasks that need one without a result."""
         changed = True
         while changed:
             changed = False

@@ -1,4 +1,4 @@
-"""What a task is built from: its sources, verified, and the folder that rpmbuild builds in."""
+"""The sources of a task, found or fetched and verified, and the folder rendered of them, which rpmbuild builds in."""
 
 import hashlib
 import tarfile
@@ -40,7 +40,7 @@ class RenderedBuild:
     def date(self) -> int | None:
         """The time of the newest file in the tarballs, about that of the release, in seconds since 1970.
 
-        None where it cannot be told. Reads the tarballs to their ends.
+        None where no tarball has dates. Reads the tarballs to their ends.
         """
         dates: list[int] = []
         for path in sorted((self.folder / "SOURCES").iterdir()):
@@ -86,8 +86,8 @@ class SourceCollector:
         path, _ = self._source_package(task, recipe)
         dropped = set(recipe.dropped_build_requires)
         stated = [one for one in read_header(path).requires if not one.startswith("rpmlib(")]
-        asked = [one for one in stated if one.partition(" ")[0] not in dropped]
-        return (*asked, *recipe.build_requires)
+        required = [one for one in stated if one.partition(" ")[0] not in dropped]
+        return (*required, *recipe.build_requires)
 
     def _of_source_package(self, task: Task, recipe: Recipe, folder: Path) -> RenderedBuild:
         path, found = self._source_package(task, recipe)
@@ -100,8 +100,8 @@ class SourceCollector:
             for path in sorted(place.glob(f"*-{task.version}-*.src.rpm" if task.version else "*.src.rpm")):
                 if path.name.rsplit("-", 2)[0] in names:
                     return path, SourceFile(path.name, sha256_of(path), path.name)
-        asked = recipe.folder.name if (recipe.folder / "recipe.toml").is_file() else task.source
-        (fetched,) = self.fetch(asked, task.version)
+        name = recipe.folder.name if (recipe.folder / "recipe.toml").is_file() else task.source
+        (fetched,) = self.fetch(name, task.version)
         return fetched.path, SourceFile(fetched.file, fetched.sha256, fetched.url)
 
     def _of_files(self, task: Task, recipe: Recipe, folder: Path) -> RenderedBuild:
@@ -110,8 +110,8 @@ class SourceCollector:
         at_hand = {source.file: path for source in wanted if (path := self._at_hand(source)) is not None}
         origins = {source.file: source.url for source in wanted}
         if len(at_hand) < len(wanted):
-            asked = f"pypi:{task.pinned.partition('==')[0]}" if task.pinned else recipe.folder.name
-            for fetched in self.fetch(asked, version):
+            name = f"pypi:{task.pinned.partition('==')[0]}" if task.pinned else recipe.folder.name
+            for fetched in self.fetch(name, version):
                 origins[fetched.file] = fetched.url
                 at_hand.setdefault(fetched.file, self._linked(fetched, folder))
         rendering = render(recipe, folder, version=version, sources=[at_hand[one.file] for one in wanted])

@@ -149,5 +149,5 @@ def install_script(root: Buildroot) -> str:
 
 
 def clear(folder: Path) -> None:
-    """Remove a folder of ours, whatever of it is there."""
+    """Remove a folder of ours; it need not be there."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -55,7 +55,7 @@ class StoredBuild:
 
     @property
     def wheels(self) -> Path:
-        """The folder of the wheels that the build made on its way."""
+        """The folder of the wheels that the build made besides."""
         return self.folder / WHEELS
 
 
