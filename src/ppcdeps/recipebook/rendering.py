@@ -16,10 +16,13 @@ from ppcdeps.base.digests import sha256_of
 from ppcdeps.base.programs import run_program
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Source, Upstream
+from ppcdeps.python.bridge import spec_of_bridge
+from ppcdeps.python.names import normalise, rpm_version
 from ppcdeps.recipebook.book import TEMPLATES, for_source, is_named, shipped_recipes, sources_of
 from ppcdeps.recipebook.patches import check_patches, mailed
 from ppcdeps.recipebook.specedit import edit_spec
 from ppcdeps.recipebook.srpm import unpack_srpm
+from ppcdeps.recipebook.templates import fill_template
 
 _SPEC = frozenset(
     {
@@ -117,8 +120,6 @@ def render_bridge(workload: str, provides: Iterable[str], to: Path, *, serial: i
 
     Raises ConfigError where a capability cannot be provided.
     """
-    from ppcdeps.python.bridge import spec_of_bridge
-
     name = f"ppcdeps-bridge-{workload}"
     recipe = Recipe(
         source=name,
@@ -237,8 +238,6 @@ def _add_patches(recipe: Recipe, inside: Path, what: str) -> None:
 
 def _own_spec(recipe: Recipe, version: str, sources: tuple[Source, ...]) -> tuple[str, str, str]:
     """File name, package name and text of a spec that a template makes."""
-    from ppcdeps.python.names import normalise, rpm_version
-
     upstream = recipe.upstream
     name = upstream.name if upstream else recipe.source
     main_first = sorted(sources, key=lambda source: source.role != "main")
@@ -363,43 +362,6 @@ def _joined(words: Iterable[str]) -> str:
 
 def _fill(name: str, values: Mapping[str, Any]) -> str:
     return fill_template(shipped_recipes() / TEMPLATES / name, DECLARED[name], values)
-
-
-def fill_template(
-    template: Path, declared: Iterable[str], values: Mapping[str, Any], more: Mapping[str, str] | None = None
-) -> str:
-    """The text that a template gives. ``more`` are variables that its recipe declares, and their values.
-
-    Raises ConfigError where the template is not one, uses a variable that is not declared, or one without a value.
-    """
-    from jinja2 import Environment, StrictUndefined, TemplateError, meta
-    from jinja2.sandbox import SandboxedEnvironment
-
-    # What comes out is a spec or a script, where HTML's escapes would be wrong: what a shell reads is quoted by
-    # _joined and the filter `shell`.
-    environment: Environment = SandboxedEnvironment(
-        undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
-    environment.filters["shell"] = shlex.quote
-    known = {*declared, *(more or {})}
-    try:
-        text = template.read_text("utf-8")
-        used = meta.find_undeclared_variables(environment.parse(text))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read template {template}: {error}") from error
-    except TemplateError as error:
-        line = getattr(error, "lineno", None)
-        raise ConfigError(f"template {template}{f', line {line}' if line else ''}: {error}") from error
-    undeclared = sorted(used - known)
-    if undeclared:
-        raise ConfigError(
-            f"template {template} uses variables that are not declared:",
-            faults=tuple(f'"{name}"; declared: {", ".join(sorted(known))}' for name in undeclared),
-        )
-    try:
-        return environment.from_string(text).render({**values, **(more or {})})
-    except TemplateError as error:
-        raise ConfigError(f"template {template}: {error}") from error
 
 
 def _text(spec: Path) -> str:

@@ -6,9 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from ppcdeps.base.cache import Cache
+from ppcdeps.building.buildroots.buildroots import Buildroots
+from ppcdeps.building.buildroots.definitions import DebianMaking
+from ppcdeps.building.publishing.repository import read_manifest
 from ppcdeps.engines.emulation import machine_arch, require_emulation
 from ppcdeps.engines.engine import engines_home
 from ppcdeps.engines.job import BuildMode, Buildroot
@@ -23,7 +26,7 @@ from ppcdeps.model.target import Target
 from ppcdeps.model.verification import Check, GapReview, Outcome, Verification
 from ppcdeps.planning.workloads import PYTHON_PREFIX
 from ppcdeps.python.index import Index
-from ppcdeps.python.wheelhouse import by_pip, fetch_wheelhouse
+from ppcdeps.python.wheelhouse import Wheelhouse, by_pip, fetch_wheelhouse
 from ppcdeps.recipebook.book import RecipeBook
 from ppcdeps.verifying.dnf import Dnf, DnfRun, dnf_program, rpm_files
 from ppcdeps.verifying.gapreview import changed_metadata, review_gaps
@@ -73,24 +76,10 @@ def verify(before: Plan, after: Plan, basis: VerificationBasis, reporter: Report
     cannot do it (no dnf, no emulation, not root, a full disk), RepositoryError where the index does not give what the
     plan pins.
     """
-    found = Verification(
-        workload=before.workload,
-        target=before.target,
-        arch=before.arch,
-        repository=_place_of(basis.local),
-        gaps=review_gaps(before, after, basis.local.id),
-        installation=_not_tried(""),
-        repoclosure=_not_tried(""),
-        python=_not_tried(""),
-        imports=_not_tried(""),
-        warnings=tuple(_warnings(before, after)),
-    )
     if basis.snapshot:
         why = f"{basis.snapshot} is a snapshot of metadata: it has no packages that could be installed"
-        return replace(
-            found, installation=_not_tried(why), repoclosure=_not_tried(why), python=_not_tried(why),
-            imports=_not_tried(why),
-        )  # fmt: skip
+        return without_installation(before, after, basis.local, why)
+    found = without_installation(before, after, basis.local, "")
     require_installation(basis.target.arch, reporter)
     base = base_of(basis.target, basis.cache, reporter)
     with trial_folder(basis.cache.root / "trials") as folder:
@@ -208,9 +197,7 @@ class _Trial:
             self.reporter.end(task)
         return replace(found, python=tried.python, imports=tried.imports, smoke_tests=(*tried.smoke_tests, *skipped))
 
-    def _wheelhouse(self) -> Any:
-        from ppcdeps.python.wheelhouse import Wheelhouse
-
+    def _wheelhouse(self) -> Wheelhouse:
         if not by_pip(self.after.python):
             return Wheelhouse()
         with self.basis.open_index() as index:
@@ -263,9 +250,6 @@ def base_of(target: Target, cache: Cache, reporter: Reporter) -> Buildroot | Non
 
     Raises what making the buildroot raises.
     """
-    from ppcdeps.building.buildroots.buildroots import Buildroots
-    from ppcdeps.building.buildroots.definitions import DebianMaking
-
     if target.buildroot is None:
         return None
     here = Buildroots(cache, reporter=reporter)
@@ -277,8 +261,6 @@ def base_of(target: Target, cache: Cache, reporter: Reporter) -> Buildroot | Non
 
 def signed_by(local: RepoConfig, repository: Path) -> RepoConfig:
     """The local repository's configuration, with signatures checked where it is signed."""
-    from ppcdeps.building.publishing.repository import read_manifest
-
     manifest = read_manifest(repository)
     if manifest is None or not manifest.key:
         return local

@@ -6,7 +6,8 @@ import pytest
 
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.recipebook.book import TEMPLATES, load_recipe, shipped_recipes
-from ppcdeps.recipebook.rendering import DECLARED, fill_template, render
+from ppcdeps.recipebook.rendering import DECLARED, render
+from ppcdeps.recipebook.templates import fill_template
 
 DIGEST = "0" * 64
 

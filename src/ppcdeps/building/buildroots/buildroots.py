@@ -173,11 +173,6 @@ class Buildroots:
             self._remove(path)
         return here
 
-    def default_mode(self, name: str) -> BuildMode:
-        """The best way of a definition on this machine, as far as can be told before it is made."""
-        definition = self._definitions.named(name)
-        return _default_mode(definition, machine_arch(), None)
-
     # ---------------------------------------------------------------------------------------------------------
 
     def _check_mode(self, definition: Definition, mode: BuildMode | None, machine: str) -> None:
@@ -400,21 +395,3 @@ def _created(folder: Path, value: Mapping[str, Any]) -> Created:
         float(value["made"]),
         int(value["size"]),
     )
-
-
-def create(
-    name: str,
-    *,
-    mode: BuildMode | None = None,
-    packages: Sequence[str] = (),
-    mirror: str | None = None,
-    cache: Cache | None = None,
-    folders: Sequence[Path] = (),
-    reporter: Reporter | None = None,
-) -> Buildroot:
-    """A buildroot out of this user's cache, made now where it is not there yet: `Buildroots.create` for those who
-    need one only.
-    """
-    told = reporter or Silence()
-    store = Buildroots(cache or Cache.open(reporter=told), load_definitions(folders), told)
-    return store.create(name, mode=mode, packages=packages, mirror=mirror)

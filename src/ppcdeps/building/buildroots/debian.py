@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Final
 
 from ppcdeps.base.programs import run_program
-from ppcdeps.building.buildroots.definitions import DEBIAN_ARCH, TRIPLET, DebianMaking, Definition, filled
+from ppcdeps.building.buildroots.definitions import DEBIAN_ARCH, TRIPLET, DebianMaking, Definition
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, PpcdepsError, RepositoryError
 from ppcdeps.model.reporter import Reporter
+from ppcdeps.recipebook.templates import fill_template
 
 _NOTES: Final = "var/lib/ppcdeps"
 """Where, inside the root, mmdebstrap's hook writes what apt knew about the packages."""
@@ -294,7 +295,7 @@ def copy_files(origin: Path, root: Path, values: Mapping[str, str]) -> None:
         content = file.read_bytes()
         if place.suffix == ".j2":
             place = place.with_suffix("")
-            content = filled(file, values).encode()
+            content = fill_template(file, values, values).encode()
         _make_folder_of(place, root)
         # A package may have a link there, and what it leads to is another's.
         place.unlink(missing_ok=True)

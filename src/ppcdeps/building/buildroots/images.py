@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from ppcdeps.base.programs import ProgramResult, run_program
-from ppcdeps.building.buildroots.definitions import Definition, ImageMaking, filled
+from ppcdeps.building.buildroots.definitions import Definition, ImageMaking
 from ppcdeps.engines.engine import one_line
 from ppcdeps.engines.podman import MENDS
 from ppcdeps.engines.probe import probe_engine
 from ppcdeps.model.errors import BuildError, ConfigError, EnvironmentLacksError, PpcdepsError, RepositoryError
 from ppcdeps.model.reporter import Reporter
+from ppcdeps.recipebook.templates import fill_template
 
 CONTAINERFILE = "Containerfile.j2"
 INSTALLABLE = re.compile(r"[A-Za-z0-9/(][\w.+~^:()/<>= -]*")
@@ -171,7 +172,7 @@ def _build(
     }
     with tempfile.TemporaryDirectory(prefix="ppcdeps-image-") as context:
         file = Path(context) / "Containerfile"
-        file.write_text(filled(definition.folder / CONTAINERFILE, values))
+        file.write_text(fill_template(definition.folder / CONTAINERFILE, values, values))
         options = [*program.running, "--platform", platform, "--network", "host", "--tag", tag, "--file", str(file)]
         options += ["--pull=never", "--quiet"] if program.is_podman else ["--quiet"]
         done = program.run("build", *options, context, check=False)

@@ -6,10 +6,13 @@ from the program `script` inside of the root.
 
 import contextlib
 import os
+import select
 import shlex
 import shutil
 import tempfile
+import termios
 import threading
+import tty
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -72,9 +75,6 @@ def _raw(terminal: int) -> Iterator[None]:
     if not os.isatty(terminal):
         yield
         return
-    import termios
-    import tty
-
     before = termios.tcgetattr(terminal)
     try:
         tty.setraw(terminal)
@@ -84,8 +84,6 @@ def _raw(terminal: int) -> Iterator[None]:
 
 
 def _feed(terminal: int, pipe: Path, over: threading.Event) -> None:
-    import select
-
     # Opened for both: it must not wait for a reader that never comes.
     into = os.open(pipe, os.O_RDWR)
     try:

@@ -125,7 +125,8 @@ class Generations:
             except (OSError, UnicodeDecodeError, ConfigError) as fault:
                 reporter.warn(f"{path} is damaged, so that no old packages are removed: {fault}")
                 return
-            named |= {Path(one.path).parent.name for one in (*manifest.packages, *manifest.wheels)}
+            paths = [*(one.path for one in manifest.packages), *(one.path for one in manifest.wheels)]
+            named |= {Path(one).parent.name for one in paths}
         for path in (self.folder / PACKAGES).glob("[0-9a-f]*"):
             if path.name not in named:
                 remove(path)

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
 from ppcdeps import __version__
 from ppcdeps.building.publishing.records import BuildRecord, SourceFile
 from ppcdeps.building.publishing.repository import PublishedPackage, dumped
@@ -44,7 +46,10 @@ def sbom_of(
         "dataLicense": "CC0-1.0",
         "SPDXID": "SPDXRef-DOCUMENT",
         "name": name,
-        "creationInfo": {"created": _time(_created(packages, created)), "creators": [f"Tool: ppcdeps-{__version__}"]},
+        "creationInfo": {
+            "created": iso_time(_created(packages, created)),
+            "creators": [f"Tool: ppcdeps-{__version__}"],
+        },
         "packages": [*described, *sorted(sources.values(), key=lambda one: str(one["SPDXID"]))],
         "relationships": relations,
         **licenses.extracted(),
@@ -128,7 +133,8 @@ def _created(packages: Iterable[PublishedPackage], created: int | None) -> int:
     return int(epoch) if epoch.isdecimal() else max((one.built for one in packages), default=0)
 
 
-def _time(seconds: int) -> str:
+def iso_time(seconds: int) -> str:
+    """A time in seconds since 1970 as ISO 8601 has it, in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -140,8 +146,6 @@ class _Licenses:
 
     def declared(self, text: str) -> str:
         """The expression for what a package says. Older packages use Fedora's short names, which are not SPDX's."""
-        from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
-
         if not text:
             return UNKNOWN
         try:

@@ -12,13 +12,14 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email import message_from_bytes
 from pathlib import Path
 from urllib.parse import quote
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.tags import parse_tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from ppcdeps.base.digests import sha256_of
@@ -176,16 +177,7 @@ def _tags_inside(archive: zipfile.ZipFile) -> set[str]:
     if name is None:
         return set()
     tags = message_from_bytes(archive.read(name)).get_all("Tag", [])
-    return {one for tag in tags for one in _expanded(tag.strip())}
-
-
-def _expanded(tag: str) -> Iterator[str]:
-    """The simple tags of a compressed one."""
-    pythons, abis, platforms = tag.split("-")
-    for python in pythons.split("."):
-        for abi in abis.split("."):
-            for platform in platforms.split("."):
-                yield f"{python}-{abi}-{platform}"
+    return {str(one) for tag in tags for one in parse_tag(tag.strip())}
 
 
 def _is_in_dist_info(path: str, name: str) -> bool:
