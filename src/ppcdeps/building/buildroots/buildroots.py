@@ -16,9 +16,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from ppcdeps.base.cache import Cache
+from ppcdeps.base.jsonvalues import value_from
 from ppcdeps.base.toml import closest
 from ppcdeps.building.buildroots import accelerator, debian, debianbase, images
 from ppcdeps.building.buildroots.definitions import (
@@ -278,7 +279,9 @@ class Buildroots:
             time.time(),
             size_of(scratch),
         )
-        (scratch / MARKER).write_text(_dump(created))
+        document = {"schema": 1, **dataclasses.asdict(created)}
+        del document["folder"]
+        (scratch / MARKER).write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
         return created
 
     def _as(self, created: Created, definition: Definition, mode: BuildMode | None, machine: str) -> Buildroot:
@@ -316,9 +319,9 @@ class Buildroots:
 
     def _read(self, folder: Path) -> Created | None:
         try:
-            value = json.loads((folder / MARKER).read_bytes())
-            return _created(folder, value)
-        except (OSError, ValueError, KeyError, TypeError):
+            document = json.loads((folder / MARKER).read_bytes())
+            return value_from(Created, {**document, "folder": folder})
+        except (OSError, ValueError, TypeError):
             return None
 
 
@@ -372,26 +375,3 @@ def _default_mode(definition: Definition, machine: str, root: Path | None) -> Bu
 
 def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def _dump(created: Created) -> str:
-    value = dataclasses.asdict(created)
-    del value["folder"]
-    return json.dumps({"schema": 1, **value}, indent=1, sort_keys=True) + "\n"
-
-
-def _created(folder: Path, value: Mapping[str, Any]) -> Created:
-    return Created(
-        folder,
-        str(value["name"]),
-        str(value["key"]),
-        str(value.get("basis", "")),
-        str(value["arch"]),
-        str(value["target"]),
-        tuple(BuildMode(each) for each in value["modes"]),
-        tuple(str(each) for each in value["extra"]),
-        {str(name): str(version) for name, version in value["packages"].items()},
-        tuple(str(each) for each in value["sources"]),
-        float(value["made"]),
-        int(value["size"]),
-    )

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from ppcdeps.base.jsonvalues import value_from
 from ppcdeps.model.errors import ConfigError
 
 SCHEMA = 1
@@ -89,10 +90,9 @@ class Manifest:
             document = json.loads(text)
             if document["schema"] != SCHEMA:
                 raise ConfigError(f"{where} is of another version of ppcdeps", hint="publish into a new folder")
-            packages = tuple(PublishedPackage(**_renamed(one)) for one in document["packages"])
-            wheels = tuple(PublishedWheel(**one) for one in document["wheels"])
-            return cls(int(document["generation"]), packages, str(document["key"]), wheels)
-        except (ValueError, KeyError, TypeError) as fault:
+            document["packages"] = [_renamed(one) for one in document["packages"]]
+            return value_from(cls, document)
+        except (ValueError, KeyError, TypeError, AttributeError) as fault:
             raise ConfigError(f"{where} is damaged", hint="publish into a new folder") from fault
 
 

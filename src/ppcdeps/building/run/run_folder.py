@@ -7,9 +7,10 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from ppcdeps.base.jsonvalues import value_from
 from ppcdeps.building.run.events import TaskResult
 from ppcdeps.model.errors import ConfigError, UsageError
 
@@ -64,15 +65,7 @@ class RunFolder:
         shutil.rmtree(self.folder / "scratch", ignore_errors=True)
 
     def _write(self, state: RunState) -> None:
-        document = {
-            "schema": SCHEMA,
-            "plan": state.plan,
-            "digest": state.digest,
-            "arguments": list(state.arguments),
-            "results": dict(sorted(state.results.items())),
-            "started": state.started,
-            "finished": state.finished,
-        }
+        document = {"schema": SCHEMA, **asdict(state)}
         temporary = self.folder / f".{STATE}.new"
         with temporary.open("w", encoding="utf-8") as file:
             json.dump(document, file, indent=1, sort_keys=True)
@@ -118,14 +111,7 @@ def read_state(folder: Path) -> RunState | None:
         document = json.loads(path.read_text("utf-8"))
         if document["schema"] != SCHEMA:
             raise ValueError(f"it is of schema {document['schema']}")
-        return RunState(
-            document["plan"],
-            document["digest"],
-            tuple(document["arguments"]),
-            document["results"],
-            document["started"],
-            document["finished"],
-        )
+        return value_from(RunState, document)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

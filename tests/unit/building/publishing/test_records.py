@@ -36,11 +36,11 @@ def test_what_is_written_is_read(record: BuildRecord) -> None:
     [
         ({"schema": 99}, "of another version of ppcdeps"),
         ({"source": None}, '"source" is to be a text'),
-        ({"started": "now"}, '"started" is to be a number'),
-        ({"command": "rpmbuild"}, '"command" is to be an array of texts'),
-        ({"packages": [{"file": 1}]}, "a file is to have texts"),
+        ({"started": "now"}, '"started" is to be a whole number'),
+        ({"command": "rpmbuild"}, '"command" is to be an array'),
+        ({"packages": [{"file": 1}]}, '"file" is to be a text'),
         ({"packages": [{"file": "a"}]}, "missing"),
-        ({"sources": [["a"]]}, "a file is to have texts"),
+        ({"sources": [["a"]]}, '"sources" is to be an object'),
     ],
 )
 def test_what_is_no_record_is_told(changes: dict[str, Any], reason: str) -> None:
