@@ -5,7 +5,7 @@ allows that, and a tuple or mapping of these.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
@@ -15,7 +15,7 @@ _Value = TypeVar("_Value")
 _NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
-def value_from(kind: type[_Value], document: object, name: str = "the document") -> _Value:
+def value_from(kind: Callable[..., _Value], document: object, name: str = "the document") -> _Value:
     """The value of a dataclass that a JSON object has. Keys that are not among its fields are left alone.
 
     Raises ValueError that names the first field which is missing or of another type.
@@ -32,7 +32,7 @@ def value_from(kind: type[_Value], document: object, name: str = "the document")
 
 
 @cache
-def _fields(kind: type) -> dict[str, tuple[Any, bool]]:
+def _fields(kind: Any) -> dict[str, tuple[Any, bool]]:
     hints = get_type_hints(kind)
     return {
         field.name: (
@@ -59,7 +59,7 @@ def _read(kind: Any, value: Any, name: str) -> Any:
                 raise ValueError(f"{name} is to be an object")
             return {key: _read(arguments[1], one, name) for key, one in value.items()}
         case origin if dataclasses.is_dataclass(origin):
-            return value_from(origin, value, name)
+            return value_from(kind, value, name)
         case origin if issubclass(origin, Enum):
             return origin(value)
         case origin:
