@@ -47,10 +47,10 @@ def modules_of(paths: "Iterable[str]") -> "dict[str, bool]":
 
 def files_of(distribution: str) -> "list[str]":
     """The files that the RECORD of an installed distribution lists, or nothing where it has none."""
-    wanted = _normalised(distribution)
+    wanted = _normalized(distribution)
     for folder in sys.path:
         for entry in sorted(Path(folder or ".").glob("*.dist-info")):
-            if _normalised(entry.stem.rsplit("-", 1)[0]) == wanted and (entry / "RECORD").is_file():
+            if _normalized(entry.stem.rsplit("-", 1)[0]) == wanted and (entry / "RECORD").is_file():
                 lines = (entry / "RECORD").read_text(encoding="utf-8").splitlines()
                 return [line.rsplit(",", 2)[0].strip('"') for line in lines if line.strip()]
     return []
@@ -67,7 +67,7 @@ def fault_of(module: str) -> str:
     return ""
 
 
-def _normalised(name: str) -> str:
+def _normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -126,11 +126,11 @@ class Buildroots:
             known = next((one for one in self.created() if one.basis == basis), None)
             if known is not None:
                 return self._as(known, definition, mode, machine)
-        plan = _request_of(definition, machine, wanted, mirror)
-        with self._cache.lock(f"buildroot-{plan.key}"):
-            created = None if renew else self._read(plan.folder(self._folder))
+        request = _request_of(definition, machine, wanted, mirror)
+        with self._cache.lock(f"buildroot-{request.key}"):
+            created = None if renew else self._read(request.folder(self._folder))
             if created is None:
-                created = self._make(definition, machine, plan)
+                created = self._make(definition, machine, request)
         return self._as(created, definition, mode, machine)
 
     def created(self) -> tuple[Created, ...]:
@@ -200,18 +200,18 @@ class Buildroots:
         held = set(making.packages)
         return tuple(sorted({*packages} - held))
 
-    def _make(self, definition: Definition, machine: str, plan: "_RootRequest") -> Created:
-        final = plan.folder(self._folder)
+    def _make(self, definition: Definition, machine: str, request: "_RootRequest") -> Created:
+        final = request.folder(self._folder)
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._sweep(plan.key)
-        scratch = Path(tempfile.mkdtemp(dir=self._folder, prefix=f"{_NEW}{plan.key}-"))
+        self._sweep(request.key)
+        scratch = Path(tempfile.mkdtemp(dir=self._folder, prefix=f"{_NEW}{request.key}-"))
         scratch.chmod(0o755)
         began = time.monotonic()
         try:
-            created = self._fill(definition, machine, plan, scratch)
+            created = self._fill(definition, machine, request, scratch)
             if final.exists():
                 # Not whole, or to be renewed: out of the way first, so that no reader gets a mixture.
-                old = Path(tempfile.mkdtemp(dir=self._folder, prefix=f"{_NEW}{plan.key}-"))
+                old = Path(tempfile.mkdtemp(dir=self._folder, prefix=f"{_NEW}{request.key}-"))
                 final.rename(old / "old")
                 scratch.rename(final)
                 remove_tree(old)
@@ -240,40 +240,40 @@ class Buildroots:
             ):
                 remove_tree(left)
 
-    def _fill(self, definition: Definition, machine: str, plan: "_RootRequest", scratch: Path) -> Created:
+    def _fill(self, definition: Definition, machine: str, request: "_RootRequest", scratch: Path) -> Created:
         root = scratch / "root"
         making = definition.making
         if isinstance(making, ImageMaking):
-            image = images.make_root(definition, root, plan.packages, self._reporter)
-            return self._record(definition, plan, scratch, image.packages, (image.image,))
+            image = images.make_root(definition, root, request.packages, self._reporter)
+            return self._record(definition, request, scratch, image.packages, (image.image,))
         target_packages = tuple(for_target(definition, each) for each in making.target_packages)
-        log = self._cache.root / "tmp" / f"{plan.name}-{plan.key}.log"
-        wanted = (*target_packages, *plan.packages)
-        contents = debian.make_root(definition, machine, root, wanted, plan.sources, log, self._reporter)
-        for arch in dict.fromkeys((definition.target, plan.arch)):
+        log = self._cache.root / "tmp" / f"{request.name}-{request.key}.log"
+        wanted = (*target_packages, *request.packages)
+        contents = debian.make_root(definition, machine, root, wanted, request.sources, log, self._reporter)
+        for arch in dict.fromkeys((definition.target, request.arch)):
             base = debianbase.base_repository(root, arch, scratch / "repository", making, packages=contents.packages)
             debianbase.install(root, base.package)
-        sources = (*plan.sources, *(f"{suite} of {date}" for suite, date in contents.suites.items()))
-        return self._record(definition, plan, scratch, contents.packages, sources)
+        sources = (*request.sources, *(f"{suite} of {date}" for suite, date in contents.suites.items()))
+        return self._record(definition, request, scratch, contents.packages, sources)
 
     def _record(
         self,
         definition: Definition,
-        plan: "_RootRequest",
+        request: "_RootRequest",
         scratch: Path,
         packages: Mapping[str, str],
         sources: tuple[str, ...],
     ) -> Created:
-        key = _digest([plan.key, sorted(packages.items()), sources[-1:]])
+        key = _digest([request.key, sorted(packages.items()), sources[-1:]])
         created = Created(
             scratch,
             definition.name,
             key,
-            plan.basis,
-            plan.arch,
+            request.basis,
+            request.arch,
             definition.target,
             definition.modes,
-            plan.packages,
+            request.packages,
             packages,
             sources,
             time.time(),

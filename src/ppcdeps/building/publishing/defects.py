@@ -8,7 +8,7 @@ _NAMED = 5
 
 
 class DefectSeverity(StrEnum):
-    """How bad a finding is."""
+    """How bad a defect is."""
 
     ERROR = "error"
     """The package is not to be published."""

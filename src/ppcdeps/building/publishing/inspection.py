@@ -139,7 +139,7 @@ def inspect_set(
 
 @dataclass
 class _Examination:
-    """One package while it is looked at."""
+    """One package while it is examined."""
 
     file: str
     header: PackageHeader

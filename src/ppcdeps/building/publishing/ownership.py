@@ -1,4 +1,4 @@
-"""Whose a repository's folder is, and the lock of the one process that writes to it."""
+"""Ownership of a repository's folder: whether it is one of ppcdeps, and the lock of the process that writes to it."""
 
 import contextlib
 import fcntl

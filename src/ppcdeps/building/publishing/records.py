@@ -1,4 +1,4 @@
-"""The record of one build: from what, with what, by what command, and what came out. Kept beside the packages."""
+"""The record of one build: from what, with what, by what command, and what came out. Published with the packages."""
 
 import dataclasses
 import json

@@ -26,7 +26,7 @@ _NO_PROMPT = ("--batch", "--no-tty", "--pinentry-mode", "error")
 class SigningKey:
     """A secret key that can be used now. ``home`` is the gpg home that has it, None for gpg's own choice.
 
-    ``public`` is the public key in ASCII armour.
+    ``public`` is the public key in ASCII armor.
     """
 
     fingerprint: str
@@ -120,7 +120,7 @@ def check_packages(packages: Sequence[Path], key: SigningKey) -> None:
 
 
 def sign_detached(path: Path, key: SigningKey) -> Path:
-    """Put the signature of a file beside it, as name.asc in ASCII armour, and check it with gpgv. Returns it.
+    """Put the signature of a file beside it, as name.asc in ASCII armor, and check it with gpgv. Returns it.
 
     Raises BuildError where it is not made, RepositoryError where it is not good.
     """

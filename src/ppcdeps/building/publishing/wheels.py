@@ -38,7 +38,7 @@ _LIMIT = 2 << 30
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """A wheel that was built and checked. ``name`` is normalised; ``metadata`` is its METADATA, as it is there."""
+    """A wheel that was built and checked. ``name`` is normalized; ``metadata`` is its METADATA, as it is there."""
 
     path: Path
     name: str
