@@ -166,7 +166,7 @@ def test_nothing_of_the_building_machine_is_inside(examine: Examine) -> None:
     assert warning.endswith("the folder /build/BUILD of the build is named in /usr/bin/c")
 
 
-def test_a_machine_with_a_common_name_is_told_only_where_it_built(examine: Examine) -> None:
+def test_a_machine_with_a_common_name_is_reported_only_where_it_built(examine: Examine) -> None:
     seen = examine("sample", "power", host="power", files={"/usr/share/a": b"sample of power"}, arch="noarch")
     (found,) = texts(seen)
     assert "the package's header: names power, which is of the machine that built it" in found

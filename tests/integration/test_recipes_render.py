@@ -386,7 +386,7 @@ def test_the_whole_book_has_no_error(srpms: Callable[[str], Path]) -> None:
     assert found == ()
 
 
-def test_lint_tells_all_that_is_wrong(tmp_path: Path) -> None:
+def test_lint_reports_all_that_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "bare.patch").write_text("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-x\n+y\n")
     (tmp_path / "x" / "empty.patch").write_text("nothing\n")

@@ -125,7 +125,7 @@ def test_provenance_is_a_valid_statement() -> None:
     assert statement["subject"][1]["annotations"] == {"unsignedSha256": packages[1].origin}
 
 
-def test_provenance_tells_all_that_the_build_was_made_from() -> None:
+def test_provenance_names_all_that_the_build_was_made_from() -> None:
     predicate = provenance_of(record(package()))["predicate"]
     definition, details = predicate["buildDefinition"], predicate["runDetails"]
     assert definition["externalParameters"] == {

@@ -23,10 +23,10 @@ def test_every_shipped_template_declares_its_variables() -> None:
     assert shipped == set(DECLARED)
 
 
-def test_a_variable_that_nobody_declares(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="uses variables that are not declared") as told:
+def test_a_variable_that_is_not_declared(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="uses variables that are not declared") as caught:
         fill_template(template(tmp_path, "{{ naem }} {{ other }} {{ name }}"), {"name"}, {"name": "x"})
-    assert told.value.faults == ('"naem"; declared: name', '"other"; declared: name')
+    assert caught.value.faults == ('"naem"; declared: name', '"other"; declared: name')
 
 
 def test_a_variable_without_a_value(tmp_path: Path) -> None:

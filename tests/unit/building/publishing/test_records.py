@@ -43,7 +43,7 @@ def test_what_is_written_is_read(record: BuildRecord) -> None:
         ({"sources": [["a"]]}, '"sources" is to be an object'),
     ],
 )
-def test_what_is_no_record_is_told(changes: dict[str, Any], reason: str) -> None:
+def test_what_is_no_record_is_reported(changes: dict[str, Any], reason: str) -> None:
     record = BuildRecord("a", "1", "ppc64le", "cross", "debian-12", "k", ("true",), 1, 2, "0.1.0")
     document = json.loads(record.to_json()) | changes
     with pytest.raises(ConfigError, match=r"result\.json") as caught:
@@ -52,6 +52,6 @@ def test_what_is_no_record_is_told(changes: dict[str, Any], reason: str) -> None
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "null", "1"])
-def test_what_is_cut_off_is_told(content: str) -> None:
+def test_what_is_cut_off_is_reported(content: str) -> None:
     with pytest.raises(ConfigError, match="is damaged"):
         BuildRecord.from_json(content)

@@ -42,7 +42,7 @@ def test_two_do_not_build_in_one_folder(tmp_path: Path) -> None:
             pass
 
 
-def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(ConfigError, match="none of a build run"), open_run_folder(tmp_path):
         pass

@@ -132,7 +132,7 @@ def test_independent_builds_run_beside_each_other(setup: BuildSetup) -> None:
     assert set(yard.run(task("a"), task("b"), jobs=2).values()) == {BuildOutcome.BUILT}
 
 
-def test_an_interruption_stops_what_runs_before_it_is_told(setup: BuildSetup) -> None:
+def test_an_interruption_stops_what_runs_before_it_is_reported(setup: BuildSetup) -> None:
     yard = Yard(setup)
     ended: list[str] = []
 

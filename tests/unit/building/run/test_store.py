@@ -24,7 +24,7 @@ def kept(store: Store, key: str = "k" * 64) -> StoredBuild:
     return store.add(key, record(), 1.5, {"glibc": "2.17"}, fill)
 
 
-def test_a_build_is_found_as_it_was_kept(tmp_path: Path) -> None:
+def test_a_build_is_found_as_it_was_stored(tmp_path: Path) -> None:
     store = Store(tmp_path / "builds")
     kept(store)
     found = store.find("k" * 64)
@@ -56,7 +56,7 @@ def test_a_build_that_is_not_whole_is_not_taken(tmp_path: Path, damage: str) -> 
     assert not build.folder.exists()
 
 
-def test_what_was_killed_while_it_was_kept_is_no_build(tmp_path: Path) -> None:
+def test_what_was_killed_while_it_was_stored_is_not_a_build(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys; from pathlib import Path\n"
         "from ppcdeps.building.publishing.records import BuildRecord\n"

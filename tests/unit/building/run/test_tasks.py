@@ -89,7 +89,7 @@ def test_a_recipe_that_was_changed_since_the_plan_is_found_out(tmp_path: Path) -
     assert fault.value.exit_code == 3
 
 
-def test_all_recipes_that_are_gone_are_told_at_once(tmp_path: Path) -> None:
+def test_all_missing_recipes_are_reported_at_once(tmp_path: Path) -> None:
     book = book_of(tmp_path, "a", "b")
     plan = plan_of(book, [["a", "b"]], {})
     with pytest.raises(ConfigError) as fault:
