@@ -156,7 +156,7 @@ def test_dnf_finds_the_base_package_in_the_root(debian_root: Buildroot, store: B
     assert found.stdout.startswith("debian-12-base-0:12")
 
 
-def test_the_same_library_in_every_way(
+def test_the_same_library_in_every_mode(
     debian_root: Buildroot, debian_cross_root: Buildroot, store: Buildroots, tmp_path: Path
 ) -> None:
     cross, _ = built(debian_cross_root, tmp_path / "cross")

@@ -16,8 +16,9 @@ import pytest
 from repositories import dnf, lacks, read, tree
 from rpms import Rpm
 
-from ppcdeps.building.publishing import publishing
-from ppcdeps.building.publishing.publishing import KEPT_GENERATIONS, publish
+from ppcdeps.building.publishing import generations
+from ppcdeps.building.publishing.generations import KEPT_GENERATIONS
+from ppcdeps.building.publishing.publishing import publish
 from ppcdeps.building.publishing.repository import MARKER, read_manifest
 from ppcdeps.model.errors import EnvironmentLacksError, PpcdepsError
 
@@ -88,7 +89,7 @@ def test_a_folder_may_have_any_name(states: list[list[Path]], tmp_path: Path) ->
     assert dnf_reads(done.folder, tmp_path) == {"ant-1.0-1", "bee-1.0-1"}
 
 
-def test_publishing_the_same_again_changes_nothing(states: list[list[Path]], tmp_path: Path) -> None:
+def test_publishing_the_same_twice_changes_nothing(states: list[list[Path]], tmp_path: Path) -> None:
     publish(tmp_path, states[0])
     before = tree(tmp_path)
     done = publish(tmp_path, list(reversed(states[0])))
@@ -144,7 +145,7 @@ def test_old_generations_and_their_packages_go_in_the_end(
     for state in states:
         publish_state(tmp_path, state)
     assert len(list((tmp_path / "generations").iterdir())) == STATES, "as readers may be slow"
-    monkeypatch.setattr(publishing, "KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(generations, "KEPT_SECONDS", 0.0)
     for _ in range(KEPT_GENERATIONS // 2 + 1):
         publish_state(tmp_path, states[2])
         publish_state(tmp_path, states[3])
@@ -174,7 +175,7 @@ def refused(folder: Path, files: list[Path], **options: object) -> str:
     return str(caught.value)
 
 
-def test_a_folder_of_somebody_else_is_left_alone(states: list[list[Path]], tmp_path: Path) -> None:
+def test_a_folder_of_something_else_is_left_alone(states: list[list[Path]], tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     assert "is no repository of ppcdeps" in refused(tmp_path, states[0])
     assert "is not a folder" in refused(tmp_path / "thesis.txt", states[0])
@@ -196,7 +197,7 @@ def test_what_is_no_package_is_refused(states: list[list[Path]], rebuilt: Path, 
     assert "is no name for a repository" in refused(tmp_path / "repo", states[1], name="a b")
 
 
-def test_a_damaged_manifest_is_told(states: list[list[Path]], tmp_path: Path) -> None:
+def test_a_damaged_manifest_is_reported(states: list[list[Path]], tmp_path: Path) -> None:
     publish(tmp_path, states[0])
     manifest = tmp_path / "current/manifest.json"
     good = manifest.read_text()
@@ -420,7 +421,7 @@ def test_who_comes_after_a_killed_publisher_waits_for_its_createrepo(
     assert read(folder) == names(*states[2])
 
 
-def test_a_publisher_that_does_not_end_is_told(states: list[list[Path]], tmp_path: Path) -> None:
+def test_a_publisher_that_does_not_end_is_reported(states: list[list[Path]], tmp_path: Path) -> None:
     publish(tmp_path, states[0])
     holder = subprocess.Popen(["flock", str(tmp_path / MARKER), "sleep", "60"])
     try:

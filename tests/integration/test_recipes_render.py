@@ -21,7 +21,7 @@ from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Source, Upstream
 from ppcdeps.model.reporter import Silence
 from ppcdeps.recipebook.book import RecipeBook, for_source, load_book, rebuild_recipe, sdist_recipe
-from ppcdeps.recipebook.lint import Finding, Severity, lint_book, lint_rendering
+from ppcdeps.recipebook.lint import LintFinding, LintSeverity, lint_book, lint_rendering
 from ppcdeps.recipebook.patches import mailed
 from ppcdeps.recipebook.rendering import Rendering, render
 from ppcdeps.rpm.platforms import platform_of
@@ -71,7 +71,7 @@ def test_every_recipe_renders_and_its_spec_parses_and_gives_what_it_promises(
     assert not found.excluded
     assert [one for one in recipe.packages if found.package(one) is None] == []
     assert all(one.nevra.release.endswith(".ppc1") for one in map(found.package, recipe.packages) if one)
-    errors = [one for one in lint_rendering(name, rendering, recipe, TARGET) if one.severity is Severity.ERROR]
+    errors = [one for one in lint_rendering(name, rendering, recipe, TARGET) if one.severity is LintSeverity.ERROR]
     assert errors == []
 
 
@@ -270,8 +270,8 @@ def test_every_build_system_gives_a_spec_that_rpm_and_rpmlint_accept(system: Bui
     assert evaluated(rendering.spec).package("greeting") is not None
 
 
-def errors(findings: Iterator[Finding]) -> list[Finding]:
-    return [one for one in findings if one.severity is Severity.ERROR]
+def errors(findings: Iterator[LintFinding]) -> list[LintFinding]:
+    return [one for one in findings if one.severity is LintSeverity.ERROR]
 
 
 @pytest.mark.parametrize("system", [BuildSystem.MAKE, BuildSystem.AUTOTOOLS, BuildSystem.CMAKE, BuildSystem.MESON])
@@ -386,7 +386,7 @@ def test_the_whole_book_has_no_error(srpms: Callable[[str], Path]) -> None:
     assert found == ()
 
 
-def test_lint_tells_all_that_is_wrong(tmp_path: Path) -> None:
+def test_lint_reports_all_that_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "bare.patch").write_text("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-x\n+y\n")
     (tmp_path / "x" / "empty.patch").write_text("nothing\n")

@@ -22,7 +22,7 @@ PATCH = SourceFile("fix.patch", "b" * 64)
 SRPM = SourceFile("sample-1.0-1.src.rpm", "c" * 64)
 
 
-def package(name: str = "sample", licence: str = "MIT", **changes: Any) -> PublishedPackage:
+def package(name: str = "sample", license_text: str = "MIT", **changes: Any) -> PublishedPackage:
     digest = f"{sum(name.encode()):064x}"
     one = PublishedPackage(
         nevra=f"{name}-1:1.0-1.el9.ppc64le",
@@ -30,7 +30,7 @@ def package(name: str = "sample", licence: str = "MIT", **changes: Any) -> Publi
         sha256=digest,
         origin=digest,
         source="sample-1.0-1.el9.src.rpm",
-        licence=licence,
+        license=license_text,
         summary="A sample",
         built=1_700_000_000,
         size=10,
@@ -125,7 +125,7 @@ def test_provenance_is_a_valid_statement() -> None:
     assert statement["subject"][1]["annotations"] == {"unsignedSha256": packages[1].origin}
 
 
-def test_provenance_tells_all_that_the_build_was_made_from() -> None:
+def test_provenance_names_all_that_the_build_was_made_from() -> None:
     predicate = provenance_of(record(package()))["predicate"]
     definition, details = predicate["buildDefinition"], predicate["runDetails"]
     assert definition["externalParameters"] == {

@@ -133,7 +133,7 @@ def test_a_repository_that_was_not_signed_becomes_so(built: list[Path], owner: S
     assert read(tmp_path) == {file.name for file in built}
 
 
-def test_a_package_without_a_signature_is_told(built: list[Path], owner: SigningKey) -> None:
+def test_a_package_without_a_signature_is_reported(built: list[Path], owner: SigningKey) -> None:
     with pytest.raises(BuildError, match=r"ant-1\.0-1\.noarch\.rpm is not signed by the key"):
         check_packages(built, owner)
 

@@ -97,7 +97,7 @@ def test_a_plain_server_gives_metadata_without_the_wheel(tmp_path: Path) -> None
 
 
 @needs_publishing
-def test_the_json_pages_tell_the_same(tmp_path: Path) -> None:
+def test_the_json_pages_say_the_same(tmp_path: Path) -> None:
     make_wheel(tmp_path / "build")
     done = publish(tmp_path / "repo", [], wheels=collect_wheels(tmp_path / "build", "ppc64le"))
     simple = done.folder / "wheels/simple"
@@ -148,7 +148,7 @@ def test_wheels_are_replaced_kept_and_withdrawn(tmp_path: Path) -> None:
         ({"files": {"bad.so": b"\x7fELF damaged"}}, "bad.so is a damaged ELF file"),
     ],
 )
-def test_wheels_with_a_fault_are_told(options: dict[str, Any], reason: str, tmp_path: Path) -> None:
+def test_wheels_with_a_fault_are_reported(options: dict[str, Any], reason: str, tmp_path: Path) -> None:
     path = make_wheel(tmp_path, **options)
     with pytest.raises(BuildError) as caught:
         read_wheel(path, "ppc64le")

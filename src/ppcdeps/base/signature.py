@@ -5,12 +5,12 @@ configured with.
 import base64
 import binascii
 import re
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ppcdeps.model.errors import EnvironmentLacksError, RepositoryError
+from ppcdeps.base.programs import UnfinishedProgramError, run_program
+from ppcdeps.model.errors import RepositoryError
 
 KEY_LIMIT = 4 * 1024**2
 """Bytes that a key file or a signature may have."""
@@ -51,18 +51,17 @@ def verify_signature(data: bytes, signature: bytes, keys: Sequence[bytes], where
             str(place / "data"),
         ]
         try:
-            done = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)  # fixed program name
-        except FileNotFoundError as fault:
-            raise EnvironmentLacksError(
-                f"{where}: its signature cannot be checked, gpgv is not installed",
-                hint="install the package gpgv (Debian) or gnupg2 (Fedora, EL)",
-            ) from fault
-        except subprocess.TimeoutExpired as fault:
-            raise RepositoryError(f"{where}: gpgv did not end within {_SECONDS} s") from fault
-    status = done.stdout.decode("utf-8", errors="replace")
-    if done.returncode == 0 and "[GNUPG:] VALIDSIG " in status:
+            done = run_program(
+                command,
+                needed_for=f"the signature of {where} is checked with it",
+                install="the package gpgv (Debian) or gnupg2 (Fedora, EL)",
+                seconds=_SECONDS,
+            )
+        except UnfinishedProgramError as fault:
+            raise RepositoryError(f"{where}: {fault.message}") from fault
+    if done.is_well and "[GNUPG:] VALIDSIG " in done.text:
         return
-    raise RepositoryError(f"{where}: {_reason(status)}", hint="the mirror or the configured gpgkey is wrong")
+    raise RepositoryError(f"{where}: {_reason(done.text)}", hint="the mirror or the configured gpgkey is wrong")
 
 
 def _reason(status: str) -> str:

@@ -1,24 +1,25 @@
-"""Repository metadata by createrepo_c, which is then held to what it is to describe."""
+"""Repository metadata by createrepo_c, compared with the packages that it is to describe."""
 
 import gzip
-import os
 import re
-import subprocess
 from collections.abc import Sequence
 from html import unescape
 from pathlib import Path
 from typing import Protocol
 
 from ppcdeps.base.atomic import remove
-from ppcdeps.model.errors import BuildError, EnvironmentLacksError
+from ppcdeps.base.programs import run_program
+from ppcdeps.model.errors import BuildError
 
+_SECONDS = 3600.0
+"""A repository of a whole distribution takes some minutes."""
 _PACKAGE = re.compile(rb"<package\b[^>]*>.*?</package\s*>", re.DOTALL)
 _LOCATION = re.compile(rb'<location [^>]*?href="([^"]+)"')
 _PKGID = re.compile(rb'<checksum type="sha256" pkgid="YES">([0-9a-f]{64})</checksum>')
 
 
 class IndexedPackage(Protocol):
-    """What is to be known of a package that goes into the metadata: ``built`` is in seconds since 1970."""
+    """A package that goes into the metadata; ``built`` is in seconds since 1970."""
 
     @property
     def path(self) -> str:
@@ -41,7 +42,7 @@ def write_metadata(folder: Path, to: Path, packages: Sequence[IndexedPackage], l
     and EnvironmentLacksError where it is missing.
     """
     expected = {(one.path, one.sha256) for one in packages}
-    # With --update it takes what has the same name, size and time for the same, which a signed file may have.
+    # --update goes by name, size and time, and a file that was signed anew may have the same of all three.
     for options in (["--update", "--update-md-path", str(folder)], []):
         if options and not (folder / "repodata").is_dir():
             continue
@@ -61,39 +62,29 @@ def _createrepo(
     command = ["createrepo_c", "--quiet", "--no-database", "--checksum=sha256", *options]
     # gzip: what dnf of every release reads.
     command += ["--general-compress-type=gz", f"--revision={newest}", "--set-timestamp-to-revision"]
-    command += [f"--pkglist={listed}", f"--outputdir={to}", str(folder)]
-    _run(command, (lock,))
+    command += [f"--pkglist={listed}", f"--outputdir={to}"]
+    _run(command, folder, (lock,))
     listed.unlink()
 
 
 def index_folder(folder: Path, revision: int = 1) -> None:
-    """Make a folder of RPMs that nobody reads yet a repository: the same packages give the same bytes.
+    """Make a folder of RPMs that no reader knows yet a repository: the same packages give the same bytes.
 
     Raises EnvironmentLacksError where createrepo_c is missing, BuildError where it fails.
     """
     options = ["--quiet", "--no-database", f"--revision={revision}", "--set-timestamp-to-revision"]
-    _run(["createrepo_c", *options, str(folder)])
+    _run(["createrepo_c", *options], folder)
 
 
-def _run(command: Sequence[str], descriptors: Sequence[int] = ()) -> None:
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            pass_fds=tuple(descriptors),
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
-        )
-    except FileNotFoundError as error:
-        raise EnvironmentLacksError(
-            "createrepo_c is not installed, and repositories are made with it",
-            hint="install the package createrepo-c (Debian) or createrepo_c (EL, Fedora)",
-        ) from error
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        reason = said[-1] if said else f"exit code {done.returncode}"
-        raise BuildError(f"createrepo_c failed: {reason}", hint="nothing was published")
+def _run(command: Sequence[str], folder: Path, descriptors: Sequence[int] = ()) -> None:
+    run_program(
+        command,
+        operands=[str(folder)],
+        needed_for="repositories are made with it",
+        install="the package createrepo-c (Debian) or createrepo_c (EL, Fedora)",
+        seconds=_SECONDS,
+        descriptors=descriptors,
+    ).checked(BuildError, hint="nothing was published")
 
 
 def _described(repodata: Path) -> set[tuple[str, str]]:

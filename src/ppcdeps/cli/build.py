@@ -22,7 +22,7 @@ from ppcdeps.workflows.choice import RepositoryChoice
 
 if TYPE_CHECKING:
     from ppcdeps.building.run.build_run import BuildBasis, BuildOptions, BuildRun
-    from ppcdeps.building.run.session import Session
+    from ppcdeps.building.run.run_folder import RunFolder
     from ppcdeps.model.plan import Plan
     from ppcdeps.model.verification import Verification
     from ppcdeps.workflows.repositories import Repositories
@@ -121,7 +121,7 @@ def build(
     if plan_file is None:
         raise click.UsageError("Missing argument PLAN", context)
     from ppcdeps.building.run.build_run import check_plan
-    from ppcdeps.building.run.session import session_in
+    from ppcdeps.building.run.run_folder import open_run_folder
     from ppcdeps.model.plan_file import load_plan
     from ppcdeps.report.build import dump_build_run, render_build_run
 
@@ -131,7 +131,7 @@ def build(
     check_plan(plan, basis, options)
     loop = _Loop(choice, folders, workload, reporter) if until_closed else None
     verdict: Verification | None = None
-    with session_in(work or Path(f"build-{plan.workload}")) as session, _interruptible():
+    with open_run_folder(work or Path(f"build-{plan.workload}")) as session, _interruptible():
         _begin(session, plan_file, context)
         build_run = _built(plan, plan_file, basis, options, session, reporter)
         if loop is not None:
@@ -158,7 +158,7 @@ class _Loop:
         self.reporter = reporter
 
     def go_on(
-        self, plan: "Plan", build_run: "BuildRun", options: "BuildOptions", session: "Session"
+        self, plan: "Plan", build_run: "BuildRun", options: "BuildOptions", session: "RunFolder"
     ) -> tuple["BuildRun", "Verification | None"]:
         """The last campaign and the verdict on it; no verdict where nothing was published."""
         from ppcdeps.base.textfile import write_text
@@ -193,7 +193,7 @@ def _built(
     path: Path,
     basis: "BuildBasis",
     options: "BuildOptions",
-    session: "Session",
+    session: "RunFolder",
     reporter: TerminalReporter,
 ) -> "BuildRun":
     from ppcdeps.building.run.build_run import build_plan
@@ -254,7 +254,7 @@ def _options(plan: "Plan", settings: Mapping[str, Any]) -> "BuildOptions":
 # Resuming ---------------------------------------------------------------------------------------------------
 
 
-def _begin(session: "Session", plan_file: Path, context: click.Context) -> None:
+def _begin(session: "RunFolder", plan_file: Path, context: click.Context) -> None:
     from ppcdeps.base.digests import sha256_of
 
     session.begin(plan_file, sha256_of(plan_file), _arguments(context))
@@ -281,7 +281,7 @@ def _arguments(context: click.Context) -> list[str]:
 def _resume(context: click.Context, plan_file: Path | None, work: Path | None) -> int:
     """Run the interrupted run again: what it had built is taken as it is."""
     from ppcdeps.base.digests import sha256_of
-    from ppcdeps.building.run.session import read_state
+    from ppcdeps.building.run.run_folder import read_state
 
     if work is None and plan_file is not None:
         from ppcdeps.model.plan_file import load_plan
@@ -305,7 +305,7 @@ def _resume(context: click.Context, plan_file: Path | None, work: Path | None) -
 
 def _only_run() -> Path:
     """The folder in this one that holds a run. Raises UsageError where there is none, or more than one."""
-    from ppcdeps.building.run.session import STATE
+    from ppcdeps.building.run.run_folder import STATE
 
     found = sorted(path.parent for path in Path().glob(f"*/{STATE}"))
     if len(found) == 1:

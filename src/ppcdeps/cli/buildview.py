@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 
 import click
 
-from ppcdeps.building.run.events import Began, Event, Finished, Outcome, Reached
+from ppcdeps.building.run.events import BuildEvent, BuildFinished, BuildOutcome, BuildStarted, StageReached
 from ppcdeps.report.build import duration, finished_lines
 
 if TYPE_CHECKING:
     from rich.live import Live
 
 _LABELS = {
-    Outcome.BUILT: ("built", "green"),
-    Outcome.UNCHANGED: ("unchanged", "cyan"),
-    Outcome.FAILED: ("failed", "red"),
-    Outcome.SKIPPED: ("skipped", "yellow"),
+    BuildOutcome.BUILT: ("built", "green"),
+    BuildOutcome.UNCHANGED: ("unchanged", "cyan"),
+    BuildOutcome.FAILED: ("failed", "red"),
+    BuildOutcome.SKIPPED: ("skipped", "yellow"),
 }
 
 
@@ -67,23 +67,23 @@ class BuildView:
             self._live.stop()
             self._live = None
 
-    def watch(self, event: Event) -> None:
+    def watch(self, event: BuildEvent) -> None:
         """Show an event."""
         with self._guard:
             match event:
-                case Began(task, expected, log):
+                case BuildStarted(task, expected, log):
                     self._running[task.name] = (self._now(), expected, "")
                     if self._live is None and not self._quiet:
                         usual = f", usually {duration(expected * 60)}" if expected else ""
                         self._say(f"{task.name}: begins{usual}; log: {log}")
-                case Reached(task, stage):
+                case StageReached(task, stage):
                     since, expected, _ = self._running.get(task.name, (self._now(), None, ""))
                     self._running[task.name] = (since, expected, str(stage))
-                case Finished(result, done, total):
+                case BuildFinished(result, done, total):
                     self._running.pop(result.task.name, None)
                     self._progress = (done, total)
                     label, colour = _LABELS[result.outcome]
-                    if self._quiet and result.outcome is not Outcome.FAILED:
+                    if self._quiet and result.outcome is not BuildOutcome.FAILED:
                         return
                     first, *rest = finished_lines(result)
                     shown = click.style(label, fg=colour) if self._coloured else label

@@ -149,13 +149,13 @@ def lint(
     Exit code 3 where there is an error.
     """
     from ppcdeps.metadata.targets import list_targets, load_target
-    from ppcdeps.recipebook.lint import Severity, lint_book
+    from ppcdeps.recipebook.lint import LintSeverity, lint_book
     from ppcdeps.report.recipes import dump_findings, render_findings
 
     book = _book(folders)
     findings = lint_book(book, load_target(target), list_targets(), reporter, srpms=srpms)
     click.echo(dump_findings(findings) if as_json else render_findings(findings), nl=False)
-    errors = sum(one.severity is Severity.ERROR for one in findings)
+    errors = sum(one.severity is LintSeverity.ERROR for one in findings)
     reporter.note(f"{len(book.recipes)} recipes: {errors} errors, {len(findings) - errors} warnings")
     return _FAULTS if errors else 0
 

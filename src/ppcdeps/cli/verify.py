@@ -17,7 +17,7 @@ from ppcdeps.workflows.choice import RepositoryChoice
 if TYPE_CHECKING:
     from ppcdeps.model.plan import Plan
     from ppcdeps.model.verification import Verification
-    from ppcdeps.verifying.verification import Grounds
+    from ppcdeps.verifying.verification import VerificationBasis
     from ppcdeps.workflows.request import PlanRequest
 
 NOT_CLOSED = 1
@@ -85,10 +85,10 @@ def verification_of(
     from ppcdeps.workflows.replan import plan_again
 
     request, after = plan_again(before, repository, choice, reporter, workload=workload, recipes=recipes)
-    grounds = _grounds(request, repository, recipes, engine, reporter)
+    basis = _grounds(request, repository, recipes, engine, reporter)
     if not install:
-        return without_installation(before, after, grounds.local, "--no-install was given")
-    return judge(before, after, grounds, reporter)
+        return without_installation(before, after, basis.local, "--no-install was given")
+    return judge(before, after, basis, reporter)
 
 
 def _grounds(
@@ -97,9 +97,9 @@ def _grounds(
     recipes: tuple[Path, ...],
     engine: str | None,
     reporter: TerminalReporter,
-) -> "Grounds":
+) -> "VerificationBasis":
     from ppcdeps.recipebook.book import load_book
-    from ppcdeps.verifying.verification import LOCAL, Grounds, enabled_of_target, signed_by
+    from ppcdeps.verifying.verification import LOCAL, VerificationBasis, enabled_of_target, signed_by
     from ppcdeps.workflows.plans import index_for
     from ppcdeps.workflows.repositories import MetadataOrigin
 
@@ -108,7 +108,7 @@ def _grounds(
         signed_by(each, repository) if each.id == LOCAL else each
         for each in enabled_of_target(requested.target.repositories)
     ]
-    return Grounds(
+    return VerificationBasis(
         target=requested.target,
         repositories=tuple(configs),
         local=next(each for each in configs if each.id == LOCAL),

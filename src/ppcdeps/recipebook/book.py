@@ -1,17 +1,19 @@
 """The recipe book: recipes read from their folders, with the user's own laid over those that ppcdeps ships."""
 
+import dataclasses
 import fnmatch
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ppcdeps.base.datafiles import shipped_folder
 from ppcdeps.base.toml import Table, closest, raise_faults, read_toml
 from ppcdeps.model.errors import ConfigError, UsageError
+from ppcdeps.model.evr import version_key
 from ppcdeps.model.recipe import (
     AddLine,
     AddTag,
@@ -106,14 +108,6 @@ def for_source(recipe: Recipe, source: str) -> Recipe:
     """The recipe as it is for a source of one of its names: ``{source}`` in its packages is that name."""
     packages = tuple(name.replace(_SOURCE, source) for name in recipe.packages)
     return recipe if packages == recipe.packages else replace(recipe, packages=packages)
-
-
-def note_for(book: RecipeBook, source: str, target: Target) -> Recipe | None:
-    """What the book says on reusing the source's noarch packages on the target; None where it says nothing."""
-    for recipe in book:
-        if not recipe.is_buildable and is_named(recipe, source) and _is_for(recipe, target):
-            return recipe
-    return None
 
 
 def recipe_digest(recipe: Recipe) -> str:
@@ -286,59 +280,47 @@ def _check_text(top: Table, recipe: Recipe) -> None:
             top.fault(f"is to be one line without control characters: {line!r}")
 
 
+_ACTIONS: Mapping[str, type[Edit]] = {
+    "set-macro": SetMacro,
+    "extend-macro": ExtendMacro,
+    "set-tag": SetTag,
+    "extend-tag": ExtendTag,
+    "add-tag": AddTag,
+    "remove-tag": RemoveTag,
+    "add-line": AddLine,
+    "remove-line": RemoveLine,
+    "replace-line": ReplaceLine,
+    "extend-condition": ExtendCondition,
+}
+
+
 def _edit(table: Table) -> Edit | None:
-    action, why, optional = table.text("action"), table.text("why"), table.flag("optional")
-    package = table.optional_text("package") or ""
-    edit: Edit | None
-    match action:
-        case "set-macro":
-            edit = SetMacro(name=table.text("name"), value=table.text("value"), why=why, optional=optional)
-        case "extend-macro":
-            edit = ExtendMacro(name=table.text("name"), add=table.text("add"), why=why, optional=optional)
-        case "set-tag":
-            edit = SetTag(
-                tag=table.text("tag"), value=table.text("value"), package=package, why=why, optional=optional
-            )
-        case "extend-tag":
-            tag, add = table.text("tag"), table.text("add")
-            edit = ExtendTag(tag=tag, add=add, package=package, why=why, optional=optional)
-        case "add-tag":
-            edit = AddTag(
-                tag=table.text("tag"), value=table.text("value"), package=package, why=why, optional=optional
-            )
-        case "remove-tag":
-            value = table.optional_text("value") or ""
-            edit = RemoveTag(tag=table.text("tag"), value=value, package=package, why=why, optional=optional)
-        case "add-line":
-            lines, after = table.texts("lines"), table.optional_text("after") or ""
-            edit = AddLine(section=table.text("section"), lines=lines, after=after, why=why, optional=optional)
-            if not lines:
-                table.fault('"lines" names none')
-        case "remove-line":
-            edit = RemoveLine(section=table.text("section"), line=table.text("line"), why=why, optional=optional)
-        case "replace-line":
-            line, value = table.text("line"), table.text("value")
-            edit = ReplaceLine(section=table.text("section"), line=line, value=value, why=why, optional=optional)
-        case "extend-condition":
-            condition, section = table.text("condition"), table.optional_text("section") or ""
-            edit = ExtendCondition(
-                condition=condition, add=table.text("add"), section=section, why=why, optional=optional
-            )
-            if condition and not condition.startswith("%if"):
-                table.fault(f'"condition" is to begin with %if, as the spec has it, not "{condition}"')
-        case _:
-            edit = None
-            if action:
-                table.fault(f'"action" is "{action}"; {closest(action, _ACTIONS) or "known: " + ", ".join(_ACTIONS)}')
-            return None
+    """An edit. Beside ``action``, the keys of its table are the fields of its class, needed where without default."""
+    action = table.text("action")
+    kind = _ACTIONS.get(action)
+    if kind is None:
+        if action:
+            table.fault(f'"action" is "{action}"; {closest(action, _ACTIONS) or "known: " + ", ".join(_ACTIONS)}')
+        return None
+    edit = kind(**{field.name: _field(table, field) for field in dataclasses.fields(kind)})
+    match edit:
+        case AddLine(lines=()):
+            table.fault('"lines" names none')
+        case ExtendCondition(condition=condition) if condition and not condition.startswith("%if"):
+            table.fault(f'"condition" is to begin with %if, as the spec has it, not "{condition}"')
     table.finish()
     return edit
 
 
-_ACTIONS = (
-    "set-macro", "extend-macro", "set-tag", "extend-tag", "add-tag", "remove-tag",
-    "add-line", "remove-line", "replace-line", "extend-condition",
-)  # fmt: skip
+def _field(table: Table, field: dataclasses.Field[Any]) -> Any:
+    match field.name:
+        case "optional":
+            return table.flag(field.name)
+        case "lines":
+            return table.texts(field.name)
+    if field.default is dataclasses.MISSING:
+        return table.text(field.name)
+    return table.optional_text(field.name) or field.default
 
 
 def _patch(table: Table, folder: Path) -> Patch:
@@ -486,8 +468,6 @@ def sources_of(recipe: Recipe, version: str | None = None) -> tuple[str, tuple[S
 
     Raises UsageError where the recipe has not that version.
     """
-    from ppcdeps.model.evr import version_key
-
     known = sorted({source.version for source in recipe.sources}, key=version_key)
     chosen = version or known[-1]
     if chosen not in known:

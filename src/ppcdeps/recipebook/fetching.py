@@ -1,4 +1,4 @@
-"""Which sources the recipes and names that a user gives are built from, and getting them."""
+"""Fetching the sources that a recipe, a source package or a Python distribution is built from."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -118,8 +118,8 @@ class Fetcher:
         ]
         if not fitting:
             there = ", ".join(sorted({str(one.nevra) for one in found}))
-            asked = f"of version {version}" if version else f"of {recipe.versions if recipe else 'any version'}"
-            raise UsageError(f"{where}: no {names[0]} {asked}", hint=f"there is {there}")
+            wanted = f"of version {version}" if version else f"of {recipe.versions if recipe else 'any version'}"
+            raise UsageError(f"{where}: no {names[0]} {wanted}", hint=f"there is {there}")
         newest = max(evr_key(one.nevra.evr) for one in fitting)
         equal = [one for one in fitting if evr_key(one.nevra.evr) == newest]
         return min(equal, key=lambda one: order[one.repository.config.id])

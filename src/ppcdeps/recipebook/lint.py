@@ -1,13 +1,13 @@
-"""What is wrong, or doubtful, in recipes that can be read: told by rpmlint and by checks of our own."""
+"""Lint of recipes that can be read: checks of our own, and rpmlint on the rendered specs."""
 
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from ppcdeps.base.programs import MissingProgramError, run_program
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, PpcdepsError
 from ppcdeps.model.recipe import Recipe, RecipeKind
 from ppcdeps.model.reporter import Reporter
@@ -19,13 +19,13 @@ from ppcdeps.rpm.platforms import platform_of
 from ppcdeps.rpm.specs import evaluate_spec
 
 _RPMLINT_CONFIG = """\
-# What rpmlint takes for an error and is none in a spec that is built here and not published by a distribution. The
+# Errors to rpmlint that are none in a spec which is built here and not published by a distribution. The
 # templates apply patches with patch(1) itself, without fuzz.
 Filters = ["no-changelogname-tag", "no-%check-section", "no-buildroot-tag", "invalid-url", "patch-not-applied"]
 """
 
 
-class Severity(StrEnum):
+class LintSeverity(StrEnum):
     """How bad a finding is."""
 
     ERROR = "error"
@@ -33,21 +33,21 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class LintFinding:
     """One thing to look at. ``recipe`` is the name of its folder."""
 
     recipe: str
-    severity: Severity
+    severity: LintSeverity
     message: str
 
 
 def lint_book(
     book: RecipeBook, target: Target, known_targets: Iterable[str], reporter: Reporter, *, srpms: Iterable[Path] = ()
-) -> tuple[Finding, ...]:
+) -> tuple[LintFinding, ...]:
     """All findings, in the order of the recipes.
 
     What needs no source is checked for all; a recipe of kind ``srpm`` is rendered where its source RPM is among
-    ``srpms``. The reporter is told what could not be checked, and why. Raises ConfigError for a source RPM that
+    ``srpms``. What could not be checked is reported, with the reason. Raises ConfigError for a source RPM that
     cannot be read.
     """
     given = [(source_identity(path)[0], path) for path in srpms]
@@ -61,12 +61,14 @@ def lint_book(
     return tuple(finding for recipe in book for finding in _lint(recipe, target, targets, by_recipe))
 
 
-def _lint(recipe: Recipe, target: Target, targets: frozenset[str], srpms: Mapping[str, Path]) -> Iterator[Finding]:
+def _lint(
+    recipe: Recipe, target: Target, targets: frozenset[str], srpms: Mapping[str, Path]
+) -> Iterator[LintFinding]:
     name = recipe.folder.name
     for message in _doubts(recipe, targets):
-        yield Finding(name, Severity.WARNING, message)
+        yield LintFinding(name, LintSeverity.WARNING, message)
     for message in _faults(recipe):
-        yield Finding(name, Severity.ERROR, message)
+        yield LintFinding(name, LintSeverity.ERROR, message)
     if not recipe.is_buildable or (recipe.kind is RecipeKind.SRPM and name not in srpms):
         return
     with tempfile.TemporaryDirectory(prefix="ppcdeps-lint-") as folder:
@@ -80,7 +82,7 @@ def _lint(recipe: Recipe, target: Target, targets: frozenset[str], srpms: Mappin
             except EnvironmentLacksError:
                 raise
             except PpcdepsError as fault:
-                yield Finding(name, Severity.ERROR, str(fault))
+                yield LintFinding(name, LintSeverity.ERROR, str(fault))
 
 
 def _doubts(recipe: Recipe, targets: frozenset[str]) -> Iterator[str]:
@@ -97,7 +99,7 @@ def _doubts(recipe: Recipe, targets: frozenset[str]) -> Iterator[str]:
     if recipe.is_buildable and not recipe.smoke_test:
         yield '"smoke_test" is missing: nothing shows that the result works'
     if recipe.kind is RecipeKind.SRPM and not recipe.release_suffix:
-        yield '[build] "release_suffix" is missing: the rebuild cannot be told from the distribution\'s build'
+        yield '[build] "release_suffix" is missing: a rebuild is to differ from the distribution\'s build'
 
 
 def _faults(recipe: Recipe) -> Iterator[str]:
@@ -115,11 +117,11 @@ def _faults(recipe: Recipe) -> Iterator[str]:
         sources_of(recipe)
 
 
-def lint_rendering(name: str, rendering: Rendering, recipe: Recipe, target: Target) -> Iterator[Finding]:
+def lint_rendering(name: str, rendering: Rendering, recipe: Recipe, target: Target) -> Iterator[LintFinding]:
     """Findings on a rendered folder: its scripts, its spec as rpm evaluates it for the target, and rpmlint's."""
     for script in sorted(rendering.folder.glob("*.sh")):
         for fault in _shell_faults(script.read_text("utf-8")):
-            yield Finding(name, Severity.ERROR, f"{script.name}: {fault}")
+            yield LintFinding(name, LintSeverity.ERROR, f"{script.name}: {fault}")
     conditions = dict.fromkeys(recipe.enabled, True) | dict.fromkeys(recipe.disabled, False)
     try:
         evaluated = evaluate_spec(
@@ -133,41 +135,38 @@ def lint_rendering(name: str, rendering: Rendering, recipe: Recipe, target: Targ
     except EnvironmentLacksError:
         raise
     except ConfigError as fault:
-        yield Finding(name, Severity.ERROR, str(fault))
+        yield LintFinding(name, LintSeverity.ERROR, str(fault))
     else:
         spec = rendering.spec.name
         if evaluated.excluded:
-            yield Finding(name, Severity.ERROR, f"{spec} is excluded on {target.arch}: {evaluated.excluded}")
+            yield LintFinding(name, LintSeverity.ERROR, f"{spec} is excluded on {target.arch}: {evaluated.excluded}")
         for package in for_source(recipe, rendering.name).packages:
             if evaluated.package(package) is None:
-                yield Finding(name, Severity.ERROR, f"{spec} gives no package {package} on {target.arch}")
+                yield LintFinding(name, LintSeverity.ERROR, f"{spec} gives no package {package} on {target.arch}")
     if recipe.kind is RecipeKind.SRPM:
-        # The distribution's spec is the distribution's matter: rpmlint would tell us about its style.
+        # rpmlint would report the style of the distribution's own spec.
         return
     yield from _rpmlint(name, rendering.spec)
 
 
-def _rpmlint(name: str, spec: Path) -> Iterator[Finding]:
+def _rpmlint(name: str, spec: Path) -> Iterator[LintFinding]:
     with tempfile.TemporaryDirectory(prefix="ppcdeps-rpmlint-") as folder:
         config = Path(folder) / "ppcdeps.toml"
         config.write_text(_RPMLINT_CONFIG, "utf-8")
         try:
-            done = subprocess.run(
-                ["rpmlint", "--config", str(config), str(spec)],
-                capture_output=True, text=True, errors="replace", check=False,
-            )  # fmt: skip
-        except FileNotFoundError:
+            done = run_program(["rpmlint", "--config", str(config)], operands=[str(spec)])
+        except MissingProgramError:
             return
-    for line in done.stdout.splitlines():
+    for line in done.text.splitlines():
         where, mark, message = line.partition(": E: ")
         if not mark:
             where, mark, message = line.partition(": W: ")
         if mark:
-            severity = Severity.ERROR if mark == ": E: " else Severity.WARNING
-            yield Finding(name, severity, f"rpmlint: {Path(where).name}: {message}")
+            severity = LintSeverity.ERROR if mark == ": E: " else LintSeverity.WARNING
+            yield LintFinding(name, severity, f"rpmlint: {Path(where).name}: {message}")
 
 
 def _shell_faults(script: str) -> list[str]:
     """What sh says to the script's syntax; nothing of it is run."""
-    done = subprocess.run(["sh", "-n"], input=script, capture_output=True, text=True, errors="replace", check=False)
-    return done.stderr.strip().splitlines()[:1] if done.returncode else []
+    done = run_program(["sh", "-n"], given=script)
+    return [] if done.is_well else done.error_text.strip().splitlines()[:1]

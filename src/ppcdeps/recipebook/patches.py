@@ -1,12 +1,12 @@
 """Whether a recipe's patches apply to the sources they are for."""
 
-import subprocess
 import tarfile
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
+from ppcdeps.base.programs import run_program
+from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.recipe import Patch
 
 _TELLING = ("FAILED", "can't find", "malformed", "Reversed")
@@ -31,17 +31,14 @@ def check_patches(archive: Path, folder: Path, patches: Sequence[Patch]) -> None
 def apply_patch(tree: Path, patch: Path, strip: int, to: str) -> None:
     """Apply a patch to a source tree without any fuzz. ``to`` names the sources for the message."""
     command = ["patch", f"-p{strip}", "--fuzz=0", "--forward", "--batch", "--input", str(patch.resolve())]
-    try:
-        done = subprocess.run(command, cwd=tree, capture_output=True, text=True, errors="replace", check=False)
-    except FileNotFoundError as error:
-        raise EnvironmentLacksError("patch is needed to check patches", hint="install the package patch") from error
-    if done.returncode:
-        said = [*done.stdout.splitlines(), *done.stderr.splitlines(), "patch failed"]
+    done = run_program(command, folder=tree, needed_for="patches are checked with it", install="the package patch")
+    if not done.is_well:
+        said = [*done.text.splitlines(), *done.error_text.splitlines(), "patch failed"]
         telling = [line for line in said if any(word in line for word in _TELLING)]
         reason = (telling or said)[0]
         raise ConfigError(
             f"{patch.name} does not apply to {to}: {reason.strip()}",
-            hint="write the patch anew for this version, or narrow the recipe's versions",
+            hint="rewrite the patch for this version, or narrow the recipe's versions",
         )
 
 

@@ -1,11 +1,10 @@
-"""A recipe made into a folder that rpmbuild builds from: spec, sources, build script, Containerfile.
+"""A recipe rendered to a folder that rpmbuild builds from: spec, sources, build script, Containerfile.
 
-It needs no ppcdeps there, and the same input gives the same bytes.
+The folder can be built without ppcdeps, and the same input gives the same bytes.
 """
 
 import shlex
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,12 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from ppcdeps.base.digests import sha256_of
-from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, UsageError
+from ppcdeps.base.programs import run_program
+from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Source, Upstream
+from ppcdeps.python.bridge import spec_of_bridge
+from ppcdeps.python.names import normalise, rpm_version
 from ppcdeps.recipebook.book import TEMPLATES, for_source, is_named, shipped_recipes, sources_of
 from ppcdeps.recipebook.patches import check_patches, mailed
 from ppcdeps.recipebook.specedit import edit_spec
 from ppcdeps.recipebook.srpm import unpack_srpm
+from ppcdeps.recipebook.templates import fill_template
 
 _SPEC = frozenset(
     {
@@ -95,8 +98,8 @@ def render(
     digest differs, a patch does not apply, or a template is wrong.
     """
     if not recipe.is_buildable:
-        kept = ", ".join(recipe.packages)
-        raise UsageError(f"recipe {recipe.folder.name} builds nothing: {kept} are used as they are")
+        names = ", ".join(recipe.packages)
+        raise UsageError(f"recipe {recipe.folder.name} builds nothing: {names} are used as they are")
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise UsageError(f"{to} is not an empty folder", hint="give a new folder")
     with _whole(to) as folder:
@@ -117,8 +120,6 @@ def render_bridge(workload: str, provides: Iterable[str], to: Path, *, serial: i
 
     Raises ConfigError where a capability cannot be provided.
     """
-    from ppcdeps.python.bridge import spec_of_bridge
-
     name = f"ppcdeps-bridge-{workload}"
     recipe = Recipe(
         source=name,
@@ -136,7 +137,7 @@ def render_bridge(workload: str, provides: Iterable[str], to: Path, *, serial: i
 
 @contextmanager
 def _whole(to: Path) -> Iterator[Path]:
-    """A folder beside the place of the result, which is put there when it is whole, and is gone otherwise."""
+    """A folder beside ``to``, renamed to it when it is complete and removed otherwise."""
     to = to.absolute() if to.name else to.resolve()
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
@@ -183,17 +184,15 @@ def _check_fit(recipe: Recipe, name: str, found: str, path: Path, version: str |
 
 def source_identity(path: Path) -> tuple[str, str]:
     """Name and upstream version of a source RPM. Raises ConfigError where it is none."""
-    command = ["rpm", "-qp", "--nosignature", "--qf", "%{SOURCEPACKAGE} %{NAME} %{VERSION}", str(path.resolve())]
+    command = ["rpm", "-qp", "--nosignature", "--qf", "%{SOURCEPACKAGE} %{NAME} %{VERSION}"]
     if not path.is_file():
         raise ConfigError(f"there is no source RPM {path}")
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    except FileNotFoundError as error:
-        raise EnvironmentLacksError(f"rpm is needed to read {path}", hint="install the package rpm") from error
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or ["rpm failed"]
-        raise ConfigError(f"{path} cannot be read as an RPM: {said[-1]}")
-    is_source, name, version = done.stdout.split()
+    done = run_program(
+        command, operands=[str(path.resolve())], needed_for="source RPMs are read with it", install="the package rpm"
+    )
+    if not done.is_well:
+        raise ConfigError(f"{path} cannot be read as an RPM: {done.reason}")
+    is_source, name, version = done.text.split()
     if is_source != "1":
         raise ConfigError(f"{path} is an RPM, but not a source RPM", hint="give the .src.rpm")
     return name, version
@@ -201,9 +200,9 @@ def source_identity(path: Path) -> tuple[str, str]:
 
 def _from_sources(recipe: Recipe, version: str | None, given: Mapping[str, Path], inside: Path) -> _Content:
     version, sources = sources_of(recipe, version)
-    unknown_roots = sorted(given.keys() - {source.file for source in sources})
-    if unknown_roots:
-        raise UsageError(f"recipe {recipe.folder.name} has no source {unknown_roots[0]} in version {version}")
+    unknown = sorted(given.keys() - {source.file for source in sources})
+    if unknown:
+        raise UsageError(f"recipe {recipe.folder.name} has no source {unknown[0]} in version {version}")
     for source in sources:
         if source.file in given:
             _add_source(recipe, source, given[source.file], inside)
@@ -239,8 +238,6 @@ def _add_patches(recipe: Recipe, inside: Path, what: str) -> None:
 
 def _own_spec(recipe: Recipe, version: str, sources: tuple[Source, ...]) -> tuple[str, str, str]:
     """File name, package name and text of a spec that a template makes."""
-    from ppcdeps.python.names import normalise, rpm_version
-
     upstream = recipe.upstream
     name = upstream.name if upstream else recipe.source
     main_first = sorted(sources, key=lambda source: source.role != "main")
@@ -341,7 +338,7 @@ def _write_texts(recipe: Recipe, content: _Content, folder: Path, build_packages
 
 
 def rpmbuild_options(recipe: Recipe) -> str:
-    """What rpmbuild, and rpmspec, are to be told of the recipe's macros and build conditions, quoted for a shell."""
+    """The options of rpmbuild and rpmspec for the recipe's macros and build conditions, quoted for a shell."""
     options: list[str] = []
     for name, value in recipe.macros:
         options += ["--define", f"{name} {value}"]
@@ -365,43 +362,6 @@ def _joined(words: Iterable[str]) -> str:
 
 def _fill(name: str, values: Mapping[str, Any]) -> str:
     return fill_template(shipped_recipes() / TEMPLATES / name, DECLARED[name], values)
-
-
-def fill_template(
-    template: Path, declared: Iterable[str], values: Mapping[str, Any], more: Mapping[str, str] | None = None
-) -> str:
-    """The text that a template gives. ``more`` are variables that its recipe declares, and their values.
-
-    Raises ConfigError where the template is not one, uses a variable that is not declared, or one without a value.
-    """
-    from jinja2 import Environment, StrictUndefined, TemplateError, meta
-    from jinja2.sandbox import SandboxedEnvironment
-
-    # What comes out is a spec or a script, where HTML's escapes would be wrong: what a shell reads is quoted by
-    # _joined and the filter `shell`.
-    environment: Environment = SandboxedEnvironment(
-        undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
-    environment.filters["shell"] = shlex.quote
-    known = {*declared, *(more or {})}
-    try:
-        text = template.read_text("utf-8")
-        used = meta.find_undeclared_variables(environment.parse(text))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read template {template}: {error}") from error
-    except TemplateError as error:
-        line = getattr(error, "lineno", None)
-        raise ConfigError(f"template {template}{f', line {line}' if line else ''}: {error}") from error
-    undeclared = sorted(used - known)
-    if undeclared:
-        raise ConfigError(
-            f"template {template} uses variables that nobody declares:",
-            faults=tuple(f'"{name}"; declared: {", ".join(sorted(known))}' for name in undeclared),
-        )
-    try:
-        return environment.from_string(text).render({**values, **(more or {})})
-    except TemplateError as error:
-        raise ConfigError(f"template {template}: {error}") from error
 
 
 def _text(spec: Path) -> str:

@@ -97,7 +97,7 @@ def _apply(spec: "_Spec", edit: Edit) -> bool:
 
 
 def _lack(edit: Edit) -> str:
-    """What the spec has not, which the edit is about."""
+    """What the edit needs and the spec does not have."""
     match edit:
         case SetMacro() | ExtendMacro():
             return f'the spec defines no macro "{edit.name}"'
@@ -280,7 +280,7 @@ def _specfile() -> Any:
             del sys.modules["rpm"]
         else:
             sys.modules["rpm"] = known
-    # Also where somebody else had loaded the library before, with the real one.
+    # Also where the library was loaded before, with the real module.
     vars(macros)["rpm"] = _Unexpanded("rpm")
 
     class Classes:
@@ -293,7 +293,7 @@ def _specfile() -> Any:
 
 
 class _Unexpanded(ModuleType):
-    """What the specfile library asks of rpm's Python module, with every macro left as it is."""
+    """What the specfile library uses of rpm's Python module, with every macro left as it is."""
 
     class error(Exception):  # noqa: N801, N818
         """rpm's own name for its exception."""
@@ -316,7 +316,7 @@ class _Unexpanded(ModuleType):
 
 
 def _identity(section: str) -> tuple[str, ...]:
-    """The words that tell a section from others: without the files that it reads (``%files -f x.lang``)."""
+    """The words that distinguish a section from others: without the files that it reads (``%files -f x.lang``)."""
     words = section.split()
     while "-f" in words:
         place = words.index("-f")

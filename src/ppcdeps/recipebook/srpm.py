@@ -77,7 +77,7 @@ def _plain_name(name: str, mode: int) -> str:
 
 
 def _write(member: Member, path: Path) -> None:
-    # "x": never through a link, nor over a file, that somebody else put there.
+    # "x": never through a link, nor over a file, that another process put there.
     with path.open("xb") as file:
         for block in member.blocks():
             file.write(block)

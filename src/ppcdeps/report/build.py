@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ppcdeps.building.run.build_run import BuildRun
-from ppcdeps.building.run.events import Outcome, TaskResult
+from ppcdeps.building.run.events import BuildOutcome, TaskResult
 from ppcdeps.model.verification import Verification
 from ppcdeps.report.text import columns
 from ppcdeps.report.verification import render_verification, verification_document
@@ -25,13 +25,13 @@ def duration(seconds: float) -> str:
 def finished_lines(result: TaskResult) -> list[str]:
     """How a build ended, to follow its name and outcome; of a failure the end of the log comes last."""
     match result.outcome:
-        case Outcome.BUILT:
+        case BuildOutcome.BUILT:
             return [f" in {duration(result.seconds)}: {_packages(result)}"]
-        case Outcome.UNCHANGED:
+        case BuildOutcome.UNCHANGED:
             return [f": {_packages(result)}"]
-        case Outcome.SKIPPED:
+        case BuildOutcome.SKIPPED:
             return [f": {result.cause.cause}" if result.cause else ""]
-        case Outcome.FAILED:
+        case BuildOutcome.FAILED:
             return [f" after {duration(result.seconds)}: {_why(result)}", *_end_of_log(result)]
 
 
@@ -40,12 +40,12 @@ def render_build_run(build_run: BuildRun, verdict: Verification | None = None) -
     lines = [f"{build_run.workload} on {build_run.target}: {build_run.mode} builds in {build_run.buildroot}", ""]
     rows = [("NAME", "RESULT", "TIME", "PACKAGES")]
     for result in build_run.results:
-        built = result.outcome in (Outcome.BUILT, Outcome.UNCHANGED)
+        built = result.outcome in (BuildOutcome.BUILT, BuildOutcome.UNCHANGED)
         what = _packages(result) if built else _why(result)
-        time = "-" if result.outcome is Outcome.SKIPPED else duration(result.seconds)
+        time = "-" if result.outcome is BuildOutcome.SKIPPED else duration(result.seconds)
         rows.append((result.task.name, str(result.outcome), time, what))
     lines += columns(rows)
-    failed = [result for result in build_run.results if result.outcome is Outcome.FAILED]
+    failed = [result for result in build_run.results if result.outcome is BuildOutcome.FAILED]
     if failed:
         lines += ["", "What failed, and the likely cause"]
         for result in failed:

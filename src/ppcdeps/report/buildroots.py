@@ -26,7 +26,7 @@ def dump_list(definitions: Sequence[Definition], created: Sequence[Created]) -> 
 
 def render_list(definitions: Sequence[Definition], created: Sequence[Created]) -> str:
     """All buildroots as text: what can be created, then what is there."""
-    rows = [("NAME", "WAYS", "WHAT IT IS")]
+    rows = [("NAME", "MODES", "WHAT IT IS")]
     rows += [(one.name, ", ".join(one.modes), one.title) for one in definitions]
     lines = ["What can be created", *columns(rows), ""]
     if not created:

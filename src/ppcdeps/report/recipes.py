@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ppcdeps.model.recipe import Edit, Recipe
-from ppcdeps.recipebook.lint import Finding
+from ppcdeps.recipebook.lint import LintFinding
 from ppcdeps.report.text import columns
 
 
@@ -61,12 +61,12 @@ def recipe_document(recipe: Recipe) -> dict[str, Any]:
     return document
 
 
-def render_findings(findings: Iterable[Finding]) -> str:
+def render_findings(findings: Iterable[LintFinding]) -> str:
     """Findings, a line each."""
     return "".join(f"{one.recipe}: {one.severity}: {one.message}\n" for one in findings)
 
 
-def dump_findings(findings: Iterable[Finding]) -> str:
+def dump_findings(findings: Iterable[LintFinding]) -> str:
     """Findings as JSON text."""
     return _json([dataclasses.asdict(one) for one in findings])
 

@@ -2,13 +2,13 @@
 
 import os
 import struct
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
+from ppcdeps.base.programs import UnfinishedProgramError, run_program
+from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.nevra import Nevra
 
 _TAGS = (
@@ -36,7 +36,7 @@ class PackageHeader:
 
     nevra: Nevra
     source: str
-    licence: str
+    license: str
     summary: str
     vendor: str
     url: str
@@ -63,7 +63,7 @@ def read_header(package: Path) -> PackageHeader:
         words.setdefault(key, []).append("" if value == "(none)" else value)
     try:
         name, epoch, version, release, arch, *texts = (words[tag][0] for tag in _TAGS)
-        source, licence, summary, vendor, url, host = texts
+        source, license_text, summary, vendor, url, host = texts
         built, size = (int(words[tag][0]) for tag in _NUMBERS)
         nevra = Nevra(name, int(epoch), version, release, arch)
     except (KeyError, ValueError):
@@ -71,7 +71,7 @@ def read_header(package: Path) -> PackageHeader:
     return PackageHeader(
         nevra=nevra,
         source=source,
-        licence=licence,
+        license=license_text,
         summary=summary,
         vendor=vendor,
         url=url,
@@ -123,22 +123,17 @@ def _rpm(command: Sequence[str], package: Path) -> str:
         # Neither this machine's packages and keys nor the user's macros have a say. rpm makes a database if there
         # is none.
         with tempfile.TemporaryDirectory(prefix="ppcdeps-rpm-") as place:
-            done = subprocess.run(
+            done = run_program(
                 [command[0], "--dbpath", place, *command[1:]],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_SECONDS,
-                check=False,
-                env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "HOME": place},
+                needed_for="packages are read with it",
+                install="the package rpm",
+                environment={"HOME": place},
+                bare=True,
+                seconds=_SECONDS,
             )
-    except FileNotFoundError as error:
-        raise EnvironmentLacksError(
-            f"{command[0]} is not installed, and packages are read with it", hint="install the package rpm"
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        raise ConfigError(f"{package.name} is not read: {command[0]} did not end within {_SECONDS} s") from error
-    if done.returncode:
-        said = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
-        reason = said[-1].removeprefix("error: ").replace(f"{package.resolve()}: ", "") if said else "rpm failed"
+    except UnfinishedProgramError as error:
+        raise ConfigError(f"{package.name} is not read: {error.message}") from error
+    if not done.is_well:
+        reason = done.reason.removeprefix("error: ").replace(f"{package.resolve()}: ", "")
         raise ConfigError(f"{package.name} is no RPM package, or damaged: {reason}")
-    return done.stdout.decode("utf-8", "surrogateescape")
+    return done.output.decode("utf-8", "surrogateescape")

@@ -4,15 +4,14 @@ The payload is read here and not by cpio(1), which creates whatever the archive 
 as rpm2cpio(8) writes it.
 """
 
-import os
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
+from ppcdeps.base.programs import start_program
+from ppcdeps.model.errors import ConfigError
 
 _MAGIC = (b"070701", b"070702")
 _STRIPPED = b"07070X"
@@ -60,19 +59,14 @@ def open_payload(package: Path, kind: str = "RPM package") -> Iterator[BinaryIO]
         raise ConfigError(f"no such file: {package}")
     # rpm makes a database in the home folder where there is none.
     with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory(prefix="ppcdeps-rpm-") as home:
-        try:
-            process = subprocess.Popen(
-                ["rpm2cpio", str(package.resolve())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "HOME": home},
-            )
-        except FileNotFoundError as error:
-            raise EnvironmentLacksError(
-                f"rpm2cpio is not installed, and {kind}s are unpacked with it",
-                hint="install the package rpm2cpio (Debian) or rpm (EL, Fedora)",
-            ) from error
+        process = start_program(
+            ["rpm2cpio", str(package.resolve())],
+            stderr=errors,
+            needed_for=f"{kind}s are unpacked with it",
+            install="the package rpm2cpio (Debian) or rpm (EL, Fedora)",
+            environment={"HOME": home},
+            bare=True,
+        )
         assert process.stdout is not None
         fault: ConfigError | None = None
         with process:

@@ -1,20 +1,19 @@
-"""dnf on this machine, for repositories of another: nothing of the machine's own configuration takes part."""
+"""dnf run on this machine for another one's repositories, without this machine's own dnf configuration."""
 
-import contextlib
-import os
+import shlex
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ppcdeps.base.programs import UnfinishedProgramError, run_program
 from ppcdeps.model.errors import EnvironmentLacksError
 from ppcdeps.model.repository import RepoConfig
 
 PATIENCE = 3600.0
-"""Seconds after which dnf is surely stuck; a whole compute node under emulation takes a quarter of that."""
+"""Seconds after which dnf is stuck; a whole compute node under emulation takes a quarter of that."""
 _TEXTS = ("mirrorlist", "metalink", "proxy", "username", "password", "sslcacert", "sslclientcert", "sslclientkey")
 _PLUGINS = ("/usr/lib/python3/dist-packages/dnf-plugins",)
 """Where Debian has dnf's plugins, and its dnf does not look."""
@@ -22,7 +21,7 @@ _PLUGINS = ("/usr/lib/python3/dist-packages/dnf-plugins",)
 
 @dataclass(frozen=True, slots=True)
 class DnfRun:
-    """What dnf was asked, as a person can type it, and how it answered. ``output`` is all that it wrote."""
+    """One run of dnf: the command as a person can type it, and its result. ``output`` is all that it wrote."""
 
     command: tuple[str, ...]
     code: int
@@ -31,7 +30,7 @@ class DnfRun:
 
     @property
     def is_well(self) -> bool:
-        """Whether it did all that it was asked."""
+        """Whether it did all of it."""
         return self.code == 0
 
     def tail(self, lines: int = 20) -> tuple[str, ...]:
@@ -43,7 +42,7 @@ class DnfRun:
 class Dnf:
     """dnf with these repositories and no others, and its cache, logs and state in the folder ``state``.
 
-    ``arch`` is that of the packages, whatever the machine's is.
+    ``arch`` is that of the packages; the machine's may be another.
     """
 
     state: Path
@@ -123,14 +122,9 @@ def rpm_database(root: Path) -> str:
 
 def rpm_files(root: Path, package: str) -> tuple[str, ...]:
     """The paths of a package that is installed in a root, as they are inside; none where it is not installed."""
-    done = subprocess.run(
-        ["rpm", "--root", str(root), "--dbpath", rpm_database(root), "--query", "--list", package],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    return tuple(line for line in done.stdout.splitlines() if line.startswith("/")) if done.returncode == 0 else ()
+    command = ["rpm", "--root", str(root), "--dbpath", rpm_database(root), "--query", "--list"]
+    done = run_program(command, operands=[package])
+    return tuple(line for line in done.text.splitlines() if line.startswith("/")) if done.is_well else ()
 
 
 def repository_options(config: RepoConfig) -> Mapping[str, str]:
@@ -168,37 +162,17 @@ def _section(name: str, options: Mapping[str, str]) -> str:
 
 def _run(command: tuple[str, ...], patience: float, variables: Mapping[str, str]) -> DnfRun:
     begun = time.monotonic()
-    environment = {**os.environ, "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", **variables}
-    # Where ppcdeps is killed, dnf is not to go on with a root that the next run removes.
-    keeper = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
-    process = subprocess.Popen(
-        [*keeper, *command],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env=environment,
-        # A group of its own, so that scriptlets end with it.
-        start_new_session=True,
-    )
     try:
-        output, _ = process.communicate(timeout=patience)
-    except subprocess.TimeoutExpired:
-        _end(process)
+        done = run_program(
+            command,
+            environment={"LANG": "C.UTF-8", **variables},
+            seconds=patience,
+            merged=True,
+            # Its scriptlets end with it, and rpm holds back any milder signal during a transaction.
+            dies_by=signal.SIGKILL,
+        )
+    except UnfinishedProgramError as fault:
         raise EnvironmentLacksError(
-            f"dnf did not end in {patience:.0f} seconds: {' '.join(command)}", hint="run it by hand to see why"
+            f"{fault.message}: {shlex.join(command)}", hint="run it by hand to see why"
         ) from None
-    except BaseException:
-        _end(process)
-        raise
-    return DnfRun(command, process.returncode, output, time.monotonic() - begun)
-
-
-def _end(process: "subprocess.Popen[str]") -> None:
-    for way in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, way)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(5)
-            return
+    return DnfRun(command, done.code, done.text, time.monotonic() - begun)

@@ -11,10 +11,10 @@ _BY_PIP = frozenset({RouteKind.PIP_WHEEL, RouteKind.PIP_SDIST})
 
 
 def review_gaps(before: Plan, after: Plan, local: str) -> GapReview:
-    """The gaps of ``before`` in the light of ``after``, which was made with the repository ``local`` as well.
+    """The gaps of ``before`` compared with ``after``, which was made with the repository ``local`` as well.
 
-    What pip installs without a build is closed by that; whether pip does install it is for the installation to
-    show. A gap that was one of RPM and is one of Python now is the same gap.
+    What pip installs without a build is closed by that; the installation shows whether pip does install it. A gap
+    that was one of RPM and is one of Python now is the same gap.
     """
     now: dict[tuple[str, str], Gap] = {(gap.kind, gap.name): gap for gap in after.gaps}
     by_name = {gap.name: gap for gap in after.gaps}

@@ -1,4 +1,4 @@
-"""Import modules one after the other and say which fail: a program of its own, run by the Python of a root.
+"""A program that imports modules one after the other and reports which fail; the Python of a root runs it.
 
 It is given a JSON file, {"modules": {NAME: IS_COMPILED, ...}, "distributions": [NAME, ...]}, and writes another: a
 list of {"module": NAME, "native": IS_COMPILED, "fault": TEXT}, the fault empty where the import went well. Of a
@@ -47,10 +47,10 @@ def modules_of(paths: "Iterable[str]") -> "dict[str, bool]":
 
 def files_of(distribution: str) -> "list[str]":
     """The files that the RECORD of an installed distribution lists, or nothing where it has none."""
-    wanted = _normalised(distribution)
+    wanted = _normalized(distribution)
     for folder in sys.path:
         for entry in sorted(Path(folder or ".").glob("*.dist-info")):
-            if _normalised(entry.stem.rsplit("-", 1)[0]) == wanted and (entry / "RECORD").is_file():
+            if _normalized(entry.stem.rsplit("-", 1)[0]) == wanted and (entry / "RECORD").is_file():
                 lines = (entry / "RECORD").read_text(encoding="utf-8").splitlines()
                 return [line.rsplit(",", 2)[0].strip('"') for line in lines if line.strip()]
     return []
@@ -67,15 +67,15 @@ def fault_of(module: str) -> str:
     return ""
 
 
-def _normalised(name: str) -> str:
+def _normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def main() -> None:
     """Import what the first file names, and write to the second."""
-    asked = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    wanted = dict(asked["modules"])
-    for distribution in asked["distributions"]:
+    request = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    wanted = dict(request["modules"])
+    for distribution in request["distributions"]:
         wanted.update(modules_of(files_of(distribution)))
     said = [{"module": name, "native": wanted[name], "fault": fault_of(name)} for name in sorted(wanted)]
     Path(sys.argv[2]).write_text(json.dumps(said), encoding="utf-8")

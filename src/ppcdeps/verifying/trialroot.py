@@ -1,18 +1,19 @@
-"""A root file system to try packages in: made for one trial, and gone with it, however that ends."""
+"""A root file system to test packages in: made for one trial, and removed when that ends, in whichever way."""
 
 import contextlib
 import fcntl
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from ppcdeps.base.programs import run_program
 from ppcdeps.engines.job import Buildroot
 from ppcdeps.model.errors import EnvironmentLacksError
 
 _PREFIX = "trial-"
+_COPY_SECONDS = 3600.0
 
 
 @contextlib.contextmanager
@@ -29,7 +30,7 @@ def trial_folder(scratch: Path) -> Iterator[Path]:
     except OSError as fault:
         raise EnvironmentLacksError(
             f"no trial root can be made in {scratch}: {fault.strerror or fault}",
-            hint="name a place with room and the right to write with --cache-dir",
+            hint="name a folder with free space that you may write to with --cache-dir",
         ) from fault
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -43,7 +44,7 @@ def trial_folder(scratch: Path) -> Iterator[Path]:
 def trial_root(folder: Path, base: Buildroot | None) -> Iterator[Path]:
     """A root file system in the trial's folder: the base, which it does not change, or empty where there is none.
 
-    An overlay where this machine allows one, which takes no time, else a copy. Raises EnvironmentLacksError where the
+    An overlay where this machine can mount one, which is quick, else a copy. Raises EnvironmentLacksError where the
     disk is full.
     """
     root = folder / "root"
@@ -70,14 +71,17 @@ def _overlaid(root: Path, lower: Path, changes: Path) -> bool:
     for name in ("upper", "work"):
         (changes / name).mkdir(parents=True)
     options = f"lowerdir={lower},upperdir={changes / 'upper'},workdir={changes / 'work'}"
-    return _run("mount", "-t", "overlay", "-o", options, "ppcdeps", str(root)) == ""
+    return run_program(["mount", "-t", "overlay", "-o", options], operands=["ppcdeps", str(root)]).is_well
 
 
 def _copy(base: Buildroot, root: Path) -> None:
     # Where the file system can, the copy shares the blocks of the base until one of them is written to.
-    told = _run("cp", "--archive", "--reflink=auto", "--one-file-system", f"{base.path}/.", str(root))
-    if told:
-        raise EnvironmentLacksError(f"the buildroot {base.name} cannot be copied: {told}", hint="free some space")
+    command = ["cp", "--archive", "--reflink=auto", "--one-file-system"]
+    done = run_program(command, operands=[f"{base.path}/.", str(root)], seconds=_COPY_SECONDS)
+    if not done.is_well:
+        raise EnvironmentLacksError(
+            f"the buildroot {base.name} cannot be copied: {done.reason}", hint="free some space"
+        )
 
 
 def _unmount(folder: Path) -> None:
@@ -86,21 +90,12 @@ def _unmount(folder: Path) -> None:
     for line in Path("/proc/self/mounts").read_text().splitlines():
         mounted = line.split(" ")[1].replace("\\040", " ")
         # Lazily: a process that a scriptlet started may still be in it.
-        if mounted.startswith(place) and _run("umount", mounted):
-            _run("umount", "--lazy", mounted)
+        if mounted.startswith(place) and not run_program(["umount"], operands=[mounted]).is_well:
+            run_program(["umount", "--lazy"], operands=[mounted])
 
 
 def _file_system(place: Path) -> str:
-    done = subprocess.run(
-        ["stat", "--file-system", "--format", "%T", str(place)], capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip()
-
-
-def _run(*command: str) -> str:
-    """Run a program. Returns its last words where it failed, nothing otherwise."""
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    return (done.stderr.strip().splitlines() or [f"{command[0]} failed"])[-1] if done.returncode else ""
+    return run_program(["stat", "--file-system", "--format", "%T"], operands=[str(place)]).text.strip()
 
 
 def _lock_of(folder: Path) -> Path:
@@ -109,7 +104,7 @@ def _lock_of(folder: Path) -> Path:
 
 
 def _remove_abandoned(scratch: Path) -> None:
-    """Remove the folders whose process is gone: the lock of a killed process is free."""
+    """Remove the folders whose process has ended: the lock of a killed process is free."""
     for folder in scratch.glob(f"{_PREFIX}*"):
         lock = _lock_of(folder)
         if not folder.is_dir() or not lock.exists():

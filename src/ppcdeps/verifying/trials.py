@@ -1,6 +1,6 @@
-"""What is tried in a root where the packages are installed: pip's part of the plan, imports, smoke tests.
+"""The tests in a root where the packages are installed: pip's part of the plan, imports, smoke tests.
 
-One run of an engine does all of it, so that what pip installs is there for the rest and gone after it.
+One run of an engine does all of it, so that what pip installs is there for the other steps and removed after them.
 """
 
 import json
@@ -33,7 +33,7 @@ done
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TrialContents:
     """What to try. ``modules`` are to be imported (whether each is compiled is its value), and those of the
     ``distributions``; ``smoke_tests`` are scripts by the name of their recipe.
     """
@@ -51,7 +51,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class TrialResults:
     """How it went."""
 
     python: Check
@@ -59,7 +59,7 @@ class Tried:
     smoke_tests: tuple[Check, ...]
 
 
-def try_packages(root: Buildroot, wanted: Wanted, engine: Engine, folder: Path) -> Tried:
+def try_packages(root: Buildroot, wanted: TrialContents, engine: Engine, folder: Path) -> TrialResults:
     """Try all of it in the root, without network. ``folder`` is a new folder of this machine for what it takes.
 
     Raises EngineFailedError where the engine cannot run anything in the root.
@@ -72,7 +72,7 @@ def try_packages(root: Buildroot, wanted: Wanted, engine: Engine, folder: Path) 
     for number, (name, script) in enumerate(sorted(wanted.smoke_tests.items())):
         steps[f"{30 + number}-{_file_name(name)}"] = script
     if not steps:
-        return Tried(_nothing("no distribution comes by pip"), _nothing("there is nothing to import"), ())
+        return TrialResults(_nothing("no distribution comes by pip"), _nothing("there is nothing to import"), ())
     for name, script in steps.items():
         (folder / "steps" / f"{name}.sh").write_text(script, "utf-8")
     (folder / "try.sh").write_text(_DRIVER, "utf-8")
@@ -86,7 +86,7 @@ def try_packages(root: Buildroot, wanted: Wanted, engine: Engine, folder: Path) 
     ended = engine.run(root, job, log.append)
     lost = "" if ended.ending is Ending.EXITED else f"the run was ended: {ended.ending}"
     results = _Results(folder / "results", lost, b"".join(log).decode(errors="replace"))
-    return Tried(
+    return TrialResults(
         _python_check(wanted, results),
         _imports_check(wanted, results, folder),
         tuple(
@@ -96,7 +96,7 @@ def try_packages(root: Buildroot, wanted: Wanted, engine: Engine, folder: Path) 
     )
 
 
-def _python_step(wanted: Wanted, folder: Path) -> str:
+def _python_step(wanted: TrialContents, folder: Path) -> str:
     """pip, without network, index and configuration, with every file checked against the plan's digest."""
     house = wanted.wheelhouse
     for each in (*house.pinned, *house.backends):
@@ -110,7 +110,7 @@ def _python_step(wanted: Wanted, folder: Path) -> str:
         f"{wanted.python} -m pip install --no-index --find-links {WORKSPACE}/files --no-deps"
         " --require-hashes --no-cache-dir --disable-pip-version-check --no-warn-script-location --no-compile --quiet"
     )
-    # Debian's pip refuses to touch the system's Python; this system is gone in a moment.
+    # Debian's pip refuses to touch the system's Python; this system is removed after the trial.
     lines = ["set -eu", "export PIP_CONFIG_FILE=/dev/null PIP_ROOT_USER_ACTION=ignore PIP_BREAK_SYSTEM_PACKAGES=1"]
     if house.wheels:
         lines.append(f"{pip} --ignore-installed -r {WORKSPACE}/wheels.txt")
@@ -122,9 +122,9 @@ def _python_step(wanted: Wanted, folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _imports_step(wanted: Wanted, folder: Path) -> str:
-    asked = {"modules": dict(wanted.modules), "distributions": list(wanted.distributions)}
-    (folder / "imports.json").write_text(json.dumps(asked), "utf-8")
+def _imports_step(wanted: TrialContents, folder: Path) -> str:
+    request = {"modules": dict(wanted.modules), "distributions": list(wanted.distributions)}
+    (folder / "imports.json").write_text(json.dumps(request), "utf-8")
     (folder / "importing.py").write_text(Path(importing.__file__).read_text("utf-8"), "utf-8")
     # Safe: what is imported is in the system's folders, never in the current one.
     words = [wanted.python, "-E", f"{WORKSPACE}/importing.py", f"{WORKSPACE}/imports.json"]
@@ -148,8 +148,8 @@ class _Results:
             return Check(Outcome.FAILED, why, subject, log=log or _tail(self._said))
         if code == 0:
             return Check(Outcome.OK, detail, subject, log=log, seconds=seconds)
-        told = f"no end in {_STEP_SECONDS} s" if code in {124, 137} else f"ended with {code}"
-        return Check(Outcome.FAILED, told, subject, log=log, seconds=seconds)
+        reason = f"no end in {_STEP_SECONDS} s" if code in {124, 137} else f"ended with {code}"
+        return Check(Outcome.FAILED, reason, subject, log=log, seconds=seconds)
 
     def _log(self, step: str) -> tuple[str, ...]:
         try:
@@ -158,7 +158,7 @@ class _Results:
             return ()
 
 
-def _python_check(wanted: Wanted, results: _Results) -> Check:
+def _python_check(wanted: TrialContents, results: _Results) -> Check:
     house = wanted.wheelhouse
     if not house.pinned:
         return _nothing("no distribution comes by pip")
@@ -166,7 +166,7 @@ def _python_check(wanted: Wanted, results: _Results) -> Check:
     return results.check("10-python", f"{counted(len(house.pinned), 'distribution')} by pip, hashes checked{sdists}")
 
 
-def _imports_check(wanted: Wanted, results: _Results, folder: Path) -> Check:
+def _imports_check(wanted: TrialContents, results: _Results, folder: Path) -> Check:
     if not wanted.has_imports:
         return _nothing("there is nothing to import")
     check = results.check("20-imports", "")

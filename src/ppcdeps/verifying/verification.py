@@ -1,4 +1,4 @@
-"""Is the gap of a plan closed? Planned again, installed, imported and run: one verdict."""
+"""The verdict on a plan: replanned with the local repository, installed into a trial root, imported, smoke-tested."""
 
 import os
 import re
@@ -6,9 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from ppcdeps.base.cache import Cache
+from ppcdeps.building.buildroots.buildroots import Buildroots
+from ppcdeps.building.buildroots.definitions import DebianMaking
+from ppcdeps.building.publishing.repository import read_manifest
 from ppcdeps.engines.emulation import machine_arch, require_emulation
 from ppcdeps.engines.engine import engines_home
 from ppcdeps.engines.job import BuildMode, Buildroot
@@ -23,13 +26,13 @@ from ppcdeps.model.target import Target
 from ppcdeps.model.verification import Check, GapReview, Outcome, Verification
 from ppcdeps.planning.workloads import PYTHON_PREFIX
 from ppcdeps.python.index import Index
-from ppcdeps.python.wheelhouse import by_pip, fetch_wheelhouse
+from ppcdeps.python.wheelhouse import Wheelhouse, by_pip, fetch_wheelhouse
 from ppcdeps.recipebook.book import RecipeBook
 from ppcdeps.verifying.dnf import Dnf, DnfRun, dnf_program, rpm_files
 from ppcdeps.verifying.gapreview import changed_metadata, review_gaps
 from ppcdeps.verifying.importing import modules_of
 from ppcdeps.verifying.trialroot import trial_folder, trial_root
-from ppcdeps.verifying.trials import Wanted, counted, try_packages
+from ppcdeps.verifying.trials import TrialContents, counted, try_packages
 
 LOCAL = "ppcdeps-local"
 """The id of the local repository where a plan is made with it."""
@@ -48,7 +51,7 @@ class OpenIndex(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Grounds:
+class VerificationBasis:
     """What a verification is made with.
 
     ``repositories`` are all enabled ones of the target's side, the local one included. ``snapshot`` names the
@@ -66,37 +69,23 @@ class Grounds:
     snapshot: str = ""
 
 
-def verify(before: Plan, after: Plan, grounds: Grounds, reporter: Reporter) -> Verification:
-    """The verdict on the plan ``before``. ``after`` is the same question, asked with the local repository first.
+def verify(before: Plan, after: Plan, basis: VerificationBasis, reporter: Reporter) -> Verification:
+    """The verdict on the plan ``before``. ``after`` is the same plan, made with the local repository first.
 
-    Everything that it makes on this machine is gone in the end. Raises EnvironmentLacksError where this machine
-    cannot do it (no dnf, no emulation, not root, no room), RepositoryError where the index does not give what the
+    Everything that it makes on this machine is removed in the end. Raises EnvironmentLacksError where this machine
+    cannot do it (no dnf, no emulation, not root, a full disk), RepositoryError where the index does not give what the
     plan pins.
     """
-    found = Verification(
-        workload=before.workload,
-        target=before.target,
-        arch=before.arch,
-        repository=_place_of(grounds.local),
-        gaps=review_gaps(before, after, grounds.local.id),
-        installation=_not_tried(""),
-        repoclosure=_not_tried(""),
-        python=_not_tried(""),
-        imports=_not_tried(""),
-        warnings=tuple(_warnings(before, after)),
-    )
-    if grounds.snapshot:
-        why = f"{grounds.snapshot} is a snapshot of metadata: it has no packages that could be installed"
-        return replace(
-            found, installation=_not_tried(why), repoclosure=_not_tried(why), python=_not_tried(why),
-            imports=_not_tried(why),
-        )  # fmt: skip
-    require_installation(grounds.target.arch, reporter)
-    base = base_of(grounds.target, grounds.cache, reporter)
-    with trial_folder(grounds.cache.root / "trials") as folder:
-        closure = _repoclosure(grounds, folder, reporter)
+    if basis.snapshot:
+        why = f"{basis.snapshot} is a snapshot of metadata: it has no packages that could be installed"
+        return without_installation(before, after, basis.local, why)
+    found = without_installation(before, after, basis.local, "")
+    require_installation(basis.target.arch, reporter)
+    base = base_of(basis.target, basis.cache, reporter)
+    with trial_folder(basis.cache.root / "trials") as folder:
+        closure = _repoclosure(basis, folder, reporter)
         with trial_root(folder, base) as root:
-            trial = _Trial(before, after, grounds, base, folder, root, reporter)
+            trial = _Trial(before, after, basis, base, folder, root, reporter)
             return trial.run(replace(found, repoclosure=closure))
 
 
@@ -135,7 +124,7 @@ class _Trial:
         self,
         before: Plan,
         after: Plan,
-        grounds: Grounds,
+        basis: VerificationBasis,
         base: Buildroot | None,
         folder: Path,
         root: Path,
@@ -144,11 +133,11 @@ class _Trial:
         self.before = before
         self.base = base
         self.after = after
-        self.grounds = grounds
+        self.basis = basis
         self.folder = folder
         self.reporter = reporter
         self.root = root
-        self.dnf = _dnf(grounds, folder)
+        self.dnf = _dnf(basis, folder)
 
     def run(self, found: Verification) -> Verification:
         installation = self._installation(found.gaps)
@@ -181,40 +170,38 @@ class _Trial:
         return tuple(dict.fromkeys(roots))
 
     def _tried(self, found: Verification) -> Verification:
-        arch = self.grounds.target.arch
+        arch = self.basis.target.arch
         if not any((self.root / place).exists() for place in ("bin/sh", "usr/bin/sh")):
             nothing = _not_tried("the packages bring no shell, so nothing can be run in their root")
             return replace(found, python=nothing, imports=nothing)
         mode = BuildMode.NATIVE if machine_arch() == arch else BuildMode.EMULATED
         found = replace(found, ran=mode.value)
         smoke_tests, skipped = self._smoke_tests()
-        wanted = Wanted(
+        wanted = TrialContents(
             wheelhouse=self._wheelhouse(),
             modules=self._modules(),
             distributions=[str(each["name"]) for each in by_pip(self.after.python)],
             smoke_tests=smoke_tests,
         )
-        room = Buildroot(
+        sandbox = Buildroot(
             name="trial", mode=mode, path=self.root, arch=arch, target=arch, key=self.folder.name,
             environment=self.base.environment if self.base else {},
         )  # fmt: skip
-        home = engines_home(self.grounds.cache.directory)
-        engine = choose_engine(room, self.grounds.engine, home=home, reporter=self.reporter)
+        home = engines_home(self.basis.cache.directory)
+        engine = choose_engine(sandbox, self.basis.engine, home=home, reporter=self.reporter)
         task = "imports and smoke tests" if not wanted.wheelhouse.pinned else "pip install, imports and smoke tests"
         self.reporter.begin(task, None)
         try:
-            tried = try_packages(room, wanted, engine, self.folder / "work")
+            tried = try_packages(sandbox, wanted, engine, self.folder / "work")
         finally:
             self.reporter.end(task)
         return replace(found, python=tried.python, imports=tried.imports, smoke_tests=(*tried.smoke_tests, *skipped))
 
-    def _wheelhouse(self) -> Any:
-        from ppcdeps.python.wheelhouse import Wheelhouse
-
+    def _wheelhouse(self) -> Wheelhouse:
         if not by_pip(self.after.python):
             return Wheelhouse()
-        with self.grounds.open_index() as index:
-            return fetch_wheelhouse(self.after.python, self.grounds.target.python, self.grounds.target.arch, index)
+        with self.basis.open_index() as index:
+            return fetch_wheelhouse(self.after.python, self.basis.target.python, self.basis.target.arch, index)
 
     def _modules(self) -> Mapping[str, bool]:
         """The Python modules in the packages of the local repository that are installed now."""
@@ -224,7 +211,7 @@ class _Trial:
         return found
 
     def _local_packages(self) -> Iterable[str]:
-        local = self.grounds.local.id
+        local = self.basis.local.id
         names = [package.nevra for package in self.after.closure if package.repo == local]
         names += [str(rpm) for rpm in self.after.python.get("added_rpms", ())]
         return tuple(dict.fromkeys(names))
@@ -247,7 +234,7 @@ class _Trial:
         return scripts, tuple(skipped)
 
     def _recipes(self) -> Iterable[Recipe]:
-        by_folder = {recipe.folder.name: recipe for recipe in self.grounds.book}
+        by_folder = {recipe.folder.name: recipe for recipe in self.basis.book}
         for gap in self.before.gaps:
             if gap.route.kind is not RouteKind.RECIPE or gap.phase is not Phase.RUN:
                 continue
@@ -263,9 +250,6 @@ def base_of(target: Target, cache: Cache, reporter: Reporter) -> Buildroot | Non
 
     Raises what making the buildroot raises.
     """
-    from ppcdeps.building.buildroots.buildroots import Buildroots
-    from ppcdeps.building.buildroots.definitions import DebianMaking
-
     if target.buildroot is None:
         return None
     here = Buildroots(cache, reporter=reporter)
@@ -277,8 +261,6 @@ def base_of(target: Target, cache: Cache, reporter: Reporter) -> Buildroot | Non
 
 def signed_by(local: RepoConfig, repository: Path) -> RepoConfig:
     """The local repository's configuration, with signatures checked where it is signed."""
-    from ppcdeps.building.publishing.repository import read_manifest
-
     manifest = read_manifest(repository)
     if manifest is None or not manifest.key:
         return local
@@ -286,26 +268,26 @@ def signed_by(local: RepoConfig, repository: Path) -> RepoConfig:
     return replace(local, gpgcheck=True, repo_gpgcheck=True, gpgkey=keys)
 
 
-def _dnf(grounds: Grounds, folder: Path) -> Dnf:
-    target = grounds.target
+def _dnf(basis: VerificationBasis, folder: Path) -> Dnf:
+    target = basis.target
     return Dnf(
         state=folder / "dnf",
         arch=target.arch,
         releasever=target.releasever,
-        repositories=tuple(grounds.repositories),
+        repositories=tuple(basis.repositories),
         platform_id=target.platform_id,
         install_weak_deps=target.install_weak_deps,
     )
 
 
-def _repoclosure(grounds: Grounds, folder: Path, reporter: Reporter) -> Check:
-    """Whether every requirement of the local repository's packages has somebody who provides it."""
+def _repoclosure(basis: VerificationBasis, folder: Path, reporter: Reporter) -> Check:
+    """Whether every requirement of the local repository's packages has a provider."""
     task = "dnf repoclosure"
     reporter.begin(task, None)
     try:
         empty = folder / "empty"
         empty.mkdir()
-        done = _dnf(grounds, folder).repoclosure(empty, grounds.local.id)
+        done = _dnf(basis, folder).repoclosure(empty, basis.local.id)
         if not done.is_well and "No such command: repoclosure" in done.output:
             return _not_tried("this machine's dnf knows no repoclosure (package dnf-plugins-core)")
         return _check(done, "nothing that it requires is missing")
@@ -314,7 +296,7 @@ def _repoclosure(grounds: Grounds, folder: Path, reporter: Reporter) -> Check:
 
 
 def enabled_of_target(repositories: Iterable[RepoConfig]) -> tuple[RepoConfig, ...]:
-    """The repositories that a machine of the target asks."""
+    """The repositories that a machine of the target uses."""
     return tuple(each for each in repositories if each.enabled and each.side is Side.TARGET)
 
 

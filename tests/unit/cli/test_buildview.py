@@ -3,23 +3,30 @@
 import io
 from pathlib import Path
 
-from ppcdeps.building.run.events import Began, Finished, Outcome, Reached, Stage, TaskResult
+from ppcdeps.building.run.events import (
+    BuildFinished,
+    BuildOutcome,
+    BuildStage,
+    BuildStarted,
+    StageReached,
+    TaskResult,
+)
 from ppcdeps.building.run.failures import FailureCause
 from ppcdeps.building.run.tasks import Bridge, Task
 from ppcdeps.cli.buildview import BuildView
 
 TASK = Task("libvirt", "libvirt", Bridge("w", (), 1))
 CAUSE = FailureCause("the program rpcgen is missing", "add the package that has it", "rpcgen: not found")
-FAILED = TaskResult(TASK, Outcome.FAILED, None, CAUSE, Path("logs/libvirt.log"), ("one", "two"), 90.0)
+FAILED = TaskResult(TASK, BuildOutcome.FAILED, None, CAUSE, Path("logs/libvirt.log"), ("one", "two"), 90.0)
 
 
 def shown(*, quiet: bool = False) -> list[str]:
     stream = io.StringIO()
     with BuildView(quiet=quiet, stream=stream) as view:
-        view.watch(Began(TASK, 6.5, Path("logs/libvirt.log")))
-        view.watch(Reached(TASK, Stage.BUILD))
-        view.watch(Finished(FAILED, 1, 2))
-        view.watch(Finished(TaskResult(TASK, Outcome.SKIPPED, cause=FailureCause("it needs x", "")), 2, 2))
+        view.watch(BuildStarted(TASK, 6.5, Path("logs/libvirt.log")))
+        view.watch(StageReached(TASK, BuildStage.BUILD))
+        view.watch(BuildFinished(FAILED, 1, 2))
+        view.watch(BuildFinished(TaskResult(TASK, BuildOutcome.SKIPPED, cause=FailureCause("it needs x", "")), 2, 2))
     return stream.getvalue().splitlines()
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.recipebook.book import TEMPLATES, load_recipe, shipped_recipes
-from ppcdeps.recipebook.rendering import DECLARED, fill_template, render
+from ppcdeps.recipebook.rendering import DECLARED, render
+from ppcdeps.recipebook.templates import fill_template
 
 DIGEST = "0" * 64
 
@@ -22,10 +23,10 @@ def test_every_shipped_template_declares_its_variables() -> None:
     assert shipped == set(DECLARED)
 
 
-def test_a_variable_that_nobody_declares(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="uses variables that nobody declares") as told:
+def test_a_variable_that_is_not_declared(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="uses variables that are not declared") as caught:
         fill_template(template(tmp_path, "{{ naem }} {{ other }} {{ name }}"), {"name"}, {"name": "x"})
-    assert told.value.faults == ('"naem"; declared: name', '"other"; declared: name')
+    assert caught.value.faults == ('"naem"; declared: name', '"other"; declared: name')
 
 
 def test_a_variable_without_a_value(tmp_path: Path) -> None:
@@ -93,7 +94,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_a_spec_of_ones_own_that_forgets_to_declare(tmp_path: Path) -> None:
     recipe = load_recipe(recipe_of_own_spec(tmp_path / "own", "Name: {{ name }}\n{{ color }}\n"))
-    with pytest.raises(ConfigError, match="uses variables that nobody declares"):
+    with pytest.raises(ConfigError, match="uses variables that are not declared"):
         render(recipe, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

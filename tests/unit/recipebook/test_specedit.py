@@ -208,8 +208,8 @@ def test_the_release_gets_its_suffix() -> None:
     assert "Release: 1%{?dist}.ppc1\n" in edited(release_suffix=".ppc1")
 
 
-def test_all_edits_that_find_nothing_are_told_at_once() -> None:
-    with pytest.raises(ConfigError, match=r"recipe x does not fit x\.spec") as told:
+def test_all_edits_that_find_nothing_are_reported_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"recipe x does not fit x\.spec") as caught:
         edited(
             SetMacro(name="none", value="1", why=""),
             RemoveTag(tag="ExcludeArch", value="s390x", why=""),
@@ -222,7 +222,7 @@ def test_all_edits_that_find_nothing_are_told_at_once() -> None:
             ExtendCondition(condition="%ifarch s390x", add="x", why=""),
             dropped_requires=("a",),
         )
-    assert told.value.faults == (
+    assert caught.value.faults == (
         'edit 1: the spec defines no macro "none"',
         'edit 2: preamble has no "ExcludeArch: s390x"',
         'edit 4: %package other has no tag "Summary"',

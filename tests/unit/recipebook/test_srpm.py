@@ -89,7 +89,7 @@ class TestRealPackages:
         with pytest.raises(ConfigError, match=r"is not unpacked: it holds no files|to have one spec file"):
             unpack_srpm(rpm, tmp_path / "to")
 
-    def test_a_damaged_one_is_told(self, tmp_path: Path) -> None:
+    def test_a_damaged_one_is_reported(self, tmp_path: Path) -> None:
         srpm = build_srpm(SPECS / "trap-epoch.spec", tmp_path / "top")
         content = srpm.read_bytes()
         broken = tmp_path / "broken.src.rpm"

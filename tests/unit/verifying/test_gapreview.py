@@ -21,7 +21,7 @@ def plan(
     return Plan("w", "t", "ppc64le", ("w",), states, closure, gaps, python={"distributions": list(distributions)})
 
 
-def test_a_gap_that_is_gone_is_closed_by_the_local_packages_of_its_source() -> None:
+def test_a_gap_that_is_not_there_any_more_is_closed_by_the_local_packages_of_its_source() -> None:
     built = ChosenPackage("libfoo-1-1.ppc64le", LOCAL, "target", (), "foo")
     other = ChosenPackage("bar-1-1.ppc64le", "base", "target", (), "foo")
     found = review_gaps(plan(gap("foo", RouteKind.REBUILD)), plan(closure=(built, other)), LOCAL)

@@ -10,7 +10,7 @@ import pytest
 from ppcdeps.verifying.trialroot import trial_folder
 
 
-def test_the_folder_is_gone_however_the_trial_ends(tmp_path: Path) -> None:
+def test_the_folder_is_removed_however_the_trial_ends(tmp_path: Path) -> None:
     with trial_folder(tmp_path) as folder:
         (folder / "root").mkdir()
         (folder / "root" / "file").write_text("x")

@@ -1,4 +1,4 @@
-"""The cross compiler of this machine, made to work inside of an emulated Debian root: the accelerated way.
+"""The cross compiler of this machine, made to work inside an emulated Debian root: the build mode "accelerated".
 
 A copy of the compiler's and binutils' programs, with the libraries of this machine that they load, to be seen at
 /opt/accel. Headers, libraries and start files stay the root's own, so that what is compiled is what the root's
@@ -9,12 +9,12 @@ lead the kernel to the loader in /opt/accel/host (the definition's ``links``).
 import hashlib
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ppcdeps.base.programs import run_program
 from ppcdeps.building.buildroots.definitions import TRIPLET
 from ppcdeps.model.errors import EnvironmentLacksError
 
@@ -146,8 +146,8 @@ def _link_headers(compiler: CrossCompiler, root: Path, folder: Path) -> None:
 def _copy_libraries(programs: Iterable[Path], host: Path) -> None:
     wanted: set[Path] = set()
     for program in programs:
-        listed = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False).stdout
-        wanted.update(Path(found[1]) for line in listed.splitlines() if (found := _LIBRARY.fullmatch(line)))
+        listed = run_program(["ldd", str(program)])
+        wanted.update(Path(found[1]) for line in listed.text.splitlines() if (found := _LIBRARY.fullmatch(line)))
     for library in sorted(wanted):
         loader = library.name.startswith("ld-linux")
         shutil.copy2(library.resolve(), host / ("ld.so" if loader else library.name))
@@ -161,7 +161,4 @@ def tools(folder: Path) -> Mapping[str, Path]:
 
 
 def _said(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise EnvironmentLacksError(f"{command[0]} does not run: {done.stderr.strip() or 'it said nothing'}")
-    return done.stdout.strip()
+    return run_program(command).checked(EnvironmentLacksError).text.strip()

@@ -1,5 +1,4 @@
-"""The buildroots of this machine, kept in the cache: made once, named by everything that they are made from, never
-changed.
+"""The buildroots in the cache of this machine: made once, named by all that they are made from, never changed.
 
 A buildroot is a folder in ``buildroots/`` of the cache: ``root`` is the file system, ``repository`` the RPM that
 stands for a Debian root, ``accel-*`` the machine's compiler made to work in it, and ``buildroot.json``, written
@@ -17,9 +16,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from ppcdeps.base.cache import Cache
+from ppcdeps.base.jsonvalues import value_from
 from ppcdeps.base.toml import closest
 from ppcdeps.building.buildroots import accelerator, debian, debianbase, images
 from ppcdeps.building.buildroots.definitions import (
@@ -51,7 +51,7 @@ class Created:
     """A whole buildroot in the cache, as its marker says.
 
     ``folder`` holds it all. ``key`` names everything that it is made from, the versions of its packages included;
-    ``basis`` only what was asked for: the definition, the architecture and further packages, ``extra``. ``packages``
+    ``basis`` only what was requested: the definition, the architecture and further packages, ``extra``. ``packages``
     are the versions of all by name. ``made`` is in seconds since 1970, ``size`` in bytes; ``sources`` say where it
     came from (lines of a sources.list, an image with its digest).
     """
@@ -82,7 +82,7 @@ class Created:
 
 
 class Buildroots:
-    """The buildroots that are kept in a cache. Safe for several processes: one makes a buildroot, the others wait
+    """The buildroots in a cache. Safe for several processes: one makes a buildroot, the others wait
     for it.
     """
 
@@ -111,9 +111,9 @@ class Buildroots:
         """The buildroot of that name with these packages beside the definition's, made now where it is not there yet.
 
         ``mode`` is by default the best that this machine has. ``packages`` are the distribution's (`packages_for`).
-        ``mirror`` takes the place of the one of the machine's apt. ``renew`` makes it anew, with today's packages.
+        ``mirror`` takes the place of the one of the machine's apt. ``renew`` makes it again, with today's packages.
 
-        Raises UsageError for a name, way or package that cannot be, EnvironmentLacksError for a tool, space or
+        Raises UsageError for a name, mode or package that cannot be, EnvironmentLacksError for a tool, space or
         mirror that is missing, RepositoryError for a mirror or registry that cannot be read.
         """
         definition = self._definitions.named(name)
@@ -126,11 +126,11 @@ class Buildroots:
             known = next((one for one in self.created() if one.basis == basis), None)
             if known is not None:
                 return self._as(known, definition, mode, machine)
-        plan = _plan_of(definition, machine, wanted, mirror)
-        with self._cache.lock(f"buildroot-{plan.key}"):
-            created = None if renew else self._read(plan.folder(self._folder))
+        request = _request_of(definition, machine, wanted, mirror)
+        with self._cache.lock(f"buildroot-{request.key}"):
+            created = None if renew else self._read(request.folder(self._folder))
             if created is None:
-                created = self._make(definition, machine, plan)
+                created = self._make(definition, machine, request)
         return self._as(created, definition, mode, machine)
 
     def created(self) -> tuple[Created, ...]:
@@ -174,11 +174,6 @@ class Buildroots:
             self._remove(path)
         return here
 
-    def default_mode(self, name: str) -> BuildMode:
-        """The best way of a definition on this machine, as far as can be told before it is made."""
-        definition = self._definitions.named(name)
-        return _default_mode(definition, machine_arch(), None)
-
     # ---------------------------------------------------------------------------------------------------------
 
     def _check_mode(self, definition: Definition, mode: BuildMode | None, machine: str) -> None:
@@ -205,18 +200,18 @@ class Buildroots:
         held = set(making.packages)
         return tuple(sorted({*packages} - held))
 
-    def _make(self, definition: Definition, machine: str, plan: "_Plan") -> Created:
-        final = plan.folder(self._folder)
+    def _make(self, definition: Definition, machine: str, request: "_RootRequest") -> Created:
+        final = request.folder(self._folder)
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._sweep(plan.key)
-        scratch = Path(tempfile.mkdtemp(dir=self._folder, prefix=f"{_NEW}{plan.key}-"))
+        self._sweep(request.key)
+        scratch = Path(tempfile.mkdtemp(dir=self._folder, prefix=f"{_NEW}{request.key}-"))
         scratch.chmod(0o755)
         began = time.monotonic()
         try:
-            created = self._fill(definition, machine, plan, scratch)
+            created = self._fill(definition, machine, request, scratch)
             if final.exists():
-                # Not whole, or to be renewed: out of the way first, so that nobody reads a mixture.
-                old = Path(tempfile.mkdtemp(dir=self._folder, prefix=f"{_NEW}{plan.key}-"))
+                # Not whole, or to be renewed: out of the way first, so that no reader gets a mixture.
+                old = Path(tempfile.mkdtemp(dir=self._folder, prefix=f"{_NEW}{request.key}-"))
                 final.rename(old / "old")
                 scratch.rename(final)
                 remove_tree(old)
@@ -232,59 +227,61 @@ class Buildroots:
         return dataclasses.replace(created, folder=final)
 
     def _sweep(self, own: str) -> None:
-        """Remove what was being made by those who are gone. The lock of ``own`` is held."""
+        """Remove what processes were making that ended early. The lock of ``own`` is held."""
         for left in self._folder.glob(f"{_NEW}*"):
             key = left.name.removeprefix(_NEW).partition("-")[0]
             if key == own:
                 remove_tree(left)
                 continue
-            # Somebody makes that one just now, unless its lock can be had at once.
+            # Another process makes that one just now, unless its lock can be had at once.
             with (
                 contextlib.suppress(InterruptedError),
                 self._cache.lock(f"buildroot-{key}", stop=lambda: True),
             ):
                 remove_tree(left)
 
-    def _fill(self, definition: Definition, machine: str, plan: "_Plan", scratch: Path) -> Created:
+    def _fill(self, definition: Definition, machine: str, request: "_RootRequest", scratch: Path) -> Created:
         root = scratch / "root"
         making = definition.making
         if isinstance(making, ImageMaking):
-            image = images.make_root(definition, root, plan.packages, self._reporter)
-            return self._record(definition, plan, scratch, image.packages, (image.image,))
+            image = images.make_root(definition, root, request.packages, self._reporter)
+            return self._record(definition, request, scratch, image.packages, (image.image,))
         target_packages = tuple(for_target(definition, each) for each in making.target_packages)
-        log = self._cache.root / "tmp" / f"{plan.name}-{plan.key}.log"
-        wanted = (*target_packages, *plan.packages)
-        contents = debian.make_root(definition, machine, root, wanted, plan.sources, log, self._reporter)
-        for arch in dict.fromkeys((definition.target, plan.arch)):
+        log = self._cache.root / "tmp" / f"{request.name}-{request.key}.log"
+        wanted = (*target_packages, *request.packages)
+        contents = debian.make_root(definition, machine, root, wanted, request.sources, log, self._reporter)
+        for arch in dict.fromkeys((definition.target, request.arch)):
             base = debianbase.base_repository(root, arch, scratch / "repository", making, packages=contents.packages)
             debianbase.install(root, base.package)
-        sources = (*plan.sources, *(f"{suite} of {date}" for suite, date in contents.suites.items()))
-        return self._record(definition, plan, scratch, contents.packages, sources)
+        sources = (*request.sources, *(f"{suite} of {date}" for suite, date in contents.suites.items()))
+        return self._record(definition, request, scratch, contents.packages, sources)
 
     def _record(
         self,
         definition: Definition,
-        plan: "_Plan",
+        request: "_RootRequest",
         scratch: Path,
         packages: Mapping[str, str],
         sources: tuple[str, ...],
     ) -> Created:
-        key = _digest([plan.key, sorted(packages.items()), sources[-1:]])
+        key = _digest([request.key, sorted(packages.items()), sources[-1:]])
         created = Created(
             scratch,
             definition.name,
             key,
-            plan.basis,
-            plan.arch,
+            request.basis,
+            request.arch,
             definition.target,
             definition.modes,
-            plan.packages,
+            request.packages,
             packages,
             sources,
             time.time(),
             size_of(scratch),
         )
-        (scratch / MARKER).write_text(_dump(created))
+        document = {"schema": 1, **dataclasses.asdict(created)}
+        del document["folder"]
+        (scratch / MARKER).write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
         return created
 
     def _as(self, created: Created, definition: Definition, mode: BuildMode | None, machine: str) -> Buildroot:
@@ -322,14 +319,14 @@ class Buildroots:
 
     def _read(self, folder: Path) -> Created | None:
         try:
-            value = json.loads((folder / MARKER).read_bytes())
-            return _created(folder, value)
-        except (OSError, ValueError, KeyError, TypeError):
+            document = json.loads((folder / MARKER).read_bytes())
+            return value_from(Created, {**document, "folder": folder})
+        except (OSError, ValueError, TypeError):
             return None
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class _RootRequest:
     """What is to be made: ``key`` names all of it that is known before."""
 
     name: str
@@ -343,7 +340,7 @@ class _Plan:
         return store / f"{self.name}-{self.key}"
 
 
-def _plan_of(definition: Definition, machine: str, packages: tuple[str, ...], mirror: str | None) -> _Plan:
+def _request_of(definition: Definition, machine: str, packages: tuple[str, ...], mirror: str | None) -> _RootRequest:
     making = definition.making
     arch = _arch_of(definition, machine)
     if isinstance(making, DebianMaking):
@@ -352,7 +349,7 @@ def _plan_of(definition: Definition, machine: str, packages: tuple[str, ...], mi
         sources = (images.reference_of(making, arch),)
     digest = _digest([_VERSION, definition.name, definition.digest, arch, packages, sources])
     basis = _basis_of(definition, machine, packages)
-    return _Plan(definition.name, digest[:_SHORT], basis, arch, packages, sources)
+    return _RootRequest(definition.name, digest[:_SHORT], basis, arch, packages, sources)
 
 
 def _basis_of(definition: Definition, machine: str, packages: tuple[str, ...]) -> str:
@@ -378,44 +375,3 @@ def _default_mode(definition: Definition, machine: str, root: Path | None) -> Bu
 
 def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def _dump(created: Created) -> str:
-    value = dataclasses.asdict(created)
-    del value["folder"]
-    return json.dumps({"schema": 1, **value}, indent=1, sort_keys=True) + "\n"
-
-
-def _created(folder: Path, value: Mapping[str, Any]) -> Created:
-    return Created(
-        folder,
-        str(value["name"]),
-        str(value["key"]),
-        str(value.get("basis", "")),
-        str(value["arch"]),
-        str(value["target"]),
-        tuple(BuildMode(each) for each in value["modes"]),
-        tuple(str(each) for each in value["extra"]),
-        {str(name): str(version) for name, version in value["packages"].items()},
-        tuple(str(each) for each in value["sources"]),
-        float(value["made"]),
-        int(value["size"]),
-    )
-
-
-def create(
-    name: str,
-    *,
-    mode: BuildMode | None = None,
-    packages: Sequence[str] = (),
-    mirror: str | None = None,
-    cache: Cache | None = None,
-    folders: Sequence[Path] = (),
-    reporter: Reporter | None = None,
-) -> Buildroot:
-    """A buildroot out of this user's cache, made now where it is not there yet: `Buildroots.create` for those who
-    need one only.
-    """
-    told = reporter or Silence()
-    store = Buildroots(cache or Cache.open(reporter=told), load_definitions(folders), told)
-    return store.create(name, mode=mode, packages=packages, mirror=mirror)

@@ -1,29 +1,28 @@
-"""Root file systems out of Debian packages, by mmdebstrap: no registry, no container, and nothing of the packages
+"""Root file systems made of Debian packages by mmdebstrap: no registry, no container, and no program of the packages
 runs.
 
 mmdebstrap's variant `extract` only unpacks. What the maintainer scripts would have done and rpmbuild needs is
 done here: accounts, links of alternatives, the loader's cache.
 """
 
-import contextlib
 import os
 import re
 import shlex
 import shutil
 import signal
-import subprocess
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ppcdeps.building.buildroots.definitions import DEBIAN_ARCH, TRIPLET, DebianMaking, Definition, filled
+from ppcdeps.base.programs import run_program
+from ppcdeps.building.buildroots.definitions import DEBIAN_ARCH, TRIPLET, DebianMaking, Definition
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, PpcdepsError, RepositoryError
 from ppcdeps.model.reporter import Reporter
+from ppcdeps.recipebook.templates import fill_template
 
 _NOTES: Final = "var/lib/ppcdeps"
-"""Where, inside of a root in the making, the hook leaves what apt knew."""
+"""Where, inside the root, mmdebstrap's hook writes what apt knew about the packages."""
 _HOOK: Final = (
     f'mkdir -p "$1/{_NOTES}" && ls "$1/var/cache/apt/archives" >"$1/{_NOTES}/archives" && '
     f'cat "$1"/var/lib/apt/lists/*InRelease >"$1/{_NOTES}/releases" 2>/dev/null || :'
@@ -37,6 +36,8 @@ _NOT_NEEDED: Final = (
     "usr/share/locale",
     "usr/share/man",
 )
+_SECONDS: Final = 7200.0
+"""A slow mirror may take its time."""
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MERGED_USR: Final = Path("/usr/share/mmdebstrap/hooks/merged-usr")
 _ARCHIVE: Final = re.compile(r"(?P<name>[^_]+)_(?P<version>[^_]+)_(?P<arch>[^_]+)\.deb")
@@ -44,9 +45,7 @@ _ARCHIVE: Final = re.compile(r"(?P<name>[^_]+)_(?P<version>[^_]+)_(?P<arch>[^_]+
 
 @dataclass(frozen=True, slots=True)
 class DebianContents:
-    """What a root was made from: versions by ``name:arch`` of the packages, and what the mirror's suites said of
-    themselves.
-    """
+    """What a root was made from: the packages' versions by ``name:arch``, and the dates of the mirror's suites."""
 
     packages: Mapping[str, str]
     suites: Mapping[str, str]
@@ -75,14 +74,9 @@ def _configured(making: DebianMaking) -> dict[str, str]:
     if shutil.which("apt-get") is None:
         return {}
     wanted = "$(RELEASE)\t$(CODENAME)\t$(COMPONENT)\t$(REPO_URI)"
-    listed = subprocess.run(
-        ["apt-get", "indextargets", "--format", wanted, "Created-By: Packages"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    listed = run_program(["apt-get", "indextargets", "--format", wanted, "Created-By: Packages"])
     found: dict[str, str] = {}
-    for line in listed.stdout.splitlines():
+    for line in listed.text.splitlines():
         release, codename, component, uri = [*line.split("\t"), "", "", ""][:4]
         for suite in (release, codename):
             if suite in making.suites and component in making.components:
@@ -153,57 +147,38 @@ def _unpack(
 
 
 def _run(command: Sequence[str], sources_list: str, sources: Sequence[str], log: Path) -> None:
-    # A child that outlives a killed ppcdeps would go on writing into a folder that is taken for a leftover.
-    guard = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
-    with tempfile.TemporaryFile("w+", errors="replace") as told:
-        running = subprocess.Popen(
-            [*guard, *command],
-            stdin=subprocess.PIPE,
-            stdout=told,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            # Its helpers are the system's, and want the system's interpreters.
-            env={**os.environ, "LC_ALL": "C.UTF-8", "PATH": _PATH},
-        )
-        try:
-            running.communicate(sources_list)
-        except BaseException:
-            _stop(running)
-            raise
-        told.seek(0)
-        if running.returncode != 0:
-            said = told.read()
-            log.write_text(said)
-            raise _failure(said, sources, log)
+    done = run_program(
+        command,
+        given=sources_list,
+        # Its helpers are the system's, and want the system's interpreters.
+        environment={"PATH": _PATH},
+        seconds=_SECONDS,
+        merged=True,
+        # It unmounts and removes what it made on SIGTERM.
+        dies_by=signal.SIGTERM,
+    )
+    if not done.is_well:
+        log.write_text(done.text)
+        raise _failure(done.text, sources, log)
 
 
-def _stop(running: subprocess.Popen[str]) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(running.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            running.wait(timeout=10)
-            break
-
-
-def _failure(told: str, sources: Sequence[str], log: Path) -> PpcdepsError:
-    lines = [line.strip() for line in told.splitlines() if line.strip()]
+def _failure(output: str, sources: Sequence[str], log: Path) -> PpcdepsError:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     faults = [line.removeprefix("E: ") for line in lines if line.startswith(("E:", "Err:", "W: Failed", "dpkg"))]
     faults = [fault for fault in faults if fault != "mmdebstrap failed to run"]
     first = faults[0] if faults else (lines[-1] if lines else "it said nothing")
-    whole = told.lower()
+    whole = output.lower()
     if "no space left" in whole:
         return EnvironmentLacksError(
             "no space left while making a Debian root", hint="free some space or set PPCDEPS_CACHE"
         )
-    missing = re.findall(r"Unable to locate package (\S+)|Package '?(\S+?)'? has no installation candidate", told)
+    missing = re.findall(r"Unable to locate package (\S+)|Package '?(\S+?)'? has no installation candidate", output)
     if missing:
         names = ", ".join(sorted({one or other for one, other in missing}))
         return ConfigError(
             f"the Debian mirror has no package {names}", hint="correct the name; Debian's names are meant"
         )
-    unmet = re.findall(r"^ (\S+) : (?:Depends|Conflicts|Breaks|PreDepends): (.+)$", told, re.MULTILINE)
+    unmet = re.findall(r"^ (\S+) : (?:Depends|Conflicts|Breaks|PreDepends): (.+)$", output, re.MULTILINE)
     if unmet:
         name, needs = unmet[0]
         return ConfigError(f"Debian's packages cannot be installed together: {name} needs {needs.strip()}")
@@ -320,7 +295,7 @@ def copy_files(origin: Path, root: Path, values: Mapping[str, str]) -> None:
         content = file.read_bytes()
         if place.suffix == ".j2":
             place = place.with_suffix("")
-            content = filled(file, values).encode()
+            content = fill_template(file, values, values).encode()
         _make_folder_of(place, root)
         # A package may have a link there, and what it leads to is another's.
         place.unlink(missing_ok=True)
@@ -338,4 +313,4 @@ def _write_loader_cache(arch: str, machine: str, root: Path) -> None:
             return
         runner = [qemu]
     if ldconfig.is_file():
-        subprocess.run([*runner, str(ldconfig), "-r", str(root)], capture_output=True, check=False)
+        run_program([*runner, str(ldconfig), "-r", str(root)])

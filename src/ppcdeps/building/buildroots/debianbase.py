@@ -1,20 +1,18 @@
-"""The RPM that stands for a Debian root: it has no files, and provides what the root's Debian packages are to RPMs.
+"""The RPM that stands for a Debian root: without files, it provides what the root's Debian packages provide.
 
-A Debian root has no RPM database. With this package in it, rpmbuild checks build requirements, dnf installs into the
-root, and a repository of this one package is what a target of that root has to begin with.
+A Debian root has no RPM database. With this package in it, rpmbuild can check BuildRequires and dnf can install into
+the root; a repository of this one package is the first repository of a target with that root.
 """
 
-import os
 import re
-import shutil
-import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
 from typing import Final
 
+from ppcdeps.base.programs import run_program
 from ppcdeps.building.buildroots.definitions import DEBIAN_ARCH, TRIPLET, DebianMaking
 from ppcdeps.building.createrepo import index_folder
 from ppcdeps.model.errors import BuildError, EnvironmentLacksError
@@ -65,9 +63,9 @@ def install(root: Path, package: Path) -> None:
     """Put a package into the root's RPM database, and nothing into the root."""
     database = root / _DATABASE
     database.mkdir(parents=True, exist_ok=True)
-    command = [_program("rpm", "rpm"), "--dbpath", str(database.resolve()), "--define", "_db_backend sqlite"]
+    command = ["rpm", "--dbpath", str(database.resolve()), "--define", "_db_backend sqlite", "--install"]
     flags = ["--justdb", "--nodeps", "--noscripts", "--notriggers", "--ignorearch", "--ignoreos", "--nosignature"]
-    _run([*command, "--install", *flags, str(package)])
+    _run([*command, *flags], [str(package)])
 
 
 def dpkg_packages(root: Path) -> dict[str, str]:
@@ -123,14 +121,8 @@ def _of_libraries(root: Path, arch: str) -> Iterator[str]:
         raise EnvironmentLacksError(
             f"rpm's elfdeps is not there ({program})", hint="install rpm-build (rpm on Debian)"
         )
-    listed = subprocess.run(
-        [str(program), "--provides"],
-        input="".join(f"{path}\n" for path in names),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    yield from (line.strip() for line in listed.stdout.splitlines() if line.strip())
+    listed = run_program([str(program), "--provides"], given="".join(f"{path}\n" for path in names))
+    yield from (line.strip() for line in listed.text.splitlines() if line.strip())
 
 
 def _of_programs(root: Path) -> Iterator[str]:
@@ -273,26 +265,20 @@ def _build(name: str, version: str, arch: str, provides: Iterable[str], to: Path
             "_binary_payload": "w9.gzdio",
         }
         defined = [word for key, value in definitions.items() for word in ("--define", f"{key} {value}")]
-        command = [_program("rpmbuild", "rpm-build (rpm on Debian)"), "-bb", "--quiet", "--nodeps", "--target", arch]
-        _run([*command, *defined, str(spec)], {**os.environ, "SOURCE_DATE_EPOCH": "1"})
+        _run(["rpmbuild", "-bb", "--quiet", "--nodeps", "--target", arch, *defined], [str(spec)])
     (package,) = to.glob(f"{name}-{version}-1.{arch}.rpm")
     return package
 
 
 def _eval(macro: str) -> str:
-    return _run([_program("rpm", "rpm"), "--eval", macro]).strip()
+    return _run(["rpm", "--eval", macro]).strip()
 
 
-def _program(name: str, package: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        raise EnvironmentLacksError(f"{name} is not installed", hint=f"install the package {package}")
-    return found
-
-
-def _run(command: list[str], environment: Mapping[str, str] | None = None) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise BuildError(f"{Path(command[0]).name} failed: {said[-1] if said else 'it said nothing'}")
-    return done.stdout
+def _run(command: Sequence[str], operands: Sequence[str] = ()) -> str:
+    done = run_program(
+        command,
+        operands=operands,
+        install="the package rpm-build (rpm on Debian)",
+        environment={"SOURCE_DATE_EPOCH": "1"},
+    )
+    return done.checked(BuildError).text

@@ -1,15 +1,15 @@
-"""Upstream tarballs out of the distribution's source packages, by way of the machine's own apt."""
+"""Upstream tarballs from the distribution's source packages, fetched by the machine's own apt."""
 
 import re
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from ppcdeps.base.programs import UnfinishedProgramError, run_program
 from ppcdeps.model.errors import RepositoryError
 
 PATIENCE = 300
-"""Seconds after which apt is surely stuck."""
+"""Seconds after which apt is stuck."""
 
 
 class UnavailableError(RepositoryError):
@@ -26,7 +26,7 @@ class Tarball:
     def unpack(self, folder: Path) -> Path:
         """The one folder that is in the tarball, unpacked below `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["tar", "--extract", "--file", self.file, "--directory", folder], check=True, timeout=PATIENCE)
+        run_program(["tar", "--extract", "--file", str(self.file), "--directory", str(folder)]).checked()
         (top,) = folder.iterdir()
         return top
 
@@ -39,13 +39,9 @@ def _release() -> dict[str, str]:
 
 def _run(command: list[str], folder: Path) -> str:
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
-    except subprocess.TimeoutExpired as fault:
-        raise UnavailableError(f"{command[0]} did not answer in {PATIENCE} s") from fault
-    if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise UnavailableError(f"{command[0]} failed: {said[-1] if said else 'it said nothing'}")
-    return done.stdout
+        return run_program(command, folder=folder, seconds=PATIENCE).checked(UnavailableError).text
+    except UnfinishedProgramError as fault:
+        raise UnavailableError(fault.message) from fault
 
 
 class SourceArchive:
@@ -108,7 +104,7 @@ class SourceArchive:
         folder = self._folder / "tarballs" / suite / package
         folder.mkdir(parents=True, exist_ok=True)
         source = [*self._apt("apt-get"), "source", "-q", "--tar-only", "-t", suite]
-        # Asked in a folder that has none: apt does not name what is there already.
+        # In a folder without the tarball: apt does not list what is there already.
         listed = _run([*source, "--print-uris", package], self._folder)
         named = re.search(r"^'[^']+' (\S+\.orig\.tar\.[a-z0-9]+) ", listed, re.MULTILINE)
         if named is None:

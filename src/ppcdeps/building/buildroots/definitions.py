@@ -79,7 +79,7 @@ class Definition:
 
 
 class Definitions:
-    """All definitions that are known, by name. Each is read when it is asked for."""
+    """All definitions that are known, by name. Each is read when it is needed."""
 
     def __init__(self, folders: Mapping[str, Path]) -> None:
         self._folders = dict(folders)
@@ -171,21 +171,6 @@ def _debian_package(definition: Definition, making: DebianMaking, capability: Ca
     if name in making.libraries:
         return for_target(definition, making.libraries[name])
     return None
-
-
-def filled(template: Path, values: Mapping[str, object]) -> str:
-    """The text of a definition's template with these values. Raises ConfigError where the template is wrong."""
-    from jinja2 import StrictUndefined, TemplateError
-    from jinja2.sandbox import SandboxedEnvironment
-
-    # What comes out is read by a shell, rpm or podman: HTML's escapes would be wrong.
-    environment = SandboxedEnvironment(
-        undefined=StrictUndefined, autoescape=False, trim_blocks=True, keep_trailing_newline=True
-    )
-    try:
-        return environment.from_string(template.read_text()).render(values)
-    except (TemplateError, UnicodeDecodeError) as fault:
-        raise ConfigError(f"the template {template} is wrong: {fault}") from fault
 
 
 DEBIAN_ARCH: Mapping[str, str] = {"ppc64le": "ppc64el", "x86_64": "amd64", "aarch64": "arm64"}

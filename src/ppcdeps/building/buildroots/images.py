@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
@@ -15,17 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppcdeps.building.buildroots.definitions import Definition, ImageMaking, filled
+from ppcdeps.base.programs import ProgramResult, run_program
+from ppcdeps.building.buildroots.definitions import Definition, ImageMaking
 from ppcdeps.engines.engine import one_line
 from ppcdeps.engines.podman import MENDS
 from ppcdeps.engines.probe import probe_engine
 from ppcdeps.model.errors import BuildError, ConfigError, EnvironmentLacksError, PpcdepsError, RepositoryError
 from ppcdeps.model.reporter import Reporter
+from ppcdeps.recipebook.templates import fill_template
 
 CONTAINERFILE = "Containerfile.j2"
 INSTALLABLE = re.compile(r"[A-Za-z0-9/(][\w.+~^:()/<>= -]*")
-"""What dnf may be asked to install: names, capabilities with versions, paths."""
+"""What can be given to dnf to install: names, capabilities with versions, paths."""
 _OCI = {"ppc64le": "ppc64le", "x86_64": "amd64", "aarch64": "arm64"}
+_SECONDS = 4 * 3600.0
+"""Pulling and preparing an image through a slow network, its programs emulated."""
 _DATABASES = ("var/lib/rpm", "usr/lib/sysimage/rpm")
 _UNREACHABLE = re.compile(
     r"pinging container registry|dial tcp|lookup |no such host|connection refused|i/o timeout|TLS handshake"
@@ -42,7 +45,7 @@ class ImageContents:
 
 
 def reference_of(making: ImageMaking, arch: str) -> str:
-    """The image as it is asked for: by digest where the definition knows it, else by tag."""
+    """The image as it is pulled: by digest where the definition has one, else by tag."""
     digest = making.digests.get(arch)
     return f"{making.image.rpartition(':')[0] or making.image}@{digest}" if digest else making.image
 
@@ -56,7 +59,7 @@ def make_root(definition: Definition, root: Path, packages: Sequence[str], repor
     """
     making = definition.making
     assert isinstance(making, ImageMaking)
-    program = _Program.found()
+    program = _ContainerProgram.found()
     reference = reference_of(making, definition.arch)
     platform = f"linux/{_OCI[definition.arch]}"
     found = program.inspect(reference)
@@ -77,7 +80,7 @@ def make_root(definition: Definition, root: Path, packages: Sequence[str], repor
 
 
 @dataclass(frozen=True, slots=True)
-class _Program:
+class _ContainerProgram:
     """podman or docker as it works here, with the user's own images."""
 
     command: tuple[str, ...]
@@ -85,7 +88,7 @@ class _Program:
     """Options of what runs something."""
 
     @classmethod
-    def found(cls) -> "_Program":
+    def found(cls) -> "_ContainerProgram":
         for name in ("podman", "docker"):
             if shutil.which(name) is None:
                 continue
@@ -104,28 +107,25 @@ class _Program:
     def is_podman(self) -> bool:
         return Path(self.command[0]).name == "podman"
 
-    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [*self.command, *arguments], capture_output=True, text=True, errors="replace", check=False
-        )
-        if check and done.returncode != 0:
-            raise BuildError(f"{self.command[0]} {arguments[0]} failed: {one_line(done.stderr or done.stdout)}")
+    def run(self, *arguments: str, check: bool = True) -> ProgramResult:
+        done = run_program([*self.command, *arguments], seconds=_SECONDS)
+        if check and not done.is_well:
+            raise BuildError(f"{self.command[0]} {arguments[0]} failed: {_words(done)}")
         return done
 
     def inspect(self, reference: str) -> dict[str, Any] | None:
         done = self.run("image", "inspect", reference, check=False)
         try:
-            (value,) = json.loads(done.stdout)
+            (value,) = json.loads(done.output)
         except ValueError:
             return None
-        return value if done.returncode == 0 and isinstance(value, dict) else None
+        return value if done.is_well and isinstance(value, dict) else None
 
 
-def _pull(program: _Program, definition: Definition, reference: str, platform: str) -> None:
+def _pull(program: _ContainerProgram, definition: Definition, reference: str, platform: str) -> None:
     done = program.run("pull", "--quiet", "--platform", platform, reference, check=False)
-    if done.returncode == 0:
-        return
-    raise _refused(definition, reference, done.stderr)
+    if not done.is_well:
+        raise _refused(definition, reference, done.error_text)
 
 
 def _refused(definition: Definition, reference: str, said: str) -> PpcdepsError:
@@ -152,7 +152,7 @@ def _check_arch(definition: Definition, reference: str, found: Mapping[str, Any]
 
 
 def _build(
-    program: _Program,
+    program: _ContainerProgram,
     definition: Definition,
     making: ImageMaking,
     found: Mapping[str, Any],
@@ -162,7 +162,7 @@ def _build(
     reporter: Reporter,
 ) -> None:
     reporter.note(f"{definition.name}: installing what builds need")
-    # The very image that was looked at, whatever its tag says by now.
+    # By its id: the tag may have moved to another image since it was inspected.
     identity = str(found["Id"])
     values = {
         "name": definition.name,
@@ -172,29 +172,27 @@ def _build(
     }
     with tempfile.TemporaryDirectory(prefix="ppcdeps-image-") as context:
         file = Path(context) / "Containerfile"
-        file.write_text(filled(definition.folder / CONTAINERFILE, values))
+        file.write_text(fill_template(definition.folder / CONTAINERFILE, values, values))
         options = [*program.running, "--platform", platform, "--network", "host", "--tag", tag, "--file", str(file)]
         options += ["--pull=never", "--quiet"] if program.is_podman else ["--quiet"]
         done = program.run("build", *options, context, check=False)
-    if done.returncode != 0:
-        said = done.stderr or done.stdout
+    if not done.is_well:
+        said = done.error_text or done.text
         if re.search(r"Cannot download|Could not resolve|Curl error|Failed to download metadata", said):
             raise RepositoryError(f"the repositories of {definition.name} cannot be read: {one_line(said)}")
         raise BuildError(f"the Containerfile of {definition.name} fails: {one_line(said)}")
 
 
-def _unpack(program: _Program, tag: str, root: Path) -> None:
-    container = program.run("create", tag, "/bin/true").stdout.strip().splitlines()[-1]
+def _unpack(program: _ContainerProgram, tag: str, root: Path) -> None:
+    container = program.run("create", tag, "/bin/true").text.strip().splitlines()[-1]
     root.mkdir(exist_ok=True)
     owner = [] if os.geteuid() == 0 else ["--no-same-owner", "--exclude=dev/*"]
     try:
-        with subprocess.Popen([*program.command, "export", container], stdout=subprocess.PIPE) as packing:
-            tar = ["tar", "--extract", f"--directory={root}", "--numeric-owner", *owner]
-            unpacked = subprocess.run(tar, stdin=packing.stdout, capture_output=True, text=True, check=False)
-            if packing.stdout is not None:
-                packing.stdout.close()
-        if unpacked.returncode != 0 or packing.returncode != 0:
-            raise EnvironmentLacksError(f"the image could not be unpacked into {root}: {one_line(unpacked.stderr)}")
+        tar = ["tar", "--extract", f"--directory={root}", "--numeric-owner", *owner]
+        pipe = f"set -o pipefail; {shlex.join([*program.command, 'export', container])} | {shlex.join(tar)}"
+        done = run_program(["bash", "-c", pipe], seconds=_SECONDS)
+        if not done.is_well:
+            raise EnvironmentLacksError(f"the image could not be unpacked into {root}: {_words(done)}")
     finally:
         program.run("rm", "-f", container, check=False)
 
@@ -204,16 +202,15 @@ def _packages(root: Path) -> dict[str, str]:
     place = next((path for path in places if path.is_dir() and any(path.iterdir())), None)
     if place is None or shutil.which("rpm") is None:
         return {}
-    listed = subprocess.run(
-        ["rpm", "--dbpath", str(place.resolve()), "-qa", "--qf", "%{NAME}.%{ARCH} %{EVR}\n"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    pairs = (line.split(" ", 1) for line in listed.stdout.splitlines() if " " in line)
+    listed = run_program(["rpm", "--dbpath", str(place.resolve()), "-qa", "--qf", "%{NAME}.%{ARCH} %{EVR}\n"])
+    pairs = (line.split(" ", 1) for line in listed.text.splitlines() if " " in line)
     return dict(sorted((name, version) for name, version in pairs))
 
 
 def _identity(reference: str, found: Mapping[str, Any]) -> str:
     digest = str(found.get("Digest") or found.get("Id") or "")
     return reference if "@" in reference else f"{reference.rpartition(':')[0] or reference}@{digest}"
+
+
+def _words(done: ProgramResult) -> str:
+    return one_line(done.error_text or done.text)

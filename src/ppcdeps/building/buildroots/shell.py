@@ -1,4 +1,4 @@
-"""A command, or a shell for a person, in a throw-away copy of a buildroot, by way of any engine.
+"""A command, or an interactive shell, in a throw-away copy of a buildroot, with any engine.
 
 Engines give a job no input. A shell gets the terminal by a named pipe in its workspace, and a terminal of its own
 from the program `script` inside of the root.
@@ -6,10 +6,13 @@ from the program `script` inside of the root.
 
 import contextlib
 import os
+import select
 import shlex
 import shutil
 import tempfile
+import termios
 import threading
+import tty
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +26,7 @@ _INPUT = ".ppcdeps-terminal"
 def run_command(
     engine: Engine, root: Buildroot, command: tuple[str, ...], output: Callable[[bytes], None], workspace: Path | None
 ) -> Ended:
-    """Run a command in a copy of the root that is gone afterwards. ``workspace`` is /build inside, by default an
+    """Run a command in a copy of the root that is removed afterwards. ``workspace`` is /build inside, by default an
     empty folder.
     """
     with _workspace(workspace) as folder:
@@ -72,9 +75,6 @@ def _raw(terminal: int) -> Iterator[None]:
     if not os.isatty(terminal):
         yield
         return
-    import termios
-    import tty
-
     before = termios.tcgetattr(terminal)
     try:
         tty.setraw(terminal)
@@ -84,8 +84,6 @@ def _raw(terminal: int) -> Iterator[None]:
 
 
 def _feed(terminal: int, pipe: Path, over: threading.Event) -> None:
-    import select
-
     # Opened for both: it must not wait for a reader that never comes.
     into = os.open(pipe, os.O_RDWR)
     try:

@@ -1,4 +1,4 @@
-"""What programs of an architecture look like: facts that built packages are checked against."""
+"""The ABI of each architecture's programs, read from the rules file `abis.toml`: what built packages must have."""
 
 from dataclasses import dataclass
 

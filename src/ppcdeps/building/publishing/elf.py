@@ -1,8 +1,8 @@
-"""The ELF files of a package judged: whether they are of an architecture, which glibc and which long double they
-need.
+"""Whether ELF files fit an architecture's ABI, and which glibc and which long double they need.
 
-The long double of POWER is told as binutils' include/elf/common.h says (Tag_GNU_Power_ABI_FP), static libraries are
-read as ar(5) defines them.
+`rpm.elf` reads what a file says, for any machine; this module compares that with an `Abi`. The format of long double
+on POWER is found as binutils' include/elf/common.h defines it (Tag_GNU_Power_ABI_FP), the members of static libraries
+as ar(5) does.
 """
 
 from collections.abc import Iterable, Iterator
@@ -49,7 +49,7 @@ class ElfFacts:
 
     @property
     def glibc(self) -> str | None:
-        """The oldest glibc that it runs with, as far as its symbol versions tell."""
+        """The oldest glibc that it runs with, as far as its symbol versions say."""
         return newest_glibc(self.versions)
 
     @property
@@ -74,7 +74,7 @@ class ElfFacts:
 
 
 def facts_of(stream: IO[bytes], path: str) -> ElfFacts:
-    """The facts of an ELF file in a stream that can be sought in. Raises DamagedElfError where it is damaged."""
+    """The facts of an ELF file in a seekable stream. Raises DamagedElfError where it is damaged."""
     elf = read_elf(cast(Any, stream))
     if elf is None:
         raise DamagedElfError("is no ELF file")
@@ -106,7 +106,7 @@ def archive_members(stream: IO[bytes]) -> Iterator[tuple[str, int, int]]:
 
 
 def _long_double(elf: Elf) -> LongDouble | None:
-    """The format of long double, where attributes or the names of symbol versions tell."""
+    """The format of long double, where attributes or the names of symbol versions say it."""
     found = set()
     for version in (*elf.versions_defined, *(one for _, versions in elf.versions_needed for one in versions)):
         if version.startswith(("GLIBCXX_IEEE128_", "CXXABI_IEEE128_")):
@@ -114,9 +114,9 @@ def _long_double(elf: Elf) -> LongDouble | None:
         elif version.startswith(("GLIBCXX_LDBL_", "CXXABI_LDBL_")):
             found.add(LongDouble.IBM)
     kind = power_fp(elf.attributes, "little" if elf.is_little_endian else "big") >> 2 & 3
-    told = {1: LongDouble.IBM, 2: LongDouble.DOUBLE, 3: LongDouble.IEEE}.get(kind)
-    if told is not None:
-        found.add(told)
+    said = {1: LongDouble.IBM, 2: LongDouble.DOUBLE, 3: LongDouble.IEEE}.get(kind)
+    if said is not None:
+        found.add(said)
     return found.pop() if len(found) == 1 else LongDouble.MIXED if found else None
 
 

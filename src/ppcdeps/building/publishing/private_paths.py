@@ -1,4 +1,4 @@
-"""Texts that packages are not to hold, looked for in streams: paths and names of the machine that built them."""
+"""A search of streams for texts that packages must not contain: paths and names of the machine that built them."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -21,17 +21,17 @@ class Searcher:
         self._pattern = re.compile(b"|".join(patterns)) if patterns else None
 
     def found_in(self, blocks: Iterable[bytes]) -> Iterator[str]:
-        """The texts that are in there, each once. Of texts that overlap in a place, one is told."""
+        """The texts that are in there, each once. Of texts that overlap in a place, one is given."""
         if self._pattern is None:
             for _ in blocks:
                 pass
             return
         seen = set[str]()
-        # What may be the beginning of a text, and the byte before it, goes into the next round. The last byte, too,
-        # waits: what follows it decides whether a text ends there.
-        kept, is_first = b"", True
+        # The end of a block, which may be the beginning of a text, is searched again with the next block. So is the
+        # byte before it and the last one: the bytes around a text decide whether it stands alone.
+        tail, is_first = b"", True
         for block in _with_end(blocks):
-            window = kept + block
+            window = tail + block
             for match in self._pattern.finditer(window):
                 text = match.group().decode()
                 # What begins a later window was decided in the one before.
@@ -40,7 +40,7 @@ class Searcher:
                     seen.add(text)
                     yield text
             is_first = is_first and len(window) <= self._longest + 2
-            kept = window[-(self._longest + 2) :]
+            tail = window[-(self._longest + 2) :]
 
 
 def _with_end(blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -1,19 +1,18 @@
 """How packages were made, as an in-toto statement with SLSA provenance.
 
-Follows in-toto's Attestation Framework (Statement v1, ResourceDescriptor) and SLSA 1.0 ("Provenance"). What the
-parameters mean is told in docs/repository.md.
+Follows in-toto's Attestation Framework (Statement v1, ResourceDescriptor) and SLSA 1.0 ("Provenance"). The
+parameters are explained in docs/repository.md.
 """
 
 import hashlib
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from ppcdeps.building.publishing.records import BuildRecord, SourceFile
 from ppcdeps.building.publishing.repository import PublishedPackage
-from ppcdeps.building.publishing.sbom import rpm_purl, source_purl
+from ppcdeps.building.publishing.sbom import iso_time, rpm_purl, source_purl
 from ppcdeps.model.nevra import Nevra
 
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -24,7 +23,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def provenance_of(record: BuildRecord, packages: Sequence[PublishedPackage] = ()) -> dict[str, Any]:
-    """The statement on what one build made. Of ``packages`` those that come from it are told as they are published:
+    """The statement on what one build made. Of ``packages`` those that come from it are named as they are published:
     a signed one has another digest than the build gave it, which then stands beside it.
     """
     published = {one.origin: one for one in packages}
@@ -58,8 +57,8 @@ def provenance_of(record: BuildRecord, packages: Sequence[PublishedPackage] = ()
                 },
                 "metadata": {
                     "invocationId": hashlib.sha256(record.to_json().encode()).hexdigest(),
-                    "startedOn": _time(record.started),
-                    "finishedOn": _time(record.finished),
+                    "startedOn": iso_time(record.started),
+                    "finishedOn": iso_time(record.finished),
                 },
             },
         },
@@ -95,7 +94,3 @@ def _build_requirement(text: str) -> dict[str, str]:
         name, *version = re.split(r"[\s=]+", text.strip())
         uri = f"pkg:generic/{quote(name, safe='')}" + (f"@{quote(version[0], safe='')}" if version else "")
     return {"name": text, "uri": uri}
-
-
-def _time(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,10 +1,11 @@
-"""The record of one build: from what, with what, by what command, and what came out. Kept beside the packages."""
+"""The record of one build: from what, with what, by what command, and what came out. Published with the packages."""
 
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
+from ppcdeps.base.jsonvalues import value_from
 from ppcdeps.model.errors import ConfigError
 
 SCHEMA = 1
@@ -68,33 +69,9 @@ class BuildRecord:
         """Read what ``to_json`` wrote. Raises ConfigError, naming ``where`` it stood, where the text is not that."""
         try:
             document = json.loads(text)
-            if document.pop("schema") != SCHEMA:
+            if document["schema"] != SCHEMA:
                 raise ConfigError(f"{where} is of another version of ppcdeps", hint="build it again")
-            return cls(**{field.name: _read(field, document) for field in dataclasses.fields(cls)})
-        except (ValueError, KeyError, TypeError, AttributeError) as fault:
+            return value_from(cls, document)
+        except (ValueError, KeyError, TypeError) as fault:
             reason = f"{fault.args[0]!r} is missing" if isinstance(fault, KeyError) else str(fault)
             raise ConfigError(f"{where} is damaged: {reason}", hint="build it again") from fault
-
-
-def _read(field: dataclasses.Field[Any], document: dict[str, Any]) -> Any:
-    """The value of a field, of the type that it is declared with."""
-    value = document[field.name]
-    match field.name:
-        case "sources":
-            return tuple(SourceFile(**_texts(one)) for one in value)
-        case "packages":
-            return tuple(BuiltPackage(**_texts(one)) for one in value)
-        case "command" | "build_requires":
-            if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-                raise ValueError(f'"{field.name}" is to be an array of texts')
-            return tuple(value)
-    expected = int if field.type is int else str
-    if not isinstance(value, expected) and not (value is None and field.default is None):
-        raise ValueError(f'"{field.name}" is to be a {"number" if expected is int else "text"}')
-    return value
-
-
-def _texts(value: Any) -> dict[str, str]:
-    if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
-        raise ValueError("a file is to have texts")
-    return value

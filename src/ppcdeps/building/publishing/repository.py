@@ -1,6 +1,6 @@
 """The layout of a local repository, and what its present generation holds.
 
-    .ppcdeps-repository.json   says that the folder is a repository of ppcdeps; locked by who writes
+    .ppcdeps-repository.json   says that the folder is a repository of ppcdeps; locked while a process writes
     NAME.repo                  for the target's /etc/yum.repos.d
     packages/DIGEST/FILE       the packages, named by their content and never changed
     generations/000007/        metadata and documents of one state, never changed
@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from ppcdeps.base.jsonvalues import value_from
 from ppcdeps.model.errors import ConfigError
 
 SCHEMA = 1
@@ -43,7 +44,7 @@ class PublishedPackage:
     sha256: str
     origin: str
     source: str
-    licence: str
+    license: str
     summary: str
     built: int
     size: int
@@ -70,7 +71,7 @@ class PublishedWheel:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What one generation of a repository holds. ``key`` is the fingerprint of who signed it, empty for nobody."""
+    """One generation of a repository. ``key`` is its signer's fingerprint, empty where it is not signed."""
 
     generation: int
     packages: tuple[PublishedPackage, ...]
@@ -89,11 +90,15 @@ class Manifest:
             document = json.loads(text)
             if document["schema"] != SCHEMA:
                 raise ConfigError(f"{where} is of another version of ppcdeps", hint="publish into a new folder")
-            packages = tuple(PublishedPackage(**one) for one in document["packages"])
-            wheels = tuple(PublishedWheel(**one) for one in document["wheels"])
-            return cls(int(document["generation"]), packages, str(document["key"]), wheels)
-        except (ValueError, KeyError, TypeError) as fault:
+            document["packages"] = [_renamed(one) for one in document["packages"]]
+            return value_from(cls, document)
+        except (ValueError, KeyError, TypeError, AttributeError) as fault:
             raise ConfigError(f"{where} is damaged", hint="publish into a new folder") from fault
+
+
+def _renamed(package: Mapping[str, Any]) -> dict[str, Any]:
+    # Manifests that were written before have the British word.
+    return {"license" if key == "licence" else key: value for key, value in package.items()}
 
 
 def read_manifest(folder: Path) -> Manifest | None:

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
 from ppcdeps import __version__
 from ppcdeps.building.publishing.records import BuildRecord, SourceFile
 from ppcdeps.building.publishing.repository import PublishedPackage, dumped
@@ -30,8 +32,8 @@ def sbom_of(
     ``created`` is in seconds since 1970; without it SOURCE_DATE_EPOCH counts, then when the newest package was built.
     """
     built_from = {one.sha256: record for record in records for one in record.packages}
-    licences = _Licences()
-    described = [_package(one, licences) for one in sorted(packages, key=lambda one: one.nevra)]
+    licenses = _Licenses()
+    described = [_package(one, licenses) for one in sorted(packages, key=lambda one: one.nevra)]
     sources: dict[str, dict[str, Any]] = {}
     relations = [_relation("SPDXRef-DOCUMENT", "DESCRIBES", one["SPDXID"]) for one in described]
     for package in sorted(packages, key=lambda one: one.nevra):
@@ -44,10 +46,13 @@ def sbom_of(
         "dataLicense": "CC0-1.0",
         "SPDXID": "SPDXRef-DOCUMENT",
         "name": name,
-        "creationInfo": {"created": _time(_created(packages, created)), "creators": [f"Tool: ppcdeps-{__version__}"]},
+        "creationInfo": {
+            "created": iso_time(_created(packages, created)),
+            "creators": [f"Tool: ppcdeps-{__version__}"],
+        },
         "packages": [*described, *sorted(sources.values(), key=lambda one: str(one["SPDXID"]))],
         "relationships": relations,
-        **licences.extracted(),
+        **licenses.extracted(),
     }
     digest = hashlib.sha256(dumped(document)).hexdigest()
     return {**document, "documentNamespace": f"urn:ppcdeps:sbom:{quote(name)}:{digest}"}
@@ -71,7 +76,7 @@ def source_purl(source: SourceFile, version: str) -> str:
     return f"pkg:generic/{quote(source.file, safe='')}{version_part}?checksum=sha256:{source.sha256}"
 
 
-def _package(one: PublishedPackage, licences: "_Licences") -> dict[str, Any]:
+def _package(one: PublishedPackage, licenses: "_Licenses") -> dict[str, Any]:
     nevra = Nevra.parse(one.nevra)
     return {
         "SPDXID": _id(one.nevra, one.sha256),
@@ -81,7 +86,7 @@ def _package(one: PublishedPackage, licences: "_Licences") -> dict[str, Any]:
         "summary": one.summary,
         "downloadLocation": UNKNOWN,
         "filesAnalyzed": False,
-        "licenseDeclared": licences.declared(one.licence),
+        "licenseDeclared": licenses.declared(one.license),
         "licenseConcluded": UNKNOWN,
         "copyrightText": UNKNOWN,
         "primaryPackagePurpose": "INSTALL",
@@ -124,24 +129,23 @@ def _id(text: str, sha256: str) -> str:
 def _created(packages: Iterable[PublishedPackage], created: int | None) -> int:
     if created is not None:
         return created
-    told = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return int(told) if told.isdecimal() else max((one.built for one in packages), default=0)
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return int(epoch) if epoch.isdecimal() else max((one.built for one in packages), default=0)
 
 
-def _time(seconds: int) -> str:
+def iso_time(seconds: int) -> str:
+    """A time in seconds since 1970 as ISO 8601 has it, in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class _Licences:
-    """Licences as SPDX has them, and those that it has no name for."""
+class _Licenses:
+    """Licenses as SPDX has them, and those that it has no name for."""
 
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
 
     def declared(self, text: str) -> str:
         """The expression for what a package says. Older packages use Fedora's short names, which are not SPDX's."""
-        from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
-
         if not text:
             return UNKNOWN
         try:
@@ -154,6 +158,6 @@ class _Licences:
         return expression
 
     def extracted(self) -> Mapping[str, list[dict[str, str]]]:
-        """What the document says of licences without a name in SPDX."""
+        """What the document says of licenses without a name in SPDX."""
         infos = [{"licenseId": name, "extractedText": text} for name, text in sorted(self._texts.items())]
         return {"hasExtractedLicensingInfos": infos} if infos else {}

@@ -1,24 +1,24 @@
 """Packages and metadata signed by gpg, and each signature checked before it counts.
 
-Nothing ever asks for a passphrase: a key that needs one and is not unlocked in the agent is refused at once.
+No passphrase is ever asked for: a key that needs one and is not unlocked in the agent is refused at once.
 """
 
 import itertools
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from ppcdeps.base.programs import ProgramResult, UnfinishedProgramError, run_program
 from ppcdeps.base.signature import verify_signature
 from ppcdeps.model.errors import BuildError, ConfigError, EnvironmentLacksError
 
 _SECONDS = 600
-_INSTALL = "install gnupg and rpm (Debian), gnupg2 and rpm-sign (EL, Fedora)"
+_INSTALL = "gnupg and rpm (Debian), gnupg2 and rpm-sign (EL, Fedora)"
 _NO_PROMPT = ("--batch", "--no-tty", "--pinentry-mode", "error")
 
 
@@ -26,7 +26,7 @@ _NO_PROMPT = ("--batch", "--no-tty", "--pinentry-mode", "error")
 class SigningKey:
     """A secret key that can be used now. ``home`` is the gpg home that has it, None for gpg's own choice.
 
-    ``public`` is the public key in ASCII armour.
+    ``public`` is the public key in ASCII armor.
     """
 
     fingerprint: str
@@ -41,8 +41,8 @@ class SigningKey:
         none or several, or it cannot sign without a passphrase; EnvironmentLacksError where gpg is missing.
         """
         where = str(home or os.environ.get("GNUPGHOME") or "~/.gnupg")
-        listed = _gpg(home, "--with-colons", "--list-secret-keys", "--", name)
-        rows = [line.split(":") for line in listed.stdout.decode("utf-8", "replace").splitlines()]
+        listed = _gpg(home, "--with-colons", "--list-secret-keys", operands=[name])
+        rows = [line.split(":") for line in listed.text.splitlines()]
         found = [after[9] for row, after in itertools.pairwise(rows) if row[0] == "sec" and after[0] == "fpr"]
         if not found:
             raise ConfigError(
@@ -51,15 +51,20 @@ class SigningKey:
         if len(found) > 1:
             raise ConfigError(f"{len(found)} secret keys in {where} are called {name}: {', '.join(found)}")
         tried = _gpg(home, "--local-user", found[0], "--detach-sign", "--output", "-", given=b"a trial\n")
-        if tried.returncode:
-            raise _unusable(found[0], where, tried.stderr)
-        public = _gpg(home, "--armor", "--export", found[0]).stdout
+        if not tried.is_well:
+            raise _unusable(found[0], where, tried.error_text)
+        public = _gpg(home, "--armor", "--export", found[0]).output
         return cls(found[0], public, home)
 
     @property
     def short(self) -> str:
         """The last sixteen digits of the fingerprint, as rpm and gpg show keys."""
         return self.fingerprint[-16:]
+
+    @property
+    def file_name(self) -> str:
+        """The name of the public key's file in a repository."""
+        return f"RPM-GPG-KEY-{self.short}"
 
 
 def sign_packages(packages: Sequence[Path], key: SigningKey) -> None:
@@ -73,7 +78,9 @@ def sign_packages(packages: Sequence[Path], key: SigningKey) -> None:
     names = [str(path.resolve()) for path in packages]
     gpg = shutil.which("gpg")
     if gpg is None:
-        raise EnvironmentLacksError("gpg is not installed, and packages are signed with it", hint=_INSTALL)
+        raise EnvironmentLacksError(
+            "gpg is not installed, and packages are signed with it", hint=f"install {_INSTALL}"
+        )
     # Some rpms look for gpg2, or prefer another program that knows nothing of gpg's keys.
     macros = {
         "_gpg_name": key.fingerprint,
@@ -84,51 +91,49 @@ def sign_packages(packages: Sequence[Path], key: SigningKey) -> None:
     if key.home is not None:
         macros["_gpg_path"] = str(key.home)
     defines = [word for name, value in macros.items() for word in ("--define", f"{name} {value}")]
-    done = _run(["rpmsign", *defines, "--addsign", *names], _environment(key.home), "packages are signed with it")
-    if done.returncode:
-        raise BuildError(f"packages are not signed: {_last_line(done)}", hint="nothing was published")
+    done = _run(["rpmsign", *defines, "--addsign"], names, _home(key.home), "packages are signed with it")
+    if not done.is_well:
+        raise BuildError(f"packages are not signed: {done.reason}", hint="nothing was published")
     check_packages(packages, key)
 
 
 def check_packages(packages: Sequence[Path], key: SigningKey) -> None:
-    """Return if all RPM files are whole and signed by that key, whatever keys this machine's rpm trusts.
+    """Raise BuildError with the first RPM file that is damaged or not signed by that key.
 
-    Raises BuildError that names the first that is not.
+    The keys that this machine's rpm trusts do not count.
     """
     with tempfile.TemporaryDirectory(prefix="ppcdeps-rpmdb-") as place:
         public = Path(place) / "key.asc"
         public.write_bytes(key.public)
         keys = ["rpmkeys", "--dbpath", str(Path(place) / "db")]
-        environment = {**_environment(None), "HOME": place}
-        done = _run([*keys, "--import", str(public)], environment, "signatures are checked with it")
-        if done.returncode:
-            raise BuildError(f"rpm does not take the key {key.short}: {_last_line(done)}")
+        purpose = "signatures are checked with it"
+        # The macros of the user have no say.
+        alone = {"HOME": place}
+        done = _run([*keys, "--import"], [str(public)], alone, purpose)
+        if not done.is_well:
+            raise BuildError(f"rpm does not take the key {key.short}: {done.reason}")
         for path in packages:
-            checked = _run(
-                [*keys, "--checksig", "--verbose", str(path.resolve())], environment, "signatures are checked with it"
-            )
-            said = checked.stdout.decode("utf-8", "replace")
+            checked = _run([*keys, "--checksig", "--verbose"], [str(path.resolve())], alone, purpose)
             # No other key is there, so that a signature can be good by this one alone. Digests are listed, too.
-            if checked.returncode or not re.search(r"Signature\b.*: OK$", said, re.MULTILINE):
+            if not (checked.is_well and re.search(r"Signature\b.*: OK$", checked.text, re.MULTILINE)):
                 raise BuildError(f"{path.name} is not signed by the key {key.short}")
 
 
 def sign_detached(path: Path, key: SigningKey) -> Path:
-    """Put the signature of a file beside it, as name.asc in ASCII armour, and check it with gpgv. Returns it.
+    """Put the signature of a file beside it, as name.asc in ASCII armor, and check it with gpgv. Returns it.
 
     Raises BuildError where it is not made, RepositoryError where it is not good.
     """
     signature = path.with_name(f"{path.name}.asc")
     options = ["--yes", "--armor", "--local-user", key.fingerprint, "--output", str(signature)]
-    done = _gpg(key.home, *options, "--detach-sign", str(path))
-    if done.returncode:
-        raise BuildError(f"{path.name} is not signed: {_last_line(done)}", hint="nothing was published")
+    done = _gpg(key.home, *options, "--detach-sign", operands=[str(path)])
+    if not done.is_well:
+        raise BuildError(f"{path.name} is not signed: {done.reason}", hint="nothing was published")
     verify_signature(path.read_bytes(), signature.read_bytes(), [key.public], str(path))
     return signature
 
 
-def _unusable(fingerprint: str, where: str, said: bytes) -> ConfigError:
-    text = said.decode("utf-8", "replace")
+def _unusable(fingerprint: str, where: str, text: str) -> ConfigError:
     if re.search(r"pinentry|passphrase|No such device|Operation cancelled|ioctl", text, re.IGNORECASE):
         return ConfigError(
             f"the secret key {fingerprint[-16:]} in {where} needs a passphrase, and ppcdeps never asks for one",
@@ -138,32 +143,31 @@ def _unusable(fingerprint: str, where: str, said: bytes) -> ConfigError:
     return ConfigError(f"the secret key {fingerprint[-16:]} in {where} does not sign: {last[0]}")
 
 
-def _gpg(home: Path | None, *options: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return _run(["gpg", *_NO_PROMPT, *options], _environment(home), "signatures are made with it", given)
+def _gpg(home: Path | None, *options: str, operands: Sequence[str] = (), given: bytes = b"") -> ProgramResult:
+    return _run(["gpg", *_NO_PROMPT, *options], operands, _home(home), "signatures are made with it", given)
 
 
-def _environment(home: Path | None) -> dict[str, str]:
-    """What gpg and rpm are told: no terminal to ask on, messages in English."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("GPG_TTY", "DISPLAY")}
-    return environment | {"LC_ALL": "C.UTF-8"} | ({"GNUPGHOME": str(home)} if home is not None else {})
+def _home(home: Path | None) -> Mapping[str, str]:
+    return {} if home is None else {"GNUPGHOME": str(home)}
 
 
 def _run(
-    command: Sequence[str], environment: Mapping[str, str], purpose: str, given: bytes = b""
-) -> subprocess.CompletedProcess[bytes]:
+    command: Sequence[str],
+    operands: Sequence[str],
+    environment: Mapping[str, str],
+    purpose: str,
+    given: bytes = b"",
+) -> ProgramResult:
     try:
-        return subprocess.run(
-            command, input=given, capture_output=True, timeout=_SECONDS, check=False, env=dict(environment)
+        return run_program(
+            command,
+            operands=operands,
+            given=given,
+            needed_for=purpose,
+            install=_INSTALL,
+            # Without these two gpg has no terminal and no display to ask for a passphrase on.
+            environment={"GPG_TTY": None, "DISPLAY": None, **environment},
+            seconds=_SECONDS,
         )
-    except FileNotFoundError as error:
-        raise EnvironmentLacksError(
-            f"{command[0]} is not installed, and {purpose}",
-            hint=_INSTALL,
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        raise BuildError(f"{command[0]} did not end within {_SECONDS} s") from error
-
-
-def _last_line(done: subprocess.CompletedProcess[bytes]) -> str:
-    lines = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
-    return lines[-1].strip() if lines else f"{done.args[0]} failed"
+    except UnfinishedProgramError as error:
+        raise BuildError(error.message) from error

@@ -12,13 +12,14 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email import message_from_bytes
 from pathlib import Path
 from urllib.parse import quote
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.tags import parse_tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from ppcdeps.base.digests import sha256_of
@@ -37,7 +38,7 @@ _LIMIT = 2 << 30
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """A wheel that was built and checked. ``name`` is normalised; ``metadata`` is its METADATA, as it is there."""
+    """A wheel that was built and checked. ``name`` is normalized; ``metadata`` is its METADATA, as it is there."""
 
     path: Path
     name: str
@@ -93,8 +94,8 @@ def read_wheel(path: Path, arch: str) -> Wheel:
         raise BuildError(f"{path.name} says other tags inside: {', '.join(sorted(said)) or 'none'}")
     message = message_from_bytes(metadata)
     if canonicalize_name(message.get("Name", "")) != name or message.get("Version", "") != str(version):
-        told = f"{message.get('Name')} {message.get('Version')}"
-        raise BuildError(f"{path.name} says inside to be {told}")
+        inner = f"{message.get('Name')} {message.get('Version')}"
+        raise BuildError(f"{path.name} says inside to be {inner}")
     return Wheel(
         path=path,
         name=name,
@@ -176,16 +177,7 @@ def _tags_inside(archive: zipfile.ZipFile) -> set[str]:
     if name is None:
         return set()
     tags = message_from_bytes(archive.read(name)).get_all("Tag", [])
-    return {one for tag in tags for one in _expanded(tag.strip())}
-
-
-def _expanded(tag: str) -> Iterator[str]:
-    """The simple tags of a compressed one."""
-    pythons, abis, platforms = tag.split("-")
-    for python in pythons.split("."):
-        for abi in abis.split("."):
-            for platform in platforms.split("."):
-                yield f"{python}-{abi}-{platform}"
+    return {str(one) for tag in tags for one in parse_tag(tag.strip())}
 
 
 def _is_in_dist_info(path: str, name: str) -> bool:
@@ -211,8 +203,8 @@ def _specifiers(text: str, file: str) -> str:
         raise BuildError(f"{file} has a Requires-Python that is none: {text!r}") from fault
 
 
-def _is_as_listed(content: bytes, told: str) -> bool:
-    algorithm, _, value = told.partition("=")
+def _is_as_listed(content: bytes, listed: str) -> bool:
+    algorithm, _, value = listed.partition("=")
     if algorithm not in _ALGORITHMS:
         return False
     digest = hashlib.new(algorithm, content).digest()
@@ -226,8 +218,8 @@ def _anchor(one: PublishedWheel, top: str) -> str:
     # The second name is what pip before 23.2 knows.
     for name in ("data-core-metadata", "data-dist-info-metadata"):
         attributes[name] = f"sha256={one.metadata_sha256}"
-    told = " ".join(f'{name}="{html.escape(value)}"' for name, value in attributes.items())
-    return f"<a {told}>{html.escape(one.file)}</a>"
+    joined = " ".join(f'{name}="{html.escape(value)}"' for name, value in attributes.items())
+    return f"<a {joined}>{html.escape(one.file)}</a>"
 
 
 def _entry(one: PublishedWheel) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""A plan built: its buildroots made ready, its builds run, and the packages put into the local repository."""
+"""The build of a plan: buildroots made ready, builds run, packages published to the local repository."""
 
 import os
 from collections.abc import Sequence
@@ -8,16 +8,17 @@ from pathlib import Path
 from ppcdeps.base.cache import Cache
 from ppcdeps.building.buildroots.buildroots import Buildroots
 from ppcdeps.building.buildroots.definitions import DebianMaking, load_definitions, packages_for
-from ppcdeps.building.publishing.publishing import Published, check_place, publish
+from ppcdeps.building.publishing.ownership import check_place
+from ppcdeps.building.publishing.publishing import publish
 from ppcdeps.building.publishing.signing import SigningKey
 from ppcdeps.building.publishing.wheels import collect_wheels
-from ppcdeps.building.run.builder import Place, Workshop
-from ppcdeps.building.run.events import Event, Finished, TaskResult, Watcher
+from ppcdeps.building.run.events import BuildEvent, BuildFinished, BuildListener, TaskResult
 from ppcdeps.building.run.failures import load_failures
-from ppcdeps.building.run.materials import FetchSources, Sources
-from ppcdeps.building.run.requires import Requirements
+from ppcdeps.building.run.resolver import PackageResolver
+from ppcdeps.building.run.run_folder import RunFolder
 from ppcdeps.building.run.schedule import run_tasks
-from ppcdeps.building.run.session import Session
+from ppcdeps.building.run.setup import BuildSetup, ProvisionedRoot
+from ppcdeps.building.run.sources import FetchSources, SourceCollector
 from ppcdeps.building.run.store import Store
 from ppcdeps.building.run.tasks import Task, tasks_of
 from ppcdeps.engines.cleanup import sweep
@@ -39,12 +40,12 @@ from ppcdeps.recipebook.book import RecipeBook
 from ppcdeps.rpm.universe import FetchFilelists
 
 _CROSS = "-cross"
-"""How a buildroot that cross-compiles is called, after the one of the target's own architecture."""
+"""The end of the name of a buildroot that cross-compiles; before it stands the name of the native one."""
 
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """What a user decides of a run.
+    """The options of a run.
 
     ``repository`` is the folder to publish to, ``jobs`` how many builds go on at a time. ``mode``, ``buildroot``,
     ``engine`` are None where ppcdeps chooses. ``only`` are names of sources to build, with what they need.
@@ -83,7 +84,7 @@ class BuildBasis:
 
 @dataclass(frozen=True, slots=True)
 class BuildRun:
-    """A run that is over.
+    """A finished run.
 
     ``published`` counts the packages of the repository, which is None where nothing was built.
     """
@@ -129,14 +130,14 @@ def build_plan(
     path: Path,
     basis: BuildBasis,
     options: BuildOptions,
-    session: Session,
+    session: RunFolder,
     reporter: Reporter,
-    watch: Watcher,
+    watch: BuildListener,
 ) -> BuildRun:
     """Build what a plan takes, and publish what was built.
 
-    Builds whose inputs are as they were are not built again. Raises ConfigError for a plan that does not fit any
-    more, EnvironmentLacksError where nothing can be built here, RepositoryError where an image or a package cannot be
+    Builds whose inputs are as they were are not built again. Raises ConfigError for a plan that no longer
+    fits, EnvironmentLacksError where nothing can be built here, RepositoryError where an image or a package cannot be
     had; a build that fails is a result.
     """
     check_plan(plan, basis, options)
@@ -144,21 +145,21 @@ def build_plan(
     reused = _reused(plan, basis, reporter)
     key = SigningKey.find(options.sign_with) if options.sign_with else None
     if not tasks:
-        published = _publish(options, (), reused, key, plan, reporter)
-        return _build_run(plan, path, options.mode or BuildMode.NATIVE, "-", "-", (), published)
+        done = BuildRun(plan.workload, plan.target, path, options.mode or BuildMode.NATIVE, "-", "-", ())
+        return _published(done, options, reused, key, plan, reporter)
     home = engines_home(basis.cache.directory)
     sweep(home, (), reporter)
     store = Store.of(basis.cache)
     store.sweep()
-    sources = Sources(basis.fetch_sources, options.source_folders)
+    sources = SourceCollector(basis.fetch_sources, options.source_folders)
     roots = Buildroots(basis.cache, load_definitions(options.buildroot_folders), reporter)
-    bench, runner = _places(roots, tasks, sources, basis, options, reporter)
-    engine = choose_engine(bench.root, options.engine, options.connection, home=home, reporter=reporter)
-    reporter.note(f"{len(tasks)} builds in {bench.root.name} ({bench.root.mode}) by {engine.name}")
-    workshop = Workshop(
+    build_root, test_root = _RootProvider(roots, tasks, sources, basis, options, reporter).provide()
+    engine = choose_engine(build_root.root, options.engine, options.connection, home=home, reporter=reporter)
+    reporter.note(f"{len(tasks)} builds in {build_root.root.name} ({build_root.root.mode}) by {engine.name}")
+    setup = BuildSetup(
         engine=engine,
-        bench=bench,
-        runner=runner,
+        build_root=build_root,
+        test_root=test_root,
         sources=sources,
         store=store,
         cache=basis.cache,
@@ -169,109 +170,87 @@ def build_plan(
         check=options.check,
     )
 
-    def tell(event: Event) -> None:
-        if isinstance(event, Finished):
+    def record(event: BuildEvent) -> None:
+        if isinstance(event, BuildFinished):
             session.note(event.result)
         watch(event)
 
-    results = run_tasks(
-        tasks,
-        workshop,
-        tell,
-        jobs=options.jobs,
-        fail_fast=options.fail_fast,
-    )
-    published = _publish(options, results, reused, key, plan, reporter)
-    return _build_run(plan, path, bench.root.mode, bench.root.name, engine.name, results, published)
-
-
-def _build_run(
-    plan: Plan,
-    path: Path,
-    mode: BuildMode,
-    buildroot: str,
-    engine: str,
-    results: Sequence[TaskResult],
-    published: Published | None,
-) -> BuildRun:
-    build_run = BuildRun(plan.workload, plan.target, path, mode, buildroot, engine, tuple(results))
-    if published is None:
-        return build_run
-    count = len(published.manifest.packages)
-    return replace(build_run, repository=published.folder, published=count, repo_file=published.repo_file)
-
-
-def _places(
-    roots: Buildroots,
-    tasks: Sequence[Task],
-    sources: Sources,
-    basis: BuildBasis,
-    options: BuildOptions,
-    reporter: Reporter,
-) -> tuple[Place, Place | None]:
-    """Where it is built, and where what is built can run."""
-    name = options.buildroot or basis.target.buildroot
-    if name is None:
-        raise ConfigError(f"the target {basis.target.name} names no buildroot", hint="name one with --buildroot NAME")
-    wanted = _Wanted(roots, tasks, sources, options.mirror)
-    root = wanted.created(name, options.mode)
-    if root.target != basis.target.arch:
-        raise ConfigError(f"the buildroot {name} builds for {root.target}, and the target is {basis.target.arch}")
-    own = (basis.target.buildroot or "").removesuffix(_CROSS) == name.removesuffix(_CROSS)
-    if not own and roots.of(root).repository is not None:
-        reporter.warn(
-            f"{name} is no root of {basis.target.title}: what is built in it proves the way, and is not for that"
-        )
-    bench = Place(root, _requirements(roots, root, basis, reporter))
-    if root.mode is not BuildMode.CROSS:
-        return bench, bench
-    emulation = ensure_emulation(root.target, reporter)
-    if not emulation.works:
-        reporter.warn(f"what is built is not tried, as programs of {root.target} do not run here: {emulation.mend}")
-        return bench, None
-    running = wanted.created(name.removesuffix(_CROSS), None)
-    return bench, Place(running, _requirements(roots, running, basis, reporter))
+    results = run_tasks(tasks, setup, record, jobs=options.jobs, fail_fast=options.fail_fast)
+    root = build_root.root
+    done = BuildRun(plan.workload, plan.target, path, root.mode, root.name, engine.name, results)
+    return _published(done, options, reused, key, plan, reporter)
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """Buildroots with what the tasks need in them, where a root cannot have it from the target's repositories."""
+class _RootProvider:
+    """Chooses and creates the buildroots of a run."""
 
     roots: Buildroots
     tasks: Sequence[Task]
-    sources: Sources
-    mirror: str | None
+    sources: SourceCollector
+    basis: BuildBasis
+    options: BuildOptions
+    reporter: Reporter
 
-    def created(self, name: str, mode: BuildMode | None) -> Buildroot:
+    def provide(self) -> tuple[ProvisionedRoot, ProvisionedRoot | None]:
+        """The root to build in, and the one to test in; None where no program of the target runs here."""
+        target = self.basis.target
+        name = self.options.buildroot or target.buildroot
+        if name is None:
+            raise ConfigError(f"the target {target.name} names no buildroot", hint="name one with --buildroot NAME")
+        root = self._created(name, self.options.mode)
+        if root.target != target.arch:
+            raise ConfigError(f"the buildroot {name} builds for {root.target}, and the target is {target.arch}")
+        own = (target.buildroot or "").removesuffix(_CROSS) == name.removesuffix(_CROSS)
+        if not own and self.roots.of(root).repository is not None:
+            self.reporter.warn(
+                f"{name} is not a root of {target.title}: "
+                "packages built in it show that the build works, and are not for that target"
+            )
+        build_root = self._provisioned(root)
+        if root.mode is not BuildMode.CROSS:
+            return build_root, build_root
+        emulation = ensure_emulation(root.target, self.reporter)
+        if not emulation.works:
+            self.reporter.warn(
+                f"packages are not tested, as programs of {root.target} do not run here: {emulation.mend}"
+            )
+            return build_root, None
+        return build_root, self._provisioned(self._created(name.removesuffix(_CROSS), None))
+
+    def _created(self, name: str, mode: BuildMode | None) -> Buildroot:
         definition = self.roots.definitions.named(name)
         packages: tuple[str, ...] = ()
+        # Nothing can be installed in a Debian root later: it gets what all tasks need when it is made.
         if isinstance(definition.making, DebianMaking):
-            # What is built runs where the target's programs do.
+            # The packages are tested where the target's programs run.
             runs = definition.arch == definition.target
-            asked = {each for task in self.tasks for each in self._requirements(task, runs)}
-            packages, _ = packages_for(definition, sorted(asked))
-        return self.roots.create(name, mode=mode, packages=packages, mirror=self.mirror)
+            required = {each for task in self.tasks for each in self._requirements(task, runs)}
+            packages, _ = packages_for(definition, sorted(required))
+        return self.roots.create(name, mode=mode, packages=packages, mirror=self.options.mirror)
 
     def _requirements(self, task: Task, runs: bool) -> Sequence[str]:
-        requires = task.material.requires if isinstance(task.material, Recipe) and runs else ()
+        requires = task.recipe.requires if isinstance(task.recipe, Recipe) and runs else ()
         try:
             return (*self.sources.build_requires(task), *requires)
         except (RepositoryError, ConfigError, UsageError):
-            # Its own build will fail of it, and the others go on.
+            # Its own build will fail with this error, and the others go on.
             return requires
 
-
-def _requirements(roots: Buildroots, root: Buildroot, basis: BuildBasis, reporter: Reporter) -> Requirements:
-    """Where packages for a root come from: the target's repositories, or its own where it is none of RPM's."""
-    own = roots.of(root).repository
-    if own is None:
-        metadata = tuple(each for each in basis.metadata if each.config.side is Side.TARGET)
-    else:
-        config = RepoConfig(
-            id=root.name, side=Side.TARGET, baseurl=(own.absolute().as_uri() + "/",), metadata_expire=0
+    def _provisioned(self, root: Buildroot) -> ProvisionedRoot:
+        """The root with the repositories of its packages: the target's, or its own where it is not made of RPMs."""
+        basis = self.basis
+        own = self.roots.of(root).repository
+        if own is None:
+            metadata = tuple(each for each in basis.metadata if each.config.side is Side.TARGET)
+        else:
+            url = own.absolute().as_uri() + "/"
+            config = RepoConfig(id=root.name, side=Side.TARGET, baseurl=(url,), metadata_expire=0)
+            metadata = tuple(fetch_repositories([config], basis.cache, self.reporter))
+        resolver = PackageResolver(
+            basis.target, metadata, basis.cache, self.reporter, basis.fetch_filelists, basis.offline
         )
-        metadata = tuple(fetch_repositories([config], basis.cache, reporter))
-    return Requirements(basis.target, metadata, basis.cache, reporter, basis.fetch_filelists, basis.offline)
+        return ProvisionedRoot(root, resolver)
 
 
 def _reused(plan: Plan, basis: BuildBasis, reporter: Reporter) -> tuple[Path, ...]:
@@ -293,18 +272,19 @@ def _reused(plan: Plan, basis: BuildBasis, reporter: Reporter) -> tuple[Path, ..
     )
 
 
-def _publish(
+def _published(
+    done: BuildRun,
     options: BuildOptions,
-    results: Sequence[TaskResult],
     reused: Sequence[Path],
     key: SigningKey | None,
     plan: Plan,
     reporter: Reporter,
-) -> Published | None:
-    stored = [result.stored for result in results if result.stored is not None]
+) -> BuildRun:
+    """The run with the repository that it published to, where there is anything to publish."""
+    stored = [result.stored for result in done.results if result.stored is not None]
     if not stored and not reused:
-        return None
-    return publish(
+        return done
+    published = publish(
         options.repository,
         [*(path for build in stored for path in build.packages), *reused],
         records=[build.record for build in stored],
@@ -314,3 +294,5 @@ def _publish(
         url=options.url,
         reporter=reporter,
     )
+    count = len(published.manifest.packages)
+    return replace(done, repository=published.folder, published=count, repo_file=published.repo_file)

@@ -1,4 +1,4 @@
-"""How the builds of a run went, and what the run tells while it goes on."""
+"""The results of the builds of a run, and the events while it goes on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from ppcdeps.building.run.store import StoredBuild
 from ppcdeps.building.run.tasks import Task
 
 
-class Outcome(StrEnum):
+class BuildOutcome(StrEnum):
     """How a build ended."""
 
     BUILT = "built"
@@ -30,7 +30,7 @@ class TaskResult:
     """
 
     task: Task
-    outcome: Outcome
+    outcome: BuildOutcome
     stored: StoredBuild | None = None
     cause: FailureCause | None = None
     log: Path | None = None
@@ -38,7 +38,7 @@ class TaskResult:
     seconds: float = 0.0
 
 
-class Stage(StrEnum):
+class BuildStage(StrEnum):
     """What is being done for a build."""
 
     SOURCES = "sources"
@@ -49,7 +49,7 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Began:
+class BuildStarted:
     """A build has begun. ``expected`` are the minutes that it took before, where that is known."""
 
     task: Task
@@ -58,15 +58,15 @@ class Began:
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class StageReached:
     """A build has come to a stage."""
 
     task: Task
-    stage: Stage
+    stage: BuildStage
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class BuildFinished:
     """A build is over, well or not. ``done`` of ``total`` are over now."""
 
     result: TaskResult
@@ -74,6 +74,6 @@ class Finished:
     total: int
 
 
-Event = Began | Reached | Finished
-Watcher = Callable[[Event], None]
-"""Is told what happens, from any thread, one event at a time."""
+BuildEvent = BuildStarted | StageReached | BuildFinished
+BuildListener = Callable[[BuildEvent], None]
+"""Receives the events, from any thread, one at a time."""

@@ -1,4 +1,4 @@
-"""Why a build failed, as far as its log tells: known ways to fail, from the rules file `build-failures.toml`."""
+"""Why a build failed, by patterns in its log, which the rules file `build-failures.toml` lists."""
 
 import re
 from collections import deque
@@ -17,7 +17,7 @@ _SCANNED = 4_000
 
 @dataclass(frozen=True, slots=True)
 class FailurePattern:
-    """A known way to fail: the lines that tell it, what it is, and what helps.
+    """A known kind of failure: the lines that show it, its cause, and what helps.
 
     ``cause`` and ``help`` may name groups of the pattern in braces. Earlier patterns win.
     """
@@ -29,7 +29,7 @@ class FailurePattern:
 
 @dataclass(frozen=True, slots=True)
 class FailureCause:
-    """The likely cause of one failure, with the line of the log that tells it."""
+    """The likely cause of one failure, with the line of the log that shows it."""
 
     cause: str
     help: str
@@ -37,7 +37,7 @@ class FailureCause:
 
 
 def load_failures(file: TomlFile | None = None) -> tuple[FailurePattern, ...]:
-    """The known ways to fail: those that ppcdeps ships, or of another file of that form.
+    """The known kinds of failures: those that ppcdeps ships, or of another file of that form.
 
     Raises ConfigError with all faults of the file.
     """
@@ -86,5 +86,5 @@ def _pattern(table: Table) -> re.Pattern[str] | None:
     try:
         return re.compile(text)
     except re.error as error:
-        table.fault(f'"pattern" is no regular expression: {error}')
+        table.fault(f'"pattern" is not a regular expression: {error}')
         return None

@@ -1,40 +1,51 @@
-"""The run: builds in the order of their needs, independent ones beside each other, until all are over."""
+"""The order of builds: each after those that it needs, independent ones in parallel, until all are over."""
 
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from ppcdeps.building.run.builder import StoppedError, Workshop, build
-from ppcdeps.building.run.events import Began, Event, Finished, Outcome, Reached, Stage, TaskResult, Watcher
+from ppcdeps.building.run.builder import build
+from ppcdeps.building.run.events import (
+    BuildEvent,
+    BuildFinished,
+    BuildListener,
+    BuildOutcome,
+    BuildStage,
+    BuildStarted,
+    StageReached,
+    TaskResult,
+)
 from ppcdeps.building.run.failures import FailureCause
+from ppcdeps.building.run.setup import BuildSetup
+from ppcdeps.building.run.steps import StoppedError
 from ppcdeps.building.run.store import StoredBuild
 from ppcdeps.building.run.tasks import Task
 
 _POLL = 0.2
 """Seconds in which a Ctrl-C is noticed while builds run."""
 
-BuildOne = Callable[
-    [Task, Workshop, Sequence[StoredBuild], threading.Event, Callable[[Stage], None]],
+BuildFunction = Callable[
+    [Task, BuildSetup, Sequence[StoredBuild], threading.Event, Callable[[BuildStage], None]],
     TaskResult,
 ]
 
 
 def run_tasks(
     tasks: Sequence[Task],
-    workshop: Workshop,
-    watch: Watcher,
+    setup: BuildSetup,
+    watch: BuildListener,
     *,
     jobs: int = 1,
     fail_fast: bool = False,
-    build_one: BuildOne = build,
+    build_one: BuildFunction = build,
 ) -> tuple[TaskResult, ...]:
     """Build all tasks, ``jobs`` at a time. Returns a result for each, in their order.
 
     What needs a failed build is skipped, and the rest goes on; with ``fail_fast`` nothing new begins after a failure
     and what runs is stopped. On KeyboardInterrupt all builds are stopped, and it is raised when they are.
     """
-    run = _Run(tuple(tasks), workshop, watch, fail_fast, build_one)
+    run = _Run(tuple(tasks), setup, watch, fail_fast, build_one)
     with ThreadPoolExecutor(max_workers=max(1, jobs), thread_name_prefix="build") as pool:
         try:
             run.go(pool, max(1, jobs))
@@ -47,10 +58,10 @@ def run_tasks(
 @dataclass(slots=True)
 class _Run:
     tasks: tuple[Task, ...]
-    workshop: Workshop
-    watcher: Watcher
+    setup: BuildSetup
+    watcher: BuildListener
     fail_fast: bool
-    build_one: BuildOne
+    build_one: BuildFunction
     results: dict[str, TaskResult] = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event)
     guard: threading.Lock = field(default_factory=threading.Lock)
@@ -58,7 +69,7 @@ class _Run:
     def go(self, pool: ThreadPoolExecutor, jobs: int) -> None:
         running: dict[Future[TaskResult | None], Task] = {}
         while True:
-            self._skip_hopeless()
+            self._skip_blocked()
             begun = {task.name for task in running.values()}
             for task in self._ready(begun)[: jobs - len(running)]:
                 running[pool.submit(self._one, task)] = task
@@ -74,11 +85,11 @@ class _Run:
 
     def _one(self, task: Task) -> TaskResult | None:
         """The result of a task; None where it was stopped."""
-        mode = self.workshop.bench.root.mode
-        self.watch(Began(task, (task.minutes or {}).get(mode), self.workshop.log_of(task)))
+        mode = self.setup.build_root.root.mode
+        self.watch(BuildStarted(task, (task.minutes or {}).get(mode), self.setup.log_of(task)))
         try:
             return self.build_one(
-                task, self.workshop, self._before(task), self.stop, lambda stage: self.watch(Reached(task, stage))
+                task, self.setup, self._before(task), self.stop, lambda stage: self.watch(StageReached(task, stage))
             )
         except StoppedError:
             return None
@@ -108,8 +119,8 @@ class _Run:
     def _is_there(self, name: str) -> bool:
         return name in self.results and self.results[name].stored is not None
 
-    def _skip_hopeless(self) -> None:
-        """Give up what needs something that there will not be."""
+    def _skip_blocked(self) -> None:
+        """Skip the tasks that need one without a result."""
         changed = True
         while changed:
             changed = False
@@ -119,20 +130,20 @@ class _Run:
                 lost = [n for n in task.needs if n in self.results and self.results[n].stored is None]
                 if lost:
                     cause = FailureCause(f"it needs {lost[0]}, which was not built", "")
-                    self._over(TaskResult(task, Outcome.SKIPPED, cause=cause))
+                    self._over(TaskResult(task, BuildOutcome.SKIPPED, cause=cause))
                     changed = True
 
     def _over(self, result: TaskResult) -> None:
         self.results[result.task.name] = result
-        self.watch(Finished(result, len(self.results), len(self.tasks)))
-        if result.outcome is Outcome.FAILED and self.fail_fast:
+        self.watch(BuildFinished(result, len(self.results), len(self.tasks)))
+        if result.outcome is BuildOutcome.FAILED and self.fail_fast:
             self.stop.set()
 
-    def watch(self, event: Event) -> None:
+    def watch(self, event: BuildEvent) -> None:
         with self.guard:
             self.watcher(event)
 
 
 def _stopped(task: Task) -> TaskResult:
     cause = FailureCause("the run was stopped before it was done", "go on with `ppcdeps build --resume`")
-    return TaskResult(task, Outcome.SKIPPED, cause=cause)
+    return TaskResult(task, BuildOutcome.SKIPPED, cause=cause)

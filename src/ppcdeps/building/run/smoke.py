@@ -18,7 +18,7 @@ for name in sys.argv[1:]:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == name.partition(".")[0]:
             raise
-        # All that the RPMs require is installed, by RPM or in name by the bridge: pip will bring this one.
+        # All that the RPMs require is installed, as RPM or in the bridge's name only: pip will bring this one.
         print("not imported, for want of", error.name + ":", name)
 """
 

@@ -25,6 +25,7 @@ FORMAT = 1
 """Grows whenever results of an older ppcdeps must not be used any more."""
 
 _ABANDONED = 86_400.0
+"""Seconds after which a build that is still being stored belongs to a process that is gone."""
 
 RECORD = "result.json"
 PACKAGES = "packages"
@@ -54,7 +55,7 @@ class StoredBuild:
 
     @property
     def wheels(self) -> Path:
-        """The folder of the wheels that the build made on its way."""
+        """The folder of the wheels that the build made besides."""
         return self.folder / WHEELS
 
 
@@ -86,7 +87,7 @@ class Store:
             return None
         return StoredBuild(key, place, record, float(document["seconds"]), document["inspection"])
 
-    def keep(
+    def add(
         self,
         key: str,
         record: BuildRecord,
@@ -94,7 +95,7 @@ class Store:
         inspection: Mapping[str, Any],
         fill: Callable[[Path], None],
     ) -> StoredBuild:
-        """Keep a build: ``fill`` puts its files into an empty folder. What was there under the key is replaced."""
+        """Store a build: ``fill`` puts its files into an empty folder. What was there under the key is replaced."""
         self.folder.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=self.folder, prefix=".new-"))
         try:
@@ -126,7 +127,7 @@ class Store:
         return found
 
     def sweep(self, older: float = _ABANDONED) -> None:
-        """Remove what was never finished and is ``older`` than so many seconds: keeping a build takes no day."""
+        """Remove what was never finished and is ``older`` than so many seconds: storing a build takes minutes."""
         now = time.time()
         for left in self.folder.glob(".new-*"):
             with suppress(FileNotFoundError):

@@ -1,10 +1,10 @@
-"""What a plan wants to be built, as tasks that know what they need of each other."""
+"""The builds of a plan as tasks, with the tasks that each of them needs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ppcdeps.building.publishing.inspection import Expected, expected_of
+from ppcdeps.building.publishing.expectations import Expected, expected_of
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.gap import Gap, RouteKind
 from ppcdeps.model.nevra import Nevra
@@ -14,7 +14,7 @@ from ppcdeps.python.names import normalise
 from ppcdeps.recipebook.book import RecipeBook, for_source, rebuild_recipe, recipe_digest, sdist_recipe
 
 NOTHING = Expected()
-"""What a build has to give of which the plan says nothing."""
+"""What a build has to give where the plan says nothing of it."""
 
 BRIDGE = "bridge"
 """The task that builds the bridge RPM."""
@@ -38,12 +38,12 @@ class Task:
     ``name`` is the step as the plan's waves name it, ``source`` what is built. ``version`` is the upstream version
     that the plan counts on, where it says one; ``pinned`` the sdist of a Python distribution as ``name==version``.
     ``needs`` are the names of the tasks that come first, ``expected`` what it has to give. ``minutes``
-    are recorded build times by way.
+    are recorded build times by build mode.
     """
 
     name: str
     source: str
-    material: Recipe | Bridge
+    recipe: Recipe | Bridge
     version: str | None = None
     pinned: str = ""
     needs: tuple[str, ...] = ()
@@ -54,8 +54,8 @@ class Task:
 def tasks_of(plan: Plan, book: RecipeBook, only: Sequence[str] = ()) -> tuple[Task, ...]:
     """The builds that a plan takes: the bridge, then those of its waves in their order.
 
-    ``only`` are names of sources: these, and what they need. Raises ConfigError where a recipe is gone or another
-    than when the plan was made, UsageError where ``only`` names what the plan does not build.
+    ``only`` are names of sources: these, and what they need. Raises ConfigError where a recipe was removed or
+    changed since the plan was made, UsageError where ``only`` names what the plan does not build.
     """
     gaps = {gap.name: gap for gap in plan.gaps}
     bridge = _bridge(plan)
@@ -120,7 +120,10 @@ def _unchanged(gap: Gap, book: RecipeBook) -> Recipe:
     """The recipe that the plan means. Raises ConfigError where it is not as it was."""
     recipe = next((one for one in book if one.folder.name == gap.route.subject[0]), None)
     if recipe is None:
-        raise ConfigError(f"there is no recipe {gap.route.subject[0]} for {gap.name} (any more): name its --recipes")
+        raise ConfigError(
+            f"there is no recipe {gap.route.subject[0]} for {gap.name} (any more): "
+            "name the folder that has it with --recipes"
+        )
     if recipe_digest(recipe) != gap.route.digest:
         raise ConfigError(f"the recipe {gap.route.subject[0]} was changed since the plan was made")
     return recipe
@@ -149,8 +152,8 @@ def _bridge(plan: Plan) -> Task | None:
     if not provides:
         return None
     newest = max((state.date or 0 for state in plan.repositories), default=0)
-    material = Bridge(plan.workload, provides, newest or 1)
-    return Task(BRIDGE, BRIDGE, material, expected=Expected((f"ppcdeps-bridge-{plan.workload}",)))
+    recipe = Bridge(plan.workload, provides, newest or 1)
+    return Task(BRIDGE, BRIDGE, recipe, expected=Expected((f"ppcdeps-bridge-{plan.workload}",)))
 
 
 def _chosen(tasks: Sequence[Task], only: Iterable[str], plan: Plan) -> tuple[Task, ...]:
@@ -158,10 +161,10 @@ def _chosen(tasks: Sequence[Task], only: Iterable[str], plan: Plan) -> tuple[Tas
     if not wanted:
         return tuple(tasks)
     known = {task.source for task in tasks} | {task.name for task in tasks}
-    unknown_roots = sorted(wanted - known)
-    if unknown_roots:
+    unknown = sorted(wanted - known)
+    if unknown:
         raise UsageError(
-            f"the plan for {plan.workload} does not build {unknown_roots[0]}",
+            f"the plan for {plan.workload} does not build {unknown[0]}",
             hint=f"it builds {', '.join(sorted(known))}",
         )
     by_name = {task.name: task for task in tasks}

@@ -1,15 +1,14 @@
 """The RPM database of a root, read by rpm's own tools from a copy: the root stays as it is, and none of it is run."""
 
-import os
 import posixpath
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ppcdeps.base.programs import ProgramResult, UnfinishedProgramError, run_program
 from ppcdeps.checking.env.root import Root
 from ppcdeps.python.names import normalise
 
@@ -87,15 +86,15 @@ def _read(root: Root, place: str, name: str, backend: str, folders: tuple[str, .
                 count = _run(folder, each, "%{NAME}\\n")
                 listing = _run(folder, each, _QUERY)
                 required = _run(folder, each, "[%{=NAME}\\t%{REQUIRENAME}\\n]")
-            except subprocess.TimeoutExpired:
+            except UnfinishedProgramError:
                 return RpmDatabase(place, fault=f"rpm does not come to an end with it within {_PATIENCE} s")
-            if _UNKNOWN not in count.stderr:
+            if _UNKNOWN not in count.error_text:
                 break
         else:
             return RpmDatabase(place, unread=f"this machine's rpm does not read its format ({name})")
     fault = (_fault(listing) or _fault(count)).replace(folder, place)
     return RpmDatabase(
-        place, len(count.stdout.split()), _files(root, listing.stdout, folders), _asks(required.stdout), fault
+        place, len(count.output.split()), _files(root, _text(listing), folders), _asks(_text(required)), fault
     )
 
 
@@ -112,26 +111,21 @@ def _copy(root: Root, place: str, name: str, to: Path) -> None:
             shutil.copyfileobj(source, target, 1 << 20)
 
 
-def _run(folder: str, backend: str, form: str) -> subprocess.CompletedProcess[str]:
+def _run(folder: str, backend: str, form: str) -> ProgramResult:
     where = ["--dbpath", folder, "--define", f"_db_backend {backend}"]
-    return subprocess.run(
-        ["rpm", "-qa", *where, "--nosignature", "--nodigest", "--qf", form],
-        env={**os.environ, "LC_ALL": "C.UTF-8"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="surrogateescape",
-        timeout=_PATIENCE,
-        check=False,
-    )
+    return run_program(["rpm", "-qa", *where, "--nosignature", "--nodigest", "--qf", form], seconds=_PATIENCE)
 
 
-def _fault(done: subprocess.CompletedProcess[str]) -> str:
-    errors = [line.removeprefix("error: ") for line in done.stderr.splitlines() if line.startswith("error: ")]
+def _text(done: ProgramResult) -> str:
+    # File names in packages are bytes, and need not be UTF-8.
+    return done.output.decode("utf-8", "surrogateescape")
+
+
+def _fault(done: ProgramResult) -> str:
+    errors = [line.removeprefix("error: ") for line in done.error_text.splitlines() if line.startswith("error: ")]
     if errors:
         return errors[0]
-    return f"rpm ends with {done.returncode}" if done.returncode else ""
+    return "" if done.is_well else f"rpm ends with {done.code}"
 
 
 def _asks(listing: str) -> dict[str, frozenset[str]]:

@@ -1,12 +1,12 @@
 """What `virsh domcapabilities` says: from a file, or from libvirt itself."""
 
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from ppcdeps.base.programs import UnfinishedProgramError, run_program
 from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, Offer, with_nature
 from ppcdeps.checking.guest.xmltext import Element, XMLTextError, parse
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
@@ -133,10 +133,10 @@ def _text(root: Element, path: str) -> str:
 def _run(command: list[str]) -> tuple[bytes, str]:
     """What a virsh command prints, and what it says where it prints nothing."""
     try:
-        done = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL)
-    except subprocess.TimeoutExpired:
+        done = run_program(command, seconds=PATIENCE)
+    except UnfinishedProgramError:
         return b"", f"it has not answered within {PATIENCE} s"
-    if done.returncode == 0:
-        return done.stdout, ""
-    lines = [line for line in done.stderr.decode(errors="replace").splitlines() if line.startswith("error: ")]
-    return b"", "; ".join(line.removeprefix("error: ") for line in lines) or f"virsh ended with {done.returncode}"
+    if done.is_well:
+        return done.output, ""
+    lines = [line for line in done.error_text.splitlines() if line.startswith("error: ")]
+    return b"", "; ".join(line.removeprefix("error: ") for line in lines) or f"virsh ended with {done.code}"

@@ -8,13 +8,13 @@ import platform
 import re
 import shutil
 import struct
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ppcdeps.model.errors import ConfigError
+from ppcdeps.base.programs import run_program
+from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
 
 SCHEMA = 1
 LARGEST = 4 * 2**20
@@ -198,17 +198,10 @@ def _which(name: str) -> str | None:
 def _output(command: list[str]) -> str:
     """What a program prints; empty where it fails."""
     try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            timeout=PATIENCE,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, "LC_ALL": "C"},
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        done = run_program(command, seconds=PATIENCE)
+    except EnvironmentLacksError:
         return ""
-    return done.stdout[:LARGEST].decode(errors="replace").strip() if done.returncode == 0 else ""
+    return done.output[:LARGEST].decode(errors="replace").strip() if done.is_well else ""
 
 
 def _field(document: Mapping[str, Any], key: str, kind: type, faults: list[str]) -> Any:

@@ -40,7 +40,7 @@ def test_a_template_that_is_wrong_is_named(tmp_path: Path) -> None:
     (tmp_path / "files").mkdir()
     (tmp_path / "files/x.j2").write_text("{{ nothing }}")
     (tmp_path / "root").mkdir()
-    with pytest.raises(ConfigError, match=r"x\.j2 is wrong: 'nothing' is undefined"):
+    with pytest.raises(ConfigError, match=r"x\.j2 uses variables that are not declared:\n  \"nothing\""):
         copy_files(tmp_path / "files", tmp_path / "root", {})
 
 

@@ -71,7 +71,7 @@ def test_build_requirements_become_packages_of_the_right_architecture() -> None:
     assert for_target(cross, "python3-dev") == "libpython3-dev:ppc64el"
 
 
-def test_what_the_tables_do_not_know_is_told() -> None:
+def test_what_the_tables_do_not_know_is_reported() -> None:
     definition = DEFINITIONS.named("debian-12")
     wanted = ["(libxml2-devel or nothing-devel)", "no-such-devel >= 2", "(broken", "libxml2-devel"]
     found, unmapped = packages_for(definition, wanted)
@@ -110,7 +110,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
         load_definitions([tmp_path / "none"])
 
 
-def test_all_faults_of_a_definition_are_told_at_once(tmp_path: Path) -> None:
+def test_all_faults_of_a_definition_are_reported_at_once(tmp_path: Path) -> None:
     text = """
 kind = "debain"
 arch = "power"

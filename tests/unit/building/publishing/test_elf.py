@@ -51,7 +51,7 @@ def test_libstdcxx_of_the_cross_compiler_has_both_long_doubles() -> None:
 
 
 @needs_compiler
-def test_damage_is_told_and_never_a_crash(tmp_path: Path) -> None:
+def test_damage_is_reported_and_never_a_crash(tmp_path: Path) -> None:
     content = compiled(tmp_path, PROGRAM)
     for damaged in (content[:80], b"\x7fELF" + b"\xff" * 300, b"", b"#!/bin/sh"):
         with pytest.raises(DamagedElfError):

@@ -33,7 +33,7 @@ def test_paths_are_found_with_what_is_below_and_names_as_words(content: bytes, t
     assert found(content, text) == ([text.rstrip("/")] if is_there else [])
 
 
-def test_each_text_is_told_once() -> None:
+def test_each_text_is_given_once() -> None:
     assert found(b"maple /home/me maple /home/me/x", "/home/me", "maple") == ["maple", "/home/me"]
 
 

@@ -36,14 +36,14 @@ def test_what_is_written_is_read(record: BuildRecord) -> None:
     [
         ({"schema": 99}, "of another version of ppcdeps"),
         ({"source": None}, '"source" is to be a text'),
-        ({"started": "now"}, '"started" is to be a number'),
-        ({"command": "rpmbuild"}, '"command" is to be an array of texts'),
-        ({"packages": [{"file": 1}]}, "a file is to have texts"),
+        ({"started": "now"}, '"started" is to be a whole number'),
+        ({"command": "rpmbuild"}, '"command" is to be an array'),
+        ({"packages": [{"file": 1}]}, '"file" is to be a text'),
         ({"packages": [{"file": "a"}]}, "missing"),
-        ({"sources": [["a"]]}, "a file is to have texts"),
+        ({"sources": [["a"]]}, '"sources" is to be an object'),
     ],
 )
-def test_what_is_no_record_is_told(changes: dict[str, Any], reason: str) -> None:
+def test_what_is_no_record_is_reported(changes: dict[str, Any], reason: str) -> None:
     record = BuildRecord("a", "1", "ppc64le", "cross", "debian-12", "k", ("true",), 1, 2, "0.1.0")
     document = json.loads(record.to_json()) | changes
     with pytest.raises(ConfigError, match=r"result\.json") as caught:
@@ -52,6 +52,6 @@ def test_what_is_no_record_is_told(changes: dict[str, Any], reason: str) -> None
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "null", "1"])
-def test_what_is_cut_off_is_told(content: str) -> None:
+def test_what_is_cut_off_is_reported(content: str) -> None:
     with pytest.raises(ConfigError, match="is damaged"):
         BuildRecord.from_json(content)

@@ -36,7 +36,7 @@ LOGS = {
 
 
 @pytest.mark.parametrize("cause", LOGS)
-def test_the_log_tells_the_cause(cause: str, tmp_path: Path) -> None:
+def test_the_log_shows_the_cause(cause: str, tmp_path: Path) -> None:
     log = tmp_path / "build.log"
     log.write_text(f"checking for gcc... gcc\n{LOGS[cause]}\nRPM build errors:\n")
     found = cause_of(log, load_failures())
@@ -47,7 +47,7 @@ def test_the_log_tells_the_cause(cause: str, tmp_path: Path) -> None:
     assert "{" not in found.help
 
 
-def test_every_known_way_to_fail_is_told_by_some_log() -> None:
+def test_every_known_failure_is_found_in_some_log() -> None:
     unseen = [
         known.cause for known in load_failures() if not any(known.pattern.search(line) for line in LOGS.values())
     ]

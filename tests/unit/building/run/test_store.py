@@ -21,10 +21,10 @@ def fill(folder: Path) -> None:
 
 
 def kept(store: Store, key: str = "k" * 64) -> StoredBuild:
-    return store.keep(key, record(), 1.5, {"glibc": "2.17"}, fill)
+    return store.add(key, record(), 1.5, {"glibc": "2.17"}, fill)
 
 
-def test_a_build_is_found_as_it_was_kept(tmp_path: Path) -> None:
+def test_a_build_is_found_as_it_was_stored(tmp_path: Path) -> None:
     store = Store(tmp_path / "builds")
     kept(store)
     found = store.find("k" * 64)
@@ -56,7 +56,7 @@ def test_a_build_that_is_not_whole_is_not_taken(tmp_path: Path, damage: str) -> 
     assert not build.folder.exists()
 
 
-def test_what_was_killed_while_it_was_kept_is_no_build(tmp_path: Path) -> None:
+def test_what_was_killed_while_it_was_stored_is_not_a_build(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys; from pathlib import Path\n"
         "from ppcdeps.building.publishing.records import BuildRecord\n"
@@ -65,7 +65,7 @@ def test_what_was_killed_while_it_was_kept_is_no_build(tmp_path: Path) -> None:
         "    (folder / 'packages').mkdir(); (folder / 'packages' / 'a.rpm').write_bytes(b'half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
         "record = BuildRecord('a', '1', 'ppc64le', 'cross', 'd', '0', ('x',), 1, 2, '0')\n"
-        "Store(Path(sys.argv[1])).keep('k', record, 1.0, {}, fill)\n"
+        "Store(Path(sys.argv[1])).add('k', record, 1.0, {}, fill)\n"
     )
     assert subprocess.run([sys.executable, "-c", script, tmp_path / "builds"], check=False).returncode == -9
     store = Store(tmp_path / "builds")
@@ -80,7 +80,7 @@ def test_what_was_killed_while_it_was_kept_is_no_build(tmp_path: Path) -> None:
 def test_a_second_result_takes_the_place_of_the_first(tmp_path: Path) -> None:
     store = Store(tmp_path / "builds")
     kept(store)
-    again = store.keep("k" * 64, record(), 9.0, {}, fill)
+    again = store.add("k" * 64, record(), 9.0, {}, fill)
     assert again.seconds == 9.0
     assert len(list((tmp_path / "builds").iterdir())) == 1
 

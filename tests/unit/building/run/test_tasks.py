@@ -70,12 +70,12 @@ def test_a_bootstrap_is_a_build_of_its_own_that_the_cycle_waits_for(tmp_path: Pa
     plan = plan_of(book, [["a (with bootstrap)"], ["b"], ["a"]], {"a": ("b",), "b": ("a",)})
     first, second, last = tasks_of(plan, book)
     assert (first.source, first.needs) == ("a", ())
-    assert isinstance(first.material, Recipe)
-    assert first.material.enabled == ("bootstrap",)
+    assert isinstance(first.recipe, Recipe)
+    assert first.recipe.enabled == ("bootstrap",)
     assert second.needs == ("a (with bootstrap)",)
     assert last.needs == ("b",)
-    assert isinstance(last.material, Recipe)
-    assert last.material.enabled == ()
+    assert isinstance(last.recipe, Recipe)
+    assert last.recipe.enabled == ()
 
 
 def test_a_recipe_that_was_changed_since_the_plan_is_found_out(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_recipe_that_was_changed_since_the_plan_is_found_out(tmp_path: Path) -
     assert fault.value.exit_code == 3
 
 
-def test_all_recipes_that_are_gone_are_told_at_once(tmp_path: Path) -> None:
+def test_all_missing_recipes_are_reported_at_once(tmp_path: Path) -> None:
     book = book_of(tmp_path, "a", "b")
     plan = plan_of(book, [["a", "b"]], {})
     with pytest.raises(ConfigError) as fault:
@@ -110,9 +110,9 @@ def test_a_distribution_is_built_from_the_very_sdist_of_the_lock(tmp_path: Path)
     ]
     lock = {"distributions": [{"name": "msgpack", "files": files, "builds_from": ["Cython", "C"]}]}
     (task,) = tasks_of(replace(plan, python=lock), book)
-    assert isinstance(task.material, Recipe)
-    assert task.material.kind is RecipeKind.SDIST
-    assert [source.sha256 for source in task.material.sources] == ["2" * 64]
+    assert isinstance(task.recipe, Recipe)
+    assert task.recipe.kind is RecipeKind.SDIST
+    assert [source.sha256 for source in task.recipe.sources] == ["2" * 64]
     assert task.pinned == "msgpack==1.0"
     assert task.expected.packages == ("python3-msgpack",)
 
@@ -121,7 +121,7 @@ def test_what_pip_installs_is_bridged_by_a_task_of_its_own(tmp_path: Path) -> No
     plan = replace(plan_of(book_of(tmp_path), [], {}), python={"bridge": ["python3-nova = 1:25.3.0"]})
     (task,) = tasks_of(plan, RecipeBook(()))
     assert task.name == BRIDGE
-    assert task.material == Bridge("work", ("python3-nova = 1:25.3.0",), 1)
+    assert task.recipe == Bridge("work", ("python3-nova = 1:25.3.0",), 1)
 
 
 def test_only_some_are_built_with_what_these_need(tmp_path: Path) -> None:

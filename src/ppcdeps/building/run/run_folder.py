@@ -1,4 +1,4 @@
-"""The folder of a run: who builds in it, what was asked for, how far it came, and so where to resume."""
+"""The folder of a build run: its lock, and its state, from which it can be resumed."""
 
 import contextlib
 import fcntl
@@ -7,9 +7,10 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from ppcdeps.base.jsonvalues import value_from
 from ppcdeps.building.run.events import TaskResult
 from ppcdeps.model.errors import ConfigError, UsageError
 
@@ -40,8 +41,8 @@ class RunState:
 
 
 @dataclass(slots=True)
-class Session:
-    """A run's folder, held by this process. ``state`` is None until the run has begun."""
+class RunFolder:
+    """The folder of a run, locked by this process. ``state`` is None until the run has begun."""
 
     folder: Path
     state: RunState | None = None
@@ -64,15 +65,7 @@ class Session:
         shutil.rmtree(self.folder / "scratch", ignore_errors=True)
 
     def _write(self, state: RunState) -> None:
-        document = {
-            "schema": SCHEMA,
-            "plan": state.plan,
-            "digest": state.digest,
-            "arguments": list(state.arguments),
-            "results": dict(sorted(state.results.items())),
-            "started": state.started,
-            "finished": state.finished,
-        }
+        document = {"schema": SCHEMA, **asdict(state)}
         temporary = self.folder / f".{STATE}.new"
         with temporary.open("w", encoding="utf-8") as file:
             json.dump(document, file, indent=1, sort_keys=True)
@@ -83,10 +76,10 @@ class Session:
 
 
 @contextlib.contextmanager
-def session_in(folder: Path) -> Iterator[Session]:
-    """Take hold of a run's folder, creating it where needed.
+def open_run_folder(folder: Path) -> Iterator[RunFolder]:
+    """Lock a run's folder, which is created where needed.
 
-    Raises UsageError where another ppcdeps builds in it, ConfigError where it is somebody else's folder.
+    Raises UsageError where another ppcdeps builds in it, ConfigError where the folder belongs to something else.
     """
     _check_ours(folder)
     try:
@@ -103,7 +96,7 @@ def session_in(folder: Path) -> Iterator[Session]:
             raise UsageError(
                 f"another ppcdeps builds in {folder}", hint="wait for it, or name another folder with --work DIR"
             ) from error
-        yield Session(folder, read_state(folder))
+        yield RunFolder(folder, read_state(folder))
     finally:
         os.close(handle)
 
@@ -118,14 +111,7 @@ def read_state(folder: Path) -> RunState | None:
         document = json.loads(path.read_text("utf-8"))
         if document["schema"] != SCHEMA:
             raise ValueError(f"it is of schema {document['schema']}")
-        return RunState(
-            document["plan"],
-            document["digest"],
-            tuple(document["arguments"]),
-            document["results"],
-            document["started"],
-            document["finished"],
-        )
+        return value_from(RunState, document)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""What has to be installed before something builds or runs: solved over the buildroot's repositories, and fetched."""
+"""Packages to install before a build or a test, solved over the buildroot's repositories and fetched."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _FIRST = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Needed:
+class RequiredPackage:
     """A package to be installed: a file of this machine, and the checksum that it was verified by."""
 
     nevra: str
@@ -40,16 +40,16 @@ class Needed:
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
-    """What to install on top of what is there, or what stands in the way, in rpm's words."""
+class Resolution:
+    """What to install in addition, or why that is not possible, in rpm's words."""
 
-    packages: tuple[Needed, ...] = ()
+    packages: tuple[RequiredPackage, ...] = ()
     missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Requirements:
-    """Answers what is to be installed in a buildroot.
+class PackageResolver:
+    """Finds the packages to install in a buildroot.
 
     ``repositories`` are those that the buildroot's packages come from: the target's, or that of the root itself where
     it is not one of RPM's.
@@ -64,7 +64,7 @@ class Requirements:
 
     def resolve(
         self, title: str, wanted: Sequence[str], built: Sequence[Path], installed: Collection[str]
-    ) -> Resolved:
+    ) -> Resolution:
         """The packages that satisfy all of ``wanted``, without those that are installed.
 
         ``built`` are folders with repositories of packages that were built before; ``installed`` are NEVRAs. Raises
@@ -87,12 +87,12 @@ class Requirements:
         ).closure([request])
         missing = _missing(universe, request, closure)
         if missing:
-            return Resolved(missing=missing)
+            return Resolution(missing=missing)
         there = set(installed)
         packages = [self._needed(universe, i) for i in closure.chosen if universe.nevra(i) not in there]
-        return Resolved(tuple(sorted(packages, key=lambda one: one.nevra)))
+        return Resolution(tuple(sorted(packages, key=lambda one: one.nevra)))
 
-    def _needed(self, universe: Universe, package: int) -> Needed:
+    def _needed(self, universe: Universe, package: int) -> RequiredPackage:
         solv = libsolv()
         solvable, part = universe.pool.id2solvable(package), universe.part_of(package)
         assert part is not None
@@ -106,9 +106,9 @@ class Requirements:
         text = f"{checksum.typestr()}:{checksum.hex()}"
         size = int(solvable.lookup_num(solv.SOLVABLE_DOWNLOADSIZE)) or None
         base = solvable.lookup_str(solv.SOLVABLE_MEDIABASE) or ""
-        asked = RepositoryPackage(Nevra.parse(nevra), location or "", text, size, part.metadata, base)
-        path, _ = fetch_package(asked, self.cache, self.reporter, offline=self.offline)
-        return Needed(nevra, path, text)
+        requested = RepositoryPackage(Nevra.parse(nevra), location or "", text, size, part.metadata, base)
+        path, _ = fetch_package(requested, self.cache, self.reporter, offline=self.offline)
+        return RequiredPackage(nevra, path, text)
 
 
 def _config(number: int, place: Path) -> RepoConfig:
@@ -124,12 +124,12 @@ def _config(number: int, place: Path) -> RepoConfig:
 
 def _missing(universe: Universe, request: Request, closure: Closure) -> tuple[str, ...]:
     requirers = Requirers(universe, closure.chosen, [request.id])
-    told = []
+    found = []
     for package in closure.unknown:
         requirement = universe.placeholders[package]
-        askers = {
+        by = {
             request.title if edge.by == request.id else universe.nevra(edge.by)
             for edge in requirers.on.get(package, ())
         }
-        told.append(f"nothing provides {requirement} needed by {', '.join(sorted(askers)) or request.title}")
-    return (*sorted(told), *(clash.text for clash in closure.clashes))
+        found.append(f"nothing provides {requirement} needed by {', '.join(sorted(by)) or request.title}")
+    return (*sorted(found), *(clash.text for clash in closure.clashes))

@@ -1,4 +1,4 @@
-"""What a task is built from: its sources, verified, and the folder that rpmbuild builds in."""
+"""The sources of a task, found or fetched and verified, and the folder rendered of them, which rpmbuild builds in."""
 
 import hashlib
 import tarfile
@@ -24,7 +24,7 @@ _HASHED = ("SPECS", "SOURCES", "build.sh", "smoke.sh")
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class RenderedBuild:
     """A rendered task: a folder with SPECS, SOURCES and build.sh.
 
     ``digest`` is the SHA-256 over all that decides on the build.
@@ -40,7 +40,7 @@ class Material:
     def date(self) -> int | None:
         """The time of the newest file in the tarballs, about that of the release, in seconds since 1970.
 
-        None where it cannot be told. Reads the tarballs to their ends.
+        None where no tarball has dates. Reads the tarballs to their ends.
         """
         dates: list[int] = []
         for path in sorted((self.folder / "SOURCES").iterdir()):
@@ -50,7 +50,7 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class SourceCollector:
     """Where sources come from: files at hand, by their digest, before anything is fetched.
 
     ``folders`` are searched for files of the right name.
@@ -59,40 +59,40 @@ class Sources:
     fetch: FetchSources
     folders: tuple[Path, ...] = ()
 
-    def prepare(self, task: Task, folder: Path) -> Material:
+    def prepare(self, task: Task, folder: Path) -> RenderedBuild:
         """Collect the sources of a task and render it to a folder, which must be new or empty.
 
         Raises RepositoryError where a source cannot be had, ConfigError where one is not what the plan or the
         recipe names.
         """
-        material = task.material
-        if isinstance(material, Bridge):
-            rendering = render_bridge(material.workload, material.provides, folder, serial=material.serial)
-            return _material(folder, rendering.spec.name, rendering.name, rendering.version, ())
-        if material.kind is RecipeKind.SRPM:
-            return self._of_source_package(task, material, folder)
-        return self._of_files(task, material, folder)
+        recipe = task.recipe
+        if isinstance(recipe, Bridge):
+            rendering = render_bridge(recipe.workload, recipe.provides, folder, serial=recipe.serial)
+            return _rendered(folder, rendering.spec.name, rendering.name, rendering.version, ())
+        if recipe.kind is RecipeKind.SRPM:
+            return self._of_source_package(task, recipe, folder)
+        return self._of_files(task, recipe, folder)
 
     def build_requires(self, task: Task) -> tuple[str, ...]:
         """What a task's sources say that they need to be built, before any buildroot is there to ask.
 
         Of a source RPM that is what was evaluated when it was made, perhaps elsewhere. Raises what `prepare` raises.
         """
-        material = task.material
-        if isinstance(material, Bridge):
+        recipe = task.recipe
+        if isinstance(recipe, Bridge):
             return ()
-        if material.kind is not RecipeKind.SRPM:
-            return material.build_requires
-        path, _ = self._source_package(task, material)
-        dropped = set(material.dropped_build_requires)
+        if recipe.kind is not RecipeKind.SRPM:
+            return recipe.build_requires
+        path, _ = self._source_package(task, recipe)
+        dropped = set(recipe.dropped_build_requires)
         stated = [one for one in read_header(path).requires if not one.startswith("rpmlib(")]
-        asked = [one for one in stated if one.partition(" ")[0] not in dropped]
-        return (*asked, *material.build_requires)
+        required = [one for one in stated if one.partition(" ")[0] not in dropped]
+        return (*required, *recipe.build_requires)
 
-    def _of_source_package(self, task: Task, recipe: Recipe, folder: Path) -> Material:
+    def _of_source_package(self, task: Task, recipe: Recipe, folder: Path) -> RenderedBuild:
         path, found = self._source_package(task, recipe)
         rendering = render(recipe, folder, srpm=path)
-        return _material(folder, rendering.spec.name, rendering.name, rendering.version, (found,))
+        return _rendered(folder, rendering.spec.name, rendering.name, rendering.version, (found,))
 
     def _source_package(self, task: Task, recipe: Recipe) -> tuple[Path, SourceFile]:
         names = {recipe.source, task.source}
@@ -100,23 +100,23 @@ class Sources:
             for path in sorted(place.glob(f"*-{task.version}-*.src.rpm" if task.version else "*.src.rpm")):
                 if path.name.rsplit("-", 2)[0] in names:
                     return path, SourceFile(path.name, sha256_of(path), path.name)
-        asked = recipe.folder.name if (recipe.folder / "recipe.toml").is_file() else task.source
-        (fetched,) = self.fetch(asked, task.version)
+        name = recipe.folder.name if (recipe.folder / "recipe.toml").is_file() else task.source
+        (fetched,) = self.fetch(name, task.version)
         return fetched.path, SourceFile(fetched.file, fetched.sha256, fetched.url)
 
-    def _of_files(self, task: Task, recipe: Recipe, folder: Path) -> Material:
+    def _of_files(self, task: Task, recipe: Recipe, folder: Path) -> RenderedBuild:
         known = {source.version for source in recipe.sources}
         version, wanted = sources_of(recipe, task.version if task.version in known else None)
         at_hand = {source.file: path for source in wanted if (path := self._at_hand(source)) is not None}
         origins = {source.file: source.url for source in wanted}
         if len(at_hand) < len(wanted):
-            asked = f"pypi:{task.pinned.partition('==')[0]}" if task.pinned else recipe.folder.name
-            for fetched in self.fetch(asked, version):
+            name = f"pypi:{task.pinned.partition('==')[0]}" if task.pinned else recipe.folder.name
+            for fetched in self.fetch(name, version):
                 origins[fetched.file] = fetched.url
                 at_hand.setdefault(fetched.file, self._linked(fetched, folder))
         rendering = render(recipe, folder, version=version, sources=[at_hand[one.file] for one in wanted])
         files = tuple(SourceFile(one.file, one.sha256, origins[one.file]) for one in wanted)
-        return _material(folder, rendering.spec.name, rendering.name, rendering.version, files)
+        return _rendered(folder, rendering.spec.name, rendering.name, rendering.version, files)
 
     def _at_hand(self, source: Source) -> Path | None:
         for place in self.folders:
@@ -141,8 +141,8 @@ class Sources:
         return path
 
 
-def _material(folder: Path, spec: str, name: str, version: str, sources: tuple[SourceFile, ...]) -> Material:
-    return Material(folder, spec, name, version, sources, _digest_of(folder))
+def _rendered(folder: Path, spec: str, name: str, version: str, sources: tuple[SourceFile, ...]) -> RenderedBuild:
+    return RenderedBuild(folder, spec, name, version, sources, _digest_of(folder))
 
 
 def _digest_of(folder: Path) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ppcdeps.building.run.events import Outcome, TaskResult
-from ppcdeps.building.run.session import read_state, session_in
+from ppcdeps.building.run.events import BuildOutcome, TaskResult
+from ppcdeps.building.run.run_folder import open_run_folder, read_state
 from ppcdeps.building.run.tasks import Bridge, Task
 from ppcdeps.model.errors import ConfigError, UsageError
 
@@ -15,8 +15,8 @@ from ppcdeps.model.errors import ConfigError, UsageError
 def test_a_run_that_was_killed_is_not_over(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from ppcdeps.building.run.session import session_in\n"
-        "with session_in(Path(sys.argv[1])) as session:\n"
+        "from ppcdeps.building.run.run_folder import open_run_folder\n"
+        "with open_run_folder(Path(sys.argv[1])) as session:\n"
         "    session.begin(Path('plan.json'), '0', ['-j', '2'])\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -26,9 +26,9 @@ def test_a_run_that_was_killed_is_not_over(tmp_path: Path) -> None:
     assert state is not None
     assert not state.is_over
     assert state.arguments == ("-j", "2")
-    with session_in(tmp_path / "run") as session:  # and its lock died with it
+    with open_run_folder(tmp_path / "run") as session:  # and its lock died with it
         session.begin(Path("plan.json"), "0", [])
-        session.note(TaskResult(Task("a", "a", Bridge("a", (), 1)), Outcome.BUILT))
+        session.note(TaskResult(Task("a", "a", Bridge("a", (), 1)), BuildOutcome.BUILT))
         session.finish()
     state = read_state(tmp_path / "run")
     assert state is not None
@@ -37,14 +37,14 @@ def test_a_run_that_was_killed_is_not_over(tmp_path: Path) -> None:
 
 
 def test_two_do_not_build_in_one_folder(tmp_path: Path) -> None:
-    with session_in(tmp_path / "run"), pytest.raises(UsageError, match="another ppcdeps builds in"):  # noqa: SIM117
-        with session_in(tmp_path / "run"):
+    with open_run_folder(tmp_path / "run"), pytest.raises(UsageError, match="another ppcdeps builds in"):  # noqa: SIM117
+        with open_run_folder(tmp_path / "run"):
             pass
 
 
-def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("x")
-    with pytest.raises(ConfigError, match="none of a build run"), session_in(tmp_path):
+    with pytest.raises(ConfigError, match="none of a build run"), open_run_folder(tmp_path):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
