@@ -79,7 +79,7 @@ def finding(
     *,
     severity: Severity | None = None,
     detail: Iterable[str] = (),
-    mend: Iterable[str] = (),
+    fix: Iterable[str] = (),
     fixed_in: str | None = None,
 ) -> Finding:
     """A finding of the rule of that id, as bad as the rule says unless ``severity`` is given.
@@ -88,4 +88,4 @@ def finding(
     """
     found = rule(name)
     links = tuple(one for one in found.sources if one.startswith("https://"))
-    return Finding(name, severity or found.severity, message, where, tuple(detail), tuple(mend), fixed_in, links)
+    return Finding(name, severity or found.severity, message, where, tuple(detail), tuple(fix), fixed_in, links)

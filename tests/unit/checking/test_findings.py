@@ -59,11 +59,11 @@ def test_the_text_shows_lines_to_copy_whole_and_every_name_printable() -> None:
 
 
 def test_json_has_what_the_text_has() -> None:
-    found = Finding("env-a", Severity.WARNING, "message", "w\udcff", mend=("mend it",))
+    found = Finding("env-a", Severity.WARNING, "message", "w\udcff", fix=("fix it",))
     document = json.loads(dump_report(Report.of("env", "here", [found], [Examined("files", 3)])))
     assert document["counts"] == {"error": 0, "warning": 1, "advice": 0}
     assert document["clean"] is False
-    assert document["findings"][0]["mend"] == ["mend it"]
+    assert document["findings"][0]["fix"] == ["fix it"]
     assert document["examined"] == [{"what": "files", "count": 3}]
 
 

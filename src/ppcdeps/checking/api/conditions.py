@@ -59,14 +59,14 @@ _FINDING_OUT = _ASKING - {"getattr"}
 
 
 @dataclass(frozen=True)
-class Platform:
+class PythonPlatform:
     """The interpreter that the code would run on: its full version and the machine."""
 
     version: tuple[int, int, int] = (3, 9, 25)
     machine: str = "ppc64le"
 
     @classmethod
-    def of(cls, python: str, machine: str) -> "Platform":
+    def of(cls, python: str, machine: str) -> "PythonPlatform":
         """The platform of a version text such as 3.9.25; missing numbers count as 0."""
         numbers = [int(part) for part in re.findall(r"\d+", python)[:3]]
         major, minor, micro = (*numbers, 0, 0, 0)[:3]
@@ -112,7 +112,7 @@ class Platform:
 class Conditions:
     """Evaluates the tests of one module. ``constants`` are names that it bound to decided values."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: PythonPlatform) -> None:
         self.constants: dict[str, Any] = {}
         self._facts = platform.facts
         self._major = platform.version[0]

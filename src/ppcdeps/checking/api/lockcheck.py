@@ -3,12 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from ppcdeps.checking.api.conditions import Platform
-from ppcdeps.checking.api.engine import check_api
+from ppcdeps.checking.api.conditions import PythonPlatform
+from ppcdeps.checking.api.check import check_api
 from ppcdeps.checking.api.explain import examined_of, findings_of, unread_of
 from ppcdeps.checking.api.locks import LockedRelease, LockInput
 from ppcdeps.checking.api.releases import histories_of, tree_of
-from ppcdeps.checking.api.scanning import Tree
+from ppcdeps.checking.api.distribution_scan import Tree
 from ppcdeps.checking.findings import Report, Skipped
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.reporter import Reporter, Silence
@@ -44,7 +44,7 @@ def check_lock(
             hint="check the index of pip's configuration, or run once without --offline",
         )
     environment = lock.environment
-    platform = Platform.of(environment.python, environment.machine)
+    platform = PythonPlatform.of(environment.python, environment.machine)
     result = check_api(trees, platform, index.cache, told, tests=tests, workers=workers)
     histories = histories_of(result, index, environment, told) if find_versions else None
     return Report.of(

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ppcdeps.checking.api.conditions import Platform
-from ppcdeps.checking.api.engine import ApiFault, ApiResult, world_of
-from ppcdeps.checking.api.facts import Use
+from ppcdeps.checking.api.conditions import PythonPlatform
+from ppcdeps.checking.api.check import ApiFault, ApiResult, module_tree_of
+from ppcdeps.checking.api.module_facts import Use
 from ppcdeps.checking.api.resolve import Missing, Resolver
-from ppcdeps.checking.api.scanning import Tree, scan_all
-from ppcdeps.checking.api.world import World
+from ppcdeps.checking.api.distribution_scan import Tree, scan_all
+from ppcdeps.checking.api.module_tree import ModuleTree
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.python.environment import TargetEnvironment
@@ -39,7 +39,11 @@ class ReleaseFinder:
     """Looks at releases on the index, each read once."""
 
     def __init__(
-        self, index: "Index", environment: TargetEnvironment, platform: Platform, reporter: Reporter | None = None
+        self,
+        index: "Index",
+        environment: TargetEnvironment,
+        platform: PythonPlatform,
+        reporter: Reporter | None = None,
     ) -> None:
         self._index = index
         self._environment = environment
@@ -117,7 +121,7 @@ class ReleaseFinder:
             return None
         tree = tree_of(found)
         (release,) = scan_all([tree], self._platform, self._index.cache, workers=1)
-        return Resolver(world_of([release]), self._platform.version)
+        return Resolver(module_tree_of([release]), self._platform.version)
 
 
 def histories_of(
@@ -126,11 +130,11 @@ def histories_of(
     """When the names that are missing were there, by their dotted names; what is known without looking is left
     out.
     """
-    finder = ReleaseFinder(index, environment, Platform.of(environment.python, environment.machine), reporter)
+    finder = ReleaseFinder(index, environment, PythonPlatform.of(environment.python, environment.machine), reporter)
     found: dict[str, History] = {}
     for fault in result.faults:
         name = fault.missing.dotted
-        if fault.missing.gone is not None or name in found:
+        if fault.missing.removed is not None or name in found:
             continue
         try:
             found[name] = finder.history(fault)
@@ -152,7 +156,7 @@ def tree_of(found: Importable) -> Tree:
     )
 
 
-def _asked(missing: Missing, world: World) -> Use | None:
+def _asked(missing: Missing, world: ModuleTree) -> Use | None:
     """What is missing as a use of the longest module of this world that leads to it; None where none does."""
     parts = missing.dotted.split(".")
     if missing.dotted in world.modules:

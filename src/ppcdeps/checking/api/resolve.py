@@ -5,9 +5,9 @@ import builtins
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ppcdeps.checking.api.facts import Binding, ClassShape, Kind, ModuleFacts, Use
-from ppcdeps.checking.api.gone import PYTHON, Gone, gone_modules
-from ppcdeps.checking.api.world import Module, Source, World
+from ppcdeps.checking.api.module_facts import Binding, ClassShape, BindingKind, ModuleFacts, Use
+from ppcdeps.checking.api.removed import PYTHON, RemovedModule, removed_modules
+from ppcdeps.checking.api.module_tree import Module, ModuleKind, ModuleTree
 
 _OF_MODULES = frozenset(dir(type("", (), {}))) | frozenset(
     {"__name__", "__doc__", "__package__", "__loader__", "__spec__", "__path__", "__file__", "__cached__"}
@@ -32,7 +32,7 @@ class Missing:
     in_class: bool = False
     is_module: bool = False
     """A module of that name was to be imported, and nothing else could be meant."""
-    gone: Gone | None = None
+    removed: RemovedModule | None = None
     """What is known of it, where no file of the set tells."""
 
     @property
@@ -66,10 +66,10 @@ class Absent(Exception):  # noqa: N818 - a verdict
 class Resolver:
     """Answers for one world. Answers are kept."""
 
-    def __init__(self, world: World, python: tuple[int, ...]) -> None:
+    def __init__(self, world: ModuleTree, python: tuple[int, ...]) -> None:
         self.world = world
-        self._gone = {name: each for name, each in gone_modules().items() if self._holds(each, python)}
-        self._gone_tops = {name.partition(".")[0] for name in self._gone}
+        self._removed = {name: each for name, each in removed_modules().items() if self._holds(each, python)}
+        self._removed_tops = {name.partition(".")[0] for name in self._removed}
         self._answers: dict[tuple[str, tuple[str, ...]], Missing | None] = {}
 
     def missing(self, use: Use) -> Missing | None:
@@ -79,27 +79,29 @@ class Resolver:
             self._answers[key] = self._given_up(use) or self._resolve(use.module, use.names)
         return self._answers[key]
 
-    def _holds(self, gone: Gone, python: tuple[int, ...]) -> bool:
-        """Whether it is gone in this world: its distribution is there, and nobody has the module."""
+    def _holds(self, removed: RemovedModule, python: tuple[int, ...]) -> bool:
+        """Whether it is removed in this world: its distribution is there, and nobody has the module."""
         world = self.world
-        if gone.name in world.modules or world.is_registered(gone.name):
+        if removed.name in world.modules or world.is_registered(removed.name):
             return False
-        if gone.distribution != PYTHON:
-            return gone.distribution in world.releases
-        release = tuple(int(part) for part in gone.gone_in.split("."))
-        return python[: len(release)] >= release and gone.unless not in world.releases
+        if removed.distribution != PYTHON:
+            return removed.distribution in world.releases
+        release = tuple(int(part) for part in removed.removed_in.split("."))
+        return python[: len(release)] >= release and removed.unless not in world.releases
 
     def _given_up(self, use: Use) -> Missing | None:
-        if use.module.partition(".")[0] not in self._gone_tops:
+        if use.module.partition(".")[0] not in self._removed_tops:
             return None
         parts = use.module.split(".")
         whole = [*parts, *use.names]
         for end in range(1, len(whole) + 1):
-            gone = self._gone.get(".".join(whole[:end]))
-            if gone is not None:
+            removed = self._removed.get(".".join(whole[:end]))
+            if removed is not None:
                 place = ".".join(whole[: end - 1])
                 position = max(end - len(parts) - 1, -1)
-                return Missing(gone.distribution, place, whole[end - 1], position, is_module=position < 0, gone=gone)
+                return Missing(
+                    removed.distribution, place, whole[end - 1], position, is_module=position < 0, removed=removed
+                )
         return None
 
     def _resolve(self, module: str, names: Sequence[str]) -> Missing | None:
@@ -140,7 +142,7 @@ class Resolver:
         raise Absent(parent, parent.name, last, is_module=True)
 
     def _may_have_more_modules(self, module: Module) -> bool:
-        if module.source is not Source.PYTHON or module.shared:
+        if module.source is not ModuleKind.PYTHON or module.shared:
             return True
         facts = module.facts
         if facts is None or facts.open_package or facts.namespace or "__path__" in facts.names:
@@ -162,7 +164,7 @@ class Resolver:
         facts = module.facts
         if facts is None:
             child = self._child(module, name)
-            if child is not None or module.source is not Source.NAMESPACE:
+            if child is not None or module.source is not ModuleKind.NAMESPACE:
                 return child
             return None
         bindings = facts.names.get(name)
@@ -236,9 +238,9 @@ class Resolver:
     @staticmethod
     def _is_child(bindings: Sequence[Binding], child: Module) -> bool:
         for each in bindings:
-            if each.kind is Kind.MODULE and each.target == child.name:
+            if each.kind is BindingKind.MODULE and each.target == child.name:
                 continue
-            if each.kind is Kind.MEMBER and f"{each.target}.{each.attribute}" == child.name:
+            if each.kind is BindingKind.MEMBER and f"{each.target}.{each.attribute}" == child.name:
                 continue
             return False
         return True
@@ -252,12 +254,12 @@ class Resolver:
             return _Class(home, f"{home.name}.{name}", binding.shape)
         try:
             match binding.kind:
-                case Kind.MODULE:
+                case BindingKind.MODULE:
                     return self.module(binding.target)
-                case Kind.MEMBER:
+                case BindingKind.MEMBER:
                     module = self.module(binding.target)
                     return None if module is None else self._of_module(module, binding.attribute, depth + 1, set())
-                case Kind.ALIAS:
+                case BindingKind.ALIAS:
                     return self._read(home, binding.target, depth + 1)
                 case _:
                     return None

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from ppcdeps.checking.api.facts import Binding, Kind
+from ppcdeps.checking.api.module_facts import Binding, BindingKind
 
 
 class ScopeKind(Enum):
@@ -16,7 +16,7 @@ class ScopeKind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
+class AttributeChain:
     """``root.names`` as written, and what is to be done once ``root`` is known.
 
     ``stored`` is a name that is set on it. ``owner`` is the private function of the module in which it stands.
@@ -36,7 +36,7 @@ class Scope:
     kind: ScopeKind
     parent: "Scope | None" = None
     names: dict[str, list[Binding]] = field(default_factory=dict)
-    chains: list[Chain] = field(default_factory=list)
+    chains: list[AttributeChain] = field(default_factory=list)
     outer: set[str] = field(default_factory=set)
     """Names that ``global`` or ``nonlocal`` gives to a scope outside."""
 
@@ -49,7 +49,7 @@ class Scope:
         if binding not in known:
             known.append(binding)
 
-    def close(self, settle: Callable[[Chain, Binding], None]) -> None:
+    def close(self, settle: Callable[[AttributeChain, Binding], None]) -> None:
         """Settle the chains whose root is bound here by one import alone; hand the others outwards."""
         for chain in self.chains:
             bindings = self.names.get(chain.root)
@@ -57,7 +57,7 @@ class Scope:
                 outside = self._seen_from_here()
                 if outside is not None:
                     outside.chains.append(chain)
-            elif len(bindings) == 1 and bindings[0].kind in (Kind.MODULE, Kind.MEMBER):
+            elif len(bindings) == 1 and bindings[0].kind in (BindingKind.MODULE, BindingKind.MEMBER):
                 settle(chain, bindings[0])
         self.chains.clear()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from ppcdeps.checking.env.installed import Installed, installed_in
 from ppcdeps.checking.env.interpreters import Interpreter, Style, find_interpreter, python_folders
 from ppcdeps.checking.env.libraries import Libraries
-from ppcdeps.checking.env.root import Root
+from ppcdeps.checking.env.root_file_system import RootFileSystem
 from ppcdeps.checking.env.rpmdatabase import RpmDatabase, read_rpm_database
 from ppcdeps.checking.env.searchpath import SearchPath, search_path
 from ppcdeps.checking.findings import Skipped
@@ -28,7 +28,7 @@ class Environment:
     None where the root has no C library. ``skipped`` is what could not be seen while it was read.
     """
 
-    root: Root
+    root: RootFileSystem
     python: Interpreter
     path: SearchPath
     copies: tuple[Installed, ...]
@@ -161,13 +161,13 @@ def read_environment(
     return Environment(root, interpreter, path, copies, rpm, target, libraries, tuple(skipped))
 
 
-def _root_of(folder: Path, python: Path | None) -> tuple[Root, str | None]:
+def _root_of(folder: Path, python: Path | None) -> tuple[RootFileSystem, str | None]:
     if (folder / "pyvenv.cfg").is_file():
         # The environment's interpreter is a link to this machine's.
         names = [name for name in ("python3", "python") if (folder / "bin" / name).exists()]
         inside = folder.absolute() / "bin" / (names[0] if names else "python3")
-        return Root(Path("/")), str((python or inside).absolute())
-    root = Root(folder)
+        return RootFileSystem(Path("/")), str((python or inside).absolute())
+    root = RootFileSystem(folder)
     if python is None:
         return root, None
     text = str(python)
@@ -183,7 +183,7 @@ def _whole(version: str) -> str:
     return version if version.count(".") > 1 else f"{version}.0"
 
 
-def _machine(root: Root) -> str | None:
+def _machine(root: RootFileSystem) -> str | None:
     """The machine of the root's own programs."""
     from ppcdeps.rpm.elf import DamagedElfError, read_elf
 
@@ -207,7 +207,7 @@ def _noted_code(path: SearchPath) -> list[Skipped]:
     ]
 
 
-def _other_pythons(root: Root, interpreter: Interpreter) -> list[Skipped]:
+def _other_pythons(root: RootFileSystem, interpreter: Interpreter) -> list[Skipped]:
     if interpreter.is_virtual or interpreter.base_prefix not in ("/usr", "/usr/local"):
         return []
     found = []

@@ -1,4 +1,4 @@
-"""Commands that mend an environment, to be run inside of it: which version to pin, and how to put it there."""
+"""Commands that fix an environment, to be run inside of it: which version to pin, and how to put it there."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING

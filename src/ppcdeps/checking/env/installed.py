@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.parser import HeaderParser
 
-from ppcdeps.checking.env.root import Kind, Root
+from ppcdeps.checking.env.root_file_system import EntryKind, RootFileSystem
 from ppcdeps.checking.env.searchpath import PathEntry
 from ppcdeps.python.distmetadata import requires_txt_requirements
 from ppcdeps.python.names import normalise
@@ -76,7 +76,7 @@ class Installed:
         return f"{self.name} {self.version}".rstrip()
 
 
-def installed_in(root: Root, entry: PathEntry) -> Iterator[Installed]:
+def installed_in(root: RootFileSystem, entry: PathEntry) -> Iterator[Installed]:
     """The distributions of one folder of the path, in the order of their metadata's names; of an archive, its one."""
     if root.is_file(entry.path):
         yield from _archived(root, entry)
@@ -84,14 +84,14 @@ def installed_in(root: Root, entry: PathEntry) -> Iterator[Installed]:
     egg = posixpath.basename(entry.path).lower().endswith(".egg")
     for one in root.entries(entry.path):
         low = one.name.lower()
-        if one.kind is None or one.kind is Kind.OTHER:
+        if one.kind is None or one.kind is EntryKind.OTHER:
             continue
         if low.endswith(_TELLS) or (egg and low == "egg-info"):
             named = posixpath.basename(entry.path) if low == "egg-info" else one.name
             yield _read(root, entry, f"{entry.path}/{one.name}", one.kind, named)
 
 
-def _archived(root: Root, entry: PathEntry) -> Iterator[Installed]:
+def _archived(root: RootFileSystem, entry: PathEntry) -> Iterator[Installed]:
     """The distribution of a zipped egg, as easy_install left them on the path."""
     try:
         with root.open(entry.path) as stream, zipfile.ZipFile(stream) as archive:
@@ -113,7 +113,7 @@ def _archived(root: Root, entry: PathEntry) -> Iterator[Installed]:
     yield Installed(normalise(name), name, version, entry, f"{entry.path}/EGG-INFO", requires)
 
 
-def _read(root: Root, entry: PathEntry, place: str, kind: Kind, named: str) -> Installed:
+def _read(root: RootFileSystem, entry: PathEntry, place: str, kind: EntryKind, named: str) -> Installed:
     stem = named.rpartition(".")[0]
     from_name, _, rest = stem.partition("-")
     faults: list[Fault] = []
@@ -123,7 +123,7 @@ def _read(root: Root, entry: PathEntry, place: str, kind: Kind, named: str) -> I
     if text:
         _judge(name, version, place, faults)
     requires = tuple(" ".join(str(one).split()) for one in fields.get_all("Requires-Dist") or ())
-    if kind is Kind.FOLDER and not requires and root.has(f"{place}/requires.txt"):
+    if kind is EntryKind.FOLDER and not requires and root.has(f"{place}/requires.txt"):
         requires = requires_txt_requirements(_text(root, f"{place}/requires.txt", _SMALL_LIMIT))
     files = _recorded(root, entry, place, kind, faults)
     return Installed(
@@ -142,13 +142,13 @@ def _read(root: Root, entry: PathEntry, place: str, kind: Kind, named: str) -> I
     )
 
 
-def _metadata_text(root: Root, place: str, kind: Kind, faults: list[Fault]) -> str:
+def _metadata_text(root: RootFileSystem, place: str, kind: EntryKind, faults: list[Fault]) -> str:
     """The metadata up to the description."""
     if posixpath.basename(place).startswith("~"):
         message = "this is what an interrupted pip left behind: it counts as a distribution of a strange name"
         faults.append(Fault("env-broken-metadata", message, place))
         return ""
-    paths = [place] if kind is Kind.FILE else [f"{place}/METADATA", f"{place}/PKG-INFO"]
+    paths = [place] if kind is EntryKind.FILE else [f"{place}/METADATA", f"{place}/PKG-INFO"]
     for path in paths:
         if not root.has(path):
             continue
@@ -188,9 +188,9 @@ def _judge(name: str, version: str, place: str, faults: list[Fault]) -> None:
 
 
 def _recorded(
-    root: Root, entry: PathEntry, place: str, kind: Kind, faults: list[Fault]
+    root: RootFileSystem, entry: PathEntry, place: str, kind: EntryKind, faults: list[Fault]
 ) -> tuple[RecordedFile, ...] | None:
-    if kind is not Kind.FOLDER:
+    if kind is not EntryKind.FOLDER:
         return None
     if root.has(f"{place}/RECORD"):
         return _of_record(root, entry, f"{place}/RECORD", faults)
@@ -203,7 +203,9 @@ def _recorded(
     return tuple(RecordedFile(_joined(base, line), "", number) for number, line in lines if line.strip())
 
 
-def _of_record(root: Root, entry: PathEntry, path: str, faults: list[Fault]) -> tuple[RecordedFile, ...] | None:
+def _of_record(
+    root: RootFileSystem, entry: PathEntry, path: str, faults: list[Fault]
+) -> tuple[RecordedFile, ...] | None:
     content = root.read(path, _RECORD_LIMIT) if root.is_file(path) else None
     if content is None:
         if root.has(path) and not root.is_file(path):
@@ -235,8 +237,8 @@ def _joined(folder: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(folder, path)).replace("//", "/", 1)
 
 
-def _editable(root: Root, entry: PathEntry, place: str, kind: Kind, name: str) -> str | None:
-    if kind is not Kind.FOLDER:
+def _editable(root: RootFileSystem, entry: PathEntry, place: str, kind: EntryKind, name: str) -> str | None:
+    if kind is not EntryKind.FOLDER:
         return None
     try:
         said = json.loads(_optional(root, place, kind, "direct_url.json") or "{}")
@@ -250,7 +252,7 @@ def _editable(root: Root, entry: PathEntry, place: str, kind: Kind, name: str) -
 
 
 def _modules(
-    root: Root, entry: PathEntry, place: str, kind: Kind, files: tuple[RecordedFile, ...] | None
+    root: RootFileSystem, entry: PathEntry, place: str, kind: EntryKind, files: tuple[RecordedFile, ...] | None
 ) -> tuple[str, ...]:
     if files is not None:
         below = f"{entry.real}/"
@@ -269,10 +271,12 @@ def _top_module(path: str) -> str:
     return first if first.isidentifier() and first != "__pycache__" and rest.endswith((".py", ".so")) else ""
 
 
-def _optional(root: Root, place: str, kind: Kind, name: str) -> str:
+def _optional(root: RootFileSystem, place: str, kind: EntryKind, name: str) -> str:
     path = f"{place}/{name}"
-    return _text(root, path, _SMALL_LIMIT) if kind is Kind.FOLDER and root.has(path) and root.is_file(path) else ""
+    return (
+        _text(root, path, _SMALL_LIMIT) if kind is EntryKind.FOLDER and root.has(path) and root.is_file(path) else ""
+    )
 
 
-def _text(root: Root, path: str, limit: int) -> str:
+def _text(root: RootFileSystem, path: str, limit: int) -> str:
     return (root.read(path, limit) or b"").decode("utf-8", "surrogateescape")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from ppcdeps.checking.env.root import Root
+from ppcdeps.checking.env.root_file_system import RootFileSystem
 from ppcdeps.model.errors import ConfigError, UsageError
 
 _USUAL = (
@@ -71,7 +71,7 @@ class Interpreter:
         return self.executable or f"python{self.short}"
 
 
-def find_interpreter(root: Root, python: str | None = None) -> Interpreter:
+def find_interpreter(root: RootFileSystem, python: str | None = None) -> Interpreter:
     """The interpreter of that path inside the root, or else the system's own.
 
     Raises UsageError where the named one is not there or is no Python, and ConfigError where the root has none.
@@ -93,7 +93,7 @@ def find_interpreter(root: Root, python: str | None = None) -> Interpreter:
     return _of_prefix(root, None, prefix, libdir, version)
 
 
-def python_folders(root: Root) -> list[tuple[str, str, str]]:
+def python_folders(root: RootFileSystem) -> list[tuple[str, str, str]]:
     """Prefix, library folder and version of each Python that has folders below /usr or /usr/local, newest first.
 
     Folders that hold nothing but modules of an application, such as /usr/lib/python3, are none.
@@ -108,7 +108,7 @@ def python_folders(root: Root) -> list[tuple[str, str, str]]:
     return sorted(found, key=lambda one: (one[0] != "/usr", [-int(part) for part in one[2].split(".")]))
 
 
-def _of_executable(root: Root, path: str) -> Interpreter:
+def _of_executable(root: RootFileSystem, path: str) -> Interpreter:
     configuration = _pyvenv(root, path)
     if configuration is not None:
         return _virtual(root, path, *configuration)
@@ -128,7 +128,7 @@ def _of_executable(root: Root, path: str) -> Interpreter:
 
 
 def _of_prefix(
-    root: Root,
+    root: RootFileSystem,
     executable: str | None,
     prefix: str,
     libdir: str,
@@ -151,7 +151,7 @@ def _of_prefix(
     )
 
 
-def _virtual(root: Root, path: str, prefix: str, settings: dict[str, str]) -> Interpreter:
+def _virtual(root: RootFileSystem, path: str, prefix: str, settings: dict[str, str]) -> Interpreter:
     home = settings.get("home", "")
     told = re.match(r"(\d+\.\d+)", settings.get("version", settings.get("version_info", "")))
     version = told[1] if told else None
@@ -190,7 +190,7 @@ def _virtual(root: Root, path: str, prefix: str, settings: dict[str, str]) -> In
     )
 
 
-def _pyvenv(root: Root, executable: str) -> tuple[str, dict[str, str]] | None:
+def _pyvenv(root: RootFileSystem, executable: str) -> tuple[str, dict[str, str]] | None:
     """The environment's prefix and settings, found as site.py does: beside the executable or one folder up."""
     folder = posixpath.dirname(executable)
     parent = posixpath.dirname(folder)
@@ -203,7 +203,7 @@ def _pyvenv(root: Root, executable: str) -> tuple[str, dict[str, str]] | None:
     return None
 
 
-def _version_of(root: Root, real: str, needed: tuple[str, ...]) -> str | None:
+def _version_of(root: RootFileSystem, real: str, needed: tuple[str, ...]) -> str | None:
     for name in (posixpath.basename(real), *needed):
         named = _NAMED.match(name)
         if named:
@@ -220,7 +220,7 @@ def _version_of(root: Root, real: str, needed: tuple[str, ...]) -> str | None:
     return own.pop() if len(own) == 1 else None
 
 
-def _prefix_of(root: Root, folder: str, version: str) -> tuple[str, str]:
+def _prefix_of(root: RootFileSystem, folder: str, version: str) -> tuple[str, str]:
     """The prefix and the library folder, found as getpath.py does: upwards, by a landmark."""
     here = folder
     while True:
@@ -236,7 +236,7 @@ def _prefix_of(root: Root, folder: str, version: str) -> tuple[str, str]:
     return prefix, libdir
 
 
-def _style(root: Root, stdlib: str, prefix: str) -> Style:
+def _style(root: RootFileSystem, stdlib: str, prefix: str) -> Style:
     """Told from the interpreter's own site.py where it is there: distributions patch it."""
     text = root.read(f"{stdlib}/site.py", _TEXT_LIMIT) if root.has(f"{stdlib}/site.py") else None
     if text is not None:
@@ -260,7 +260,7 @@ class _Program:
     needed: tuple[str, ...]
 
 
-def _program(root: Root, path: str) -> _Program | None:
+def _program(root: RootFileSystem, path: str) -> _Program | None:
     from ppcdeps.rpm.elf import DamagedElfError, read_elf
 
     try:
@@ -271,7 +271,7 @@ def _program(root: Root, path: str) -> _Program | None:
     return _Program(elf.arch, elf.needed) if elf else None
 
 
-def _full_version(root: Root, version: str, program: str | None, prefix: str) -> str:
+def _full_version(root: RootFileSystem, version: str, program: str | None, prefix: str) -> str:
     """All numbers, from the C header or the program's constant; the two that are known where neither has them."""
     # Up to 3.7 the folder's name had the ABI flags in it.
     for flags in ("", "m"):
@@ -296,5 +296,5 @@ def _full_version(root: Root, version: str, program: str | None, prefix: str) ->
     return version
 
 
-def _multiarch(root: Root, folder: str) -> list[Path]:
+def _multiarch(root: RootFileSystem, folder: str) -> list[Path]:
     return [Path(one.name) for one in root.entries(folder) if one.name.endswith(("-linux-gnu", "-linux-musl"))]

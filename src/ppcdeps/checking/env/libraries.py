@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 
-from ppcdeps.checking.env.root import Kind, Root
+from ppcdeps.checking.env.root_file_system import EntryKind, RootFileSystem
 from ppcdeps.rpm.elf import DamagedElfError, Elf, read_elf
 
 _LIMIT = 1 << 20
@@ -30,7 +30,7 @@ _DEEPEST = 8
 class Libraries:
     """The libraries for one architecture (``ppc64le``) in the loader's own folders."""
 
-    def __init__(self, root: Root, arch: str) -> None:
+    def __init__(self, root: RootFileSystem, arch: str) -> None:
         self._root = root
         self._arch = arch
         triplet = _TRIPLETS.get(arch)
@@ -100,7 +100,7 @@ class Libraries:
         return (path, elf) if elf is not None and elf.arch == self._arch else None
 
 
-def _configured(root: Root, path: str, depth: int) -> Iterator[str]:
+def _configured(root: RootFileSystem, path: str, depth: int) -> Iterator[str]:
     if depth > _DEEPEST or not root.is_file(path):
         return
     text = (root.read(path, _LIMIT) or b"").decode("utf-8", "surrogateescape")
@@ -114,7 +114,7 @@ def _configured(root: Root, path: str, depth: int) -> Iterator[str]:
             yield from (one for one in re.split(r"[\s:,]+", " ".join(words)) if one.startswith("/"))
 
 
-def _matching(root: Root, pattern: str) -> list[str]:
+def _matching(root: RootFileSystem, pattern: str) -> list[str]:
     folder, name = posixpath.split(pattern)
-    kinds = (Kind.FILE,)
+    kinds = (EntryKind.FILE,)
     return [f"{folder}/{one.name}" for one in root.entries(folder) if one.kind in kinds and fnmatch(one.name, name)]

@@ -11,7 +11,7 @@ from ppcdeps.checking.env.fixes import pip_install, reinstall
 from ppcdeps.checking.env.installed import Installed
 from ppcdeps.checking.env.interpreters import Style
 from ppcdeps.checking.env.libraries import Libraries
-from ppcdeps.checking.env.root import Kind
+from ppcdeps.checking.env.root_file_system import EntryKind
 from ppcdeps.checking.findings import Finding
 from ppcdeps.checking.rules import finding
 from ppcdeps.rpm.elf import DamagedElfError, Elf, read_elf
@@ -63,9 +63,9 @@ def native_files(environment: Environment) -> list[NativeFile]:
         seen.add(folder)
         for one in environment.root.entries(folder):
             path = f"{folder}/{one.name}"
-            if one.kind is Kind.FOLDER and one.name != "__pycache__":
+            if one.kind is EntryKind.FOLDER and one.name != "__pycache__":
                 waiting.append((environment.root.resolve(path) if one.is_link else path, depth + 1))
-            elif one.kind is Kind.FILE and ".so" in one.name and _LIBRARY.fullmatch(one.name):
+            elif one.kind is EntryKind.FILE and ".so" in one.name and _LIBRARY.fullmatch(one.name):
                 found[path] = _read(environment, path)
                 if one.is_link:
                     aliases[path] = environment.root.resolve(path)
@@ -245,7 +245,9 @@ def _finding(environment: Environment, rule: str, place: str, trouble: _Trouble,
         detail += near
     if rule == "env-symbol-version" and libraries is not None:
         detail += _newest(libraries, trouble)
-    return finding(rule, f"{subject} {said}", paths[0], detail=detail, mend=_mend(environment, rule, trouble, owner))
+    return finding(
+        rule, f"{subject} {said}", paths[0], detail=detail, fix=_fix_for(environment, rule, trouble, owner)
+    )
 
 
 def _newest(libraries: Libraries, trouble: _Trouble) -> Iterator[str]:
@@ -262,7 +264,7 @@ def _newest(libraries: Libraries, trouble: _Trouble) -> Iterator[str]:
                 yield f"{found[0]} goes up to {_last(known)}"
 
 
-def _mend(environment: Environment, rule: str, trouble: _Trouble, owner: Installed | None) -> list[str]:
+def _fix_for(environment: Environment, rule: str, trouble: _Trouble, owner: Installed | None) -> list[str]:
     has_rpm = environment.rpm is not None
     if rule == "env-missing-library" and has_rpm:
         # dnf finds packages by what they provide.

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ppcdeps.checking.env.root import Root
+from ppcdeps.checking.env.root_file_system import RootFileSystem
 from ppcdeps.python.names import normalise
 
 _PLACES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
@@ -65,7 +65,7 @@ class RpmDatabase:
         return next((one.package for place, one in self.files.items() if place.startswith(below)), None)
 
 
-def read_rpm_database(root: Root, folders: Iterable[str]) -> RpmDatabase | None:
+def read_rpm_database(root: RootFileSystem, folders: Iterable[str]) -> RpmDatabase | None:
     """The root's RPM database with the files below the real folders; None where the root has none."""
     for place in _PLACES:
         for name, backend in _BACKENDS:
@@ -74,7 +74,7 @@ def read_rpm_database(root: Root, folders: Iterable[str]) -> RpmDatabase | None:
     return None
 
 
-def _read(root: Root, place: str, name: str, backend: str, folders: tuple[str, ...]) -> RpmDatabase:
+def _read(root: RootFileSystem, place: str, name: str, backend: str, folders: tuple[str, ...]) -> RpmDatabase:
     if shutil.which("rpm") is None:
         return RpmDatabase(place, unread="rpm is not installed on this machine (package rpm)")
     with tempfile.TemporaryDirectory(prefix="ppcdeps-rpmdb-") as folder:
@@ -99,7 +99,7 @@ def _read(root: Root, place: str, name: str, backend: str, folders: tuple[str, .
     )
 
 
-def _copy(root: Root, place: str, name: str, to: Path) -> None:
+def _copy(root: RootFileSystem, place: str, name: str, to: Path) -> None:
     # A database in use may have its latest changes in files beside it.
     beside = [f"{name}-wal", f"{name}-shm"] if name.endswith(".sqlite") else ["Index.db", "Name"]
     for each in (name, *beside):
@@ -143,7 +143,7 @@ def _asks(listing: str) -> dict[str, frozenset[str]]:
     return {package: frozenset(names) for package, names in found.items()}
 
 
-def _files(root: Root, listing: str, folders: tuple[str, ...]) -> dict[str, RpmFile]:
+def _files(root: RootFileSystem, listing: str, folders: tuple[str, ...]) -> dict[str, RpmFile]:
     found: dict[str, RpmFile] = {}
     real: dict[str, str] = {}
     below = tuple(f"{folder}/" for folder in folders)

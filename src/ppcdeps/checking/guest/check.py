@@ -1,4 +1,4 @@
-"""Whether a hypervisor can start a guest: what is asked for against what is offered, and what mends it."""
+"""Whether a hypervisor can start a guest: what is asked for against what is offered, and what fixes it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 from ppcdeps.base.toml import closest
 from ppcdeps.checking.findings import Examined, Finding, Report, Severity, Skipped
-from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, Nature, Offer, hypervisor_facts
+from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, PseriesSupport, HypervisorOffer, hypervisor_facts
 from ppcdeps.checking.guest.properties import setting_command
-from ppcdeps.checking.guest.requests import Asked, Guest, Said
+from ppcdeps.checking.guest.requests import GuestRequest, Guest, RequestedBy
 from ppcdeps.checking.rules import finding
 from ppcdeps.planning.nova import is_older
 
@@ -20,7 +20,7 @@ NEEDS_KVM = ("host-model", "host-passthrough")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class RequestKind:
     """How a kind of things is told: its rule, what it is called, and what takes its place, the best first."""
 
     rule: str
@@ -31,67 +31,67 @@ class Kind:
 
 
 _KINDS = {
-    "disk.bus": Kind("guest-disk-bus", "{} bus for disks", ("virtio", "scsi", "usb")),
-    "video.modelType": Kind(
+    "disk.bus": RequestKind("guest-disk-bus", "{} bus for disks", ("virtio", "scsi", "usb")),
+    "video.modelType": RequestKind(
         "guest-video-model",
         "video model {}",
         ("vga", "virtio"),
         "unsupported configuration: domain configuration does not support video model '{}'",
     ),
-    "video.setting": Kind("guest-video-model", "video model with {} but virtio"),
-    "graphics.type": Kind("guest-graphics", "{} graphics", ("vnc",)),
-    "input.bus": Kind("guest-input", "{} bus for input devices", ("usb", "virtio")),
-    "cpu.mode": Kind("guest-cpu-mode", "CPU mode {}", ("host-model", "custom")),
-    "cpu.model": Kind("guest-cpu-model", "CPU model {}", ("POWER9", "POWER8")),
-    "cpu.compat": Kind("guest-cpu-compat", "compatibility mode {}"),
-    "os.firmware": Kind("guest-firmware", "UEFI firmware"),
-    "loader.secure": Kind("guest-secure-boot", "secure boot"),
-    "tpm.model": Kind("guest-tpm", "TPM {}", ("tpm-spapr",)),
-    "watchdog.model": Kind("guest-watchdog", "watchdog {}", ("i6300esb",)),
-    "serial.target": Kind("guest-serial", "serial port {}", ("spapr-vio-serial",)),
-    "serial.model": Kind("guest-serial", "serial port {}", ("spapr-vty",)),
-    "parallel.target": Kind("guest-serial", "{} port"),
-    "sound.model": Kind("guest-device", "sound card {}", ("ich6", "usb")),
-    "net.model": Kind("guest-device", "network card {}", ("virtio",)),
-    "scsi.model": Kind("guest-device", "SCSI controller {}", ("virtio-scsi",)),
-    "usb.model": Kind("guest-device", "USB controller {}", ("qemu-xhci",)),
-    "pci.model": Kind("guest-device", "PCI controller {}"),
-    "panic.model": Kind("guest-device", "panic device {}", ("pseries",)),
-    "rng.model": Kind("guest-device", "random number generator {}", ("virtio",)),
-    "iommu.model": Kind("guest-device", "IOMMU {}"),
-    "feature": Kind("guest-feature", "feature {}"),
-    "timer": Kind("guest-feature", "clock {}"),
+    "video.setting": RequestKind("guest-video-model", "video model with {} but virtio"),
+    "graphics.type": RequestKind("guest-graphics", "{} graphics", ("vnc",)),
+    "input.bus": RequestKind("guest-input", "{} bus for input devices", ("usb", "virtio")),
+    "cpu.mode": RequestKind("guest-cpu-mode", "CPU mode {}", ("host-model", "custom")),
+    "cpu.model": RequestKind("guest-cpu-model", "CPU model {}", ("POWER9", "POWER8")),
+    "cpu.compat": RequestKind("guest-cpu-compat", "compatibility mode {}"),
+    "os.firmware": RequestKind("guest-firmware", "UEFI firmware"),
+    "loader.secure": RequestKind("guest-secure-boot", "secure boot"),
+    "tpm.model": RequestKind("guest-tpm", "TPM {}", ("tpm-spapr",)),
+    "watchdog.model": RequestKind("guest-watchdog", "watchdog {}", ("i6300esb",)),
+    "serial.target": RequestKind("guest-serial", "serial port {}", ("spapr-vio-serial",)),
+    "serial.model": RequestKind("guest-serial", "serial port {}", ("spapr-vty",)),
+    "parallel.target": RequestKind("guest-serial", "{} port"),
+    "sound.model": RequestKind("guest-device", "sound card {}", ("ich6", "usb")),
+    "net.model": RequestKind("guest-device", "network card {}", ("virtio",)),
+    "scsi.model": RequestKind("guest-device", "SCSI controller {}", ("virtio-scsi",)),
+    "usb.model": RequestKind("guest-device", "USB controller {}", ("qemu-xhci",)),
+    "pci.model": RequestKind("guest-device", "PCI controller {}"),
+    "panic.model": RequestKind("guest-device", "panic device {}", ("pseries",)),
+    "rng.model": RequestKind("guest-device", "random number generator {}", ("virtio",)),
+    "iommu.model": RequestKind("guest-device", "IOMMU {}"),
+    "feature": RequestKind("guest-feature", "feature {}"),
+    "timer": RequestKind("guest-feature", "clock {}"),
 }
 _SPECIAL = {
-    ("disk.bus", "ide"): Kind(
+    ("disk.bus", "ide"): RequestKind(
         "guest-ide-bus",
         "IDE",
         ("virtio", "scsi", "usb"),
         "unsupported configuration: IDE controllers are unsupported for this QEMU binary or machine type",
     ),
-    ("disk.bus", "fdc"): Kind(
+    ("disk.bus", "fdc"): RequestKind(
         "guest-floppy",
         "floppy drive",
         (),
         "unsupported configuration: PowerPC pseries machines do not support floppy device",
     ),
-    ("video.modelType", "cirrus"): Kind(
+    ("video.modelType", "cirrus"): RequestKind(
         "guest-cirrus",
         "video model cirrus",
         ("vga", "virtio"),
         "unsupported configuration: domain configuration does not support video model 'cirrus'",
     ),
-    ("graphics.type", "spice"): Kind("guest-spice", "SPICE", ("vnc",)),
+    ("graphics.type", "spice"): RequestKind("guest-spice", "SPICE", ("vnc",)),
 }
 _DISK_KINDS = {"cdrom": "cdrom.bus", "floppy": "floppy.bus"}
 """What hangs on a disk bus, and the kind that says which buses take it."""
 _CDROM_INSTEAD = ("scsi", "sata", "usb")
 
 
-_CDROM_ON_VIRTIO = Kind("guest-disk-bus", "{} bus for CD-ROMs", (), "does not support ejectable media")
+_CDROM_ON_VIRTIO = RequestKind("guest-disk-bus", "{} bus for CD-ROMs", (), "does not support ejectable media")
 
 
-def kind_of(asked: Asked) -> Kind | None:
+def kind_of(asked: GuestRequest) -> RequestKind | None:
     """How what is asked for is told; None where it is judged in another way."""
     if asked.kind == "disk.bus" and asked.device == "floppy":
         return _SPECIAL["disk.bus", "fdc"]
@@ -100,7 +100,7 @@ def kind_of(asked: Asked) -> Kind | None:
     return _SPECIAL.get((asked.kind, asked.value)) or _KINDS.get(asked.kind)
 
 
-def instead_of(asked: Asked, offer: Offer) -> str:
+def instead_of(asked: GuestRequest, offer: HypervisorOffer) -> str:
     """What the hypervisor has instead, the best first; empty where it has nothing that would do."""
     kind = kind_of(asked)
     choices = kind.instead if kind else ()
@@ -110,14 +110,14 @@ def instead_of(asked: Asked, offer: Offer) -> str:
     return next((one for one in choices if there is None or one in there), "")
 
 
-def _there(asked: Asked, offer: Offer) -> frozenset[str] | None:
+def _there(asked: GuestRequest, offer: HypervisorOffer) -> frozenset[str] | None:
     """What of a kind there is for what hangs on it; None where that is not known."""
     there = offer.offers.get(asked.kind)
     nature = hypervisor_facts().natures.get(_DISK_KINDS.get(asked.device, ""))
     return there & nature.has if there is not None and nature is not None and asked.kind == "disk.bus" else there
 
 
-def offer_to(asked: Iterable[Asked], offer: Offer) -> Offer:
+def offer_to(asked: Iterable[GuestRequest], offer: HypervisorOffer) -> HypervisorOffer:
     """What the hypervisor offers to a guest that asks for this: an emulated one has fewer CPU modes."""
     modes = offer.offers.get("cpu.mode")
     if modes is None or not any(one.kind == "virttype" and one.value == "qemu" for one in asked):
@@ -126,7 +126,7 @@ def offer_to(asked: Iterable[Asked], offer: Offer) -> Offer:
     return replace(offer, offers=MappingProxyType(fewer))
 
 
-def is_lacking(asked: Asked, offer: Offer) -> bool | None:
+def is_lacking(asked: GuestRequest, offer: HypervisorOffer) -> bool | None:
     """Whether the hypervisor does not have what is asked for; None where that is not known."""
     nature = hypervisor_facts().natures.get(asked.kind)
     if nature is not None and nature.refused:
@@ -135,7 +135,7 @@ def is_lacking(asked: Asked, offer: Offer) -> bool | None:
     return None if there is None else asked.value not in there
 
 
-def check_guest(guests: Sequence[Guest], offer: Offer, faults: Iterable[Finding] = ()) -> Report:
+def check_guest(guests: Sequence[Guest], offer: HypervisorOffer, faults: Iterable[Finding] = ()) -> Report:
     """What keeps the hypervisor from starting the guests: an image with its flavor, or a domain.
 
     ``faults`` are those of the description itself, which the report is to hold, too.
@@ -167,18 +167,18 @@ def check_guest(guests: Sequence[Guest], offer: Offer, faults: Iterable[Finding]
     return Report.of("guest", subject, findings, examined, skipped)
 
 
-def _lacking(asked: Iterable[Asked], guest: Guest, offer: Offer) -> Iterator[Finding]:
+def _lacking(asked: Iterable[GuestRequest], guest: Guest, offer: HypervisorOffer) -> Iterator[Finding]:
     """A finding for each thing that is lacking; properties that say the same are one."""
-    together: dict[tuple[object, ...], list[Asked]] = {}
+    together: dict[tuple[object, ...], list[GuestRequest]] = {}
     for one in asked:
-        by_property = one.said in (Said.PROPERTY, Said.DEFAULT)
+        by_property = one.said in (RequestedBy.PROPERTY, RequestedBy.DEFAULT)
         key = (one.kind, one.value) if by_property else (one.kind, one.value, one.where)
         together.setdefault(key, []).append(one)
     for same in together.values():
         yield _finding(same, guest, offer)
 
 
-def _finding(same: Sequence[Asked], guest: Guest, offer: Offer) -> Finding:
+def _finding(same: Sequence[GuestRequest], guest: Guest, offer: HypervisorOffer) -> Finding:
     one = same[0]
     kind = kind_of(one)
     assert kind is not None
@@ -202,12 +202,12 @@ def _finding(same: Sequence[Asked], guest: Guest, offer: Offer) -> Finding:
         ", ".join(dict.fromkeys(asked.where for asked in same)),
         severity=Severity.WARNING if silent else None,
         detail=detail,
-        mend=_mend(same, offer),
+        fix=_fix_for(same, offer),
         fixed_in=next((asked.fixed_in for asked in same if asked.fixed_in), None),
     )
 
 
-def _nature_of(asked: Asked) -> Nature | None:
+def _nature_of(asked: GuestRequest) -> PseriesSupport | None:
     """What pseries can have of a kind; of disk buses, for what hangs on them, where that decides."""
     natures = hypervisor_facts().natures
     general = natures.get(asked.kind)
@@ -216,45 +216,45 @@ def _nature_of(asked: Asked) -> Nature | None:
     return narrower if narrower is not None and decides else general
 
 
-def _by_default(same: Sequence[Asked], guest: Guest) -> str:
-    told = [asked for asked in same if asked.said is Said.DEFAULT]
+def _by_default(same: Sequence[GuestRequest], guest: Guest) -> str:
+    told = [asked for asked in same if asked.said is RequestedBy.DEFAULT]
     return f", and nova {guest.nova} asks for it by default: {told[0].reason}" if told else ""
 
 
-def _what_there_is(asked: Asked, offer: Offer) -> str:
+def _what_there_is(asked: GuestRequest, offer: HypervisorOffer) -> str:
     there = ", ".join(sorted(offer.offers.get(asked.kind, ())))
     return f"there is: {there or 'nothing of the kind'}"
 
 
-def _mend(same: Sequence[Asked], offer: Offer) -> list[str]:
+def _fix_for(same: Sequence[GuestRequest], offer: HypervisorOffer) -> list[str]:
     properties: dict[str, str] = {}
     lines = []
     for one in same:
         instead = instead_of(one, offer)
         match one.said:
-            case Said.PROPERTY if one.where.startswith("flavor"):
+            case RequestedBy.PROPERTY if one.where.startswith("flavor"):
                 key = one.where.split()[-1]
                 lines.append(
                     f"openstack flavor set --property {key}={instead} FLAVOR"
                     if instead and one.kind != "tpm.model"
                     else f"openstack flavor unset --property {key} FLAVOR"
                 )
-            case Said.PROPERTY | Said.DEFAULT:
+            case RequestedBy.PROPERTY | RequestedBy.DEFAULT:
                 # What nova can choose: a TPM for POWER is not among it.
                 if instead and one.kind not in ("tpm.model", "watchdog.model"):
                     properties[one.property] = instead
-                elif one.said is Said.PROPERTY:
+                elif one.said is RequestedBy.PROPERTY:
                     lines.append(f"openstack image unset --property {one.property} IMAGE")
-            case Said.CONFIG:
+            case RequestedBy.CONFIG:
                 lines += _config_lines(one, offer)
-            case Said.DOMAIN:
+            case RequestedBy.DOMAIN:
                 lines += _domain_lines(one, instead)
     if properties:
         lines.insert(0, setting_command(properties))
     return lines
 
 
-def _config_lines(asked: Asked, offer: Offer) -> list[str]:
+def _config_lines(asked: GuestRequest, offer: HypervisorOffer) -> list[str]:
     match asked.kind:
         case "graphics.type":
             return ["[spice]", "enabled = false", "[vnc]", "enabled = true"]
@@ -265,7 +265,7 @@ def _config_lines(asked: Asked, offer: Offer) -> list[str]:
             return ["[libvirt]", f"cpu_models = {model}"] if model else ["[libvirt]", "cpu_mode = none"]
 
 
-def _domain_lines(asked: Asked, instead: str) -> list[str]:
+def _domain_lines(asked: GuestRequest, instead: str) -> list[str]:
     """What to write in the domain, in the words of its XML; `--write-domain` does it."""
     tag = asked.element.tag if asked.element else ""
     match asked.kind:
@@ -297,7 +297,7 @@ PREFIXES = {"virtio": "vd", "scsi": "sd", "usb": "sd", "sata": "sd"}
 """How disks of a bus are called in libvirt's targets."""
 
 
-def _of_the_machine(guest: Guest, offer: Offer) -> Iterator[Finding]:
+def _of_the_machine(guest: Guest, offer: HypervisorOffer) -> Iterator[Finding]:
     if guest.arch and guest.arch not in PSERIES_ARCHES:
         by_property = "property" in guest.arch_where
         yield finding(
@@ -305,7 +305,7 @@ def _of_the_machine(guest: Guest, offer: Offer) -> Iterator[Finding]:
             f"the guest is for {guest.arch}, the hypervisor for {offer.arch}",
             guest.arch_where,
             detail=["what is on its disks has to be built for ppc64le, too"],
-            mend=[setting_command({"hw_architecture": ARCH})]
+            fix=[setting_command({"hw_architecture": ARCH})]
             if by_property
             else [f"<type arch='{ARCH}' machine='pseries'>"],
         )
@@ -314,7 +314,7 @@ def _of_the_machine(guest: Guest, offer: Offer) -> Iterator[Finding]:
             "guest-architecture-unset",
             "nothing says that the image is for ppc64le",
             "hw_architecture (not set)",
-            mend=[setting_command({"hw_architecture": ARCH})],
+            fix=[setting_command({"hw_architecture": ARCH})],
         )
     if guest.machine and not offer.has_machine(guest.machine):
         by_property = "property" in guest.machine_where
@@ -327,18 +327,18 @@ def _of_the_machine(guest: Guest, offer: Offer) -> Iterator[Finding]:
                 "libvirt says: unsupported configuration: Emulator ... does not support machine type "
                 f"'{guest.machine}'",
             ],
-            mend=_machine_mend(guest, by_property=by_property),
+            fix=_machine_fix(guest, by_property=by_property),
         )
     elif not guest.machine:
         yield finding(
             "guest-machine-unset",
             "nothing says which machine type the guest has",
             "hw_machine_type (not set)",
-            mend=[setting_command({"hw_machine_type": "pseries"})],
+            fix=[setting_command({"hw_machine_type": "pseries"})],
         )
 
 
-def _machine_mend(guest: Guest, *, by_property: bool) -> list[str]:
+def _machine_fix(guest: Guest, *, by_property: bool) -> list[str]:
     if by_property:
         return [setting_command({"hw_machine_type": "pseries"})]
     if guest.machine_where.startswith("line"):
@@ -346,20 +346,20 @@ def _machine_mend(guest: Guest, *, by_property: bool) -> list[str]:
     return ["[libvirt]", "hw_machine_type = ppc64le=pseries"]
 
 
-def _of_kvm(asked: Asked, offer: Offer) -> Iterator[Finding]:
+def _of_kvm(asked: GuestRequest, offer: HypervisorOffer) -> Iterator[Finding]:
     if asked.value in VIRTTYPES and asked.value not in offer.lacking:
         return
-    in_domain = asked.said is Said.DOMAIN
+    in_domain = asked.said is RequestedBy.DOMAIN
     yield finding(
         "guest-kvm",
         f"the guest wants {asked.value}, and the hypervisor offers {', '.join(offer.virttypes)}",
         asked.where,
         detail=[offer.reason] if offer.reason else [],
-        mend=["<domain type='qemu'>"] if in_domain else ["[libvirt]", "virt_type = qemu", "cpu_mode = none"],
+        fix=["<domain type='qemu'>"] if in_domain else ["[libvirt]", "virt_type = qemu", "cpu_mode = none"],
     )
 
 
-def _of_the_emulator(asked: Asked) -> Iterator[Finding]:
+def _of_the_emulator(asked: GuestRequest) -> Iterator[Finding]:
     name = PurePosixPath(asked.value).name
     arch = name.removeprefix("qemu-system-")
     if name.startswith("qemu-system-") and arch not in PSERIES_ARCHES:
@@ -367,11 +367,11 @@ def _of_the_emulator(asked: Asked) -> Iterator[Finding]:
             "guest-emulator",
             f"{asked.value} is the emulator of {arch} machines",
             asked.where,
-            mend=["take away <emulator>: libvirt finds the one of the guest's architecture"],
+            fix=["take away <emulator>: libvirt finds the one of the guest's architecture"],
         )
 
 
-def _of_compatibility(asked: Asked, offer: Offer) -> Iterator[Finding]:
+def _of_compatibility(asked: GuestRequest, offer: HypervisorOffer) -> Iterator[Finding]:
     known = hypervisor_facts().natures["cpu.compat"]
     if asked.value not in known.has:
         hint = closest(asked.value.lower(), known.has)
@@ -386,7 +386,7 @@ def _of_compatibility(asked: Asked, offer: Offer) -> Iterator[Finding]:
             "guest-cpu-compat",
             f"a host with {offer.host_cpu} gives no guest {asked.value}",
             asked.where,
-            mend=[f"<model>{offer.host_cpu.lower()}</model>"],
+            fix=[f"<model>{offer.host_cpu.lower()}</model>"],
         )
 
 
@@ -395,7 +395,7 @@ def _generation(model: str) -> int:
     return int(digits) if digits else 0
 
 
-def _unknown(asked: Asked, offer: Offer) -> Skipped:
+def _unknown(asked: GuestRequest, offer: HypervisorOffer) -> Skipped:
     kind = kind_of(asked)
     assert kind is not None
     return Skipped(
@@ -404,13 +404,13 @@ def _unknown(asked: Asked, offer: Offer) -> Skipped:
 
 
 def _kept(guest: Guest, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """That instances which exist are not mended by mending the image."""
+    """That instances which exist are not fixed by fixing the image."""
     if not guest.nova or is_older(guest.nova, DEFAULTS_KEPT_SINCE):
         return
     wanted = {
         name: value
         for one in findings
-        for line in one.mend
+        for line in one.fix
         if line.startswith("openstack image set ")
         for name, _, value in (word.partition("=") for word in line.split())
         if name in KEPT
@@ -421,7 +421,7 @@ def _kept(guest: Guest, findings: Iterable[Finding]) -> Iterator[Finding]:
             f"nova {guest.nova} keeps buses and models with each instance: the image counts for new ones only",
             "instances of this image",
             detail=["the instance is to be shut off, or shelved and offloaded"],
-            mend=[setting_command(wanted, "", "nova-manage image_property set INSTANCE_UUID").rstrip()],
+            fix=[setting_command(wanted, "", "nova-manage image_property set INSTANCE_UUID").rstrip()],
         )
 
 

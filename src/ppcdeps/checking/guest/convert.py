@@ -8,12 +8,12 @@ from string import ascii_lowercase
 
 from ppcdeps.checking.guest.check import PREFIXES, PSERIES_ARCHES, instead_of, is_lacking, offer_to
 from ppcdeps.checking.guest.domain import domain_of, guest_of
-from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, Offer
-from ppcdeps.checking.guest.requests import Asked
+from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, HypervisorOffer
+from ppcdeps.checking.guest.requests import GuestRequest
 from ppcdeps.checking.guest.xmltext import Document, Edits, Element, markup
 from ppcdeps.model.errors import ConfigError
 
-ORIGIN = "the mended domain"
+ORIGIN = "the fixed domain"
 
 _ENCODING = re.compile(rb"""\A(?:\xef\xbb\xbf)?\s*<\?xml[^>]*encoding\s*=\s*["']([A-Za-z0-9._-]+)""")
 _QXL_ONLY = ("ram", "vram64", "vgamem")
@@ -25,14 +25,14 @@ _PC_USB = ("ehci", "ich9-", "piix", "vt82c686b-uhci")
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
+class ConvertedDomain:
     """The domain's new text, and what was changed, a line each."""
 
     content: bytes
     changes: tuple[str, ...]
 
 
-def mend_domain(document: Document, offer: Offer) -> Mended:
+def convert_domain(document: Document, offer: HypervisorOffer) -> ConvertedDomain:
     """The domain with everything changed that the hypervisor lacks and something else can stand in for.
 
     What has no substitute is taken away. Raises ConfigError where the document is not in UTF-8.
@@ -40,15 +40,15 @@ def mend_domain(document: Document, offer: Offer) -> Mended:
     encoding = _ENCODING.match(document.content)
     if encoding and encoding[1].lower() not in (b"utf-8", b"us-ascii"):
         raise ConfigError(f"the domain is in {encoding[1].decode()}", hint="libvirt writes UTF-8: convert it first")
-    mender = _Mender(document, offer)
-    mender.run()
-    content = mender.edits.apply()
+    converter = _DomainConverter(document, offer)
+    converter.run()
+    content = converter.edits.apply()
     domain_of(content, ORIGIN)  # what cannot be read again is a defect here
-    return Mended(content, tuple(dict.fromkeys(mender.changes)))
+    return ConvertedDomain(content, tuple(dict.fromkeys(converter.changes)))
 
 
-class _Mender:
-    def __init__(self, document: Document, offer: Offer) -> None:
+class _DomainConverter:
+    def __init__(self, document: Document, offer: HypervisorOffer) -> None:
         self._root = document.root
         self._asked = guest_of(document, "").asked
         self._offer = offer_to(self._asked, offer)
@@ -66,7 +66,7 @@ class _Mender:
 
     def run(self) -> None:
         moved = self._machine()
-        ways: Mapping[str, Callable[[Asked, Element], None]] = {
+        ways: Mapping[str, Callable[[GuestRequest, Element], None]] = {
             "disk.bus": self._disk,
             "video.modelType": self._video,
             "video.setting": self._video_setting,
@@ -125,19 +125,19 @@ class _Mender:
         kind, model = controller.get("type"), controller.get("model")
         return kind == "pci" or (kind == "usb" and model.startswith(_PC_USB))
 
-    def _virttype(self, asked: Asked, element: Element) -> None:
+    def _virttype(self, asked: GuestRequest, element: Element) -> None:
         if asked.value in self._offer.lacking or asked.value not in VIRTTYPES:
             self.edits.set(element, type=self._offer.virttype)
             self.changes.append(f"virtualization {asked.value} becomes {self._offer.virttype}")
 
-    def _emulator(self, asked: Asked, element: Element, *, moved: bool) -> None:
+    def _emulator(self, asked: GuestRequest, element: Element, *, moved: bool) -> None:
         arch = asked.value.rpartition("/")[2].removeprefix("qemu-system-")
         if (arch != asked.value.rpartition("/")[2] and arch not in PSERIES_ARCHES) or moved:
             self._remove(element, f"emulator {asked.value} goes: libvirt finds its own")
 
     # --- disks -------------------------------------------------------------------------------------------
 
-    def _disk(self, asked: Asked, element: Element) -> None:
+    def _disk(self, asked: GuestRequest, element: Element) -> None:
         bus = instead_of(asked, self._offer)
         target = element.first("target")
         if asked.device == "controller":
@@ -164,7 +164,7 @@ class _Mender:
 
     # --- display and input -------------------------------------------------------------------------------
 
-    def _video(self, asked: Asked, element: Element) -> None:
+    def _video(self, asked: GuestRequest, element: Element) -> None:
         model, instead = element.first("model"), instead_of(asked, self._offer)
         if model is None or not instead:
             self._remove(element, f"video {asked.value} goes")
@@ -176,7 +176,7 @@ class _Mender:
             self.edits.remove(child)  # acceleration, resolution and ports are the old model's
         self.changes.append(f"video {asked.value} becomes {instead}")
 
-    def _video_setting(self, asked: Asked, element: Element) -> None:
+    def _video_setting(self, asked: GuestRequest, element: Element) -> None:
         model = element.first("model")
         assert model is not None
         if asked.value == "several heads":
@@ -186,7 +186,7 @@ class _Mender:
             f"video: {asked.value} go" if asked.value == "several heads" else f"video: {asked.value} goes"
         )
 
-    def _graphics(self, asked: Asked, element: Element) -> None:
+    def _graphics(self, asked: GuestRequest, element: Element) -> None:
         instead = instead_of(asked, self._offer)
         if element.tag == "audio":
             self.edits.set(element, type="none")
@@ -201,7 +201,7 @@ class _Mender:
             self._drop(element, *_SPICE_ONLY)
             self.changes.append(f"graphics {asked.value} becomes {instead}")
 
-    def _input(self, asked: Asked, element: Element) -> None:
+    def _input(self, asked: GuestRequest, element: Element) -> None:
         buses = self._offer.offers.get("input.bus", frozenset({"usb"}))
         bus = "usb" if "usb" in buses and not self._usb_off else "virtio" if "virtio" in buses else ""
         kind = element.get("type")
@@ -219,7 +219,7 @@ class _Mender:
 
     # --- the rest ----------------------------------------------------------------------------------------
 
-    def _cpu(self, asked: Asked, element: Element) -> None:
+    def _cpu(self, asked: GuestRequest, element: Element) -> None:
         cpu = element if element.tag == "cpu" else element.parent
         assert cpu is not None
         if cpu.start in self._gone:
@@ -233,7 +233,7 @@ class _Mender:
         self._drop(cpu, "model", "vendor", "feature", "cache", "maxphysaddr")
         self.changes.append(f"cpu {asked.value} goes: its topology stays")
 
-    def _firmware(self, asked: Asked, element: Element) -> None:  # noqa: ARG002
+    def _firmware(self, asked: GuestRequest, element: Element) -> None:  # noqa: ARG002
         system = self._root.first("os")
         assert system is not None
         if "firmware" in system.attributes:
@@ -241,7 +241,7 @@ class _Mender:
         self._drop(system, "loader", "nvram", "firmware")
         self.changes.append("UEFI goes: the guest boots with SLOF")
 
-    def _serial(self, asked: Asked, element: Element) -> None:
+    def _serial(self, asked: GuestRequest, element: Element) -> None:
         target, model = element.first("target"), element.first("target/model")
         assert target is not None
         assert model is not None
@@ -250,13 +250,13 @@ class _Mender:
         self._drop(element, "address")
         self.changes.append(f"serial port {asked.value} becomes spapr-vty")
 
-    def _network(self, asked: Asked, element: Element) -> None:
+    def _network(self, asked: GuestRequest, element: Element) -> None:
         model, instead = element.first("model"), instead_of(asked, self._offer)
         assert model is not None
         self.edits.set(model, type=instead)
         self.changes.append(f"network card {asked.value} becomes {instead}")
 
-    def _other(self, asked: Asked, element: Element) -> None:
+    def _other(self, asked: GuestRequest, element: Element) -> None:
         """A device whose model is an attribute, or something that goes."""
         instead = instead_of(asked, self._offer)
         if instead and "model" in element.attributes:

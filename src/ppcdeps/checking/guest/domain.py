@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from ppcdeps.checking.guest.requests import Asked, Guest, Said
+from ppcdeps.checking.guest.requests import GuestRequest, Guest, RequestedBy
 from ppcdeps.checking.guest.xmltext import LARGEST, Document, Element, XMLTextError, parse
 from ppcdeps.model.errors import ConfigError
 
@@ -65,7 +65,7 @@ def bus_of(disk: Element) -> str:
     return target.get("bus") or _BUSES.get(target.get("dev")[:2], "")
 
 
-def _asked(root: Element) -> Iterator[Asked]:
+def _asked(root: Element) -> Iterator[GuestRequest]:
     yield _one("virttype", root.get("type"), root, "domain")
     yield from _system(root)
     yield from _processor(root)
@@ -76,7 +76,7 @@ def _asked(root: Element) -> Iterator[Asked]:
             yield from _device(element)
 
 
-def _system(root: Element) -> Iterator[Asked]:
+def _system(root: Element) -> Iterator[GuestRequest]:
     system = root.first("os")
     assert system is not None
     loader = system.first("loader")
@@ -97,7 +97,7 @@ def _system(root: Element) -> Iterator[Asked]:
         yield _one("feature", family, security, "launchSecurity")
 
 
-def _processor(root: Element) -> Iterator[Asked]:
+def _processor(root: Element) -> Iterator[GuestRequest]:
     cpu = root.first("cpu")
     if cpu is None:
         return
@@ -110,7 +110,7 @@ def _processor(root: Element) -> Iterator[Asked]:
         yield _one(kind, model.text, model, "cpu model")
 
 
-def _device(element: Element) -> Iterator[Asked]:
+def _device(element: Element) -> Iterator[GuestRequest]:
     tag = element.tag
     match tag:
         case "disk":
@@ -180,7 +180,7 @@ def _serial(element: Element) -> str:
     return kind if element.tag == "serial" else ""
 
 
-def _controller(element: Element) -> Iterator[Asked]:
+def _controller(element: Element) -> Iterator[GuestRequest]:
     kind, where = element.get("type"), f"controller {element.get('type')} {element.get('index')}".rstrip()
     match kind:
         case "ide" | "sata":
@@ -190,8 +190,8 @@ def _controller(element: Element) -> Iterator[Asked]:
                 yield _one(f"{kind}.model", element.get("model"), element, where)
 
 
-def _one(kind: str, value: str, element: Element, what: str, device: str = "") -> Asked:
-    return Asked(kind, value, Said.DOMAIN, _where(element, what), device, element=element)
+def _one(kind: str, value: str, element: Element, what: str, device: str = "") -> GuestRequest:
+    return GuestRequest(kind, value, RequestedBy.DOMAIN, _where(element, what), device, element=element)
 
 
 def _where(element: Element, what: str) -> str:

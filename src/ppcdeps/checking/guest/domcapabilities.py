@@ -7,20 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, Offer, with_nature
+from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, HypervisorOffer, with_nature
 from ppcdeps.checking.guest.xmltext import Element, XMLTextError, parse
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
 
 ARCHES = ("ppc64le", "ppc64")
 """Those of pseries machines; libvirt tells of the one that it was asked for."""
-PATIENCE = 60
+TIMEOUT = 60
 """Seconds in which libvirt has answered, probing QEMU included."""
 
 _ROOT = "domainCapabilities"
 _HINT = "make one with `virsh domcapabilities --arch ppc64le --machine pseries`"
 
 
-def read_domcapabilities(file: Path) -> Offer:
+def read_domcapabilities(file: Path) -> HypervisorOffer:
     """What a file with the output of `virsh domcapabilities` says.
 
     Raises ConfigError where it cannot be read, or is something else.
@@ -32,7 +32,7 @@ def read_domcapabilities(file: Path) -> Offer:
     return offer_of(content, str(file))
 
 
-def ask_libvirt(uri: str | None = None, virttype: str | None = None, machine: str = "pseries") -> Offer:
+def ask_libvirt(uri: str | None = None, virttype: str | None = None, machine: str = "pseries") -> HypervisorOffer:
     """What libvirt says of this machine, or of the one that ``uri`` connects to.
 
     ``virttype`` is kvm or qemu; kvm, then qemu where it is None. Raises EnvironmentLacksError where there is no
@@ -59,7 +59,7 @@ def ask_libvirt(uri: str | None = None, virttype: str | None = None, machine: st
     )
 
 
-def without_machine(offer: Offer, machine: str, uri: str | None = None) -> Offer:
+def without_machine(offer: HypervisorOffer, machine: str, uri: str | None = None) -> HypervisorOffer:
     """The offer, with the machine type taken out where libvirt (at ``uri``) says that there is none of that name."""
     try:
         ask_libvirt(uri, offer.virttype, machine)
@@ -68,7 +68,7 @@ def without_machine(offer: Offer, machine: str, uri: str | None = None) -> Offer
     return offer
 
 
-def offer_of(content: bytes, origin: str) -> Offer:
+def offer_of(content: bytes, origin: str) -> HypervisorOffer:
     """What the output of `virsh domcapabilities` says. Raises ConfigError where it is something else."""
     try:
         root = parse(content).root
@@ -85,7 +85,7 @@ def offer_of(content: bytes, origin: str) -> Offer:
         raise ConfigError(f"{origin} is of the machine {machine}, not of pseries", hint=_HINT)
     host = root.first("cpu")
     model = next((one for one in (host.all("mode") if host else []) if one.get("name") == "host-model"), None)
-    offered = Offer(
+    offered = HypervisorOffer(
         origin=origin,
         arch=arch,
         # It speaks of one machine type. Which other versions there are is not said, but of which family they are.
@@ -133,9 +133,9 @@ def _text(root: Element, path: str) -> str:
 def _run(command: list[str]) -> tuple[bytes, str]:
     """What a virsh command prints, and what it says where it prints nothing."""
     try:
-        done = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT, check=False, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
-        return b"", f"it has not answered within {PATIENCE} s"
+        return b"", f"it has not answered within {TIMEOUT} s"
     if done.returncode == 0:
         return done.stdout, ""
     lines = [line for line in done.stderr.decode(errors="replace").splitlines() if line.startswith("error: ")]

@@ -16,7 +16,7 @@ VIRTTYPES = ("kvm", "qemu")
 
 
 @dataclass(frozen=True, slots=True)
-class Nature:
+class PseriesSupport:
     """What of a kind a pseries machine can have, whatever the build.
 
     Where ``refused`` is not empty, it names what it cannot have, and all else is left to others. ``silent`` is what
@@ -32,7 +32,7 @@ class Nature:
 
 
 @dataclass(frozen=True, slots=True)
-class Build:
+class QemuBuild:
     """A distribution's QEMU for pseries guests. ``machines`` are globs; ``offers`` is by kind."""
 
     id: str
@@ -45,7 +45,7 @@ class Build:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class HypervisorOffer:
     """What the hypervisor that a guest is checked against has.
 
     ``origin`` says who tells; ``machines`` are names or globs of machine types; ``virttypes`` are kvm and qemu as far
@@ -79,8 +79,8 @@ class Offer:
 class HypervisorFacts:
     """The builds by id, and what pseries is by kind."""
 
-    builds: Mapping[str, Build]
-    natures: Mapping[str, Nature]
+    builds: Mapping[str, QemuBuild]
+    natures: Mapping[str, PseriesSupport]
 
 
 @cache
@@ -89,7 +89,7 @@ def hypervisor_facts() -> HypervisorFacts:
     return load_hypervisor_facts(shipped_file(FOLDER, NAME))
 
 
-def offer_of_build(name: str, virttype: str | None = None) -> Offer:
+def offer_of_build(name: str, virttype: str | None = None) -> HypervisorOffer:
     """What a distribution's QEMU offers: under KVM where it has that, unless ``virttype`` says qemu.
 
     Raises UsageError where no build of that name is known, or it has no such virtualization.
@@ -111,7 +111,7 @@ def offer_of_build(name: str, virttype: str | None = None) -> Offer:
     )
     lacking = tuple(one for one in VIRTTYPES if one not in build.virttypes)
     return with_nature(
-        Offer(
+        HypervisorOffer(
             f"what is known of {build.title}",
             ARCH,
             build.machines,
@@ -124,7 +124,7 @@ def offer_of_build(name: str, virttype: str | None = None) -> Offer:
     )
 
 
-def with_nature(offer: Offer) -> Offer:
+def with_nature(offer: HypervisorOffer) -> HypervisorOffer:
     """The offer, with what a pseries machine is by its nature for each kind that it tells nothing of."""
     natures = hypervisor_facts().natures
     known = {kind: nature.has for kind, nature in natures.items() if not nature.refused}
@@ -150,8 +150,8 @@ def load_hypervisor_facts(file: TomlFile) -> HypervisorFacts:
     return HypervisorFacts(MappingProxyType(builds), MappingProxyType(natures))
 
 
-def _nature(table: Table) -> Nature:
-    return Nature(
+def _nature(table: Table) -> PseriesSupport:
+    return PseriesSupport(
         table.text("kind"),
         frozenset(table.texts("has")),
         frozenset(table.texts("refused")),
@@ -161,8 +161,8 @@ def _nature(table: Table) -> Nature:
     )
 
 
-def _build(table: Table) -> Build:
-    return Build(
+def _build(table: Table) -> QemuBuild:
+    return QemuBuild(
         table.text("id"),
         table.text("title"),
         table.texts("virttypes"),

@@ -11,7 +11,7 @@ from typing import Any
 
 from ppcdeps.base.toml import closest
 from ppcdeps.checking.findings import Finding
-from ppcdeps.checking.guest.requests import Asked, Guest, Said
+from ppcdeps.checking.guest.requests import GuestRequest, Guest, RequestedBy
 from ppcdeps.checking.rules import finding
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.planning.nova import NovaFacts, NovaProperty, is_older
@@ -126,7 +126,7 @@ def read_nova_conf(file: Path) -> NovaConf:
     )
 
 
-def asked_by(properties: Iterable[Property], facts: NovaFacts, nova: str) -> tuple[Asked, ...]:
+def requests_of_properties(properties: Iterable[Property], facts: NovaFacts, nova: str) -> tuple[GuestRequest, ...]:
     """What the properties ask a hypervisor for, and what nova of that version asks for where they say nothing.
 
     ``nova`` is empty where the version is not known: then only what is set counts. A flavor's property wins.
@@ -142,10 +142,10 @@ def asked_by(properties: Iterable[Property], facts: NovaFacts, nova: str) -> tup
         if default.property not in chosen or _is_unread(facts.properties[default.property].first, nova):
             where = f"{default.property} (not set)"
             asked.append(
-                Asked(
+                GuestRequest(
                     default.kind,
                     default.value,
-                    Said.DEFAULT,
+                    RequestedBy.DEFAULT,
                     where,
                     default.device,
                     default.property,
@@ -161,7 +161,7 @@ def guest_by_nova(
 ) -> Guest:
     """The guest that nova of that version makes of an image and a flavor; ``nova`` is empty where it is not known."""
     found = tuple(properties)
-    asked = asked_by(found, facts, nova) + (asked_by_config(config) if config else ())
+    asked = requests_of_properties(found, facts, nova) + (requests_of_config(config) if config else ())
     arch = (
         _last(found, "hw_emulation_architecture") or _last(found, "hw_architecture") or _last(found, "architecture")
     )
@@ -178,18 +178,21 @@ def guest_by_nova(
     )
 
 
-def asked_by_config(config: NovaConf) -> tuple[Asked, ...]:
+def requests_of_config(config: NovaConf) -> tuple[GuestRequest, ...]:
     """What nova.conf asks a hypervisor for."""
     said = "" if config.virt_type else " (not set)"
     virt_type = config.virt_type or "kvm"  # nova's default
-    asked = [Asked("virttype", virt_type, Said.CONFIG, f"{config.name} [libvirt] virt_type{said}")]
+    asked = [GuestRequest("virttype", virt_type, RequestedBy.CONFIG, f"{config.name} [libvirt] virt_type{said}")]
     if config.cpu_mode in ("host-model", "host-passthrough", "maximum"):
-        asked.append(Asked("cpu.mode", config.cpu_mode, Said.CONFIG, f"{config.name} [libvirt] cpu_mode"))
+        asked.append(
+            GuestRequest("cpu.mode", config.cpu_mode, RequestedBy.CONFIG, f"{config.name} [libvirt] cpu_mode")
+        )
     asked += [
-        Asked("cpu.model", model, Said.CONFIG, f"{config.name} [libvirt] cpu_models") for model in config.cpu_models
+        GuestRequest("cpu.model", model, RequestedBy.CONFIG, f"{config.name} [libvirt] cpu_models")
+        for model in config.cpu_models
     ]
     if config.spice:
-        asked.append(Asked("graphics.type", "spice", Said.CONFIG, f"{config.name} [spice] enabled"))
+        asked.append(GuestRequest("graphics.type", "spice", RequestedBy.CONFIG, f"{config.name} [spice] enabled"))
     return tuple(asked)
 
 
@@ -249,7 +252,7 @@ def _misspelt(one: Property, names: Iterable[str]) -> list[Finding]:
     ]
 
 
-def _consequences(chosen: Mapping[str, Property]) -> list[Asked]:
+def _consequences(chosen: Mapping[str, Property]) -> list[GuestRequest]:
     """What properties ask for that do not say it by its name."""
     asked = []
     firmware = chosen.get("hw_firmware_type")
@@ -286,8 +289,8 @@ def _place(one: Property) -> str:
     return f"{one.owner} property {one.key}"
 
 
-def _asked(one: Property, kind: str, value: str, device: str = "") -> Asked:
-    return Asked(kind, value, Said.PROPERTY, _place(one), device, one.name)
+def _asked(one: Property, kind: str, value: str, device: str = "") -> GuestRequest:
+    return GuestRequest(kind, value, RequestedBy.PROPERTY, _place(one), device, one.name)
 
 
 def _counts(one: Property, known: NovaProperty, nova: str) -> bool:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from ppcdeps.checking.guest.xmltext import Element
 
 
-class Said(StrEnum):
+class RequestedBy(StrEnum):
     """Who asks."""
 
     PROPERTY = "property"
@@ -22,8 +22,8 @@ class Said(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One thing. ``kind`` is as in `offers.Offer`; ``where`` names the place for a person; ``device`` is what hangs
+class GuestRequest:
+    """One thing. ``kind`` is as in `offers.HypervisorOffer`; ``where`` names the place for a person; ``device`` is what hangs
     on a disk bus; ``property`` is the image property that decides it, where there is one.
 
     ``reason`` and ``fixed_in`` belong to a default of nova; ``element`` is where a domain says it.
@@ -31,7 +31,7 @@ class Asked:
 
     kind: str
     value: str
-    said: Said
+    said: RequestedBy
     where: str
     device: str = ""
     property: str = ""
@@ -49,7 +49,7 @@ class Guest:
     """
 
     subject: str
-    asked: tuple[Asked, ...]
+    asked: tuple[GuestRequest, ...]
     arch: str = ""
     machine: str = ""
     arch_where: str = ""

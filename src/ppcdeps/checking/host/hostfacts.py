@@ -19,7 +19,7 @@ from ppcdeps.model.errors import ConfigError
 SCHEMA = 1
 LARGEST = 4 * 2**20
 """Bytes, of any file that is read. /proc/cpuinfo of 192 threads has some 20 kB."""
-PATIENCE = 30
+TIMEOUT = 30
 """Seconds after which a program that is asked for its version is given up."""
 
 _FILES = (
@@ -201,7 +201,7 @@ def _output(command: list[str]) -> str:
         done = subprocess.run(
             command,
             capture_output=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
             check=False,
             stdin=subprocess.DEVNULL,
             env={**os.environ, "LC_ALL": "C"},

@@ -119,7 +119,7 @@ def test_what_pip_left_behind_is_a_finding(tmp_path: Path) -> None:
     plain, _ = el_root(tmp_path)
     make_dist(plain, "six", "1.0").rename(plain / "~ix-1.0.dist-info")
     found = report(tmp_path).findings
-    assert any("interrupted pip" in one.message and one.mend == (f"rm -r '{one.where}'",) for one in found), found
+    assert any("interrupted pip" in one.message and one.fix == (f"rm -r '{one.where}'",) for one in found), found
 
 
 def test_fifos_in_place_of_files_are_never_opened(tmp_path: Path) -> None:

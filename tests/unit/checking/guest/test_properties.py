@@ -61,7 +61,7 @@ def test_a_flavor_says_it_with_colons_and_wins(tmp_path: Path) -> None:
     report = check_guest([guest], offer_of_build("almalinux-9"))
     (found,) = (one for one in report.findings if one.rule == "guest-tpm")
     assert found.where == "flavor property hw:tpm_version"
-    assert found.mend == ("openstack flavor unset --property hw:tpm_version FLAVOR",)
+    assert found.fix == ("openstack flavor unset --property hw:tpm_version FLAVOR",)
 
 
 @pytest.mark.parametrize(

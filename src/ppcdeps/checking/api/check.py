@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ppcdeps.checking.api.conditions import Platform
-from ppcdeps.checking.api.facts import ModuleFacts, Use
-from ppcdeps.checking.api.gone import PYTHON
+from ppcdeps.checking.api.conditions import PythonPlatform
+from ppcdeps.checking.api.module_facts import ModuleFacts, Use
+from ppcdeps.checking.api.removed import PYTHON
 from ppcdeps.checking.api.resolve import Missing, Resolver
-from ppcdeps.checking.api.scanning import Tree, scan_all
-from ppcdeps.checking.api.world import Release, World, module_of
+from ppcdeps.checking.api.distribution_scan import Tree, scan_all
+from ppcdeps.checking.api.module_tree import ScannedDistribution, ModuleTree, module_of
 from ppcdeps.model.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class ApiResult:
 
 def check_api(
     trees: Sequence[Tree],
-    platform: Platform,
+    platform: PythonPlatform,
     cache: "Cache | None" = None,
     reporter: Reporter | None = None,
     *,
@@ -61,9 +61,9 @@ def check_api(
     return judge(releases, platform)
 
 
-def judge(releases: Sequence[Release], platform: Platform) -> ApiResult:
+def judge(releases: Sequence[ScannedDistribution], platform: PythonPlatform) -> ApiResult:
     """The faults among releases that were scanned."""
-    world = World(releases)
+    world = ModuleTree(releases)
     judge_ = _Judge(world, platform, _surveyed(releases, world))
     for release in releases:
         for path, row in release.rows.items():
@@ -73,9 +73,9 @@ def judge(releases: Sequence[Release], platform: Platform) -> ApiResult:
     return ApiResult(tuple(faults), tuple(sorted(judge_.unread)), len(world.releases), judge_.files, judge_.uses)
 
 
-def world_of(releases: Sequence[Release]) -> World:
+def module_tree_of(releases: Sequence[ScannedDistribution]) -> ModuleTree:
     """The complete world of some releases."""
-    world = World(releases)
+    world = ModuleTree(releases)
     _surveyed(releases, world)
     return world
 
@@ -99,7 +99,7 @@ class _Survey:
     reached: set[str]
 
 
-def _surveyed(releases: Sequence[Release], world: World) -> _Survey:
+def _surveyed(releases: Sequence[ScannedDistribution], world: ModuleTree) -> _Survey:
     survey = _Survey({}, set())
     for release in releases:
         prepared = survey.prepared[release.name] = _Prepared(set(), set(), set())
@@ -133,7 +133,7 @@ def _heads(parts: list[str]) -> Iterator[str]:
 
 
 class _Judge:
-    def __init__(self, world: World, platform: Platform, survey: _Survey) -> None:
+    def __init__(self, world: ModuleTree, platform: PythonPlatform, survey: _Survey) -> None:
         self.world = world
         self.survey = survey
         self.resolver = Resolver(world, platform.version)
@@ -143,7 +143,7 @@ class _Judge:
         self.files = 0
         self.uses = 0
 
-    def look(self, release: Release, path: str, facts: ModuleFacts) -> None:
+    def look(self, release: ScannedDistribution, path: str, facts: ModuleFacts) -> None:
         """Judge the uses of one module, and note its faults."""
         self.files += 1
         self.uses += len(facts.uses)
@@ -178,7 +178,7 @@ class _Judge:
         """Whether an import certainly fails."""
         return self.resolver.missing(Use(module, (name,) if name else (), 0, 0)) is not None
 
-    def _is_excused(self, release: Release, path: str, module: str, use: Use, missing: Missing) -> bool:
+    def _is_excused(self, release: ScannedDistribution, path: str, module: str, use: Use, missing: Missing) -> bool:
         """Whether what is missing is no fault of another distribution, or is prepared for."""
         if missing.distribution == release.name:
             return True
@@ -193,15 +193,15 @@ class _Judge:
             package = path.rpartition("/")[0].replace("/", ".")
             if f"{package}.{top}" in self.world.modules:
                 return True
-        if missing.position < 0 and missing.gone is None and top == module.partition(".")[0]:
+        if missing.position < 0 and missing.removed is None and top == module.partition(".")[0]:
             # A package that several distributions share, each with a part of its own.
             return True
         prepared = self.survey.prepared[release.name]
         wanted = ".".join((use.module, *use.names[: missing.position + 1]))
         if missing.name in prepared.probed or missing.dotted in prepared.tried or wanted in prepared.tried:
             return True
-        if missing.gone is None or missing.distribution != PYTHON:
+        if missing.removed is None or missing.distribution != PYTHON:
             return False
         # What Python gave up is not missed in a file that nobody imports (for an older Python, as a rule), and not by
         # who also imports the distribution that brings it back.
-        return module not in self.survey.reached or missing.gone.unless in prepared.tops
+        return module not in self.survey.reached or missing.removed.unless in prepared.tops

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import TypeGuard
 
 from ppcdeps.checking.api.attributes import given_names
-from ppcdeps.checking.api.conditions import Conditions, Platform, dotted, finds_out, is_guard
+from ppcdeps.checking.api.conditions import Conditions, PythonPlatform, dotted, finds_out, is_guard
 from ppcdeps.checking.api.dynamic import MANIPULATED, Manipulations
-from ppcdeps.checking.api.facts import VALUE, Binding, ClassShape, Kind, ModuleFacts, Use
+from ppcdeps.checking.api.module_facts import VALUE, Binding, ClassShape, BindingKind, ModuleFacts, Use
 from ppcdeps.checking.api.handlers import ATTRIBUTE, IMPORT, MODULE, SPARE, catches, caught
 from ppcdeps.checking.api.literals import keys_of, texts_of
-from ppcdeps.checking.api.scopes import Chain, Scope, ScopeKind
+from ppcdeps.checking.api.scopes import AttributeChain, Scope, ScopeKind
 
 SOURCE_LIMIT = 3 * 1024**2
 """Bytes of the longest source that is read. Longer ones are tables; their syntax trees take gigabytes."""
@@ -35,7 +35,7 @@ _LOADING = frozenset({"load_module", "exec_module", "create_module"})
 _LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
-def scan(source: bytes, module: str, *, is_package: bool, platform: Platform) -> ModuleFacts:
+def scan(source: bytes, module: str, *, is_package: bool, platform: PythonPlatform) -> ModuleFacts:
     """The facts of a source file that would be imported as ``module`` on ``platform``.
 
     What cannot be read is a module of which nothing is known: its ``fault`` says why. Never raises for what
@@ -61,7 +61,7 @@ _Key = tuple[str, tuple[str, ...], bool, tuple[tuple[str, str], ...]]
 
 
 class _Reader:
-    def __init__(self, module: str, is_package: bool, platform: Platform) -> None:
+    def __init__(self, module: str, is_package: bool, platform: PythonPlatform) -> None:
         self.module = module
         self.package = module if is_package else module.rpartition(".")[0]
         self.platform = platform
@@ -141,9 +141,9 @@ class _Reader:
 
     # Names ---------------------------------------------------------------------------------------------
 
-    def settle(self, chain: Chain, binding: Binding) -> None:
+    def settle(self, chain: AttributeChain, binding: Binding) -> None:
         """Make a use, or a patch, of a chain whose root is an import."""
-        first = (binding.attribute,) if binding.kind is Kind.MEMBER else ()
+        first = (binding.attribute,) if binding.kind is BindingKind.MEMBER else ()
         names = first + chain.names
         if chain.stored:
             self.patched.add((binding.target, names, chain.stored))
@@ -265,7 +265,7 @@ class _Reader:
         for each in node.names:
             root = each.name.partition(".")[0]
             target = each.name if each.asname else root
-            self.bind(each.asname or root, Binding(Kind.MODULE, target))
+            self.bind(each.asname or root, Binding(BindingKind.MODULE, target))
             self.imported(each.name, (), node.lineno)
 
     def on_import_from(self, node: ast.ImportFrom) -> None:
@@ -278,7 +278,7 @@ class _Reader:
                     self.stars.append(module or "?")
                 self.imported(module, (), node.lineno)
                 continue
-            self.bind(each.asname or each.name, Binding(Kind.MEMBER, module, each.name) if module else VALUE)
+            self.bind(each.asname or each.name, Binding(BindingKind.MEMBER, module, each.name) if module else VALUE)
             if module:
                 self.imported(module, (each.name,), node.lineno)
 
@@ -374,7 +374,11 @@ class _Reader:
             )
         for target in node.targets:
             if isinstance(target, ast.Name):
-                binding = Binding(Kind.ALIAS, alias) if alias and self.scope.kind is not ScopeKind.FUNCTION else VALUE
+                binding = (
+                    Binding(BindingKind.ALIAS, alias)
+                    if alias and self.scope.kind is not ScopeKind.FUNCTION
+                    else VALUE
+                )
                 self.bind(target.id, binding)
                 if self.scope is self.top:
                     self.conditions.learn(target.id, node.value)
@@ -506,7 +510,9 @@ class _Reader:
             members=members,
             open=changed or self.is_remade(node) or "__init_subclass__" in members or "__class_getitem__" in members,
         )
-        self.bind(node.name, Binding(Kind.CLASS, shape=shape) if outside.kind is not ScopeKind.FUNCTION else VALUE)
+        self.bind(
+            node.name, Binding(BindingKind.CLASS, shape=shape) if outside.kind is not ScopeKind.FUNCTION else VALUE
+        )
 
     @staticmethod
     def is_remade(node: ast.ClassDef) -> bool:
@@ -572,11 +578,11 @@ class _Reader:
             self.manipulations.mention(base.id, at_module=self.scope is self.top)
         if isinstance(node.ctx, ast.Load):
             if not self.attribute_guards:
-                self.scope.chains.append(Chain(base.id, tuple(names), node.lineno, owner=self.owner))
+                self.scope.chains.append(AttributeChain(base.id, tuple(names), node.lineno, owner=self.owner))
             return
         stored = names.pop()
         read = () if self.attribute_guards else tuple(names)
-        self.scope.chains.append(Chain(base.id, read, node.lineno, stored, self.owner))
+        self.scope.chains.append(AttributeChain(base.id, read, node.lineno, stored, self.owner))
         if not names:
             # Class.attribute = value, below the class: the class has it as if its body said so.
             self.extend_class(base.id, stored)
@@ -586,7 +592,9 @@ class _Reader:
             if binding.shape is not None:
                 shape = binding.shape
                 members = {**shape.members, member: (VALUE,)}
-                changed = Binding(Kind.CLASS, shape=ClassShape(shape.bases, members, shape.open or member == "*"))
+                changed = Binding(
+                    BindingKind.CLASS, shape=ClassShape(shape.bases, members, shape.open or member == "*")
+                )
                 self.top.names[name][number] = changed
 
     def call(self, node: ast.Call) -> None:
@@ -611,7 +619,9 @@ class _Reader:
                 name = text
         if target:
             root, *names = target.split(".")
-            self.scope.chains.append(Chain(root, (), 0, name) if not names else Chain(root, tuple(names), 0, name))
+            self.scope.chains.append(
+                AttributeChain(root, (), 0, name) if not names else AttributeChain(root, tuple(names), 0, name)
+            )
             if not names:
                 self.extend_class(root, name)
 

@@ -18,7 +18,7 @@ _MOST_LINKS = 40
 """As many as Linux follows."""
 
 
-class Kind(StrEnum):
+class EntryKind(StrEnum):
     """What an entry of a folder is, links followed."""
 
     FILE = "file"
@@ -32,11 +32,11 @@ class Entry:
     """One name in a folder. ``kind`` is None where a link leads nowhere."""
 
     name: str
-    kind: Kind | None
+    kind: EntryKind | None
     is_link: bool
 
 
-class Root:
+class RootFileSystem:
     """The system below a folder of this machine. Listings are remembered: the root must not change meanwhile."""
 
     def __init__(self, folder: Path) -> None:
@@ -106,7 +106,7 @@ class Root:
                 return path[len(top.rstrip("/")) :]
         return None
 
-    def kind(self, path: str) -> Kind | None:
+    def kind(self, path: str) -> EntryKind | None:
         """What is there, links followed; None where nothing is, or where it cannot be seen."""
         try:
             mode = os.lstat(self.host(path)).st_mode
@@ -117,11 +117,11 @@ class Root:
 
     def is_file(self, path: str) -> bool:
         """Whether a regular file is there, links followed."""
-        return self.kind(path) is Kind.FILE
+        return self.kind(path) is EntryKind.FILE
 
     def is_folder(self, path: str) -> bool:
         """Whether a folder is there, links followed."""
-        return self.kind(path) is Kind.FOLDER
+        return self.kind(path) is EntryKind.FOLDER
 
     def entries(self, path: str) -> list[Entry]:
         """What the folder holds, by name; nothing where it is no folder or cannot be read (noted in ``unseen``)."""
@@ -137,10 +137,10 @@ class Root:
             if one.is_symlink():
                 found.append(Entry(one.name, self.kind(posixpath.join(path, one.name)), True))
             elif one.is_dir(follow_symlinks=False):
-                found.append(Entry(one.name, Kind.FOLDER, False))
+                found.append(Entry(one.name, EntryKind.FOLDER, False))
             else:
                 is_file = one.is_file(follow_symlinks=False)
-                found.append(Entry(one.name, Kind.FILE if is_file else Kind.OTHER, False))
+                found.append(Entry(one.name, EntryKind.FILE if is_file else EntryKind.OTHER, False))
         return sorted(found, key=lambda one: one.name)
 
     def names(self, path: str) -> frozenset[str]:
@@ -187,7 +187,7 @@ class Root:
             self.unseen[path] = fault.strerror or type(fault).__name__
 
 
-def _kind(mode: int) -> Kind:
+def _kind(mode: int) -> EntryKind:
     if stat.S_ISREG(mode):
-        return Kind.FILE
-    return Kind.FOLDER if stat.S_ISDIR(mode) else Kind.OTHER
+        return EntryKind.FILE
+    return EntryKind.FOLDER if stat.S_ISDIR(mode) else EntryKind.OTHER

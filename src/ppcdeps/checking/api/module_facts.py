@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 
-class Kind(StrEnum):
+class BindingKind(StrEnum):
     """What a name is bound to."""
 
     MODULE = "m"
@@ -25,7 +25,7 @@ class Kind(StrEnum):
 class Binding:
     """One way in which a name gets its value."""
 
-    kind: Kind
+    kind: BindingKind
     target: str = ""
     attribute: str = ""
     shape: "ClassShape | None" = None
@@ -40,11 +40,11 @@ class Binding:
     def of(cls, row: Sequence[Any]) -> "Binding":
         """What ``row`` wrote."""
         if row[0] == "c":
-            return cls(Kind.CLASS, shape=ClassShape.of(row[1]))
-        return cls(Kind(row[0]), *row[1:])
+            return cls(BindingKind.CLASS, shape=ClassShape.of(row[1]))
+        return cls(BindingKind(row[0]), *row[1:])
 
 
-VALUE = Binding(Kind.VALUE)
+VALUE = Binding(BindingKind.VALUE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from ppcdeps.checking.api.conditions import Platform
-from ppcdeps.checking.api.facts import ModuleFacts
-from ppcdeps.checking.api.world import Release, module_of
+from ppcdeps.checking.api.conditions import PythonPlatform
+from ppcdeps.checking.api.module_facts import ModuleFacts
+from ppcdeps.checking.api.module_tree import ScannedDistribution, module_of
 from ppcdeps.model.errors import EnvironmentLacksError
 from ppcdeps.model.reporter import Reporter, Silence
 
@@ -56,13 +56,13 @@ class Tree:
 
 def scan_all(
     trees: Sequence[Tree],
-    platform: Platform,
+    platform: PythonPlatform,
     cache: "Cache | None" = None,
     reporter: Reporter | None = None,
     *,
     tests: bool = False,
     workers: int | None = None,
-) -> list[Release]:
+) -> list[ScannedDistribution]:
     """The facts of every distribution, from the cache where its files were read before."""
     told = reporter or Silence()
     held: dict[int, dict[str, str]] = {}
@@ -99,13 +99,13 @@ def scan_all(
         if cache is not None and number in fresh:
             _remember(cache, _key(tree, platform, tests), held[number])
         rows = {path: held[number].get(path) for path in tree.paths}
-        releases.append(Release(tree.name, tree.version, rows, tree.incomplete, tree.entry_points))
+        releases.append(ScannedDistribution(tree.name, tree.version, rows, tree.incomplete, tree.entry_points))
     return releases
 
 
-def scan_files(files: Iterable[tuple[str, str]], platform: Platform) -> dict[str, str]:
+def scan_files(files: Iterable[tuple[str, str]], platform: PythonPlatform) -> dict[str, str]:
     """The facts of source files, each given by its path in the distribution and its place, as JSON texts by path."""
-    from ppcdeps.checking.api.scan import SOURCE_LIMIT, scan
+    from ppcdeps.checking.api.module_scan import SOURCE_LIMIT, scan
 
     rows: dict[str, str] = {}
     for path, place in files:
@@ -125,7 +125,7 @@ def scan_files(files: Iterable[tuple[str, str]], platform: Platform) -> dict[str
 
 def _in_processes(
     batches: list[tuple[int, Tree, list[str]]],
-    platform: Platform,
+    platform: PythonPlatform,
     count: int,
     keep: Callable[[int, dict[str, str]], None],
 ) -> None:
@@ -156,7 +156,7 @@ def _leave_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _batches(tree: Tree, platform: Platform, tests: bool) -> Iterator[tuple[list[str], int]]:
+def _batches(tree: Tree, platform: PythonPlatform, tests: bool) -> Iterator[tuple[list[str], int]]:
     batch: list[str] = []
     size = 0
     for path in tree.paths:
@@ -180,7 +180,7 @@ def is_test(path: str) -> bool:
     return bool(_TESTS.intersection(folders)) or last == "conftest.py" or last.startswith("test_")
 
 
-def is_for_another(path: str, platform: Platform) -> bool:
+def is_for_another(path: str, platform: PythonPlatform) -> bool:
     """Whether a file says by its name that it is for another platform, or for another Python."""
     *folders, last = path.removesuffix(".py").lower().split("/")
     elsewhere = _ELSEWHERE | (_PYTHON_2 if platform.version[0] > 2 else _PYTHON_3)
@@ -190,7 +190,7 @@ def is_for_another(path: str, platform: Platform) -> bool:
     return bool(elsewhere.intersection((words[0], words[-1])))
 
 
-def _key(tree: Tree, platform: Platform, tests: bool) -> str:
+def _key(tree: Tree, platform: PythonPlatform, tests: bool) -> str:
     return f"api {_FORMAT} {tree.digest} {platform.key} {tests}" if tree.digest else ""
 
 
