@@ -14,8 +14,8 @@ from apiproof import interpreter, proofs
 from indexes import index_of_pip
 
 from ppcdeps.base.cache import Cache
-from ppcdeps.checking.api.conditions import PythonPlatform
 from ppcdeps.checking.api.check import check_api
+from ppcdeps.checking.api.conditions import PythonPlatform
 from ppcdeps.checking.api.lockcheck import fetch
 from ppcdeps.checking.api.locks import LockedRelease, LockInput
 from ppcdeps.model.reporter import Silence

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ppcdeps.checking.api.check import ApiFault
-from ppcdeps.checking.api.removed import PYTHON
 from ppcdeps.checking.api.distribution_scan import Tree
+from ppcdeps.checking.api.removed import PYTHON
 
 _TRY = """
 import importlib, json, sys, warnings

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from ppcdeps.checking.api.conditions import PythonPlatform
 from ppcdeps.checking.api.check import ApiResult, check_api
+from ppcdeps.checking.api.conditions import PythonPlatform
 from ppcdeps.checking.api.distribution_scan import Tree
 
 EL9 = PythonPlatform((3, 9, 25), "ppc64le")

@@ -1,4 +1,4 @@
-"""Scans every source of every distribution once: several processes at a time, and remembered by digest."""
+"""Scans all sources of all distributions: in several processes, and cached by digest."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from ppcdeps.base.untrusted import open_regular
 from ppcdeps.checking.api.conditions import PythonPlatform
 from ppcdeps.checking.api.module_facts import ModuleFacts
 from ppcdeps.checking.api.module_tree import ScannedDistribution, module_of
@@ -34,7 +35,7 @@ _TESTS = frozenset({"test", "tests", "_tests", "testsuite", "test_suite"})
 class Tree:
     """A distribution's files below ``folder``: ``paths`` of sources, and of compiled modules, which are not read.
 
-    ``digest`` says which files they are: what was read under it is not read again. Empty: it is not kept.
+    ``digest`` says which files they are: what was read under it is not read again. Empty: it is not cached.
     ``incomplete``: there are modules that ``paths`` does not name.
     """
 
@@ -64,7 +65,7 @@ def scan_all(
     workers: int | None = None,
 ) -> list[ScannedDistribution]:
     """The facts of every distribution, from the cache where its files were read before."""
-    told = reporter or Silence()
+    reporter = reporter or Silence()
     held: dict[int, dict[str, str]] = {}
     batches: list[tuple[int, Tree, list[str]]] = []
     total = 0
@@ -79,11 +80,11 @@ def scan_all(
             total += size
     count = workers or len(os.sched_getaffinity(0))
     task = "read sources"
-    told.begin(task, len(batches))
+    reporter.begin(task, len(batches))
 
     def keep(number: int, rows: dict[str, str]) -> None:
         held[number].update(rows)
-        told.advance(task, 1)
+        reporter.advance(task, 1)
 
     try:
         if total < _ALONE or count < 2:
@@ -92,7 +93,7 @@ def scan_all(
         else:
             _in_processes(batches, platform, count, keep)
     finally:
-        told.end(task)
+        reporter.end(task)
     fresh = {number for number, _, _ in batches}
     releases = []
     for number, tree in enumerate(trees):
@@ -111,9 +112,7 @@ def scan_files(files: Iterable[tuple[str, str]], platform: PythonPlatform) -> di
     for path, place in files:
         module, is_package = module_of(path)
         try:
-            # Not to wait at what became a FIFO, and not to follow what became a link.
-            handle = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-            with os.fdopen(handle, "rb") as stream:
+            with open_regular(place) as stream:
                 source = stream.read(SOURCE_LIMIT + 1)
         except OSError as fault:
             unread = f"it cannot be read: {fault.strerror or fault}"
@@ -152,7 +151,7 @@ def _in_processes(
 
 
 def _leave_interrupts() -> None:
-    """Let Ctrl-C be the main process's matter: it ends the workers."""
+    """Leave Ctrl-C to the main process, which ends the workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -195,7 +194,7 @@ def _key(tree: Tree, platform: PythonPlatform, tests: bool) -> str:
 
 
 def _recall(cache: "Cache", key: str) -> dict[str, str] | None:
-    """What was kept: a line for each file, its path as a JSON text and its facts, with a tab between them."""
+    """What the cache has: a line for each file, its path as a JSON text and its facts, with a tab between them."""
     if not key:
         return None
     try:

@@ -5,8 +5,8 @@ from itertools import groupby
 from pathlib import PurePath
 
 from ppcdeps.checking.api.check import ApiFault, ApiResult
-from ppcdeps.checking.api.removed import PYTHON
 from ppcdeps.checking.api.releases import History
+from ppcdeps.checking.api.removed import PYTHON
 from ppcdeps.checking.findings import Examined, Finding, Severity, Skipped
 from ppcdeps.checking.rules import finding
 
@@ -20,12 +20,12 @@ def findings_of(
     folders: Mapping[str, PurePath] | None = None,
     fix: Callable[[str], str] = str,
 ) -> Iterator[Finding]:
-    """One finding for each name that a distribution uses in vain, at the first place; the other places are its
-    detail.
+    """One finding for each name that a distribution uses and does not find, at the first place; the other places
+    are its detail.
 
     ``histories`` are by the dotted name of what is missing; ``folders`` say where a distribution's files lie, by its
     name, where the finding is to name whole paths. ``python`` is the target's version. ``fix`` makes a command of a
-    requirement that fixes the fault; without it the requirement is told as it is, for a file of constraints.
+    requirement that fixes the fault; without it the requirement is shown as it is, for a constraints file.
     """
 
     def key(fault: ApiFault) -> tuple[str, str]:
@@ -76,7 +76,7 @@ def _finding(
         more = len(places) - 1 - len(others)
         detail.append(f"also at {', '.join(others)}" + (f" and {more} more" if more else ""))
     if not reached:
-        detail.append("nothing in the set imports that file: it matters only to who does")
+        detail.append("nothing in the set imports that file: it matters only to code that does")
     fixed_in, pins = _fix_for(first, history)
     return finding(
         rule_of(first),

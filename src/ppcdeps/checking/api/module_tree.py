@@ -42,7 +42,7 @@ class Module:
 
     @property
     def closed(self) -> ModuleFacts | None:
-        """Its facts where they tell all of its names; else None."""
+        """Its facts where they name all that it has; else None."""
         facts = self.facts
         return None if facts is None or facts.open or facts.namespace else facts
 
@@ -64,14 +64,14 @@ class ScannedDistribution:
 class ModuleTree:
     """The modules of all releases by dotted name. Of a module that several have, the first release's counts.
 
-    It is complete once ``note`` was told of every module's facts.
+    It is complete once ``note`` was called with every module's facts.
     """
 
     def __init__(self, releases: Iterable[ScannedDistribution]) -> None:
         self.releases = {release.name: release for release in releases}
         self.modules: dict[str, Module] = {}
         self.patched: dict[tuple[str, ...], set[str]] = {}
-        """Names that somebody sets, by the dotted path of the module or class; ``*`` stands for any."""
+        """Names that some module sets, by the dotted path of the module or class; ``*`` stands for any."""
         self.registered: set[str] = set()
         self.registered_prefixes: set[str] = set()
         for release in self.releases.values():
@@ -119,11 +119,11 @@ class ModuleTree:
                 self.registered.add(name)
 
     def is_registered(self, name: str) -> bool:
-        """Whether somebody puts a module of that dotted name into ``sys.modules``."""
+        """Whether some module puts a module of that dotted name into ``sys.modules``."""
         return name in self.registered or name.startswith(tuple(self.registered_prefixes))
 
     def is_patched(self, place: str, name: str) -> bool:
-        """Whether somebody sets ``name`` on the module or class with that dotted path."""
+        """Whether some module sets ``name`` on the module or class with that dotted path."""
         found = self.patched.get(tuple(place.split(".")))
         return found is not None and (name in found or "*" in found)
 

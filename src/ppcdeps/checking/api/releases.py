@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ppcdeps.checking.api.conditions import PythonPlatform
 from ppcdeps.checking.api.check import ApiFault, ApiResult, module_tree_of
-from ppcdeps.checking.api.module_facts import Use
-from ppcdeps.checking.api.resolve import Missing, Resolver
+from ppcdeps.checking.api.conditions import PythonPlatform
 from ppcdeps.checking.api.distribution_scan import Tree, scan_all
+from ppcdeps.checking.api.module_facts import Use
 from ppcdeps.checking.api.module_tree import ModuleTree
+from ppcdeps.checking.api.resolve import Missing, Resolver
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.python.environment import TargetEnvironment
@@ -53,7 +53,7 @@ class ReleaseFinder:
         self._histories: dict[tuple[str, str, str], History] = {}
 
     def history(self, fault: ApiFault) -> History:
-        """The history of what a fault misses. Raises RepositoryError where the index cannot be asked."""
+        """The history of what a fault misses. Raises RepositoryError where the index cannot be read."""
         missing = fault.missing
         key = (fault.provider, fault.provider_version, missing.dotted)
         if key not in self._histories:
@@ -103,7 +103,7 @@ class ReleaseFinder:
         resolver = self._resolver(name, str(version))
         if resolver is None:
             return None
-        use = _asked(missing, resolver.world)
+        use = _use_of(missing, resolver.tree)
         return use is not None and resolver.missing(use) is None
 
     def _resolver(self, name: str, version: str) -> Resolver | None:
@@ -156,20 +156,20 @@ def tree_of(found: Importable) -> Tree:
     )
 
 
-def _asked(missing: Missing, world: ModuleTree) -> Use | None:
+def _use_of(missing: Missing, tree: ModuleTree) -> Use | None:
     """What is missing as a use of the longest module of this world that leads to it; None where none does."""
     parts = missing.dotted.split(".")
-    if missing.dotted in world.modules:
+    if missing.dotted in tree.modules:
         return Use(missing.dotted, (), 0, 0)
     for end in range(len(parts) - 1, 0, -1):
         module = ".".join(parts[:end])
-        if module in world.modules:
+        if module in tree.modules:
             return Use(module, tuple(parts[end:]), 0, 0)
     return None
 
 
 def _first(versions: Sequence["Version"], has: Callable[["Version"], bool | None]) -> "Version | None":
-    """The first of the versions that has it, if those after it have it as well; found in strides that double."""
+    """The first of the versions that has it, if those after it have it, too: searched in strides that double."""
     left = list(versions)
     low, stride = 0, 1
     while low < len(left):

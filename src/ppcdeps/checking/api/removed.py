@@ -1,4 +1,4 @@
-"""Modules that their distribution, or Python, gave up: facts that no file of a set tells."""
+"""Modules that a distribution, or Python itself, removed: facts that no file of a set shows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppcdeps.checking.api.conditions import PythonPlatform
 from ppcdeps.checking.api.check import check_api
+from ppcdeps.checking.api.conditions import PythonPlatform
+from ppcdeps.checking.api.distribution_scan import Tree
 from ppcdeps.checking.api.explain import examined_of, findings_of, unread_of
 from ppcdeps.checking.api.releases import histories_of
-from ppcdeps.checking.api.distribution_scan import Tree
 from ppcdeps.checking.env.environment import Environment
 from ppcdeps.checking.env.fixes import pip_install
 from ppcdeps.checking.env.installed import Installed

@@ -1,4 +1,4 @@
-"""A folder seen as the root of a system, as a process in chroot(2) there would see it.
+"""A folder as the root file system of a system: paths as a process in chroot(2) there would see them.
 
 Paths within are texts that begin with a slash. Links are followed inside the root and never out of it: an
 absolute one begins at the root, and `..` at the root stays there. Only folders and regular files are read; a FIFO
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
+
+from ppcdeps.base.untrusted import open_beneath
 
 _MOST_LINKS = 40
 """As many as Linux follows."""
@@ -159,15 +161,10 @@ class RootFileSystem:
         """Whether nothing is there for certain: where the folder cannot be read, it is not."""
         return not self.has(path) and posixpath.dirname(path) not in self.unseen
 
-    def open(self, path: str) -> BinaryIO:
-        """The regular file, to read. Raises OSError where it is none or cannot be read."""
-        host = self.host(path)
-        # Not to wait at a FIFO, and not to follow what became a link meanwhile.
-        handle = os.open(host, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            os.close(handle)
-            raise OSError(errno.EINVAL, "not a regular file", path)
-        return os.fdopen(handle, "rb")
+    def open(self, path: str, ceiling: int | None = None) -> BinaryIO:
+        """The regular file, to read. Raises OSError where it is not one, is larger, or cannot be read."""
+        # The links were followed by ``resolve``: what is one now became one meanwhile.
+        return open_beneath(self._top, self.resolve(path), ceiling)
 
     def read(self, path: str, limit: int) -> bytes | None:
         """Up to ``limit`` bytes of the file; None where there is none or it cannot be read (see ``unseen``)."""
@@ -177,10 +174,6 @@ class RootFileSystem:
         except OSError as fault:
             self._note(path, fault)
             return None
-
-    def size(self, path: str) -> int:
-        """The file's size in bytes. Raises OSError."""
-        return os.lstat(self.host(path)).st_size
 
     def _note(self, path: str, fault: OSError) -> None:
         if fault.errno not in (errno.ENOENT, errno.ENOTDIR):

@@ -106,9 +106,7 @@ def _copy(root: RootFileSystem, place: str, name: str, to: Path) -> None:
         path = f"{place}/{each}"
         if not root.is_file(path):
             continue
-        if root.size(path) > _LARGEST:
-            raise OSError(0, "it is larger than 4 GiB")
-        with root.open(path) as source, (to / each).open("wb") as target:
+        with root.open(path, _LARGEST) as source, (to / each).open("wb") as target:
             shutil.copyfileobj(source, target, 1 << 20)
 
 

@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 from ppcdeps.base.toml import closest
 from ppcdeps.checking.findings import Examined, Finding, Report, Severity, Skipped
-from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, PseriesSupport, HypervisorOffer, hypervisor_facts
+from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, HypervisorOffer, PseriesSupport, hypervisor_facts
 from ppcdeps.checking.guest.properties import setting_command
-from ppcdeps.checking.guest.requests import GuestRequest, Guest, RequestedBy
+from ppcdeps.checking.guest.requests import Guest, GuestRequest, RequestedBy
 from ppcdeps.checking.rules import finding
 from ppcdeps.planning.nova import is_older
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from ppcdeps.checking.guest.requests import GuestRequest, Guest, RequestedBy
+from ppcdeps.checking.guest.requests import Guest, GuestRequest, RequestedBy
 from ppcdeps.checking.guest.xmltext import LARGEST, Document, Element, XMLTextError, parse
+from ppcdeps.checking.inputs import read_input
 from ppcdeps.model.errors import ConfigError
 
 _HINT = "make one with `virsh dumpxml --inactive NAME`"
@@ -14,12 +15,7 @@ _BUSES = {"fd": "fdc", "hd": "ide", "sd": "scsi", "vd": "virtio", "xv": "xen", "
 
 def read_domain(file: Path) -> Document:
     """A libvirt domain. Raises ConfigError where the file cannot be read, or is something else."""
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(LARGEST + 1)
-    except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
-    return domain_of(content, str(file))
+    return domain_of(read_input(file, LARGEST, _HINT), str(file))
 
 
 def domain_of(content: bytes, origin: str) -> Document:

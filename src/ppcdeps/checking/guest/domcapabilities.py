@@ -8,7 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, HypervisorOffer, with_nature
-from ppcdeps.checking.guest.xmltext import Element, XMLTextError, parse
+from ppcdeps.checking.guest.xmltext import LARGEST, Element, XMLTextError, parse
+from ppcdeps.checking.inputs import read_input
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
 
 ARCHES = ("ppc64le", "ppc64")
@@ -25,11 +26,7 @@ def read_domcapabilities(file: Path) -> HypervisorOffer:
 
     Raises ConfigError where it cannot be read, or is something else.
     """
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
-    return offer_of(content, str(file))
+    return offer_of(read_input(file, LARGEST, _HINT), str(file))
 
 
 def ask_libvirt(uri: str | None = None, virttype: str | None = None, machine: str = "pseries") -> HypervisorOffer:

@@ -11,13 +11,14 @@ from typing import Any
 
 from ppcdeps.base.toml import closest
 from ppcdeps.checking.findings import Finding
-from ppcdeps.checking.guest.requests import GuestRequest, Guest, RequestedBy
+from ppcdeps.checking.guest.requests import Guest, GuestRequest, RequestedBy
+from ppcdeps.checking.inputs import read_input
 from ppcdeps.checking.rules import finding
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.planning.nova import NovaFacts, NovaProperty, is_older
 
 LARGEST = 2**20
-"""Bytes of a file with an image or a flavor."""
+"""Bytes of a file with an image or a flavor, and of nova.conf."""
 
 _QUOTED = re.compile(r"\s*([^=,\s]+)\s*=\s*('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^,]*)\s*(?:,|$)")
 _TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})
@@ -71,13 +72,7 @@ def read_description(file: Path, owner: str) -> Described:
     Raises ConfigError where the file cannot be read, or is something else.
     """
     hint = f"make one with `openstack {owner} show -f json {owner.upper()}`"
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(LARGEST + 1)
-    except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
-    if len(content) > LARGEST:
-        raise ConfigError(f"{file} is larger than 1 MiB", hint=hint)
+    content = read_input(file, LARGEST, hint)
     try:
         document = json.loads(content.decode())
     except (ValueError, RecursionError) as error:
@@ -103,9 +98,7 @@ def read_nova_conf(file: Path) -> NovaConf:
     """What of a nova.conf decides on guests. Raises ConfigError where it cannot be read, or is no such file."""
     parser = ConfigParser(strict=False, interpolation=None, allow_no_value=True)
     try:
-        parser.read_string(file.read_text("utf-8"), source=str(file))
-    except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
+        parser.read_string(read_input(file, LARGEST).decode("utf-8"), source=str(file))
     except (ConfigParserError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{file} is not a configuration file: {reason}") from error

@@ -23,8 +23,8 @@ class RequestedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GuestRequest:
-    """One thing. ``kind`` is as in `offers.HypervisorOffer`; ``where`` names the place for a person; ``device`` is what hangs
-    on a disk bus; ``property`` is the image property that decides it, where there is one.
+    """One thing. ``kind`` is as in `offers.HypervisorOffer`; ``where`` names the place for a person; ``device`` is
+    what a disk bus connects; ``property`` is the image property that decides it, where there is one.
 
     ``reason`` and ``fixed_in`` belong to a default of nova; ``element`` is where a domain says it.
     """

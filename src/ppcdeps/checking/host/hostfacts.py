@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ppcdeps.checking.inputs import read_input
 from ppcdeps.model.errors import ConfigError
 
 SCHEMA = 1
@@ -110,13 +111,7 @@ def dump_facts(facts: HostFacts) -> str:
 def load_facts(file: Path) -> HostFacts:
     """Read facts that `dump_facts` wrote. Raises ConfigError where the file cannot be read, or is something else."""
     hint = "make one on the host with `ppcdeps check host --collect FILE`"
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(4 * LARGEST + 1)
-    except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
-    if len(content) > 4 * LARGEST:
-        raise ConfigError(f"{file} is larger than {4 * LARGEST // 2**20} MiB", hint=hint)
+    content = read_input(file, 4 * LARGEST, hint)
     try:
         document = json.loads(content.decode())
     except (ValueError, RecursionError) as error:
