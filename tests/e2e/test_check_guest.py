@@ -67,7 +67,7 @@ LAUGHS = "<!DOCTYPE d [<!ENTITY a 'ha'><!ENTITY b '&a;&a;'>]><domain>&b;</domain
         (["--nova", "yoga", "--capabilities", "laughs.xml"], 3, "it has a DOCTYPE, which may define entities"),
         (["--nova", "yoga", "--capabilities", "empty.xml"], 3, "it is empty"),
         (["--nova", "yoga", "--capabilities", "guest.xml"], 3, "is not what domcapabilities prints"),
-        (["--domain", str(DEBIAN_12)], 3, "is no libvirt domain: it begins with <domainCapabilities>"),
+        (["--domain", str(DEBIAN_12)], 3, "is not a libvirt domain: it begins with <domainCapabilities>"),
         (["--domain", "laughs.xml"], 3, "it has a DOCTYPE"),
         (["--domain", "cut.xml"], 3, "unclosed token"),
         (["--domain", "."], 2, "is a directory"),

@@ -7,7 +7,7 @@ from ppcdeps.checking.findings import Report
 from ppcdeps.checking.guest.check import check_guest
 from ppcdeps.checking.guest.domain import domain_of, guest_of
 from ppcdeps.checking.guest.domcapabilities import read_domcapabilities
-from ppcdeps.checking.guest.offers import HypervisorOffer, offer_of_build, with_nature
+from ppcdeps.checking.guest.offers import HypervisorOffer, offer_of_build, with_pseries
 from ppcdeps.checking.guest.properties import faults_of, guest_by_nova, property_of, read_nova_conf
 from ppcdeps.planning.nova import nova_facts
 
@@ -66,6 +66,6 @@ def check_image(
 def offering(**kinds: set[str]) -> HypervisorOffer:
     """A hypervisor that offers this of each kind: input_bus={"virtio"}."""
     offers = {name.replace("_", ".", 1): frozenset(values) for name, values in kinds.items()}
-    return with_nature(
+    return with_pseries(
         HypervisorOffer("a hypervisor", "ppc64le", ("pseries", "pseries-*"), ("qemu",), MappingProxyType(offers))
     )

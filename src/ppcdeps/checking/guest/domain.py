@@ -1,4 +1,4 @@
-"""What a libvirt domain asks its hypervisor for."""
+"""A libvirt domain, and what it requests of its hypervisor."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,10 +26,10 @@ def domain_of(content: bytes, origin: str) -> Document:
         raise ConfigError(f"{origin} is not XML that can be read: {error}", hint=_HINT) from error
     root = document.root
     if root.tag != "domain":
-        raise ConfigError(f"{origin} is no libvirt domain: it begins with <{root.tag}>", hint=_HINT)
+        raise ConfigError(f"{origin} is not a libvirt domain: it begins with <{root.tag}>", hint=_HINT)
     if root.first("os/type") is None or root.first("devices") is None:
         lacking = "<devices>" if root.first("os/type") else "<os><type>"
-        raise ConfigError(f"{origin} is no whole libvirt domain: it has no {lacking}", hint=_HINT)
+        raise ConfigError(f"{origin} is not a whole libvirt domain: it has no {lacking}", hint=_HINT)
     return document
 
 
@@ -43,7 +43,7 @@ def guest_of(document: Document, origin: str) -> Guest:
     where = _where(kind, "os/type")
     return Guest(
         subject,
-        tuple(_asked(root)),
+        tuple(_requests(root)),
         arch=kind.get("arch"),
         machine=kind.get("machine"),
         arch_where=where,
@@ -61,7 +61,7 @@ def bus_of(disk: Element) -> str:
     return target.get("bus") or _BUSES.get(target.get("dev")[:2], "")
 
 
-def _asked(root: Element) -> Iterator[GuestRequest]:
+def _requests(root: Element) -> Iterator[GuestRequest]:
     yield _one("virttype", root.get("type"), root, "domain")
     yield from _system(root)
     yield from _processor(root)
@@ -145,7 +145,7 @@ def _device(element: Element) -> Iterator[GuestRequest]:
 
 
 def _feature(element: Element) -> str:
-    """What a feature asks for: most are refused whatever their state."""
+    """What a feature requests: most are refused in any state."""
     match element.tag:
         case "kvm":
             return "kvm hidden" if element.value("hidden", "state") == "on" else ""

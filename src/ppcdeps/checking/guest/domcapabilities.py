@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, HypervisorOffer, with_nature
+from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, HypervisorOffer, with_pseries
 from ppcdeps.checking.guest.xmltext import LARGEST, Element, XMLTextError, parse
 from ppcdeps.checking.inputs import read_input
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
@@ -93,7 +93,7 @@ def offer_of(content: bytes, origin: str) -> HypervisorOffer:
         host_cpu=_text(model, "model") if model else "",
         emulator=_text(root, "path"),
     )
-    return with_nature(offered)
+    return with_pseries(offered)
 
 
 def _offers(root: Element) -> Mapping[str, frozenset[str]]:

@@ -80,7 +80,7 @@ class HypervisorFacts:
     """The builds by id, and what pseries is by kind."""
 
     builds: Mapping[str, QemuBuild]
-    natures: Mapping[str, PseriesSupport]
+    pseries: Mapping[str, PseriesSupport]
 
 
 @cache
@@ -110,7 +110,7 @@ def offer_of_build(name: str, virttype: str | None = None) -> HypervisorOffer:
         else frozenset({"custom", "host-model", "host-passthrough", "maximum"})
     )
     lacking = tuple(one for one in VIRTTYPES if one not in build.virttypes)
-    return with_nature(
+    return with_pseries(
         HypervisorOffer(
             f"what is known of {build.title}",
             ARCH,
@@ -124,10 +124,10 @@ def offer_of_build(name: str, virttype: str | None = None) -> HypervisorOffer:
     )
 
 
-def with_nature(offer: HypervisorOffer) -> HypervisorOffer:
+def with_pseries(offer: HypervisorOffer) -> HypervisorOffer:
     """The offer, with what a pseries machine is by its nature for each kind that it tells nothing of."""
-    natures = hypervisor_facts().natures
-    known = {kind: nature.has for kind, nature in natures.items() if not nature.refused}
+    pseries = hypervisor_facts().pseries
+    known = {kind: support.has for kind, support in pseries.items() if not support.refused}
     return replace(offer, offers=MappingProxyType({**known, **offer.offers}))
 
 
@@ -135,11 +135,11 @@ def load_hypervisor_facts(file: TomlFile) -> HypervisorFacts:
     """Read facts about hypervisors. Raises ConfigError with all faults of the file."""
     what = "rules file"
     top = read_toml(file, what)
-    natures = {}
+    pseries = {}
     for table in top.tables("pseries"):
-        nature = _nature(table)
+        support = _pseries_support(table)
         table.finish()
-        natures[nature.kind] = nature
+        pseries[support.kind] = support
     builds = {}
     for table in top.tables("build"):
         build = _build(table)
@@ -147,10 +147,10 @@ def load_hypervisor_facts(file: TomlFile) -> HypervisorFacts:
         builds[build.id] = build
     top.finish()
     raise_faults(top, file, what)
-    return HypervisorFacts(MappingProxyType(builds), MappingProxyType(natures))
+    return HypervisorFacts(MappingProxyType(builds), MappingProxyType(pseries))
 
 
-def _nature(table: Table) -> PseriesSupport:
+def _pseries_support(table: Table) -> PseriesSupport:
     return PseriesSupport(
         table.text("kind"),
         frozenset(table.texts("has")),

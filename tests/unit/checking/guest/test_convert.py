@@ -189,7 +189,7 @@ def test_an_encoding_that_is_not_written_is_told() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("<domainCapabilities/>", "guest.xml is no libvirt domain: it begins with <domainCapabilities>"),
+        ("<domainCapabilities/>", "guest.xml is not a libvirt domain: it begins with <domainCapabilities>"),
         ("<domain/>", "it has no <os><type>"),
         ("<domain><os><type/></os></domain>", "it has no <devices>"),
         ("<domain>", "line 1: no element found"),
