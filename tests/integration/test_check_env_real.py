@@ -117,7 +117,7 @@ def test_the_command_fixes_the_environment(tmp_path: Path) -> None:
     run(sys.executable, "-m", "venv", "--without-pip", str(venv))
     pip("--python", str(venv), "install", "--no-deps", "requests==2.31.0", "urllib3==1.20")
     wrong = of_rule(check_env(venv, Silence()).findings, "env-wrong-version")
-    assert [one.fix for one in wrong] == [(f"{venv}/bin/python3 -m pip install --no-deps 'urllib3==1.21.1'",)]
+    assert [one.fix for one in wrong] == [(f"{venv}/bin/python3 -m pip install --no-deps urllib3==1.21.1",)]
     # The environment has no pip of its own: this one's does it.
     _, _, arguments = wrong[0].fix[0].partition(" -m pip ")
     run("sh", "-c", f"{sys.executable} -m pip --quiet --python {venv} {arguments}")
@@ -134,7 +134,7 @@ def test_the_incident_is_found(incident: Path) -> None:
     assert len(wrong) == 1
     assert wrong[0].where == f"/usr/lib/python2.7/site-packages/oslo.utils-{CALLED[1]}.dist-info"
     assert wrong[0].message.endswith("is imported, and oslo.concurrency 3.20.0 requires oslo.utils>=3.20.0")
-    assert wrong[0].fix == ("python2.7 -m pip install --no-deps 'oslo.utils==3.20.0'",)
+    assert wrong[0].fix == ("python2.7 -m pip install --no-deps oslo.utils==3.20.0",)
     rule = "env-rpm-shadowed" if has_program("rpmbuild") else "env-shadowed"
     shadowed = of_rule(found, rule)
     assert len(shadowed) == 1
@@ -146,7 +146,7 @@ def test_the_incident_as_a_user_sees_it(incident: Path, tmp_path: Path) -> None:
     ppcdeps = Program(tmp_path, {})
     shown = ppcdeps("check", "env", "--root", incident, code=1)
     assert "\nErrors\n" in shown.out
-    assert "python2.7 -m pip install --no-deps 'oslo.utils==3.20.0'\n" in shown.out
+    assert "python2.7 -m pip install --no-deps oslo.utils==3.20.0\n" in shown.out
     document = json.loads(ppcdeps("check", "env", "--root", incident, "--json", code=1).out)
     assert document["check"] == "env"
     assert len(document["findings"]) == sum(document["counts"].values())

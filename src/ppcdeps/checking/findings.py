@@ -69,7 +69,7 @@ class Report:
         examined: Iterable[Examined] = (),
         skipped: Iterable[Skipped] = (),
     ) -> "Report":
-        """The report, each finding and each skip once, in one order whatever the order in which they were found."""
+        """The report, each finding and each skip once, in an order that does not depend on when they were found."""
         return cls(
             check,
             subject,

@@ -1,11 +1,11 @@
-"""The rules that findings go by, one TOML file a family: env, api, guest, host."""
+"""The rules of findings, from one TOML file for each family: env, api, guest, host."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 
-from ppcdeps.base.datafiles import shipped_file, shipped_names
+from ppcdeps.base.datafiles import shipped_file
 from ppcdeps.base.toml import TomlFile, raise_faults, read_toml
 from ppcdeps.checking.findings import Finding, Severity
 
@@ -54,11 +54,6 @@ def load_rules(family: str, file: TomlFile | None = None) -> tuple[Rule, ...]:
     top.finish()
     raise_faults(top, file, what)
     return tuple(rules.values())
-
-
-def families() -> tuple[str, ...]:
-    """The families there are, in order."""
-    return shipped_names(FOLDER)
 
 
 @cache

@@ -39,7 +39,7 @@ def with_api(
     tests: bool = False,
     index: "Index | None" = None,
 ) -> Report:
-    """The report of ``check env`` and, with it, what distributions use of each other in vain.
+    """The report of ``check env`` and, with it, the names that distributions use of each other and do not have.
 
     ``tests``: also in the tests that they ship. ``index``: where other releases are looked at for what is missing.
     """
@@ -77,8 +77,8 @@ def trees_of(environment: Environment) -> tuple[list[Tree], dict[str, Path], lis
     """The distributions with the files that are importable, the folders in the root that they are in, and what
     could not be seen.
 
-    Files that no distribution lists are told as their top-level module. A distribution whose copy is hidden counts
-    on its own with what is left of it.
+    Files that no distribution lists count as a distribution named after their top-level module. A distribution
+    whose copy is hidden counts on its own, with what is left of it.
     """
     collector = _Collector(environment)
     collector.collect()

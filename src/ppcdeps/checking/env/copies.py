@@ -1,11 +1,12 @@
 """Rules on distributions: which copy of each is imported, and whether that is what the others require."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ppcdeps.checking.env.environment import Environment
-from ppcdeps.checking.env.fixes import pin_for, pip_install, pip_uninstall, quoted, reinstall
+from ppcdeps.checking.env.fixes import pin_for, pip_install, pip_uninstall, reinstall
 from ppcdeps.checking.env.installed import Installed
 from ppcdeps.checking.env.searchpath import PathOrigin
 from ppcdeps.checking.findings import Finding, Severity
@@ -26,7 +27,7 @@ class HeldRequirement:
 
     @property
     def key(self) -> str:
-        """The normalised name of what is required."""
+        """The normalized name of what is required."""
         return normalise(self.requirement.name)
 
     @property
@@ -61,7 +62,7 @@ def copy_findings(environment: Environment, constraints: Constraints) -> Iterato
 
 
 def wants_of(environment: Environment) -> tuple[list[HeldRequirement], list[Finding]]:
-    """All requirements of imported copies that hold in the environment, extras that are asked for included.
+    """All requirements of imported copies that hold in the environment, requested extras included.
 
     Beside them, findings on requirements that cannot be read.
     """
@@ -138,7 +139,7 @@ def _twice(environment: Environment, together: list[Installed], versions: list[s
         "env-metadata-twice",
         f"{first.name} has metadata of {' and '.join(versions)} in one folder",
         first.entry.path,
-        detail=[_told(environment, one) for one in together],
+        detail=[_described(environment, one) for one in together],
         fix=fix if len(pip) == len(together) else (),
     )
 
@@ -168,8 +169,8 @@ def _shadowed(
         first.metadata,
         severity=Severity.ADVICE if same else None,
         detail=[
-            f"imported: {_told(environment, first)}",
-            *(f"hidden: {_told(environment, one)}" for one in others),
+            f"imported: {_described(environment, first)}",
+            *(f"hidden: {_described(environment, one)}" for one in others),
             *(f"required: {want.shown} by {want.by.shown}" for want in wants if want.requirement.specifier),
         ],
         fix=_one_left(environment, copies, fitting, wants, constraint),
@@ -219,7 +220,7 @@ def _unsatisfied(
     if not copies:
         severity = _weight(environment, asked)
         place = environment.module_place(asked[0].key.replace("-", "_"))
-        by = [_told_want(want) for want in asked]
+        by = [_by(want) for want in asked]
         if place is not None:
             message = f"{name} is required, and has no metadata: its module is there, its version is not known"
             severity = severity or Severity.WARNING
@@ -233,11 +234,11 @@ def _unsatisfied(
     refused = [want for want in asked if not want.accepts(first.version)]
     if not refused:
         return
-    by = [_told_want(want) for want in refused] if len(refused) > 1 else [f"required in {refused[0].by.metadata}"]
+    by = [_by(want) for want in refused] if len(refused) > 1 else [f"required in {refused[0].by.metadata}"]
     hidden = [one for one in copies[1:] if all(want.accepts(one.version) for want in asked)]
     fix = [pip_install(environment, requirement)]
     if hidden:
-        by.append(f"hidden behind it: {_told(environment, hidden[0])}")
+        by.append(f"hidden behind it: {_described(environment, hidden[0])}")
         fix = [pip_uninstall(environment, name)] if not environment.owner(first) else fix
     owner = environment.owner(first)
     whose = f", of {owner}," if owner else ""
@@ -251,18 +252,18 @@ def _unsatisfied(
         first.metadata,
         severity=_weight(environment, refused) if owner else None,
         detail=[*by, *_contradiction(asked)],
-        fix=[*fix, *_ways_back(environment, refused, first)],
+        fix=[*fix, *_commands_back(environment, refused, first)],
     )
 
 
-def _told_want(want: HeldRequirement) -> str:
+def _by(want: HeldRequirement) -> str:
     return f"{want.shown} by {want.by.shown} ({want.by.metadata})"
 
 
 def _weight(environment: Environment, wants: list[HeldRequirement]) -> Severity | None:
     """How bad it is that these are not satisfied; None is as bad as the rule says.
 
-    Who packages a distribution decides anew what it requires. rpm's generator makes Requires of the metadata's
+    A packager decides again what a distribution requires. rpm's generator makes Requires of the metadata's
     requirements; where it was at work and one is not among them, the packager has taken it away. Debian's packagers
     make much of it optional.
     """
@@ -272,7 +273,7 @@ def _weight(environment: Environment, wants: list[HeldRequirement]) -> Severity 
         if owner is None:
             return None
         if owner.startswith("RPM ") and environment.rpm is not None:
-            asked = environment.rpm.asks.get(owner.removeprefix("RPM "))
+            asked = environment.rpm.python_requires.get(owner.removeprefix("RPM "))
             if asked is None:
                 found = Severity.WARNING
             elif want.key in asked:
@@ -280,8 +281,8 @@ def _weight(environment: Environment, wants: list[HeldRequirement]) -> Severity 
     return found
 
 
-def _ways_back(environment: Environment, refused: list[HeldRequirement], copy: Installed) -> list[str]:
-    """Where one alone is not content, and hides a copy of the system's that would be: how to uncover that."""
+def _commands_back(environment: Environment, refused: list[HeldRequirement], copy: Installed) -> list[str]:
+    """Where one requirer alone refuses, and hides a copy of the system's that would accept: how to uncover that."""
     if len(refused) > 1 or environment.owner(refused[0].by):
         return []
     from packaging.requirements import InvalidRequirement, Requirement
@@ -301,7 +302,7 @@ def _ways_back(environment: Environment, refused: list[HeldRequirement], copy: I
 
 
 def _contradiction(asked: list[HeldRequirement]) -> list[str]:
-    """A word on requirements that no version can satisfy, as far as the versions that they name tell."""
+    """A note on requirements that no version can satisfy, as far as the versions that they name tell."""
     pin = pin_for("x", [want.requirement.specifier for want in asked])
     bounded = [want for want in asked if want.requirement.specifier]
     if (
@@ -312,9 +313,7 @@ def _contradiction(asked: list[HeldRequirement]) -> list[str]:
         )
     ):
         return []
-    return [
-        "no version that these requirements name satisfies all of them: one of those who require it has to change"
-    ]
+    return ["no version that these requirements name satisfies all of them: one that requires it has to change"]
 
 
 def _against_python(environment: Environment, copy: Installed) -> Iterator[Finding]:
@@ -353,7 +352,7 @@ def _against_constraint(environment: Environment, copy: Installed, constraint: C
     wanted = f"{copy.name}=={constraint.pin}" if constraint.pin else f"{copy.name}{constraint.specifier}"
     hidden = [one for one in environment.by_key[copy.key][1:] if _holds(constraint.specifier, one.version)]
     if hidden:
-        detail.append(f"hidden behind it: {_told(environment, hidden[0])}")
+        detail.append(f"hidden behind it: {_described(environment, hidden[0])}")
     uncovers = hidden and not owner
     yield finding(
         "env-constraint",
@@ -366,11 +365,11 @@ def _against_constraint(environment: Environment, copy: Installed, constraint: C
 
 def _afresh(environment: Environment, copy: Installed) -> list[str]:
     if copy.metadata.rpartition("/")[2].startswith("~"):
-        return [f"rm -r {quoted(copy.metadata)}"]
+        return [f"rm -r {shlex.quote(copy.metadata)}"]
     return [reinstall(environment, copy)]
 
 
-def _told(environment: Environment, copy: Installed) -> str:
+def _described(environment: Environment, copy: Installed) -> str:
     by = environment.owner(copy) or (f"installed by {copy.installer}" if copy.installer else "")
     return f"{copy.version} in {copy.entry.path}" + (f", {by}" if by else "")
 
@@ -383,6 +382,6 @@ def _holds(specifier: object, version: str) -> bool:
     try:
         Version(version)
     except InvalidVersion:
-        # Told as broken metadata already; texts can be compared all the same.
+        # Broken metadata is a finding of its own; as texts, versions can still be compared.
         return all(one.version == version for one in specifier if one.operator == "===")
     return specifier.contains(version, prereleases=True)

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ppcdeps.checking.env.installed import Installed, installed_in
-from ppcdeps.checking.env.interpreters import Interpreter, Style, find_interpreter, python_folders
+from ppcdeps.checking.env.interpreters import Interpreter, Style, find_interpreter, program_at, python_folders
 from ppcdeps.checking.env.libraries import Libraries
 from ppcdeps.checking.env.root_file_system import RootFileSystem
 from ppcdeps.checking.env.rpmdatabase import RpmDatabase, read_rpm_database
@@ -39,7 +39,7 @@ class Environment:
 
     @cached_property
     def by_key(self) -> Mapping[str, tuple[Installed, ...]]:
-        """The copies of each distribution by its normalised name, the imported one first; no metadata twice."""
+        """The copies of each distribution by its normalized name, the imported one first; no metadata twice."""
         found: dict[str, dict[str, Installed]] = {}
         for copy in self.copies:
             name = copy.metadata.rpartition("/")[2]
@@ -48,7 +48,7 @@ class Environment:
 
     @cached_property
     def imported(self) -> Mapping[str, Installed]:
-        """The copy of each distribution that importlib.metadata finds first, by its normalised name."""
+        """The copy of each distribution that importlib.metadata finds first, by its normalized name."""
         return {key: copies[0] for key, copies in self.by_key.items()}
 
     def owner(self, copy: Installed) -> str | None:
@@ -63,7 +63,7 @@ class Environment:
         package = self._debian_owners.get(real)
         if package:
             return f"Debian package {package}"
-        # Without dpkg's lists, as in a root of unpacked packages, the folder tells: pip leaves it alone.
+        # Without dpkg's lists, as in a root of unpacked packages, the folder shows it: pip leaves it alone.
         unlisted = not self._debian_owners and copy.entry.path == "/usr/lib/python3/dist-packages"
         return f"Debian package python3-{copy.key}" if unlisted and copy.installer not in ("pip", "uv") else None
 
@@ -185,16 +185,8 @@ def _whole(version: str) -> str:
 
 def _machine(root: RootFileSystem) -> str | None:
     """The machine of the root's own programs."""
-    from ppcdeps.rpm.elf import DamagedElfError, read_elf
-
     for path in ("/bin/sh", "/usr/bin/bash", "/usr/bin/coreutils", "/usr/lib64/libc.so.6", "/bin/busybox"):
-        if not root.is_file(path):
-            continue
-        try:
-            with root.open(path) as stream:
-                elf = read_elf(stream)
-        except (OSError, DamagedElfError):
-            continue
+        elf = program_at(root, path)
         if elf is not None:
             return elf.arch
     return None

@@ -1,4 +1,4 @@
-"""Rules on files: those that are gone, that belong to two, and that an RPM and pip quarrel about."""
+"""Rules on files: missing ones, those of two distributions, and those of an RPM that pip changed."""
 
 import base64
 import hashlib
@@ -38,7 +38,7 @@ def file_findings(environment: Environment) -> Iterator[Finding]:
                 "env-rpmdb-damaged",
                 f"rpm cannot read its database in full: {environment.rpm.fault}",
                 environment.rpm.place,
-                fix=["rpm --rebuilddb", "rpm --verify --all --nofiles  # tells what is inconsistent afterwards"],
+                fix=["rpm --rebuilddb", "rpm --verify --all --nofiles  # shows what is inconsistent afterwards"],
             )
 
 
@@ -113,12 +113,12 @@ def _stray_modules(environment: Environment, copy: Installed) -> Iterator[Findin
             "env-stray-module",
             f"`import {name}` finds {found[0]}/{found[1]}, and not what {copy.shown} installed in {copy.entry.path}",
             f"{found[0]}/{found[1]}",
-            detail=_whose(environment, found[0], name),
+            detail=_owner_detail(environment, found[0], name),
         )
 
 
-def _whose(environment: Environment, folder: str, module: str) -> list[str]:
-    """Whom the module in that folder belongs to, as far as metadata say."""
+def _owner_detail(environment: Environment, folder: str, module: str) -> list[str]:
+    """The distribution that the module in that folder belongs to, as far as metadata say."""
     others = [one for one in environment.copies if one.entry.real == folder and module in one.modules]
     return [f"that one is {one.shown}'s" for one in others] or ["it has no metadata: its version is not known"]
 
@@ -154,7 +154,7 @@ def _owned_twice(environment: Environment) -> Iterator[Finding]:
             "env-file-owned-twice",
             f"{first_copy.shown} and {second_copy.shown} both installed {noun}, with different content",
             min(paths),
-            severity=Severity.ADVICE if all(_is_beside_the_point(path) for path in inside) else None,
+            severity=Severity.ADVICE if all(_is_irrelevant(path) for path in inside) else None,
             detail=[*some(paths), *(f"what is there is of {name}" for name in sorted(winners))],
             fix=[
                 pip_uninstall(environment, f"{first_copy.name}  # or {second_copy.name}: one of them can stay"),
@@ -163,8 +163,8 @@ def _owned_twice(environment: Environment) -> Iterator[Finding]:
         )
 
 
-def _is_beside_the_point(path: str) -> bool:
-    """Whether nobody imports the file: tests and papers that should not have been installed at the top."""
+def _is_irrelevant(path: str) -> bool:
+    """Whether no program imports the file: tests and documents that should not have been installed at the top."""
     return path.partition("/")[0] in _ASIDE or not path.endswith(_CODE)
 
 

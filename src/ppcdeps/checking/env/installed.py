@@ -51,7 +51,7 @@ class Fault:
 class Installed:
     """One copy of a distribution.
 
-    ``key`` is the normalised name, ``name`` the one its metadata has; ``entry`` the folder of the path that it is
+    ``key`` is the normalized name, ``name`` the one its metadata has; ``entry`` the folder of the path that it is
     in, ``metadata`` its dist-info or egg-info. ``files`` is None where nothing lists them. ``installer`` is what
     INSTALLER says. ``modules`` are its top-level modules where they are known. ``editable`` is the place of the
     sources, if it is an editable installation.
@@ -153,11 +153,11 @@ def _metadata_text(root: RootFileSystem, place: str, kind: EntryKind, faults: li
         if not root.has(path):
             continue
         if not root.is_file(path):
-            faults.append(Fault("env-broken-metadata", "the metadata are no regular file", path))
+            faults.append(Fault("env-broken-metadata", "the metadata are not a regular file", path))
             return ""
         content = root.read(path, _METADATA_LIMIT)
         if content is None:
-            # Noted as not seen: whether it is broken cannot be told.
+            # Noted as not seen: whether it is broken is not known.
             return ""
         head = re.split(rb"\r?\n\r?\n", content.lstrip(b"\r\n"), maxsplit=1)[0]
         if not head.strip():
@@ -169,7 +169,7 @@ def _metadata_text(root: RootFileSystem, place: str, kind: EntryKind, faults: li
             return head.decode("utf-8", "backslashreplace")
     if place in root.unseen:
         return ""
-    message = "there is no METADATA: whoever asks for its version gets nothing"
+    message = "there is no METADATA: programs that look up its version get none"
     faults.append(Fault("env-broken-metadata", message, place))
     return ""
 
@@ -183,7 +183,7 @@ def _judge(name: str, version: str, place: str, faults: list[Fault]) -> None:
     try:
         Version(version or "0")
     except InvalidVersion:
-        message = f"the version {version!r} is none that can be compared"
+        message = f"the version {version!r} is not one that can be compared"
         faults.append(Fault("env-broken-metadata", message, place))
 
 
@@ -209,7 +209,7 @@ def _of_record(
     content = root.read(path, _RECORD_LIMIT) if root.is_file(path) else None
     if content is None:
         if root.has(path) and not root.is_file(path):
-            faults.append(Fault("env-broken-record", "RECORD is no regular file", path))
+            faults.append(Fault("env-broken-record", "RECORD is not a regular file", path))
         return None
     try:
         text = content.decode("utf-8")

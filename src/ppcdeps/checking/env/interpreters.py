@@ -4,10 +4,10 @@ import posixpath
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from ppcdeps.checking.env.root_file_system import RootFileSystem
 from ppcdeps.model.errors import ConfigError, UsageError
+from ppcdeps.rpm.elf import DamagedElfError, Elf, read_elf
 
 _USUAL = (
     "/usr/bin/python3",
@@ -74,7 +74,7 @@ class Interpreter:
 def find_interpreter(root: RootFileSystem, python: str | None = None) -> Interpreter:
     """The interpreter of that path inside the root, or else the system's own.
 
-    Raises UsageError where the named one is not there or is no Python, and ConfigError where the root has none.
+    Raises UsageError where the named one is not there or is not a Python, and ConfigError where the root has none.
     """
     if python is not None:
         if not root.is_file(python):
@@ -116,11 +116,11 @@ def _of_executable(root: RootFileSystem, path: str) -> Interpreter:
         real = root.resolve(path)
     except OSError as fault:
         raise UsageError(f"the interpreter {path} cannot be read: {fault.strerror}") from None
-    program = _program(root, real)
+    program = program_at(root, real)
     version = _version_of(root, real, program.needed if program else ())
     if version is None:
         raise UsageError(
-            f"{path} in {root.folder} is no Python whose version can be told",
+            f"{path} in {root.folder} is not a Python whose version can be found out",
             hint="name the file pythonX.Y itself with --python",
         )
     prefix, libdir = _prefix_of(root, posixpath.dirname(real), version)
@@ -134,7 +134,7 @@ def _of_prefix(
     libdir: str,
     version: str,
     real: str | None = None,
-    program: "_Program | None" = None,
+    program: Elf | None = None,
 ) -> Interpreter:
     stdlib = f"{prefix}/{libdir}/python{version}".replace("//", "/")
     return Interpreter(
@@ -153,8 +153,8 @@ def _of_prefix(
 
 def _virtual(root: RootFileSystem, path: str, prefix: str, settings: dict[str, str]) -> Interpreter:
     home = settings.get("home", "")
-    told = re.match(r"(\d+\.\d+)", settings.get("version", settings.get("version_info", "")))
-    version = told[1] if told else None
+    stated = re.match(r"(\d+\.\d+)", settings.get("version", settings.get("version_info", "")))
+    version = stated[1] if stated else None
     names = [f"python{version}"] if version else []
     candidates = [settings.get("executable", ""), *(f"{home}/{name}" for name in (*names, "python3", "python"))]
     for candidate in candidates:
@@ -254,21 +254,13 @@ def _style(root: RootFileSystem, stdlib: str, prefix: str) -> Style:
     return Style.FEDORA if ids & {"fedora", "rhel", "centos"} else Style.UPSTREAM
 
 
-@dataclass(frozen=True, slots=True)
-class _Program:
-    arch: str
-    needed: tuple[str, ...]
-
-
-def _program(root: RootFileSystem, path: str) -> _Program | None:
-    from ppcdeps.rpm.elf import DamagedElfError, read_elf
-
+def program_at(root: RootFileSystem, path: str) -> Elf | None:
+    """The ELF file at a path; None where it is not one, is damaged or cannot be read."""
     try:
         with root.open(path) as stream:
-            elf = read_elf(stream)
+            return read_elf(stream)
     except (OSError, DamagedElfError):
         return None
-    return _Program(elf.arch, elf.needed) if elf else None
 
 
 def _full_version(root: RootFileSystem, version: str, program: str | None, prefix: str) -> str:
@@ -286,7 +278,7 @@ def _full_version(root: RootFileSystem, version: str, program: str | None, prefi
     places = [program] if program else []
     for libdir in ("lib64", "lib"):
         places.append(f"{prefix}/{libdir}/{library}")
-        places += [f"{prefix}/{libdir}/{one.name}/{library}" for one in _multiarch(root, f"{prefix}/{libdir}")]
+        places += [f"{prefix}/{libdir}/{one}/{library}" for one in _multiarch(root, f"{prefix}/{libdir}")]
     constant = re.compile(rb"\0(" + re.escape(version.encode()) + rb"\.\d{1,3}(?:(?:a|b|rc)\d{1,2})?)\+?\0")
     for place in places:
         if root.has(place) and root.is_file(place):
@@ -296,5 +288,5 @@ def _full_version(root: RootFileSystem, version: str, program: str | None, prefi
     return version
 
 
-def _multiarch(root: RootFileSystem, folder: str) -> list[Path]:
-    return [Path(one.name) for one in root.entries(folder) if one.name.endswith(("-linux-gnu", "-linux-musl"))]
+def _multiarch(root: RootFileSystem, folder: str) -> list[str]:
+    return [one.name for one in root.entries(folder) if one.name.endswith(("-linux-gnu", "-linux-musl"))]

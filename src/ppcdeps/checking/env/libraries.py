@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 
+from ppcdeps.checking.env.interpreters import program_at
 from ppcdeps.checking.env.root_file_system import EntryKind, RootFileSystem
-from ppcdeps.rpm.elf import DamagedElfError, Elf, read_elf
+from ppcdeps.rpm.elf import Elf
 
 _LIMIT = 1 << 20
 _DEFAULTS = ("/lib64", "/usr/lib64", "/lib", "/usr/lib")
@@ -71,11 +72,7 @@ class Libraries:
     def read(self, path: str) -> Elf | None:
         """The ELF file; None where it is none, is damaged or cannot be read. Remembered."""
         if path not in self._read:
-            try:
-                with self._root.open(path) as stream:
-                    self._read[path] = read_elf(stream)
-            except (OSError, DamagedElfError):
-                self._read[path] = None
+            self._read[path] = program_at(self._root, path)
         return self._read[path]
 
     def loaded_with(self, needed: Iterable[str], folders: Iterable[str] = ()) -> frozenset[str]:

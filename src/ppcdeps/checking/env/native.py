@@ -79,7 +79,7 @@ def native_findings(environment: Environment, files: list[NativeFile]) -> Iterat
     """What is wrong with native modules, one finding a distribution and rule."""
     owners = _Owners(environment)
     troubles: dict[tuple[str, str], _Trouble] = {}
-    # What another module of the same tree has loaded before counts as there: numpy's, torch's and auditwheel's ways.
+    # What another module of the same tree has loaded before counts as there: numpy, torch and auditwheel rely on it.
     at_hand = _brought(files) | _loaded_at_start(environment)
 
     def note(rule: str, what: str, file: NativeFile) -> None:
@@ -91,7 +91,7 @@ def native_findings(environment: Environment, files: list[NativeFile]) -> Iterat
         if file.is_alias:
             continue
         if file.elf is None:
-            note("env-damaged-module", file.damage or "is no ELF file", file)
+            note("env-damaged-module", file.damage or "is not an ELF file", file)
             continue
         if environment.python.arch and file.elf.arch != environment.python.arch:
             note("env-wrong-machine", f"for {file.elf.arch}", file)
@@ -136,7 +136,7 @@ def _read(environment: Environment, path: str) -> NativeFile:
             if elf is None:
                 stream.seek(0)
                 empty = not stream.read(1)
-                return NativeFile(path, None, "is empty" if empty else "is no ELF file")
+                return NativeFile(path, None, "is empty" if empty else "is not an ELF file")
     except DamagedElfError as fault:
         return NativeFile(path, None, str(fault))
     except OSError as fault:
@@ -218,7 +218,7 @@ def _last(versions: list[str]) -> str:
 _MESSAGES = {
     "env-wrong-machine": "is {what}, and the interpreter is for {arch}",
     "env-wrong-abi": "is for {what}, and this is Python {python} for {arch}",
-    "env-symbol-version": "needs {what}, which the root's has not",
+    "env-symbol-version": "needs {what}, which the root's copy does not have",
     "env-missing-library": "needs {what}, and the root has none of that name",
     "env-damaged-module": "{what}",
 }

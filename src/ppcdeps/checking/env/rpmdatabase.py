@@ -14,9 +14,9 @@ from ppcdeps.checking.env.root_file_system import RootFileSystem
 from ppcdeps.python.names import normalise
 
 _PLACES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
-"""Where the database is: Fedora and EL10, and everybody before."""
+"""Where the database is: Fedora and EL10, then all others."""
 _BACKENDS = (("rpmdb.sqlite", "sqlite"), ("Packages.db", "ndb"), ("Packages", "bdb_ro"))
-"""The file that tells each backend. Newer rpms read Berkeley DB and do not write it; older ones call it bdb."""
+"""The file that shows each backend. Newer rpms read Berkeley DB and do not write it; older ones call it bdb."""
 _UNKNOWN = "using dummy database"
 """What rpm warns of before it goes on with an empty database."""
 _LARGEST = 4 << 30
@@ -42,17 +42,17 @@ class RpmFile:
 
 @dataclass(frozen=True, slots=True)
 class RpmDatabase:
-    """The files of packages that lie in the folders asked for, by their real path.
+    """The files of packages that lie in the requested folders, by their real path.
 
-    ``asks`` gives the distributions, by normalised name, that each package's Requires name as such, of packages that
-    name any. ``packages`` is how many packages the database holds. ``fault`` is what rpm says of a damaged database,
-    ``unread`` why one could not be read although nothing may be wrong with it.
+    ``python_requires`` gives the distributions, by normalized name, that each package's Requires name as such, of
+    packages that name any. ``packages`` is how many packages the database has. ``fault`` is what rpm says of a damaged
+    database, ``unread`` why one could not be read although nothing may be wrong with it.
     """
 
     place: str
     packages: int = 0
     files: Mapping[str, RpmFile] = field(default_factory=dict)
-    asks: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    python_requires: Mapping[str, frozenset[str]] = field(default_factory=dict)
     fault: str = ""
     unread: str = ""
 
@@ -95,7 +95,11 @@ def _read(root: RootFileSystem, place: str, name: str, backend: str, folders: tu
             return RpmDatabase(place, unread=f"this machine's rpm does not read its format ({name})")
     fault = (_fault(listing) or _fault(count)).replace(folder, place)
     return RpmDatabase(
-        place, len(count.stdout.split()), _files(root, listing.stdout, folders), _asks(required.stdout), fault
+        place,
+        len(count.stdout.split()),
+        _files(root, listing.stdout, folders),
+        _python_requires(required.stdout),
+        fault,
     )
 
 
@@ -132,12 +136,12 @@ def _fault(done: subprocess.CompletedProcess[str]) -> str:
     return f"rpm ends with {done.returncode}" if done.returncode else ""
 
 
-def _asks(listing: str) -> dict[str, frozenset[str]]:
+def _python_requires(listing: str) -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
     for line in listing.split("\n"):
         package, _, name = line.partition("\t")
-        if asked := _DISTRIBUTION.match(name):
-            found.setdefault(package, set()).add(normalise(asked[1]))
+        if found_name := _DISTRIBUTION.match(name):
+            found.setdefault(package, set()).add(normalise(found_name[1]))
     return {package: frozenset(names) for package, names in found.items()}
 
 

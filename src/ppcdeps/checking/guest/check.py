@@ -16,7 +16,7 @@ from ppcdeps.planning.nova import is_older
 PSERIES_ARCHES = (ARCH, "ppc64")
 DEFAULTS_KEPT_SINCE = "25.0.0"
 NEEDS_KVM = ("host-model", "host-passthrough")
-"""CPU modes that an emulated guest cannot have, whatever the host offers to others."""
+"""CPU modes that an emulated guest cannot have, although the host offers them to others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from ppcdeps.checking.inputs import read_input
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
 
 ARCHES = ("ppc64le", "ppc64")
-"""Those of pseries machines; libvirt tells of the one that it was asked for."""
+"""Those of pseries machines; libvirt describes the requested one."""
 TIMEOUT = 60
 """Seconds in which libvirt has answered, probing QEMU included."""
 
@@ -42,16 +42,16 @@ def ask_libvirt(uri: str | None = None, virttype: str | None = None, machine: st
             hint="install libvirt-clients (libvirt-client on EL), or give a file with --capabilities",
         )
     place = f"libvirt ({uri})" if uri else "libvirt on this machine"
-    told, lacking = "", list[str]()
+    error, lacking = "", list[str]()
     for kind in (virttype,) if virttype else VIRTTYPES:
         command = [program, *(("--connect", uri) if uri else ()), "domcapabilities"]
         command += ["--arch", ARCH, "--machine", machine, "--virttype", kind]
-        answer, told = _run(command)
+        answer, error = _run(command)
         if answer:
             return replace(offer_of(answer, place), lacking=tuple(lacking))
         lacking.append(kind)
     raise EnvironmentLacksError(
-        f"{place} has no answer for {machine} guests: {told}",
+        f"{place} has no answer for {machine} guests: {error}",
         hint="give a file with --capabilities, or a distribution with --hypervisor",
     )
 

@@ -17,7 +17,7 @@ VIRTTYPES = ("kvm", "qemu")
 
 @dataclass(frozen=True, slots=True)
 class PseriesSupport:
-    """What of a kind a pseries machine can have, whatever the build.
+    """What of a kind a pseries machine can have with any build.
 
     Where ``refused`` is not empty, it names what it cannot have, and all else is left to others. ``silent`` is what
     libvirt takes although it is not there.
@@ -48,9 +48,9 @@ class QemuBuild:
 class HypervisorOffer:
     """What the hypervisor that a guest is checked against has.
 
-    ``origin`` says who tells; ``machines`` are names or globs of machine types; ``virttypes`` are kvm and qemu as far
-    as they can be used, ``lacking`` as far as they surely cannot; ``offers`` is what there is by kind: a kind that is
-    not in it is not known. ``host_cpu`` is the host's model where it is known; ``reason`` and ``source`` say why a
+    ``origin`` says where that is known from; ``machines`` are names or globs of machine types; ``virttypes`` are kvm
+    and qemu as far as they can be used, ``lacking`` as far as they surely cannot; ``offers`` is what there is by kind: a
+    kind that is not in it is not known. ``host_cpu`` is the host's model where it is known; ``reason`` and ``source`` say why a
     distribution's build is as it is.
     """
 
@@ -125,7 +125,7 @@ def offer_of_build(name: str, virttype: str | None = None) -> HypervisorOffer:
 
 
 def with_pseries(offer: HypervisorOffer) -> HypervisorOffer:
-    """The offer, with what a pseries machine is by its nature for each kind that it tells nothing of."""
+    """The offer, with what pseries machines have in general for each kind that it says nothing of."""
     pseries = hypervisor_facts().pseries
     known = {kind: support.has for kind, support in pseries.items() if not support.refused}
     return replace(offer, offers=MappingProxyType({**known, **offer.offers}))

@@ -77,9 +77,9 @@ def read_description(file: Path, owner: str) -> Described:
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{file} is not JSON: {error}", hint=hint) from error
     if not isinstance(document, dict):
-        raise ConfigError(f"{file} holds no {owner}, but {_json_type(document)}", hint=hint)
+        raise ConfigError(f"{file} has no {owner}, but {_json_type(document)}", hint=hint)
     if "properties" not in document and not any(str(name).startswith(("hw_", "hw:")) for name in document):
-        raise ConfigError(f"{file} holds no {owner}: it has no properties", hint=hint)
+        raise ConfigError(f"{file} has no {owner}: it has no properties", hint=hint)
     found = document.get("properties", document)
     pairs = _pairs(found) if isinstance(found, str) else found
     if not isinstance(pairs, dict):

@@ -83,7 +83,7 @@ class _Check:
             machine = self._facts.machine or "of an unknown architecture"
             yield finding(
                 "host-architecture",
-                f"this machine is {machine}, no POWER host",
+                f"this machine is {machine}, not a POWER host",
                 "uname -m",
                 fix=["ppcdeps check host --collect FILE, on the host", "ppcdeps check host --from FILE, anywhere"],
             )
@@ -119,7 +119,7 @@ class _Check:
         bits = self._facts.auxv.get("HWCAP2")
         age, wanted = self._power.age_of(processor.name) if processor else None, self._power.age_of(baseline.name)
         if bits is None and age is None:
-            self._skip("processor", "neither HWCAP2 nor /proc/cpuinfo tells what it is")
+            self._skip("processor", "neither HWCAP2 nor /proc/cpuinfo says what it is")
             return
         self.seen += 1
         # What the kernel says of the instruction set counts: a partition may run in the mode of an older processor.
@@ -157,7 +157,7 @@ class _Check:
             return
         config = self._config()
         if config is not None and "CONFIG_KVM_BOOK3S_64" not in config:
-            return  # told with the kernel's options
+            return  # reported with the kernel's options
         detail = []
         if config is None:
             known = distribution_of(self._facts)
@@ -211,7 +211,7 @@ class _Check:
             return
         is_on = self._has_threads()
         if is_on is None:
-            self._skip("SMT", "neither thread_siblings_list nor smt/active under /sys/devices/system/cpu tells of it")
+            self._skip("SMT", "neither thread_siblings_list nor smt/active under /sys/devices/system/cpu shows it")
             return
         self.seen += 1
         if is_on:
@@ -229,7 +229,7 @@ class _Check:
         if siblings:
             return any("," in line or "-" in line for line in siblings.splitlines())
         control, active = (self._facts.file(f"/sys/devices/system/cpu/smt/{name}") for name in ("control", "active"))
-        # A kernel that does not implement the control says 0 of active, whatever is true.
+        # A kernel that does not implement the control says 0 of active in any case.
         if active is None or control is None or control.startswith("not"):
             return None
         return active.strip() == "1"
@@ -248,13 +248,13 @@ class _Check:
         self.seen += 1
         if mode.lower() == "hash":
             words = (self._facts.file("/proc/cmdline") or "").split()
-            asked = any(word.startswith("disable_radix") for word in words)
+            radix_off = any(word.startswith("disable_radix") for word in words)
             yield finding(
                 "host-mmu",
                 f"{processor.name} runs with the hash MMU",
                 "/proc/cpuinfo",
-                detail=["the kernel's command line says disable_radix"] if asked else [],
-                fix=["grubby --update-kernel=ALL --remove-args=disable_radix"] if asked else [],
+                detail=["the kernel's command line says disable_radix"] if radix_off else [],
+                fix=["grubby --update-kernel=ALL --remove-args=disable_radix"] if radix_off else [],
             )
 
     def _contiguous(self, processor: Processor | None) -> Iterator[Finding]:
@@ -280,7 +280,7 @@ class _Check:
     def _huge_pages(self) -> Iterator[Finding]:
         memory = self._memory()
         if "HugePages_Total" not in memory:
-            self._skip("huge pages", "/proc/meminfo does not tell of them")
+            self._skip("huge pages", "/proc/meminfo does not mention them")
             return
         self.seen += 1
         if memory["HugePages_Total"] == 0:
@@ -345,7 +345,7 @@ class _Check:
             why = (
                 f"it is not known for nova {self._wanted.nova}"
                 if minimum is None
-                else f"{where} does not tell its version"
+                else f"{where} does not say its version"
             )
             self._skip(f"{what}'s oldest version", why)
             return

@@ -11,7 +11,7 @@ FOLDER, NAME = "rules", "power"
 
 @dataclass(frozen=True, slots=True)
 class Processor:
-    """A generation. ``hwcap2`` is the bit that tells its instruction set, ``pvr`` the upper halves of its PVR."""
+    """A generation. ``hwcap2`` is the bit that shows its instruction set, ``pvr`` the upper halves of its PVR."""
 
     name: str
     isa: str
