@@ -24,7 +24,7 @@ def test_json_holds_what_the_text_says(ppcdeps: Program) -> None:
     assert document["check"] == "guest"
     for finding in document["findings"]:
         assert f"[{finding['rule']}]" in text
-        assert all(line in text for line in finding["mend"])
+        assert all(line in text for line in finding["fix"])
         assert finding["links"]
 
 
@@ -36,7 +36,7 @@ def test_an_image_a_flavor_and_what_they_would_have(ppcdeps: Program) -> None:
     assert "Nothing is broken" in ppcdeps(*arguments, "--property", "hw_disk_bus=scsi").out
 
 
-def test_a_domain_is_mended_and_the_changes_are_told(ppcdeps: Program) -> None:
+def test_a_domain_is_fixed_and_the_changes_are_told(ppcdeps: Program) -> None:
     disk = "<disk type='file' device='cdrom'><target dev='hdc' bus='ide'/></disk>"
     (ppcdeps.folder / "guest.xml").write_text(domain(disk))
     check = ("check", "guest", "--capabilities", DEBIAN_12, "--domain")
@@ -62,18 +62,18 @@ LAUGHS = "<!DOCTYPE d [<!ENTITY a 'ha'><!ENTITY b '&a;&a;'>]><domain>&b;</domain
         (["--nova", "yogaa"], 2, 'did you mean "yoga"?'),
         (["--nova", "yoga", "--hypervisor", "debian"], 2, 'did you mean "debian-12"?'),
         (["--nova", "yoga", "--hypervisor", "el8", "--capabilities", "x"], 2, "exclude each other"),
-        (["--nova", "yoga", "--write-domain", "x"], 2, "--write-domain mends a domain"),
+        (["--nova", "yoga", "--write-domain", "x"], 2, "--write-domain fixes a domain"),
         (["--nova", "yoga", "--capabilities", "none.xml"], 3, "cannot read none.xml: No such file or directory"),
         (["--nova", "yoga", "--capabilities", "laughs.xml"], 3, "it has a DOCTYPE, which may define entities"),
         (["--nova", "yoga", "--capabilities", "empty.xml"], 3, "it is empty"),
         (["--nova", "yoga", "--capabilities", "guest.xml"], 3, "is not what domcapabilities prints"),
-        (["--domain", str(DEBIAN_12)], 3, "is no libvirt domain: it begins with <domainCapabilities>"),
+        (["--domain", str(DEBIAN_12)], 3, "is not a libvirt domain: it begins with <domainCapabilities>"),
         (["--domain", "laughs.xml"], 3, "it has a DOCTYPE"),
         (["--domain", "cut.xml"], 3, "unclosed token"),
         (["--domain", "."], 2, "is a directory"),
         (["--image", "empty.xml"], 3, "is not JSON"),
-        (["--image", "list.json"], 3, "holds no image, but an array"),
-        (["--flavor", "list.json"], 3, "holds no flavor, but an array"),
+        (["--image", "list.json"], 3, "has no image, but an array"),
+        (["--flavor", "list.json"], 3, "has no flavor, but an array"),
         (["--nova-conf", "guest.xml"], 3, "is not a configuration file"),
         (["--domain", "guest.xml", "--hypervisor", "el8", "--write-domain", "no/such/fixed.xml"], 3, "cannot write"),
     ],

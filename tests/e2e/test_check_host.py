@@ -33,7 +33,7 @@ def _own() -> int:
 
 def test_this_machine_is_never_taken_for_a_power_host(ppcdeps: Program) -> None:
     done = ppcdeps(*CHECK, code=_own())
-    assert f"this machine is {platform.machine()}, no POWER host" in done.out
+    assert f"this machine is {platform.machine()}, not a POWER host" in done.out
     assert "Not seen" in done.out
 
 
@@ -53,8 +53,8 @@ def test_el9_on_power8_is_refused_in_the_words_that_users_meet(ppcdeps: Program)
     ("arguments", "code", "told"),
     [
         (["--from", "none.json"], 3, "cannot read none.json"),
-        (["--from", "list.json"], 3, "list.json holds no collected facts of schema 1"),
-        (["--from", "empty.json"], 3, "empty.json holds no collected facts: it is not JSON"),
+        (["--from", "list.json"], 3, "list.json has no collected facts of schema 1"),
+        (["--from", "empty.json"], 3, "empty.json has no collected facts: it is not JSON"),
         (["--from", "list.json", "--collect", "x"], 2, "give one"),
         (["--target", "almalinux-8"], 2, 'did you mean "almalinux-'),
         (["--nova", "zedd"], 2, 'did you mean "zed"?'),

@@ -18,7 +18,7 @@ from ppcdeps.base.cache import Cache
 from ppcdeps.cli.main import main
 
 
-def test_the_incident_is_named_with_its_line_the_release_that_mends_it_and_the_hidden_copy(
+def test_the_incident_is_named_with_its_line_the_release_that_fixes_it_and_the_hidden_copy(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cache = tmp_path / "cache"
@@ -31,7 +31,7 @@ def test_the_incident_is_named_with_its_line_the_release_that_mends_it_and_the_h
     assert missing["where"].endswith("/site-packages/oslo_concurrency/processutils.py:287")
     assert missing["message"].startswith("oslo_utils.encodeutils.to_utf8 is not there")
     assert missing["fixed_in"] == "3.5.0"
-    assert missing["mend"] == ["python2.7 -m pip install --no-deps 'oslo-utils>=3.5.0'"]
+    assert missing["fix"] == ["python2.7 -m pip install --no-deps 'oslo-utils>=3.5.0'"]
     assert {"env-shadowed", "env-rpm-shadowed"} & {one["rule"] for one in findings}
     main(asked)
     assert "api-" not in capsys.readouterr().out

@@ -112,14 +112,14 @@ def test_pip_check_finds_the_same_requirements(broken: Path) -> None:
     assert [one.rule for one in found].count("env-wrong-version") == len(set(wrong))
 
 
-def test_the_command_mends_the_environment(tmp_path: Path) -> None:
+def test_the_command_fixes_the_environment(tmp_path: Path) -> None:
     venv = tmp_path / "venv"
     run(sys.executable, "-m", "venv", "--without-pip", str(venv))
     pip("--python", str(venv), "install", "--no-deps", "requests==2.31.0", "urllib3==1.20")
     wrong = of_rule(check_env(venv, Silence()).findings, "env-wrong-version")
-    assert [one.mend for one in wrong] == [(f"{venv}/bin/python3 -m pip install --no-deps 'urllib3==1.21.1'",)]
+    assert [one.fix for one in wrong] == [(f"{venv}/bin/python3 -m pip install --no-deps urllib3==1.21.1",)]
     # The environment has no pip of its own: this one's does it.
-    _, _, arguments = wrong[0].mend[0].partition(" -m pip ")
+    _, _, arguments = wrong[0].fix[0].partition(" -m pip ")
     run("sh", "-c", f"{sys.executable} -m pip --quiet --python {venv} {arguments}")
     assert of_rule(check_env(venv, Silence()).findings, "env-wrong-version") == []
 
@@ -134,7 +134,7 @@ def test_the_incident_is_found(incident: Path) -> None:
     assert len(wrong) == 1
     assert wrong[0].where == f"/usr/lib/python2.7/site-packages/oslo.utils-{CALLED[1]}.dist-info"
     assert wrong[0].message.endswith("is imported, and oslo.concurrency 3.20.0 requires oslo.utils>=3.20.0")
-    assert wrong[0].mend == ("python2.7 -m pip install --no-deps 'oslo.utils==3.20.0'",)
+    assert wrong[0].fix == ("python2.7 -m pip install --no-deps oslo.utils==3.20.0",)
     rule = "env-rpm-shadowed" if has_program("rpmbuild") else "env-shadowed"
     shadowed = of_rule(found, rule)
     assert len(shadowed) == 1
@@ -146,7 +146,7 @@ def test_the_incident_as_a_user_sees_it(incident: Path, tmp_path: Path) -> None:
     ppcdeps = Program(tmp_path, {})
     shown = ppcdeps("check", "env", "--root", incident, code=1)
     assert "\nErrors\n" in shown.out
-    assert "python2.7 -m pip install --no-deps 'oslo.utils==3.20.0'\n" in shown.out
+    assert "python2.7 -m pip install --no-deps oslo.utils==3.20.0\n" in shown.out
     document = json.loads(ppcdeps("check", "env", "--root", incident, "--json", code=1).out)
     assert document["check"] == "env"
     assert len(document["findings"]) == sum(document["counts"].values())
@@ -165,7 +165,7 @@ def test_a_wheel_of_another_machine_is_found(tmp_path: Path) -> None:
     found = check_env(venv, Silence()).findings
     assert [one.rule for one in found] == ["env-wrong-machine"]
     assert f"is for {other}, and the interpreter is for {os.uname().machine}" in found[0].message
-    assert "--no-binary MarkupSafe" in found[0].mend[0]
+    assert "--no-binary MarkupSafe" in found[0].fix[0]
 
 
 def test_a_ppc64le_root_is_examined_on_any_machine(tmp_path: Path) -> None:
@@ -222,4 +222,4 @@ def test_real_debian_packages_make_a_clean_root(tmp_path: Path) -> None:
     install_wheel(fetch_wheel(tmp_path, "idna", "3.10"), root / "usr/local/lib/python3.11/dist-packages")
     shadowed = of_rule(check_env(root, Silence()).findings, "env-shadowed")
     assert [one.message for one in shadowed] == ["idna is in 2 folders; imported is 3.10, not 3.3"]
-    assert shadowed[0].mend == ("/usr/bin/python3 -m pip uninstall idna",)
+    assert shadowed[0].fix == ("/usr/bin/python3 -m pip uninstall idna",)

@@ -1,4 +1,4 @@
-"""`check guest` against a real hypervisor: what it predicts, libvirt says; what it mends, libvirt starts."""
+"""`check guest` against a real hypervisor: what it predicts, libvirt says; what it fixes, libvirt starts."""
 
 import os
 import shutil
@@ -75,7 +75,7 @@ QXL = "<video><model type='qxl' ram='65536' vram='65536' vgamem='16384' heads='1
         pytest.param("<graphics type='vnc'/>", "guest-machine", "q35", id="q35"),
     ],
 )
-def test_what_is_predicted_is_what_libvirt_says_and_what_is_mended_starts(
+def test_what_is_predicted_is_what_libvirt_says_and_what_is_fixed_starts(
     uri: str, virsh: Virsh, program: Program, devices: str, rule: str, machine: str
 ) -> None:
     disk = program.folder / "disk.img"

@@ -76,9 +76,9 @@ def test_the_incident_names_the_line_the_release_that_has_the_name_and_the_pin(i
     assert "oslo_utils.encodeutils of oslo-utils 3.4.0 has no name to_utf8" in finding.message
     assert "oslo-concurrency 3.20.0 uses it" in finding.message
     assert finding.fixed_in == "3.5.0"
-    assert finding.mend == ("oslo-utils>=3.5.0",)
-    mended = report_of(index, tmp_path, "oslo.concurrency==3.20.0", "oslo.utils==3.5.0")
-    assert mended.findings == ()
+    assert finding.fix == ("oslo-utils>=3.5.0",)
+    fixed = report_of(index, tmp_path, "oslo.concurrency==3.20.0", "oslo.utils==3.5.0")
+    assert fixed.findings == ()
 
 
 def test_what_took_a_name_out_is_found_by_looking_at_other_releases(index: Index, tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_what_took_a_name_out_is_found_by_looking_at_other_releases(index: Index
     (finding,) = report.findings
     assert finding.rule == "api-missing-module"
     assert finding.fixed_in is None
-    assert finding.mend == ("vine<5.0.0",)
+    assert finding.fix == ("vine<5.0.0",)
     assert "vine had it until 1.3.0; 5.0.0 removed it" in finding.detail
 
 
@@ -98,8 +98,8 @@ def test_the_command_prints_findings_and_ends_with_1(
     asked = ["check", "lock", str(lock), "--cache-dir", str(cache.directory), "-q"]
     assert main([*asked, "--json"]) == 1
     document = json.loads(capsys.readouterr().out)
-    assert [one["rule"] for one in document["findings"]] == ["api-gone-module"]
-    assert document["findings"][0]["mend"] == ["setuptools<82.0.0"]
+    assert [one["rule"] for one in document["findings"]] == ["api-removed-module"]
+    assert document["findings"][0]["fix"] == ["setuptools<82.0.0"]
     assert {one["what"].split(" ")[0] for one in document["skipped"]} == {"requests", "no-such-thing-here"}
     lock.write_text("munch==2.5.0\nsetuptools==81.0.0\n", "utf-8")
     assert main(asked) == 0

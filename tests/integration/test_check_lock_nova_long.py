@@ -14,8 +14,8 @@ from apiproof import interpreter, proofs
 from indexes import index_of_pip
 
 from ppcdeps.base.cache import Cache
-from ppcdeps.checking.api.conditions import Platform
-from ppcdeps.checking.api.engine import check_api
+from ppcdeps.checking.api.check import check_api
+from ppcdeps.checking.api.conditions import PythonPlatform
 from ppcdeps.checking.api.lockcheck import fetch
 from ppcdeps.checking.api.locks import LockedRelease, LockInput
 from ppcdeps.model.reporter import Silence
@@ -68,7 +68,7 @@ def test_every_finding_on_a_complete_lock_is_true_by_execution(
     assert len(trees) > 125
     assert [one.what for one in skipped if "netifaces" not in one.what] == []
 
-    platform = Platform.of(python, "ppc64le")
+    platform = PythonPlatform.of(python, "ppc64le")
     began, busy = time.monotonic(), _processor_time()
     result = check_api(trees, platform, workers=2)
     taken, busy = time.monotonic() - began, _processor_time() - busy

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppcdeps.checking.api.engine import ApiFault
-from ppcdeps.checking.api.gone import PYTHON
-from ppcdeps.checking.api.scanning import Tree
+from ppcdeps.checking.api.check import ApiFault
+from ppcdeps.checking.api.distribution_scan import Tree
+from ppcdeps.checking.api.removed import PYTHON
 
 _TRY = """
 import importlib, json, sys, warnings

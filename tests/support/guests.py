@@ -7,7 +7,7 @@ from ppcdeps.checking.findings import Report
 from ppcdeps.checking.guest.check import check_guest
 from ppcdeps.checking.guest.domain import domain_of, guest_of
 from ppcdeps.checking.guest.domcapabilities import read_domcapabilities
-from ppcdeps.checking.guest.offers import Offer, offer_of_build, with_nature
+from ppcdeps.checking.guest.offers import HypervisorOffer, offer_of_build, with_pseries
 from ppcdeps.checking.guest.properties import faults_of, guest_by_nova, property_of, read_nova_conf
 from ppcdeps.planning.nova import nova_facts
 
@@ -42,17 +42,19 @@ def domain(
 """
 
 
-def debian() -> Offer:
+def debian() -> HypervisorOffer:
     """Debian 12's hypervisor under TCG, as libvirt tells of it."""
     return read_domcapabilities(DEBIAN_12)
 
 
-def check_domain(text: str, offer: Offer | None = None) -> Report:
+def check_domain(text: str, offer: HypervisorOffer | None = None) -> Report:
     """What is found in a domain; against Debian 12 where no hypervisor is given."""
     return check_guest([guest_of(domain_of(text.encode(), "guest.xml"), "guest.xml")], offer or debian())
 
 
-def check_image(*properties: str, nova: str = "", offer: Offer | None = None, conf: Path | None = None) -> Report:
+def check_image(
+    *properties: str, nova: str = "", offer: HypervisorOffer | None = None, conf: Path | None = None
+) -> Report:
     """What is found in an image with these properties; against AlmaLinux 9 where no hypervisor is given."""
     facts = nova_facts()
     read = [property_of(text) for text in properties]
@@ -61,9 +63,9 @@ def check_image(*properties: str, nova: str = "", offer: Offer | None = None, co
     return check_guest([guest], offer or offer_of_build("almalinux-9"), faults_of(read, facts, nova))
 
 
-def offering(**kinds: set[str]) -> Offer:
+def offering(**kinds: set[str]) -> HypervisorOffer:
     """A hypervisor that offers this of each kind: input_bus={"virtio"}."""
     offers = {name.replace("_", ".", 1): frozenset(values) for name, values in kinds.items()}
-    return with_nature(
-        Offer("a hypervisor", "ppc64le", ("pseries", "pseries-*"), ("qemu",), MappingProxyType(offers))
+    return with_pseries(
+        HypervisorOffer("a hypervisor", "ppc64le", ("pseries", "pseries-*"), ("qemu",), MappingProxyType(offers))
     )

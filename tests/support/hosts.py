@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from ppcdeps.checking.findings import Report
-from ppcdeps.checking.host.check import Wanted, check_host
+from ppcdeps.checking.host.check import HostPurpose, check_host
 from ppcdeps.checking.host.hostfacts import HostFacts, load_facts
 from ppcdeps.planning.nova import nova_facts
 
 FOLDER = Path(__file__).parents[1] / "data" / "hosts"
 
-EL9 = Wanted("centos-stream-9", "POWER9")
-EL8 = Wanted("el8", "POWER8")
+EL9 = HostPurpose("centos-stream-9", "POWER9")
+EL8 = HostPurpose("el8", "POWER8")
 
 
 def host(
@@ -35,7 +35,7 @@ def host(
     return replace(facts, programs=told, files=read, exists={**facts.exists, **(exists or {})})
 
 
-def check(facts: HostFacts, wanted: Wanted = EL9, *, nova: str = "") -> Report:
+def check(facts: HostFacts, wanted: HostPurpose = EL9, *, nova: str = "") -> Report:
     """What is found of a host."""
     return check_host(facts, replace(wanted, nova=nova), nova_facts(), "the host")
 

@@ -14,7 +14,7 @@ from pythonroots import el_root, own_rpm
 
 PYTHON = "2.7"
 CALLER, CALLED, HIDDEN = ("oslo.concurrency", "3.20.0"), ("oslo.utils", "3.4.0"), ("oslo.concurrency", "1.8.2")
-MENDED = ("oslo.utils", "3.5.0")
+FIXED = ("oslo.utils", "3.5.0")
 """The first release that has the function."""
 
 

@@ -20,7 +20,7 @@ _ORDER = {severity: place for place, severity in enumerate(Severity)}
 class Finding:
     """One thing to look at. ``rules.finding`` makes it, and takes severity and links from the rule.
 
-    ``where`` is a file with its line, a path, a package or an option. ``detail`` are lines of evidence; ``mend``
+    ``where`` is a file with its line, a path, a package or an option. ``detail`` are lines of evidence; ``fix``
     are commands or lines of a file to copy as they are; ``fixed_in`` names the first version without the fault.
     """
 
@@ -29,7 +29,7 @@ class Finding:
     message: str
     where: str
     detail: tuple[str, ...] = ()
-    mend: tuple[str, ...] = ()
+    fix: tuple[str, ...] = ()
     fixed_in: str | None = None
     links: tuple[str, ...] = ()
 
@@ -69,7 +69,7 @@ class Report:
         examined: Iterable[Examined] = (),
         skipped: Iterable[Skipped] = (),
     ) -> "Report":
-        """The report, each finding and each skip once, in one order whatever the order in which they were found."""
+        """The report, each finding and each skip once, in an order that does not depend on when they were found."""
         return cls(
             check,
             subject,
@@ -98,7 +98,7 @@ def _place(finding: Finding) -> tuple[object, ...]:
         where,
         finding.message,
         finding.detail,
-        finding.mend,
+        finding.fix,
         finding.fixed_in or "",
         finding.links,
     )

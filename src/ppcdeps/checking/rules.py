@@ -1,11 +1,11 @@
-"""The rules that findings go by, one TOML file a family: env, api, guest, host."""
+"""The rules of findings, from one TOML file for each family: env, api, guest, host."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 
-from ppcdeps.base.datafiles import shipped_file, shipped_names
+from ppcdeps.base.datafiles import shipped_file
 from ppcdeps.base.toml import TomlFile, raise_faults, read_toml
 from ppcdeps.checking.findings import Finding, Severity
 
@@ -56,11 +56,6 @@ def load_rules(family: str, file: TomlFile | None = None) -> tuple[Rule, ...]:
     return tuple(rules.values())
 
 
-def families() -> tuple[str, ...]:
-    """The families there are, in order."""
-    return shipped_names(FOLDER)
-
-
 @cache
 def rules_of(family: str) -> Mapping[str, Rule]:
     """The shipped rules of a family by id."""
@@ -79,7 +74,7 @@ def finding(
     *,
     severity: Severity | None = None,
     detail: Iterable[str] = (),
-    mend: Iterable[str] = (),
+    fix: Iterable[str] = (),
     fixed_in: str | None = None,
 ) -> Finding:
     """A finding of the rule of that id, as bad as the rule says unless ``severity`` is given.
@@ -88,4 +83,4 @@ def finding(
     """
     found = rule(name)
     links = tuple(one for one in found.sources if one.startswith("https://"))
-    return Finding(name, severity or found.severity, message, where, tuple(detail), tuple(mend), fixed_in, links)
+    return Finding(name, severity or found.severity, message, where, tuple(detail), tuple(fix), fixed_in, links)

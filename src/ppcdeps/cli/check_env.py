@@ -57,7 +57,7 @@ def env(
     """Examine the Python environment of a system, an image or a virtual environment.
 
     Nothing in it is run and nothing is changed: all folders of the module search path are read in their order, with
-    their distributions and native modules, and the RPM database where there is one. Commands that mend a finding are
+    their distributions and native modules, and the RPM database where there is one. Commands that fix a finding are
     to be run inside the root.
     """
     from ppcdeps.checking.env.check import report_on

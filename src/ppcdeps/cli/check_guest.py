@@ -11,7 +11,7 @@ from ppcdeps.model.reporter import Reporter
 
 if TYPE_CHECKING:
     from ppcdeps.checking.findings import Finding
-    from ppcdeps.checking.guest.offers import Offer
+    from ppcdeps.checking.guest.offers import HypervisorOffer
     from ppcdeps.checking.guest.properties import NovaConf, Property
     from ppcdeps.checking.guest.requests import Guest
 
@@ -39,7 +39,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--virttype", type=click.Choice(["kvm", "qemu"]), help="Ask libvirt for this (default: kvm, then qemu)."
 )
-@click.option("--write-domain", type=_FILE, metavar="FILE", help="Write the domain, mended, here.")
+@click.option("--write-domain", type=_FILE, metavar="FILE", help="Write the domain, fixed, here.")
 @json_option
 @narrative_options
 def guest(
@@ -70,7 +70,7 @@ def guest(
     if sum(one is not None for one in (capabilities, connect, hypervisor)) > 1:
         raise UsageError("--capabilities, --connect and --hypervisor exclude each other")
     if write_domain is not None and domain is None:
-        raise UsageError("--write-domain mends a domain", hint="give it with --domain FILE")
+        raise UsageError("--write-domain fixes a domain", hint="give it with --domain FILE")
     by_nova = bool(properties or image or flavor or nova_conf or nova)
     if not by_nova and domain is None:
         raise UsageError(
@@ -98,11 +98,11 @@ def guest(
     click.echo(dump_report(report) if as_json else render_report(report), nl=False)
     if document is not None and write_domain is not None:
         from ppcdeps.base.textfile import write_text
-        from ppcdeps.checking.guest.convert import mend_domain
+        from ppcdeps.checking.guest.convert import convert_domain
 
-        mended = mend_domain(document, offer)
-        write_text(write_domain, mended.content.decode())
-        for change in mended.changes or ("nothing had to change",):
+        converted = convert_domain(document, offer)
+        write_text(write_domain, converted.content.decode())
+        for change in converted.changes or ("nothing had to change",):
             reporter.note(f"{write_domain}: {change}")
     return 0 if report.is_clean else FOUND
 
@@ -139,7 +139,7 @@ def _by_nova(
 
 def _offer(
     capabilities: Path | None, connect: str | None, hypervisor: str | None, virttype: str | None, reporter: Reporter
-) -> "tuple[Offer, bool]":
+) -> "tuple[HypervisorOffer, bool]":
     """What the hypervisor offers, and whether it can be asked for more."""
     from ppcdeps.checking.guest.domcapabilities import ask_libvirt, read_domcapabilities
     from ppcdeps.checking.guest.offers import offer_of_build

@@ -43,7 +43,7 @@ def host(
     Exit code 0: it can, as far as can be seen; 1: it cannot, or may not.
     """
     from ppcdeps.checking.host import hostfacts
-    from ppcdeps.checking.host.check import Wanted, check_host, distribution_of, nova_of
+    from ppcdeps.checking.host.check import HostPurpose, check_host, distribution_of, nova_of
     from ppcdeps.metadata.targets import load_target
     from ppcdeps.planning.nova import nova_facts
     from ppcdeps.report.findings import dump_report, render_report
@@ -67,7 +67,7 @@ def host(
     name = target or (own.target if own else DEFAULT_TARGET)
     chosen = load_target(name)
     version = known.version(nova) if nova else nova_of(facts)
-    wanted = Wanted(chosen.name, chosen.cpu_baseline, version)
+    wanted = HostPurpose(chosen.name, chosen.cpu_baseline, version)
     subject = f"the facts in {collected}" if collected is not None else "this machine"
     report = check_host(facts, wanted, known, subject)
     click.echo(dump_report(report) if as_json else render_report(report), nl=False)

@@ -17,7 +17,7 @@ _TITLES = {
 
 
 def render_report(report: Report) -> str:
-    """The findings by severity, each with what mends it, then what was looked at and what could not be seen.
+    """The findings by severity, each with what fixes it, then what was looked at and what could not be seen.
 
     Texts are wrapped; lines to copy are not.
     """
@@ -53,9 +53,9 @@ def _finding(finding: Finding) -> Iterator[str]:
         yield from _wrapped(line, "      ")
     if finding.fixed_in:
         yield f"    fixed in: {_visible(finding.fixed_in)}"
-    if finding.mend:
-        yield "    to mend it:"
-        yield from (f"      {_visible(line)}" for line in finding.mend)
+    if finding.fix:
+        yield "    to fix it:"
+        yield from (f"      {_visible(line)}" for line in finding.fix)
 
 
 def _verdict(report: Report) -> str:

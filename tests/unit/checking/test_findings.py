@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ppcdeps.base.datafiles import shipped_names
 from ppcdeps.checking.findings import Examined, Finding, Report, Severity, Skipped
-from ppcdeps.checking.rules import families, load_rules, rules_of
+from ppcdeps.checking.rules import FOLDER, load_rules, rules_of
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.report.findings import dump_report, render_report
 
@@ -59,11 +60,11 @@ def test_the_text_shows_lines_to_copy_whole_and_every_name_printable() -> None:
 
 
 def test_json_has_what_the_text_has() -> None:
-    found = Finding("env-a", Severity.WARNING, "message", "w\udcff", mend=("mend it",))
+    found = Finding("env-a", Severity.WARNING, "message", "w\udcff", fix=("fix it",))
     document = json.loads(dump_report(Report.of("env", "here", [found], [Examined("files", 3)])))
     assert document["counts"] == {"error": 0, "warning": 1, "advice": 0}
     assert document["clean"] is False
-    assert document["findings"][0]["mend"] == ["mend it"]
+    assert document["findings"][0]["fix"] == ["fix it"]
     assert document["examined"] == [{"what": "files", "count": 3}]
 
 
@@ -71,7 +72,7 @@ def test_an_empty_report_says_so() -> None:
     assert render_report(Report.of("env", "here", [])) == "check env: here\n\nNothing found.\n"
 
 
-@pytest.mark.parametrize("family", families())
+@pytest.mark.parametrize("family", shipped_names(FOLDER))
 def test_shipped_rules_can_be_read_and_say_why(family: str) -> None:
     rules = rules_of(family)
     assert rules

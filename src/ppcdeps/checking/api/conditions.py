@@ -6,10 +6,12 @@ gave it another meaning would break its readers first.
 
 import ast
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
+
+from ppcdeps.checking.api.syntax import dotted
 
 
 class _Unknown:
@@ -51,22 +53,17 @@ _ELSEWHERE = frozenset(
     }
     | {"CYGWIN", "PYPY", "IS_PYPY", "JYTHON", "IRONPYTHON", "MYPY", "TYPE_CHECKING"}
 )
-_GUARDING = re.compile(r"version|major|minor|(?:^|_)(?:has|have|supports?)(?:_|$)|\d", re.IGNORECASE)
-"""Names that often stand for what was found out about a library: its version, or whether it has something."""
-_ASKING = frozenset({"hasattr", "getattr", "find_spec", "find_loader", "find_module"})
-"""What is asked about a thing before it is used."""
-_FINDING_OUT = _ASKING - {"getattr"}
 
 
 @dataclass(frozen=True)
-class Platform:
+class PythonPlatform:
     """The interpreter that the code would run on: its full version and the machine."""
 
     version: tuple[int, int, int] = (3, 9, 25)
     machine: str = "ppc64le"
 
     @classmethod
-    def of(cls, python: str, machine: str) -> "Platform":
+    def of(cls, python: str, machine: str) -> "PythonPlatform":
         """The platform of a version text such as 3.9.25; missing numbers count as 0."""
         numbers = [int(part) for part in re.findall(r"\d+", python)[:3]]
         major, minor, micro = (*numbers, 0, 0, 0)[:3]
@@ -74,7 +71,7 @@ class Platform:
 
     @property
     def key(self) -> str:
-        """What tells two platforms apart in the cache."""
+        """What distinguishes two platforms in the cache."""
         return f"{'.'.join(map(str, self.version))}-{self.machine}"
 
     @cached_property
@@ -112,7 +109,7 @@ class Platform:
 class Conditions:
     """Evaluates the tests of one module. ``constants`` are names that it bound to decided values."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: PythonPlatform) -> None:
         self.constants: dict[str, Any] = {}
         self._facts = platform.facts
         self._major = platform.version[0]
@@ -120,7 +117,7 @@ class Conditions:
     def learn(self, name: str, node: ast.expr) -> None:
         """Note that the module binds ``name`` to ``node``, if the target decides its value.
 
-        A plain constant is not kept: what a function may set anew later (``global``) is decided by nobody.
+        A plain constant is left out: a function may set it to something else later (``global``).
         """
         value = UNKNOWN if isinstance(node, ast.Constant) else self.value(node)
         if name in self.constants and self.constants[name] != value:
@@ -212,55 +209,3 @@ class Conditions:
             case [ast.Constant(value=str() as start)]:
                 return held.startswith(start)
         return UNKNOWN
-
-
-def is_guard(node: ast.expr, learned: Collection[str] = ()) -> bool:
-    """Whether a test that the target does not decide may be about what a library has.
-
-    ``learned`` are names that were given a value of that kind.
-    """
-    if any(name.isupper() for name in _operands(node)):
-        # A constant that is asked whether it is true is a flag, set where something was found out.
-        return True
-    for each in ast.walk(node):
-        match each:
-            case ast.Name(id=name) | ast.Attribute(attr=name):
-                if name in _ASKING or name in learned or _GUARDING.search(name):
-                    return True
-            case ast.Constant(value="__version__" | "version"):
-                return True
-    return False
-
-
-def finds_out(node: ast.expr) -> bool:
-    """Whether an expression asks which version of a library is there, or whether it has something."""
-    for each in ast.walk(node):
-        match each:
-            case ast.Name(id=name) | ast.Attribute(attr=name):
-                if name in _FINDING_OUT or "version" in name.lower():
-                    return True
-    return False
-
-
-def _operands(node: ast.expr) -> Iterator[str]:
-    """The names that are asked whether they are true."""
-    match node:
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            yield name
-        case ast.UnaryOp(op=ast.Not(), operand=inner):
-            yield from _operands(inner)
-        case ast.BoolOp(values=values):
-            for each in values:
-                yield from _operands(each)
-
-
-def dotted(node: ast.expr) -> str:
-    """``a.b.c`` as written; empty where it is anything else."""
-    parts: list[str] = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    if not isinstance(node, ast.Name):
-        return ""
-    parts.append(node.id)
-    return ".".join(reversed(parts))

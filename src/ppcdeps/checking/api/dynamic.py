@@ -1,19 +1,22 @@
-"""What makes a module's names unknowable from its source: globals(), sys.modules, exec, import hooks."""
+"""What gives a module names that its source does not bind: globals, sys.modules, exec, hooks, __getattr__."""
 
 import ast
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+
+from ppcdeps.checking.api.syntax import keys_of
 
 MANIPULATED = frozenset({"globals", "vars", "locals", "exec", "execfile", "eval", "__import__", "modules"})
 """Plain names whose mention is looked at."""
 _NAMESPACES = frozenset({"declare_namespace", "extend_path"})
 _READS = frozenset({"get", "keys", "items", "values", "copy"})
+_HARMLESS = frozenset({"AttributeError", "warn", "warnings.warn", "warn_deprecated", "str", "repr", "format"})
 
 
 @dataclass(slots=True)
 class Manipulations:
     """Gathers, while a module is read, what it does to itself and to others beyond plain binding."""
 
-    module: str
     open: bool = False
     open_package: bool = False
     in_class: bool = False
@@ -126,13 +129,79 @@ class Manipulations:
         match key:
             case ast.Constant(value=str() as name):
                 self.registered.add(name)
-            case ast.Name(id="__name__"):
-                self.open = self.open_package = True
             case ast.JoinedStr(values=[ast.Constant(value=str() as start), *_]) if "." in start:
                 self.registered.add(start.rpartition(".")[0] + ".")
             case ast.BinOp(left=ast.Constant(value=str() as start)) if "." in start.partition("%")[0]:
                 self.registered.add(start.partition("%")[0].rpartition(".")[0] + ".")
-            case ast.BinOp(left=ast.Name(id="__name__")) | ast.JoinedStr():
-                self.open = self.open_package = True
             case _:
+                # __name__ among them: the module puts something else in its own place.
                 self.open = self.open_package = True
+
+
+def names_of_getattr(tree: ast.Module, is_bound_once: Callable[[str], bool]) -> list[str] | None:
+    """The names that a module's ``__getattr__`` (PEP 562) answers for; None where that cannot be told.
+
+    Most pass a few old names on, and refuse all others. ``is_bound_once`` says so of a name of the module.
+    """
+    defined = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "__getattr__"]
+    if len(defined) != 1 or not is_bound_once("__getattr__"):
+        return None
+    constants: dict[str, list[str] | None] = {}
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                constants[name] = keys_of(value) if is_bound_once(name) and name not in constants else None
+    return _given_names(defined[0], constants.get)
+
+
+def _given_names(function: ast.FunctionDef, constants: Callable[[str], list[str] | None]) -> list[str] | None:
+    """The names that a module's ``__getattr__`` answers for; None where that cannot be told.
+
+    It can be told where the function ends by raising AttributeError, and does nothing with the requested name
+    but compare it and put it into messages. ``constants`` gives the strings of a list, set or
+    mapping that the module binds.
+    """
+    if len(function.args.args) != 1 or function.args.vararg or not function.body or not _refuses(function.body[-1]):
+        return None
+    requested = function.args.args[0].arg
+    found: list[str] = []
+    harmless: set[int] = set()
+    for node in ast.walk(function):
+        match node:
+            case ast.Compare(left=ast.Name(id=name) as left, ops=[ast.Eq() | ast.In()], comparators=[against]):
+                texts = _texts(against, constants) if name == requested else None
+                if texts is not None:
+                    found.extend(texts)
+                    harmless.add(id(left))
+            case ast.JoinedStr() | ast.BinOp(op=ast.Mod(), left=ast.Constant()):
+                harmless.update(_mentions(node, requested))
+            case ast.Call(func=called) if ast.unparse(called).rpartition(".")[2] in _HARMLESS:
+                harmless.update(_mentions(node, requested))
+            case ast.Raise():
+                harmless.update(_mentions(node, requested))
+    return found if all(each in harmless for each in _mentions(function, requested)) else None
+
+
+def _refuses(last: ast.stmt) -> bool:
+    match last:
+        case ast.Raise(exc=ast.Call(func=ast.Name(id=name)) | ast.Name(id=name)):
+            return name == "AttributeError"
+    return False
+
+
+def _mentions(node: ast.AST, name: str) -> Iterator[int]:
+    for each in ast.walk(node):
+        if isinstance(each, ast.Name) and each.id == name:
+            yield id(each)
+
+
+def _texts(node: ast.expr, constants: Callable[[str], list[str] | None]) -> list[str] | None:
+    match node:
+        case ast.Constant(value=str() as text):
+            return [text]
+        case ast.Tuple(elts=elements) | ast.List(elts=elements) | ast.Set(elts=elements):
+            parts = [_texts(each, constants) for each in elements]
+            return None if None in parts else [text for part in parts if part is not None for text in part]
+        case ast.Name(id=name):
+            return constants(name)
+    return None

@@ -1,12 +1,12 @@
-"""Faults in the use of names as findings: who uses what, where, who lacks it, and what mends it."""
+"""Faults in the use of names as findings: who uses what, where, who lacks it, and what fixes it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import PurePath
 
-from ppcdeps.checking.api.engine import ApiFault, ApiResult
-from ppcdeps.checking.api.gone import PYTHON
+from ppcdeps.checking.api.check import ApiFault, ApiResult
 from ppcdeps.checking.api.releases import History
+from ppcdeps.checking.api.removed import PYTHON
 from ppcdeps.checking.findings import Examined, Finding, Severity, Skipped
 from ppcdeps.checking.rules import finding
 
@@ -18,14 +18,14 @@ def findings_of(
     python: str,
     histories: Mapping[str, History] | None = None,
     folders: Mapping[str, PurePath] | None = None,
-    mend: Callable[[str], str] = str,
+    fix: Callable[[str], str] = str,
 ) -> Iterator[Finding]:
-    """One finding for each name that a distribution uses in vain, at the first place; the other places are its
-    detail.
+    """One finding for each name that a distribution uses and does not find, at the first place; the other places
+    are its detail.
 
     ``histories`` are by the dotted name of what is missing; ``folders`` say where a distribution's files lie, by its
-    name, where the finding is to name whole paths. ``python`` is the target's version. ``mend`` makes a command of a
-    requirement that mends; without it the requirement is told as it is, for a file of constraints.
+    name, where the finding is to name whole paths. ``python`` is the target's version. ``fix`` makes a command of a
+    requirement that fixes the fault; without it the requirement is shown as it is, for a constraints file.
     """
 
     def key(fault: ApiFault) -> tuple[str, str]:
@@ -34,7 +34,7 @@ def findings_of(
     for _, group in groupby(sorted(result.faults, key=lambda fault: (*key(fault), not fault.reached)), key):
         faults = list(group)
         history = (histories or {}).get(faults[0].missing.dotted)
-        yield _finding(faults, python, history, (folders or {}).get(faults[0].user), mend)
+        yield _finding(faults, python, history, (folders or {}).get(faults[0].user), fix)
 
 
 def unread_of(result: ApiResult) -> Iterator[Skipped]:
@@ -57,15 +57,15 @@ def examined_of(result: ApiResult) -> tuple[Examined, ...]:
 def rule_of(fault: ApiFault) -> str:
     """The id of the rule that a fault falls under."""
     missing = fault.missing
-    if missing.gone is not None:
-        return "api-standard-library" if fault.provider == PYTHON else "api-gone-module"
+    if missing.removed is not None:
+        return "api-standard-library" if fault.provider == PYTHON else "api-removed-module"
     if missing.in_class:
         return "api-missing-member"
     return "api-missing-module" if missing.is_module else "api-missing-name"
 
 
 def _finding(
-    faults: list[ApiFault], python: str, history: History | None, folder: PurePath | None, mend: Callable[[str], str]
+    faults: list[ApiFault], python: str, history: History | None, folder: PurePath | None, fix: Callable[[str], str]
 ) -> Finding:
     first = faults[0]
     places = [f"{folder / fault.path if folder else fault.path}:{line}" for fault in faults for line in fault.lines]
@@ -76,15 +76,15 @@ def _finding(
         more = len(places) - 1 - len(others)
         detail.append(f"also at {', '.join(others)}" + (f" and {more} more" if more else ""))
     if not reached:
-        detail.append("nothing in the set imports that file: it matters only to who does")
-    fixed_in, pins = _mend(first, history)
+        detail.append("nothing in the set imports that file: it matters only to code that does")
+    fixed_in, pins = _fix_for(first, history)
     return finding(
         rule_of(first),
         _message(first, python),
         places[0],
         severity=None if reached else Severity.WARNING,
         detail=detail,
-        mend=map(mend, pins),
+        fix=map(fix, pins),
         fixed_in=fixed_in,
     )
 
@@ -95,7 +95,7 @@ def _message(fault: ApiFault, python: str) -> str:
     if fault.provider == PYTHON:
         return f"{missing.dotted} is not in Python {python}, and {by} uses it"
     whose = f"{fault.provider} {fault.provider_version}"
-    if missing.gone is not None:
+    if missing.removed is not None:
         return f"{missing.dotted} is not in {whose}, and {by} imports it"
     what = "module" if missing.is_module else "attribute" if missing.in_class else "name"
     place = f"class {missing.place}" if missing.in_class else missing.place
@@ -106,8 +106,8 @@ def _detail(fault: ApiFault, history: History | None) -> Iterable[str]:
     missing = fault.missing
     if fault.wanted != missing.dotted:
         yield f"the line says {fault.wanted}"
-    if missing.gone is not None:
-        yield f"gone since {fault.provider} {missing.gone.gone_in}: {missing.gone.reason}"
+    if missing.removed is not None:
+        yield f"removed in {fault.provider} {missing.removed.removed_in}: {missing.removed.reason}"
     if history is None:
         return
     if history.introduced:
@@ -118,10 +118,10 @@ def _detail(fault: ApiFault, history: History | None) -> Iterable[str]:
         yield f"no release of {fault.provider} that could be looked at has it ({history.looked_at} looked at)"
 
 
-def _mend(fault: ApiFault, history: History | None) -> tuple[str | None, list[str]]:
+def _fix_for(fault: ApiFault, history: History | None) -> tuple[str | None, list[str]]:
     missing = fault.missing
-    if missing.gone is not None:
-        return None, [] if fault.provider == PYTHON else [f"{fault.provider}<{missing.gone.gone_in}"]
+    if missing.removed is not None:
+        return None, [] if fault.provider == PYTHON else [f"{fault.provider}<{missing.removed.removed_in}"]
     if history is None:
         return None, []
     pins = []

@@ -3,12 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from ppcdeps.checking.api.conditions import Platform
-from ppcdeps.checking.api.engine import check_api
+from ppcdeps.checking.api.check import check_api
+from ppcdeps.checking.api.conditions import PythonPlatform
+from ppcdeps.checking.api.distribution_scan import Tree
 from ppcdeps.checking.api.explain import examined_of, findings_of, unread_of
 from ppcdeps.checking.api.locks import LockedRelease, LockInput
 from ppcdeps.checking.api.releases import histories_of, tree_of
-from ppcdeps.checking.api.scanning import Tree
 from ppcdeps.checking.findings import Report, Skipped
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.reporter import Reporter, Silence
@@ -31,22 +31,22 @@ def check_lock(
     find_versions: bool = False,
     workers: int | None = None,
 ) -> Report:
-    """What the distributions of a lock use of each other in vain.
+    """The names that the distributions of a lock use of each other and do not have.
 
     ``tests``: also in the tests that they ship. ``find_versions``: look at other releases for what is missing. What
     cannot be had or read is in the report as not seen. Raises PpcdepsError where nothing of the lock can be had.
     """
-    told = reporter or Silence()
-    trees, skipped = fetch(lock, index, told)
+    reporter = reporter or Silence()
+    trees, skipped = fetch(lock, index, reporter)
     if not trees:
         raise RepositoryError(
             f"none of the {len(lock.releases)} distributions of {lock.subject} can be had: {skipped[0].why}",
             hint="check the index of pip's configuration, or run once without --offline",
         )
     environment = lock.environment
-    platform = Platform.of(environment.python, environment.machine)
-    result = check_api(trees, platform, index.cache, told, tests=tests, workers=workers)
-    histories = histories_of(result, index, environment, told) if find_versions else None
+    platform = PythonPlatform.of(environment.python, environment.machine)
+    result = check_api(trees, platform, index.cache, reporter, tests=tests, workers=workers)
+    histories = histories_of(result, index, environment, reporter) if find_versions else None
     return Report.of(
         "lock",
         f"{lock.subject} (Python {lock.python} on {environment.machine})",
@@ -73,7 +73,7 @@ def fetch(lock: LockInput, index: "Index", reporter: Reporter) -> tuple[list[Tre
             reporter.advance(task, 1)
         if found.paths:
             return found
-        why = f"{found.filename} holds no Python module: a build makes it"
+        why = f"{found.filename} has no Python module: a build makes it"
         return Skipped(f"{release.name} {release.version}", why)
 
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="unpack") as pool:

@@ -1,12 +1,17 @@
-"""Locks of Python distributions in, whoever wrote them: a plan, a pylock.toml, a file for pip."""
+"""Lock files of Python distributions, read from what several tools write: a plan, a pylock.toml, a file for pip."""
 
 import json
 import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, PylockValidationError
+from packaging.requirements import InvalidRequirement, Requirement
+
+from ppcdeps.checking.inputs import read_input
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.constraintsfile import logical_lines
@@ -15,8 +20,8 @@ from ppcdeps.python.names import normalise
 
 _LARGEST = 64 * 1024**2
 _NEWEST_MICRO = 99
+"""Where a lock names 3.9 only, its newest release is meant: conditions in code ask for a least one, if for any."""
 _HASH = re.compile(r"hash=sha256:([0-9a-f]{64})")
-"""Where a lock names 3.9 only, its newest release is meant: code asks for a least one, if for any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +66,13 @@ class _Reading:
 def read_lock(path: Path, *, python: str | None = None, machine: str | None = None) -> LockInput:
     """The lock in a file: ``plan.json``, ``pylock.toml``, or requirements or constraints with exact versions.
 
-    ``python`` and ``machine`` win over what the file says; where nobody says it, they are those of EL9 on POWER.
+    ``python`` and ``machine`` win over what the file says; where neither says it, they are those of EL9 on POWER.
     Raises ConfigError where the file cannot be read, is none of these, or pins nothing.
     """
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ConfigError(f"{path} is larger than {_LARGEST // 1024**2} MB: it is no lock")
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        reason = getattr(fault, "strerror", None) or "it is not UTF-8 text"
-        raise ConfigError(f"cannot read the lock {path}: {reason}") from None
+        text = read_input(path, _LARGEST, "a lock has some hundred kB").decode("utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError(f"cannot read the lock {path}: it is not UTF-8 text") from None
     reading = _Reading(path, "", "", "")
     if path.suffix == ".json" or text.lstrip().startswith("{"):
         _read_plan(reading, text)
@@ -82,7 +84,7 @@ def read_lock(path: Path, *, python: str | None = None, machine: str | None = No
         _read_requirements(reading, text, _environment(reading, python, machine))
     if not reading.releases:
         raise ConfigError(
-            f"{path} holds no distribution to one version",
+            f"{path} has no distribution with one exact version",
             hint="give a plan, a pylock.toml, or a file for pip with lines like name==1.2",
         )
     return LockInput(
@@ -118,7 +120,7 @@ def _read_plan(reading: _Reading, text: str) -> None:
     reading.glibc = _text(section, "glibc")
     for entry in section["distributions"]:
         if not isinstance(entry, dict) or not _text(entry, "name") or not _text(entry, "version"):
-            raise ConfigError(f"{path}: a distribution without name or version", hint="make the plan anew")
+            raise ConfigError(f"{path}: a distribution without name or version", hint="make the plan again")
         files = entry.get("files")
         digests = {_text(file, "sha256") for file in files or () if isinstance(file, dict)}
         reading.releases.append(
@@ -137,51 +139,35 @@ def _text(table: Mapping[str, Any], key: str) -> str:
 
 
 def _read_pylock(reading: _Reading, text: str) -> None:
-    import tomllib
-
     path = reading.path
     try:
-        document = tomllib.loads(text)
+        lock = Pylock.from_dict(tomllib.loads(text))
     except tomllib.TOMLDecodeError as fault:
         raise ConfigError(f"{path} is not TOML: {fault}") from None
-    packages = document.get("packages")
-    if not str(document.get("lock-version", "")).startswith("1.") or not isinstance(packages, list):
-        raise ConfigError(f"{path} is no lock of PEP 751", hint="its lock-version is to be 1.0")
-    marker = " ".join(str(each) for each in document.get("environments") or ())
+    except PylockValidationError as fault:
+        raise ConfigError(f"{path} is not a lock of PEP 751: {fault}") from None
+    marker = " ".join(map(str, lock.environments or ()))
     for attribute, name in (("python", "python_version"), ("machine", "platform_machine")):
         found = re.search(rf"{name}\s*==\s*['\"]([^'\"]+)['\"]", marker)
         setattr(reading, attribute, found[1] if found else "")
-    exact = re.fullmatch(r"==\s*(\d+\.\d+)(?:\.\*)?", str(document.get("requires-python", "")))
+    exact = re.fullmatch(r"==\s*(\d+\.\d+)(?:\.\*)?", str(lock.requires_python or ""))
     reading.python = reading.python or (exact[1] if exact else "")
     environment = _environment(reading, None, None)
-    for package in packages:
-        if not isinstance(package, dict) or not _text(package, "name"):
-            raise ConfigError(f"{path}: a package without a name")
-        if package.get("marker") and not _holds(str(package["marker"]), environment):
-            continue
-        _read_package(reading, package)
+    for package in lock.packages:
+        if environment.holds(package.marker):
+            _read_package(reading, package)
 
 
-def _read_package(reading: _Reading, package: Mapping[str, Any]) -> None:
-    name = _text(package, "name")
-    version = _text(package, "version")
-    files = [file for file in (*(package.get("wheels") or ()), package.get("sdist")) if isinstance(file, dict)]
-    if not version:
-        reading.left_out.append((name, "the lock names no version of it"))
+def _read_package(reading: _Reading, package: Package) -> None:
+    if package.version is None:
+        reading.left_out.append((package.name, "the lock names no version of it"))
         return
-    digests = {_text(file["hashes"], "sha256") for file in files if isinstance(file.get("hashes"), dict)}
-    places = [reading.path.parent / file["path"] for file in files if isinstance(file.get("path"), str)]
+    files: list[PackageWheel | PackageSdist] = [*(package.wheels or ())]
+    files += [package.sdist] if package.sdist else []
+    digests = frozenset(file.hashes["sha256"] for file in files if "sha256" in file.hashes)
+    places = (reading.path.parent / file.path for file in files if file.path)
     place = next((place for place in places if place.is_file()), None)
-    reading.releases.append(LockedRelease(normalise(name), version, frozenset(digests - {""}), place=place))
-
-
-def _holds(text: str, environment: TargetEnvironment) -> bool:
-    from packaging.markers import InvalidMarker, Marker
-
-    try:
-        return environment.holds(Marker(text))
-    except InvalidMarker:
-        return True
+    reading.releases.append(LockedRelease(package.name, str(package.version), digests, place=place))
 
 
 # Requirements and constraints ----------------------------------------------------------------------
@@ -195,8 +181,6 @@ def _read_head(reading: _Reading, text: str) -> None:
 
 
 def _read_requirements(reading: _Reading, text: str, environment: TargetEnvironment) -> None:
-    from packaging.requirements import InvalidRequirement, Requirement
-
     faults: list[str] = []
     rpms = dict(re.findall(r"(?m)^([^\s#=]+)==.*\n(?:    #.*\n)*?    # from the RPM (\S+)", text))
     for number, line, options in logical_lines(text):
@@ -204,7 +188,7 @@ def _read_requirements(reading: _Reading, text: str, environment: TargetEnvironm
         try:
             requirement = Requirement(line)
         except InvalidRequirement:
-            faults.append(f"{reading.path}:{number}: {line!r} is no requirement")
+            faults.append(f"{reading.path}:{number}: {line!r} is not a requirement")
             continue
         if not environment.holds(requirement.marker):
             continue
@@ -217,6 +201,6 @@ def _read_requirements(reading: _Reading, text: str, environment: TargetEnvironm
         if pins:
             reading.releases.append(LockedRelease(name, pins[0], digests, rpm=rpms.get(requirement.name, "")))
         else:
-            reading.left_out.append((name, f"{reading.path.name}:{number} does not hold it to one version"))
+            reading.left_out.append((name, f"{reading.path.name}:{number} gives it no exact version"))
     if faults:
         raise ConfigError(f"{reading.path} cannot be used", faults=tuple(faults))

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ppcdeps.checking.api.conditions import Platform
-from ppcdeps.checking.api.engine import ApiFault, ApiResult, world_of
-from ppcdeps.checking.api.facts import Use
+from ppcdeps.checking.api.check import ApiFault, ApiResult, module_tree_of
+from ppcdeps.checking.api.conditions import PythonPlatform
+from ppcdeps.checking.api.distribution_scan import Tree, scan_all
+from ppcdeps.checking.api.module_facts import Use
+from ppcdeps.checking.api.module_tree import ModuleTree
 from ppcdeps.checking.api.resolve import Missing, Resolver
-from ppcdeps.checking.api.scanning import Tree, scan_all
-from ppcdeps.checking.api.world import World
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.python.environment import TargetEnvironment
@@ -39,7 +39,11 @@ class ReleaseFinder:
     """Looks at releases on the index, each read once."""
 
     def __init__(
-        self, index: "Index", environment: TargetEnvironment, platform: Platform, reporter: Reporter | None = None
+        self,
+        index: "Index",
+        environment: TargetEnvironment,
+        platform: PythonPlatform,
+        reporter: Reporter | None = None,
     ) -> None:
         self._index = index
         self._environment = environment
@@ -49,7 +53,7 @@ class ReleaseFinder:
         self._histories: dict[tuple[str, str, str], History] = {}
 
     def history(self, fault: ApiFault) -> History:
-        """The history of what a fault misses. Raises RepositoryError where the index cannot be asked."""
+        """The history of what a fault misses. Raises RepositoryError where the index cannot be read."""
         missing = fault.missing
         key = (fault.provider, fault.provider_version, missing.dotted)
         if key not in self._histories:
@@ -99,7 +103,7 @@ class ReleaseFinder:
         resolver = self._resolver(name, str(version))
         if resolver is None:
             return None
-        use = _asked(missing, resolver.world)
+        use = _use_of(missing, resolver.tree)
         return use is not None and resolver.missing(use) is None
 
     def _resolver(self, name: str, version: str) -> Resolver | None:
@@ -117,7 +121,7 @@ class ReleaseFinder:
             return None
         tree = tree_of(found)
         (release,) = scan_all([tree], self._platform, self._index.cache, workers=1)
-        return Resolver(world_of([release]), self._platform.version)
+        return Resolver(module_tree_of([release]), self._platform.version)
 
 
 def histories_of(
@@ -126,11 +130,11 @@ def histories_of(
     """When the names that are missing were there, by their dotted names; what is known without looking is left
     out.
     """
-    finder = ReleaseFinder(index, environment, Platform.of(environment.python, environment.machine), reporter)
+    finder = ReleaseFinder(index, environment, PythonPlatform.of(environment.python, environment.machine), reporter)
     found: dict[str, History] = {}
     for fault in result.faults:
         name = fault.missing.dotted
-        if fault.missing.gone is not None or name in found:
+        if fault.missing.removed is not None or name in found:
             continue
         try:
             found[name] = finder.history(fault)
@@ -152,20 +156,20 @@ def tree_of(found: Importable) -> Tree:
     )
 
 
-def _asked(missing: Missing, world: World) -> Use | None:
+def _use_of(missing: Missing, tree: ModuleTree) -> Use | None:
     """What is missing as a use of the longest module of this world that leads to it; None where none does."""
     parts = missing.dotted.split(".")
-    if missing.dotted in world.modules:
+    if missing.dotted in tree.modules:
         return Use(missing.dotted, (), 0, 0)
     for end in range(len(parts) - 1, 0, -1):
         module = ".".join(parts[:end])
-        if module in world.modules:
+        if module in tree.modules:
             return Use(module, tuple(parts[end:]), 0, 0)
     return None
 
 
 def _first(versions: Sequence["Version"], has: Callable[["Version"], bool | None]) -> "Version | None":
-    """The first of the versions that has it, if those after it have it as well; found in strides that double."""
+    """The first of the versions that has it, if those after it have it, too: searched in strides that double."""
     left = list(versions)
     low, stride = 0, 1
     while low < len(left):

@@ -1,13 +1,13 @@
-"""Follows a use through the distributions: is the name there, is it not, or can nobody tell?"""
+"""Resolves a use of a name through all distributions: the name is there, it is not, or that is not known."""
 
 import abc
 import builtins
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ppcdeps.checking.api.facts import Binding, ClassShape, Kind, ModuleFacts, Use
-from ppcdeps.checking.api.gone import PYTHON, Gone, gone_modules
-from ppcdeps.checking.api.world import Module, Source, World
+from ppcdeps.checking.api.module_facts import Binding, BindingKind, ClassShape, ModuleFacts, Use
+from ppcdeps.checking.api.module_tree import Module, ModuleKind, ModuleTree
+from ppcdeps.checking.api.removed import PYTHON, RemovedModule, removed_modules
 
 _OF_MODULES = frozenset(dir(type("", (), {}))) | frozenset(
     {"__name__", "__doc__", "__package__", "__loader__", "__spec__", "__path__", "__file__", "__cached__"}
@@ -32,8 +32,8 @@ class Missing:
     in_class: bool = False
     is_module: bool = False
     """A module of that name was to be imported, and nothing else could be meant."""
-    gone: Gone | None = None
-    """What is known of it, where no file of the set tells."""
+    removed: RemovedModule | None = None
+    """What is known of it, where no file of the set says it."""
 
     @property
     def dotted(self) -> str:
@@ -64,42 +64,44 @@ class Absent(Exception):  # noqa: N818 - a verdict
 
 
 class Resolver:
-    """Answers for one world. Answers are kept."""
+    """Resolves uses in one module tree, each once."""
 
-    def __init__(self, world: World, python: tuple[int, ...]) -> None:
-        self.world = world
-        self._gone = {name: each for name, each in gone_modules().items() if self._holds(each, python)}
-        self._gone_tops = {name.partition(".")[0] for name in self._gone}
+    def __init__(self, tree: ModuleTree, python: tuple[int, ...]) -> None:
+        self.tree = tree
+        self._removed = {name: each for name, each in removed_modules().items() if self._holds(each, python)}
+        self._removed_tops = {name.partition(".")[0] for name in self._removed}
         self._answers: dict[tuple[str, tuple[str, ...]], Missing | None] = {}
 
     def missing(self, use: Use) -> Missing | None:
-        """What the use asks for in vain; None where all of it is there or nobody can tell."""
+        """The name of the use that is missing; None where all are there, or where that is not known."""
         key = (use.module, use.names)
         if key not in self._answers:
             self._answers[key] = self._given_up(use) or self._resolve(use.module, use.names)
         return self._answers[key]
 
-    def _holds(self, gone: Gone, python: tuple[int, ...]) -> bool:
-        """Whether it is gone in this world: its distribution is there, and nobody has the module."""
-        world = self.world
-        if gone.name in world.modules or world.is_registered(gone.name):
+    def _holds(self, removed: RemovedModule, python: tuple[int, ...]) -> bool:
+        """Whether it is missing in this tree: its distribution is there, and no other has the module."""
+        tree = self.tree
+        if removed.name in tree.modules or tree.is_registered(removed.name):
             return False
-        if gone.distribution != PYTHON:
-            return gone.distribution in world.releases
-        release = tuple(int(part) for part in gone.gone_in.split("."))
-        return python[: len(release)] >= release and gone.unless not in world.releases
+        if removed.distribution != PYTHON:
+            return removed.distribution in tree.releases
+        release = tuple(int(part) for part in removed.removed_in.split("."))
+        return python[: len(release)] >= release and removed.unless not in tree.releases
 
     def _given_up(self, use: Use) -> Missing | None:
-        if use.module.partition(".")[0] not in self._gone_tops:
+        if use.module.partition(".")[0] not in self._removed_tops:
             return None
         parts = use.module.split(".")
         whole = [*parts, *use.names]
         for end in range(1, len(whole) + 1):
-            gone = self._gone.get(".".join(whole[:end]))
-            if gone is not None:
+            removed = self._removed.get(".".join(whole[:end]))
+            if removed is not None:
                 place = ".".join(whole[: end - 1])
                 position = max(end - len(parts) - 1, -1)
-                return Missing(gone.distribution, place, whole[end - 1], position, is_module=position < 0, gone=gone)
+                return Missing(
+                    removed.distribution, place, whole[end - 1], position, is_module=position < 0, removed=removed
+                )
         return None
 
     def _resolve(self, module: str, names: Sequence[str]) -> Missing | None:
@@ -121,15 +123,15 @@ class Resolver:
     # Modules -------------------------------------------------------------------------------------------
 
     def module(self, name: str) -> Module | None:
-        """The module of that name; None where nobody can tell. Raises Absent where it is certainly not there."""
-        world = self.world
-        found = world.modules.get(name)
+        """The module of that name; None where that is not known. Raises Absent where it is certainly not there."""
+        tree = self.tree
+        found = tree.modules.get(name)
         if found is not None:
-            return None if world.is_standard(name) else found
-        if not name or world.is_standard(name):
+            return None if tree.is_standard(name) else found
+        if not name or tree.is_standard(name):
             return None
         above, _, last = name.rpartition(".")
-        if not above or world.is_registered(name):
+        if not above or tree.is_registered(name):
             return None
         parent = self.module(above)
         if parent is None or self._may_have_more_modules(parent):
@@ -140,12 +142,12 @@ class Resolver:
         raise Absent(parent, parent.name, last, is_module=True)
 
     def _may_have_more_modules(self, module: Module) -> bool:
-        if module.source is not Source.PYTHON or module.shared:
+        if module.source is not ModuleKind.PYTHON or module.shared:
             return True
         facts = module.facts
         if facts is None or facts.open_package or facts.namespace or "__path__" in facts.names:
             return True
-        release = self.world.releases[module.distribution]
+        release = self.tree.releases[module.distribution]
         return release.incomplete
 
     # Members -------------------------------------------------------------------------------------------
@@ -162,7 +164,7 @@ class Resolver:
         facts = module.facts
         if facts is None:
             child = self._child(module, name)
-            if child is not None or module.source is not Source.NAMESPACE:
+            if child is not None or module.source is not ModuleKind.NAMESPACE:
                 return child
             return None
         bindings = facts.names.get(name)
@@ -174,12 +176,12 @@ class Resolver:
                 return None
             return child or self._bound(module, name, bindings, depth)
         if child is not None:
-            # What a star import, or somebody else, binds to the name of a submodule hides it.
+            # What a star import, or another module, binds to the name of a submodule hides it.
             return child if self._is_plain(module, facts, name, depth, seen) else None
         return self._unbound(module, facts, name, depth, seen)
 
     def _is_plain(self, module: Module, facts: ModuleFacts, name: str, depth: int, seen: set[str]) -> bool:
-        if facts.open or self.world.is_patched(module.name, name):
+        if facts.open or self.tree.is_patched(module.name, name):
             return False
         seen = {*seen, module.name}
         return all(self._through_star(star, name, depth + 1, seen) is _NOT_THERE for star in facts.stars)
@@ -187,13 +189,13 @@ class Resolver:
     def _unbound(self, module: Module, facts: ModuleFacts, name: str, depth: int, seen: set[str]) -> _Thing:
         if name in _OF_MODULES or module.closed is None or module.shared:
             return None
-        world = self.world
-        if module.name in world.registered:
+        tree = self.tree
+        if module.name in tree.registered:
             # Something else may stand in its place.
             return None
-        if world.is_patched(module.name, name) or world.is_registered(f"{module.name}.{name}"):
+        if tree.is_patched(module.name, name) or tree.is_registered(f"{module.name}.{name}"):
             return None
-        if facts.open_package or (module.is_package and self.world.releases[module.distribution].incomplete):
+        if facts.open_package or (module.is_package and self.tree.releases[module.distribution].incomplete):
             return None
         found = self._through_stars(module, facts, name, depth, seen)
         if found is not _NOT_THERE:
@@ -231,14 +233,14 @@ class Resolver:
             return _NOT_THERE
 
     def _child(self, module: Module, name: str) -> Module | None:
-        return self.world.modules.get(f"{module.name}.{name}") if name in module.children else None
+        return self.tree.modules.get(f"{module.name}.{name}") if name in module.children else None
 
     @staticmethod
     def _is_child(bindings: Sequence[Binding], child: Module) -> bool:
         for each in bindings:
-            if each.kind is Kind.MODULE and each.target == child.name:
+            if each.kind is BindingKind.MODULE and each.target == child.name:
                 continue
-            if each.kind is Kind.MEMBER and f"{each.target}.{each.attribute}" == child.name:
+            if each.kind is BindingKind.MEMBER and f"{each.target}.{each.attribute}" == child.name:
                 continue
             return False
         return True
@@ -252,17 +254,17 @@ class Resolver:
             return _Class(home, f"{home.name}.{name}", binding.shape)
         try:
             match binding.kind:
-                case Kind.MODULE:
+                case BindingKind.MODULE:
                     return self.module(binding.target)
-                case Kind.MEMBER:
+                case BindingKind.MEMBER:
                     module = self.module(binding.target)
                     return None if module is None else self._of_module(module, binding.attribute, depth + 1, set())
-                case Kind.ALIAS:
+                case BindingKind.ALIAS:
                     return self._read(home, binding.target, depth + 1)
                 case _:
                     return None
         except Absent:
-            # Its own distribution's import fails: that is told of the import.
+            # Its own distribution's import fails: that is a finding of the import.
             return None
 
     def _read(self, home: Module, text: str, depth: int) -> _Thing:
@@ -302,7 +304,7 @@ class Resolver:
             return None
         if owner.shape.open or owner.home.closed is None or "*" in owner.shape.members:
             return None
-        if self.world.is_patched(owner.path, name):
+        if self.tree.is_patched(owner.path, name):
             return None
         for base in owner.shape.bases:
             found = self._in_base(owner, base, name, depth + 1, seen)

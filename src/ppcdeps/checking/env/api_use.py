@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppcdeps.checking.api.conditions import Platform
-from ppcdeps.checking.api.engine import check_api
+from ppcdeps.checking.api.check import check_api
+from ppcdeps.checking.api.conditions import PythonPlatform
+from ppcdeps.checking.api.distribution_scan import Tree
 from ppcdeps.checking.api.explain import examined_of, findings_of, unread_of
 from ppcdeps.checking.api.releases import histories_of
-from ppcdeps.checking.api.scanning import Tree
 from ppcdeps.checking.env.environment import Environment
 from ppcdeps.checking.env.fixes import pip_install
 from ppcdeps.checking.env.installed import Installed
-from ppcdeps.checking.env.root import Kind, Root
+from ppcdeps.checking.env.root_file_system import EntryKind, RootFileSystem
 from ppcdeps.checking.findings import Report, Skipped
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.python.importable import COMPILED, entry_point_modules
@@ -39,23 +39,23 @@ def with_api(
     tests: bool = False,
     index: "Index | None" = None,
 ) -> Report:
-    """The report of ``check env`` and, with it, what distributions use of each other in vain.
+    """The report of ``check env`` and, with it, the names that distributions use of each other and do not have.
 
     ``tests``: also in the tests that they ship. ``index``: where other releases are looked at for what is missing.
     """
     trees, folders, skipped = trees_of(environment)
     target = environment.target
-    platform = Platform.of(target.python, target.machine)
+    platform = PythonPlatform.of(target.python, target.machine)
     result = check_api(trees, platform, cache, reporter, tests=tests)
     histories = histories_of(result, index, target, reporter) if index is not None else None
 
-    def mend(requirement: str) -> str:
+    def fix(requirement: str) -> str:
         return pip_install(environment, requirement)
 
     return Report.of(
         report.check,
         report.subject,
-        [*report.findings, *findings_of(result, environment.python.version, histories, folders, mend)],
+        [*report.findings, *findings_of(result, environment.python.version, histories, folders, fix)],
         [*report.examined, *examined_of(result)[1:]],
         [*report.skipped, *skipped, *unread_of(result)],
     )
@@ -77,8 +77,8 @@ def trees_of(environment: Environment) -> tuple[list[Tree], dict[str, Path], lis
     """The distributions with the files that are importable, the folders in the root that they are in, and what
     could not be seen.
 
-    Files that no distribution lists are told as their top-level module. A distribution whose copy is hidden counts
-    on its own with what is left of it.
+    Files that no distribution lists count as a distribution named after their top-level module. A distribution
+    whose copy is hidden counts on its own, with what is left of it.
     """
     collector = _Collector(environment)
     collector.collect()
@@ -100,7 +100,7 @@ def trees_of(environment: Environment) -> tuple[list[Tree], dict[str, Path], lis
 class _Collector:
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
-        self.root: Root = environment.root
+        self.root: RootFileSystem = environment.root
         self.drafts: dict[str, _Draft] = {}
         self.skipped: list[Skipped] = []
         self.owners: dict[str, Installed] = {}
@@ -139,7 +139,9 @@ class _Collector:
             top = one.name.partition(".")[0]
             if not top.isidentifier() or top in self.claimed or top == "__pycache__":
                 continue
-            if (one.kind is Kind.FOLDER and one.name == top) or (one.kind is Kind.FILE and _is_module(one.name)):
+            if (one.kind is EntryKind.FOLDER and one.name == top) or (
+                one.kind is EntryKind.FILE and _is_module(one.name)
+            ):
                 found.setdefault(top, []).append(one.name)
         return found
 
@@ -172,9 +174,9 @@ class _Collector:
             return
         for one in self.root.entries(place):
             path = f"{relative}/{one.name}"
-            if one.kind is Kind.FOLDER and one.name.isidentifier() and one.name != "__pycache__":
+            if one.kind is EntryKind.FOLDER and one.name.isidentifier() and one.name != "__pycache__":
                 yield from self._below(f"{place}/{one.name}", path, above | {real}, depth + 1)
-            elif one.kind is Kind.FILE and _is_module(one.name):
+            elif one.kind is EntryKind.FILE and _is_module(one.name):
                 yield path
 
     def _add(self, folder: str, top: str, path: str) -> None:

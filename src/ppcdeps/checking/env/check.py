@@ -1,4 +1,4 @@
-"""`check env`: what is wrong with an installed Python environment, told without running anything in it."""
+"""`check env`: findings on an installed Python environment, of which nothing is run."""
 
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def _subject(environment: Environment) -> str:
 
 def _unseen(environment: Environment) -> list[Skipped]:
     unseen = sorted(environment.root.unseen.items())
-    told = [Skipped(path, why) for path, why in unseen[:_MOST_UNSEEN]]
+    skipped = [Skipped(path, why) for path, why in unseen[:_MOST_UNSEEN]]
     if len(unseen) > _MOST_UNSEEN:
-        told.append(Skipped(f"{len(unseen) - _MOST_UNSEEN} further files and folders", "for the same reasons"))
-    return told
+        skipped.append(Skipped(f"{len(unseen) - _MOST_UNSEEN} further files and folders", "for the same reasons"))
+    return skipped

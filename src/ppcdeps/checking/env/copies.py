@@ -1,13 +1,14 @@
 """Rules on distributions: which copy of each is imported, and whether that is what the others require."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ppcdeps.checking.env.environment import Environment
-from ppcdeps.checking.env.fixes import pin_for, pip_install, pip_uninstall, quoted, reinstall
+from ppcdeps.checking.env.fixes import pin_for, pip_install, pip_uninstall, reinstall
 from ppcdeps.checking.env.installed import Installed
-from ppcdeps.checking.env.searchpath import Origin
+from ppcdeps.checking.env.searchpath import PathOrigin
 from ppcdeps.checking.findings import Finding, Severity
 from ppcdeps.checking.rules import finding
 from ppcdeps.python.constraintsfile import Constraint, Constraints
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
+class HeldRequirement:
     """A requirement that holds here, and the imported copy that has it."""
 
     by: Installed
@@ -26,7 +27,7 @@ class Want:
 
     @property
     def key(self) -> str:
-        """The normalised name of what is required."""
+        """The normalized name of what is required."""
         return normalise(self.requirement.name)
 
     @property
@@ -44,7 +45,7 @@ def copy_findings(environment: Environment, constraints: Constraints) -> Iterato
     """What is wrong with the distributions and between them."""
     wants, faults = wants_of(environment)
     yield from faults
-    by_key: dict[str, list[Want]] = {}
+    by_key: dict[str, list[HeldRequirement]] = {}
     for want in wants:
         by_key.setdefault(want.key, []).append(want)
     for key, copies in environment.by_key.items():
@@ -57,11 +58,11 @@ def copy_findings(environment: Environment, constraints: Constraints) -> Iterato
             yield from _against_constraint(environment, copy, constraints.by_name[key])
     for copy in environment.copies:
         for fault in copy.faults:
-            yield finding(fault.rule, f"{copy.shown}: {fault.message}", fault.where, mend=_afresh(environment, copy))
+            yield finding(fault.rule, f"{copy.shown}: {fault.message}", fault.where, fix=_afresh(environment, copy))
 
 
-def wants_of(environment: Environment) -> tuple[list[Want], list[Finding]]:
-    """All requirements of imported copies that hold in the environment, extras that are asked for included.
+def wants_of(environment: Environment) -> tuple[list[HeldRequirement], list[Finding]]:
+    """All requirements of imported copies that hold in the environment, requested extras included.
 
     Beside them, findings on requirements that cannot be read.
     """
@@ -84,7 +85,7 @@ def wants_of(environment: Environment) -> tuple[list[Want], list[Finding]]:
                 faults.append(finding("env-broken-metadata", message, copy.metadata, severity=Severity.WARNING))
                 if not isinstance(fault, InvalidRequirement):
                     parsed[key].pop()
-    found: dict[tuple[str, str], Want] = {}
+    found: dict[tuple[str, str], HeldRequirement] = {}
     waiting = [(key, "") for key in parsed]
     seen = set(waiting)
     while waiting:
@@ -92,7 +93,7 @@ def wants_of(environment: Environment) -> tuple[list[Want], list[Finding]]:
         for requirement in parsed[key]:
             if not environment.target.holds(requirement.marker, (extra,) if extra else ()):
                 continue
-            want = Want(environment.imported[key], requirement)
+            want = HeldRequirement(environment.imported[key], requirement)
             found.setdefault((key, str(requirement)), want)
             for asked in ((want.key, one) for one in requirement.extras):
                 if want.key in parsed and asked not in seen:
@@ -102,7 +103,10 @@ def wants_of(environment: Environment) -> tuple[list[Want], list[Finding]]:
 
 
 def _several(
-    environment: Environment, copies: tuple[Installed, ...], wants: list[Want], constraint: Constraint | None
+    environment: Environment,
+    copies: tuple[Installed, ...],
+    wants: list[HeldRequirement],
+    constraint: Constraint | None,
 ) -> Iterator[Finding]:
     """Several copies of one distribution: in one folder, or in several."""
     folders: dict[str, list[Installed]] = {}
@@ -119,13 +123,15 @@ def _several(
 
 def _is_overlaid_on_purpose(copies: list[Installed]) -> bool:
     """A virtual environment's own copy before one of the installation that it was made to see."""
-    return copies[0].entry.origin is not Origin.BASE and all(one.entry.origin is Origin.BASE for one in copies[1:])
+    return copies[0].entry.origin is not PathOrigin.BASE and all(
+        one.entry.origin is PathOrigin.BASE for one in copies[1:]
+    )
 
 
 def _twice(environment: Environment, together: list[Installed], versions: list[str]) -> Finding:
     first = together[0]
     pip = [one for one in together if not environment.owner(one)]
-    mend = [
+    fix = [
         *(pip_uninstall(environment, first.name) for _ in together),
         pip_install(environment, f"{first.name}=={versions[-1]}"),
     ]
@@ -133,13 +139,13 @@ def _twice(environment: Environment, together: list[Installed], versions: list[s
         "env-metadata-twice",
         f"{first.name} has metadata of {' and '.join(versions)} in one folder",
         first.entry.path,
-        detail=[_told(environment, one) for one in together],
-        mend=mend if len(pip) == len(together) else (),
+        detail=[_described(environment, one) for one in together],
+        fix=fix if len(pip) == len(together) else (),
     )
 
 
 def _shadowed(
-    environment: Environment, copies: list[Installed], wants: list[Want], constraint: Constraint | None
+    environment: Environment, copies: list[Installed], wants: list[HeldRequirement], constraint: Constraint | None
 ) -> Finding:
     first, *others = copies
     owners = {one.metadata: environment.owner(one) for one in copies}
@@ -163,11 +169,11 @@ def _shadowed(
         first.metadata,
         severity=Severity.ADVICE if same else None,
         detail=[
-            f"imported: {_told(environment, first)}",
-            *(f"hidden: {_told(environment, one)}" for one in others),
+            f"imported: {_described(environment, first)}",
+            *(f"hidden: {_described(environment, one)}" for one in others),
             *(f"required: {want.shown} by {want.by.shown}" for want in wants if want.requirement.specifier),
         ],
-        mend=_one_left(environment, copies, fitting, wants, constraint),
+        fix=_one_left(environment, copies, fitting, wants, constraint),
     )
 
 
@@ -175,7 +181,7 @@ def _one_left(
     environment: Environment,
     copies: list[Installed],
     fitting: list[Installed],
-    wants: list[Want],
+    wants: list[HeldRequirement],
     constraint: Constraint | None,
 ) -> list[str]:
     """Commands after which one copy is left, one that fits; the system's where that does."""
@@ -193,13 +199,16 @@ def _one_left(
     return [*(pip_uninstall(environment, name) for _ in loose), pip_install(environment, wanted)]
 
 
-def _fits(copy: Installed, wants: list[Want], constraint: Constraint | None) -> bool:
+def _fits(copy: Installed, wants: list[HeldRequirement], constraint: Constraint | None) -> bool:
     allowed = constraint is None or _holds(constraint.specifier, copy.version)
     return allowed and all(want.accepts(copy.version) for want in wants)
 
 
 def _unsatisfied(
-    environment: Environment, asked: list[Want], copies: tuple[Installed, ...], constraint: Constraint | None
+    environment: Environment,
+    asked: list[HeldRequirement],
+    copies: tuple[Installed, ...],
+    constraint: Constraint | None,
 ) -> Iterator[Finding]:
     """What is required and not there, or there in another version."""
     pin = constraint.pin if constraint else ""
@@ -211,26 +220,26 @@ def _unsatisfied(
     if not copies:
         severity = _weight(environment, asked)
         place = environment.module_place(asked[0].key.replace("-", "_"))
-        by = [_told_want(want) for want in asked]
+        by = [_by(want) for want in asked]
         if place is not None:
             message = f"{name} is required, and has no metadata: its module is there, its version is not known"
             severity = severity or Severity.WARNING
             by.append(f"the module: {place[0]}/{place[1]}")
         else:
             message = f"{name} is required and is not there"
-        mend = [pip_install(environment, requirement)]
-        yield finding("env-missing-requirement", message, name, severity=severity, detail=by, mend=mend)
+        fix = [pip_install(environment, requirement)]
+        yield finding("env-missing-requirement", message, name, severity=severity, detail=by, fix=fix)
         return
     first = copies[0]
     refused = [want for want in asked if not want.accepts(first.version)]
     if not refused:
         return
-    by = [_told_want(want) for want in refused] if len(refused) > 1 else [f"required in {refused[0].by.metadata}"]
+    by = [_by(want) for want in refused] if len(refused) > 1 else [f"required in {refused[0].by.metadata}"]
     hidden = [one for one in copies[1:] if all(want.accepts(one.version) for want in asked)]
-    mend = [pip_install(environment, requirement)]
+    fix = [pip_install(environment, requirement)]
     if hidden:
-        by.append(f"hidden behind it: {_told(environment, hidden[0])}")
-        mend = [pip_uninstall(environment, name)] if not environment.owner(first) else mend
+        by.append(f"hidden behind it: {_described(environment, hidden[0])}")
+        fix = [pip_uninstall(environment, name)] if not environment.owner(first) else fix
     owner = environment.owner(first)
     whose = f", of {owner}," if owner else ""
     if len(refused) == 1:
@@ -243,18 +252,18 @@ def _unsatisfied(
         first.metadata,
         severity=_weight(environment, refused) if owner else None,
         detail=[*by, *_contradiction(asked)],
-        mend=[*mend, *_ways_back(environment, refused, first)],
+        fix=[*fix, *_commands_back(environment, refused, first)],
     )
 
 
-def _told_want(want: Want) -> str:
+def _by(want: HeldRequirement) -> str:
     return f"{want.shown} by {want.by.shown} ({want.by.metadata})"
 
 
-def _weight(environment: Environment, wants: list[Want]) -> Severity | None:
+def _weight(environment: Environment, wants: list[HeldRequirement]) -> Severity | None:
     """How bad it is that these are not satisfied; None is as bad as the rule says.
 
-    Who packages a distribution decides anew what it requires. rpm's generator makes Requires of the metadata's
+    A packager decides again what a distribution requires. rpm's generator makes Requires of the metadata's
     requirements; where it was at work and one is not among them, the packager has taken it away. Debian's packagers
     make much of it optional.
     """
@@ -264,7 +273,7 @@ def _weight(environment: Environment, wants: list[Want]) -> Severity | None:
         if owner is None:
             return None
         if owner.startswith("RPM ") and environment.rpm is not None:
-            asked = environment.rpm.asks.get(owner.removeprefix("RPM "))
+            asked = environment.rpm.python_requires.get(owner.removeprefix("RPM "))
             if asked is None:
                 found = Severity.WARNING
             elif want.key in asked:
@@ -272,8 +281,8 @@ def _weight(environment: Environment, wants: list[Want]) -> Severity | None:
     return found
 
 
-def _ways_back(environment: Environment, refused: list[Want], copy: Installed) -> list[str]:
-    """Where one alone is not content, and hides a copy of the system's that would be: how to uncover that."""
+def _commands_back(environment: Environment, refused: list[HeldRequirement], copy: Installed) -> list[str]:
+    """Where one requirer alone refuses, and hides a copy of the system's that would accept: how to uncover that."""
     if len(refused) > 1 or environment.owner(refused[0].by):
         return []
     from packaging.requirements import InvalidRequirement, Requirement
@@ -292,8 +301,8 @@ def _ways_back(environment: Environment, refused: list[Want], copy: Installed) -
     return []
 
 
-def _contradiction(asked: list[Want]) -> list[str]:
-    """A word on requirements that no version can satisfy, as far as the versions that they name tell."""
+def _contradiction(asked: list[HeldRequirement]) -> list[str]:
+    """A note on requirements that no version can satisfy, as far as the versions that they name tell."""
     pin = pin_for("x", [want.requirement.specifier for want in asked])
     bounded = [want for want in asked if want.requirement.specifier]
     if (
@@ -304,9 +313,7 @@ def _contradiction(asked: list[Want]) -> list[str]:
         )
     ):
         return []
-    return [
-        "no version that these requirements name satisfies all of them: one of those who require it has to change"
-    ]
+    return ["no version that these requirements name satisfies all of them: one that requires it has to change"]
 
 
 def _against_python(environment: Environment, copy: Installed) -> Iterator[Finding]:
@@ -328,7 +335,7 @@ def _against_python(environment: Environment, copy: Installed) -> Iterator[Findi
             "env-requires-python",
             f"{copy.shown} is for Python {copy.requires_python}, and this is {version}",
             copy.metadata,
-            mend=[pip_install(environment, f"{copy.name}!={copy.version}", "--upgrade")],
+            fix=[pip_install(environment, f"{copy.name}!={copy.version}", "--upgrade")],
         )
 
 
@@ -345,24 +352,24 @@ def _against_constraint(environment: Environment, copy: Installed, constraint: C
     wanted = f"{copy.name}=={constraint.pin}" if constraint.pin else f"{copy.name}{constraint.specifier}"
     hidden = [one for one in environment.by_key[copy.key][1:] if _holds(constraint.specifier, one.version)]
     if hidden:
-        detail.append(f"hidden behind it: {_told(environment, hidden[0])}")
+        detail.append(f"hidden behind it: {_described(environment, hidden[0])}")
     uncovers = hidden and not owner
     yield finding(
         "env-constraint",
         f"{copy.shown} is imported, and {constraint.where} wants {constraint.specifier}",
         copy.metadata,
         detail=detail,
-        mend=[pip_uninstall(environment, copy.name) if uncovers else pip_install(environment, wanted)],
+        fix=[pip_uninstall(environment, copy.name) if uncovers else pip_install(environment, wanted)],
     )
 
 
 def _afresh(environment: Environment, copy: Installed) -> list[str]:
     if copy.metadata.rpartition("/")[2].startswith("~"):
-        return [f"rm -r {quoted(copy.metadata)}"]
+        return [f"rm -r {shlex.quote(copy.metadata)}"]
     return [reinstall(environment, copy)]
 
 
-def _told(environment: Environment, copy: Installed) -> str:
+def _described(environment: Environment, copy: Installed) -> str:
     by = environment.owner(copy) or (f"installed by {copy.installer}" if copy.installer else "")
     return f"{copy.version} in {copy.entry.path}" + (f", {by}" if by else "")
 
@@ -375,6 +382,6 @@ def _holds(specifier: object, version: str) -> bool:
     try:
         Version(version)
     except InvalidVersion:
-        # Told as broken metadata already; texts can be compared all the same.
+        # Broken metadata is a finding of its own; as texts, versions can still be compared.
         return all(one.version == version for one in specifier if one.operator == "===")
     return specifier.contains(version, prereleases=True)

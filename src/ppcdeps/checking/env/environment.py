@@ -6,9 +6,9 @@ from functools import cached_property
 from pathlib import Path
 
 from ppcdeps.checking.env.installed import Installed, installed_in
-from ppcdeps.checking.env.interpreters import Interpreter, Style, find_interpreter, python_folders
+from ppcdeps.checking.env.interpreters import Interpreter, Style, find_interpreter, program_at, python_folders
 from ppcdeps.checking.env.libraries import Libraries
-from ppcdeps.checking.env.root import Root
+from ppcdeps.checking.env.root_file_system import RootFileSystem
 from ppcdeps.checking.env.rpmdatabase import RpmDatabase, read_rpm_database
 from ppcdeps.checking.env.searchpath import SearchPath, search_path
 from ppcdeps.checking.findings import Skipped
@@ -28,7 +28,7 @@ class Environment:
     None where the root has no C library. ``skipped`` is what could not be seen while it was read.
     """
 
-    root: Root
+    root: RootFileSystem
     python: Interpreter
     path: SearchPath
     copies: tuple[Installed, ...]
@@ -39,7 +39,7 @@ class Environment:
 
     @cached_property
     def by_key(self) -> Mapping[str, tuple[Installed, ...]]:
-        """The copies of each distribution by its normalised name, the imported one first; no metadata twice."""
+        """The copies of each distribution by its normalized name, the imported one first; no metadata twice."""
         found: dict[str, dict[str, Installed]] = {}
         for copy in self.copies:
             name = copy.metadata.rpartition("/")[2]
@@ -48,7 +48,7 @@ class Environment:
 
     @cached_property
     def imported(self) -> Mapping[str, Installed]:
-        """The copy of each distribution that importlib.metadata finds first, by its normalised name."""
+        """The copy of each distribution that importlib.metadata finds first, by its normalized name."""
         return {key: copies[0] for key, copies in self.by_key.items()}
 
     def owner(self, copy: Installed) -> str | None:
@@ -63,7 +63,7 @@ class Environment:
         package = self._debian_owners.get(real)
         if package:
             return f"Debian package {package}"
-        # Without dpkg's lists, as in a root of unpacked packages, the folder tells: pip leaves it alone.
+        # Without dpkg's lists, as in a root of unpacked packages, the folder shows it: pip leaves it alone.
         unlisted = not self._debian_owners and copy.entry.path == "/usr/lib/python3/dist-packages"
         return f"Debian package python3-{copy.key}" if unlisted and copy.installer not in ("pip", "uv") else None
 
@@ -161,13 +161,13 @@ def read_environment(
     return Environment(root, interpreter, path, copies, rpm, target, libraries, tuple(skipped))
 
 
-def _root_of(folder: Path, python: Path | None) -> tuple[Root, str | None]:
+def _root_of(folder: Path, python: Path | None) -> tuple[RootFileSystem, str | None]:
     if (folder / "pyvenv.cfg").is_file():
         # The environment's interpreter is a link to this machine's.
         names = [name for name in ("python3", "python") if (folder / "bin" / name).exists()]
         inside = folder.absolute() / "bin" / (names[0] if names else "python3")
-        return Root(Path("/")), str((python or inside).absolute())
-    root = Root(folder)
+        return RootFileSystem(Path("/")), str((python or inside).absolute())
+    root = RootFileSystem(folder)
     if python is None:
         return root, None
     text = str(python)
@@ -183,18 +183,10 @@ def _whole(version: str) -> str:
     return version if version.count(".") > 1 else f"{version}.0"
 
 
-def _machine(root: Root) -> str | None:
+def _machine(root: RootFileSystem) -> str | None:
     """The machine of the root's own programs."""
-    from ppcdeps.rpm.elf import DamagedElfError, read_elf
-
     for path in ("/bin/sh", "/usr/bin/bash", "/usr/bin/coreutils", "/usr/lib64/libc.so.6", "/bin/busybox"):
-        if not root.is_file(path):
-            continue
-        try:
-            with root.open(path) as stream:
-                elf = read_elf(stream)
-        except (OSError, DamagedElfError):
-            continue
+        elf = program_at(root, path)
         if elf is not None:
             return elf.arch
     return None
@@ -207,7 +199,7 @@ def _noted_code(path: SearchPath) -> list[Skipped]:
     ]
 
 
-def _other_pythons(root: Root, interpreter: Interpreter) -> list[Skipped]:
+def _other_pythons(root: RootFileSystem, interpreter: Interpreter) -> list[Skipped]:
     if interpreter.is_virtual or interpreter.base_prefix not in ("/usr", "/usr/local"):
         return []
     found = []

@@ -1,4 +1,4 @@
-"""Rules on files: those that are gone, that belong to two, and that an RPM and pip quarrel about."""
+"""Rules on files: missing ones, those of two distributions, and those of an RPM that pip changed."""
 
 import base64
 import hashlib
@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from ppcdeps.checking.env.environment import Environment
 from ppcdeps.checking.env.fixes import pip_uninstall, reinstall
 from ppcdeps.checking.env.installed import Installed, RecordedFile
-from ppcdeps.checking.env.root import Root
+from ppcdeps.checking.env.root_file_system import RootFileSystem
 from ppcdeps.checking.env.rpmdatabase import RpmFile
-from ppcdeps.checking.env.searchpath import Origin
+from ppcdeps.checking.env.searchpath import PathOrigin
 from ppcdeps.checking.findings import Finding, Severity
 from ppcdeps.checking.rules import finding
 
@@ -38,7 +38,7 @@ def file_findings(environment: Environment) -> Iterator[Finding]:
                 "env-rpmdb-damaged",
                 f"rpm cannot read its database in full: {environment.rpm.fault}",
                 environment.rpm.place,
-                mend=["rpm --rebuilddb", "rpm --verify --all --nofiles  # tells what is inconsistent afterwards"],
+                fix=["rpm --rebuilddb", "rpm --verify --all --nofiles  # shows what is inconsistent afterwards"],
             )
 
 
@@ -72,7 +72,7 @@ def _missing_files(environment: Environment, copy: Installed) -> Iterator[Findin
         copy.metadata,
         severity=None if code else Severity.WARNING,
         detail=some(code or gone),
-        mend=[reinstall(environment, copy)],
+        fix=[reinstall(environment, copy)],
     )
 
 
@@ -88,7 +88,7 @@ def _missing_module(environment: Environment, copy: Installed) -> Iterator[Findi
         "env-missing-module",
         f"{copy.shown} has metadata, and there is no module {names}",
         copy.metadata,
-        mend=[reinstall(environment, copy)],
+        fix=[reinstall(environment, copy)],
     )
 
 
@@ -97,7 +97,7 @@ def _stray_modules(environment: Environment, copy: Installed) -> Iterator[Findin
     if copy.files is None or copy.editable:
         return
     own = {one.path for one in copy.files}
-    standard = {entry.real for entry in environment.path.entries if entry.origin is Origin.STANDARD}
+    standard = {entry.real for entry in environment.path.entries if entry.origin is PathOrigin.STANDARD}
     for name in copy.modules:
         base = f"{copy.entry.real}/{name}"
         if name in _ASIDE:
@@ -113,17 +113,17 @@ def _stray_modules(environment: Environment, copy: Installed) -> Iterator[Findin
             "env-stray-module",
             f"`import {name}` finds {found[0]}/{found[1]}, and not what {copy.shown} installed in {copy.entry.path}",
             f"{found[0]}/{found[1]}",
-            detail=_whose(environment, found[0], name),
+            detail=_owner_detail(environment, found[0], name),
         )
 
 
-def _whose(environment: Environment, folder: str, module: str) -> list[str]:
-    """Whom the module in that folder belongs to, as far as metadata say."""
+def _owner_detail(environment: Environment, folder: str, module: str) -> list[str]:
+    """The distribution that the module in that folder belongs to, as far as metadata say."""
     others = [one for one in environment.copies if one.entry.real == folder and module in one.modules]
     return [f"that one is {one.shown}'s" for one in others] or ["it has no metadata: its version is not known"]
 
 
-def _extends_its_path(root: Root, path: str) -> bool:
+def _extends_its_path(root: RootFileSystem, path: str) -> bool:
     text = root.read(path, 1 << 16) or b""
     return b"extend_path" in text or b"declare_namespace" in text
 
@@ -154,27 +154,27 @@ def _owned_twice(environment: Environment) -> Iterator[Finding]:
             "env-file-owned-twice",
             f"{first_copy.shown} and {second_copy.shown} both installed {noun}, with different content",
             min(paths),
-            severity=Severity.ADVICE if all(_is_beside_the_point(path) for path in inside) else None,
+            severity=Severity.ADVICE if all(_is_irrelevant(path) for path in inside) else None,
             detail=[*some(paths), *(f"what is there is of {name}" for name in sorted(winners))],
-            mend=[
+            fix=[
                 pip_uninstall(environment, f"{first_copy.name}  # or {second_copy.name}: one of them can stay"),
                 reinstall(environment, second_copy) + "  # the other one",
             ],
         )
 
 
-def _is_beside_the_point(path: str) -> bool:
-    """Whether nobody imports the file: tests and papers that should not have been installed at the top."""
+def _is_irrelevant(path: str) -> bool:
+    """Whether no program imports the file: tests and documents that should not have been installed at the top."""
     return path.partition("/")[0] in _ASIDE or not path.endswith(_CODE)
 
 
-def _is_as_recorded(root: Root, file: RecordedFile) -> bool:
+def _is_as_recorded(root: RootFileSystem, file: RecordedFile) -> bool:
     algorithm, _, digest = file.digest.partition("=")
     found = digest_of(root, file.path, algorithm)
     return found is not None and base64.urlsafe_b64encode(found).rstrip(b"=").decode() == digest
 
 
-def digest_of(root: Root, path: str, algorithm: str) -> bytes | None:
+def digest_of(root: RootFileSystem, path: str, algorithm: str) -> bytes | None:
     """The digest of a file by a hashlib name; None where the file or the algorithm is not there."""
     try:
         state = hashlib.new(algorithm, usedforsecurity=False)
@@ -206,7 +206,7 @@ def _overwritten(environment: Environment, files: Mapping[str, RpmFile]) -> Iter
                     f"{copy.shown} overwrote {noun} of the RPM {package}",
                     copy.metadata,
                     detail=some(paths),
-                    mend=[pip_uninstall(environment, copy.name), f"dnf reinstall {package}"],
+                    fix=[pip_uninstall(environment, copy.name), f"dnf reinstall {package}"],
                 )
 
 
@@ -226,5 +226,5 @@ def _gone_from_rpms(environment: Environment, files: Mapping[str, RpmFile]) -> I
             # pip, upgrading in the RPM's folder, takes the old metadata away and leaves a copy of another version.
             severity=None if code else Severity.WARNING,
             detail=some(code or paths),
-            mend=[f"dnf reinstall {package}"],
+            fix=[f"dnf reinstall {package}"],
         )

@@ -1,5 +1,6 @@
-"""Commands that mend an environment, to be run inside of it: which version to pin, and how to put it there."""
+"""Commands that fix an environment, to be run inside of it: which version to pin, and how to put it there."""
 
+import shlex
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -10,15 +11,10 @@ if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
 
-def quoted(text: str) -> str:
-    """The text as one word of a shell."""
-    return "'" + text.replace("'", "'\\''") + "'"
-
-
 def pip_install(environment: Environment, requirement: str, *options: str) -> str:
     """The command that installs this one distribution, and leaves what it requires as it is."""
     words = [environment.python.command, "-m pip install --no-deps", *options, *_insisting(environment)]
-    return " ".join([*words, quoted(requirement)])
+    return " ".join([*words, shlex.quote(requirement)])
 
 
 def pip_uninstall(environment: Environment, name: str) -> str:
@@ -34,7 +30,7 @@ def _insisting(environment: Environment) -> list[str]:
 
 
 def reinstall(environment: Environment, copy: Installed) -> str:
-    """The command that brings the files of a copy back, by whoever installed it."""
+    """The command that restores the files of a copy: rpm's, dpkg's or pip's, as it was installed."""
     owner = environment.owner(copy)
     if owner and owner.startswith("RPM "):
         return f"dnf reinstall {owner.removeprefix('RPM ')}"
@@ -46,7 +42,7 @@ def reinstall(environment: Environment, copy: Installed) -> str:
 
 
 def pin_for(name: str, specifiers: Iterable["SpecifierSet"], pinned: str = "") -> str:
-    """A requirement to give to pip that satisfies all specifiers: one version where one can be told without an index.
+    """A requirement to give to pip that satisfies all specifiers: one version where one is known without an index.
 
     That is ``pinned`` (the constraints' version) where it satisfies them, else the lowest that they name: it is known
     to work, and asks least of the rest. Else the specifiers themselves, joined.

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.parser import HeaderParser
 
-from ppcdeps.checking.env.root import Kind, Root
+from ppcdeps.checking.env.root_file_system import EntryKind, RootFileSystem
 from ppcdeps.checking.env.searchpath import PathEntry
 from ppcdeps.python.distmetadata import requires_txt_requirements
 from ppcdeps.python.names import normalise
@@ -51,7 +51,7 @@ class Fault:
 class Installed:
     """One copy of a distribution.
 
-    ``key`` is the normalised name, ``name`` the one its metadata has; ``entry`` the folder of the path that it is
+    ``key`` is the normalized name, ``name`` the one its metadata has; ``entry`` the folder of the path that it is
     in, ``metadata`` its dist-info or egg-info. ``files`` is None where nothing lists them. ``installer`` is what
     INSTALLER says. ``modules`` are its top-level modules where they are known. ``editable`` is the place of the
     sources, if it is an editable installation.
@@ -76,7 +76,7 @@ class Installed:
         return f"{self.name} {self.version}".rstrip()
 
 
-def installed_in(root: Root, entry: PathEntry) -> Iterator[Installed]:
+def installed_in(root: RootFileSystem, entry: PathEntry) -> Iterator[Installed]:
     """The distributions of one folder of the path, in the order of their metadata's names; of an archive, its one."""
     if root.is_file(entry.path):
         yield from _archived(root, entry)
@@ -84,14 +84,14 @@ def installed_in(root: Root, entry: PathEntry) -> Iterator[Installed]:
     egg = posixpath.basename(entry.path).lower().endswith(".egg")
     for one in root.entries(entry.path):
         low = one.name.lower()
-        if one.kind is None or one.kind is Kind.OTHER:
+        if one.kind is None or one.kind is EntryKind.OTHER:
             continue
         if low.endswith(_TELLS) or (egg and low == "egg-info"):
             named = posixpath.basename(entry.path) if low == "egg-info" else one.name
             yield _read(root, entry, f"{entry.path}/{one.name}", one.kind, named)
 
 
-def _archived(root: Root, entry: PathEntry) -> Iterator[Installed]:
+def _archived(root: RootFileSystem, entry: PathEntry) -> Iterator[Installed]:
     """The distribution of a zipped egg, as easy_install left them on the path."""
     try:
         with root.open(entry.path) as stream, zipfile.ZipFile(stream) as archive:
@@ -113,7 +113,7 @@ def _archived(root: Root, entry: PathEntry) -> Iterator[Installed]:
     yield Installed(normalise(name), name, version, entry, f"{entry.path}/EGG-INFO", requires)
 
 
-def _read(root: Root, entry: PathEntry, place: str, kind: Kind, named: str) -> Installed:
+def _read(root: RootFileSystem, entry: PathEntry, place: str, kind: EntryKind, named: str) -> Installed:
     stem = named.rpartition(".")[0]
     from_name, _, rest = stem.partition("-")
     faults: list[Fault] = []
@@ -123,7 +123,7 @@ def _read(root: Root, entry: PathEntry, place: str, kind: Kind, named: str) -> I
     if text:
         _judge(name, version, place, faults)
     requires = tuple(" ".join(str(one).split()) for one in fields.get_all("Requires-Dist") or ())
-    if kind is Kind.FOLDER and not requires and root.has(f"{place}/requires.txt"):
+    if kind is EntryKind.FOLDER and not requires and root.has(f"{place}/requires.txt"):
         requires = requires_txt_requirements(_text(root, f"{place}/requires.txt", _SMALL_LIMIT))
     files = _recorded(root, entry, place, kind, faults)
     return Installed(
@@ -142,22 +142,22 @@ def _read(root: Root, entry: PathEntry, place: str, kind: Kind, named: str) -> I
     )
 
 
-def _metadata_text(root: Root, place: str, kind: Kind, faults: list[Fault]) -> str:
+def _metadata_text(root: RootFileSystem, place: str, kind: EntryKind, faults: list[Fault]) -> str:
     """The metadata up to the description."""
     if posixpath.basename(place).startswith("~"):
         message = "this is what an interrupted pip left behind: it counts as a distribution of a strange name"
         faults.append(Fault("env-broken-metadata", message, place))
         return ""
-    paths = [place] if kind is Kind.FILE else [f"{place}/METADATA", f"{place}/PKG-INFO"]
+    paths = [place] if kind is EntryKind.FILE else [f"{place}/METADATA", f"{place}/PKG-INFO"]
     for path in paths:
         if not root.has(path):
             continue
         if not root.is_file(path):
-            faults.append(Fault("env-broken-metadata", "the metadata are no regular file", path))
+            faults.append(Fault("env-broken-metadata", "the metadata are not a regular file", path))
             return ""
         content = root.read(path, _METADATA_LIMIT)
         if content is None:
-            # Noted as not seen: whether it is broken cannot be told.
+            # Noted as not seen: whether it is broken is not known.
             return ""
         head = re.split(rb"\r?\n\r?\n", content.lstrip(b"\r\n"), maxsplit=1)[0]
         if not head.strip():
@@ -169,7 +169,7 @@ def _metadata_text(root: Root, place: str, kind: Kind, faults: list[Fault]) -> s
             return head.decode("utf-8", "backslashreplace")
     if place in root.unseen:
         return ""
-    message = "there is no METADATA: whoever asks for its version gets nothing"
+    message = "there is no METADATA: programs that look up its version get none"
     faults.append(Fault("env-broken-metadata", message, place))
     return ""
 
@@ -183,14 +183,14 @@ def _judge(name: str, version: str, place: str, faults: list[Fault]) -> None:
     try:
         Version(version or "0")
     except InvalidVersion:
-        message = f"the version {version!r} is none that can be compared"
+        message = f"the version {version!r} is not one that can be compared"
         faults.append(Fault("env-broken-metadata", message, place))
 
 
 def _recorded(
-    root: Root, entry: PathEntry, place: str, kind: Kind, faults: list[Fault]
+    root: RootFileSystem, entry: PathEntry, place: str, kind: EntryKind, faults: list[Fault]
 ) -> tuple[RecordedFile, ...] | None:
-    if kind is not Kind.FOLDER:
+    if kind is not EntryKind.FOLDER:
         return None
     if root.has(f"{place}/RECORD"):
         return _of_record(root, entry, f"{place}/RECORD", faults)
@@ -203,11 +203,13 @@ def _recorded(
     return tuple(RecordedFile(_joined(base, line), "", number) for number, line in lines if line.strip())
 
 
-def _of_record(root: Root, entry: PathEntry, path: str, faults: list[Fault]) -> tuple[RecordedFile, ...] | None:
+def _of_record(
+    root: RootFileSystem, entry: PathEntry, path: str, faults: list[Fault]
+) -> tuple[RecordedFile, ...] | None:
     content = root.read(path, _RECORD_LIMIT) if root.is_file(path) else None
     if content is None:
         if root.has(path) and not root.is_file(path):
-            faults.append(Fault("env-broken-record", "RECORD is no regular file", path))
+            faults.append(Fault("env-broken-record", "RECORD is not a regular file", path))
         return None
     try:
         text = content.decode("utf-8")
@@ -235,8 +237,8 @@ def _joined(folder: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(folder, path)).replace("//", "/", 1)
 
 
-def _editable(root: Root, entry: PathEntry, place: str, kind: Kind, name: str) -> str | None:
-    if kind is not Kind.FOLDER:
+def _editable(root: RootFileSystem, entry: PathEntry, place: str, kind: EntryKind, name: str) -> str | None:
+    if kind is not EntryKind.FOLDER:
         return None
     try:
         said = json.loads(_optional(root, place, kind, "direct_url.json") or "{}")
@@ -250,7 +252,7 @@ def _editable(root: Root, entry: PathEntry, place: str, kind: Kind, name: str) -
 
 
 def _modules(
-    root: Root, entry: PathEntry, place: str, kind: Kind, files: tuple[RecordedFile, ...] | None
+    root: RootFileSystem, entry: PathEntry, place: str, kind: EntryKind, files: tuple[RecordedFile, ...] | None
 ) -> tuple[str, ...]:
     if files is not None:
         below = f"{entry.real}/"
@@ -269,10 +271,12 @@ def _top_module(path: str) -> str:
     return first if first.isidentifier() and first != "__pycache__" and rest.endswith((".py", ".so")) else ""
 
 
-def _optional(root: Root, place: str, kind: Kind, name: str) -> str:
+def _optional(root: RootFileSystem, place: str, kind: EntryKind, name: str) -> str:
     path = f"{place}/{name}"
-    return _text(root, path, _SMALL_LIMIT) if kind is Kind.FOLDER and root.has(path) and root.is_file(path) else ""
+    return (
+        _text(root, path, _SMALL_LIMIT) if kind is EntryKind.FOLDER and root.has(path) and root.is_file(path) else ""
+    )
 
 
-def _text(root: Root, path: str, limit: int) -> str:
+def _text(root: RootFileSystem, path: str, limit: int) -> str:
     return (root.read(path, limit) or b"").decode("utf-8", "surrogateescape")

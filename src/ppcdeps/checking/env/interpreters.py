@@ -4,10 +4,10 @@ import posixpath
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
-from ppcdeps.checking.env.root import Root
+from ppcdeps.checking.env.root_file_system import RootFileSystem
 from ppcdeps.model.errors import ConfigError, UsageError
+from ppcdeps.rpm.elf import DamagedElfError, Elf, read_elf
 
 _USUAL = (
     "/usr/bin/python3",
@@ -71,10 +71,10 @@ class Interpreter:
         return self.executable or f"python{self.short}"
 
 
-def find_interpreter(root: Root, python: str | None = None) -> Interpreter:
+def find_interpreter(root: RootFileSystem, python: str | None = None) -> Interpreter:
     """The interpreter of that path inside the root, or else the system's own.
 
-    Raises UsageError where the named one is not there or is no Python, and ConfigError where the root has none.
+    Raises UsageError where the named one is not there or is not a Python, and ConfigError where the root has none.
     """
     if python is not None:
         if not root.is_file(python):
@@ -93,7 +93,7 @@ def find_interpreter(root: Root, python: str | None = None) -> Interpreter:
     return _of_prefix(root, None, prefix, libdir, version)
 
 
-def python_folders(root: Root) -> list[tuple[str, str, str]]:
+def python_folders(root: RootFileSystem) -> list[tuple[str, str, str]]:
     """Prefix, library folder and version of each Python that has folders below /usr or /usr/local, newest first.
 
     Folders that hold nothing but modules of an application, such as /usr/lib/python3, are none.
@@ -108,7 +108,7 @@ def python_folders(root: Root) -> list[tuple[str, str, str]]:
     return sorted(found, key=lambda one: (one[0] != "/usr", [-int(part) for part in one[2].split(".")]))
 
 
-def _of_executable(root: Root, path: str) -> Interpreter:
+def _of_executable(root: RootFileSystem, path: str) -> Interpreter:
     configuration = _pyvenv(root, path)
     if configuration is not None:
         return _virtual(root, path, *configuration)
@@ -116,11 +116,11 @@ def _of_executable(root: Root, path: str) -> Interpreter:
         real = root.resolve(path)
     except OSError as fault:
         raise UsageError(f"the interpreter {path} cannot be read: {fault.strerror}") from None
-    program = _program(root, real)
+    program = program_at(root, real)
     version = _version_of(root, real, program.needed if program else ())
     if version is None:
         raise UsageError(
-            f"{path} in {root.folder} is no Python whose version can be told",
+            f"{path} in {root.folder} is not a Python whose version can be found out",
             hint="name the file pythonX.Y itself with --python",
         )
     prefix, libdir = _prefix_of(root, posixpath.dirname(real), version)
@@ -128,13 +128,13 @@ def _of_executable(root: Root, path: str) -> Interpreter:
 
 
 def _of_prefix(
-    root: Root,
+    root: RootFileSystem,
     executable: str | None,
     prefix: str,
     libdir: str,
     version: str,
     real: str | None = None,
-    program: "_Program | None" = None,
+    program: Elf | None = None,
 ) -> Interpreter:
     stdlib = f"{prefix}/{libdir}/python{version}".replace("//", "/")
     return Interpreter(
@@ -151,10 +151,10 @@ def _of_prefix(
     )
 
 
-def _virtual(root: Root, path: str, prefix: str, settings: dict[str, str]) -> Interpreter:
+def _virtual(root: RootFileSystem, path: str, prefix: str, settings: dict[str, str]) -> Interpreter:
     home = settings.get("home", "")
-    told = re.match(r"(\d+\.\d+)", settings.get("version", settings.get("version_info", "")))
-    version = told[1] if told else None
+    stated = re.match(r"(\d+\.\d+)", settings.get("version", settings.get("version_info", "")))
+    version = stated[1] if stated else None
     names = [f"python{version}"] if version else []
     candidates = [settings.get("executable", ""), *(f"{home}/{name}" for name in (*names, "python3", "python"))]
     for candidate in candidates:
@@ -190,7 +190,7 @@ def _virtual(root: Root, path: str, prefix: str, settings: dict[str, str]) -> In
     )
 
 
-def _pyvenv(root: Root, executable: str) -> tuple[str, dict[str, str]] | None:
+def _pyvenv(root: RootFileSystem, executable: str) -> tuple[str, dict[str, str]] | None:
     """The environment's prefix and settings, found as site.py does: beside the executable or one folder up."""
     folder = posixpath.dirname(executable)
     parent = posixpath.dirname(folder)
@@ -203,7 +203,7 @@ def _pyvenv(root: Root, executable: str) -> tuple[str, dict[str, str]] | None:
     return None
 
 
-def _version_of(root: Root, real: str, needed: tuple[str, ...]) -> str | None:
+def _version_of(root: RootFileSystem, real: str, needed: tuple[str, ...]) -> str | None:
     for name in (posixpath.basename(real), *needed):
         named = _NAMED.match(name)
         if named:
@@ -220,7 +220,7 @@ def _version_of(root: Root, real: str, needed: tuple[str, ...]) -> str | None:
     return own.pop() if len(own) == 1 else None
 
 
-def _prefix_of(root: Root, folder: str, version: str) -> tuple[str, str]:
+def _prefix_of(root: RootFileSystem, folder: str, version: str) -> tuple[str, str]:
     """The prefix and the library folder, found as getpath.py does: upwards, by a landmark."""
     here = folder
     while True:
@@ -236,7 +236,7 @@ def _prefix_of(root: Root, folder: str, version: str) -> tuple[str, str]:
     return prefix, libdir
 
 
-def _style(root: Root, stdlib: str, prefix: str) -> Style:
+def _style(root: RootFileSystem, stdlib: str, prefix: str) -> Style:
     """Told from the interpreter's own site.py where it is there: distributions patch it."""
     text = root.read(f"{stdlib}/site.py", _TEXT_LIMIT) if root.has(f"{stdlib}/site.py") else None
     if text is not None:
@@ -254,24 +254,16 @@ def _style(root: Root, stdlib: str, prefix: str) -> Style:
     return Style.FEDORA if ids & {"fedora", "rhel", "centos"} else Style.UPSTREAM
 
 
-@dataclass(frozen=True, slots=True)
-class _Program:
-    arch: str
-    needed: tuple[str, ...]
-
-
-def _program(root: Root, path: str) -> _Program | None:
-    from ppcdeps.rpm.elf import DamagedElfError, read_elf
-
+def program_at(root: RootFileSystem, path: str) -> Elf | None:
+    """The ELF file at a path; None where it is not one, is damaged or cannot be read."""
     try:
         with root.open(path) as stream:
-            elf = read_elf(stream)
+            return read_elf(stream)
     except (OSError, DamagedElfError):
         return None
-    return _Program(elf.arch, elf.needed) if elf else None
 
 
-def _full_version(root: Root, version: str, program: str | None, prefix: str) -> str:
+def _full_version(root: RootFileSystem, version: str, program: str | None, prefix: str) -> str:
     """All numbers, from the C header or the program's constant; the two that are known where neither has them."""
     # Up to 3.7 the folder's name had the ABI flags in it.
     for flags in ("", "m"):
@@ -286,7 +278,7 @@ def _full_version(root: Root, version: str, program: str | None, prefix: str) ->
     places = [program] if program else []
     for libdir in ("lib64", "lib"):
         places.append(f"{prefix}/{libdir}/{library}")
-        places += [f"{prefix}/{libdir}/{one.name}/{library}" for one in _multiarch(root, f"{prefix}/{libdir}")]
+        places += [f"{prefix}/{libdir}/{one}/{library}" for one in _multiarch(root, f"{prefix}/{libdir}")]
     constant = re.compile(rb"\0(" + re.escape(version.encode()) + rb"\.\d{1,3}(?:(?:a|b|rc)\d{1,2})?)\+?\0")
     for place in places:
         if root.has(place) and root.is_file(place):
@@ -296,5 +288,5 @@ def _full_version(root: Root, version: str, program: str | None, prefix: str) ->
     return version
 
 
-def _multiarch(root: Root, folder: str) -> list[Path]:
-    return [Path(one.name) for one in root.entries(folder) if one.name.endswith(("-linux-gnu", "-linux-musl"))]
+def _multiarch(root: RootFileSystem, folder: str) -> list[str]:
+    return [one.name for one in root.entries(folder) if one.name.endswith(("-linux-gnu", "-linux-musl"))]

@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 
-from ppcdeps.checking.env.root import Kind, Root
-from ppcdeps.rpm.elf import DamagedElfError, Elf, read_elf
+from ppcdeps.checking.env.interpreters import program_at
+from ppcdeps.checking.env.root_file_system import EntryKind, RootFileSystem
+from ppcdeps.rpm.elf import Elf
 
 _LIMIT = 1 << 20
 _DEFAULTS = ("/lib64", "/usr/lib64", "/lib", "/usr/lib")
@@ -30,7 +31,7 @@ _DEEPEST = 8
 class Libraries:
     """The libraries for one architecture (``ppc64le``) in the loader's own folders."""
 
-    def __init__(self, root: Root, arch: str) -> None:
+    def __init__(self, root: RootFileSystem, arch: str) -> None:
         self._root = root
         self._arch = arch
         triplet = _TRIPLETS.get(arch)
@@ -71,11 +72,7 @@ class Libraries:
     def read(self, path: str) -> Elf | None:
         """The ELF file; None where it is none, is damaged or cannot be read. Remembered."""
         if path not in self._read:
-            try:
-                with self._root.open(path) as stream:
-                    self._read[path] = read_elf(stream)
-            except (OSError, DamagedElfError):
-                self._read[path] = None
+            self._read[path] = program_at(self._root, path)
         return self._read[path]
 
     def loaded_with(self, needed: Iterable[str], folders: Iterable[str] = ()) -> frozenset[str]:
@@ -100,7 +97,7 @@ class Libraries:
         return (path, elf) if elf is not None and elf.arch == self._arch else None
 
 
-def _configured(root: Root, path: str, depth: int) -> Iterator[str]:
+def _configured(root: RootFileSystem, path: str, depth: int) -> Iterator[str]:
     if depth > _DEEPEST or not root.is_file(path):
         return
     text = (root.read(path, _LIMIT) or b"").decode("utf-8", "surrogateescape")
@@ -114,7 +111,7 @@ def _configured(root: Root, path: str, depth: int) -> Iterator[str]:
             yield from (one for one in re.split(r"[\s:,]+", " ".join(words)) if one.startswith("/"))
 
 
-def _matching(root: Root, pattern: str) -> list[str]:
+def _matching(root: RootFileSystem, pattern: str) -> list[str]:
     folder, name = posixpath.split(pattern)
-    kinds = (Kind.FILE,)
+    kinds = (EntryKind.FILE,)
     return [f"{folder}/{one.name}" for one in root.entries(folder) if one.kind in kinds and fnmatch(one.name, name)]

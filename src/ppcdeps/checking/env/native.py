@@ -11,7 +11,7 @@ from ppcdeps.checking.env.fixes import pip_install, reinstall
 from ppcdeps.checking.env.installed import Installed
 from ppcdeps.checking.env.interpreters import Style
 from ppcdeps.checking.env.libraries import Libraries
-from ppcdeps.checking.env.root import Kind
+from ppcdeps.checking.env.root_file_system import EntryKind
 from ppcdeps.checking.findings import Finding
 from ppcdeps.checking.rules import finding
 from ppcdeps.rpm.elf import DamagedElfError, Elf, read_elf
@@ -63,9 +63,9 @@ def native_files(environment: Environment) -> list[NativeFile]:
         seen.add(folder)
         for one in environment.root.entries(folder):
             path = f"{folder}/{one.name}"
-            if one.kind is Kind.FOLDER and one.name != "__pycache__":
+            if one.kind is EntryKind.FOLDER and one.name != "__pycache__":
                 waiting.append((environment.root.resolve(path) if one.is_link else path, depth + 1))
-            elif one.kind is Kind.FILE and ".so" in one.name and _LIBRARY.fullmatch(one.name):
+            elif one.kind is EntryKind.FILE and ".so" in one.name and _LIBRARY.fullmatch(one.name):
                 found[path] = _read(environment, path)
                 if one.is_link:
                     aliases[path] = environment.root.resolve(path)
@@ -79,7 +79,7 @@ def native_findings(environment: Environment, files: list[NativeFile]) -> Iterat
     """What is wrong with native modules, one finding a distribution and rule."""
     owners = _Owners(environment)
     troubles: dict[tuple[str, str], _Trouble] = {}
-    # What another module of the same tree has loaded before counts as there: numpy's, torch's and auditwheel's ways.
+    # What another module of the same tree has loaded before counts as there: numpy, torch and auditwheel rely on it.
     at_hand = _brought(files) | _loaded_at_start(environment)
 
     def note(rule: str, what: str, file: NativeFile) -> None:
@@ -91,7 +91,7 @@ def native_findings(environment: Environment, files: list[NativeFile]) -> Iterat
         if file.is_alias:
             continue
         if file.elf is None:
-            note("env-damaged-module", file.damage or "is no ELF file", file)
+            note("env-damaged-module", file.damage or "is not an ELF file", file)
             continue
         if environment.python.arch and file.elf.arch != environment.python.arch:
             note("env-wrong-machine", f"for {file.elf.arch}", file)
@@ -136,7 +136,7 @@ def _read(environment: Environment, path: str) -> NativeFile:
             if elf is None:
                 stream.seek(0)
                 empty = not stream.read(1)
-                return NativeFile(path, None, "is empty" if empty else "is no ELF file")
+                return NativeFile(path, None, "is empty" if empty else "is not an ELF file")
     except DamagedElfError as fault:
         return NativeFile(path, None, str(fault))
     except OSError as fault:
@@ -218,7 +218,7 @@ def _last(versions: list[str]) -> str:
 _MESSAGES = {
     "env-wrong-machine": "is {what}, and the interpreter is for {arch}",
     "env-wrong-abi": "is for {what}, and this is Python {python} for {arch}",
-    "env-symbol-version": "needs {what}, which the root's has not",
+    "env-symbol-version": "needs {what}, which the root's copy does not have",
     "env-missing-library": "needs {what}, and the root has none of that name",
     "env-damaged-module": "{what}",
 }
@@ -245,7 +245,9 @@ def _finding(environment: Environment, rule: str, place: str, trouble: _Trouble,
         detail += near
     if rule == "env-symbol-version" and libraries is not None:
         detail += _newest(libraries, trouble)
-    return finding(rule, f"{subject} {said}", paths[0], detail=detail, mend=_mend(environment, rule, trouble, owner))
+    return finding(
+        rule, f"{subject} {said}", paths[0], detail=detail, fix=_fix_for(environment, rule, trouble, owner)
+    )
 
 
 def _newest(libraries: Libraries, trouble: _Trouble) -> Iterator[str]:
@@ -262,7 +264,7 @@ def _newest(libraries: Libraries, trouble: _Trouble) -> Iterator[str]:
                 yield f"{found[0]} goes up to {_last(known)}"
 
 
-def _mend(environment: Environment, rule: str, trouble: _Trouble, owner: Installed | None) -> list[str]:
+def _fix_for(environment: Environment, rule: str, trouble: _Trouble, owner: Installed | None) -> list[str]:
     has_rpm = environment.rpm is not None
     if rule == "env-missing-library" and has_rpm:
         # dnf finds packages by what they provide.

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ppcdeps.base.programs import ProgramResult, UnfinishedProgramError, run_program
-from ppcdeps.checking.env.root import Root
+from ppcdeps.checking.env.root_file_system import RootFileSystem
 from ppcdeps.python.names import normalise
 
 _PLACES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
-"""Where the database is: Fedora and EL10, and everybody before."""
+"""Where the database is: Fedora and EL10, then all others."""
 _BACKENDS = (("rpmdb.sqlite", "sqlite"), ("Packages.db", "ndb"), ("Packages", "bdb_ro"))
-"""The file that tells each backend. Newer rpms read Berkeley DB and do not write it; older ones call it bdb."""
+"""The file that shows each backend. Newer rpms read Berkeley DB and do not write it; older ones call it bdb."""
 _UNKNOWN = "using dummy database"
 """What rpm warns of before it goes on with an empty database."""
 _LARGEST = 4 << 30
@@ -41,17 +41,17 @@ class RpmFile:
 
 @dataclass(frozen=True, slots=True)
 class RpmDatabase:
-    """The files of packages that lie in the folders asked for, by their real path.
+    """The files of packages that lie in the requested folders, by their real path.
 
-    ``asks`` gives the distributions, by normalised name, that each package's Requires name as such, of packages that
-    name any. ``packages`` is how many packages the database holds. ``fault`` is what rpm says of a damaged database,
-    ``unread`` why one could not be read although nothing may be wrong with it.
+    ``python_requires`` gives the distributions, by normalized name, that each package's Requires name as such, of
+    packages that name any. ``packages`` is how many packages the database has. ``fault`` is what rpm says of a
+    damaged database, ``unread`` why one could not be read although nothing may be wrong with it.
     """
 
     place: str
     packages: int = 0
     files: Mapping[str, RpmFile] = field(default_factory=dict)
-    asks: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    python_requires: Mapping[str, frozenset[str]] = field(default_factory=dict)
     fault: str = ""
     unread: str = ""
 
@@ -64,7 +64,7 @@ class RpmDatabase:
         return next((one.package for place, one in self.files.items() if place.startswith(below)), None)
 
 
-def read_rpm_database(root: Root, folders: Iterable[str]) -> RpmDatabase | None:
+def read_rpm_database(root: RootFileSystem, folders: Iterable[str]) -> RpmDatabase | None:
     """The root's RPM database with the files below the real folders; None where the root has none."""
     for place in _PLACES:
         for name, backend in _BACKENDS:
@@ -73,7 +73,7 @@ def read_rpm_database(root: Root, folders: Iterable[str]) -> RpmDatabase | None:
     return None
 
 
-def _read(root: Root, place: str, name: str, backend: str, folders: tuple[str, ...]) -> RpmDatabase:
+def _read(root: RootFileSystem, place: str, name: str, backend: str, folders: tuple[str, ...]) -> RpmDatabase:
     if shutil.which("rpm") is None:
         return RpmDatabase(place, unread="rpm is not installed on this machine (package rpm)")
     with tempfile.TemporaryDirectory(prefix="ppcdeps-rpmdb-") as folder:
@@ -94,20 +94,22 @@ def _read(root: Root, place: str, name: str, backend: str, folders: tuple[str, .
             return RpmDatabase(place, unread=f"this machine's rpm does not read its format ({name})")
     fault = (_fault(listing) or _fault(count)).replace(folder, place)
     return RpmDatabase(
-        place, len(count.output.split()), _files(root, _text(listing), folders), _asks(_text(required)), fault
+        place,
+        len(count.output.split()),
+        _files(root, _text(listing), folders),
+        _python_requires(_text(required)),
+        fault,
     )
 
 
-def _copy(root: Root, place: str, name: str, to: Path) -> None:
+def _copy(root: RootFileSystem, place: str, name: str, to: Path) -> None:
     # A database in use may have its latest changes in files beside it.
     beside = [f"{name}-wal", f"{name}-shm"] if name.endswith(".sqlite") else ["Index.db", "Name"]
     for each in (name, *beside):
         path = f"{place}/{each}"
         if not root.is_file(path):
             continue
-        if root.size(path) > _LARGEST:
-            raise OSError(0, "it is larger than 4 GiB")
-        with root.open(path) as source, (to / each).open("wb") as target:
+        with root.open(path, _LARGEST) as source, (to / each).open("wb") as target:
             shutil.copyfileobj(source, target, 1 << 20)
 
 
@@ -128,16 +130,16 @@ def _fault(done: ProgramResult) -> str:
     return "" if done.is_well else f"rpm ends with {done.code}"
 
 
-def _asks(listing: str) -> dict[str, frozenset[str]]:
+def _python_requires(listing: str) -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
     for line in listing.split("\n"):
         package, _, name = line.partition("\t")
-        if asked := _DISTRIBUTION.match(name):
-            found.setdefault(package, set()).add(normalise(asked[1]))
+        if found_name := _DISTRIBUTION.match(name):
+            found.setdefault(package, set()).add(normalise(found_name[1]))
     return {package: frozenset(names) for package, names in found.items()}
 
 
-def _files(root: Root, listing: str, folders: tuple[str, ...]) -> dict[str, RpmFile]:
+def _files(root: RootFileSystem, listing: str, folders: tuple[str, ...]) -> dict[str, RpmFile]:
     found: dict[str, RpmFile] = {}
     real: dict[str, str] = {}
     below = tuple(f"{folder}/" for folder in folders)

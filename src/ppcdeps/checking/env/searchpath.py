@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ppcdeps.checking.env.interpreters import Interpreter, Style
-from ppcdeps.checking.env.root import Kind, Root
+from ppcdeps.checking.env.root_file_system import EntryKind, RootFileSystem
 
 _LIMIT = 1 << 20
 _FINDER_LIMIT = 8 << 20
 
 
-class Origin(StrEnum):
+class PathOrigin(StrEnum):
     """Why a folder is on the path."""
 
     STANDARD = "standard library"
@@ -35,7 +35,7 @@ class PathEntry:
 
     path: str
     real: str
-    origin: Origin
+    origin: PathOrigin
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +61,26 @@ class SearchPath:
     @property
     def sites(self) -> tuple[PathEntry, ...]:
         """The entries that hold distributions, each real folder once."""
-        first = {one.real: one for one in reversed(self.entries) if one.origin is not Origin.STANDARD}
+        first = {one.real: one for one in reversed(self.entries) if one.origin is not PathOrigin.STANDARD}
         return tuple(one for one in self.entries if first.get(one.real) is one)
 
 
 def search_path(
-    root: Root, python: Interpreter, *, isolated: bool = False, user_home: str | None = None
+    root: RootFileSystem, python: Interpreter, *, isolated: bool = False, user_home: str | None = None
 ) -> SearchPath:
     """The interpreter's path. ``isolated`` is `python -s`; ``user_home`` the home folder whose user site to add."""
     path = _Path(root)
     for folder in _standard(python):
-        path.add(folder, Origin.STANDARD)
+        path.add(folder, PathOrigin.STANDARD)
     if python.is_virtual:
-        path.add_sites(_site_folders(python, [python.prefix]), Origin.SITE)
+        path.add_sites(_site_folders(python, [python.prefix]), PathOrigin.SITE)
     if user_home and not isolated and python.system_site:
-        path.add_sites([f"{user_home}/.local/lib/python{python.short}/site-packages"], Origin.USER)
+        path.add_sites([f"{user_home}/.local/lib/python{python.short}/site-packages"], PathOrigin.USER)
     prefixes = [python.prefix, python.base_prefix] if python.system_site else [python.prefix]
     local = python.style is Style.FEDORA and python.base_prefix == "/usr" and not python.short.startswith("2")
     if local and python.system_site and not isolated:
         prefixes.insert(0, "/usr/local")
-    path.add_sites(_site_folders(python, prefixes), Origin.BASE if python.is_virtual else Origin.SITE)
+    path.add_sites(_site_folders(python, prefixes), PathOrigin.BASE if python.is_virtual else PathOrigin.SITE)
     return SearchPath(tuple(path.entries), tuple(path.code), tuple(path.mapped.items()))
 
 
@@ -113,7 +113,7 @@ def _site_folders(python: Interpreter, prefixes: list[str]) -> list[str]:
 class _Path:
     """sys.path while it grows."""
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: RootFileSystem) -> None:
         self._root = root
         self.entries: list[PathEntry] = []
         self.code: list[PthCode] = []
@@ -121,17 +121,17 @@ class _Path:
         self._known: set[str] = set()
         self._eggs_end: int | None = None
 
-    def add(self, path: str, origin: Origin) -> bool:
+    def add(self, path: str, origin: PathOrigin) -> bool:
         """Append the folder where it is there and not yet on the path; of a .pth file, an archive, too."""
         path = posixpath.normpath(path)
-        kinds = (Kind.FOLDER, Kind.FILE) if origin is Origin.PTH else (Kind.FOLDER,)
+        kinds = (EntryKind.FOLDER, EntryKind.FILE) if origin is PathOrigin.PTH else (EntryKind.FOLDER,)
         if path in self._known or self._root.kind(path) not in kinds:
             return False
         self._known.add(path)
         self.entries.append(PathEntry(path, self._root.resolve(path), origin))
         return True
 
-    def add_sites(self, folders: list[str], origin: Origin) -> None:
+    def add_sites(self, folders: list[str], origin: PathOrigin) -> None:
         """What site.addsitedir does for each: the folder, then what its .pth files name, in the order of names."""
         for folder in folders:
             if self.add(folder, origin):
@@ -149,7 +149,7 @@ class _Path:
                 continue
             if not line.startswith(("import ", "import\t")):
                 if "\0" not in line:
-                    self.add(posixpath.join(folder, line.rstrip()), Origin.PTH)
+                    self.add(posixpath.join(folder, line.rstrip()), PathOrigin.PTH)
             elif "sys.__plen = len(sys.path)" in line:
                 begin = len(self.entries)
             elif "sys.__egginsert" in line and begin is not None:

@@ -8,12 +8,12 @@ from string import ascii_lowercase
 
 from ppcdeps.checking.guest.check import PREFIXES, PSERIES_ARCHES, instead_of, is_lacking, offer_to
 from ppcdeps.checking.guest.domain import domain_of, guest_of
-from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, Offer
-from ppcdeps.checking.guest.requests import Asked
+from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, HypervisorOffer
+from ppcdeps.checking.guest.requests import GuestRequest
 from ppcdeps.checking.guest.xmltext import Document, Edits, Element, markup
 from ppcdeps.model.errors import ConfigError
 
-ORIGIN = "the mended domain"
+ORIGIN = "the converted domain"
 
 _ENCODING = re.compile(rb"""\A(?:\xef\xbb\xbf)?\s*<\?xml[^>]*encoding\s*=\s*["']([A-Za-z0-9._-]+)""")
 _QXL_ONLY = ("ram", "vram64", "vgamem")
@@ -25,14 +25,14 @@ _PC_USB = ("ehci", "ich9-", "piix", "vt82c686b-uhci")
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
+class ConvertedDomain:
     """The domain's new text, and what was changed, a line each."""
 
     content: bytes
     changes: tuple[str, ...]
 
 
-def mend_domain(document: Document, offer: Offer) -> Mended:
+def convert_domain(document: Document, offer: HypervisorOffer) -> ConvertedDomain:
     """The domain with everything changed that the hypervisor lacks and something else can stand in for.
 
     What has no substitute is taken away. Raises ConfigError where the document is not in UTF-8.
@@ -40,19 +40,19 @@ def mend_domain(document: Document, offer: Offer) -> Mended:
     encoding = _ENCODING.match(document.content)
     if encoding and encoding[1].lower() not in (b"utf-8", b"us-ascii"):
         raise ConfigError(f"the domain is in {encoding[1].decode()}", hint="libvirt writes UTF-8: convert it first")
-    mender = _Mender(document, offer)
-    mender.run()
-    content = mender.edits.apply()
+    converter = _DomainConverter(document, offer)
+    converter.run()
+    content = converter.edits.apply()
     domain_of(content, ORIGIN)  # what cannot be read again is a defect here
-    return Mended(content, tuple(dict.fromkeys(mender.changes)))
+    return ConvertedDomain(content, tuple(dict.fromkeys(converter.changes)))
 
 
-class _Mender:
-    def __init__(self, document: Document, offer: Offer) -> None:
+class _DomainConverter:
+    def __init__(self, document: Document, offer: HypervisorOffer) -> None:
         self._root = document.root
-        self._asked = guest_of(document, "").asked
-        self._offer = offer_to(self._asked, offer)
-        self._gone: set[int] = set()
+        self._requests = guest_of(document, "").requests
+        self._offer = offer_to(self._requests, offer)
+        self._removed: set[int] = set()
         self.edits = Edits(document)
         self.changes: list[str] = []
         self._names = {target.get("dev") for disk in self._root.all("devices/disk") for target in disk.all("target")}
@@ -66,7 +66,7 @@ class _Mender:
 
     def run(self) -> None:
         moved = self._machine()
-        ways: Mapping[str, Callable[[Asked, Element], None]] = {
+        methods: Mapping[str, Callable[[GuestRequest, Element], None]] = {
             "disk.bus": self._disk,
             "video.modelType": self._video,
             "video.setting": self._video_setting,
@@ -79,16 +79,16 @@ class _Mender:
             "serial.model": self._serial,
             "net.model": self._network,
         }
-        for asked in self._asked:
-            element = asked.element
-            if element is None or not asked.value or element.start in self._gone:
+        for request in self._requests:
+            element = request.element
+            if element is None or not request.value or element.start in self._removed:
                 continue
-            if asked.kind == "virttype":
-                self._virttype(asked, element)
-            elif asked.kind == "emulator":
-                self._emulator(asked, element, moved=moved)
-            elif is_lacking(asked, self._offer):
-                ways.get(asked.kind, self._other)(asked, element)
+            if request.kind == "virttype":
+                self._virttype(request, element)
+            elif request.kind == "emulator":
+                self._emulator(request, element, moved=moved)
+            elif is_lacking(request, self._offer):
+                methods.get(request.kind, self._other)(request, element)
         self._emptied_features()
 
     # --- the machine, and what hangs on it -------------------------------------------------------------
@@ -125,31 +125,31 @@ class _Mender:
         kind, model = controller.get("type"), controller.get("model")
         return kind == "pci" or (kind == "usb" and model.startswith(_PC_USB))
 
-    def _virttype(self, asked: Asked, element: Element) -> None:
-        if asked.value in self._offer.lacking or asked.value not in VIRTTYPES:
+    def _virttype(self, request: GuestRequest, element: Element) -> None:
+        if request.value in self._offer.lacking or request.value not in VIRTTYPES:
             self.edits.set(element, type=self._offer.virttype)
-            self.changes.append(f"virtualization {asked.value} becomes {self._offer.virttype}")
+            self.changes.append(f"virtualization {request.value} becomes {self._offer.virttype}")
 
-    def _emulator(self, asked: Asked, element: Element, *, moved: bool) -> None:
-        arch = asked.value.rpartition("/")[2].removeprefix("qemu-system-")
-        if (arch != asked.value.rpartition("/")[2] and arch not in PSERIES_ARCHES) or moved:
-            self._remove(element, f"emulator {asked.value} goes: libvirt finds its own")
+    def _emulator(self, request: GuestRequest, element: Element, *, moved: bool) -> None:
+        arch = request.value.rpartition("/")[2].removeprefix("qemu-system-")
+        if (arch != request.value.rpartition("/")[2] and arch not in PSERIES_ARCHES) or moved:
+            self._remove(element, f"emulator {request.value} goes: libvirt finds its own")
 
     # --- disks -------------------------------------------------------------------------------------------
 
-    def _disk(self, asked: Asked, element: Element) -> None:
-        bus = instead_of(asked, self._offer)
+    def _disk(self, request: GuestRequest, element: Element) -> None:
+        bus = instead_of(request, self._offer)
         target = element.first("target")
-        if asked.device == "controller":
-            self._remove(element, f"controller {asked.value} goes")
-        elif asked.device == "floppy" or not bus or target is None:
-            self._remove(element, f"{asked.device} {element.value('target', 'dev')} goes: there is no bus for it")
+        if request.device == "controller":
+            self._remove(element, f"controller {request.value} goes")
+        elif request.device == "floppy" or not bus or target is None:
+            self._remove(element, f"{request.device} {element.value('target', 'dev')} goes: there is no bus for it")
         else:
             old = target.get("dev")
             new = self._free_name(PREFIXES[bus])
             self.edits.set(target, dev=new, bus=bus)
             self._drop(element, "address")
-            self.changes.append(f"{asked.device} {old} ({asked.value}) becomes {new} ({bus})")
+            self.changes.append(f"{request.device} {old} ({request.value}) becomes {new} ({bus})")
             if bus == "scsi" and not self._has_scsi:
                 self._has_scsi = True
                 attributes = (("type", "scsi"), ("index", "0"), ("model", "virtio-scsi"))
@@ -164,44 +164,44 @@ class _Mender:
 
     # --- display and input -------------------------------------------------------------------------------
 
-    def _video(self, asked: Asked, element: Element) -> None:
-        model, instead = element.first("model"), instead_of(asked, self._offer)
+    def _video(self, request: GuestRequest, element: Element) -> None:
+        model, instead = element.first("model"), instead_of(request, self._offer)
         if model is None or not instead:
-            self._remove(element, f"video {asked.value} goes")
+            self._remove(element, f"video {request.value} goes")
             return
         taken = {name: None for name in _QXL_ONLY if name in model.attributes}
         more = {"heads": "1"} if model.get("heads", "1") != "1" and instead == "vga" else {}
         self.edits.set(model, **{"type": instead, **taken, **more})
         for child in (*model.children, *element.all("driver")):
             self.edits.remove(child)  # acceleration, resolution and ports are the old model's
-        self.changes.append(f"video {asked.value} becomes {instead}")
+        self.changes.append(f"video {request.value} becomes {instead}")
 
-    def _video_setting(self, asked: Asked, element: Element) -> None:
+    def _video_setting(self, request: GuestRequest, element: Element) -> None:
         model = element.first("model")
         assert model is not None
-        if asked.value == "several heads":
+        if request.value == "several heads":
             self.edits.set(model, heads="1")
         self._drop(model, "acceleration")
         self.changes.append(
-            f"video: {asked.value} go" if asked.value == "several heads" else f"video: {asked.value} goes"
+            f"video: {request.value} go" if request.value == "several heads" else f"video: {request.value} goes"
         )
 
-    def _graphics(self, asked: Asked, element: Element) -> None:
-        instead = instead_of(asked, self._offer)
+    def _graphics(self, request: GuestRequest, element: Element) -> None:
+        instead = instead_of(request, self._offer)
         if element.tag == "audio":
             self.edits.set(element, type="none")
             self.changes.append("audio spice becomes none")
         elif element.tag != "graphics" or not instead:
             self._remove(element, f"{element.tag} {element.get('type')} goes")
         elif any(one.get("type") == instead for one in self._root.all("devices/graphics")):
-            self._remove(element, f"graphics {asked.value} goes: there is {instead} already")
+            self._remove(element, f"graphics {request.value} goes: there is {instead} already")
         else:
             taken = {name: None for name in ("tlsPort", "defaultMode") if name in element.attributes}
             self.edits.set(element, **{"type": instead, **taken})
             self._drop(element, *_SPICE_ONLY)
-            self.changes.append(f"graphics {asked.value} becomes {instead}")
+            self.changes.append(f"graphics {request.value} becomes {instead}")
 
-    def _input(self, asked: Asked, element: Element) -> None:
+    def _input(self, request: GuestRequest, element: Element) -> None:
         buses = self._offer.offers.get("input.bus", frozenset({"usb"}))
         bus = "usb" if "usb" in buses and not self._usb_off else "virtio" if "virtio" in buses else ""
         kind = element.get("type")
@@ -211,29 +211,29 @@ class _Mender:
             if one is not element and one.get("type") == kind and one.get("bus") == bus
         ]
         if not bus or same:
-            self._remove(element, f"input {kind} ({asked.value}) goes")
+            self._remove(element, f"input {kind} ({request.value}) goes")
             return
         self.edits.set(element, bus=bus)
         self._drop(element, "address")
-        self.changes.append(f"input {kind} ({asked.value}) moves to {bus}")
+        self.changes.append(f"input {kind} ({request.value}) moves to {bus}")
 
     # --- the rest ----------------------------------------------------------------------------------------
 
-    def _cpu(self, asked: Asked, element: Element) -> None:
+    def _cpu(self, request: GuestRequest, element: Element) -> None:
         cpu = element if element.tag == "cpu" else element.parent
         assert cpu is not None
-        if cpu.start in self._gone:
+        if cpu.start in self._removed:
             return
         if not {"topology", "numa"} & {child.tag for child in cpu.children}:
-            self._remove(cpu, f"cpu {asked.value} goes: libvirt gives the hypervisor's own")
+            self._remove(cpu, f"cpu {request.value} goes: libvirt gives the hypervisor's own")
             return
-        self._gone.add(cpu.start)
+        self._removed.add(cpu.start)
         taken = {name: None for name in ("mode", "match", "check", "migratable") if name in cpu.attributes}
         self.edits.set(cpu, **taken)
         self._drop(cpu, "model", "vendor", "feature", "cache", "maxphysaddr")
-        self.changes.append(f"cpu {asked.value} goes: its topology stays")
+        self.changes.append(f"cpu {request.value} goes: its topology stays")
 
-    def _firmware(self, asked: Asked, element: Element) -> None:  # noqa: ARG002
+    def _firmware(self, request: GuestRequest, element: Element) -> None:  # noqa: ARG002
         system = self._root.first("os")
         assert system is not None
         if "firmware" in system.attributes:
@@ -241,41 +241,42 @@ class _Mender:
         self._drop(system, "loader", "nvram", "firmware")
         self.changes.append("UEFI goes: the guest boots with SLOF")
 
-    def _serial(self, asked: Asked, element: Element) -> None:
+    def _serial(self, request: GuestRequest, element: Element) -> None:
         target, model = element.first("target"), element.first("target/model")
         assert target is not None
         assert model is not None
         self.edits.set(target, type="spapr-vio-serial")
         self.edits.set(model, name="spapr-vty")
         self._drop(element, "address")
-        self.changes.append(f"serial port {asked.value} becomes spapr-vty")
+        self.changes.append(f"serial port {request.value} becomes spapr-vty")
 
-    def _network(self, asked: Asked, element: Element) -> None:
-        model, instead = element.first("model"), instead_of(asked, self._offer)
+    def _network(self, request: GuestRequest, element: Element) -> None:
+        model, instead = element.first("model"), instead_of(request, self._offer)
         assert model is not None
         self.edits.set(model, type=instead)
-        self.changes.append(f"network card {asked.value} becomes {instead}")
+        self.changes.append(f"network card {request.value} becomes {instead}")
 
-    def _other(self, asked: Asked, element: Element) -> None:
+    def _other(self, request: GuestRequest, element: Element) -> None:
         """A device whose model is an attribute, or something that goes."""
-        instead = instead_of(asked, self._offer)
+        instead = instead_of(request, self._offer)
         if instead and "model" in element.attributes:
             self.edits.set(element, model=instead)
             self._drop(element, "address")
-            self.changes.append(f"{element.tag} {asked.value} becomes {instead}")
+            self.changes.append(f"{element.tag} {request.value} becomes {instead}")
         else:
             self._remove(
-                element, f"{element.tag} {asked.value} goes".replace(f"{asked.value} {asked.value}", asked.value)
+                element,
+                f"{element.tag} {request.value} goes".replace(f"{request.value} {request.value}", request.value),
             )
 
     def _emptied_features(self) -> None:
         for features in self._root.all("features"):
-            if features.children and all(child.start in self._gone for child in features.children):
+            if features.children and all(child.start in self._removed for child in features.children):
                 self.edits.remove(features)
 
     def _remove(self, element: Element, change: str) -> None:
-        if element.start not in self._gone:
-            self._gone.add(element.start)
+        if element.start not in self._removed:
+            self._removed.add(element.start)
             self.edits.remove(element)
             self.changes.append(change)
 

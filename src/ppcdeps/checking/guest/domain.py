@@ -1,10 +1,11 @@
-"""What a libvirt domain asks its hypervisor for."""
+"""A libvirt domain, and what it requests of its hypervisor."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from ppcdeps.checking.guest.requests import Asked, Guest, Said
+from ppcdeps.checking.guest.requests import Guest, GuestRequest, RequestedBy
 from ppcdeps.checking.guest.xmltext import LARGEST, Document, Element, XMLTextError, parse
+from ppcdeps.checking.inputs import read_input
 from ppcdeps.model.errors import ConfigError
 
 _HINT = "make one with `virsh dumpxml --inactive NAME`"
@@ -14,12 +15,7 @@ _BUSES = {"fd": "fdc", "hd": "ide", "sd": "scsi", "vd": "virtio", "xv": "xen", "
 
 def read_domain(file: Path) -> Document:
     """A libvirt domain. Raises ConfigError where the file cannot be read, or is something else."""
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(LARGEST + 1)
-    except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
-    return domain_of(content, str(file))
+    return domain_of(read_input(file, LARGEST, _HINT), str(file))
 
 
 def domain_of(content: bytes, origin: str) -> Document:
@@ -30,10 +26,10 @@ def domain_of(content: bytes, origin: str) -> Document:
         raise ConfigError(f"{origin} is not XML that can be read: {error}", hint=_HINT) from error
     root = document.root
     if root.tag != "domain":
-        raise ConfigError(f"{origin} is no libvirt domain: it begins with <{root.tag}>", hint=_HINT)
+        raise ConfigError(f"{origin} is not a libvirt domain: it begins with <{root.tag}>", hint=_HINT)
     if root.first("os/type") is None or root.first("devices") is None:
         lacking = "<devices>" if root.first("os/type") else "<os><type>"
-        raise ConfigError(f"{origin} is no whole libvirt domain: it has no {lacking}", hint=_HINT)
+        raise ConfigError(f"{origin} is not a whole libvirt domain: it has no {lacking}", hint=_HINT)
     return document
 
 
@@ -47,7 +43,7 @@ def guest_of(document: Document, origin: str) -> Guest:
     where = _where(kind, "os/type")
     return Guest(
         subject,
-        tuple(_asked(root)),
+        tuple(_requests(root)),
         arch=kind.get("arch"),
         machine=kind.get("machine"),
         arch_where=where,
@@ -65,7 +61,7 @@ def bus_of(disk: Element) -> str:
     return target.get("bus") or _BUSES.get(target.get("dev")[:2], "")
 
 
-def _asked(root: Element) -> Iterator[Asked]:
+def _requests(root: Element) -> Iterator[GuestRequest]:
     yield _one("virttype", root.get("type"), root, "domain")
     yield from _system(root)
     yield from _processor(root)
@@ -76,7 +72,7 @@ def _asked(root: Element) -> Iterator[Asked]:
             yield from _device(element)
 
 
-def _system(root: Element) -> Iterator[Asked]:
+def _system(root: Element) -> Iterator[GuestRequest]:
     system = root.first("os")
     assert system is not None
     loader = system.first("loader")
@@ -97,7 +93,7 @@ def _system(root: Element) -> Iterator[Asked]:
         yield _one("feature", family, security, "launchSecurity")
 
 
-def _processor(root: Element) -> Iterator[Asked]:
+def _processor(root: Element) -> Iterator[GuestRequest]:
     cpu = root.first("cpu")
     if cpu is None:
         return
@@ -110,7 +106,7 @@ def _processor(root: Element) -> Iterator[Asked]:
         yield _one(kind, model.text, model, "cpu model")
 
 
-def _device(element: Element) -> Iterator[Asked]:
+def _device(element: Element) -> Iterator[GuestRequest]:
     tag = element.tag
     match tag:
         case "disk":
@@ -149,7 +145,7 @@ def _device(element: Element) -> Iterator[Asked]:
 
 
 def _feature(element: Element) -> str:
-    """What a feature asks for: most are refused whatever their state."""
+    """What a feature requests: most are refused in any state."""
     match element.tag:
         case "kvm":
             return "kvm hidden" if element.value("hidden", "state") == "on" else ""
@@ -180,7 +176,7 @@ def _serial(element: Element) -> str:
     return kind if element.tag == "serial" else ""
 
 
-def _controller(element: Element) -> Iterator[Asked]:
+def _controller(element: Element) -> Iterator[GuestRequest]:
     kind, where = element.get("type"), f"controller {element.get('type')} {element.get('index')}".rstrip()
     match kind:
         case "ide" | "sata":
@@ -190,8 +186,8 @@ def _controller(element: Element) -> Iterator[Asked]:
                 yield _one(f"{kind}.model", element.get("model"), element, where)
 
 
-def _one(kind: str, value: str, element: Element, what: str, device: str = "") -> Asked:
-    return Asked(kind, value, Said.DOMAIN, _where(element, what), device, element=element)
+def _one(kind: str, value: str, element: Element, what: str, device: str = "") -> GuestRequest:
+    return GuestRequest(kind, value, RequestedBy.DOMAIN, _where(element, what), device, element=element)
 
 
 def _where(element: Element, what: str) -> str:

@@ -7,32 +7,29 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ppcdeps.base.programs import UnfinishedProgramError, run_program
-from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, Offer, with_nature
-from ppcdeps.checking.guest.xmltext import Element, XMLTextError, parse
+from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, HypervisorOffer, with_pseries
+from ppcdeps.checking.guest.xmltext import LARGEST, Element, XMLTextError, parse
+from ppcdeps.checking.inputs import read_input
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
 
 ARCHES = ("ppc64le", "ppc64")
-"""Those of pseries machines; libvirt tells of the one that it was asked for."""
-PATIENCE = 60
+"""Those of pseries machines; libvirt describes the requested one."""
+TIMEOUT = 60
 """Seconds in which libvirt has answered, probing QEMU included."""
 
 _ROOT = "domainCapabilities"
 _HINT = "make one with `virsh domcapabilities --arch ppc64le --machine pseries`"
 
 
-def read_domcapabilities(file: Path) -> Offer:
+def read_domcapabilities(file: Path) -> HypervisorOffer:
     """What a file with the output of `virsh domcapabilities` says.
 
     Raises ConfigError where it cannot be read, or is something else.
     """
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
-    return offer_of(content, str(file))
+    return offer_of(read_input(file, LARGEST, _HINT), str(file))
 
 
-def ask_libvirt(uri: str | None = None, virttype: str | None = None, machine: str = "pseries") -> Offer:
+def ask_libvirt(uri: str | None = None, virttype: str | None = None, machine: str = "pseries") -> HypervisorOffer:
     """What libvirt says of this machine, or of the one that ``uri`` connects to.
 
     ``virttype`` is kvm or qemu; kvm, then qemu where it is None. Raises EnvironmentLacksError where there is no
@@ -45,21 +42,21 @@ def ask_libvirt(uri: str | None = None, virttype: str | None = None, machine: st
             hint="install libvirt-clients (libvirt-client on EL), or give a file with --capabilities",
         )
     place = f"libvirt ({uri})" if uri else "libvirt on this machine"
-    told, lacking = "", list[str]()
+    error, lacking = "", list[str]()
     for kind in (virttype,) if virttype else VIRTTYPES:
         command = [program, *(("--connect", uri) if uri else ()), "domcapabilities"]
         command += ["--arch", ARCH, "--machine", machine, "--virttype", kind]
-        answer, told = _run(command)
+        answer, error = _run(command)
         if answer:
             return replace(offer_of(answer, place), lacking=tuple(lacking))
         lacking.append(kind)
     raise EnvironmentLacksError(
-        f"{place} has no answer for {machine} guests: {told}",
+        f"{place} has no answer for {machine} guests: {error}",
         hint="give a file with --capabilities, or a distribution with --hypervisor",
     )
 
 
-def without_machine(offer: Offer, machine: str, uri: str | None = None) -> Offer:
+def without_machine(offer: HypervisorOffer, machine: str, uri: str | None = None) -> HypervisorOffer:
     """The offer, with the machine type taken out where libvirt (at ``uri``) says that there is none of that name."""
     try:
         ask_libvirt(uri, offer.virttype, machine)
@@ -68,7 +65,7 @@ def without_machine(offer: Offer, machine: str, uri: str | None = None) -> Offer
     return offer
 
 
-def offer_of(content: bytes, origin: str) -> Offer:
+def offer_of(content: bytes, origin: str) -> HypervisorOffer:
     """What the output of `virsh domcapabilities` says. Raises ConfigError where it is something else."""
     try:
         root = parse(content).root
@@ -85,7 +82,7 @@ def offer_of(content: bytes, origin: str) -> Offer:
         raise ConfigError(f"{origin} is of the machine {machine}, not of pseries", hint=_HINT)
     host = root.first("cpu")
     model = next((one for one in (host.all("mode") if host else []) if one.get("name") == "host-model"), None)
-    offered = Offer(
+    offered = HypervisorOffer(
         origin=origin,
         arch=arch,
         # It speaks of one machine type. Which other versions there are is not said, but of which family they are.
@@ -96,7 +93,7 @@ def offer_of(content: bytes, origin: str) -> Offer:
         host_cpu=_text(model, "model") if model else "",
         emulator=_text(root, "path"),
     )
-    return with_nature(offered)
+    return with_pseries(offered)
 
 
 def _offers(root: Element) -> Mapping[str, frozenset[str]]:
@@ -133,9 +130,9 @@ def _text(root: Element, path: str) -> str:
 def _run(command: list[str]) -> tuple[bytes, str]:
     """What a virsh command prints, and what it says where it prints nothing."""
     try:
-        done = run_program(command, seconds=PATIENCE)
+        done = run_program(command, seconds=TIMEOUT)
     except UnfinishedProgramError:
-        return b"", f"it has not answered within {PATIENCE} s"
+        return b"", f"it has not answered within {TIMEOUT} s"
     if done.is_well:
         return done.output, ""
     lines = [line for line in done.error_text.splitlines() if line.startswith("error: ")]

@@ -16,8 +16,8 @@ VIRTTYPES = ("kvm", "qemu")
 
 
 @dataclass(frozen=True, slots=True)
-class Nature:
-    """What of a kind a pseries machine can have, whatever the build.
+class PseriesSupport:
+    """What of a kind a pseries machine can have with any build.
 
     Where ``refused`` is not empty, it names what it cannot have, and all else is left to others. ``silent`` is what
     libvirt takes although it is not there.
@@ -32,7 +32,7 @@ class Nature:
 
 
 @dataclass(frozen=True, slots=True)
-class Build:
+class QemuBuild:
     """A distribution's QEMU for pseries guests. ``machines`` are globs; ``offers`` is by kind."""
 
     id: str
@@ -45,13 +45,13 @@ class Build:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class HypervisorOffer:
     """What the hypervisor that a guest is checked against has.
 
-    ``origin`` says who tells; ``machines`` are names or globs of machine types; ``virttypes`` are kvm and qemu as far
-    as they can be used, ``lacking`` as far as they surely cannot; ``offers`` is what there is by kind: a kind that is
-    not in it is not known. ``host_cpu`` is the host's model where it is known; ``reason`` and ``source`` say why a
-    distribution's build is as it is.
+    ``origin`` says where that is known from; ``machines`` are names or globs of machine types; ``virttypes`` are kvm
+    and qemu as far as they can be used, ``lacking`` as far as they surely cannot; ``offers`` is what there is by
+    kind: a kind that is not in it is not known. ``host_cpu`` is the host's model where it is known; ``reason`` and
+    ``source`` say why a distribution's build is as it is.
     """
 
     origin: str
@@ -79,8 +79,8 @@ class Offer:
 class HypervisorFacts:
     """The builds by id, and what pseries is by kind."""
 
-    builds: Mapping[str, Build]
-    natures: Mapping[str, Nature]
+    builds: Mapping[str, QemuBuild]
+    pseries: Mapping[str, PseriesSupport]
 
 
 @cache
@@ -89,7 +89,7 @@ def hypervisor_facts() -> HypervisorFacts:
     return load_hypervisor_facts(shipped_file(FOLDER, NAME))
 
 
-def offer_of_build(name: str, virttype: str | None = None) -> Offer:
+def offer_of_build(name: str, virttype: str | None = None) -> HypervisorOffer:
     """What a distribution's QEMU offers: under KVM where it has that, unless ``virttype`` says qemu.
 
     Raises UsageError where no build of that name is known, or it has no such virtualization.
@@ -110,8 +110,8 @@ def offer_of_build(name: str, virttype: str | None = None) -> Offer:
         else frozenset({"custom", "host-model", "host-passthrough", "maximum"})
     )
     lacking = tuple(one for one in VIRTTYPES if one not in build.virttypes)
-    return with_nature(
-        Offer(
+    return with_pseries(
+        HypervisorOffer(
             f"what is known of {build.title}",
             ARCH,
             build.machines,
@@ -124,10 +124,10 @@ def offer_of_build(name: str, virttype: str | None = None) -> Offer:
     )
 
 
-def with_nature(offer: Offer) -> Offer:
-    """The offer, with what a pseries machine is by its nature for each kind that it tells nothing of."""
-    natures = hypervisor_facts().natures
-    known = {kind: nature.has for kind, nature in natures.items() if not nature.refused}
+def with_pseries(offer: HypervisorOffer) -> HypervisorOffer:
+    """The offer, with what pseries machines have in general for each kind that it says nothing of."""
+    pseries = hypervisor_facts().pseries
+    known = {kind: support.has for kind, support in pseries.items() if not support.refused}
     return replace(offer, offers=MappingProxyType({**known, **offer.offers}))
 
 
@@ -135,11 +135,11 @@ def load_hypervisor_facts(file: TomlFile) -> HypervisorFacts:
     """Read facts about hypervisors. Raises ConfigError with all faults of the file."""
     what = "rules file"
     top = read_toml(file, what)
-    natures = {}
+    pseries = {}
     for table in top.tables("pseries"):
-        nature = _nature(table)
+        support = _pseries_support(table)
         table.finish()
-        natures[nature.kind] = nature
+        pseries[support.kind] = support
     builds = {}
     for table in top.tables("build"):
         build = _build(table)
@@ -147,11 +147,11 @@ def load_hypervisor_facts(file: TomlFile) -> HypervisorFacts:
         builds[build.id] = build
     top.finish()
     raise_faults(top, file, what)
-    return HypervisorFacts(MappingProxyType(builds), MappingProxyType(natures))
+    return HypervisorFacts(MappingProxyType(builds), MappingProxyType(pseries))
 
 
-def _nature(table: Table) -> Nature:
-    return Nature(
+def _pseries_support(table: Table) -> PseriesSupport:
+    return PseriesSupport(
         table.text("kind"),
         frozenset(table.texts("has")),
         frozenset(table.texts("refused")),
@@ -161,8 +161,8 @@ def _nature(table: Table) -> Nature:
     )
 
 
-def _build(table: Table) -> Build:
-    return Build(
+def _build(table: Table) -> QemuBuild:
+    return QemuBuild(
         table.text("id"),
         table.text("title"),
         table.texts("virttypes"),

@@ -1,8 +1,8 @@
-"""Properties of images and flavors: read as people have them, and turned into what they ask a hypervisor for."""
+"""Image and flavor properties and nova.conf: read from files, and turned into requests to a hypervisor."""
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from configparser import ConfigParser
 from configparser import Error as ConfigParserError
 from dataclasses import dataclass
@@ -11,13 +11,14 @@ from typing import Any
 
 from ppcdeps.base.toml import closest
 from ppcdeps.checking.findings import Finding
-from ppcdeps.checking.guest.requests import Asked, Guest, Said
+from ppcdeps.checking.guest.requests import Guest, GuestRequest, RequestedBy
+from ppcdeps.checking.inputs import read_input
 from ppcdeps.checking.rules import finding
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.planning.nova import NovaFacts, NovaProperty, is_older
 
 LARGEST = 2**20
-"""Bytes of a file with an image or a flavor."""
+"""Bytes of a file with an image or a flavor, and of nova.conf."""
 
 _QUOTED = re.compile(r"\s*([^=,\s]+)\s*=\s*('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^,]*)\s*(?:,|$)")
 _TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})
@@ -26,7 +27,7 @@ _FLAVOR = re.compile(r"(hw|os|hw_rng|hw_video):(.+)")
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """A property as somebody set it. ``name`` is an image's (hw_disk_bus); ``key`` as it was written."""
+    """A property as it was set. ``name`` is an image's (hw_disk_bus); ``key`` as it was written."""
 
     name: str
     value: str
@@ -53,11 +54,10 @@ class NovaConf:
     cpu_models: tuple[str, ...] = ()
     machine: str = ""
     spice: bool = False
-    swtpm: bool = False
 
 
 def property_of(text: str, owner: str = "image") -> Property:
-    """The property that a text such as ``hw_disk_bus=scsi`` sets. Raises UsageError where it is none."""
+    """The property that a text such as ``hw_disk_bus=scsi`` sets. Raises UsageError where it is not of that form."""
     key, equals, value = text.partition("=")
     key, value = key.strip(), value.strip()
     if not equals or not key or not value or not key.isprintable() or not value.isprintable():
@@ -66,30 +66,24 @@ def property_of(text: str, owner: str = "image") -> Property:
 
 
 def read_description(file: Path, owner: str) -> Described:
-    """An image or a flavor (``owner``), as ``openstack image show -f json`` and ``flavor show -f json`` tell it.
+    """An image or a flavor (``owner``), as ``openstack image show -f json`` and ``flavor show -f json`` print it.
 
     Raises ConfigError where the file cannot be read, or is something else.
     """
     hint = f"make one with `openstack {owner} show -f json {owner.upper()}`"
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(LARGEST + 1)
-    except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
-    if len(content) > LARGEST:
-        raise ConfigError(f"{file} is larger than 1 MiB", hint=hint)
+    content = read_input(file, LARGEST, hint)
     try:
         document = json.loads(content.decode())
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{file} is not JSON: {error}", hint=hint) from error
     if not isinstance(document, dict):
-        raise ConfigError(f"{file} holds no {owner}, but {_kind(document)}", hint=hint)
+        raise ConfigError(f"{file} has no {owner}, but {_json_type(document)}", hint=hint)
     if "properties" not in document and not any(str(name).startswith(("hw_", "hw:")) for name in document):
-        raise ConfigError(f"{file} holds no {owner}: it has no properties", hint=hint)
+        raise ConfigError(f"{file} has no {owner}: it has no properties", hint=hint)
     found = document.get("properties", document)
     pairs = _pairs(found) if isinstance(found, str) else found
     if not isinstance(pairs, dict):
-        raise ConfigError(f'{file}: "properties" is {_kind(found)}, not an object', hint=hint)
+        raise ConfigError(f'{file}: "properties" is {_json_type(found)}, not an object', hint=hint)
     name = document.get("name") or document.get("id") or file.name
     properties = (
         _property(str(key), _text(value), owner)
@@ -100,52 +94,49 @@ def read_description(file: Path, owner: str) -> Described:
 
 
 def read_nova_conf(file: Path) -> NovaConf:
-    """What of a nova.conf decides on guests. Raises ConfigError where it cannot be read, or is no such file."""
+    """What of a nova.conf decides on guests. Raises ConfigError where it cannot be read, or is not such a file."""
     parser = ConfigParser(strict=False, interpolation=None, allow_no_value=True)
     try:
-        parser.read_string(file.read_text("utf-8"), source=str(file))
-    except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
+        parser.read_string(read_input(file, LARGEST).decode("utf-8"), source=str(file))
     except (ConfigParserError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{file} is not a configuration file: {reason}") from error
 
-    def said(section: str, option: str) -> str:
+    def option_of(section: str, option: str) -> str:
         return (parser.get(section, option, fallback="") or "").strip()
 
-    models = said("libvirt", "cpu_models") or said("libvirt", "cpu_model")
-    machines = (one.partition("=") for one in said("libvirt", "hw_machine_type").split(","))
+    models = option_of("libvirt", "cpu_models") or option_of("libvirt", "cpu_model")
+    machines = (one.partition("=") for one in option_of("libvirt", "hw_machine_type").split(","))
     return NovaConf(
         str(file),
-        said("libvirt", "virt_type"),
-        said("libvirt", "cpu_mode"),
+        option_of("libvirt", "virt_type"),
+        option_of("libvirt", "cpu_mode"),
         tuple(one.strip() for one in models.split(",") if one.strip()),
         next((value.strip() for arch, _, value in machines if arch.strip() == "ppc64le"), ""),
-        said("spice", "enabled").lower() in _TRUE,
-        said("libvirt", "swtpm_enabled").lower() in _TRUE,
+        option_of("spice", "enabled").lower() in _TRUE,
     )
 
 
-def asked_by(properties: Iterable[Property], facts: NovaFacts, nova: str) -> tuple[Asked, ...]:
-    """What the properties ask a hypervisor for, and what nova of that version asks for where they say nothing.
+def requests_of_properties(properties: Iterable[Property], facts: NovaFacts, nova: str) -> tuple[GuestRequest, ...]:
+    """What the properties request of a hypervisor, and what nova of that version requests where they say nothing.
 
     ``nova`` is empty where the version is not known: then only what is set counts. A flavor's property wins.
     """
     chosen = {one.name: one for one in sorted(properties, key=lambda one: one.owner == "flavor")}
-    asked = []
+    requests = []
     for name, one in chosen.items():
         known = facts.properties.get(name)
         if known is not None and known.kind and _counts(one, known, nova):
-            asked.append(_asked(one, known.kind, one.value, known.device))
-    asked += _consequences(chosen)
+            requests.append(_request(one, known.kind, one.value, known.device))
+    requests += _consequences(chosen)
     for default in facts.defaults_in(nova) if nova else ():
         if default.property not in chosen or _is_unread(facts.properties[default.property].first, nova):
             where = f"{default.property} (not set)"
-            asked.append(
-                Asked(
+            requests.append(
+                GuestRequest(
                     default.kind,
                     default.value,
-                    Said.DEFAULT,
+                    RequestedBy.DEFAULT,
                     where,
                     default.device,
                     default.property,
@@ -153,7 +144,7 @@ def asked_by(properties: Iterable[Property], facts: NovaFacts, nova: str) -> tup
                     default.fixed_in,
                 )
             )
-    return tuple(asked)
+    return tuple(requests)
 
 
 def guest_by_nova(
@@ -161,7 +152,7 @@ def guest_by_nova(
 ) -> Guest:
     """The guest that nova of that version makes of an image and a flavor; ``nova`` is empty where it is not known."""
     found = tuple(properties)
-    asked = asked_by(found, facts, nova) + (asked_by_config(config) if config else ())
+    requests = requests_of_properties(found, facts, nova) + (requests_of_config(config) if config else ())
     arch = (
         _last(found, "hw_emulation_architecture") or _last(found, "hw_architecture") or _last(found, "architecture")
     )
@@ -169,7 +160,7 @@ def guest_by_nova(
     conf_machine = config.machine if config and not machine else ""
     return Guest(
         subject,
-        asked,
+        requests,
         arch=arch.value if arch else "",
         machine=machine.value if machine else conf_machine,
         arch_where=_place(arch) if arch else "",
@@ -178,19 +169,22 @@ def guest_by_nova(
     )
 
 
-def asked_by_config(config: NovaConf) -> tuple[Asked, ...]:
-    """What nova.conf asks a hypervisor for."""
-    said = "" if config.virt_type else " (not set)"
+def requests_of_config(config: NovaConf) -> tuple[GuestRequest, ...]:
+    """What nova.conf requests of a hypervisor."""
+    note = "" if config.virt_type else " (not set)"
     virt_type = config.virt_type or "kvm"  # nova's default
-    asked = [Asked("virttype", virt_type, Said.CONFIG, f"{config.name} [libvirt] virt_type{said}")]
+    requests = [GuestRequest("virttype", virt_type, RequestedBy.CONFIG, f"{config.name} [libvirt] virt_type{note}")]
     if config.cpu_mode in ("host-model", "host-passthrough", "maximum"):
-        asked.append(Asked("cpu.mode", config.cpu_mode, Said.CONFIG, f"{config.name} [libvirt] cpu_mode"))
-    asked += [
-        Asked("cpu.model", model, Said.CONFIG, f"{config.name} [libvirt] cpu_models") for model in config.cpu_models
+        requests.append(
+            GuestRequest("cpu.mode", config.cpu_mode, RequestedBy.CONFIG, f"{config.name} [libvirt] cpu_mode")
+        )
+    requests += [
+        GuestRequest("cpu.model", model, RequestedBy.CONFIG, f"{config.name} [libvirt] cpu_models")
+        for model in config.cpu_models
     ]
     if config.spice:
-        asked.append(Asked("graphics.type", "spice", Said.CONFIG, f"{config.name} [spice] enabled"))
-    return tuple(asked)
+        requests.append(GuestRequest("graphics.type", "spice", RequestedBy.CONFIG, f"{config.name} [spice] enabled"))
+    return tuple(requests)
 
 
 def faults_of(properties: Iterable[Property], facts: NovaFacts, nova: str) -> tuple[Finding, ...]:
@@ -232,14 +226,14 @@ def setting_command(
     properties: Mapping[str, str], target: str = "IMAGE", command: str = "openstack image set"
 ) -> str:
     """The command that sets properties, of an image unless another is given."""
-    told = " ".join(f"--property {name}={value}" for name, value in sorted(properties.items()))
-    return f"{command} {told} {target}"
+    options = " ".join(f"--property {name}={value}" for name, value in sorted(properties.items()))
+    return f"{command} {options} {target}"
 
 
 def _misspelt(one: Property, names: Iterable[str]) -> list[Finding]:
     near = closest(one.name, names)
     if not near:
-        return []  # it may mean something to somebody else
+        return []  # another program may read it
     return [
         finding(
             "guest-property-name",
@@ -249,31 +243,29 @@ def _misspelt(one: Property, names: Iterable[str]) -> list[Finding]:
     ]
 
 
-def _consequences(chosen: Mapping[str, Property]) -> list[Asked]:
-    """What properties ask for that do not say it by its name."""
-    asked = []
-    firmware = chosen.get("hw_firmware_type")
-    if firmware and firmware.value.lower() == "uefi":
-        asked.append(_asked(firmware, "os.firmware", "efi"))
-    secure = chosen.get("os_secure_boot")
-    if secure and secure.value.lower() == "required":
-        asked.append(_asked(secure, "loader.secure", "yes"))
-    watchdog = chosen.get("hw_watchdog_action")
-    if watchdog and watchdog.value.lower() != "disabled":
-        asked.append(_asked(watchdog, "watchdog.model", "i6300esb"))
-    tpm = chosen.get("hw_tpm_version")
+_IMPLIED: tuple[tuple[str, Callable[[str], bool], str, str], ...] = (
+    ("hw_firmware_type", lambda value: value == "uefi", "os.firmware", "efi"),
+    ("os_secure_boot", lambda value: value == "required", "loader.secure", "yes"),
+    ("hw_watchdog_action", lambda value: value != "disabled", "watchdog.model", "i6300esb"),
+    ("hw_mem_encryption", lambda value: value in _TRUE, "feature", "sev"),
+    ("os_type", lambda value: value == "windows", "feature", "hyperv"),  # nova adds Hyper-V enlightenments
+)
+"""What properties request without naming it: the property, for which values, and the request."""
+
+
+def _consequences(chosen: Mapping[str, Property]) -> list[GuestRequest]:
+    """What properties request that do not say it by its name."""
+    requests = [
+        _request(chosen[name], kind, value)
+        for name, holds, kind, value in _IMPLIED
+        if name in chosen and holds(chosen[name].value.lower())
+    ]
+    tpm, iommu = chosen.get("hw_tpm_version"), chosen.get("hw_viommu_model")
     if tpm and "hw_tpm_model" not in chosen:
-        asked.append(_asked(tpm, "tpm.model", "tpm-tis"))  # nova's default
-    encryption = chosen.get("hw_mem_encryption")
-    if encryption and encryption.value.lower() in _TRUE:
-        asked.append(_asked(encryption, "feature", "sev"))
-    iommu = chosen.get("hw_viommu_model")
+        requests.append(_request(tpm, "tpm.model", "tpm-tis"))  # nova's default
     if iommu:
-        asked.append(_asked(iommu, "iommu.model", iommu.value.lower()))
-    system = chosen.get("os_type")
-    if system and system.value.lower() == "windows":
-        asked.append(_asked(system, "feature", "hyperv"))  # nova adds Hyper-V enlightenments
-    return asked
+        requests.append(_request(iommu, "iommu.model", iommu.value.lower()))
+    return requests
 
 
 def _last(properties: Iterable[Property], name: str) -> Property | None:
@@ -286,8 +278,8 @@ def _place(one: Property) -> str:
     return f"{one.owner} property {one.key}"
 
 
-def _asked(one: Property, kind: str, value: str, device: str = "") -> Asked:
-    return Asked(kind, value, Said.PROPERTY, _place(one), device, one.name)
+def _request(one: Property, kind: str, value: str, device: str = "") -> GuestRequest:
+    return GuestRequest(kind, value, RequestedBy.PROPERTY, _place(one), device, one.name)
 
 
 def _counts(one: Property, known: NovaProperty, nova: str) -> bool:
@@ -314,7 +306,7 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _kind(value: object) -> str:
+def _json_type(value: object) -> str:
     match value:
         case None:
             return "null"

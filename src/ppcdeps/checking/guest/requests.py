@@ -1,4 +1,4 @@
-"""What a guest asks its hypervisor for, whoever describes it: image properties, nova, or a libvirt domain."""
+"""Requests of a guest to its hypervisor, from image properties, from nova, or from a libvirt domain."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from ppcdeps.checking.guest.xmltext import Element
 
 
-class Said(StrEnum):
-    """Who asks."""
+class RequestedBy(StrEnum):
+    """Where a request comes from."""
 
     PROPERTY = "property"
     """A property of an image or a flavor."""
@@ -22,16 +22,16 @@ class Said(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One thing. ``kind`` is as in `offers.Offer`; ``where`` names the place for a person; ``device`` is what hangs
-    on a disk bus; ``property`` is the image property that decides it, where there is one.
+class GuestRequest:
+    """One request. ``kind`` is as in `offers.HypervisorOffer`; ``where`` names the place for a person; ``device`` is
+    what a disk bus connects; ``property`` is the image property that decides it, where there is one.
 
     ``reason`` and ``fixed_in`` belong to a default of nova; ``element`` is where a domain says it.
     """
 
     kind: str
     value: str
-    said: Said
+    by: RequestedBy
     where: str
     device: str = ""
     property: str = ""
@@ -42,14 +42,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """A guest to be checked: what it is called, and what it asks for.
+    """A guest to be checked: what it is called, and what it requests.
 
-    ``arch`` and ``machine`` are empty where nothing says them; the places that do are beside them. ``nova`` is the
-    version that starts it, empty where that is not known.
+    ``arch`` and ``machine`` are empty where nothing says them; ``arch_where`` and ``machine_where`` are the
+    places that do. ``nova`` is the version that starts it, empty where that is not known.
     """
 
     subject: str
-    asked: tuple[Asked, ...]
+    requests: tuple[GuestRequest, ...]
     arch: str = ""
     machine: str = ""
     arch_where: str = ""

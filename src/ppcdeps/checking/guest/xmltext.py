@@ -5,7 +5,7 @@ What an edit does not touch stays as it is, byte for byte.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from xml.parsers import expat
 from xml.sax.saxutils import escape
@@ -85,7 +85,7 @@ def parse(content: bytes) -> Document:
         root = builder.build(content)
     except expat.ExpatError as error:
         raise XMLTextError(f"line {error.lineno}: {expat.errors.messages[error.code]}") from error
-    except (LookupError, ValueError) as error:  # an encoding that nobody knows
+    except (LookupError, ValueError) as error:  # an unknown encoding
         raise XMLTextError(str(error)) from error
     return Document(content, root)
 
@@ -155,9 +155,6 @@ class Edits:
         self._attributes: dict[int, tuple[Element, dict[str, str | None]]] = {}
         self._removed: list[Element] = []
 
-    def __bool__(self) -> bool:
-        return bool(self._splices or self._attributes or self._removed)
-
     def set(self, element: Element, **attributes: str | None) -> None:
         """Give attributes of an element other values, add those it has not, and take away those that are None."""
         _, changes = self._attributes.setdefault(element.start, (element, {}))
@@ -167,10 +164,6 @@ class Edits:
         """Take an element away, with the line that it leaves empty."""
         if element not in self._removed:
             self._removed.append(element)
-
-    def replace_text(self, element: Element, text: str) -> None:
-        """Let an element hold this text, and nothing else."""
-        self._splices.append((element.inner, element.close, escape(text).encode()))
 
     def append(self, parent: Element, markup: str) -> None:
         """Put an element, given as markup on one line, at the end of what another one holds."""
@@ -187,11 +180,11 @@ class Edits:
     def apply(self) -> bytes:
         """The text with all changes made. What lies in a removed element is not changed otherwise."""
         splices = [*self._splices, *(self._tag(element, new) for element, new in self._attributes.values())]
-        gone = [self._span(element) for element in self._removed]
-        gone = [one for one in gone if not any(_within(one, other) for other in gone)]
-        kept = [one for one in splices if not any(low <= one[0] < high and one[1] <= high for low, high in gone)]
+        removed = [self._span(element) for element in self._removed]
+        removed = [one for one in removed if not any(_within(one, other) for other in removed)]
+        kept = [one for one in splices if not any(low <= one[0] < high and one[1] <= high for low, high in removed)]
         content = self._content
-        splices = [*kept, *((low, high, b"") for low, high in gone)]
+        splices = [*kept, *((low, high, b"") for low, high in removed)]
         # From the end on, so that offsets stay true; what is put at one place stands there in the order of the calls.
         for low, high, text in sorted(splices, key=lambda one: one[0])[::-1]:
             content = content[:low] + text + content[high:]
@@ -229,15 +222,6 @@ class Edits:
         return element.start, element.inner, tag
 
 
-def walk(element: Element) -> Iterator[Element]:
-    """The element and all below it, each before what it holds."""
-    waiting = [element]
-    while waiting:
-        current = waiting.pop()
-        yield current
-        waiting += reversed(current.children)
-
-
 def _quoted(value: str, quote: bytes) -> bytes:
     mark = quote.decode()
     return f"{mark}{escape(value, {mark: '&quot;' if mark == chr(34) else '&apos;'})}{mark}".encode()
@@ -249,5 +233,5 @@ def _within(one: tuple[int, int], other: tuple[int, int]) -> bool:
 
 def markup(tag: str, attributes: Iterable[tuple[str, str]] = (), inner: str = "") -> str:
     """An element as text on one line, in libvirt's own manner; ``inner`` is markup."""
-    told = "".join(" " + name + "=" + _quoted(value, b"'").decode() for name, value in attributes)
-    return f"<{tag}{told}>{inner}</{tag}>" if inner else f"<{tag}{told}/>"
+    written = "".join(" " + name + "=" + _quoted(value, b"'").decode() for name, value in attributes)
+    return f"<{tag}{written}>{inner}</{tag}>" if inner else f"<{tag}{written}/>"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ppcdeps.checking.findings import Examined, Finding, Report, Skipped
 from ppcdeps.checking.host.hostfacts import SIBLINGS, HostFacts
-from ppcdeps.checking.host.powerfacts import Distribution, KernelOption, Processor, power_facts
+from ppcdeps.checking.host.powerfacts import HostDistribution, KernelOption, Processor, power_facts
 from ppcdeps.checking.rules import finding
 from ppcdeps.model.evr import compare_versions
 from ppcdeps.planning.nova import NovaFacts
@@ -22,7 +22,7 @@ _WITH_KVM = "or a distribution that has it: AlmaLinux 9.6 and newer, AlmaLinux 1
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class HostPurpose:
     """What the host is to run: a target by name, the processor that it is compiled for, and nova's version.
 
     ``nova`` is empty where the version is not known.
@@ -33,7 +33,7 @@ class Wanted:
     nova: str = ""
 
 
-def distribution_of(facts: HostFacts) -> Distribution | None:
+def distribution_of(facts: HostFacts) -> HostDistribution | None:
     """What is known of the host's distribution; None where nothing is."""
     release = dict(line.split("=", 1) for line in (facts.file("/etc/os-release") or "").splitlines() if "=" in line)
     name, version = (release.get(key, "").strip("\"'") for key in ("ID", "VERSION_ID"))
@@ -49,7 +49,7 @@ def nova_of(facts: HostFacts) -> str:
     return found[0] if found else ""
 
 
-def check_host(facts: HostFacts, wanted: Wanted, nova: NovaFacts, subject: str) -> Report:
+def check_host(facts: HostFacts, wanted: HostPurpose, nova: NovaFacts, subject: str) -> Report:
     """What keeps the host from being a compute node of this kind. ``subject`` says whose facts these are."""
     check = _Check(facts, wanted, nova)
     findings = list(check.run())
@@ -60,7 +60,7 @@ def check_host(facts: HostFacts, wanted: Wanted, nova: NovaFacts, subject: str) 
 
 
 class _Check:
-    def __init__(self, facts: HostFacts, wanted: Wanted, nova: NovaFacts) -> None:
+    def __init__(self, facts: HostFacts, wanted: HostPurpose, nova: NovaFacts) -> None:
         self._facts = facts
         self._wanted = wanted
         self._nova = nova
@@ -83,9 +83,9 @@ class _Check:
             machine = self._facts.machine or "of an unknown architecture"
             yield finding(
                 "host-architecture",
-                f"this machine is {machine}, no POWER host",
+                f"this machine is {machine}, not a POWER host",
                 "uname -m",
-                mend=["ppcdeps check host --collect FILE, on the host", "ppcdeps check host --from FILE, anywhere"],
+                fix=["ppcdeps check host --collect FILE, on the host", "ppcdeps check host --from FILE, anywhere"],
             )
             for what in ("processor", "KVM", "kernel options", "SMT", "memory for guests"):
                 self._skip(what, f"this machine is {machine}")
@@ -119,7 +119,7 @@ class _Check:
         bits = self._facts.auxv.get("HWCAP2")
         age, wanted = self._power.age_of(processor.name) if processor else None, self._power.age_of(baseline.name)
         if bits is None and age is None:
-            self._skip("processor", "neither HWCAP2 nor /proc/cpuinfo tells what it is")
+            self._skip("processor", "neither HWCAP2 nor /proc/cpuinfo says what it is")
             return
         self.seen += 1
         # What the kernel says of the instruction set counts: a partition may run in the mode of an older processor.
@@ -131,7 +131,7 @@ class _Check:
                 f"CPU lacks ISA {baseline.isa}: {self._wanted.target} is built for {baseline.name}, {name} is older",
                 "HWCAP2" if bits is not None else "/proc/cpuinfo",
                 detail=[f"HWCAP2 is {bits:#x}"] if bits is not None else [],
-                mend=["a distribution for POWER8: EL8, or Debian 12"] if baseline.name == "POWER9" else [],
+                fix=["a distribution for POWER8: EL8, or Debian 12"] if baseline.name == "POWER9" else [],
             )
 
     # --- kernel ----------------------------------------------------------------------------------------------
@@ -152,12 +152,12 @@ class _Check:
             return
         if exists.get("/sys/module/kvm_pr"):
             yield finding(
-                "host-kvm-pr", "KVM runs as kvm_pr, not kvm_hv", "/sys/module/kvm_pr", mend=["modprobe kvm_hv"]
+                "host-kvm-pr", "KVM runs as kvm_pr, not kvm_hv", "/sys/module/kvm_pr", fix=["modprobe kvm_hv"]
             )
             return
         config = self._config()
         if config is not None and "CONFIG_KVM_BOOK3S_64" not in config:
-            return  # told with the kernel's options
+            return  # reported with the kernel's options
         detail = []
         if config is None:
             known = distribution_of(self._facts)
@@ -171,7 +171,7 @@ class _Check:
             "kvm_hv is not loaded" if not exists.get("/sys/module/kvm_hv") else "there is no /dev/kvm",
             "/sys/module/kvm_hv",
             detail=detail,
-            mend=["modprobe kvm_hv", "echo kvm_hv > /etc/modules-load.d/kvm_hv.conf"],
+            fix=["modprobe kvm_hv", "echo kvm_hv > /etc/modules-load.d/kvm_hv.conf"],
         )
 
     def _options(self, processor: Processor | None) -> Iterator[Finding]:
@@ -195,7 +195,7 @@ class _Check:
                 f"{option.option} is not set: {option.reason}",
                 f"kernel {self._facts.kernel}",
                 detail=[known.reason] if by_kvm and known and not known.kvm else [],
-                mend=[*_EMULATED, _WITH_KVM] if by_kvm else [],
+                fix=[*_EMULATED, _WITH_KVM] if by_kvm else [],
             )
 
     def _concerns(self, option: KernelOption, processor: Processor | None) -> bool:
@@ -211,7 +211,7 @@ class _Check:
             return
         is_on = self._has_threads()
         if is_on is None:
-            self._skip("SMT", "neither thread_siblings_list nor smt/active under /sys/devices/system/cpu tells of it")
+            self._skip("SMT", "neither thread_siblings_list nor smt/active under /sys/devices/system/cpu shows it")
             return
         self.seen += 1
         if is_on:
@@ -220,7 +220,7 @@ class _Check:
                 "SMT is on, and a POWER8 host with kvm_hv starts no guest then",
                 "/sys/devices/system/cpu",
                 detail=["guests have threads all the same: kvm_hv gives them whole cores"],
-                mend=["ppc64_cpu --smt=off"],
+                fix=["ppc64_cpu --smt=off"],
             )
 
     def _has_threads(self) -> bool | None:
@@ -229,7 +229,7 @@ class _Check:
         if siblings:
             return any("," in line or "-" in line for line in siblings.splitlines())
         control, active = (self._facts.file(f"/sys/devices/system/cpu/smt/{name}") for name in ("control", "active"))
-        # A kernel that does not implement the control says 0 of active, whatever is true.
+        # A kernel that does not implement the control says 0 of active in any case.
         if active is None or control is None or control.startswith("not"):
             return None
         return active.strip() == "1"
@@ -248,13 +248,13 @@ class _Check:
         self.seen += 1
         if mode.lower() == "hash":
             words = (self._facts.file("/proc/cmdline") or "").split()
-            asked = any(word.startswith("disable_radix") for word in words)
+            radix_off = any(word.startswith("disable_radix") for word in words)
             yield finding(
                 "host-mmu",
                 f"{processor.name} runs with the hash MMU",
                 "/proc/cpuinfo",
-                detail=["the kernel's command line says disable_radix"] if asked else [],
-                mend=["grubby --update-kernel=ALL --remove-args=disable_radix"] if asked else [],
+                detail=["the kernel's command line says disable_radix"] if radix_off else [],
+                fix=["grubby --update-kernel=ALL --remove-args=disable_radix"] if radix_off else [],
             )
 
     def _contiguous(self, processor: Processor | None) -> Iterator[Finding]:
@@ -274,13 +274,13 @@ class _Check:
                 "no contiguous memory is reserved (CmaTotal is 0)" + (": kvm_cma_resv_ratio is 0" if off else ""),
                 "/proc/meminfo",
                 detail=["kvm_cma_resv_ratio is a percentage of the host's memory, 5 unless it is set"],
-                mend=["grubby --update-kernel=ALL --args=kvm_cma_resv_ratio=5"],
+                fix=["grubby --update-kernel=ALL --args=kvm_cma_resv_ratio=5"],
             )
 
     def _huge_pages(self) -> Iterator[Finding]:
         memory = self._memory()
         if "HugePages_Total" not in memory:
-            self._skip("huge pages", "/proc/meminfo does not tell of them")
+            self._skip("huge pages", "/proc/meminfo does not mention them")
             return
         self.seen += 1
         if memory["HugePages_Total"] == 0:
@@ -289,7 +289,7 @@ class _Check:
                 "host-hugepages",
                 "no huge pages are reserved" + (f" (of {size} MiB)" if size else ""),
                 "/proc/meminfo",
-                mend=["sysctl vm.nr_hugepages=N"],
+                fix=["sysctl vm.nr_hugepages=N"],
             )
 
     def _memory(self) -> dict[str, int]:
@@ -345,7 +345,7 @@ class _Check:
             why = (
                 f"it is not known for nova {self._wanted.nova}"
                 if minimum is None
-                else f"{where} does not tell its version"
+                else f"{where} does not say its version"
             )
             self._skip(f"{what}'s oldest version", why)
             return

@@ -1,4 +1,4 @@
-"""The raw facts of a compute node: collected there, kept in a file, read anywhere."""
+"""The raw facts of a compute node: collected there, saved in a file, judged on any machine."""
 
 import contextlib
 import gzip
@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from ppcdeps.base.programs import run_program
+from ppcdeps.checking.inputs import read_input
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
 
 SCHEMA = 1
 LARGEST = 4 * 2**20
 """Bytes, of any file that is read. /proc/cpuinfo of 192 threads has some 20 kB."""
-PATIENCE = 30
-"""Seconds after which a program that is asked for its version is given up."""
+TIMEOUT = 30
+"""Seconds in which a program has to print its version."""
 
 _FILES = (
     "/etc/os-release",
@@ -37,7 +38,7 @@ _EXISTING = ("/dev/kvm", "/sys/module/kvm_hv", "/sys/module/kvm_pr")
 _KERNEL_WORDS = re.compile(
     r"(?:default_hugepagesz|disable_radix|hugepages|hugepagesz|kvm_cma_resv_ratio|nosmt|ppc64_cpu|smt-enabled)(?:=\S*)?"
 )
-"""What of the kernel's command line is kept: the rest may hold secrets."""
+"""What of the kernel's command line is collected: the rest may hold secrets."""
 _CONFIG = re.compile(
     r"^(?:# )?(CONFIG_(?:CMA|KVM\w*|PPC_RADIX_MMU\w*|TUN|VHOST\w*|VFIO\w*)(?:=\w+| is not set))$", re.MULTILINE
 )
@@ -51,7 +52,7 @@ class HostFacts:
     """What was read of a host, and nothing concluded. What could not be read is missing.
 
     ``machine`` and ``kernel`` are uname's; ``files`` are texts by path; ``exists`` says of paths whether they are
-    there; ``auxv`` has HWCAP and HWCAP2; ``programs`` has the outputs of programs by what was asked: "qemu" (its
+    there; ``auxv`` has HWCAP and HWCAP2; ``programs`` has the outputs of programs by what they say: "qemu" (its
     path), "qemu version", "qemu machines", "qemu devices", "libvirt version", "nova version".
     """
 
@@ -68,7 +69,7 @@ class HostFacts:
 
 
 def collect(root: Path = Path("/")) -> HostFacts:
-    """Read the facts of this machine. Nothing is changed; programs are asked for versions and lists alone.
+    """Read the facts of this machine. Nothing is changed; programs are run for versions and lists only.
 
     ``root`` is where files are looked for.
     """
@@ -110,19 +111,13 @@ def dump_facts(facts: HostFacts) -> str:
 def load_facts(file: Path) -> HostFacts:
     """Read facts that `dump_facts` wrote. Raises ConfigError where the file cannot be read, or is something else."""
     hint = "make one on the host with `ppcdeps check host --collect FILE`"
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(4 * LARGEST + 1)
-    except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
-    if len(content) > 4 * LARGEST:
-        raise ConfigError(f"{file} is larger than {4 * LARGEST // 2**20} MiB", hint=hint)
+    content = read_input(file, 4 * LARGEST, hint)
     try:
         document = json.loads(content.decode())
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{file} holds no collected facts: it is not JSON: {error}", hint=hint) from error
+        raise ConfigError(f"{file} has no collected facts: it is not JSON: {error}", hint=hint) from error
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise ConfigError(f"{file} holds no collected facts of schema {SCHEMA}", hint=hint)
+        raise ConfigError(f"{file} has no collected facts of schema {SCHEMA}", hint=hint)
     faults: list[str] = []
     facts = HostFacts(
         machine=_field(document, "machine", str, faults),
@@ -133,7 +128,7 @@ def load_facts(file: Path) -> HostFacts:
         programs=_entries(document, "programs", str, faults),
     )
     if faults:
-        raise ConfigError(f"{file} holds no whole collected facts: {'; '.join(faults)}", hint=hint)
+        raise ConfigError(f"{file} has no complete collected facts: {'; '.join(faults)}", hint=hint)
     return facts
 
 
@@ -166,28 +161,28 @@ def _auxv(root: Path) -> dict[str, int]:
 
 
 def _programs() -> dict[str, str]:
-    told = {}
+    outputs = {}
     emulator = next((found for name in _EMULATORS if (found := shutil.which(name))), None)
     if emulator is not None:
-        told["qemu"] = emulator
-        told["qemu version"] = _output([emulator, "--version"])
-        told["qemu machines"] = _output([emulator, "-machine", "help"])
-        told["qemu devices"] = _output([emulator, "-machine", "none", "-device", "help"])
+        outputs["qemu"] = emulator
+        outputs["qemu version"] = _output([emulator, "--version"])
+        outputs["qemu machines"] = _output([emulator, "-machine", "help"])
+        outputs["qemu devices"] = _output([emulator, "-machine", "none", "-device", "help"])
     for command in (["libvirtd", "--version"], ["virtqemud", "--version"], ["virsh", "--version"]):
         program = _which(command[0])
         if program and (version := _output([program, *command[1:]])):
-            told["libvirt version"] = version
+            outputs["libvirt version"] = version
             break
-    asked = (
+    queries = (
         ["rpm", "-q", "--qf", "%{VERSION}", "openstack-nova-compute"],
         ["dpkg-query", "-W", "-f", "${Version}", "nova-compute"],
     )
-    for command in asked:
+    for command in queries:
         program = _which(command[0])
         if program and (version := _output([program, *command[1:]])):
-            told["nova version"] = version
+            outputs["nova version"] = version
             break
-    return {name: text for name, text in told.items() if text}
+    return {name: text for name, text in outputs.items() if text}
 
 
 def _which(name: str) -> str | None:
@@ -198,7 +193,7 @@ def _which(name: str) -> str | None:
 def _output(command: list[str]) -> str:
     """What a program prints; empty where it fails."""
     try:
-        done = run_program(command, seconds=PATIENCE)
+        done = run_program(command, seconds=TIMEOUT)
     except EnvironmentLacksError:
         return ""
     return done.output[:LARGEST].decode(errors="replace").strip() if done.is_well else ""
@@ -215,7 +210,7 @@ def _field(document: Mapping[str, Any], key: str, kind: type, faults: list[str])
 def _entries(document: Mapping[str, Any], key: str, kind: type, faults: list[str]) -> dict[str, Any]:
     value = _field(document, key, dict, faults)
     if not all(isinstance(one, kind) for one in value.values()):
-        faults.append(f'"{key}" holds what is no {"text" if kind is str else "boolean"}')
+        faults.append(f'"{key}" has a value that is not a {"text" if kind is str else "boolean"}')
         return {}
     return dict(value)
 

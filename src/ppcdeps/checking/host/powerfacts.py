@@ -11,7 +11,7 @@ FOLDER, NAME = "rules", "power"
 
 @dataclass(frozen=True, slots=True)
 class Processor:
-    """A generation. ``hwcap2`` is the bit that tells its instruction set, ``pvr`` the upper halves of its PVR."""
+    """A generation. ``hwcap2`` is the bit that shows its instruction set, ``pvr`` the upper halves of its PVR."""
 
     name: str
     isa: str
@@ -30,7 +30,7 @@ class KernelOption:
 
 
 @dataclass(frozen=True, slots=True)
-class Distribution:
+class HostDistribution:
     """A release of a distribution by os-release's ID and VERSION_ID: its target, and whether it has KVM for POWER."""
 
     ids: tuple[str, ...]
@@ -48,7 +48,7 @@ class PowerFacts:
     processors: tuple[Processor, ...]
     options: tuple[KernelOption, ...]
     devices: tuple[tuple[str, str], ...]
-    distributions: tuple[Distribution, ...]
+    distributions: tuple[HostDistribution, ...]
 
     def age_of(self, name: str) -> int | None:
         """The place of a processor among all, the oldest first; None for one that is not known."""
@@ -93,8 +93,8 @@ def _option(table: Table) -> KernelOption:
     return found
 
 
-def _distribution(table: Table) -> Distribution:
-    found = Distribution(
+def _distribution(table: Table) -> HostDistribution:
+    found = HostDistribution(
         table.texts("id"),
         table.text("version"),
         table.text("target"),

@@ -1,4 +1,4 @@
-"""Locks in: plans, pylock.toml, files for pip; and what is none of these."""
+"""Locks in: plans, pylock.toml, files for pip; and other files."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def test_a_file_for_pip_is_read_with_its_target_hashes_and_rpms(tmp_path: Path) 
         LockedRelease("oslo-utils", "4.12.3", frozenset({DIGEST, "b" * 64})),
         LockedRelease("six", "1.16.0", rpm="python3-six-1.16.0-1.noarch"),
     )
-    assert lock.left_out == (("requests", "lock.txt:11 does not hold it to one version"),)
+    assert lock.left_out == (("requests", "lock.txt:11 gives it no exact version"),)
     target = lock.environment
     assert (target.python, target.machine, target.glibc) == ("3.9.25", "ppc64le", (2, 34))
 
@@ -49,10 +49,11 @@ def test_a_pylock_leaves_out_what_is_for_another_target(tmp_path: Path) -> None:
     (tmp_path / "wheels" / "a-1-py3-none-any.whl").touch()
     lock = lock_of(
         tmp_path,
-        'lock-version = "1.0"\nrequires-python = "==3.12.*"\n'
+        'lock-version = "1.0"\ncreated-by = "a test"\nrequires-python = "==3.12.*"\n'
         '[[packages]]\nname = "a"\nversion = "1"\n'
         'wheels = [{path = "wheels/a-1-py3-none-any.whl", hashes = {sha256 = "' + DIGEST + '"}}]\n'
         '[[packages]]\nname = "w"\nversion = "1"\nmarker = "sys_platform == \'win32\'"\n'
+        'sdist = {path = "w-1.tar.gz", hashes = {sha256 = "' + DIGEST + '"}}\n'
         '[[packages]]\nname = "here"\ndirectory = {path = "."}\n',
         "pylock.toml",
     )
@@ -94,14 +95,14 @@ def test_the_target_that_is_named_wins(tmp_path: Path) -> None:
         ("plan.json", b'{"schema": 1}', "has no Python part"),
         ("plan.json", b'{"python": {"distributions": [1]}}', "without name or version"),
         ("pylock.toml", b"x = [", "is not TOML"),
-        ("pylock.toml", b'lock-version = "9"', "no lock of PEP 751"),
-        ("pylock.toml", b'lock-version = "1.0"\npackages = [1]', "without a name"),
-        ("r.txt", b"requests>=2\n", "holds no distribution"),
+        ("pylock.toml", b'lock-version = "9"', "not a lock of PEP 751"),
+        ("pylock.toml", b'lock-version = "1.0"\ncreated-by = "x"\npackages = [1]', "packages\\[0\\]"),
+        ("r.txt", b"requests>=2\n", "has no distribution"),
         ("r.txt", b"== what\n\xc3\xa9==\n", "cannot be used"),
         ("r.txt", b"\xff\xfe", "not UTF-8"),
     ],
 )
-def test_what_is_no_lock_is_one_clear_error(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+def test_what_is_not_a_lock_is_one_clear_error(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(ConfigError, match=message):

@@ -7,7 +7,7 @@ import pytest
 from apitrees import EL9, Files, checked
 from rulecases import Cases, assert_complete, assert_fires, assert_silent
 
-from ppcdeps.checking.api.conditions import Platform
+from ppcdeps.checking.api.conditions import PythonPlatform
 from ppcdeps.checking.api.explain import findings_of
 from ppcdeps.checking.api.releases import History
 from ppcdeps.checking.findings import Finding, Severity
@@ -16,7 +16,7 @@ LIBRARY: Files = {"lib/__init__.py": "", "lib/core.py": "class Thing:\n    there
 SETUPTOOLS: Files = {"setuptools/__init__.py": ""}
 
 
-def findings(folder: Path, source: str, platform: Platform = EL9) -> Iterable[Finding]:
+def findings(folder: Path, source: str, platform: PythonPlatform = EL9) -> Iterable[Finding]:
     app = {"app/__init__.py": "import app.main", "app/main.py": source}
     return findings_of(checked(folder, platform, lib=LIBRARY, app=app, setuptools=SETUPTOOLS), "3.9.25")
 
@@ -25,15 +25,15 @@ BAD: Cases = {
     "api-missing-name": lambda folder: findings(folder, "from lib.core import gone"),
     "api-missing-module": lambda folder: findings(folder, "import lib.gone"),
     "api-missing-member": lambda folder: findings(folder, "import lib.core\nlib.core.Thing.gone"),
-    "api-gone-module": lambda folder: findings(folder, "import pkg_resources"),
-    "api-standard-library": lambda folder: findings(folder, "import asyncore", Platform((3, 12, 9))),
+    "api-removed-module": lambda folder: findings(folder, "import pkg_resources"),
+    "api-standard-library": lambda folder: findings(folder, "import asyncore", PythonPlatform((3, 12, 9))),
 }
 GOOD: Cases = {
     "api-missing-name": lambda folder: findings(folder, "from lib.core import name"),
     "api-missing-module": lambda folder: findings(folder, "import lib.core"),
     "api-missing-member": lambda folder: findings(folder, "import lib.core\nlib.core.Thing.there"),
-    "api-gone-module": lambda folder: findings(folder, "import setuptools"),
-    "api-standard-library": lambda folder: findings(folder, "import asyncore", Platform((3, 11, 9))),
+    "api-removed-module": lambda folder: findings(folder, "import setuptools"),
+    "api-standard-library": lambda folder: findings(folder, "import asyncore", PythonPlatform((3, 11, 9))),
 }
 
 
@@ -68,7 +68,7 @@ def test_a_file_that_nothing_imports_is_a_warning(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("history", "mend", "fixed_in"),
+    ("history", "fix", "fixed_in"),
     [
         (History(introduced="3.5.0"), ("lib>=3.5.0",), "3.5.0"),
         (History(until="1.9", removed="2.0"), ("lib<2.0",), None),
@@ -77,11 +77,11 @@ def test_a_file_that_nothing_imports_is_a_warning(tmp_path: Path) -> None:
     ],
 )
 def test_the_releases_that_have_the_name_make_the_pin(
-    tmp_path: Path, history: History, mend: tuple[str, ...], fixed_in: str | None
+    tmp_path: Path, history: History, fix: tuple[str, ...], fixed_in: str | None
 ) -> None:
     result = checked(tmp_path, lib=LIBRARY, app={"app.py": "from lib import gone"})
     (found,) = findings_of(result, "3.9.25", {"lib.gone": history})
-    assert (found.mend, found.fixed_in) == (mend, fixed_in)
-    (command,) = {one.partition(" ")[0] for one in mend} if len(mend) == 1 else {""}
-    (found,) = findings_of(result, "3.9.25", {"lib.gone": history}, mend=lambda pin: f"pip install {pin}")
-    assert not command or found.mend == (f"pip install {command}",)
+    assert (found.fix, found.fixed_in) == (fix, fixed_in)
+    (command,) = {one.partition(" ")[0] for one in fix} if len(fix) == 1 else {""}
+    (found,) = findings_of(result, "3.9.25", {"lib.gone": history}, fix=lambda pin: f"pip install {pin}")
+    assert not command or found.fix == (f"pip install {command}",)

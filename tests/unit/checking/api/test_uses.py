@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from apitrees import checked, wrong
 
-from ppcdeps.checking.api.conditions import Platform
+from ppcdeps.checking.api.conditions import PythonPlatform
 
 LIBRARY = {
     "lib/__init__.py": "from lib.core import *\nfrom lib import sub as alias\n__version__ = '1'\n",
@@ -165,17 +165,17 @@ def test_a_distribution_may_lack_names_of_its_own(tmp_path: Path) -> None:
 def test_the_faults_of_the_standard_library_follow_the_target_python(tmp_path: Path) -> None:
     source = "import asyncore, collections, inspect\ncollections.Mapping\ninspect.getargspec\nimport distutils.log"
     app = {"app.py": source, "main.py": "import app"}
-    assert wrong(tmp_path, Platform((3, 9, 25)), app=app) == []
-    assert wrong(tmp_path, Platform((3, 10, 0)), app=app) == ["app:2 collections.Mapping"]
-    on_312 = wrong(tmp_path, Platform((3, 12, 9)), app=app)
+    assert wrong(tmp_path, PythonPlatform((3, 9, 25)), app=app) == []
+    assert wrong(tmp_path, PythonPlatform((3, 10, 0)), app=app) == ["app:2 collections.Mapping"]
+    on_312 = wrong(tmp_path, PythonPlatform((3, 12, 9)), app=app)
     assert on_312 == ["app:1 asyncore", "app:2 collections.Mapping", "app:3 inspect.getargspec", "app:4 distutils"]
     with_setuptools = {"setuptools/__init__.py": "", "pkg_resources/__init__.py": ""}
-    back = wrong(tmp_path, Platform((3, 12, 9)), app=app, setuptools=with_setuptools, more={"asyncore.py": ""})
+    back = wrong(tmp_path, PythonPlatform((3, 12, 9)), app=app, setuptools=with_setuptools, more={"asyncore.py": ""})
     assert back == ["app:2 collections.Mapping", "app:3 inspect.getargspec"]
     # Who imports setuptools has distutils from it, or fails for another reason; a file that nobody imports is old.
     ours = {"app.py": "import distutils.log", "main.py": "import app\nimport setuptools"}
-    assert wrong(tmp_path, Platform((3, 12, 9)), app=ours) == []
-    assert wrong(tmp_path, Platform((3, 12, 9)), app={"app/alone.py": source}) == []
+    assert wrong(tmp_path, PythonPlatform((3, 12, 9)), app=ours) == []
+    assert wrong(tmp_path, PythonPlatform((3, 12, 9)), app={"app/alone.py": source}) == []
 
 
 def test_a_module_that_its_distribution_gave_up_is_missed_only_where_the_distribution_is(tmp_path: Path) -> None:

@@ -36,12 +36,12 @@ def test_the_copy_that_comes_first_on_the_path_counts(tmp_path: Path, cache: Cac
     assert wrong(tmp_path / "root", cache) == []
 
 
-def test_what_mends_is_a_command_for_that_interpreter(tmp_path: Path, cache: Cache) -> None:
+def test_what_fixes_is_a_command_for_that_interpreter(tmp_path: Path, cache: Cache) -> None:
     plain, _ = el_root(tmp_path / "root")
     make_dist(plain, "user", "1", files={"user/__init__.py": b"import pkg_resources\n", "main.py": b"import user\n"})
     make_dist(plain, "setuptools", "82.0.1", files={"setuptools/__init__.py": b""})
     (finding,) = report_of(tmp_path / "root", cache).findings
-    assert finding.mend == ("python3.9 -m pip install --no-deps 'setuptools<82.0.0'",)
+    assert finding.fix == ("python3.9 -m pip install --no-deps 'setuptools<82.0.0'",)
 
 
 def test_a_file_that_was_changed_is_read_again(tmp_path: Path, cache: Cache) -> None:

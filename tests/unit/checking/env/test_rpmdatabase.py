@@ -34,7 +34,7 @@ def test_an_sqlite_database_is_read(root: Path) -> None:
     assert environment.rpm is not None
     assert environment.rpm.packages == 1
     assert owner_of_six(environment) == "RPM python3-six"
-    assert environment.rpm.asks == {"python3-six": frozenset({"set-up-tools"})}
+    assert environment.rpm.python_requires == {"python3-six": frozenset({"set-up-tools"})}
     file = environment.rpm.files["/usr/lib/python3.9/site-packages/six/__init__.py"]
     assert (file.package, file.version, file.algorithm, len(file.digest)) == ("python3-six", "1.16.0", "sha256", 64)
 

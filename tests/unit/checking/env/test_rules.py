@@ -348,14 +348,14 @@ def test_copies_of_one_version_are_advice(tmp_path: Path) -> None:
     assert only(case(same)(tmp_path), "env-shadowed").severity is Severity.ADVICE
 
 
-def test_a_wrong_version_is_mended_by_the_lowest_that_all_accept(tmp_path: Path) -> None:
+def test_a_wrong_version_is_fixed_by_the_lowest_that_all_accept(tmp_path: Path) -> None:
     def make(root: Path, plain: Path, native: Path) -> None:
         make_dist(plain, "oslo.concurrency", "3.20.0", requires=["oslo.utils>=3.16.0,!=3.17.0"])
         make_dist(plain, "oslo.config", "3.20.0", requires=["oslo.utils>=3.5.0"])
         make_dist(plain, "oslo.utils", "3.4.0")
 
     found = only(case(make)(tmp_path), "env-wrong-version")
-    assert found.mend == ("python3.9 -m pip install --no-deps 'oslo.utils==3.16.0'",)
+    assert found.fix == ("python3.9 -m pip install --no-deps oslo.utils==3.16.0",)
     assert "2 distributions require" in found.message
 
 
@@ -366,7 +366,7 @@ def test_a_hidden_copy_that_would_do_is_uncovered(tmp_path: Path) -> None:
 
     found = case(make)(tmp_path)
     wrong = only(found, "env-wrong-version")
-    assert wrong.mend == ("python3.9 -m pip uninstall six",)
+    assert wrong.fix == ("python3.9 -m pip uninstall six",)
     assert any(line.startswith("hidden behind it: 1.16.0") for line in wrong.detail)
     assert only(found, "env-shadowed").message.endswith("although the others require what 1.16.0 is")
 
@@ -376,12 +376,12 @@ def test_constraints_give_the_pin(tmp_path: Path) -> None:
         make_dist(plain, "app", "1", requires=["six>=1.12"])
 
     found = only(case(make, constraints="six===1.16.0\n")(tmp_path), "env-missing-requirement")
-    assert found.mend == ("python3.9 -m pip install --no-deps 'six==1.16.0'",)
+    assert found.fix == ("python3.9 -m pip install --no-deps six==1.16.0",)
 
 
 def test_a_hidden_copy_that_the_constraints_want_is_uncovered(tmp_path: Path) -> None:
     found = only(case(two_versions, constraints="six===1.16.0\n")(tmp_path), "env-constraint")
-    assert found.mend == ("python3.9 -m pip uninstall six",)
+    assert found.fix == ("python3.9 -m pip uninstall six",)
     assert found.detail == ("hidden behind it: 1.16.0 in /usr/lib/python3.9/site-packages, installed by pip",)
 
 
@@ -407,12 +407,12 @@ def test_extras_are_required_where_somebody_asks_for_them(tmp_path: Path) -> Non
     assert found.where == "chardet"
 
 
-def test_a_requirement_by_url_is_mended_by_the_url(tmp_path: Path) -> None:
+def test_a_requirement_by_url_is_fixed_by_the_url(tmp_path: Path) -> None:
     def make(root: Path, plain: Path, native: Path) -> None:
         make_dist(plain, "app", "1", requires=["six @ https://example.org/six.whl"])
 
     found = only(case(make)(tmp_path), "env-missing-requirement")
-    assert found.mend == ("python3.9 -m pip install --no-deps 'six @ https://example.org/six.whl'",)
+    assert found.fix == ("python3.9 -m pip install --no-deps 'six @ https://example.org/six.whl'",)
 
 
 def test_a_module_of_another_distribution_in_the_way_is_named(tmp_path: Path) -> None:
@@ -431,7 +431,7 @@ def test_requirements_that_contradict_each_other_are_told(tmp_path: Path) -> Non
         make_dist(plain, "six", "1.16.0")
 
     found = only(case(make)(tmp_path), "env-wrong-version")
-    assert any("one of those who require it has to change" in line for line in found.detail)
+    assert any("one that requires it has to change" in line for line in found.detail)
 
 
 @pytest.mark.skipif(not has_program("gcc"), reason="gcc is not installed")
@@ -452,13 +452,13 @@ def test_a_missing_library_is_told_with_what_is_there_instead(tmp_path: Path) ->
 def test_what_pip_put_over_an_rpm_names_both(tmp_path: Path) -> None:
     found = only(case(pip_over_rpm)(tmp_path), "env-rpm-overwritten")
     assert found.message == "six 1.10.0 overwrote a file of the RPM python3-six"
-    assert found.mend == ("python3.9 -m pip uninstall six", "dnf reinstall python3-six")
+    assert found.fix == ("python3.9 -m pip uninstall six", "dnf reinstall python3-six")
 
 
 @pytest.mark.skipif(not has_program("rpmbuild"), reason="rpmbuild is not installed")
 def test_a_copy_of_an_rpm_is_uncovered_by_removing_pip_s(tmp_path: Path) -> None:
     found = only(case(pip_before_rpm)(tmp_path), "env-rpm-shadowed")
-    assert found.mend == ("python3.9 -m pip uninstall six",)
+    assert found.fix == ("python3.9 -m pip uninstall six",)
     assert any(line.endswith("RPM python3-six") for line in found.detail)
 
 
@@ -498,8 +498,8 @@ def test_the_way_back_to_the_rpm_that_was_content_is_shown(tmp_path: Path) -> No
         newer = root / "usr/local/lib/python3.9/site-packages"
         make_dist(newer, "oslo.concurrency", "3.20.0", requires=["oslo.utils>=3.20"])
 
-    assert only(case(make)(tmp_path), "env-wrong-version").mend == (
-        "python3.9 -m pip install --no-deps 'oslo.utils==3.20'",
+    assert only(case(make)(tmp_path), "env-wrong-version").fix == (
+        "python3.9 -m pip install --no-deps oslo.utils==3.20",
         "# or, to go back to oslo.concurrency 1.8.2 of the RPM python3-oslo-concurrency:",
         "python3.9 -m pip uninstall oslo.concurrency",
     )

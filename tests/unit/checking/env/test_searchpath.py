@@ -8,7 +8,7 @@ from pythonroots import el_root, make_dist
 
 from ppcdeps.checking.env.environment import read_environment
 from ppcdeps.checking.env.interpreters import Style, find_interpreter
-from ppcdeps.checking.env.root import Root
+from ppcdeps.checking.env.root_file_system import RootFileSystem
 from ppcdeps.checking.env.searchpath import search_path
 
 
@@ -18,7 +18,7 @@ def folders(root: Path, *names: str) -> None:
 
 
 def path_of(root: Path, **options: bool | str) -> list[str]:
-    inside = Root(root)
+    inside = RootFileSystem(root)
     found = search_path(inside, find_interpreter(inside), **options)  # type: ignore[arg-type]
     return [one.path for one in found.entries]
 
@@ -68,9 +68,9 @@ def test_the_interpreter_s_own_site_module_tells_its_style(tmp_path: Path) -> No
     el_root(tmp_path)
     site = tmp_path / "usr/lib64/python3.9/site.py"
     site.write_text('sitepackages.append(os.path.join(prefix, "lib", "site-packages"))\n')
-    assert find_interpreter(Root(tmp_path)).style is Style.UPSTREAM
+    assert find_interpreter(RootFileSystem(tmp_path)).style is Style.UPSTREAM
     site.write_text('PREFIXES = ["/usr/local", *PREFIXES]\n')
-    assert find_interpreter(Root(tmp_path)).style is Style.FEDORA
+    assert find_interpreter(RootFileSystem(tmp_path)).style is Style.FEDORA
 
 
 def test_the_user_site_is_there_when_its_home_is_named(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_pth_files_add_folders_in_their_order_and_run_nothing(tmp_path: Path) ->
     (plain / "b.pth").write_text("# a comment\n\n/opt/one\nsub\nno-such-folder\nsub\n")
     (plain / "a.pth").write_text(f"/opt/two\nimport os; os.mkdir({str(tmp_path / 'ran')!r})\n")
     (plain / ".hidden.pth").write_text("/opt\n")
-    inside = Root(tmp_path)
+    inside = RootFileSystem(tmp_path)
     found = search_path(inside, find_interpreter(inside))
     assert [one.path for one in found.entries][-4:] == [
         "/usr/lib/python3.9/site-packages",

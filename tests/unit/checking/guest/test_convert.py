@@ -5,9 +5,9 @@ import difflib
 import pytest
 from guests import check_domain, debian, domain, offering
 
-from ppcdeps.checking.guest.convert import mend_domain
+from ppcdeps.checking.guest.convert import convert_domain
 from ppcdeps.checking.guest.domain import domain_of
-from ppcdeps.checking.guest.offers import Offer, offer_of_build
+from ppcdeps.checking.guest.offers import HypervisorOffer, offer_of_build
 from ppcdeps.model.errors import ConfigError
 
 FROM_A_PC = """<?xml version="1.0"?>
@@ -111,53 +111,53 @@ EXPECTED = """<?xml version="1.0"?>
 """
 
 
-def mended(text: str, offer: Offer | None = None) -> str:
-    return mend_domain(domain_of(text.encode(), "guest.xml"), offer or debian()).content.decode()
+def converted(text: str, offer: HypervisorOffer | None = None) -> str:
+    return convert_domain(domain_of(text.encode(), "guest.xml"), offer or debian()).content.decode()
 
 
 def test_a_domain_of_a_pc_becomes_one_of_pseries() -> None:
     offer = offer_of_build("centos-stream-9")
-    text = mended(FROM_A_PC, offer)
+    text = converted(FROM_A_PC, offer)
     assert text == EXPECTED, "".join(difflib.unified_diff(EXPECTED.splitlines(True), text.splitlines(True)))
     assert check_domain(text, offer).findings == ()
 
 
 def test_a_domain_that_fits_stays_as_it_is() -> None:
     text = domain("<video><model type='vga'/></video><graphics type='vnc'/>")
-    outcome = mend_domain(domain_of(text.encode(), "guest.xml"), debian())
+    outcome = convert_domain(domain_of(text.encode(), "guest.xml"), debian())
     assert outcome.content.decode() == text
     assert outcome.changes == ()
 
 
-def test_mending_twice_is_mending_once() -> None:
+def test_converting_twice_is_converting_once() -> None:
     offer = offer_of_build("centos-stream-9")
-    once = mended(FROM_A_PC, offer)
-    assert mended(once, offer) == once
+    once = converted(FROM_A_PC, offer)
+    assert converted(once, offer) == once
 
 
 def test_on_its_own_machine_a_domain_keeps_its_addresses() -> None:
     address = "<address type='pci' domain='0x0000' bus='0x00' slot='0x05' function='0x0'/>"
     text = domain(f"<video><model type='qxl'/>{address}</video>")
-    assert mended(text) == text.replace("qxl", "vga")
+    assert converted(text) == text.replace("qxl", "vga")
 
 
 def test_there_is_one_controller_for_all_that_becomes_scsi() -> None:
     cdrom = "<disk type='file' device='cdrom'><target dev='hd{}' bus='ide'/></disk>"
-    text = mended(domain(cdrom.format("a") + cdrom.format("b")))
+    text = converted(domain(cdrom.format("a") + cdrom.format("b")))
     assert text.count("virtio-scsi") == 1
     assert "dev='sda' bus='scsi'" in text
     assert "dev='sdb' bus='scsi'" in text
     with_controller = domain("<controller type='scsi' index='0' model='ibmvscsi'/>" + cdrom.format("a"))
-    assert "virtio-scsi" not in mended(with_controller)
+    assert "virtio-scsi" not in converted(with_controller)
 
 
 def test_input_goes_where_usb_is_switched_off() -> None:
-    text = mended(domain("<controller type='usb' model='none'/><input type='mouse' bus='ps2'/>"))
+    text = converted(domain("<controller type='usb' model='none'/><input type='mouse' bus='ps2'/>"))
     assert "<input type='mouse' bus='virtio'/>" in text
 
 
 def test_an_input_that_is_there_already_comes_no_second_time() -> None:
-    text = mended(domain("<input type='mouse' bus='ps2'/><input type='mouse' bus='usb'/>"))
+    text = converted(domain("<input type='mouse' bus='ps2'/><input type='mouse' bus='usb'/>"))
     assert text.count("<input") == 1
 
 
@@ -165,31 +165,31 @@ def test_names_go_on_after_z() -> None:
     disks = "".join(
         f"<disk type='file'><target dev='vd{chr(ord('a') + number)}' bus='virtio'/></disk>" for number in range(26)
     )
-    text = mended(domain(disks + "<disk type='file' device='disk'><target dev='hda' bus='ide'/></disk>"))
+    text = converted(domain(disks + "<disk type='file' device='disk'><target dev='hda' bus='ide'/></disk>"))
     assert "<target dev='vdaa' bus='virtio'/>" in text
 
 
 def test_a_second_display_by_spice_goes_where_vnc_is_there() -> None:
-    text = mended(domain("<graphics type='spice'/><graphics type='vnc'/>"), offer_of_build("almalinux-9"))
+    text = converted(domain("<graphics type='spice'/><graphics type='vnc'/>"), offer_of_build("almalinux-9"))
     assert text.count("<graphics") == 1
     assert "spice" not in text
 
 
 def test_where_nothing_can_stand_in_the_device_goes() -> None:
     offer = offering(video_modelType={"none"})
-    assert "<video>" not in mended(domain("<video><model type='cirrus'/></video>"), offer)
+    assert "<video>" not in converted(domain("<video><model type='cirrus'/></video>"), offer)
 
 
 def test_an_encoding_that_is_not_written_is_told() -> None:
     text = "<?xml version='1.0' encoding='ISO-8859-1'?>" + domain()
     with pytest.raises(ConfigError, match="the domain is in ISO-8859-1; libvirt writes UTF-8"):
-        mend_domain(domain_of(text.encode("latin-1"), "guest.xml"), debian())
+        convert_domain(domain_of(text.encode("latin-1"), "guest.xml"), debian())
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("<domainCapabilities/>", "guest.xml is no libvirt domain: it begins with <domainCapabilities>"),
+        ("<domainCapabilities/>", "guest.xml is not a libvirt domain: it begins with <domainCapabilities>"),
         ("<domain/>", "it has no <os><type>"),
         ("<domain><os><type/></os></domain>", "it has no <devices>"),
         ("<domain>", "line 1: no element found"),

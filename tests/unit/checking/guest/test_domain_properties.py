@@ -1,4 +1,4 @@
-"""Domains of all sorts: checking and mending end well, and what is mended needs no more mending."""
+"""Domains of all sorts: checking and converting end well, and what is converted needs no more changes."""
 
 import re
 
@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ppcdeps.checking.findings import Severity
-from ppcdeps.checking.guest.convert import mend_domain
+from ppcdeps.checking.guest.convert import convert_domain
 from ppcdeps.checking.guest.domain import domain_of
-from ppcdeps.checking.guest.offers import Offer, offer_of_build
+from ppcdeps.checking.guest.offers import HypervisorOffer, offer_of_build
 from ppcdeps.checking.guest.xmltext import markup
 from ppcdeps.model.errors import ConfigError
 
@@ -65,12 +65,12 @@ OFFERS = st.sampled_from([debian(), offer_of_build("almalinux-9"), offer_of_buil
 
 @settings(max_examples=60, deadline=None)
 @given(domains(), OFFERS)
-def test_what_is_mended_is_clean_and_stays_as_it_is(text: str, offer: Offer) -> None:
-    once = mend_domain(domain_of(text.encode(), "guest.xml"), offer).content
+def test_what_is_fixed_is_clean_and_stays_as_it_is(text: str, offer: HypervisorOffer) -> None:
+    once = convert_domain(domain_of(text.encode(), "guest.xml"), offer).content
     left = [one for one in check_domain(once.decode(), offer).findings if one.severity is not Severity.ADVICE]
     # A compatibility mode that is none cannot be guessed.
     assert {one.rule for one in left} <= {"guest-cpu-compat"}, left
-    assert mend_domain(domain_of(once, "guest.xml"), offer).content == once
+    assert convert_domain(domain_of(once, "guest.xml"), offer).content == once
 
 
 @settings(max_examples=60, deadline=None)
@@ -83,5 +83,5 @@ def test_damaged_domains_are_told_or_read(text: str, data: st.DataObject) -> Non
         except ConfigError as fault:
             assert not re.search(r"\n", str(fault))
         else:
-            mend_domain(document, debian())
+            convert_domain(document, debian())
             check_domain(damaged)

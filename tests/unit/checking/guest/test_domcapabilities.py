@@ -106,5 +106,5 @@ def test_every_build_lies_within_what_pseries_can_have() -> None:
     facts = hypervisor_facts()
     for build in facts.builds.values():
         for kind, values in build.offers.items():
-            nature = facts.natures.get(kind)
-            assert nature is None or values - {"none"} <= nature.has, (build.id, kind)
+            support = facts.pseries.get(kind)
+            assert support is None or values - {"none"} <= support.has, (build.id, kind)

@@ -61,7 +61,7 @@ def test_a_flavor_says_it_with_colons_and_wins(tmp_path: Path) -> None:
     report = check_guest([guest], offer_of_build("almalinux-9"))
     (found,) = (one for one in report.findings if one.rule == "guest-tpm")
     assert found.where == "flavor property hw:tpm_version"
-    assert found.mend == ("openstack flavor unset --property hw:tpm_version FLAVOR",)
+    assert found.fix == ("openstack flavor unset --property hw:tpm_version FLAVOR",)
 
 
 @pytest.mark.parametrize(
@@ -70,9 +70,9 @@ def test_a_flavor_says_it_with_colons_and_wins(tmp_path: Path) -> None:
         ("", "is not JSON"),
         ("{", "is not JSON"),
         ("[" * 100_000, "is not JSON"),
-        ("[]", "holds no image, but an array"),
-        ("null", "holds no image, but null"),
-        ('"hw_disk_bus=ide"', "holds no image, but a text"),
+        ("[]", "has no image, but an array"),
+        ("null", "has no image, but null"),
+        ('"hw_disk_bus=ide"', "has no image, but a text"),
         ("{}", "it has no properties"),
         ('{"properties": []}', '"properties" is an array, not an object'),
         ('{"properties": 3}', '"properties" is a number, not an object'),

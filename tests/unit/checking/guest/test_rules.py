@@ -134,23 +134,23 @@ def test_cirrus_is_a_matter_of_the_build() -> None:
         assert "guest-cirrus" not in rules(check_image("hw_video_model=cirrus", offer=offer_of_build(build)))
 
 
-def test_properties_of_one_fault_are_mended_with_one_command() -> None:
+def test_properties_of_one_fault_are_fixed_with_one_command() -> None:
     report = check_image("hw_disk_bus=ide", "hw_cdrom_bus=ide", nova="20.0.0")
     (found,) = (one for one in report.findings if one.rule == "guest-ide-bus")
-    assert found.mend == ("openstack image set --property hw_cdrom_bus=scsi --property hw_disk_bus=virtio IMAGE",)
+    assert found.fix == ("openstack image set --property hw_cdrom_bus=scsi --property hw_disk_bus=virtio IMAGE",)
 
 
 def test_a_default_of_nova_says_which_version_does_it_right() -> None:
     (found,) = (one for one in check_image(nova="12.0.2").findings if one.rule == "guest-ide-bus")
     assert found.fixed_in == "nova 12.0.3 and 13.0.0"
-    assert found.mend == ("openstack image set --property hw_cdrom_bus=scsi IMAGE",)
+    assert found.fix == ("openstack image set --property hw_cdrom_bus=scsi IMAGE",)
 
 
-def test_instances_that_exist_are_mended_by_nova_manage() -> None:
+def test_instances_that_exist_are_fixed_by_nova_manage() -> None:
     report = check_image("hw_disk_bus=ide", "hw_video_model=qxl", nova="25.0.0")
     (found,) = (one for one in report.findings if one.rule == "guest-defaults-kept")
     told = "nova-manage image_property set INSTANCE_UUID --property hw_disk_bus=virtio --property hw_video_model=vga"
-    assert found.mend == (told,)
+    assert found.fix == (told,)
 
 
 def test_what_libvirt_passes_over_is_a_warning() -> None:
@@ -163,7 +163,7 @@ def test_what_libvirt_passes_over_is_a_warning() -> None:
 def test_the_usb_keyboard_that_libvirt_adds_is_missed_where_there_is_no_usb() -> None:
     report = check_image(nova="25.0.0", offer=offering(input_bus={"virtio"}, disk_bus={"virtio", "scsi"}))
     (found,) = (one for one in report.findings if one.rule == "guest-input")
-    assert found.mend == ("openstack image set --property hw_input_bus=virtio IMAGE",)
+    assert found.fix == ("openstack image set --property hw_input_bus=virtio IMAGE",)
 
 
 def test_what_the_hypervisor_does_not_tell_is_neither_good_nor_bad() -> None:
@@ -179,11 +179,11 @@ def test_nova_conf_counts(tmp_path: Path) -> None:
         "hw_machine_type = x86_64=q35, ppc64le=q35\n[spice]\nenabled = True\n"
     )
     report = check_image(offer=offer_of_build("centos-stream-9"), conf=conf)
-    mends = {one.rule: one.mend for one in report.findings}
-    assert mends["guest-kvm"] == ("[libvirt]", "virt_type = qemu", "cpu_mode = none")
-    assert mends["guest-cpu-model"] == ("[libvirt]", "cpu_models = POWER9")
-    assert mends["guest-spice"] == ("[spice]", "enabled = false", "[vnc]", "enabled = true")
-    assert mends["guest-machine"] == ("[libvirt]", "hw_machine_type = ppc64le=pseries")
+    fixes = {one.rule: one.fix for one in report.findings}
+    assert fixes["guest-kvm"] == ("[libvirt]", "virt_type = qemu", "cpu_mode = none")
+    assert fixes["guest-cpu-model"] == ("[libvirt]", "cpu_models = POWER9")
+    assert fixes["guest-spice"] == ("[spice]", "enabled = false", "[vnc]", "enabled = true")
+    assert fixes["guest-machine"] == ("[libvirt]", "hw_machine_type = ppc64le=pseries")
     assert sum(one.rule == "guest-cpu-model" for one in report.findings) == 1
 
 
@@ -211,7 +211,7 @@ def test_a_bus_that_libvirt_guesses_counts(device: str, dev: str, rule: str) -> 
 def test_the_order_of_properties_changes_nothing() -> None:
     properties = ("hw_disk_bus=ide", "hw_cdrom_bus=ide", "hw_video_model=qxl", "hw_firmware_type=uefi")
     first, second = (check_image(*each, nova="25.0.0") for each in (properties, properties[::-1]))
-    assert [one.mend for one in first.findings] == [one.mend for one in second.findings]
+    assert [one.fix for one in first.findings] == [one.fix for one in second.findings]
 
 
 def test_an_emulated_guest_has_no_host_cpu_though_the_host_has_kvm() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hosts import EL8, EL9, FOLDER, check, host, without_option
 from rulecases import Case, Cases, assert_complete, assert_fires, assert_silent
 
-from ppcdeps.checking.host.check import Wanted, distribution_of, nova_of
+from ppcdeps.checking.host.check import HostPurpose, distribution_of, nova_of
 from ppcdeps.checking.host.hostfacts import SIBLINGS, HostFacts, collect, dump_facts, load_facts
 from ppcdeps.checking.host.powerfacts import power_facts
 from ppcdeps.model.errors import ConfigError
@@ -18,7 +18,7 @@ PROCESSORS = {"POWER8": "powernv-power8", "POWER9": "powernv-power9", "POWER10":
 SMT_ON, SMT_OFF = "0-7\n8-15\n", "0\n8\n"
 
 
-def of(facts: HostFacts, wanted: Wanted = EL9, nova: str = "") -> Case:
+def of(facts: HostFacts, wanted: HostPurpose = EL9, nova: str = "") -> Case:
     return lambda _: check(facts, wanted, nova=nova).findings
 
 
@@ -78,7 +78,7 @@ def test_the_good_case_is_silent(rule: str, tmp_path: Path) -> None:
     assert_silent(rule, GOOD, tmp_path)
 
 
-def rules(facts: HostFacts, wanted: Wanted = EL9, nova: str = "") -> list[str]:
+def rules(facts: HostFacts, wanted: HostPurpose = EL9, nova: str = "") -> list[str]:
     return [one.rule for one in check(facts, wanted, nova=nova).findings]
 
 
@@ -88,12 +88,12 @@ def test_each_processor_runs_what_is_built_for_it_and_older_ones(processor: str,
     order = [one.name for one in power_facts().processors]
     fits = order.index(processor) >= order.index(baseline)
     facts = host(PROCESSORS[processor])
-    assert ("host-isa" in rules(facts, Wanted("t", baseline))) is not fits
+    assert ("host-isa" in rules(facts, HostPurpose("t", baseline))) is not fits
     # The same from the processor's name alone, and from its version register.
     without = replace(facts, auxv={})
-    assert ("host-isa" in rules(without, Wanted("t", baseline))) is not fits
+    assert ("host-isa" in rules(without, HostPurpose("t", baseline))) is not fits
     named = {"/proc/cpuinfo": f"cpu\t\t: {processor}NVL (raw), altivec supported\n"}
-    assert ("host-isa" in rules(replace(without, files=named), Wanted("t", baseline))) is not fits
+    assert ("host-isa" in rules(replace(without, files=named), HostPurpose("t", baseline))) is not fits
 
 
 def test_the_message_is_the_one_that_users_meet() -> None:
@@ -126,7 +126,7 @@ def test_el9_says_why_it_has_no_kvm() -> None:
     facts = without_option(host("powernv-power9", files=release, exists=NO_KVM), "CONFIG_KVM_BOOK3S_64")
     (found,) = (one for one in check(facts).findings if one.rule.startswith("host-kvm"))
     assert "AlmaLinux 9.6 and newer rebuild" in found.detail[0]
-    assert found.mend[:3] == ("[libvirt]", "virt_type = qemu", "cpu_mode = none")
+    assert found.fix[:3] == ("[libvirt]", "virt_type = qemu", "cpu_mode = none")
     assert distribution_of(facts) is not None
 
 
@@ -203,13 +203,14 @@ def test_a_damaged_config_is_not_read(tmp_path: Path) -> None:
     [
         ("", "it is not JSON"),
         ("[" * 100_000, "it is not JSON"),
-        ("[]", "holds no collected facts of schema 1"),
-        ('{"schema": 2}', "holds no collected facts of schema 1"),
+        ("[]", "has no collected facts of schema 1"),
+        ('{"schema": 2}', "has no collected facts of schema 1"),
         ('{"schema": 1}', '"machine" is missing or not a text; "kernel" is missing'),
         (
             '{"schema": 1, "machine": "a", "kernel": "b", "files": {"x": 1}, "exists": {}, "auxv": {"HWCAP": "z"}, '
             '"programs": []}',
-            '"files" holds what is no text; "auxv" has no number for HWCAP; "programs" is missing or not a table',
+            '"files" has a value that is not a text; "auxv" has no number for HWCAP; '
+            '"programs" is missing or not a table',
         ),
     ],
 )
@@ -218,7 +219,7 @@ def test_what_is_no_facts_is_told_in_one_line(content: str, told: str, tmp_path:
     file.write_text(content)
     with pytest.raises(ConfigError) as fault:
         load_facts(file)
-    assert "holds no" in str(fault.value)
+    assert " collected facts" in str(fault.value)
     for part in told.split("; "):
         assert part in str(fault.value)
     assert "\n" not in str(fault.value)

@@ -1,4 +1,4 @@
-"""What one module's source says: the names it binds, and the names of other modules that it uses."""
+"""Module facts: the names that one source file binds, and the names of other modules that it uses."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 
-class Kind(StrEnum):
+class BindingKind(StrEnum):
     """What a name is bound to."""
 
     MODULE = "m"
@@ -25,7 +25,7 @@ class Kind(StrEnum):
 class Binding:
     """One way in which a name gets its value."""
 
-    kind: Kind
+    kind: BindingKind
     target: str = ""
     attribute: str = ""
     shape: "ClassShape | None" = None
@@ -40,11 +40,11 @@ class Binding:
     def of(cls, row: Sequence[Any]) -> "Binding":
         """What ``row`` wrote."""
         if row[0] == "c":
-            return cls(Kind.CLASS, shape=ClassShape.of(row[1]))
-        return cls(Kind(row[0]), *row[1:])
+            return cls(BindingKind.CLASS, shape=ClassShape.of(row[1]))
+        return cls(BindingKind(row[0]), *row[1:])
 
 
-VALUE = Binding(Kind.VALUE)
+VALUE = Binding(BindingKind.VALUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +99,12 @@ class Use:
 
 @dataclass(slots=True)
 class ModuleFacts:
-    """All that is kept of a source file.
+    """All that is recorded of a source file.
 
     ``exported`` is ``__all__`` where it is written out, None where there is none, and the empty tuple with
     ``computed_all`` where it is computed. ``open``: names may appear that the source does not show.
     ``open_package``: submodules may appear that have no file. ``registered`` are modules put into
-    ``sys.modules`` by name; one that ends in ``.`` stands for all that begin so. ``probed`` are names asked for
+    ``sys.modules`` by name; one that ends in ``.`` stands for all that begin so. ``probed`` are names looked for
     with ``hasattr`` or ``getattr``; ``tried`` are dotted names whose import may fail. ``patched`` are names set
     on other modules: the module, the path in it, the name (``*``: any). ``fault`` says why nothing is known.
     """

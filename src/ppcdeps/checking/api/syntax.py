@@ -1,7 +1,19 @@
-"""Strings that a source writes out."""
+"""Expressions as they are written: dotted names, and collections of strings."""
 
 import ast
 from collections.abc import Sequence
+
+
+def dotted(node: ast.expr) -> str:
+    """``a.b.c`` as written; empty for any other expression."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return ""
+    parts.append(node.id)
+    return ".".join(reversed(parts))
 
 
 def texts_of(node: ast.expr) -> list[str] | None:

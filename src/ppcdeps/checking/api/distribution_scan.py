@@ -1,4 +1,4 @@
-"""Scans every source of every distribution once: several processes at a time, and remembered by digest."""
+"""Scans all sources of all distributions: in several processes, and cached by digest."""
 
 import json
 import os
@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from ppcdeps.checking.api.conditions import Platform
-from ppcdeps.checking.api.facts import ModuleFacts
-from ppcdeps.checking.api.world import Release, module_of
+from ppcdeps.base.untrusted import open_regular
+from ppcdeps.checking.api.conditions import PythonPlatform
+from ppcdeps.checking.api.module_facts import ModuleFacts
+from ppcdeps.checking.api.module_tree import ScannedDistribution, module_of
 from ppcdeps.model.errors import EnvironmentLacksError
 from ppcdeps.model.reporter import Reporter, Silence
 
@@ -34,7 +35,7 @@ _TESTS = frozenset({"test", "tests", "_tests", "testsuite", "test_suite"})
 class Tree:
     """A distribution's files below ``folder``: ``paths`` of sources, and of compiled modules, which are not read.
 
-    ``digest`` says which files they are: what was read under it is not read again. Empty: it is not kept.
+    ``digest`` says which files they are: what was read under it is not read again. Empty: it is not cached.
     ``incomplete``: there are modules that ``paths`` does not name.
     """
 
@@ -56,15 +57,15 @@ class Tree:
 
 def scan_all(
     trees: Sequence[Tree],
-    platform: Platform,
+    platform: PythonPlatform,
     cache: "Cache | None" = None,
     reporter: Reporter | None = None,
     *,
     tests: bool = False,
     workers: int | None = None,
-) -> list[Release]:
+) -> list[ScannedDistribution]:
     """The facts of every distribution, from the cache where its files were read before."""
-    told = reporter or Silence()
+    reporter = reporter or Silence()
     held: dict[int, dict[str, str]] = {}
     batches: list[tuple[int, Tree, list[str]]] = []
     total = 0
@@ -79,11 +80,11 @@ def scan_all(
             total += size
     count = workers or len(os.sched_getaffinity(0))
     task = "read sources"
-    told.begin(task, len(batches))
+    reporter.begin(task, len(batches))
 
     def keep(number: int, rows: dict[str, str]) -> None:
         held[number].update(rows)
-        told.advance(task, 1)
+        reporter.advance(task, 1)
 
     try:
         if total < _ALONE or count < 2:
@@ -92,28 +93,26 @@ def scan_all(
         else:
             _in_processes(batches, platform, count, keep)
     finally:
-        told.end(task)
+        reporter.end(task)
     fresh = {number for number, _, _ in batches}
     releases = []
     for number, tree in enumerate(trees):
         if cache is not None and number in fresh:
             _remember(cache, _key(tree, platform, tests), held[number])
         rows = {path: held[number].get(path) for path in tree.paths}
-        releases.append(Release(tree.name, tree.version, rows, tree.incomplete, tree.entry_points))
+        releases.append(ScannedDistribution(tree.name, tree.version, rows, tree.incomplete, tree.entry_points))
     return releases
 
 
-def scan_files(files: Iterable[tuple[str, str]], platform: Platform) -> dict[str, str]:
+def scan_files(files: Iterable[tuple[str, str]], platform: PythonPlatform) -> dict[str, str]:
     """The facts of source files, each given by its path in the distribution and its place, as JSON texts by path."""
-    from ppcdeps.checking.api.scan import SOURCE_LIMIT, scan
+    from ppcdeps.checking.api.module_scan import SOURCE_LIMIT, scan
 
     rows: dict[str, str] = {}
     for path, place in files:
         module, is_package = module_of(path)
         try:
-            # Not to wait at what became a FIFO, and not to follow what became a link.
-            handle = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-            with os.fdopen(handle, "rb") as stream:
+            with open_regular(place) as stream:
                 source = stream.read(SOURCE_LIMIT + 1)
         except OSError as fault:
             unread = f"it cannot be read: {fault.strerror or fault}"
@@ -125,7 +124,7 @@ def scan_files(files: Iterable[tuple[str, str]], platform: Platform) -> dict[str
 
 def _in_processes(
     batches: list[tuple[int, Tree, list[str]]],
-    platform: Platform,
+    platform: PythonPlatform,
     count: int,
     keep: Callable[[int, dict[str, str]], None],
 ) -> None:
@@ -152,11 +151,11 @@ def _in_processes(
 
 
 def _leave_interrupts() -> None:
-    """Let Ctrl-C be the main process's matter: it ends the workers."""
+    """Leave Ctrl-C to the main process, which ends the workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _batches(tree: Tree, platform: Platform, tests: bool) -> Iterator[tuple[list[str], int]]:
+def _batches(tree: Tree, platform: PythonPlatform, tests: bool) -> Iterator[tuple[list[str], int]]:
     batch: list[str] = []
     size = 0
     for path in tree.paths:
@@ -180,7 +179,7 @@ def is_test(path: str) -> bool:
     return bool(_TESTS.intersection(folders)) or last == "conftest.py" or last.startswith("test_")
 
 
-def is_for_another(path: str, platform: Platform) -> bool:
+def is_for_another(path: str, platform: PythonPlatform) -> bool:
     """Whether a file says by its name that it is for another platform, or for another Python."""
     *folders, last = path.removesuffix(".py").lower().split("/")
     elsewhere = _ELSEWHERE | (_PYTHON_2 if platform.version[0] > 2 else _PYTHON_3)
@@ -190,12 +189,12 @@ def is_for_another(path: str, platform: Platform) -> bool:
     return bool(elsewhere.intersection((words[0], words[-1])))
 
 
-def _key(tree: Tree, platform: Platform, tests: bool) -> str:
+def _key(tree: Tree, platform: PythonPlatform, tests: bool) -> str:
     return f"api {_FORMAT} {tree.digest} {platform.key} {tests}" if tree.digest else ""
 
 
 def _recall(cache: "Cache", key: str) -> dict[str, str] | None:
-    """What was kept: a line for each file, its path as a JSON text and its facts, with a tab between them."""
+    """What the cache has: a line for each file, its path as a JSON text and its facts, with a tab between them."""
     if not key:
         return None
     try:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ppcdeps.checking.env.root import Kind, Root
+from ppcdeps.checking.env.root_file_system import EntryKind, RootFileSystem
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 def test_an_absolute_link_begins_at_the_root(folder: Path, outside: Path) -> None:
     (folder / "usr/lib/link").symlink_to("/etc/passwd")
     (folder / "usr/lib/out").symlink_to(outside)
-    root = Root(folder)
+    root = RootFileSystem(folder)
     assert root.resolve("/usr/lib/link") == "/etc/passwd"
     assert root.read("/usr/lib/link", 100) == b"inside"
     assert root.read("/usr/lib/out", 100) is None
@@ -42,7 +42,7 @@ def test_an_absolute_link_begins_at_the_root(folder: Path, outside: Path) -> Non
 @pytest.mark.parametrize("link", ["../../../../../outside/secret", "../../../outside/secret", "../.."])
 def test_nothing_is_above_the_root(folder: Path, outside: Path, link: str) -> None:
     (folder / "usr/lib/up").symlink_to(link)
-    root = Root(folder)
+    root = RootFileSystem(folder)
     assert root.read("/usr/lib/up", 100) is None
     assert root.read("/usr/lib/up/outside/secret", 100) is None
     assert root.resolve("/../../etc/../etc/passwd") == "/etc/passwd"
@@ -51,7 +51,7 @@ def test_nothing_is_above_the_root(folder: Path, outside: Path, link: str) -> No
 def test_a_linked_folder_is_the_folder_inside(folder: Path) -> None:
     (folder / "lib").symlink_to("usr/lib")
     (folder / "usr/lib/a").write_text("x")
-    root = Root(folder)
+    root = RootFileSystem(folder)
     assert [one.name for one in root.entries("/lib")] == ["a"]
     assert root.has("/lib/a")
     assert root.resolve("/lib/a") == "/usr/lib/a"
@@ -62,7 +62,7 @@ def test_a_circle_of_links_ends(folder: Path) -> None:
     (folder / "one").symlink_to("two")
     (folder / "two").symlink_to("one")
     (folder / "self").symlink_to("self/deeper")
-    root = Root(folder)
+    root = RootFileSystem(folder)
     for path in ("/one", "/self", "/one/x"):
         with pytest.raises(OSError, match="symbolic links"):
             root.resolve(path)
@@ -74,7 +74,7 @@ def test_a_circle_of_links_ends(folder: Path) -> None:
 
 
 def test_a_file_is_no_folder(folder: Path) -> None:
-    root = Root(folder)
+    root = RootFileSystem(folder)
     assert root.kind("/etc/passwd/x") is None
     assert root.entries("/etc/passwd") == []
     with pytest.raises(NotADirectoryError):
@@ -84,8 +84,8 @@ def test_a_file_is_no_folder(folder: Path) -> None:
 def test_fifos_and_sockets_are_never_opened(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
     (folder / "device").symlink_to("pipe")
-    root = Root(folder)
-    assert root.kind("/device") is Kind.OTHER
+    root = RootFileSystem(folder)
+    assert root.kind("/device") is EntryKind.OTHER
     assert root.read("/pipe", 10) is None
     assert "not a regular file" in root.unseen["/pipe"]
 
@@ -93,7 +93,7 @@ def test_fifos_and_sockets_are_never_opened(folder: Path) -> None:
 def test_names_that_are_no_text_are_kept(folder: Path) -> None:
     name = os.fsdecode(b"caf\xe9.py")
     (folder / name).write_text("x")
-    root = Root(folder)
+    root = RootFileSystem(folder)
     assert root.has(f"/{name}")
     assert root.read(f"/{name}", 10) == b"x"
     assert root.kind("/a\0b") is None
@@ -104,7 +104,7 @@ def test_what_may_not_be_read_is_noted(folder: Path) -> None:
     (folder / "etc/passwd").chmod(0)
     (folder / "usr").chmod(0)
     try:
-        root = Root(folder)
+        root = RootFileSystem(folder)
         assert root.read("/etc/passwd", 10) is None
         assert root.entries("/usr/lib") == []
         assert set(root.unseen) == {"/etc/passwd", "/usr/lib"}
@@ -113,7 +113,7 @@ def test_what_may_not_be_read_is_noted(folder: Path) -> None:
 
 
 def test_a_path_of_this_machine_is_known_as_one_inside(folder: Path) -> None:
-    root = Root(folder)
+    root = RootFileSystem(folder)
     assert root.within(folder / "etc/passwd") == "/etc/passwd"
     assert root.within(folder) == "/"
     assert root.within(folder.parent) is None
@@ -161,7 +161,7 @@ def test_chroot_resolves_the_same(tmp_path_factory: pytest.TempPathFactory, link
     )
     command = ["unshare", "--user", "--map-root-user", "python3", "-S", "-c", code, *asked]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    root = Root(folder)
+    root = RootFileSystem(folder)
 
     def ours(path: str) -> str:
         try:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from ppcdeps.checking.api.facts import ModuleFacts
+from ppcdeps.checking.api.module_facts import ModuleFacts
 
 
-class Source(Enum):
+class ModuleKind(Enum):
     """What a module is made of."""
 
     PYTHON = auto()
@@ -25,7 +25,7 @@ class Module:
 
     name: str
     distribution: str
-    source: Source
+    source: ModuleKind
     path: str = ""
     row: str | None = None
     is_package: bool = False
@@ -42,13 +42,13 @@ class Module:
 
     @property
     def closed(self) -> ModuleFacts | None:
-        """Its facts where they tell all of its names; else None."""
+        """Its facts where they name all that it has; else None."""
         facts = self.facts
         return None if facts is None or facts.open or facts.namespace else facts
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class ScannedDistribution:
     """A distribution with the texts of its modules' facts by path, None for what is compiled.
 
     ``incomplete``: it has modules that are not listed.
@@ -61,36 +61,36 @@ class Release:
     entry_points: tuple[str, ...] = ()
 
 
-class World:
+class ModuleTree:
     """The modules of all releases by dotted name. Of a module that several have, the first release's counts.
 
-    It is complete once ``note`` was told of every module's facts.
+    It is complete once ``note`` was called with every module's facts.
     """
 
-    def __init__(self, releases: Iterable[Release]) -> None:
+    def __init__(self, releases: Iterable[ScannedDistribution]) -> None:
         self.releases = {release.name: release for release in releases}
         self.modules: dict[str, Module] = {}
         self.patched: dict[tuple[str, ...], set[str]] = {}
-        """Names that somebody sets, by the dotted path of the module or class; ``*`` stands for any."""
+        """Names that some module sets, by the dotted path of the module or class; ``*`` stands for any."""
         self.registered: set[str] = set()
         self.registered_prefixes: set[str] = set()
         for release in self.releases.values():
             for path, row in release.rows.items():
                 self._add(release, path, row)
 
-    def _add(self, release: Release, path: str, row: str | None) -> None:
+    def _add(self, release: ScannedDistribution, path: str, row: str | None) -> None:
         name, is_package = module_of(path)
         if not name:
             return
-        source = Source.COMPILED if row is None else Source.PYTHON
+        source = ModuleKind.COMPILED if row is None else ModuleKind.PYTHON
         known = self.modules.get(name)
-        if known is None or known.source is Source.NAMESPACE:
+        if known is None or known.source is ModuleKind.NAMESPACE:
             children = known.children if known is not None else set()
             self.modules[name] = Module(name, release.name, source, path, row, is_package, children=children)
             self._link(name, release.name)
         elif known.distribution != release.name:
             known.shared = True
-        elif source is Source.COMPILED and not known.is_package:
+        elif source is ModuleKind.COMPILED and not known.is_package:
             # A compiled module beside its source wins over it.
             self.modules[name] = Module(name, release.name, source, path, None, children=known.children)
         elif is_package and not known.is_package:
@@ -101,7 +101,7 @@ class World:
         while parent:
             above = self.modules.get(parent)
             if above is None:
-                above = Module(parent, distribution, Source.NAMESPACE, is_package=True)
+                above = Module(parent, distribution, ModuleKind.NAMESPACE, is_package=True)
                 self.modules[parent] = above
             if last in above.children:
                 return
@@ -119,11 +119,11 @@ class World:
                 self.registered.add(name)
 
     def is_registered(self, name: str) -> bool:
-        """Whether somebody puts a module of that dotted name into ``sys.modules``."""
+        """Whether some module puts a module of that dotted name into ``sys.modules``."""
         return name in self.registered or name.startswith(tuple(self.registered_prefixes))
 
     def is_patched(self, place: str, name: str) -> bool:
-        """Whether somebody sets ``name`` on the module or class with that dotted path."""
+        """Whether some module sets ``name`` on the module or class with that dotted path."""
         found = self.patched.get(tuple(place.split(".")))
         return found is not None and (name in found or "*" in found)
 

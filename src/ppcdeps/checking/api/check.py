@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ppcdeps.checking.api.conditions import Platform
-from ppcdeps.checking.api.facts import ModuleFacts, Use
-from ppcdeps.checking.api.gone import PYTHON
+from ppcdeps.checking.api.conditions import PythonPlatform
+from ppcdeps.checking.api.distribution_scan import Tree, scan_all
+from ppcdeps.checking.api.module_facts import ModuleFacts, Use
+from ppcdeps.checking.api.module_tree import ModuleTree, ScannedDistribution, module_of
+from ppcdeps.checking.api.removed import PYTHON
 from ppcdeps.checking.api.resolve import Missing, Resolver
-from ppcdeps.checking.api.scanning import Tree, scan_all
-from ppcdeps.checking.api.world import Release, World, module_of
 from ppcdeps.model.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -46,14 +46,14 @@ class ApiResult:
 
 def check_api(
     trees: Sequence[Tree],
-    platform: Platform,
+    platform: PythonPlatform,
     cache: "Cache | None" = None,
     reporter: Reporter | None = None,
     *,
     tests: bool = False,
     workers: int | None = None,
 ) -> ApiResult:
-    """What the distributions use of each other in vain. ``tests``: also in the tests that they ship.
+    """The names that distributions use of each other and do not have. ``tests``: also in the tests that they ship.
 
     Nothing is imported. ``workers``: processes at once, as many as the machine has processors by default.
     """
@@ -61,29 +61,29 @@ def check_api(
     return judge(releases, platform)
 
 
-def judge(releases: Sequence[Release], platform: Platform) -> ApiResult:
-    """The faults among releases that were scanned."""
-    world = World(releases)
-    judge_ = _Judge(world, platform, _surveyed(releases, world))
+def judge(releases: Sequence[ScannedDistribution], platform: PythonPlatform) -> ApiResult:
+    """The faults among scanned distributions."""
+    tree = ModuleTree(releases)
+    judge_ = _Judge(tree, platform, _surveyed(releases, tree))
     for release in releases:
         for path, row in release.rows.items():
             if row is not None:
                 judge_.look(release, path, ModuleFacts.of(row))
     faults = sorted(judge_.faults, key=lambda fault: (fault.user, fault.path, fault.lines, fault.wanted))
-    return ApiResult(tuple(faults), tuple(sorted(judge_.unread)), len(world.releases), judge_.files, judge_.uses)
+    return ApiResult(tuple(faults), tuple(sorted(judge_.unread)), len(tree.releases), judge_.files, judge_.uses)
 
 
-def world_of(releases: Sequence[Release]) -> World:
-    """The complete world of some releases."""
-    world = World(releases)
-    _surveyed(releases, world)
-    return world
+def module_tree_of(releases: Sequence[ScannedDistribution]) -> ModuleTree:
+    """The complete tree of some releases."""
+    tree = ModuleTree(releases)
+    _surveyed(releases, tree)
+    return tree
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
-    """What a distribution asks for, or tries to import, anywhere: it knows then that it may not be there. ``tops``
-    are the top-level modules that it imports.
+class _Expectations:
+    """What a distribution probes for, or tries to import, in any of its files: it expects that it may be missing.
+    ``tops`` are the top-level modules that it imports.
     """
 
     probed: set[str]
@@ -95,24 +95,24 @@ class _Prepared:
 class _Survey:
     """What must be known of all modules before one is judged. ``reached`` is what they, or entry points, import."""
 
-    prepared: dict[str, _Prepared]
+    prepared: dict[str, _Expectations]
     reached: set[str]
 
 
-def _surveyed(releases: Sequence[Release], world: World) -> _Survey:
+def _surveyed(releases: Sequence[ScannedDistribution], tree: ModuleTree) -> _Survey:
     survey = _Survey({}, set())
     for release in releases:
-        prepared = survey.prepared[release.name] = _Prepared(set(), set(), set())
+        prepared = survey.prepared[release.name] = _Expectations(set(), set(), set())
         for path, row in release.rows.items():
             if row is None:
                 continue
             facts = ModuleFacts.of(row)
-            world.note(facts)
+            tree.note(facts)
             prepared.probed.update(facts.probed)
             prepared.tried.update(facts.tried)
             own = module_of(path)[0]
             if "." not in own:
-                # Whoever installs it imports that.
+                # The top-level package is imported by the programs that use the distribution.
                 survey.reached.add(own)
             for use in facts.uses:
                 prepared.tops.add(use.module.partition(".")[0])
@@ -133,17 +133,17 @@ def _heads(parts: list[str]) -> Iterator[str]:
 
 
 class _Judge:
-    def __init__(self, world: World, platform: Platform, survey: _Survey) -> None:
-        self.world = world
+    def __init__(self, tree: ModuleTree, platform: PythonPlatform, survey: _Survey) -> None:
+        self.tree = tree
         self.survey = survey
-        self.resolver = Resolver(world, platform.version)
+        self.resolver = Resolver(tree, platform.version)
         self.is_python_2 = platform.version[0] == 2
         self.faults: list[ApiFault] = []
         self.unread: list[tuple[str, str, str]] = []
         self.files = 0
         self.uses = 0
 
-    def look(self, release: Release, path: str, facts: ModuleFacts) -> None:
+    def look(self, release: ScannedDistribution, path: str, facts: ModuleFacts) -> None:
         """Judge the uses of one module, and note its faults."""
         self.files += 1
         self.uses += len(facts.uses)
@@ -159,7 +159,7 @@ class _Judge:
             known = found.setdefault(missing.dotted, ([], missing, wanted))
             known[0].append(use.line)
         for lines, missing, wanted in found.values():
-            provider = self.world.releases.get(missing.distribution)
+            provider = self.tree.releases.get(missing.distribution)
             self.faults.append(
                 ApiFault(
                     user=release.name,
@@ -178,8 +178,8 @@ class _Judge:
         """Whether an import certainly fails."""
         return self.resolver.missing(Use(module, (name,) if name else (), 0, 0)) is not None
 
-    def _is_excused(self, release: Release, path: str, module: str, use: Use, missing: Missing) -> bool:
-        """Whether what is missing is no fault of another distribution, or is prepared for."""
+    def _is_excused(self, release: ScannedDistribution, path: str, module: str, use: Use, missing: Missing) -> bool:
+        """Whether what is missing is not a fault: it is the distribution's own, or it is prepared for."""
         if missing.distribution == release.name:
             return True
         if use.instead and not any(self._fails(module, name) for module, name in use.instead):
@@ -191,17 +191,17 @@ class _Judge:
         if self.is_python_2:
             # Python 2 looks beside the file first.
             package = path.rpartition("/")[0].replace("/", ".")
-            if f"{package}.{top}" in self.world.modules:
+            if f"{package}.{top}" in self.tree.modules:
                 return True
-        if missing.position < 0 and missing.gone is None and top == module.partition(".")[0]:
+        if missing.position < 0 and missing.removed is None and top == module.partition(".")[0]:
             # A package that several distributions share, each with a part of its own.
             return True
         prepared = self.survey.prepared[release.name]
         wanted = ".".join((use.module, *use.names[: missing.position + 1]))
         if missing.name in prepared.probed or missing.dotted in prepared.tried or wanted in prepared.tried:
             return True
-        if missing.gone is None or missing.distribution != PYTHON:
+        if missing.removed is None or missing.distribution != PYTHON:
             return False
-        # What Python gave up is not missed in a file that nobody imports (for an older Python, as a rule), and not by
-        # who also imports the distribution that brings it back.
-        return module not in self.survey.reached or missing.gone.unless in prepared.tops
+        # What Python removed is not a fault in a file that nothing imports (code for an older Python, mostly),
+        # nor in a distribution that also imports the backport.
+        return module not in self.survey.reached or missing.removed.unless in prepared.tops

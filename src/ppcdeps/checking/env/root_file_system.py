@@ -1,4 +1,4 @@
-"""A folder seen as the root of a system, as a process in chroot(2) there would see it.
+"""A folder as the root file system of a system: paths as a process in chroot(2) there would see them.
 
 Paths within are texts that begin with a slash. Links are followed inside the root and never out of it: an
 absolute one begins at the root, and `..` at the root stays there. Only folders and regular files are read; a FIFO
@@ -14,11 +14,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
+from ppcdeps.base.untrusted import open_beneath
+
 _MOST_LINKS = 40
 """As many as Linux follows."""
 
 
-class Kind(StrEnum):
+class EntryKind(StrEnum):
     """What an entry of a folder is, links followed."""
 
     FILE = "file"
@@ -32,11 +34,11 @@ class Entry:
     """One name in a folder. ``kind`` is None where a link leads nowhere."""
 
     name: str
-    kind: Kind | None
+    kind: EntryKind | None
     is_link: bool
 
 
-class Root:
+class RootFileSystem:
     """The system below a folder of this machine. Listings are remembered: the root must not change meanwhile."""
 
     def __init__(self, folder: Path) -> None:
@@ -106,7 +108,7 @@ class Root:
                 return path[len(top.rstrip("/")) :]
         return None
 
-    def kind(self, path: str) -> Kind | None:
+    def kind(self, path: str) -> EntryKind | None:
         """What is there, links followed; None where nothing is, or where it cannot be seen."""
         try:
             mode = os.lstat(self.host(path)).st_mode
@@ -117,11 +119,11 @@ class Root:
 
     def is_file(self, path: str) -> bool:
         """Whether a regular file is there, links followed."""
-        return self.kind(path) is Kind.FILE
+        return self.kind(path) is EntryKind.FILE
 
     def is_folder(self, path: str) -> bool:
         """Whether a folder is there, links followed."""
-        return self.kind(path) is Kind.FOLDER
+        return self.kind(path) is EntryKind.FOLDER
 
     def entries(self, path: str) -> list[Entry]:
         """What the folder holds, by name; nothing where it is no folder or cannot be read (noted in ``unseen``)."""
@@ -137,10 +139,10 @@ class Root:
             if one.is_symlink():
                 found.append(Entry(one.name, self.kind(posixpath.join(path, one.name)), True))
             elif one.is_dir(follow_symlinks=False):
-                found.append(Entry(one.name, Kind.FOLDER, False))
+                found.append(Entry(one.name, EntryKind.FOLDER, False))
             else:
                 is_file = one.is_file(follow_symlinks=False)
-                found.append(Entry(one.name, Kind.FILE if is_file else Kind.OTHER, False))
+                found.append(Entry(one.name, EntryKind.FILE if is_file else EntryKind.OTHER, False))
         return sorted(found, key=lambda one: one.name)
 
     def names(self, path: str) -> frozenset[str]:
@@ -159,15 +161,10 @@ class Root:
         """Whether nothing is there for certain: where the folder cannot be read, it is not."""
         return not self.has(path) and posixpath.dirname(path) not in self.unseen
 
-    def open(self, path: str) -> BinaryIO:
-        """The regular file, to read. Raises OSError where it is none or cannot be read."""
-        host = self.host(path)
-        # Not to wait at a FIFO, and not to follow what became a link meanwhile.
-        handle = os.open(host, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            os.close(handle)
-            raise OSError(errno.EINVAL, "not a regular file", path)
-        return os.fdopen(handle, "rb")
+    def open(self, path: str, ceiling: int | None = None) -> BinaryIO:
+        """The regular file, to read. Raises OSError where it is not one, is larger, or cannot be read."""
+        # The links were followed by ``resolve``: what is one now became one meanwhile.
+        return open_beneath(self._top, self.resolve(path), ceiling)
 
     def read(self, path: str, limit: int) -> bytes | None:
         """Up to ``limit`` bytes of the file; None where there is none or it cannot be read (see ``unseen``)."""
@@ -178,16 +175,12 @@ class Root:
             self._note(path, fault)
             return None
 
-    def size(self, path: str) -> int:
-        """The file's size in bytes. Raises OSError."""
-        return os.lstat(self.host(path)).st_size
-
     def _note(self, path: str, fault: OSError) -> None:
         if fault.errno not in (errno.ENOENT, errno.ENOTDIR):
             self.unseen[path] = fault.strerror or type(fault).__name__
 
 
-def _kind(mode: int) -> Kind:
+def _kind(mode: int) -> EntryKind:
     if stat.S_ISREG(mode):
-        return Kind.FILE
-    return Kind.FOLDER if stat.S_ISDIR(mode) else Kind.OTHER
+        return EntryKind.FILE
+    return EntryKind.FOLDER if stat.S_ISDIR(mode) else EntryKind.OTHER
