@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from packaging.pylock import Package, Pylock, PylockValidationError
+from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, PylockValidationError
 from packaging.requirements import InvalidRequirement, Requirement
 
 from ppcdeps.checking.inputs import read_input
@@ -162,7 +162,9 @@ def _read_package(reading: _Reading, package: Package) -> None:
     if package.version is None:
         reading.left_out.append((package.name, "the lock names no version of it"))
         return
-    files = [*(package.wheels or ()), *([package.sdist] if package.sdist else [])]
+    files: list[PackageWheel | PackageSdist] = [*(package.wheels or ())]
+    if package.sdist is not None:
+        files.append(package.sdist)
     digests = frozenset(file.hashes["sha256"] for file in files if "sha256" in file.hashes)
     places = (reading.path.parent / file.path for file in files if file.path)
     place = next((place for place in places if place.is_file()), None)

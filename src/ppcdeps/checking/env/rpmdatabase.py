@@ -45,8 +45,8 @@ class RpmDatabase:
     """The files of packages that lie in the requested folders, by their real path.
 
     ``python_requires`` gives the distributions, by normalized name, that each package's Requires name as such, of
-    packages that name any. ``packages`` is how many packages the database has. ``fault`` is what rpm says of a damaged
-    database, ``unread`` why one could not be read although nothing may be wrong with it.
+    packages that name any. ``packages`` is how many packages the database has. ``fault`` is what rpm says of a
+    damaged database, ``unread`` why one could not be read although nothing may be wrong with it.
     """
 
     place: str

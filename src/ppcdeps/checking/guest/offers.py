@@ -49,9 +49,9 @@ class HypervisorOffer:
     """What the hypervisor that a guest is checked against has.
 
     ``origin`` says where that is known from; ``machines`` are names or globs of machine types; ``virttypes`` are kvm
-    and qemu as far as they can be used, ``lacking`` as far as they surely cannot; ``offers`` is what there is by kind: a
-    kind that is not in it is not known. ``host_cpu`` is the host's model where it is known; ``reason`` and ``source`` say why a
-    distribution's build is as it is.
+    and qemu as far as they can be used, ``lacking`` as far as they surely cannot; ``offers`` is what there is by
+    kind: a kind that is not in it is not known. ``host_cpu`` is the host's model where it is known; ``reason`` and
+    ``source`` say why a distribution's build is as it is.
     """
 
     origin: str
