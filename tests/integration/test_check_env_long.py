@@ -7,12 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from pythonroots import check_env
 from srpms import run
 
 from ppcdeps.building.buildroots.debian import sources_for
 from ppcdeps.building.buildroots.definitions import DebianMaking, load_definitions
-from ppcdeps.checking.env.check import check_env
-from ppcdeps.model.reporter import Silence
 
 pytestmark = pytest.mark.long
 
@@ -56,12 +55,12 @@ def set_alternatives(root: Path, *, there: bool) -> None:
 
 def test_nova_of_debian_on_ppc64le(power_root: Path) -> None:
     set_alternatives(power_root, there=False)
-    found = check_env(power_root, Silence())
+    found = check_env(power_root)
     assert found.subject.startswith("Python 3.11.2 for ppc64le, ")
     assert {one.rule for one in found.findings} == {"env-missing-library"}
     assert all("numpy" in one.where and "libblas.so.3" in one.message for one in found.findings)
     set_alternatives(power_root, there=True)
-    assert check_env(power_root, Silence()).findings == ()
+    assert check_env(power_root).findings == ()
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["without BLAS", "with BLAS"])
@@ -90,7 +89,7 @@ def test_nova_with_the_constraints_of_yoga(tmp_path: Path, project_root: Path) -
     run(python, "-m", "venv", str(venv))
     installing = [str(venv / "bin/python"), "-m", "pip", "install", "--quiet", "nova==25.3.0", "setuptools<58"]
     subprocess.run([*installing, "-c", str(constraints)], check=True, capture_output=True, env=dict(os.environ))
-    found = check_env(venv, Silence(), constraints=constraints)
+    found = check_env(venv, constraints=constraints)
     assert found.findings == ()
     assert next(one.count for one in found.examined if one.what == "distributions") > 130
     run(str(venv / "bin/python"), "-m", "pip", "check")
