@@ -12,13 +12,11 @@ from pathlib import Path
 import pytest
 from incident import CALLED, CALLER, fetch_wheel, install_wheel, make_incident, pip
 from program import Program
-from pythonroots import has_program
+from pythonroots import check_env, has_program
 from srpms import run
 
-from ppcdeps.checking.env.check import check_env
 from ppcdeps.checking.env.environment import Environment, read_environment
 from ppcdeps.checking.findings import Finding, Severity
-from ppcdeps.model.reporter import Silence
 from ppcdeps.python.names import normalise
 
 SYSTEM = Path("/usr/bin/python3")
@@ -93,7 +91,7 @@ def test_importlib_finds_the_same_distributions(python: Path) -> None:
 
 
 def test_the_project_s_own_environment_is_clean() -> None:
-    found = check_env(Path("/"), Silence(), python=Path(sys.executable))
+    found = check_env(Path("/"), python=Path(sys.executable))
     assert found.is_clean, found.findings
     assert next(one.count for one in found.examined if one.what == "distributions") > 20
 
@@ -106,7 +104,7 @@ def test_pip_check_finds_the_same_requirements(broken: Path) -> None:
     wrong = re.findall(r"has requirement ([\w.-]+)\S*, but you have", asked.stdout)
     assert missing
     assert wrong
-    found = check_env(broken, Silence()).findings
+    found = check_env(broken).findings
     ours = {normalise(one.where) for one in found if one.rule == "env-missing-requirement"}
     assert ours == {normalise(one) for one in missing}
     assert [one.rule for one in found].count("env-wrong-version") == len(set(wrong))
@@ -116,12 +114,12 @@ def test_the_command_fixes_the_environment(tmp_path: Path) -> None:
     venv = tmp_path / "venv"
     run(sys.executable, "-m", "venv", "--without-pip", str(venv))
     pip("--python", str(venv), "install", "--no-deps", "requests==2.31.0", "urllib3==1.20")
-    wrong = of_rule(check_env(venv, Silence()).findings, "env-wrong-version")
+    wrong = of_rule(check_env(venv).findings, "env-wrong-version")
     assert [one.fix for one in wrong] == [(f"{venv}/bin/python3 -m pip install --no-deps urllib3==1.21.1",)]
     # The environment has no pip of its own: this one's does it.
     _, _, arguments = wrong[0].fix[0].partition(" -m pip ")
     run("sh", "-c", f"{sys.executable} -m pip --quiet --python {venv} {arguments}")
-    assert of_rule(check_env(venv, Silence()).findings, "env-wrong-version") == []
+    assert of_rule(check_env(venv).findings, "env-wrong-version") == []
 
 
 def of_rule(found: tuple[Finding, ...], rule: str) -> list[Finding]:
@@ -129,7 +127,7 @@ def of_rule(found: tuple[Finding, ...], rule: str) -> list[Finding]:
 
 
 def test_the_incident_is_found(incident: Path) -> None:
-    found = check_env(incident, Silence()).findings
+    found = check_env(incident).findings
     wrong = of_rule(found, "env-wrong-version")
     assert len(wrong) == 1
     assert wrong[0].where == f"/usr/lib/python2.7/site-packages/oslo.utils-{CALLED[1]}.dist-info"
@@ -162,7 +160,7 @@ def test_a_wheel_of_another_machine_is_found(tmp_path: Path) -> None:
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     platform = ["--platform", f"manylinux2014_{other}", "--python-version", version]
     pip("install", "--no-deps", "--only-binary", ":all:", *platform, "--target", str(site), "markupsafe")
-    found = check_env(venv, Silence()).findings
+    found = check_env(venv).findings
     assert [one.rule for one in found] == ["env-wrong-machine"]
     assert f"is for {other}, and the interpreter is for {os.uname().machine}" in found[0].message
     assert "--no-binary MarkupSafe" in found[0].fix[0]
@@ -181,11 +179,11 @@ def test_a_ppc64le_root_is_examined_on_any_machine(tmp_path: Path) -> None:
     shutil.copy(module, root / "usr/bin/python3.9")
     (root / "usr/bin/python3").symlink_to("python3.9")
     install_wheel(fetch_wheel(tmp_path, "jinja2", "3.1.4"), site)
-    found = check_env(root, Silence())
+    found = check_env(root)
     assert found.findings == ()
     assert found.subject.startswith("Python 3.9 for ppc64le, /usr/bin/python3 in ")
     module.rename(module.with_name("_speedups.cpython-39-x86_64-linux-gnu.so"))
-    assert "env-wrong-abi" in {one.rule for one in check_env(root, Silence()).findings}
+    assert "env-wrong-abi" in {one.rule for one in check_env(root).findings}
 
 
 @pytest.mark.skipif(not has_program("apt-get") or not has_program("dpkg-deb"), reason="Debian's tools are not here")
@@ -214,12 +212,12 @@ def test_real_debian_packages_make_a_clean_root(tmp_path: Path) -> None:
     root = tmp_path / "root"
     for deb in sorted(debs.glob("*.deb")):
         run("dpkg-deb", "-x", str(deb), str(root))
-    found = check_env(root, Silence())
+    found = check_env(root)
     assert found.subject.startswith("Python 3.11")
     assert [one for one in found.findings if one.severity is not Severity.ADVICE] == []
     assert next(one.count for one in found.examined if one.what == "distributions") == 8
     # pip, as root, puts a newer copy before the package's.
     install_wheel(fetch_wheel(tmp_path, "idna", "3.10"), root / "usr/local/lib/python3.11/dist-packages")
-    shadowed = of_rule(check_env(root, Silence()).findings, "env-shadowed")
+    shadowed = of_rule(check_env(root).findings, "env-shadowed")
     assert [one.message for one in shadowed] == ["idna is in 2 folders; imported is 3.10, not 3.3"]
     assert shadowed[0].fix == ("/usr/bin/python3 -m pip uninstall idna",)

@@ -8,6 +8,11 @@ from pathlib import Path
 
 from srpms import run
 
+from ppcdeps.checking.env.check import report_on
+from ppcdeps.checking.env.environment import read_environment
+from ppcdeps.checking.findings import Report
+from ppcdeps.model.reporter import Silence
+
 
 def make_dist(
     site: Path,
@@ -130,3 +135,8 @@ def compile_library(
 def has_program(name: str) -> bool:
     """Whether the program is on this machine."""
     return subprocess.run(["sh", "-c", f"command -v {name}"], capture_output=True, check=False).returncode == 0
+
+
+def check_env(folder: Path, python: Path | None = None, constraints: Path | None = None) -> Report:
+    """What `check env` reports on the environment below a folder."""
+    return report_on(read_environment(folder, python), Silence(), constraints)

@@ -132,11 +132,17 @@ def _in_processes(
 
     # Threads may be at work here (the index's): a forked copy of their locks could hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(count, len(batches)), mp_context=context, initializer=_leave_interrupts) as pool:
-        waiting: dict[Future[dict[str, str]], int] = {
-            pool.submit(scan_files, [(path, tree.place(path)) for path in paths], platform): number
-            for number, tree, paths in batches
-        }
+    with ProcessPoolExecutor(min(count, len(batches)), mp_context=context) as pool:
+        # Workers inherit the mask from their first instruction on: Ctrl-C is for this process alone, which ends them.
+        # The pool is made before: what it starts then unblocks the signal again.
+        masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            waiting: dict[Future[dict[str, str]], int] = {
+                pool.submit(scan_files, [(path, tree.place(path)) for path in paths], platform): number
+                for number, tree, paths in batches
+            }
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, masked)
         try:
             for future in as_completed(waiting):
                 keep(waiting.pop(future), future.result())
@@ -148,11 +154,6 @@ def _in_processes(
         finally:
             for future in waiting:
                 future.cancel()
-
-
-def _leave_interrupts() -> None:
-    """Leave Ctrl-C to the main process, which ends the workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _batches(tree: Tree, platform: PythonPlatform, tests: bool) -> Iterator[tuple[list[str], int]]:

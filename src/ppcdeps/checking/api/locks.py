@@ -163,7 +163,8 @@ def _read_package(reading: _Reading, package: Package) -> None:
         reading.left_out.append((package.name, "the lock names no version of it"))
         return
     files: list[PackageWheel | PackageSdist] = [*(package.wheels or ())]
-    files += [package.sdist] if package.sdist else []
+    if package.sdist is not None:
+        files.append(package.sdist)
     digests = frozenset(file.hashes["sha256"] for file in files if "sha256" in file.hashes)
     places = (reading.path.parent / file.path for file in files if file.path)
     place = next((place for place in places if place.is_file()), None)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ppcdeps.checking.env.copies import copy_findings
-from ppcdeps.checking.env.environment import Environment, read_environment
+from ppcdeps.checking.env.environment import Environment
 from ppcdeps.checking.env.files import file_findings
 from ppcdeps.checking.env.native import native_files, native_findings
 from ppcdeps.checking.findings import Examined, Report, Skipped
@@ -11,24 +11,6 @@ from ppcdeps.model.reporter import Reporter
 from ppcdeps.python.constraintsfile import NO_CONSTRAINTS, read_constraints
 
 _MOST_UNSEEN = 20
-
-
-def check_env(
-    folder: Path,
-    reporter: Reporter,
-    *,
-    python: Path | None = None,
-    constraints: Path | None = None,
-    isolated: bool = False,
-    user_home: str | None = None,
-) -> Report:
-    """Examine the environment below ``folder``: a system's root, or a virtual environment.
-
-    ``python`` names the interpreter inside of it, ``constraints`` a file in pip's format; ``isolated`` sees the path
-    of `python -s`, ``user_home`` adds a user site. Raises UsageError and ConfigError where nothing can be examined.
-    """
-    environment = read_environment(folder, python, isolated=isolated, user_home=user_home)
-    return report_on(environment, reporter, constraints)
 
 
 def report_on(environment: Environment, reporter: Reporter, constraints: Path | None = None) -> Report:

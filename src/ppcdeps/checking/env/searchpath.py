@@ -26,7 +26,6 @@ class PathOrigin(StrEnum):
     USER = "user site"
     BASE = "site folder of the base installation"
     PTH = "a .pth file"
-    MAPPED = "an editable installation"
 
 
 @dataclass(frozen=True, slots=True)

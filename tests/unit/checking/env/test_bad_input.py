@@ -9,17 +9,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pythonroots import el_root, has_program, make_dist
+from pythonroots import check_env, el_root, has_program, make_dist
 
-from ppcdeps.checking.env.check import check_env
 from ppcdeps.checking.findings import Report
 from ppcdeps.model.errors import ConfigError, UsageError
-from ppcdeps.model.reporter import Silence
 from ppcdeps.report.findings import dump_report, render_report
 
 
 def report(root: Path, **options: Path) -> Report:
-    found = check_env(root, Silence(), **options)  # type: ignore[arg-type]
+    found = check_env(root, **options)
     # Whatever the names in it: it can be printed and encoded.
     render_report(found).encode("utf-8")
     dump_report(found).encode("ascii")

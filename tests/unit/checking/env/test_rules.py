@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pytest
-from pythonroots import compile_library, el_root, has_program, make_dist, own_rpm
+from pythonroots import check_env, compile_library, el_root, has_program, make_dist, own_rpm
 from rulecases import Cases, assert_complete, assert_fires, assert_silent
 
-from ppcdeps.checking.env.check import check_env
 from ppcdeps.checking.findings import Finding, Severity
-from ppcdeps.model.reporter import Silence
 
 NATIVE = {"env-wrong-machine", "env-wrong-abi", "env-symbol-version", "env-missing-library", "env-damaged-module"}
 RPM = {"env-rpm-shadowed", "env-rpm-overwritten", "env-rpm-missing", "env-rpmdb-damaged"}
@@ -21,7 +19,7 @@ Make = Callable[[Path, Path, Path], object]
 
 
 def findings(root: Path, constraints: Path | None = None) -> tuple[Finding, ...]:
-    return check_env(root, Silence(), constraints=constraints).findings
+    return check_env(root, constraints=constraints).findings
 
 
 def case(make: Make, *, constraints: str = "", python: str = "3.9") -> Callable[[Path], Iterable[Finding]]:
