@@ -17,7 +17,9 @@ from ppcdeps.base.cache import Cache
 from ppcdeps.base.compression import open_stream
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.constraintsfile import NO_CONSTRAINTS, read_constraints
-from ppcdeps.python.distmetadata import MetadataSource, best_sdists, sdist_facts
+from ppcdeps.python.coremetadata import MetadataSource
+from ppcdeps.python.distfiles import sdists_of
+from ppcdeps.python.distmetadata import sdist_facts
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.explain import ConflictError
 from ppcdeps.python.index import Index
@@ -329,7 +331,7 @@ REAL_SDISTS = {
 @pytest.mark.parametrize("release", REAL_SDISTS)
 def test_real_sdists_are_judged_right(index: Index, release: str) -> None:
     name, version = release.split()
-    (file, *_) = best_sdists(index.project(name).files[version])
+    (file, *_) = sdists_of(index.project(name).files[version])
     verdict = sdist_facts(index, file).verdict
     purity, language = REAL_SDISTS[release]
     assert verdict.purity is purity, verdict

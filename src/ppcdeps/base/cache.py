@@ -248,6 +248,22 @@ class Cache:
             draft.rename_to(path)
         return path
 
+    def recall(self, key: str) -> Any:
+        """What was remembered under ``key``; None where nothing was, or it cannot be read."""
+        try:
+            return json.loads(self.derived_path(key, ".json").read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return None
+
+    def remember(self, key: str, value: Any) -> None:
+        """Keep a value of JSON's own kinds. Raises EnvironmentLacksError where the disk is full."""
+        data = json.dumps(value, separators=(",", ":")).encode()
+
+        def write(stream: BinaryIO) -> None:
+            stream.write(data)
+
+        self.store_derived(key, ".json", write)
+
     def derived_folder(self, key: str, fill: Callable[[Path], None]) -> Path:
         """The folder kept under ``key``; where there is none yet, ``fill`` is given an empty one to fill
         first.

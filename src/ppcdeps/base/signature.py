@@ -12,9 +12,6 @@ from pathlib import Path
 
 from ppcdeps.model.errors import EnvironmentLacksError, RepositoryError
 
-KEY_LIMIT = 4 * 1024**2
-"""Bytes that a key file or a signature may have."""
-
 _ARMOUR = re.compile(
     rb"-----BEGIN PGP PUBLIC KEY BLOCK-----[ \t]*\r?\n(?P<body>.*?)-----END PGP PUBLIC KEY BLOCK-----",
     re.DOTALL,

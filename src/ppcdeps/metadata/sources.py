@@ -7,21 +7,22 @@ import hashlib
 import json
 import re
 import shutil
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from ppcdeps.base import http as net
 from ppcdeps.base.cache import Cache
-from ppcdeps.base.compression import DamagedError, open_stream
+from ppcdeps.base.ceilings import CEILINGS
+from ppcdeps.base.compression import DamagedError
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.metadata.primary import PrimaryPackage, read_primary
 from ppcdeps.metadata.repository import RepoMetadata
+from ppcdeps.metadata.transfer import RepositoryTransfer
 from ppcdeps.model.errors import ConfigError, RepositoryError
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.reporter import Reporter
@@ -29,19 +30,9 @@ from ppcdeps.model.repository import RepoConfig, Side
 
 RECORD = "sources.json"
 SCHEMA = 1
-LARGEST = 16 << 30
-"""Bytes that a source may have where nobody announced its size."""
 
 _TRUSTED = frozenset({"sha224", "sha256", "sha384", "sha512"})
-_PACKAGE = re.compile(rb"<package\b[^>]*>.*?</package\s*>", re.DOTALL)
-_NAME = re.compile(r"<name>([^<]*)</name>")
-_ARCH = re.compile(r"<arch>([a-z0-9_]+)</arch>")
 _SOURCE_ARCHES = frozenset({"src", "nosrc"})
-_VERSION = re.compile(r"<version\b([^>]*)>")
-_CHECKSUM = re.compile(r'<checksum\b[^>]*\btype="([^"]*)"[^>]*>\s*([0-9A-Fa-f]+)\s*</checksum>')
-_SIZE = re.compile(r'<size\b[^>]*\bpackage="(\d+)"')
-_LOCATION = re.compile(r"<location\b([^>]*)>")
-_ATTRIBUTE = re.compile(r'([\w:]+)="([^"]*)"')
 _PLAIN = re.compile(r"[^/\\\x00-\x1f]+")
 
 
@@ -244,42 +235,25 @@ def _packages(repository: RepoMetadata, wanted: Callable[[str], bool]) -> Iterat
     if primary is None:
         raise RepositoryError(f"{where} lists no primary metadata")
     try:
-        with open_stream(primary.path) as stream:
-            content = stream.read()
+        for package in read_primary(primary.path):
+            if wanted(package.name) and package.arch:
+                yield _package(package, repository)
     except (DamagedError, OSError) as error:
-        raise RepositoryError(
-            f"{where}: primary.xml is damaged: {error}", hint="refresh with `ppcdeps sync`"
-        ) from error
-    for element in _PACKAGE.finditer(content):
-        text = element[0].decode("utf-8", "replace")
-        name = _NAME.search(text)
-        if name and wanted(unescape(name[1].strip())) and (arch := _ARCH.search(text)):
-            yield _package(text, unescape(name[1].strip()), arch[1], repository)
+        raise RepositoryError(f"{where}: primary.xml {error}", hint="refresh with `ppcdeps sync`") from error
 
 
-def _package(text: str, name: str, arch: str, repository: RepoMetadata) -> RepositoryPackage:
-    version, checksum = _VERSION.search(text), _CHECKSUM.search(text)
-    if version is None or checksum is None:
-        raise RepositoryError(
-            f"repository {repository.config.id}: primary.xml tells no version or checksum of {name}"
-        )
-    at = _attributes(version[1])
-    size, location = _SIZE.search(text), _LOCATION.search(text)
-    place = _attributes(location[1]) if location else {}
-    nevra = Nevra(name, int(at.get("epoch") or 0), at.get("ver", ""), at.get("rel", ""), arch)
+def _package(package: PrimaryPackage, repository: RepoMetadata) -> RepositoryPackage:
+    if not package.checksum:
+        raise DamagedError(f"says no checksum of {package.name}")
+    place = package.location
     return RepositoryPackage(
-        nevra,
+        package.nevra,
         place.get("href", ""),
-        f"{checksum[1].lower()}:{checksum[2].lower()}",
-        # Tools that make metadata without the packages at hand write 0.
-        int(size[1]) or None if size else None,
+        package.checksum,
+        package.size,
         repository,
         place.get("xml:base", ""),
     )
-
-
-def _attributes(text: str) -> dict[str, str]:
-    return {key: unescape(value) for key, value in _ATTRIBUTE.findall(text)}
 
 
 def _safe_location(location: str, where: str) -> str:
@@ -319,31 +293,20 @@ def _fetch(
             f"{where}: not in the cache, and no network may be used (offline)",
             hint="run the same command once without --offline",
         )
-    stopping = threading.Event()
-    transport = net.Transport(config, reporter, stopping)
+    transfer = RepositoryTransfer(config, reporter)
     try:
-        with cache.new_object() as draft:
-
-            def attempt(url: str) -> int:
-                draft.restart()
-                return transport.save(
-                    url,
-                    draft.stream,
-                    checksum=checksum,
-                    size=size,
-                    limit=LARGEST,
-                    task=f"{config.id}: {urlsplit(url).path.rpartition('/')[2]}",
-                    authority=authority,
-                )
-
-            try:
-                net.try_mirrors(usable, attempt, retries=config.retries, stopping=stopping)
-            except net.AllMirrorsFailed as failure:
-                hint = "check the network and the proxy" if failure.unreachable else "check its address"
-                raise RepositoryError(f"{where}: could not be fetched: {failure}", hint=hint) from failure
-            return draft.publish(checksum)
+        return transfer.fetch_object(
+            cache,
+            usable,
+            f"{where}:",
+            checksum=checksum,
+            size=size,
+            limit=CEILINGS.source,
+            task=f"{config.id}: {urlsplit(usable[0]).path.rpartition('/')[2]}",
+            authority=authority,
+        )
     finally:
-        transport.close()
+        transfer.close()
 
 
 def fetched_source(

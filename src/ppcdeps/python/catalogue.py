@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag, urlsplit
 
 from ppcdeps.model.errors import ConfigError, PpcdepsError
-from ppcdeps.python.distmetadata import DistMetadata, read_metadata
+from ppcdeps.python.coremetadata import DistMetadata
+from ppcdeps.python.distfiles import IndexFile, Project, version_in
+from ppcdeps.python.distmetadata import read_metadata
 from ppcdeps.python.environment import TargetEnvironment
-from ppcdeps.python.index import Index, IndexFile, Project, version_in
+from ppcdeps.python.index import Index
 from ppcdeps.python.names import normalise
 
 if TYPE_CHECKING:

@@ -5,15 +5,15 @@ generate or compile is not there.
 """
 
 import configparser
-import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from ppcdeps.base.digests import sha256_of
 from ppcdeps.model.errors import RepositoryError
-from ppcdeps.python.distmetadata import best_sdists, local_file
+from ppcdeps.python.distfiles import sdists_of
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.names import normalise
 from ppcdeps.python.sdist import archive_members
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from ppcdeps.base.cache import Cache
-    from ppcdeps.python.index import Index, IndexFile
+    from ppcdeps.python.distfiles import IndexFile
+    from ppcdeps.python.index import Index
 
 COMPILED = (".so", ".pyd", ".pyx", ".dll", ".dylib")
 """Ends of the names of compiled modules, and of the sources that they are compiled from."""
@@ -80,7 +81,7 @@ def importable(
         file = best_file(files, environment)
     if file is None:
         raise RepositoryError(f"{name} {version} has no file whose sources can be read")
-    path = local_file(index, file)
+    path = index.local_file(file)
     return unpacked(index.cache, path, name, version, file.filename, file.hashes.get("sha256"))
 
 
@@ -90,7 +91,7 @@ def best_file(files: "Iterable[IndexFile]", environment: TargetEnvironment) -> "
     wheels = sorted((file for file in files if file.is_wheel), key=lambda file: _distance(file.tags, environment))
     # A wheel of another Python is a worse witness than the source.
     near = [file for file in wheels if _distance(file.tags, environment)[0] < 2]
-    return next(iter((*near, *best_sdists(files), *wheels)), None)
+    return next(iter((*near, *sdists_of(files), *wheels)), None)
 
 
 def unpacked(cache: "Cache", path: Path, name: str, version: str, filename: str, digest: str | None) -> Importable:
@@ -98,9 +99,7 @@ def unpacked(cache: "Cache", path: Path, name: str, version: str, filename: str,
 
     Raises RepositoryError where the archive is damaged or its paths lead out of it.
     """
-    if digest is None:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = digest or sha256_of(path)
     folder = cache.derived_folder(
         f"importable {_FORMAT} {digest} {normalise(name)}", lambda empty: _fill(empty, path, name, filename)
     )

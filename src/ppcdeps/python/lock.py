@@ -8,15 +8,18 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from ppcdeps.base.digests import sha256_of
 from ppcdeps.model.errors import ConfigError, PpcdepsError
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.catalogue import Catalogue, Release
 from ppcdeps.python.constraintsfile import NO_CONSTRAINTS, Constraints
-from ppcdeps.python.distmetadata import MetadataSource, best_sdists, local_file, sdist_facts
+from ppcdeps.python.coremetadata import MetadataSource
+from ppcdeps.python.distfiles import IndexFile, sdists_of
+from ppcdeps.python.distmetadata import sdist_facts
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.explain import Clash, ConflictError, clashes_of
-from ppcdeps.python.index import Index, IndexFile
+from ppcdeps.python.index import Index
 from ppcdeps.python.names import normalise
 from ppcdeps.python.provider import (
     Candidate,
@@ -385,7 +388,7 @@ class _Resolution:
         if wheels:
             native = not wheels[0].tags.endswith("-any")
             return replace(base, files=tuple(self._file(each) for each in wheels), native=native)
-        sdist = best_sdists(release.files)[0]
+        sdist = sdists_of(release.files)[0]
         verdict = sdist_facts(self.index, sdist).verdict
         optional = verdict.purity is Purity.OPTIONAL
         as_pure = verdict.purity is Purity.PURE or (optional and self.request.policy.optional_as_pure)
@@ -408,12 +411,7 @@ class _Resolution:
         return [file for _, _, file in sorted(ranked, key=lambda each: (each[0], each[1], each[2].filename))]
 
     def _file(self, file: IndexFile) -> LockedFile:
-        digest = file.hashes.get("sha256")
-        if digest is None:
-            import hashlib
-
-            with local_file(self.index, file).open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = file.hashes.get("sha256") or sha256_of(self.index.local_file(file))
         return LockedFile(file.filename, file.url, digest, file.size, file.upload_time)
 
     def _pinned_by(self, candidate: Candidate) -> str:

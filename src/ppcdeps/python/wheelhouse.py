@@ -7,8 +7,8 @@ from typing import Any
 
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.target import PythonEnvironment
-from ppcdeps.python.distmetadata import local_file
-from ppcdeps.python.index import Index, IndexFile
+from ppcdeps.python.distfiles import IndexFile
+from ppcdeps.python.index import Index
 from ppcdeps.python.lock import LockRequest, Provision, Root, resolve
 from ppcdeps.python.sdist import read_sdist
 
@@ -102,7 +102,7 @@ def _pinned(name: str, version: str, files: Iterable[tuple[str, str]], index: In
                 f"{filename} on the index is not the file that the plan pinned",
                 hint="ask the index's owner why it was replaced; `ppcdeps plan --refresh` pins what is there now",
             )
-        return Pinned(name, version, filename, sha256, local_file(index, found))
+        return Pinned(name, version, filename, sha256, index.local_file(found))
     raise RepositoryError(
         f"no index has a file of {name} {version} that the plan pinned",
         hint="plan again with `ppcdeps plan --refresh`",

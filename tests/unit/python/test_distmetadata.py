@@ -8,7 +8,8 @@ import pytest
 from indexes import EL9_PYTHON, OpenIndex, Shop, pkg_info, sdist, wheel
 
 from ppcdeps.model.errors import RepositoryError
-from ppcdeps.python.distmetadata import DistMetadata, MetadataSource, read_metadata, sdist_facts
+from ppcdeps.python.coremetadata import DistMetadata, MetadataSource
+from ppcdeps.python.distmetadata import read_metadata, sdist_facts
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.index import Index
 

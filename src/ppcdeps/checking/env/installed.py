@@ -17,8 +17,8 @@ from email.parser import HeaderParser
 
 from ppcdeps.checking.env.root import Kind, Root
 from ppcdeps.checking.env.searchpath import PathEntry
-from ppcdeps.python.distmetadata import requires_txt_requirements
 from ppcdeps.python.names import normalise
+from ppcdeps.python.sdistmetadata import requires_txt_requirements
 
 _METADATA_LIMIT = 16 << 20
 _RECORD_LIMIT = 64 << 20
