@@ -1,20 +1,14 @@
 """Repository metadata by createrepo_c, which is then held to what it is to describe."""
 
-import gzip
 import os
-import re
 import subprocess
 from collections.abc import Sequence
-from html import unescape
 from pathlib import Path
 from typing import Protocol
 
 from ppcdeps.base.atomic import remove
+from ppcdeps.metadata.primary import read_primary
 from ppcdeps.model.errors import BuildError, EnvironmentLacksError
-
-_PACKAGE = re.compile(rb"<package\b[^>]*>.*?</package\s*>", re.DOTALL)
-_LOCATION = re.compile(rb'<location [^>]*?href="([^"]+)"')
-_PKGID = re.compile(rb'<checksum type="sha256" pkgid="YES">([0-9a-f]{64})</checksum>')
 
 
 class IndexedPackage(Protocol):
@@ -99,9 +93,5 @@ def _run(command: Sequence[str], descriptors: Sequence[int] = ()) -> None:
 def _described(repodata: Path) -> set[tuple[str, str]]:
     """Place and SHA-256 of the packages that primary.xml describes."""
     (primary,) = repodata.glob("*-primary.xml.gz")
-    found = set()
-    for package in _PACKAGE.findall(gzip.decompress(primary.read_bytes())):
-        place, digest = _LOCATION.search(package), _PKGID.search(package)
-        if place and digest:
-            found.add((unescape(place[1].decode()), digest[1].decode()))
-    return found
+    packages = read_primary(primary)
+    return {(one.location.get("href", ""), one.checksum.removeprefix("sha256:")) for one in packages}
