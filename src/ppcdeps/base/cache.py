@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ppcdeps.base.atomic import NewFile, new_file, new_folder, write_file
 from ppcdeps.model.errors import DISK_FULL, EnvironmentLacksError, PpcdepsError
 from ppcdeps.model.reporter import Reporter, Silence
 
@@ -104,7 +105,7 @@ class Cache:
                 f"the cache in {place} was written by another version of ppcdeps (format {other}, this one "
                 f"writes {FORMAT}): it is left aside and a new one is begun"
             )
-        _replace_file(stamp, f"{FORMAT}\n".encode(), root / "tmp")
+        write_file(stamp, f"{FORMAT}\n")
 
     # Objects ------------------------------------------------------------------------------------------------
 
@@ -144,26 +145,19 @@ class Cache:
 
     @contextlib.contextmanager
     def _draft(self) -> Iterator["Draft"]:
-        temporary: Path | None = None
-        try:
+        if not self._may_publish():
+            raise InterruptedError(errno.EINTR, "interrupted")
+        with (
+            _full_disk_named(self.directory),
+            new_file(self.root / "tmp", prefix=f"{os.getpid()}-", private=True) as new,
+        ):
             with self._guard:
-                if self._abandoned:
-                    raise InterruptedError(errno.EINTR, "interrupted")
-                handle, name = tempfile.mkstemp(dir=self.root / "tmp", prefix=f"{os.getpid()}-")
-                temporary = Path(name)
-                self._writing.add(temporary)
-            with os.fdopen(handle, "w+b") as stream:
-                yield Draft(self, temporary, stream)
-        except OSError as fault:
-            if fault.errno in DISK_FULL:
-                raise disk_full(self.directory) from fault
-            raise
-        finally:
-            if temporary is not None:
+                self._writing.add(new.path)
+            try:
+                yield Draft(new, self)
+            finally:
                 with self._guard:
-                    self._writing.discard(temporary)
-                with contextlib.suppress(OSError):
-                    temporary.unlink(missing_ok=True)
+                    self._writing.discard(new.path)
 
     def abandon(self) -> None:
         """Remove what is being written just now, and let no unfinished file be published any more.
@@ -191,7 +185,7 @@ class Cache:
         data = json.dumps(state, sort_keys=True, indent=1).encode()
         with self._draft() as draft:
             draft.stream.write(data)
-            draft.rename_to(self.root / "repositories" / f"{key}.json")
+            draft.put(self.root / "repositories" / f"{key}.json")
 
     @contextlib.contextmanager
     def lock(self, name: str, *, stop: Callable[[], bool] = lambda: False) -> Iterator[None]:
@@ -200,12 +194,8 @@ class Cache:
         ``stop`` is asked while waiting; where it says so, InterruptedError is raised.
         """
         path = self.root / "locks" / f"{name}.lock"
-        try:
+        with _full_disk_named(self.directory):
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as fault:
-            if fault.errno in DISK_FULL:
-                raise disk_full(self.directory) from fault
-            raise
         try:
             while True:
                 try:
@@ -245,7 +235,7 @@ class Cache:
         path = self.derived_path(key, suffix)
         with self._draft() as draft:
             write(draft.stream)
-            draft.rename_to(path)
+            draft.put(path)
         return path
 
     def recall(self, key: str) -> Any:
@@ -273,20 +263,18 @@ class Cache:
         path = self.derived_path(key, ".d")
         if path.is_dir():
             return path
-        scratch = Path(tempfile.mkdtemp(dir=self.root / "tmp", prefix=f"{os.getpid()}-"))
-        try:
+        with (
+            _full_disk_named(self.directory),
+            new_folder(self.root / "tmp", prefix=f"{os.getpid()}-") as scratch,
+        ):
             fill(scratch)
             path.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(FileExistsError):
+            try:
                 scratch.rename(path)
-        except OSError as fault:
-            if fault.errno in DISK_FULL:
-                raise disk_full(self.directory) from fault
-            # Another process may have been quicker: its folder has the same content.
-            if fault.errno != errno.ENOTEMPTY:
-                raise
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            except OSError as fault:
+                # Another process may have been quicker: its folder has the same content.
+                if fault.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
         return path
 
     def _may_publish(self) -> bool:
@@ -294,34 +282,35 @@ class Cache:
             return not self._abandoned
 
 
-class Draft:
-    """A file being written under a temporary name."""
+class Draft(NewFile):
+    """A file that is on its way into the cache."""
 
-    def __init__(self, cache: Cache, path: Path, stream: BinaryIO) -> None:
+    def __init__(self, new: NewFile, cache: Cache) -> None:
+        super().__init__(new.path, new.stream)
         self._cache = cache
-        self.path = path
-        self.stream = stream
-
-    def restart(self) -> None:
-        """Throw away what was written, for the next mirror to try."""
-        self.stream.seek(0)
-        self.stream.truncate()
 
     def publish(self, checksum: str) -> Path:
         """Give the verified content its name in the cache. Returns where it lies now."""
         path = self._cache.object_path(checksum)
-        self.rename_to(path)
+        self.put(path)
         return path
 
-    def rename_to(self, path: Path) -> None:
-        """Flush the content to the disk and put it at ``path``, replacing what is there at once."""
-        self.stream.flush()
-        os.fsync(self.stream.fileno())
+    def put(self, path: Path, *, durable: bool = True) -> None:
+        """Give the file its name, unless the run was interrupted."""
         if not self._cache._may_publish():
             raise InterruptedError(errno.EINTR, "interrupted")
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.replace(path)
-        _sync_directory(path.parent)
+        super().put(path, durable=durable)
+
+
+@contextlib.contextmanager
+def _full_disk_named(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as fault:
+        if fault.errno in DISK_FULL:
+            raise disk_full(place) from fault
+        raise
 
 
 def disk_full(place: Path) -> PpcdepsError:
@@ -330,29 +319,6 @@ def disk_full(place: Path) -> PpcdepsError:
         f"no space left while writing to {place}",
         hint="free some space or set PPCDEPS_CACHE to a larger disk; what was cached before is intact",
     )
-
-
-def _replace_file(path: Path, data: bytes, scratch: Path) -> None:
-    handle, name = tempfile.mkstemp(dir=scratch, prefix=f"{os.getpid()}-")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _sync_directory(directory: Path) -> None:
-    # Some file systems refuse to sync a directory; the rename itself is done all the same.
-    with contextlib.suppress(OSError):
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _remove_stale(scratch: Path) -> None:

@@ -8,7 +8,6 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ppcdeps.base import http as net
+from ppcdeps.base.atomic import new_file, write_file
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.compression import DamagedError
@@ -199,9 +199,7 @@ def write_sources(folder: Path, sources: Sequence[FetchedSource]) -> Path:
             _copy(source, folder / source.file)
         known |= {source.file: record_entry(source) for source in by_file.values()}
         document = {"schema": SCHEMA, "sources": [known[name] for name in sorted(known)]}
-        temporary = record.with_name(f".{RECORD}.new")
-        temporary.write_text(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
-        temporary.replace(record)
+        write_file(record, json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     except (PermissionError, NotADirectoryError, FileExistsError, IsADirectoryError) as error:
         raise ConfigError(f"cannot write to {error.filename or folder}: {error.strerror}") from error
     return record
@@ -322,11 +320,7 @@ def fetched_source(
 def _copy(source: FetchedSource, target: Path) -> None:
     if target.is_file() and target.stat().st_size == source.size and sha256_of(target) == source.sha256:
         return
-    temporary = target.with_name(f".{target.name}.new")
-    try:
-        # Copied, not linked: a file that the user changes must not change the cache.
-        shutil.copyfile(source.path, temporary)
-        temporary.replace(target)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
+    # Copied, not linked: a file that the user changes must not change the cache.
+    with new_file(target.parent) as new, source.path.open("rb") as content:
+        shutil.copyfileobj(content, new.stream)
+        new.put(target)

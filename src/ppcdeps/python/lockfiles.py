@@ -4,14 +4,13 @@ The same lock gives the same bytes. No file names an index: where pip looks is p
 """
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from ppcdeps.base.atomic import write_files
 from ppcdeps.model.errors import EnvironmentLacksError
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.lock import LockedDistribution, LockedFile, Provision, PythonLock
@@ -40,26 +39,16 @@ class LockFiles:
 
         Raises EnvironmentLacksError where the directory cannot be written.
         """
-        drafts: list[tuple[Path, Path]] = []
+        contents = {directory / name: text for name, text in self.texts}
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            for name, text in self.texts:
-                handle, draft = tempfile.mkstemp(dir=directory, prefix=f".{name}-")
-                drafts.append((Path(draft), directory / name))
-                with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                    stream.write(text)
-                Path(draft).chmod(0o644)
-            for draft_path, place in drafts:
-                draft_path.replace(place)
+            write_files(contents)
         except OSError as fault:
             raise EnvironmentLacksError(
                 f"the lock files cannot be written to {directory}: {fault.strerror or fault}",
                 hint="name another directory with --output",
             ) from None
-        finally:
-            for draft_path, _ in drafts:
-                draft_path.unlink(missing_ok=True)
-        return tuple(place for _, place in drafts)
+        return tuple(contents)
 
 
 def render_files(lock: PythonLock, workload: str, *, command: str, places: FilePlaces = FilePlaces.PATH) -> LockFiles:
