@@ -10,8 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
-DEFAULT_LIMIT = 4 * 1024**3
-"""Bytes that a file may open to where its repository does not say how many it should be."""
+from ppcdeps.base.ceilings import CEILINGS
 
 _BLOCK = 1 << 18
 _XZ_MEMORY = 512 * 1024**2
@@ -35,13 +34,15 @@ class _Decompressor(Protocol):
 def open_stream(path: Path, *, limit: int | None = None) -> BinaryIO:
     """The decompressed content of ``path``, which may be compressed in any of the known ways or not at all.
 
-    Reading more than ``limit`` bytes (default ``DEFAULT_LIMIT``) or meeting damage raises DamagedError.
+    Reading more than ``limit`` bytes (default: the ceiling of a metadata file) or meeting damage raises DamagedError.
     """
     raw = path.open("rb")
     try:
         return cast(
             BinaryIO,
-            io.BufferedReader(_Bounded(_open_raw(raw), raw, DEFAULT_LIMIT if limit is None else limit), _BLOCK),
+            io.BufferedReader(
+                _Bounded(_open_raw(raw), raw, CEILINGS.metadata_file if limit is None else limit), _BLOCK
+            ),
         )
     except BaseException:
         raw.close()

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.compression import DamagedError, open_stream
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.nevra import Nevra
 
-_LARGEST = 512 * 1024**2
 _SOURCE_ARCHES = frozenset({"src", "nosrc"})
 
 
@@ -129,7 +129,7 @@ def load_documents(path: Path) -> list[Mapping[str, Any]]:
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     loader = _text_loader(base)
     try:
-        with open_stream(path, limit=_LARGEST) as stream:
+        with open_stream(path, limit=CEILINGS.modules) as stream:
             documents = list(yaml.load_all(stream, Loader=loader))
     except (yaml.YAMLError, UnicodeDecodeError) as fault:
         line = getattr(getattr(fault, "problem_mark", None), "line", None)

@@ -195,38 +195,6 @@ def read_repo_file(
     return parse_repo_text(text, str(path), variables, side, reporter)
 
 
-def read_repo_directory(
-    directory: Path, variables: Mapping[str, str], side: Side, reporter: Reporter
-) -> tuple[RepoConfig, ...]:
-    """The repositories of all ``*.repo`` files of a directory, by file name.
-
-    An id that an earlier file has already is left out with a warning, as dnf does. Raises ConfigError with
-    the faults of all files.
-    """
-    try:
-        paths = sorted(path for path in directory.iterdir() if path.name.endswith(".repo"))
-    except OSError as fault:
-        raise ConfigError(f"{directory} cannot be read: {fault.strerror or fault}") from fault
-    found: dict[str, RepoConfig] = {}
-    faults: list[str] = []
-    for path in paths:
-        try:
-            configs = read_repo_file(path, variables, side, reporter)
-        except ConfigError as fault:
-            faults.extend(str(fault).splitlines())
-            continue
-        for config in configs:
-            if config.id in found:
-                reporter.warn(f"{config.origin}: {found[config.id].origin} has this repository already; left out")
-            else:
-                found[config.id] = config
-    if len(faults) == 1:
-        raise ConfigError(faults[0])
-    if faults:
-        raise ConfigError(f"the repositories in {directory} cannot be used", faults=tuple(faults))
-    return tuple(found.values())
-
-
 def parse_repo_text(
     text: str, source: str, variables: Mapping[str, str], side: Side, reporter: Reporter
 ) -> tuple[RepoConfig, ...]:

@@ -7,7 +7,6 @@ left out; package ids are serial numbers.
 """
 
 import hashlib
-import io
 import json
 import os
 import re
@@ -21,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from ppcdeps.base.cache import Cache
+from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.compression import DamagedError
+from ppcdeps.base.digests import sha256_of
 from ppcdeps.metadata.facts import (
     StrippedPrimary,
     filter_filelists,
@@ -45,7 +46,6 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
 _MEMBER = re.compile(
     r"(?:\./)?(?P<path>snapshot\.json|[A-Za-z0-9_][A-Za-z0-9_.:-]*/repodata/[a-z]+\.(?:xml|yaml)(?:\.zst)?)"
 )
-_LARGEST_MEMBER = 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,11 +316,11 @@ def _pack(folder: Path, target: Path) -> None:
     """A tar file whose bytes depend on the content alone."""
     with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as tar:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            data = path.read_bytes()
             member = tarfile.TarInfo(path.relative_to(folder).as_posix())
-            member.size = len(data)
+            member.size = path.stat().st_size
             member.mode = 0o644
-            tar.addfile(member, io.BytesIO(data))
+            with path.open("rb") as stream:
+                tar.addfile(member, stream)
 
 
 # Reading ----------------------------------------------------------------------------------------------------
@@ -339,8 +339,7 @@ def _located(path_or_name: str | Path) -> Path:
 
 def _unpacked(path: Path, cache: Cache) -> Path:
     try:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = sha256_of(path)
         return cache.derived_folder(f"snapshot-{digest}", lambda folder: _extract(path, folder))
     except OSError as fault:
         raise ConfigError(f"{path} cannot be read: {fault.strerror or fault}") from fault
@@ -355,7 +354,7 @@ def _extract(path: Path, folder: Path) -> None:
             if member.isdir():
                 continue
             found = _MEMBER.fullmatch(member.name)
-            if found is None or not member.isreg() or member.size > _LARGEST_MEMBER:
+            if found is None or not member.isreg() or member.size > CEILINGS.snapshot_member:
                 raise ConfigError(f"{path} is no snapshot: it has the member {member.name[:80]!r}")
             target = folder / found["path"]
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ honest.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ppcdeps.model.errors import ConfigError
@@ -50,16 +50,6 @@ class BridgedCapability:
     relation: str = ""
     evr: str = ""
     by: str = ""
-
-
-def bridge_spec(
-    workload: str, capabilities: Iterable[BridgedCapability], lock: PythonLock, *, serial: int = 1
-) -> str:
-    """The spec file of the bridge for ``capabilities``, at the versions of the lock.
-
-    Raises what `bridge_provides` and `spec_of_bridge` raise.
-    """
-    return spec_of_bridge(workload, bridge_provides(workload, capabilities, lock), serial=serial)
 
 
 def spec_of_bridge(workload: str, provides: Iterable[str], *, serial: int = 1) -> str:
@@ -150,8 +140,3 @@ def _evr(name: str, distribution: str, epoch: int, lock: PythonLock) -> str:
 def _epoch(evr: str) -> int:
     head, colon, _ = evr.partition(":")
     return int(head) if colon and head.isdigit() else 0
-
-
-def bridged_names(capabilities: Sequence[BridgedCapability]) -> tuple[str, ...]:
-    """The capabilities that a bridge provides, sorted, each once."""
-    return tuple(sorted({each.name for each in capabilities}))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag, urlsplit
 
-from ppcdeps.model.errors import ConfigError, PpcdepsError
+from ppcdeps.model.errors import ConfigError
 from ppcdeps.python.coremetadata import DistMetadata
 from ppcdeps.python.distfiles import IndexFile, Project, version_in
 from ppcdeps.python.distmetadata import read_metadata
@@ -181,8 +181,3 @@ class Catalogue:
             kept = tuple(file for file in files if yanked or not file.yanked)
             releases.append(Release(project.name, version, text, kept, tuple(others), yanked))
         return Offer(project.name, project.index, tuple(releases), unusable)
-
-
-def reason_of(fault: BaseException) -> str:
-    """A fault as a phrase."""
-    return fault.message if isinstance(fault, PpcdepsError) else str(fault).splitlines()[0]

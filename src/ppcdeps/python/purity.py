@@ -35,11 +35,6 @@ class Verdict:
     builds_from: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
 
-    @property
-    def is_native(self) -> bool:
-        """Whether something is compiled where a compiler is there."""
-        return self.purity is not Purity.PURE
-
 
 _LANGUAGES = {
     ".c": "C",

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
+from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.model.errors import RepositoryError
 
-MEMBER_LIMIT = 200_000
-OPEN_LIMIT = 2 * 1024**3
-"""Bytes that an archive may open to. The largest sdists of public indexes open to some 500 MB."""
-_TEXT_LIMIT = 4 * 1024**2
 _HIGHEST_RATIO = 400
 _ALWAYS_ALLOWED = 64 * 1024**2
 
@@ -53,12 +50,12 @@ def archive_members(path: Path, filename: str) -> Iterator[_Member]:
     Raises RepositoryError as ``read_sdist`` does.
     """
     size = path.stat().st_size
-    limit = min(OPEN_LIMIT, max(_ALWAYS_ALLOWED, size * _HIGHEST_RATIO))
+    limit = min(CEILINGS.archive, max(_ALWAYS_ALLOWED, size * _HIGHEST_RATIO))
     try:
         zipped = filename.endswith((".zip", ".whl"))
         for count, member in enumerate(_zip_members(path, limit) if zipped else _tar_members(path, limit)):
-            if count >= MEMBER_LIMIT:
-                raise _TooLarge(f"more than {MEMBER_LIMIT} members")
+            if count >= CEILINGS.archive_members:
+                raise _TooLarge(f"more than {CEILINGS.archive_members} members")
             _forbid_escape(member[0], filename)
             yield member
     except _TooLarge as fault:
@@ -121,7 +118,7 @@ def _tar_members(path: Path, limit: int) -> Iterator[_Member]:
 
 def _tar_text(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     stream = archive.extractfile(member)
-    return stream.read(_TEXT_LIMIT) if stream is not None else b""
+    return stream.read(CEILINGS.archive_text) if stream is not None else b""
 
 
 def _decompressed(raw: BinaryIO) -> BinaryIO:
@@ -171,4 +168,4 @@ def _zip_members(path: Path, limit: int) -> Iterator[_Member]:
 def _zip_text(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     # Never more than the limit, whatever the directory of the archive claims.
     with archive.open(member) as stream:
-        return stream.read(_TEXT_LIMIT)
+        return stream.read(CEILINGS.archive_text)

@@ -7,7 +7,6 @@ import pytest
 from ppcdeps.metadata.repofile import (
     apply_overrides,
     parse_repo_text,
-    read_repo_directory,
     read_repo_file,
     repo_from_path,
     select_repositories,
@@ -193,31 +192,6 @@ def test_a_file_that_is_not_text(tmp_path: Path) -> None:
         read_repo_file(path, {}, Side.TARGET, Silence())
     with pytest.raises(ConfigError, match=r"none\.repo cannot be read: No such file"):
         read_repo_file(tmp_path / "none.repo", {}, Side.TARGET, Silence())
-
-
-def test_a_directory_is_read_by_name_and_the_first_of_two_wins(tmp_path: Path) -> None:
-    (tmp_path / "b.repo").write_text("[one]\nbaseurl=/b\n[two]\nbaseurl=/b\n")
-    (tmp_path / "a.repo").write_text("\ufeff[one]\nbaseurl=/a\n")
-    (tmp_path / "c.repo.rpmsave").write_text("nonsense")
-    told = Told()
-    configs = read_repo_directory(tmp_path, {}, Side.REFERENCE, told)
-    assert [(c.id, c.baseurl, c.side) for c in configs] == [
-        ("one", ("file:///a",), Side.REFERENCE),
-        ("two", ("file:///b",), Side.REFERENCE),
-    ]
-    assert len(told.warnings) == 1
-    assert "b.repo [one]" in told.warnings[0]
-
-
-def test_a_directory_tells_the_faults_of_all_its_files(tmp_path: Path) -> None:
-    (tmp_path / "a.repo").write_text("[one]\n")
-    (tmp_path / "b.repo").write_text("[two]\n")
-    with pytest.raises(ConfigError) as caught:
-        read_repo_directory(tmp_path, {}, Side.TARGET, Silence())
-    assert "a.repo [one]" in str(caught.value)
-    assert "b.repo [two]" in str(caught.value)
-    with pytest.raises(ConfigError, match="cannot be read"):
-        read_repo_directory(tmp_path / "none", {}, Side.TARGET, Silence())
 
 
 # The command line -------------------------------------------------------------------------------------------
