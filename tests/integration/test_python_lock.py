@@ -23,12 +23,13 @@ from ppcdeps.python.distmetadata import sdist_facts
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.explain import ConflictError
 from ppcdeps.python.index import Index
-from ppcdeps.python.lock import LockRequest, Provision, PythonLock, Root, resolve
+from ppcdeps.python.lock import LockRequest, Provision, PythonLock, PythonRoot
 from ppcdeps.python.lockfiles import render_files
 from ppcdeps.python.names import normalise, provided_distribution
 from ppcdeps.python.pipconfig import read_pip_config
 from ppcdeps.python.provider import FixedDistribution
 from ppcdeps.python.purity import Purity
+from ppcdeps.python.resolution import resolve
 from ppcdeps.python.workload import WorkloadPython, constraints_for
 
 EL9 = PythonEnvironment("3.9.25", (2, 34))
@@ -51,7 +52,7 @@ def lock_of(
     index: Index, root: str, python: PythonEnvironment, constraints: Path | None = None, **more: Any
 ) -> PythonLock:
     held = read_constraints(constraints, TargetEnvironment.of(python)) if constraints else NO_CONSTRAINTS
-    return resolve(LockRequest(python, (Root(root, "the test"),), constraints=held, **more), index)
+    return resolve(LockRequest(python, (PythonRoot(root, "the test"),), constraints=held, **more), index)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,7 @@ def nova(
     asked = WorkloadPython(
         "nova-compute",
         EL9,
-        (Root("nova==25.3.0", "openstack-nova-compute"),),
+        (PythonRoot("nova==25.3.0", "openstack-nova-compute"),),
         fixed=tuple(el9_distributions[name] for name in sorted(el9_distributions)),
         constraints=yoga,
     )

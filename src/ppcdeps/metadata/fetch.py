@@ -22,7 +22,7 @@ from ppcdeps.metadata.mirrors import MirrorList, matches, parse_metalink, parse_
 from ppcdeps.metadata.repomd import Repomd, RepomdRecord, parse_repomd
 from ppcdeps.metadata.repository import MetadataFile, RepoMetadata
 from ppcdeps.metadata.safexml import RootReader, UnsafeXmlError
-from ppcdeps.metadata.state import REPOMD, RepositoryState, local_repomd, state_key
+from ppcdeps.metadata.state import REPOMD, CachedState, local_repomd, state_key
 from ppcdeps.metadata.transfer import RepositoryTransfer, UnreachableRepositoryError
 from ppcdeps.model.errors import EnvironmentLacksError, RepositoryError
 from ppcdeps.model.reporter import Reporter
@@ -90,7 +90,7 @@ class RepositoryFetch:
         return self.stopping.is_set()
 
     def _run(self) -> RepoMetadata:
-        state = RepositoryState.read(self.cache, self.config)
+        state = CachedState.read(self.cache, self.config)
         if state is not None and self._just_fetched(state):
             done = state.complete(self.config, self.cache, self.kinds)
             if done is not None:
@@ -117,19 +117,19 @@ class RepositoryFetch:
             replace(state, records={**state.records, **fetched}).write(self.cache, self.config)
         return replace(metadata, files=files)
 
-    def _contents_of(self, metadata: RepoMetadata) -> tuple[Repomd, RepositoryState | None]:
+    def _contents_of(self, metadata: RepoMetadata) -> tuple[Repomd, CachedState | None]:
         path = self.cache.find_object(f"sha256:{metadata.digest}")
         if path is None:
             raise RepositoryError(f"{self.where}: its repomd.xml left the cache", hint="run `ppcdeps sync`")
-        return parse_repomd(path.read_bytes(), self.where), RepositoryState.read(self.cache, self.config)
+        return parse_repomd(path.read_bytes(), self.where), CachedState.read(self.cache, self.config)
 
-    def _just_fetched(self, state: RepositoryState) -> bool:
+    def _just_fetched(self, state: CachedState) -> bool:
         """Whether the state is good enough now: another process may have fetched it while this one waited."""
         if self.refresh and not self.offline and state.checked >= self.begun:
             return True
         return state.may_be_used(self.config, refresh=self.refresh, offline=self.offline)
 
-    def _fetch(self, old: RepositoryState | None) -> RepoMetadata:
+    def _fetch(self, old: CachedState | None) -> RepoMetadata:
         try:
             state = self._fetch_state(old)
         except UnreachableRepositoryError as fault:
@@ -147,7 +147,7 @@ class RepositoryFetch:
             raise RepositoryError(f"{self.where}: its files left the cache while it was fetched")
         return done
 
-    def _fetch_state(self, old: RepositoryState | None) -> RepositoryState:
+    def _fetch_state(self, old: CachedState | None) -> CachedState:
         listed = self._mirrors()
         data, base, validators = self._fetch_repomd(listed, old)
         where = f"{self.where}: {net.shown_url(net.join_url(base, REPOMD))}"
@@ -165,7 +165,7 @@ class RepositoryFetch:
         if old is not None and old.digest == repomd.digest:
             # Sizes that repomd.xml does not announce were learnt when the file was fetched.
             records = {k: r if r.size is not None else old.records.get(k, r) for k, r in records.items()}
-        return RepositoryState(
+        return CachedState(
             digest=repomd.digest,
             revision=repomd.revision,
             date=repomd.date,
@@ -193,7 +193,7 @@ class RepositoryFetch:
             raise RepositoryError(f"{self.where}: has no baseurl, mirrorlist or metalink ({config.origin})")
         return MirrorList(config.baseurl)
 
-    def _fetch_repomd(self, listed: MirrorList, old: RepositoryState | None) -> tuple[bytes, str, net.Validators]:
+    def _fetch_repomd(self, listed: MirrorList, old: CachedState | None) -> tuple[bytes, str, net.Validators]:
         path = self.cache.find_object(f"sha256:{old.digest}") if old is not None else None
         known = path.read_bytes() if path is not None else b""
         # What is no longer the recorded state must not be declared current by a server.

@@ -24,7 +24,7 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class RepositoryState:
+class CachedState:
     """The table of contents that a repository last had, and when it was fetched or found unchanged.
 
     ``checked`` is in seconds since 1970; ``validators`` have the URL without credentials.
@@ -41,7 +41,7 @@ class RepositoryState:
     records: Mapping[str, RepomdRecord]
 
     @classmethod
-    def read(cls, cache: Cache, config: RepoConfig) -> "RepositoryState | None":
+    def read(cls, cache: Cache, config: RepoConfig) -> "CachedState | None":
         """The recorded state; None where there is none, or it has another shape than this version writes."""
         raw = cache.read_state(state_key(config))
         if raw is None or raw.get("state") != _FORMAT:

@@ -6,7 +6,7 @@ from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.fetch import RepositoryFetch
 from ppcdeps.metadata.parallel import SerializedReporter, run_all
 from ppcdeps.metadata.repository import RepoMetadata
-from ppcdeps.metadata.state import RepositoryState
+from ppcdeps.metadata.state import CachedState
 from ppcdeps.model.errors import EnvironmentLacksError, PpcdepsError, RepositoryError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig
@@ -35,7 +35,7 @@ def fetch_repositories(
     serial = SerializedReporter(reporter)
     found: list[RepoMetadata | None] = []
     for config in configs:
-        state = RepositoryState.read(cache, config)
+        state = CachedState.read(cache, config)
         fresh = state is not None and state.may_be_used(config, refresh=refresh, offline=offline)
         found.append(state.complete(config, cache, kinds) if fresh and state is not None else None)
     missing = [(place, config) for place, config in enumerate(configs) if found[place] is None]

@@ -54,7 +54,7 @@ def load_target(
     """
     file = find_file(FOLDER, name_or_path, "target")
     top = read_toml(file, "target file")
-    target = _Reader(top, file, variables, reporter or Silence()).target(release)
+    target = _TargetReader(top, file, variables, reporter or Silence()).target(release)
     top.finish()
     raise_faults(top, file, "target file")
     return target
@@ -76,7 +76,7 @@ class _Releases:
         )
 
 
-class _Reader:
+class _TargetReader:
     """Reads the tables of one target file; faults go to the top table."""
 
     def __init__(self, top: Table, file: TomlFile, variables: Mapping[str, str], reporter: Reporter) -> None:
@@ -215,7 +215,7 @@ class _Reader:
         return ((self.folder or Path()) / path).resolve().as_uri() + ("/" if text.endswith("/") else "")
 
 
-def _repository(table: Table, side: Side, variables: Mapping[str, str], reader: _Reader) -> RepoConfig:
+def _repository(table: Table, side: Side, variables: Mapping[str, str], reader: _TargetReader) -> RepoConfig:
     def text(key: str) -> str | None:
         value = table.optional_text(key)
         return substitute(value, variables) if value else value

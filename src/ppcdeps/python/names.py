@@ -42,7 +42,7 @@ def normalise(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class NamedDistribution:
     """A Python distribution that an RPM requirement asks for.
 
     ``specifier`` is in the packaging syntax (``>=1.2,<2``) and empty where any version will do; ``certain``
@@ -63,7 +63,7 @@ class Wanted:
         return f"{self.name}{extras}{self.specifier}"
 
 
-def wanted_by(requirement: str) -> Wanted | None:
+def wanted_by(requirement: str) -> NamedDistribution | None:
     """What an RPM requirement asks of Python, or None where it is not about an importable distribution.
 
     Understands ``python3dist(x)``, ``python3.9dist(x[extra]) >= 1``, ``(… with …)`` as rpm's generators write
@@ -77,30 +77,30 @@ def wanted_by(requirement: str) -> Wanted | None:
     if found is not None:
         extras = tuple(sorted(normalise(extra) for extra in (found["extras"] or "").split(",") if extra.strip()))
         specifier = _specifier(found["op"], found["version"])
-        return Wanted(normalise(found["name"]), extras, specifier, python=found["python"] or "")
+        return NamedDistribution(normalise(found["name"]), extras, specifier, python=found["python"] or "")
     found = _PACKAGE.fullmatch(text)
     if found is None or _NOT_A_DISTRIBUTION.search(found["name"]) or found["name"] in _INTERPRETER:
         return None
     return _by_package(found)
 
 
-def _rich(text: str) -> Wanted | None:
+def _rich(text: str) -> NamedDistribution | None:
     parts = [wanted_by(part) for part in text.split(" with ")]
     first = parts[0]
     if first is None or any(part is None or (part.name, part.extras) != (first.name, first.extras) for part in parts):
         return None
     specifiers = [part.specifier for part in parts if part is not None and part.specifier]
-    return Wanted(first.name, first.extras, ",".join(specifiers), first.certain, first.python)
+    return NamedDistribution(first.name, first.extras, ",".join(specifiers), first.certain, first.python)
 
 
-def _by_package(found: re.Match[str]) -> Wanted | None:
+def _by_package(found: re.Match[str]) -> NamedDistribution | None:
     stem, plus, extra = found["name"].partition("+")
     known = _table().get(stem.lower())
     if known == "":
         return None
     extras = (normalise(extra),) if plus and extra else ()
     name = known or normalise(stem)
-    return Wanted(
+    return NamedDistribution(
         name,
         extras,
         _specifier(found["op"], found["version"]),

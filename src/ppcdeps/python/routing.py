@@ -7,8 +7,8 @@ from enum import StrEnum
 from ppcdeps.model.capability import Capability, Requirement, Rich, parse_requirement
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.python.bridge import BridgedCapability
-from ppcdeps.python.lock import Root
-from ppcdeps.python.names import Wanted, provided_distribution, python_version, wanted_by
+from ppcdeps.python.lock import PythonRoot
+from ppcdeps.python.names import NamedDistribution, provided_distribution, python_version, wanted_by
 from ppcdeps.python.provider import FixedDistribution
 
 
@@ -45,7 +45,7 @@ class PythonRouting:
     """
 
     by_pip: tuple[str, ...]
-    roots: tuple[Root, ...]
+    roots: tuple[PythonRoot, ...]
     fixed: tuple[FixedDistribution, ...]
     reference: tuple[tuple[str, str], ...]
     bridged: tuple[BridgedCapability, ...]
@@ -56,7 +56,7 @@ def route_python(
     *,
     policy: PythonPolicy = PythonPolicy.PIP,
     python: str = "",
-    roots: Iterable[Root] = (),
+    roots: Iterable[PythonRoot] = (),
     missing: Iterable[tuple[str, str]] = (),
     keep: Collection[str] = (),
 ) -> PythonRouting:
@@ -84,11 +84,11 @@ def route_python(
         for requirement, target in _requirements_on(package, by_pip):
             name = _meant(requirement, target, distributions[target.nevra])
             bridged.append(_bridged(requirement, name, package.nevra))
-            wanted.append(Root(f"{name}{_specifier(requirement)}", package.nevra))
+            wanted.append(PythonRoot(f"{name}{_specifier(requirement)}", package.nevra))
     # Replaced and asked for by replaced ones only: pip's metadata will bring it in where it is needed. A
     # root of the workload among them has nobody else to ask for it.
     wanted.extend(
-        Root(_meant(Capability(package.name), package, distributions[package.nevra]), package.nevra)
+        PythonRoot(_meant(Capability(package.name), package, distributions[package.nevra]), package.nevra)
         for package in by_pip.values()
         if not _is_required(package, packages)
     )
@@ -215,7 +215,7 @@ def _bridged(requirement: Capability, distribution: str, by: str) -> BridgedCapa
 
 
 def _specifier(requirement: Capability) -> str:
-    wanted: Wanted | None = wanted_by(str(requirement))
+    wanted: NamedDistribution | None = wanted_by(str(requirement))
     return wanted.specifier if wanted is not None else ""
 
 
@@ -226,8 +226,8 @@ def _is_required(package: PythonPackage, packages: Sequence[PythonPackage]) -> b
     )
 
 
-def _missing_roots(missing: Iterable[tuple[str, str]], python: str) -> Iterator[Root]:
+def _missing_roots(missing: Iterable[tuple[str, str]], python: str) -> Iterator[PythonRoot]:
     for requirement, by in missing:
         wanted = wanted_by(requirement)
         if wanted is not None and wanted.python in ("", "3", python or "3"):
-            yield Root(wanted.requirement, by)
+            yield PythonRoot(wanted.requirement, by)

@@ -9,7 +9,8 @@ from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.distfiles import IndexFile
 from ppcdeps.python.index import Index
-from ppcdeps.python.lock import LockRequest, Provision, Root, resolve
+from ppcdeps.python.lock import LockRequest, Provision, PythonRoot
+from ppcdeps.python.resolution import resolve
 from ppcdeps.python.sdist import read_sdist
 
 _BY_PIP = (Provision.WHEEL, Provision.SDIST)
@@ -68,14 +69,14 @@ def fetch_wheelhouse(
     """Fetch and verify the files of a plan's ``python``, and the build systems of its source distributions.
 
     Raises RepositoryError where the index has no such file any more, or sends another, and what
-    ``ppcdeps.python.lock.resolve`` raises for the build systems.
+    ``ppcdeps.python.resolution.resolve`` raises for the build systems.
     """
     pinned = tuple(_fetched(each, index) for each in by_pip(document))
     house = Wheelhouse(pinned)
     wanted = sorted({each for sdist in house.sdists for each in _build_requires(sdist)})
     if not wanted:
         return house
-    roots = tuple(Root(each, "a build system") for each in wanted)
+    roots = tuple(PythonRoot(each, "a build system") for each in wanted)
     lock = resolve(LockRequest(python, roots, machine), index)
     backends = (
         _pinned(each.name, each.version, [(file.filename, file.sha256) for file in each.files], index)

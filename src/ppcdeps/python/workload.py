@@ -1,6 +1,4 @@
-"""The use case behind `ppcdeps constraints`: resolve for a workload, keep what its files pinned, write
-them anew.
-"""
+"""The lock of a workload and its files: resolved anew, with what the former files pinned kept where it fits."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +9,10 @@ from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.constraintsfile import NO_CONSTRAINTS, read_constraints
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.index import Index
-from ppcdeps.python.lock import DEFAULT_POLICY, LockPolicy, LockRequest, PythonLock, Root, resolve
+from ppcdeps.python.lock import DEFAULT_POLICY, LockPolicy, LockRequest, PythonLock, PythonRoot
 from ppcdeps.python.lockfiles import FilePlaces, LockFiles, former_pins, render_files
 from ppcdeps.python.provider import FixedDistribution
+from ppcdeps.python.resolution import resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class WorkloadPython:
 
     workload: str
     python: PythonEnvironment
-    roots: tuple[Root, ...]
+    roots: tuple[PythonRoot, ...]
     machine: str = "ppc64le"
     fixed: tuple[FixedDistribution, ...] = ()
     reference: Mapping[str, str] | Sequence[tuple[str, str]] = ()
@@ -47,7 +46,7 @@ def constraints_for(
     """The lock of a workload and the files that hold it, not yet written.
 
     ``former`` is the directory of the files of an earlier run: their pins are kept where they still fit.
-    Raises what ``ppcdeps.python.lock.resolve`` and ``read_constraints`` raise; nothing is written in any
+    Raises what ``ppcdeps.python.resolution.resolve`` and ``read_constraints`` raise; nothing is written in any
     case.
     """
     environment = TargetEnvironment.of(asked.python, asked.machine)

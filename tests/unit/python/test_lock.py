@@ -7,8 +7,9 @@ from packaging.version import Version
 from ppcdeps.model.errors import ConfigError, RepositoryError
 from ppcdeps.python.coremetadata import MetadataSource
 from ppcdeps.python.explain import ConflictError
-from ppcdeps.python.lock import LockPolicy, LockRequest, Provision, Root, resolve
+from ppcdeps.python.lock import LockPolicy, LockRequest, Provision, PythonRoot
 from ppcdeps.python.provider import FixedDistribution
+from ppcdeps.python.resolution import resolve
 
 
 def offer(shop: Shop, name: str, *versions: str, requires: tuple[str, ...] = ()) -> None:
@@ -248,7 +249,7 @@ def test_releases_are_not_tried_one_after_the_other_for_ever(shop: Shop, open_in
 def test_rpms_that_disagree(shop: Shop, open_index: OpenIndex) -> None:
     fixed = (FixedDistribution("six", "1.15", "a"), FixedDistribution("Six", "1.16", "b"))
     with pytest.raises(ConfigError, match=r"six is 1\.15 in the RPM a and 1\.16 in the RPM b"):
-        resolve(LockRequest(EL9_PYTHON, (Root("six", "w"),), fixed=fixed), open_index(shop))
+        resolve(LockRequest(EL9_PYTHON, (PythonRoot("six", "w"),), fixed=fixed), open_index(shop))
 
 
 def test_damaged_files_stop_the_resolution(shop: Shop, open_index: OpenIndex) -> None:
@@ -295,7 +296,7 @@ def test_an_rpm_that_spares_a_native_build_is_taken_where_it_fits(shop: Shop, op
         FixedDistribution("new", "2.0", "python3-new-2.0-1.el9.ppc64le"),
         FixedDistribution("easy", "0.9", "python3-easy-0.9-1.el9.noarch"),
     )
-    request = LockRequest(EL9_PYTHON, (Root("app", "w"),), available=available)
+    request = LockRequest(EL9_PYTHON, (PythonRoot("app", "w"),), available=available)
     lock = resolve(request, open_index(shop))
     assert {each.name: (each.version, each.provision) for each in lock.distributions} == {
         "app": ("1.0", Provision.WHEEL),
