@@ -25,7 +25,7 @@ from ppcdeps.python.explain import ConflictError
 from ppcdeps.python.index import Index
 from ppcdeps.python.lock import LockRequest, Provision, PythonLock, PythonRoot
 from ppcdeps.python.lockfiles import render_files
-from ppcdeps.python.names import normalise, provided_distribution
+from ppcdeps.python.names import normalize, provided_distribution
 from ppcdeps.python.pipconfig import read_pip_config
 from ppcdeps.python.provider import FixedDistribution
 from ppcdeps.python.purity import Purity
@@ -281,7 +281,7 @@ def test_uv_finds_the_same_pins(
     theirs = dict(line.split("==") for line in result.stdout.splitlines() if "==" in line)
     lock = lock_of(index, root, python, constraints)
     ours = {each.name: each.version for each in lock.distributions}
-    assert ours == {normalise(name.partition("[")[0]): version.split(" ")[0] for name, version in theirs.items()}
+    assert ours == {normalize(name.partition("[")[0]): version.split(" ")[0] for name, version in theirs.items()}
 
 
 # Native distributions --------------------------------------------------------------------------------
@@ -359,7 +359,7 @@ def test_the_first_compute_nodes_failure_is_a_conflict_that_is_explained(index: 
         lock_of(index, "oslo.concurrency==3.20.0", EL9, fixed=fixed)
     lines = str(caught.value).splitlines()
     assert len(lines) <= 6
-    assert "  oslo-utils >=3.20.0: asked by oslo-concurrency 3.20.0, which is asked for by the test" in lines
+    assert "  oslo-utils >=3.20.0: required by oslo-concurrency 3.20.0, which is required by the test" in lines
     assert f"  oslo-utils ==3.4.0: fixed by the RPM {rpm}" in lines
     offered = dict(pin.split("==") for pin in caught.value.offer)
     assert offered["oslo-utils"] == "3.4.0"

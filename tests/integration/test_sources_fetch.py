@@ -154,7 +154,7 @@ def test_a_file_by_url_is_verified_by_its_digest(cache: Cache, tmp_path: Path) -
         fetch_file(file.as_uri(), "0" * 64, cache, TELL, origin="recipe y")
     with pytest.raises(ConfigError, match="is not 64 lower-case hexadecimal digits"):
         fetch_file(file.as_uri(), "0" * 40, cache, TELL)
-    with pytest.raises(ConfigError, match="is no name for a file"):
+    with pytest.raises(ConfigError, match="cannot be the name of a file"):
         fetch_file(file.as_uri(), digest, cache, TELL, file="../x")
     with pytest.raises(RepositoryError, match="no network may be used"):
         fetch_file("http://127.0.0.1:9/x", "1" * 64, cache, TELL, offline=True)
@@ -201,7 +201,7 @@ def test_an_sdist_comes_from_the_index_with_its_digest(cache: Cache) -> None:
                 fetch_sdist(index, "Native", "3")
             with pytest.raises(RepositoryError, match="no index knows"):
                 fetch_sdist(index, "unheard", "1")
-            with pytest.raises(UsageError, match="is no version"):
+            with pytest.raises(UsageError, match="is not a version"):
                 fetch_sdist(index, "Native", "one")
         shop.files[file[0]] = file[1][:-1] + b"x"
         other = Cache.open(cache.directory / "other")

@@ -30,7 +30,7 @@ FORMAT = 1
 
 _OBJECT = re.compile(r"(?P<algorithm>[a-z0-9]+):(?P<hex>[0-9a-f]{32,128})")
 _STALE_AFTER = 86400.0
-"""Seconds after which a temporary file is surely nobody's: its writer was killed."""
+"""Seconds after which a temporary file was left by a writer that was killed."""
 _LOCK_POLL = 0.05
 
 
@@ -47,7 +47,7 @@ def default_cache_directory() -> Path:
 class Cache:
     """Verified repository files, the state of each repository, and what upper layers derive from them.
 
-    Safe for threads and for several processes at once. ``directory`` is what was asked for; ``root`` is
+    Safe for threads and for several processes at once. ``directory`` is the configured one; ``root`` is
     where the data of this version lies: another version's data beside it is left alone.
     """
 
@@ -65,17 +65,17 @@ class Cache:
         A cache of another version is left aside with a warning and a new one is begun. Where the directory
         cannot be written, a temporary one that lives as long as the process takes its place, with a warning.
         """
-        told = reporter or Silence()
+        reporter = reporter or Silence()
         place = (directory or default_cache_directory()).expanduser()
         try:
-            cls._prepare(place, told)
+            cls._prepare(place, reporter)
         except OSError as fault:
             if fault.errno in DISK_FULL:
                 raise disk_full(place) from fault
             substitute = Path(tempfile.mkdtemp(prefix="ppcdeps-cache-"))
             # Not when the Cache goes: the paths that it gave out are read as long as the process lives.
             atexit.register(shutil.rmtree, substitute, ignore_errors=True)
-            told.warn(
+            reporter.warn(
                 f"the cache directory {place} cannot be written ({fault.strerror or fault}): "
                 "using a temporary one for this run; set PPCDEPS_CACHE to a writable directory to keep it"
             )
@@ -95,7 +95,7 @@ class Cache:
         try:
             found = stamp.read_text("ascii", errors="replace").strip()
         except FileNotFoundError:
-            # Nobody stamped it: a new directory, or one from before the stamp.
+            # Not stamped: a new directory, or one from before the stamp.
             found = ""
         if found == str(FORMAT):
             return
@@ -129,7 +129,7 @@ class Cache:
         return path if size is None or found.st_size == size else None
 
     def store_object(self, checksum: str, data: bytes) -> Path:
-        """Keep ``data``, whose checksum the caller has verified. Returns where."""
+        """Store ``data``, whose checksum the caller has verified. Returns where."""
         with self.new_object() as draft:
             draft.stream.write(data)
             return draft.publish(checksum)
@@ -173,7 +173,7 @@ class Cache:
     # The state of a repository ------------------------------------------------------------------------------
 
     def read_state(self, key: str) -> dict[str, Any] | None:
-        """What was recorded for a repository, or None; an unreadable record counts as none."""
+        """What was recorded for a repository, or None, also where the record cannot be read."""
         try:
             value = json.loads((self.root / "repositories" / f"{key}.json").read_bytes())
         except (OSError, ValueError):
@@ -191,7 +191,7 @@ class Cache:
     def lock(self, name: str, *, stop: Callable[[], bool] = lambda: False) -> Iterator[None]:
         """Hold the lock of a repository: one process fetches it, the others wait and then find it fetched.
 
-        ``stop`` is asked while waiting; where it says so, InterruptedError is raised.
+        ``stop`` is called while waiting; where it returns True, InterruptedError is raised.
         """
         path = self.root / "locks" / f"{name}.lock"
         with _full_disk_named(self.directory):
@@ -228,7 +228,7 @@ class Cache:
         return self.root / "derived" / name[:2] / f"{name}{suffix}"
 
     def store_derived(self, key: str, suffix: str, write: Callable[[BinaryIO], None]) -> Path:
-        """Have ``write`` fill a new file and keep it under ``key``. Returns where.
+        """Have ``write`` fill a new file and store it under ``key``. Returns where.
 
         Raises EnvironmentLacksError where the disk is full.
         """
@@ -246,7 +246,7 @@ class Cache:
             return None
 
     def remember(self, key: str, value: Any) -> None:
-        """Keep a value of JSON's own kinds. Raises EnvironmentLacksError where the disk is full."""
+        """Store a value of JSON's own kinds. Raises EnvironmentLacksError where the disk is full."""
         data = json.dumps(value, separators=(",", ":")).encode()
 
         def write(stream: BinaryIO) -> None:
@@ -255,7 +255,7 @@ class Cache:
         self.store_derived(key, ".json", write)
 
     def derived_folder(self, key: str, fill: Callable[[Path], None]) -> Path:
-        """The folder kept under ``key``; where there is none yet, ``fill`` is given an empty one to fill
+        """The folder stored under ``key``; where there is none yet, ``fill`` is given an empty one to fill
         first.
 
         Raises EnvironmentLacksError where the disk is full.

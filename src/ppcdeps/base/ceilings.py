@@ -23,7 +23,7 @@ class Ceilings:
     modules: int = 512 * _MIB
     snapshot_member: int = _GIB
     source: int = 16 * _GIB
-    """A source RPM or tarball whose size nobody announced."""
+    """A source RPM or tarball of unknown size."""
     index_page: int = 256 * _MIB
     """The largest projects of public indexes have pages of 40 MB."""
     distribution: int = 16 * _GIB

@@ -1,4 +1,4 @@
-"""Compressed files as bounded streams: gzip, bzip2, xz, zstd, recognised by their first bytes."""
+"""Compressed files as bounded streams: gzip, bzip2, xz, zstd, recognized by their first bytes."""
 
 import bz2
 import gzip
@@ -140,7 +140,7 @@ class _Members(io.RawIOBase):
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that refuses to give more than ``limit`` bytes, and tells all damage in one way."""
+    """A stream that refuses to give more than ``limit`` bytes, and raises one error for all kinds of damage."""
 
     def __init__(self, inner: io.RawIOBase | BinaryIO, raw: BinaryIO, limit: int) -> None:
         self._inner = inner

@@ -54,7 +54,7 @@ class FaultKind(Enum):
     STATUS = auto()
     """The server answered that it will not, or cannot, send the file."""
     CONTENT = auto()
-    """What was sent is not what was asked for, or is larger than it may be."""
+    """What was sent is not what was requested, or is larger than it may be."""
     DIGEST = auto()
     """The file has another checksum than announced."""
 
@@ -62,7 +62,7 @@ class FaultKind(Enum):
 class TransportFault(Exception):  # noqa: N818 - callers translate it; users never see it as it is
     """One attempt that failed. ``reason`` is a phrase for the user, free of credentials.
 
-    ``transient``: another attempt may do better. ``unreachable``: nobody answered, so nothing is known
+    ``transient``: another attempt may do better. ``unreachable``: there was no answer, so nothing is known
     against the repository itself. ``hung``: it cost the whole time-out, so that it is not tried three times.
     ``status`` is that of HTTP, 0 where there was none; ``retry_after`` are the seconds that the server asks to wait.
     """
@@ -102,7 +102,7 @@ class AllMirrorsFailed(Exception):  # noqa: N818 - likewise
 
     @property
     def unreachable(self) -> bool:
-        """Whether nobody answered at all."""
+        """Whether no mirror answered at all."""
         return all(fault.unreachable for fault in self.faults)
 
 
@@ -211,8 +211,8 @@ class HttpClient:
                     raise TransportFault(url, f"is larger than {limit} bytes")
                 parts.append(block)
         fresh = Validators(url, body.headers.get("etag", ""), body.headers.get("last-modified", ""))
-        kept = validators if body.status == 304 and validators is not None else fresh
-        return HttpResponse(body.status, b"".join(parts), body.headers, body.url, kept)
+        current = validators if body.status == 304 and validators is not None else fresh
+        return HttpResponse(body.status, b"".join(parts), body.headers, body.url, current)
 
     def save(
         self,
@@ -487,7 +487,7 @@ def try_mirrors(
     # 0 is dnf's way to say "without limit".
     budget = retries or sys.maxsize
     while queue:
-        again: list[str] = []
+        transient: list[str] = []
         pause = min(_BACK_OFF * 2**rounds, _LONGEST_WAIT)
         for mirror in queue:
             if spent > budget and mirror in last:
@@ -500,9 +500,9 @@ def try_mirrors(
                 spent += 1
                 most = min(tries, 2 if len(count) == 1 else 1) if fault.hung else tries
                 if fault.transient and count[mirror] < most:
-                    again.append(mirror)
+                    transient.append(mirror)
                     pause = max(pause, min(fault.retry_after, _LONGEST_RETRY_AFTER))
-        queue = again if spent <= budget else []
+        queue = transient if spent <= budget else []
         if queue and stopping.wait(pause):
             raise InterruptedError(errno.EINTR, "interrupted")
         rounds += 1

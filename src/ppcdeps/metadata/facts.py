@@ -28,7 +28,7 @@ _RELATIONS = (
 )
 _ENTRY = ("name", "flags", "epoch", "ver", "rel", "pre")
 _PLACEHOLDER = "-"
-"""Stands for texts that the format of modules demands and a snapshot does not keep."""
+"""Stands for texts that the format of modules requires and a snapshot leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,20 +119,20 @@ def _slim_document(raw: Mapping[str, Any]) -> dict[str, Any] | None:
     kind = raw.get("document")
     if not isinstance(data, dict):
         return None
-    kept: dict[str, Any]
+    slim: dict[str, Any]
     if kind == "modulemd":
-        kept = {key: data[key] for key in _STREAM_KEYS if key in data}
+        slim = {key: data[key] for key in _STREAM_KEYS if key in data}
         artifacts = data.get("artifacts")
         if isinstance(artifacts, dict) and artifacts.get("rpms"):
-            kept["artifacts"] = {"rpms": sorted(str(one) for one in artifacts["rpms"])}
-        kept |= {"summary": _PLACEHOLDER, "description": _PLACEHOLDER, "license": {"module": [_PLACEHOLDER]}}
+            slim["artifacts"] = {"rpms": sorted(str(one) for one in artifacts["rpms"])}
+        slim |= {"summary": _PLACEHOLDER, "description": _PLACEHOLDER, "license": {"module": [_PLACEHOLDER]}}
     elif kind == "modulemd-defaults":
-        kept = {key: data[key] for key in ("module", "stream", "modified") if key in data}
+        slim = {key: data[key] for key in ("module", "stream", "modified") if key in data}
     elif kind == "modulemd-obsoletes":
-        kept = {key: data[key] for key in _OBSOLETE_KEYS if key in data} | {"message": _PLACEHOLDER}
+        slim = {key: data[key] for key in _OBSOLETE_KEYS if key in data} | {"message": _PLACEHOLDER}
     else:
         return None
-    return {"document": kind, "version": raw.get("version"), "data": kept}
+    return {"document": kind, "version": raw.get("version"), "data": slim}
 
 
 _STREAM_KEYS = ("name", "stream", "version", "context", "static_context", "arch", "dependencies")

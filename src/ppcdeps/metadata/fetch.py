@@ -1,7 +1,7 @@
 """One repository into the cache: its mirrors, its table of contents, its files, each checked before it counts.
 
 The state file of a repository names the objects that make it up. It is written after all of them are verified, so
-that whatever happens before leaves the state that was good.
+that an interruption leaves the state that was good.
 """
 
 import hashlib

@@ -51,8 +51,8 @@ def parse_mirrorlist(data: bytes, where: str, *, local: bool = False) -> MirrorL
     lines = data.decode("utf-8", errors="replace").splitlines()
     mirrors = tuple(dict.fromkeys(line.strip() for line in lines if _is_usable(line.strip(), local)))
     if not mirrors:
-        told = next((line.strip("# \t") for line in lines if line.strip("# \t")), "it is empty")
-        raise RepositoryError(f"{where}: the mirrorlist names no mirror ({told[:100]})")
+        said = next((line.strip("# \t") for line in lines if line.strip("# \t")), "it is empty")
+        raise RepositoryError(f"{where}: the mirrorlist names no mirror ({said[:100]})")
     return MirrorList(mirrors)
 
 

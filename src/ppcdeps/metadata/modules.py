@@ -122,7 +122,7 @@ def read_modules(path: Path) -> ModuleIndex:
 
 
 def load_documents(path: Path) -> list[Mapping[str, Any]]:
-    """The documents of a modules.yaml as they are. Raises DamagedError where it is no YAML."""
+    """The documents of a modules.yaml as they are. Raises DamagedError where it is not YAML."""
     import yaml
 
     # The loader on libyaml is ten times as fast; it is not in every build of PyYAML.

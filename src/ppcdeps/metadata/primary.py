@@ -1,4 +1,4 @@
-"""primary.xml as a stream of packages, each cut out as text: for what libsolv is not asked.
+"""primary.xml as a stream of packages, each cut out as text: for questions that libsolv does not answer.
 
 createrepo_c and its kin write one ``<package type="rpm">`` element after another, and an XML parser in Python takes
 thirty times as long. No entity is expanded, so that the text cannot grow.
@@ -35,7 +35,7 @@ _ATTRIBUTE = re.compile(rb'([\w:]+)="([^"]*)"')
 
 @dataclass(frozen=True)
 class PrimaryPackage:
-    """One package element. Its fields are read out of ``text`` when they are asked for."""
+    """One package element. Its fields are read out of ``text`` on demand."""
 
     text: bytes
 

@@ -80,7 +80,7 @@ def _url(text: str) -> str:
     except ValueError:
         scheme = ""
     if scheme not in _SCHEMES:
-        raise ValueError(f"has {shown_url(text)!r}, which is no http, https or file URL")
+        raise ValueError(f"has {shown_url(text)!r}, which is not an http, https or file URL")
     return text
 
 
@@ -183,7 +183,7 @@ def read_repo_file(
 ) -> tuple[RepoConfig, ...]:
     """The repositories of one file, enabled or not, in the order of their sections.
 
-    A ``[main]`` section gives the defaults of the others. Options that nobody knows are warned about. Raises
+    A ``[main]`` section gives the defaults of the others. Unknown options are warned about. Raises
     ConfigError with all faults of the file at once.
     """
     try:
@@ -232,7 +232,7 @@ def _sections(text: str, faults: list[str]) -> dict[str, dict[str, str]]:
             name = stripped[1:].partition("]")[0].strip()
             key = ""
             if "]" not in stripped or not name:
-                faults.append(f"line {number}: {stripped[:60]!r} is no section heading")
+                faults.append(f"line {number}: {stripped[:60]!r} is not a section heading")
                 options = {}
             elif name in sections:
                 faults.append(f"[{name}]: is there twice (line {number})")
@@ -310,7 +310,7 @@ class _Section:
         if not config.enabled:
             return
         urls = [*config.baseurl, *(url for url in (config.mirrorlist, config.metalink) if url)]
-        # A value that was refused has been told already.
+        # A refused value has been reported already.
         if not urls and not any(f.startswith(f"[{self.name}]:") for f in self.faults):
             self.fault("has no baseurl, mirrorlist or metalink: nothing says where the repository is")
         unset = dict.fromkeys(name for url in urls for name in unset_variables(url))

@@ -58,7 +58,7 @@ class Repomd:
 def parse_repomd(data: bytes, where: str) -> Repomd:
     """Read repomd.xml; ``where`` says in messages which one.
 
-    Raises RepositoryError where it is no repomd.xml, is broken, names a checksum that is not known or not
+    Raises RepositoryError where it is not a repomd.xml, is broken, names a checksum that is not known or not
     safe, or a file outside of the repository.
     """
     reader = _RepomdReader()
@@ -76,7 +76,7 @@ def parse_repomd(data: bytes, where: str) -> Repomd:
     return Repomd(reader.revision.strip(), hashlib.sha256(data).hexdigest(), MappingProxyType(records))
 
 
-_OTHER_MIRROR = "try another mirror, or tell the repository's owner"
+_OTHER_MIRROR = "try another mirror, or report it to the repository's owner"
 
 
 class _NotRepomdError(ValueError):
@@ -154,7 +154,7 @@ def check_location(href: str, subject: str, *, base: str | None = None) -> str:
     elif ".." in decoded.split("/") or ".." in unquote(decoded).split("/"):
         refusal = f"climbs out of the repository ({_shown(href)})"
     if refusal:
-        raise RepositoryError(f"{subject} {refusal}", hint="do not use this repository before its owner mends it")
+        raise RepositoryError(f"{subject} {refusal}", hint="do not use this repository before its owner fixes it")
     return href
 
 

@@ -115,7 +115,7 @@ def info(path: Path) -> Snapshot:
     try:
         raw = json.loads(index.read_text("utf-8"))
     except FileNotFoundError as fault:
-        raise ConfigError(f"{path} is no snapshot: it has no {_INDEX}") from fault
+        raise ConfigError(f"{path} is not a snapshot: it has no {_INDEX}") from fault
     except OSError as fault:
         raise ConfigError(f"{index} cannot be read: {fault.strerror or fault}") from fault
     except ValueError as fault:
@@ -291,10 +291,10 @@ def _check_place(place: Path) -> None:
         return
     if place.suffix == ".tar":
         if not place.is_file():
-            raise UsageError(f"{place} is there and is no file")
+            raise UsageError(f"{place} is there and is not a file")
         return
     if not place.is_dir() or (any(place.iterdir()) and not (place / _INDEX).is_file()):
-        raise UsageError(f"{place} is there and is no snapshot", hint="name another place, or remove it first")
+        raise UsageError(f"{place} is there and is not a snapshot", hint="name another place, or remove it first")
 
 
 def _put_folder(folder: Path, place: Path, aside: Path) -> None:
@@ -334,7 +334,7 @@ def _located(path_or_name: str | Path) -> Path:
     if str(path_or_name) in names:
         return Path(str(files("ppcdeps").joinpath("data", "snapshots", str(path_or_name))))
     known = ", ".join(names) or "none"
-    raise UsageError(f"there is no snapshot {str(path_or_name)!r}", hint=f"give a path to one; shipped: {known}")
+    raise UsageError(f"there is not a snapshot {str(path_or_name)!r}", hint=f"give a path to one; shipped: {known}")
 
 
 def _unpacked(path: Path, cache: Cache) -> Path:
@@ -344,7 +344,7 @@ def _unpacked(path: Path, cache: Cache) -> Path:
     except OSError as fault:
         raise ConfigError(f"{path} cannot be read: {fault.strerror or fault}") from fault
     except tarfile.TarError as fault:
-        raise ConfigError(f"{path} is no snapshot: not a tar file ({fault})") from fault
+        raise ConfigError(f"{path} is not a snapshot: not a tar file ({fault})") from fault
 
 
 def _extract(path: Path, folder: Path) -> None:
@@ -355,7 +355,7 @@ def _extract(path: Path, folder: Path) -> None:
                 continue
             found = _MEMBER.fullmatch(member.name)
             if found is None or not member.isreg() or member.size > CEILINGS.snapshot_member:
-                raise ConfigError(f"{path} is no snapshot: it has the member {member.name[:80]!r}")
+                raise ConfigError(f"{path} is not a snapshot: it has the member {member.name[:80]!r}")
             target = folder / found["path"]
             target.parent.mkdir(parents=True, exist_ok=True)
             source = tar.extractfile(member)

@@ -1,4 +1,4 @@
-"""What builds start from: source RPMs of source repositories and files by URL, verified and kept by their digest.
+"""What builds start from: source RPMs of source repositories and files by URL, verified and stored by their digest.
 
 `sources.json` beside the files says where each came from and what it was verified by.
 """
@@ -173,7 +173,9 @@ def fetch_file(
         raise ConfigError(f"{net.shown_url(url)}: the SHA-256 {sha256!r} is not 64 lower-case hexadecimal digits")
     file = file or urlsplit(url).path.rpartition("/")[2]
     if not _PLAIN.fullmatch(file) or file in (".", ".."):
-        raise ConfigError(f"{net.shown_url(url)}: {file!r} is no name for a file", hint="give it a name of its own")
+        raise ConfigError(
+            f"{net.shown_url(url)}: {file!r} cannot be the name of a file", hint="give it a name of its own"
+        )
     config = RepoConfig(file, Side.SOURCE, baseurl=(url,), retries=3, origin=origin)
     checksum = f"sha256:{sha256}"
     path = _fetch([url], checksum, None, config, cache, reporter, offline, file, origin or "its digest")
@@ -183,7 +185,7 @@ def fetch_file(
 def write_sources(folder: Path, sources: Sequence[FetchedSource]) -> Path:
     """Put copies of the files into the folder, and record them in its sources.json. Returns the record's path.
 
-    What the record told of other files stays. Raises ConfigError where two sources have one file name, where a
+    What the record says of other files stays. Raises ConfigError where two sources have one file name, where a
     record that is there is none, or where the folder cannot be written to.
     """
     by_file: dict[str, FetchedSource] = {}
@@ -215,7 +217,7 @@ def read_record(path: Path) -> tuple[dict[str, Any], ...]:
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path} is no record of sources of schema {SCHEMA}", hint="move it away") from error
+        raise ConfigError(f"{path} is not a record of sources of schema {SCHEMA}", hint="move it away") from error
     return entries
 
 
@@ -262,7 +264,7 @@ def _safe_location(location: str, where: str) -> str:
 
 
 def _bases(repository: RepoMetadata) -> list[str]:
-    """The addresses to ask: the one that the metadata came from first, in its form with credentials if any."""
+    """The addresses to try: the one that the metadata came from first, in its form with credentials if any."""
     shown = repository.fetched_from
     own = sorted(repository.config.baseurl, key=lambda base: net.shown_url(base) != shown)
     return own if own and net.shown_url(own[0]) == shown else [*([shown] if shown else []), *own]

@@ -119,7 +119,7 @@ class CachedState:
 
 
 def state_key(config: RepoConfig) -> str:
-    """The name of the repository's state: the same for the same id and addresses, whatever else is configured."""
+    """The name of the repository's state: the same for the same id and addresses, independent of other options."""
     addresses = json.dumps([config.id, config.baseurl, config.mirrorlist, config.metalink])
     readable = re.sub(r"[^A-Za-z0-9._-]", "_", config.id)[:60].lstrip(".")
     return f"{readable or 'repository'}-{hashlib.sha256(addresses.encode()).hexdigest()[:16]}"

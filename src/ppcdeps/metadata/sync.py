@@ -30,7 +30,7 @@ def fetch_repositories(
     are always compared with what is cached. A repository that need not answer (``optional``,
     ``skip_if_unavailable``) and does not is returned with its ``problem``; one that must raises
     RepositoryError, all of them at once. Where mirrors do not answer and a cached copy is there, the copy is
-    returned and a warning given, unless ``refresh`` was asked for.
+    returned and a warning given, unless ``refresh`` is set.
     """
     serial = SerializedReporter(reporter)
     found: list[RepoMetadata | None] = []

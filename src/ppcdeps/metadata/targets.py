@@ -67,12 +67,12 @@ class _Releases:
     default: str | None
     known: tuple[str, ...]
 
-    def chosen(self, asked: str | None, target: str) -> str | None:
-        if asked is None or not self.known or asked in self.known:
-            return asked or self.default
+    def chosen(self, requested: str | None, target: str) -> str | None:
+        if requested is None or not self.known or requested in self.known:
+            return requested or self.default
         raise UsageError(
-            f'target {target} has no repositories of the OpenStack release "{asked}"',
-            hint=closest(asked, self.known) or f"known: {', '.join(self.known)}",
+            f'target {target} has no repositories of the OpenStack release "{requested}"',
+            hint=closest(requested, self.known) or f"known: {', '.join(self.known)}",
         )
 
 

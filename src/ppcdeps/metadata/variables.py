@@ -71,7 +71,7 @@ def _expand(
     """Expand from ``start`` to the end, or in a word to its closing brace. Returns the text and where it
     ended.
 
-    The end is -1 where a word has no closing brace: it is no variable then.
+    The end is -1 where a word has no closing brace: it is not a variable then.
     """
     parts: list[str] = []
     place = start

@@ -1,4 +1,4 @@
-"""The bridge RPM: it provides to RPM what pip satisfies, and holds no files.
+"""The bridge RPM: it provides to RPM what pip satisfies, and has no files.
 
 Where an RPM requires a Python distribution that pip installs, `dnf install` would refuse. The bridge provides
 exactly the capabilities that RPMs require, at the pinned versions, so that dnf and `rpm -V` stay content and
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.python.lock import Provision, PythonLock
-from ppcdeps.python.names import normalise, python_version, rpm_version
+from ppcdeps.python.names import normalize, python_version, rpm_version
 
 _TEMPLATE = """\
 # Written by ppcdeps for {workload}. It stands for what pip installs from requirements-{workload}.txt.
@@ -26,7 +26,7 @@ AutoReqProv:    no
 {provides}
 
 %description
-This package has no files. It tells RPM which Python distributions pip has installed for {workload},
+This package has no files. It records which Python distributions pip has installed for {workload},
 at the versions that its lock file pins. Remove it together with them.
 
 %files
@@ -42,7 +42,7 @@ class BridgedCapability:
     """A capability that an RPM requires and a distribution stands behind.
 
     ``name`` is the capability (``python3.9dist(oslo.utils)``, ``python3-oslo-utils``), ``relation`` and
-    ``evr`` what is asked of its version, perhaps empty; ``by`` is the RPM that asks.
+    ``evr`` what is required of its version, perhaps empty; ``by`` is the RPM that requires it.
     """
 
     name: str
@@ -63,7 +63,7 @@ def spec_of_bridge(workload: str, provides: Iterable[str], *, serial: int = 1) -
     lines = []
     for text in provides:
         if not _SAFE_PROVIDE.fullmatch(text):
-            raise ConfigError(f"{text!r} is no capability that a bridge can provide")
+            raise ConfigError(f"{text!r} is not a capability that a bridge can provide")
         lines.append(f"Provides:       {text}")
     return _TEMPLATE.format(workload=workload, serial=serial, provides="\n".join(lines))
 
@@ -99,7 +99,7 @@ def bridged_for_builds(lock: PythonLock, tag: str) -> Iterator[BridgedCapability
 def _fault(wanted: BridgedCapability, lock: PythonLock) -> str:
     by = f" needed by {wanted.by}" if wanted.by else ""
     if not _SAFE_CAPABILITY.fullmatch(wanted.name):
-        return f"{wanted.name!r}{by} is no capability that a bridge can provide"
+        return f"{wanted.name!r}{by} is not a capability that a bridge can provide"
     pinned = lock.by_name(wanted.distribution)
     if pinned is None:
         return f"nothing provides {wanted.name}{by}: {wanted.distribution} is not in the lock"
@@ -113,15 +113,15 @@ def _satisfies(version: str, relation: str, evr: str) -> bool:
 
     try:
         # The release has no counterpart on the Python side: where one side lacks it, rpm ignores it too.
-        asked, found = Version(python_version(evr)), Version(version)
+        wanted, found = Version(python_version(evr)), Version(version)
     except InvalidVersion:
         return False
     holds = {
-        "=": found == asked,
-        "<": found < asked,
-        ">": found > asked,
-        "<=": found <= asked,
-        ">=": found >= asked,
+        "=": found == wanted,
+        "<": found < wanted,
+        ">": found > wanted,
+        "<=": found <= wanted,
+        ">=": found >= wanted,
     }
     return holds.get(relation, False)
 
@@ -131,7 +131,7 @@ def _evr(name: str, distribution: str, epoch: int, lock: PythonLock) -> str:
     assert pinned is not None
     version = rpm_version(pinned.version)
     found = _PYTHON_CAPABILITY.fullmatch(name)
-    if found is not None and normalise(found["name"]) == normalise(distribution):
+    if found is not None and normalize(found["name"]) == normalize(distribution):
         # rpm's generator knows no epochs there.
         return version
     return f"{epoch}:{version}" if epoch else version

@@ -15,7 +15,7 @@ from ppcdeps.python.distfiles import IndexFile, Project, version_in
 from ppcdeps.python.distmetadata import read_metadata
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.index import Index
-from ppcdeps.python.names import normalise
+from ppcdeps.python.names import normalize
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -99,7 +99,7 @@ class Catalogue:
         parts = urlsplit(plain)
         if parts.scheme not in ("http", "https", "file"):
             raise ConfigError(
-                f"{name} @ {url}: what a version control system holds cannot be known without running it",
+                f"{name} @ {url}: the content of a version control system cannot be known without running it",
                 hint="refer to a wheel or sdist, or pin a released version",
             )
         filename = unquote(parts.path.rpartition("/")[2])
@@ -123,7 +123,7 @@ class Catalogue:
         return self.metadata_later(release).result()
 
     def metadata_later(self, release: UsableRelease) -> "Future[DistMetadata]":
-        """The same as a future. Whoever asks first does the work, in its own thread."""
+        """The same as a future. The first caller does the work, in its own thread."""
         key = f"{release.name} {release.text} {release.url}"
         with self._guard:
             known = self._metadata.get(key)
@@ -133,7 +133,7 @@ class Catalogue:
             self._metadata[key] = future
         try:
             found = read_metadata(self.index, (*release.files, *release.others), self.environment)
-            if normalise(found.name) != release.name and not release.files[0].is_wheel:
+            if normalize(found.name) != release.name and not release.files[0].is_wheel:
                 # The file's name said so too; only case and separators may differ.
                 raise ConfigError(f"{release.files[0].filename} says of itself that it is {found.name}")
             future.set_result(found)
@@ -178,6 +178,6 @@ class Catalogue:
                 continue
             files = (*wheels, *sdists)
             yanked = files[0].yanked if all(file.yanked for file in files) else ""
-            kept = tuple(file for file in files if yanked or not file.yanked)
-            releases.append(UsableRelease(project.name, version, text, kept, tuple(others), yanked))
+            files = tuple(file for file in files if yanked or not file.yanked)
+            releases.append(UsableRelease(project.name, version, text, files, tuple(others), yanked))
         return UsableReleases(project.name, project.index, tuple(releases), unusable)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ppcdeps.python.names import normalise
+from ppcdeps.python.names import normalize
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -64,7 +64,7 @@ class Project:
     files: Mapping[str, tuple[IndexFile, ...]]
 
     def versions(self) -> "dict[Version, list[str]]":
-        """Every version with the texts that name it, the newest first. What is no version is left out.
+        """Every version with the texts that name it, the newest first. What is not a version is left out.
 
         A wheel and an sdist of one release may spell its version in two ways.
         """
@@ -109,7 +109,7 @@ def version_in(filename: str, name: str) -> str:
     """The version in the name of a file of project ``name``; empty where it is not one of its files."""
     if filename.endswith(".whl"):
         parts = filename[:-4].split("-")
-        return parts[1] if len(parts) in (5, 6) and normalise(parts[0]) == name else ""
+        return parts[1] if len(parts) in (5, 6) and normalize(parts[0]) == name else ""
     ending = next((each for each in SDIST_ENDINGS if filename.endswith(each)), "")
     if not ending:
         return ""
@@ -117,7 +117,7 @@ def version_in(filename: str, name: str) -> str:
     # Old sdists have hyphens in their names and versions, which packaging.utils.parse_sdist_filename does not split
     # right: the project's name says where one ends.
     for position, character in enumerate(stem):
-        if character == "-" and normalise(stem[:position]) == name:
+        if character == "-" and normalize(stem[:position]) == name:
             return stem[position + 1 :]
     return ""
 
@@ -125,6 +125,6 @@ def version_in(filename: str, name: str) -> str:
 def name_in(filename: str) -> str:
     """The normalized project name in the name of a wheel or sdist; empty where it is neither."""
     if filename.endswith(".whl"):
-        return normalise(filename.partition("-")[0])
+        return normalize(filename.partition("-")[0])
     stem = next((filename[: -len(each)] for each in SDIST_ENDINGS if filename.endswith(each)), "")
-    return normalise(stem.rpartition("-")[0])
+    return normalize(stem.rpartition("-")[0])

@@ -15,7 +15,7 @@ from ppcdeps.model.errors import RepositoryError
 from ppcdeps.python.coremetadata import DistMetadata, MetadataSource, parse_metadata
 from ppcdeps.python.distfiles import IndexFile, sdists_of
 from ppcdeps.python.index import Index
-from ppcdeps.python.names import normalise
+from ppcdeps.python.names import normalize
 from ppcdeps.python.purity import Purity, Verdict, judge
 from ppcdeps.python.sdist import read_sdist
 from ppcdeps.python.sdistmetadata import sdist_metadata
@@ -92,12 +92,12 @@ def _of_wheel(index: Index, file: IndexFile, source: MetadataSource) -> DistMeta
 def _checked(metadata: DistMetadata, file: IndexFile) -> DistMetadata:
     from packaging.version import InvalidVersion, Version
 
-    named = normalise(file.filename.partition("-")[0]) if file.is_wheel else ""
+    named = normalize(file.filename.partition("-")[0]) if file.is_wheel else ""
     try:
         same_version = Version(metadata.version) == Version(file.version)
     except InvalidVersion:
         same_version = metadata.version == file.version
-    if not same_version or (named and normalise(metadata.name) != named):
+    if not same_version or (named and normalize(metadata.name) != named):
         raise RepositoryError(
             f"{file.filename} says of itself that it is {metadata.name or 'nameless'} {metadata.version}: "
             "its metadata contradicts its name",

@@ -34,7 +34,7 @@ class ConflictError(ConfigError):
         lines = [line for clash in clashes for line in clash.lines]
         if offer:
             lines.append(f"consistent instead: {' '.join(offer)}")
-        super().__init__(f"no version of {names} satisfies everything that is asked", hint=hint, faults=tuple(lines))
+        super().__init__(f"no version of {names} satisfies every requirement", hint=hint, faults=tuple(lines))
         self.clashes = tuple(clashes)
         self.offer = tuple(offer)
 
@@ -53,26 +53,26 @@ def clashes_of(
         by_name.setdefault(cause.requirement.name, {})[cause.requirement] = None
     found = []
     for name, wants in by_name.items():
-        lines = [f"{name} {want.text}: asked by {chain_of(want.by, requirers)}" for want in _distinct(wants)]
+        lines = [f"{name} {want.text}: required by {chain_of(want.by, requirers)}" for want in _distinct(wants)]
         if len(lines) > _MOST_LINES:
-            lines = [*lines[: _MOST_LINES - 1], f"{name}: and {len(lines) - _MOST_LINES + 1} more ask for it"]
+            lines = [*lines[: _MOST_LINES - 1], f"{name}: and {len(lines) - _MOST_LINES + 1} more require it"]
         lines.extend(_given(name, provider, fixed, constraints))
         found.append(VersionClash(name, tuple(wants), tuple(lines)))
     return found
 
 
 def chain_of(by: str, requirers: Mapping[str, Mapping[str, str]]) -> str:
-    """``a 1, which b 2 asks for, which …`` from a distribution to the root that brought it in."""
+    """``a 1, which is required by b 2, which …``: from a distribution to the root that brought it in."""
     chain = [by]
     while len(chain) <= _MOST_LINKS:
         name = chain[-1].partition(" ")[0].partition("[")[0]
-        # An extra asks for its own plain distribution: that says nothing.
-        askers = [each for each in requirers.get(name, ()) if each.partition(" ")[0].partition("[")[0] != name]
-        if not askers or askers[0] in chain:
+        # An extra requires its own plain distribution: that says nothing.
+        others = [each for each in requirers.get(name, ()) if each.partition(" ")[0].partition("[")[0] != name]
+        if not others or others[0] in chain:
             break
-        chain.append(askers[0])
+        chain.append(others[0])
     first, *rest = chain
-    return first + "".join(f", which is asked for by {each}" for each in rest)
+    return first + "".join(f", which is required by {each}" for each in rest)
 
 
 def _distinct(wants: Iterable[PythonRequirement]) -> list[PythonRequirement]:

@@ -24,7 +24,7 @@ from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.python.distfiles import IndexFile, Project, name_in, version_in
 from ppcdeps.python.indexclient import IndexClient, checksum_of
 from ppcdeps.python.indexpages import ACCEPT, flat_page, read_page
-from ppcdeps.python.names import normalise
+from ppcdeps.python.names import normalize
 from ppcdeps.python.pipconfig import PipConfig
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ _COLUMNS = 9
 
 
 class Index:
-    """All configured indexes and directories as one. Safe for threads; answers are kept for the run and on
+    """All configured indexes and directories as one. Safe for threads; answers are remembered for the run and on
     disk.
     """
 
@@ -97,7 +97,7 @@ class Index:
 
     def project_later(self, name: str) -> "Future[Project]":
         """The project as a future: the first call starts the work."""
-        key = normalise(name)
+        key = normalize(name)
         with self._guard:
             known = self._projects.get(key)
             if known is not None:
@@ -198,7 +198,7 @@ class Index:
     def find_local(self, file: IndexFile) -> Path | None:
         """The file where it lies in the cache, verified when it got there; None where it does not."""
         digest = file.hashes.get("sha256")
-        # The hash is an index's word: what is no digest names no object.
+        # The hash comes from the index: anything but a digest names no object.
         if not digest or not re.fullmatch(r"[0-9a-f]{64}", digest):
             return None
         return self.cache.find_object(f"sha256:{digest}", file.size)
@@ -259,7 +259,7 @@ class Index:
         if folder.is_file():
             return flat_page(self._local_page(folder.absolute()))
         if not folder.is_dir():
-            self.warn_once(f"find-links {place} is no directory, file or URL: it is passed over, as pip does")
+            self.warn_once(f"find-links {place} is not a directory, file or URL: it is skipped, as pip does")
             return []
         return [
             IndexFile(path.name, path.absolute().as_uri(), version, {}, size=path.stat().st_size)
@@ -288,7 +288,7 @@ def _files_of(record: Mapping[str, Any]) -> Mapping[str, tuple[IndexFile, ...]] 
 
 
 class _Rows(Mapping[str, tuple[IndexFile, ...]]):
-    """Files by version, made of the cache's rows when they are asked for: most versions never are."""
+    """Files by version, made of the cache's rows on demand: most versions are never looked at."""
 
     def __init__(self, rows: Mapping[str, list[list[Any]]]) -> None:
         self._rows = rows

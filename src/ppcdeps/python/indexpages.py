@@ -11,7 +11,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from ppcdeps.base.http import HttpResponse, shown_url
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.python.distfiles import IndexFile, name_in, version_in
-from ppcdeps.python.names import normalise
+from ppcdeps.python.names import normalize
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 """The forms that are read, for the request."""
@@ -41,10 +41,10 @@ def _json_page(answer: HttpResponse, name: str) -> list[IndexFile]:
         listed = document["files"]
         called = str(document.get("name", name))
     except (ValueError, KeyError, AttributeError, TypeError):
-        raise _no_index(answer, "answers JSON that is no project page") from None
+        raise _no_index(answer, "answers JSON that is not a project page") from None
     if major != "1":
         raise _no_index(answer, f"speaks version {major} of the simple API, ppcdeps reads version 1")
-    if normalise(called) != name:
+    if normalize(called) != name:
         raise _no_index(answer, f"answers with the project {called!r} to a question about {name!r}")
     files = []
     for entry in listed:
@@ -125,7 +125,7 @@ def _parsed(answer: HttpResponse) -> "_Page":
 
 
 class _Page(HTMLParser):
-    """Anchors with their attributes, the base URL, and what tells a simple page from another."""
+    """Anchors with their attributes, the base URL, and what distinguishes a simple page from another."""
 
     def __init__(self, url: str) -> None:
         super().__init__(convert_charrefs=True)

@@ -1,4 +1,4 @@
-"""The lock of a workload's Python distributions: what is asked for, and the consistent set that answers it."""
+"""The lock of a workload's Python distributions: what is requested, and the consistent set that answers it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.constraintsfile import NO_CONSTRAINTS, Constraints
 from ppcdeps.python.coremetadata import MetadataSource
 from ppcdeps.python.environment import TargetEnvironment
-from ppcdeps.python.names import normalise
+from ppcdeps.python.names import normalize
 from ppcdeps.python.provider import FixedDistribution
 
 
@@ -55,7 +55,7 @@ class LockRequest:
     """Everything a resolution depends on, the index apart.
 
     ``reference`` gives by name the version that the reference RPM has: preferred where the constraints say
-    nothing. ``hints`` are the pins of a former lock: kept wherever they still fit, so that little moves.
+    nothing. ``hints`` are the pins of a former lock: used wherever they still fit, so that little changes.
     """
 
     python: PythonEnvironment
@@ -95,11 +95,11 @@ class LockedFile:
 
 @dataclass(frozen=True, slots=True)
 class LockedDistribution:
-    """One pin. ``required_by`` pairs who asks (``name``, or what a root says of itself) with the version
+    """One pin. ``required_by`` pairs the requirer (``name``, or what a root says of itself) with the version
     part.
 
     ``files`` are those that pip may take, the best first; empty for RPM. ``native``: it has compiled code for
-    the target. ``builds_from`` and ``evidence`` tell of a source distribution what is compiled and where that
+    the target. ``builds_from`` and ``evidence`` say of a source distribution what is compiled and where that
     was seen.
     """
 
@@ -136,8 +136,8 @@ class PythonLock:
     """RPMs of the target that must be installed too, because each spares a native build."""
 
     def by_name(self, name: str) -> LockedDistribution | None:
-        """The pin of a distribution, whatever the spelling of its name."""
-        key = normalise(name)
+        """The pin of a distribution, in any spelling of its name."""
+        key = normalize(name)
         return next((each for each in self.distributions if each.name == key), None)
 
     def having(self, *provisions: Provision) -> tuple[LockedDistribution, ...]:

@@ -112,7 +112,7 @@ def _requirements(lock: PythonLock) -> str:
         lines.extend(f"#    {each.name}=={each.version}{_in_brackets(each)}" for each in built)
         lines.append("#")
     for each in lock.having(Provision.WHEEL, Provision.SDIST):
-        # As pip-tools orders them: by digest, whatever the files are called.
+        # As pip-tools orders them: by digest, not by file name.
         digests = sorted(f"--hash=sha256:{file.sha256}" for file in each.files)
         lines.append(" \\\n    ".join([_pin(each, extras=True), *digests]))
         lines.extend(f"    {line}" for line in _via(each))
@@ -125,10 +125,10 @@ def _pin(each: LockedDistribution, *, extras: bool = False) -> str:
 
 
 def _via(each: LockedDistribution) -> list[str]:
-    askers = sorted({by for by, _ in each.required_by}, key=str.lower)
-    if len(askers) == 1:
-        return [f"# via {askers[0]}"]
-    return ["# via", *(f"#   {asker}" for asker in askers)] if askers else []
+    requirers = sorted({by for by, _ in each.required_by}, key=str.lower)
+    if len(requirers) == 1:
+        return [f"# via {requirers[0]}"]
+    return ["# via", *(f"#   {one}" for one in requirers)] if requirers else []
 
 
 def _origin(each: LockedDistribution) -> str:

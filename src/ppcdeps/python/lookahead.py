@@ -49,7 +49,7 @@ class LookAhead:
     def _expand(self, want: PythonRequirement) -> None:
         if self._stopped:
             return
-        # Faults are told when the resolution comes by, if it ever does.
+        # Faults are reported when the resolution comes to it, if it ever does.
         try:
             release = self._provider.best_guess(want)
             if release is None:

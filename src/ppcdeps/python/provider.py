@@ -85,7 +85,7 @@ class TargetProvider(AbstractProvider[PythonRequirement, Candidate, str]):
         self._satisfied: dict[tuple[int, int], tuple[bool, PythonRequirement, Candidate]] = {}
         self._tried: dict[str, dict[str, None]] = {}
 
-    # What resolvelib asks --------------------------------------------------------------------------
+    # What resolvelib calls --------------------------------------------------------------------------
 
     def identify(self, requirement_or_candidate: PythonRequirement | Candidate) -> str:
         """``name`` or ``name[extra]``."""
@@ -120,7 +120,7 @@ class TargetProvider(AbstractProvider[PythonRequirement, Candidate, str]):
         """The candidates, best first; each release's metadata is read only when its turn comes."""
         wanted = list(requirements[identifier])
         name, _, extra = identifier.rstrip("]").partition("[")
-        # What is asked of the plain distribution narrows its extras too; else each newer one would be tried.
+        # What is required of the plain distribution narrows its extras too; else each newer one would be tried.
         if extra:
             wanted.extend(requirements.get(name, ()))
         excluded = {candidate.version for candidate in incompatibilities[identifier]}
@@ -128,7 +128,7 @@ class TargetProvider(AbstractProvider[PythonRequirement, Candidate, str]):
 
     def is_satisfied_by(self, requirement: PythonRequirement, candidate: Candidate) -> bool:
         """Whether the candidate's version is one that the requirement allows, pre-releases no matter."""
-        # resolvelib asks about the same pairs over and over. The objects are kept: their ids stay theirs.
+        # resolvelib calls with the same pairs over and over. Holding the objects keeps their ids from being reused.
         key = (id(requirement), id(candidate))
         known = self._satisfied.get(key)
         if known is None:
@@ -156,7 +156,7 @@ class TargetProvider(AbstractProvider[PythonRequirement, Candidate, str]):
     # Candidates ------------------------------------------------------------------------------------
 
     def best_guess(self, want: PythonRequirement) -> UsableRelease | None:
-        """The release that would be chosen if ``want`` were all that is asked. For looking ahead."""
+        """The release that would be chosen if ``want`` were the only requirement. For looking ahead."""
         if want.name in self._fixed:
             return None
         return next(self._in_order(want.name, [want], set()), None)
@@ -233,7 +233,7 @@ class TargetProvider(AbstractProvider[PythonRequirement, Candidate, str]):
         yield from (release for release in fitting if release not in first)
 
     def _is_sound(self, release: UsableRelease) -> bool:
-        """Whether the release's metadata can be used; why not is kept for the explanation."""
+        """Whether the release's metadata can be used; why not is recorded for the explanation."""
         from packaging.requirements import InvalidRequirement
 
         tried = self._tried.setdefault(release.name, {})
@@ -254,7 +254,7 @@ class TargetProvider(AbstractProvider[PythonRequirement, Candidate, str]):
         return not reason
 
     def _release_of_fixed(self, candidate: Candidate) -> UsableRelease | None:
-        """The release that the RPM packages, to learn what the extra asks for; None where the index has it
+        """The release that the RPM packages, to learn what the extra requires; None where the index has it
         not.
         """
         offer = self.catalogue.offer(candidate.name)
@@ -304,7 +304,7 @@ def _is_exactly(text: str, version: "Version", release: UsableRelease | None) ->
 
 
 def _pin_of(specifier: "SpecifierSet") -> str:
-    """The version that a specifier holds to, as it is written there; empty where it allows more."""
+    """The version that a specifier pins, as it is written there; empty where it allows more."""
     pins = (each.version for each in specifier if each.operator in ("==", "===") and each.version[-2:] != ".*")
     return next(pins, "")
 

@@ -1,11 +1,11 @@
-"""What is asked of one distribution, and by whom: the requirements that a resolution is about."""
+"""Requirements on distributions: what each allows, and what has it."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ppcdeps.python.environment import TargetEnvironment
-from ppcdeps.python.names import normalise
+from ppcdeps.python.names import normalize
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class PythonRequirement:
     """One requirement on a distribution, or on one of its extras, that holds on the target.
 
-    ``text`` is the version part as it was written, for people; ``by`` says who asks.
+    ``text`` is the version part as it was written, for people; ``by`` is what has the requirement.
     """
 
     name: str
@@ -44,9 +44,9 @@ def requirement_of(text: str) -> "Requirement":
 
 def wants_of(requirement: "Requirement", by: str) -> list[PythonRequirement]:
     """The wants that a requirement stands for: the plain distribution, and each extra."""
-    name = normalise(requirement.name)
+    name = normalize(requirement.name)
     shown = f"@ {requirement.url}" if requirement.url else str(requirement.specifier) or "any version"
-    extras = sorted({normalise(extra) for extra in requirement.extras})
+    extras = sorted({normalize(extra) for extra in requirement.extras})
     return [
         PythonRequirement(name, extra, requirement.specifier, requirement.url or "", shown, by)
         for extra in ("", *extras)

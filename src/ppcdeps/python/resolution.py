@@ -21,7 +21,7 @@ from ppcdeps.python.explain import ConflictError, VersionClash, clashes_of
 from ppcdeps.python.index import Index
 from ppcdeps.python.lock import LockedDistribution, LockedFile, LockRequest, Provision, PythonLock, PythonRoot
 from ppcdeps.python.lookahead import LookAhead
-from ppcdeps.python.names import normalise
+from ppcdeps.python.names import normalize
 from ppcdeps.python.provider import Candidate, FixedDistribution, TargetProvider, TooManyReleasesError, contains
 from ppcdeps.python.purity import Purity
 from ppcdeps.python.requirements import PythonRequirement, applying, requirement_of, wants_of
@@ -32,7 +32,7 @@ _ROUNDS = 20_000
 def resolve(request: LockRequest, index: Index, reporter: Reporter | None = None) -> PythonLock:
     """The one consistent set of distributions that the request's roots need on its target.
 
-    No package code is run. Raises ConflictError where nothing satisfies all demands, with the clash and the
+    No package code is run. Raises ConflictError where nothing satisfies all requirements, with the clash and the
     nearest set that does fit; ConfigError where a root or a direct reference is malformed; RepositoryError
     where an index or a file cannot be read or trusted.
     """
@@ -70,8 +70,8 @@ class _Resolution:
             self.catalogue,
             fixed=self.fixed,
             constraints=request.constraints,
-            hints={normalise(name): version for name, version in request.hints.items()},
-            reference={normalise(name): version for name, version in request.reference.items()},
+            hints={normalize(name): version for name, version in request.hints.items()},
+            reference={normalize(name): version for name, version in request.reference.items()},
             prereleases=request.policy.prereleases,
             most_tries=most_tries,
         )
@@ -142,8 +142,8 @@ class _Resolution:
     def _moved(self, want: PythonRequirement, clash: VersionClash) -> PythonRequirement | None:
         held = self._held_version(clash)
         offer = self.catalogue.offer(want.name)
-        asked = [release for release in offer.releases if contains(want.specifier, release.version, release)]
-        if held is None or not asked:
+        allowed = [release for release in offer.releases if contains(want.specifier, release.version, release)]
+        if held is None or not allowed:
             return None
 
         def fits(release: UsableRelease) -> bool:
@@ -152,8 +152,8 @@ class _Resolution:
             return all(contains(each.specifier, Version(held), None) for each in requirers if each.name == clash.name)
 
         final = [release for release in offer.releases if not release.version.is_prerelease and not release.yanked]
-        older = [release for release in final if release.version < asked[-1].version]
-        newer = [release for release in reversed(final) if release.version > asked[0].version]
+        older = [release for release in final if release.version < allowed[-1].version]
+        newer = [release for release in reversed(final) if release.version > allowed[0].version]
         found = _nearest(older, fits) or _nearest(newer, fits)
         if found is None:
             return None
@@ -167,8 +167,8 @@ class _Resolution:
 
     def _spared(self, lock: PythonLock) -> PythonLock:
         """The lock with RPMs of the target in place of native builds, as far as everything still fits."""
-        for each in sorted(self.request.available, key=lambda one: (normalise(one.name), one.rpm)):
-            name = normalise(each.name)
+        for each in sorted(self.request.available, key=lambda one: (normalize(one.name), one.rpm)):
+            name = normalize(each.name)
             known = lock.by_name(name)
             if known is None or known.provision is not Provision.BUILD:
                 continue
@@ -208,11 +208,11 @@ class _Resolution:
         found = []
         for future in futures:
             each: LockedDistribution = future.result()
-            asked = sorted(requested.get(each.name, ()))
+            requirers = sorted(requested.get(each.name, ()))
             found.append(
                 replace(
                     each,
-                    required_by=tuple(asked),
+                    required_by=tuple(requirers),
                     extras=tuple(sorted(extras.get(each.name, ()))),
                     requires=tuple(sorted(edges.get(each.name, ()))),
                 )
@@ -276,16 +276,16 @@ class _Resolution:
             return constraint.where
         named = ((self.request.hints, "the former lock"), (self.request.reference, "the reference RPM"))
         for table, reason in named:
-            text = next((version for name, version in table.items() if normalise(name) == candidate.name), None)
+            text = next((version for name, version in table.items() if normalize(name) == candidate.name), None)
             if text is not None and Version(text) == candidate.version:
                 return reason
         return "the newest that fits"
 
     def _notes(self, found: Sequence[LockedDistribution], chosen: Mapping[str, Candidate]) -> list[str]:
         notes = [
-            f"{normalise(each.name)} is {each.version!r} in the RPM {each.rpm}, which is no Python version"
+            f"{normalize(each.name)} is {each.version!r} in the RPM {each.rpm}, which is no Python version"
             for each in self.request.fixed
-            if normalise(each.name) not in self.fixed
+            if normalize(each.name) not in self.fixed
         ]
         constraints = self.request.constraints
         for each in found:
@@ -361,7 +361,7 @@ def _fixed_by_name(fixed: Sequence[FixedDistribution]) -> dict[str, FixedDistrib
     found: dict[str, FixedDistribution] = {}
     faults = []
     for each in fixed:
-        name = normalise(each.name)
+        name = normalize(each.name)
         try:
             version = Version(each.version)
         except InvalidVersion:
@@ -379,7 +379,7 @@ def _fixed_by_name(fixed: Sequence[FixedDistribution]) -> dict[str, FixedDistrib
 def _root_wants(roots: Sequence[PythonRoot], environment: TargetEnvironment) -> list[PythonRequirement]:
     wants: list[PythonRequirement] = []
     faults = []
-    for root in sorted(roots, key=lambda each: (normalise(each.requirement), each.by)):
+    for root in sorted(roots, key=lambda each: (normalize(each.requirement), each.by)):
         try:
             requirement = requirement_of(root.requirement)
         except InvalidRequirement as fault:
@@ -388,5 +388,5 @@ def _root_wants(roots: Sequence[PythonRoot], environment: TargetEnvironment) -> 
         if environment.holds(requirement.marker):
             wants.extend(wants_of(requirement, root.by))
     if faults:
-        raise ConfigError("these roots are no Python requirements", faults=tuple(faults))
+        raise ConfigError("these roots are not Python requirements", faults=tuple(faults))
     return wants

@@ -15,7 +15,7 @@ _HIGHEST_RATIO = 400
 _ALWAYS_ALLOWED = 64 * 1024**2
 
 _Member = tuple[str, Callable[[], bytes] | None]
-"""A path, and how to read it; None for what is no regular file."""
+"""A path, and how to read it; None for what is not a regular file."""
 
 _KEPT_AT_TOP = frozenset(
     {"PKG-INFO", "setup.py", "setup.cfg", "pyproject.toml", "Cargo.toml", "meson.build", "CMakeLists.txt"}
@@ -37,7 +37,7 @@ class SdistContents:
 def read_sdist(path: Path, filename: str) -> SdistContents:
     """Read the archive at ``path``, which its index calls ``filename``.
 
-    Raises RepositoryError where it is damaged, opens to far more than it is (a zip bomb), or holds a path
+    Raises RepositoryError where it is damaged, opens to far more than it is (a zip bomb), or has a path
     that is absolute or climbs out of its folder.
     """
     return _collected(archive_members(path, filename))
@@ -45,7 +45,7 @@ def read_sdist(path: Path, filename: str) -> SdistContents:
 
 def archive_members(path: Path, filename: str) -> Iterator[_Member]:
     """The members of a wheel or an sdist, each with a function that reads it, to be called before the next is
-    asked for; None in place of the function for what is no regular file. Long members are read in part.
+    requested; None in place of the function for what is not a regular file. Long members are read in part.
 
     Raises RepositoryError as ``read_sdist`` does.
     """
@@ -75,7 +75,7 @@ def _forbid_escape(name: str, filename: str) -> None:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name:
         raise RepositoryError(
-            f"{filename} holds the path {name!r}, which leads out of its folder: it is not read",
+            f"{filename} has the path {name!r}, which leads out of its folder: it is not read",
             hint="do not install it; pin another version in the constraints file",
         )
 
@@ -103,7 +103,7 @@ def _is_kept(inner: str) -> bool:
 
 
 def _tar_members(path: Path, limit: int) -> Iterator[_Member]:
-    # Stream mode: headers are met while decompressing, so that the limit holds whatever they claim.
+    # Stream mode: headers are met while decompressing, so that the limit holds for false sizes too.
     with path.open("rb") as raw:
         opened = _Limited(_decompressed(raw), limit)
         with tarfile.open(fileobj=cast(IO[bytes], opened), mode="r|") as archive:
@@ -166,6 +166,6 @@ def _zip_members(path: Path, limit: int) -> Iterator[_Member]:
 
 
 def _zip_text(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    # Never more than the limit, whatever the directory of the archive claims.
+    # Never more than the limit: the directory of the archive may be false.
     with archive.open(member) as stream:
         return stream.read(CEILINGS.archive_text)

@@ -1,4 +1,4 @@
-"""Source distributions by name and version, from the index, verified and kept by their digest."""
+"""Source distributions by name and version, from the index, verified and stored by their digest."""
 
 from packaging.version import InvalidVersion, Version
 
@@ -17,7 +17,9 @@ def fetch_sdist(index: Index, name: str, version: str) -> FetchedSource:
     try:
         wanted = Version(version)
     except InvalidVersion as error:
-        raise UsageError(f"{name}=={version}: {version!r} is no version", hint="write pypi:NAME==VERSION") from error
+        raise UsageError(
+            f"{name}=={version}: {version!r} is not a version", hint="write pypi:NAME==VERSION"
+        ) from error
     project = index.project(name)
     if not project.files:
         raise RepositoryError(f"no index knows the Python distribution {name}")

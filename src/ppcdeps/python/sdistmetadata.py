@@ -7,16 +7,16 @@ from dataclasses import replace
 
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.python.coremetadata import DistMetadata, MetadataSource, metadata_fields, parse_metadata
-from ppcdeps.python.names import normalise
+from ppcdeps.python.names import normalize
 from ppcdeps.python.sdist import SdistContents
 
 
 def sdist_metadata(contents: SdistContents, filename: str) -> DistMetadata:
-    """The metadata, with how far it can be relied on. Raises RepositoryError where it is no source distribution."""
+    """The metadata, with how far it can be relied on. Raises RepositoryError where it is not an sdist."""
     text = contents.texts.get("PKG-INFO")
     if text is None:
         raise RepositoryError(
-            f"{filename} has no PKG-INFO: it is no source distribution",
+            f"{filename} has no PKG-INFO: it is not a source distribution",
             hint="pin another version in the constraints file",
         )
     found = parse_metadata(text.encode(), MetadataSource.DECLARED)
@@ -82,7 +82,7 @@ def _static_requirements(text: str) -> tuple[str, ...] | None:
         return None
     found = [str(each) for each in project.get("dependencies") or ()]
     for extra, requirements in (project.get("optional-dependencies") or {}).items():
-        found.extend(_with_marker(str(each), f'extra == "{normalise(str(extra))}"') for each in requirements)
+        found.extend(_with_marker(str(each), f'extra == "{normalize(str(extra))}"') for each in requirements)
     return tuple(found)
 
 
@@ -99,7 +99,7 @@ def requires_txt_requirements(text: str) -> tuple[str, ...]:
             continue
         markers = [f"({condition})"] if condition else []
         if extra:
-            markers.append(f'extra == "{normalise(extra)}"')
+            markers.append(f'extra == "{normalize(extra)}"')
         found.append(_with_marker(line, " and ".join(markers)))
     return tuple(found)
 

@@ -111,7 +111,7 @@ def _pinned(name: str, version: str, files: Iterable[tuple[str, str]], index: In
 
 
 def _build_requires(sdist: Pinned) -> tuple[str, ...]:
-    """What pyproject.toml asks for; setuptools where it says nothing."""
+    """What pyproject.toml requires; setuptools where it says nothing."""
     import tomllib
 
     texts = read_sdist(sdist.path, sdist.file).texts

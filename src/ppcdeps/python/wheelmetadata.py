@@ -78,7 +78,7 @@ def _metadata_member(stream: Any, file: IndexFile) -> bytes:
             names = [name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
             # A wheel has one; vendored ones would lie deeper.
             if len(names) != 1:
-                raise RepositoryError(f"{file.filename} holds {len(names) or 'no'} METADATA files: it is no wheel")
+                raise RepositoryError(f"{file.filename} has {len(names) or 'no'} METADATA files: it is not a wheel")
             if archive.getinfo(names[0]).file_size > limit:
                 raise RepositoryError(f"{file.filename}: its METADATA is larger than {limit} bytes")
             return archive.read(names[0])

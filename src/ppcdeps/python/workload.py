@@ -1,4 +1,4 @@
-"""The lock of a workload and its files: resolved anew, with what the former files pinned kept where it fits."""
+"""The lock of a workload and its files: resolved anew, with the former files' pins where they still fit."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from ppcdeps.python.resolution import resolve
 
 @dataclass(frozen=True, slots=True)
 class WorkloadPython:
-    """What a workload asks of Python on a target, once its RPM side is known.
+    """What a workload needs of Python on a target, once its RPM side is known.
 
     ``constraints`` is the release's curated file and ``constraints_name`` how messages and files call it.
     """
@@ -35,7 +35,7 @@ class WorkloadPython:
 
 
 def constraints_for(
-    asked: WorkloadPython,
+    needs: WorkloadPython,
     index: Index,
     reporter: Reporter | None = None,
     *,
@@ -43,28 +43,28 @@ def constraints_for(
     command: str = "",
     places: FilePlaces = FilePlaces.PATH,
 ) -> tuple[PythonLock, LockFiles]:
-    """The lock of a workload and the files that hold it, not yet written.
+    """The lock of a workload and its files, not yet written.
 
-    ``former`` is the directory of the files of an earlier run: their pins are kept where they still fit.
+    ``former`` is the directory of the files of an earlier run: their pins are used where they still fit.
     Raises what ``ppcdeps.python.resolution.resolve`` and ``read_constraints`` raise; nothing is written in any
     case.
     """
-    environment = TargetEnvironment.of(asked.python, asked.machine)
+    environment = TargetEnvironment.of(needs.python, needs.machine)
     constraints = NO_CONSTRAINTS
-    if asked.constraints is not None:
-        shown = asked.constraints_name or asked.constraints.name
-        constraints = read_constraints(asked.constraints, environment, shown=shown)
+    if needs.constraints is not None:
+        shown = needs.constraints_name or needs.constraints.name
+        constraints = read_constraints(needs.constraints, environment, shown=shown)
     request = LockRequest(
-        python=asked.python,
-        roots=asked.roots,
-        machine=asked.machine,
-        fixed=asked.fixed,
+        python=needs.python,
+        roots=needs.roots,
+        machine=needs.machine,
+        fixed=needs.fixed,
         constraints=constraints,
-        reference=dict(asked.reference),
-        hints=former_pins(former, asked.workload, environment) if former is not None else {},
-        policy=asked.policy,
-        available=asked.available,
+        reference=dict(needs.reference),
+        hints=former_pins(former, needs.workload, environment) if former is not None else {},
+        policy=needs.policy,
+        available=needs.available,
     )
     lock = resolve(request, index, reporter)
-    shown_command = command or f"ppcdeps constraints {asked.workload}"
-    return lock, render_files(lock, asked.workload, command=shown_command, places=places)
+    shown_command = command or f"ppcdeps constraints {needs.workload}"
+    return lock, render_files(lock, needs.workload, command=shown_command, places=places)

@@ -239,7 +239,7 @@ def _add_patches(recipe: Recipe, inside: Path, what: str) -> None:
 
 def _own_spec(recipe: Recipe, version: str, sources: tuple[Source, ...]) -> tuple[str, str, str]:
     """File name, package name and text of a spec that a template makes."""
-    from ppcdeps.python.names import normalise, rpm_version
+    from ppcdeps.python.names import normalize, rpm_version
 
     upstream = recipe.upstream
     name = upstream.name if upstream else recipe.source
@@ -266,7 +266,7 @@ def _own_spec(recipe: Recipe, version: str, sources: tuple[Source, ...]) -> tupl
             return f"{name}.spec", name, _fill("compile.spec.j2", values)
         case RecipeKind.SDIST:
             assert upstream is not None
-            rpm_name = normalise(name)
+            rpm_name = normalize(name)
             values |= {
                 "distribution": rpm_name,
                 "rpm_name": rpm_name,

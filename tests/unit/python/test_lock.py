@@ -193,8 +193,8 @@ def test_the_incident_is_told_before_anything_is_installed(shop: Shop, open_inde
     with pytest.raises(ConflictError) as caught:
         lock_of(open_index(shop), "oslo.concurrency==3.20.0", fixed={"oslo.utils": "3.4.0"})
     assert str(caught.value).splitlines() == [
-        "no version of oslo-utils satisfies everything that is asked",
-        "  oslo-utils >=3.5: asked by oslo-concurrency 3.20.0, which is asked for by workload test",
+        "no version of oslo-utils satisfies every requirement",
+        "  oslo-utils >=3.5: required by oslo-concurrency 3.20.0, which is required by workload test",
         "  oslo-utils ==3.4.0: fixed by the RPM python3-oslo.utils-3.4.0-1.el9.noarch",
         "  consistent instead: oslo-concurrency==3.5.0 oslo-utils==3.4.0",
     ]
@@ -208,7 +208,7 @@ def test_an_unsatisfiable_set_of_constraints(shop: Shop, open_index: OpenIndex) 
     with pytest.raises(ConflictError) as caught:
         lock_of(open_index(shop), "app", constraints="app==1.0\nlib===1.0\n")
     lines = str(caught.value).splitlines()
-    assert "  lib >=2: asked by app 1.0, which is asked for by workload test" in lines
+    assert "  lib >=2: required by app 1.0, which is required by workload test" in lines
     assert "  lib ===1.0: held by c.txt:2" in lines
 
 

@@ -7,7 +7,7 @@ from packaging.version import Version
 
 from ppcdeps.python.names import (
     NamedDistribution,
-    normalise,
+    normalize,
     provided_distribution,
     python_version,
     rpm_version,
@@ -63,7 +63,7 @@ def test_what_is_no_importable_distribution_stays_an_rpm(requirement: str) -> No
 
 
 def test_spelling_does_not_matter() -> None:
-    assert normalise("Oslo_Utils") == normalise("oslo.utils") == normalise("oslo--utils") == "oslo-utils"
+    assert normalize("Oslo_Utils") == normalize("oslo.utils") == normalize("oslo--utils") == "oslo-utils"
 
 
 def test_a_provide_states_name_and_version() -> None:

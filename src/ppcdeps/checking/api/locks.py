@@ -11,7 +11,7 @@ from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.constraintsfile import logical_lines
 from ppcdeps.python.environment import TargetEnvironment
-from ppcdeps.python.names import normalise
+from ppcdeps.python.names import normalize
 
 _LARGEST = 64 * 1024**2
 _NEWEST_MICRO = 99
@@ -123,7 +123,7 @@ def _read_plan(reading: _Reading, text: str) -> None:
         digests = {_text(file, "sha256") for file in files or () if isinstance(file, dict)}
         reading.releases.append(
             LockedRelease(
-                normalise(entry["name"]), entry["version"], frozenset(digests - {""}), rpm=_text(entry, "rpm")
+                normalize(entry["name"]), entry["version"], frozenset(digests - {""}), rpm=_text(entry, "rpm")
             )
         )
 
@@ -172,7 +172,7 @@ def _read_package(reading: _Reading, package: Mapping[str, Any]) -> None:
     digests = {_text(file["hashes"], "sha256") for file in files if isinstance(file.get("hashes"), dict)}
     places = [reading.path.parent / file["path"] for file in files if isinstance(file.get("path"), str)]
     place = next((place for place in places if place.is_file()), None)
-    reading.releases.append(LockedRelease(normalise(name), version, frozenset(digests - {""}), place=place))
+    reading.releases.append(LockedRelease(normalize(name), version, frozenset(digests - {""}), place=place))
 
 
 def _holds(text: str, environment: TargetEnvironment) -> bool:
@@ -213,7 +213,7 @@ def _read_requirements(reading: _Reading, text: str, environment: TargetEnvironm
             for each in requirement.specifier
             if each.operator == "===" or (each.operator == "==" and not each.version.endswith(".*"))
         ]
-        name = normalise(requirement.name)
+        name = normalize(requirement.name)
         if pins:
             reading.releases.append(LockedRelease(name, pins[0], digests, rpm=rpms.get(requirement.name, "")))
         else:

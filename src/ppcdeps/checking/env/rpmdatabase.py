@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ppcdeps.checking.env.root import Root
-from ppcdeps.python.names import normalise
+from ppcdeps.python.names import normalize
 
 _PLACES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
 """Where the database is: Fedora and EL10, and everybody before."""
@@ -139,7 +139,7 @@ def _asks(listing: str) -> dict[str, frozenset[str]]:
     for line in listing.split("\n"):
         package, _, name = line.partition("\t")
         if asked := _DISTRIBUTION.match(name):
-            found.setdefault(package, set()).add(normalise(asked[1]))
+            found.setdefault(package, set()).add(normalize(asked[1]))
     return {package: frozenset(names) for package, names in found.items()}
 
 
