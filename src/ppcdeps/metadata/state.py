@@ -48,13 +48,16 @@ class CachedState:
             return None
         try:
             records = {str(kind): _record_of(kind, fields) for kind, fields in raw["records"].items()}
+            # No repomd.xml without it was ever accepted.
+            _ = records["primary"]
             for record in records.values():
                 cache.object_path(record.checksum)
+            cache.object_path(f"sha256:{raw['digest']}")
             return cls(
                 digest=str(raw["digest"]),
                 revision=str(raw["revision"]),
-                date=_whole(raw["date"]),
-                checked=float(raw["checked"]),
+                date=None if raw["date"] is None else int(_moment(raw["date"])),
+                checked=_moment(raw["checked"]),
                 fetched_from=str(raw["fetched_from"]),
                 mirrors=tuple(str(one) for one in raw["mirrors"]),
                 validators=net.Validators(*(str(one) for one in raw["validators"])),
@@ -139,6 +142,13 @@ def _record_of(kind: str, fields: Any) -> RepomdRecord:
     return RepomdRecord(
         kind, location, str(checksum), _whole(size), open_checksum, _whole(open_size), _whole(timestamp)
     )
+
+
+def _moment(value: Any) -> float:
+    """Seconds since 1970 that a date can be made of."""
+    if not 0 <= value < 1e11:
+        raise ValueError(value)
+    return float(value)
 
 
 def _whole(value: object) -> int | None:

@@ -129,12 +129,14 @@ def _sdist_facts_in(value: Any) -> SdistFacts | None:
 
 def _metadata_in(value: Any) -> DistMetadata | None:
     try:
-        return DistMetadata(
+        found = DistMetadata(
             value["name"],
             value["version"],
             tuple(value["requires"]),
             value["requires_python"],
             MetadataSource(value["source"]),
         )
+        texts = (found.name, found.version, found.requires_python, *found.requires)
+        return found if all(isinstance(text, str) for text in texts) else None
     except (KeyError, TypeError, ValueError):
         return None

@@ -317,9 +317,12 @@ def _usable(record: Any) -> dict[str, Any] | None:
             found: dict[str, Any] = record
             return found
         case {"expires": float() | int(), "files": dict() as files}:
-            rows = [row for group in files.values() if isinstance(group, list) for row in group]
-            return record if all(isinstance(row, list) and len(row) == _COLUMNS for row in rows) else None
+            return record if all(map(_are_rows, files.values())) else None
     return None
+
+
+def _are_rows(group: object) -> bool:
+    return isinstance(group, list) and all(isinstance(row, list) and len(row) == _COLUMNS for row in group)
 
 
 def _verified(path: Path, file: IndexFile) -> Path:
