@@ -120,8 +120,15 @@ def test_a_source_rpm_that_is_another_is_refused(repository: Path, cache: Cache)
 @needs_tools
 def test_a_location_outside_of_the_repository_is_refused(repository: Path, cache: Cache) -> None:
     found = package(repository, cache, "trap-rich")
-    for location in ("../secret.src.rpm", "/etc/passwd", "file:///etc/passwd", "Packages/../../x.src.rpm", "a/"):
-        with pytest.raises(RepositoryError, match="which is not inside the repository"):
+    for location in (
+        "../secret.src.rpm",
+        "/etc/passwd",
+        "file:///etc/passwd",
+        "Packages/../../x.src.rpm",
+        "a/",
+        "%2e%2e/x.src.rpm",
+    ):
+        with pytest.raises(RepositoryError, match=r"it (climbs out|lies elsewhere|has an impossible location)"):
             fetch_srpm(replace(found, location=location), cache, TELL)
 
 
@@ -181,7 +188,7 @@ def test_a_record_keeps_what_it_told_of_other_files(cache: Cache, tmp_path: Path
     with pytest.raises(ConfigError, match="are both named b"):
         write_sources(to, [one, replace(two, file="b")])
     (to / RECORD).write_text("{}")
-    with pytest.raises(ConfigError, match="is no record of sources"):
+    with pytest.raises(ConfigError, match="is not a record of sources"):
         write_sources(to, [one])
 
 

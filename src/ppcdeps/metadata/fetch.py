@@ -29,7 +29,7 @@ from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig
 
 _PATIENCE = 3.0
-"""Seconds of waiting for another process after which the user is told why nothing happens."""
+"""Seconds of waiting for another process after which the user is shown why nothing happens."""
 _ROOTS = {"primary": "metadata", "filelists": "filelists", "other": "otherdata", "updateinfo": "updates"}
 """The root element of each kind of file that is XML."""
 
@@ -275,4 +275,4 @@ def _verify_content(path: Path, record: RepomdRecord) -> None:
     except expat.ExpatError as fault:
         raise DamagedError(f"is not well-formed XML ({fault})") from fault
     if reader is not None and reader.root != root:
-        raise DamagedError(f"is no {record.kind} metadata: its root is <{reader.root[:40]}> instead of <{root}>")
+        raise DamagedError(f"is not {record.kind} metadata: its root is <{reader.root[:40]}> instead of <{root}>")

@@ -149,7 +149,9 @@ def check_location(href: str, subject: str, *, base: str | None = None) -> str:
         refusal = f"lies elsewhere by xml:base ({_shown(base)})"
     elif parts.scheme or parts.netloc or "\\" in decoded:
         refusal = f"lies elsewhere ({_shown(href)})"
-    elif decoded.startswith("/") or parts.query or parts.fragment or not decoded.isprintable():
+    elif (
+        decoded.startswith("/") or decoded.endswith("/") or parts.query or parts.fragment or not decoded.isprintable()
+    ):
         refusal = f"has an impossible location ({_shown(href)})"
     elif ".." in decoded.split("/") or ".." in unquote(decoded).split("/"):
         refusal = f"climbs out of the repository ({_shown(href)})"

@@ -61,8 +61,7 @@ class RootReader:
         self._parser.StartElementHandler = self._found
 
     def feed(self, block: bytes) -> None:
-        # The block with the root goes on with the document, which libsolv will read: its faults are not told
-        # here.
+        # The block with the root goes on with the document, which libsolv will read: its faults are not reported here.
         if self._parser is None:
             return
         try:

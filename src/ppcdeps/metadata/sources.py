@@ -21,6 +21,7 @@ from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.compression import DamagedError
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.metadata.primary import PrimaryPackage, read_primary
+from ppcdeps.metadata.repomd import check_location
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.metadata.transfer import RepositoryTransfer
 from ppcdeps.model.errors import ConfigError, RepositoryError
@@ -137,7 +138,7 @@ def fetch_package(
             f"{where}: this metadata does not say where its packages are, as that of a snapshot does not",
             hint="use the live repository: run `ppcdeps sync`, and leave --snapshot out",
         )
-    location = _safe_location(package.location, where)
+    location = check_location(package.location, f"{where}: it")
     algorithm, _, digits = package.checksum.partition(":")
     if algorithm not in _TRUSTED:
         raise RepositoryError(f"{where}: its metadata has the {algorithm} checksum only, which proves nothing")
@@ -254,13 +255,6 @@ def _package(package: PrimaryPackage, repository: RepoMetadata) -> RepositoryPac
         repository,
         place.get("xml:base", ""),
     )
-
-
-def _safe_location(location: str, where: str) -> str:
-    parts = location.split("/")
-    if location.startswith("/") or ".." in parts or ":" in parts[0] or not _PLAIN.fullmatch(parts[-1]):
-        raise RepositoryError(f"{where}: its metadata places it at {location!r}, which is not inside the repository")
-    return location
 
 
 def _bases(repository: RepoMetadata) -> list[str]:
