@@ -625,8 +625,9 @@ def test_a_state_of_another_shape_is_no_state(mirror: Mirror, cache: Cache) -> N
     first = fetch(repo(mirror.url), cache)
     (path,) = (cache.root / "repositories").iterdir()
     good = json.loads(path.read_text())
+    values: list[object] = [None, -1, 1e300, "x", [], [1], {}, {"primary": {}}]
     for key in good:
-        for value in (None, -1, 1e300, "x", [], [1], {}, {"primary": {}}):
+        for value in values:
             path.write_text(json.dumps(good | {key: value}))
             found = fetch(repo(mirror.url), cache)
             assert (found.digest, found.files.keys()) == (first.digest, first.files.keys())

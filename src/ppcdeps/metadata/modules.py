@@ -1,9 +1,9 @@
 """Modularity: which streams are active, which packages they hide, by the rules of dnf.
 
-The documents are those of modules.yaml (modulemd v2 and v1, modulemd-defaults v1). Obsoletes of modules are not
-followed, as dnf does not by default. What an active stream hides follows libdnf: the artifacts of all streams that are
-not active, and of the packages that are in no active stream, those that have the name of an active artifact or provide
-it.
+The documents are those of modules.yaml (modulemd v2 and v1, modulemd-defaults v1); obsoletes of modules are not
+followed, as dnf does not by default. What an active stream hides follows libdnf: the artifacts of all streams
+that are not active, and of the packages that are in no active stream, those that have the name of an active
+artifact or provide it.
 """
 
 import re

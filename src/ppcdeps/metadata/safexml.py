@@ -61,7 +61,7 @@ class RootReader:
         self._parser.StartElementHandler = self._found
 
     def feed(self, block: bytes) -> None:
-        # The block with the root goes on with the document, which libsolv will read: its faults are not reported here.
+        # The rest of the document is for libsolv, and so are its faults.
         if self._parser is None:
             return
         try:

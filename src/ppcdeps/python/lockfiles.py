@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ppcdeps.base.atomic import write_files
+from ppcdeps.base.http import without_credentials
 from ppcdeps.model.errors import EnvironmentLacksError
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.lock import LockedDistribution, LockedFile, Provision, PythonLock
@@ -151,6 +152,8 @@ def _in_brackets(each: LockedDistribution) -> str:
 
 
 def _pylock(lock: PythonLock, places: FilePlaces) -> str:
+    # Written by hand: packaging.pylock makes a dictionary, for which the standard library has no TOML writer. The
+    # tests read what is written here with packaging.pylock.
     environment = lock.environment
     marker = (
         f"platform_machine == '{environment.machine}' and sys_platform == 'linux' "
@@ -187,21 +190,14 @@ def _file(file: LockedFile, places: FilePlaces) -> str:
 
 
 def _where(file: LockedFile, places: FilePlaces) -> str:
+    # Without credentials: a lock file is committed.
     where = (
-        f"url = {_text(_public(file.url))}"
+        f"url = {_text(without_credentials(file.url))}"
         if places is FilePlaces.URL
         else f"path = {_text(f'{WHEELHOUSE}/{file.filename}')}"
     )
     size = f", size = {file.size}" if file.size is not None else ""
     return f"{where}{size}, hashes = {{sha256 = {_text(file.sha256)}}}"
-
-
-def _public(url: str) -> str:
-    """The URL without its credentials: a lock file is committed."""
-    from urllib.parse import urlsplit, urlunsplit
-
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _specifier(text: str) -> str:

@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import pytest
 from indexes import OpenIndex, Shop, lock_of, wheel
@@ -100,8 +101,9 @@ def test_a_page_in_the_cache_that_has_another_shape_is_fetched_anew(
     good = dict(index.project("six").files)
     (path,) = (index.cache.root / "derived").rglob("*.json")
     record = json.loads(path.read_text())
-    spoilt = [[], 1, {}, {"files": None}, record | {"expires": "soon"}, record | {"files": [1]}]
-    spoilt += [record | {"files": {"1.16.0": value}} for value in (1, "x", [1], [["six"]], [{}])]
+    spoilt: list[Any] = [[], 1, {}, {"files": None}, record | {"expires": "soon"}, record | {"files": [1]}]
+    odd: list[Any] = [1, "x", [1], [["six"]], [{}]]
+    spoilt += [record | {"files": {"1.16.0": value}} for value in odd]
     for value in spoilt:
         path.write_text(json.dumps(value))
         assert dict(open_index(shop).project("six").files) == good
