@@ -26,9 +26,9 @@ def files_in(folder: Path) -> list[Path]:
         (["sync", "-t", "rocky-9", "--release", "zedd"], 'did you mean "zed"?'),
         (["plan", "nova-computer"], 'did you mean "nova-compute"?'),
         (["plan", "none.toml"], "none.toml"),
-        (["snapshot", "use", "none.tar"], "there is no snapshot 'none.tar'; give a path to one; shipped: "),
+        (["snapshot", "use", "none.tar"], "there is not a snapshot 'none.tar'; give a path to one; shipped: "),
         (["sync", "--repofrompath", "one"], "--repofrompath is to be ID,URL, not 'one'"),
-        (["sync", "--repofrompath", "one,ftp://host/"], "which is no http, https or file URL"),
+        (["sync", "--repofrompath", "one,ftp://host/"], "which is not an http, https or file URL"),
         (["sync", "--enablerepo", "eple"], 'no repository matches "eple"; did you mean "epel"?'),
         (["sync", "--setopt", "baseos.retriez=1"], 'unknown option "retriez"; did you mean "retries"?'),
         (["syncc"], 'there is no command "syncc"; did you mean "sync"?'),
@@ -179,7 +179,7 @@ def test_a_cache_that_cannot_be_written_is_replaced_for_the_run(ppcdeps: Program
 
 def test_a_damaged_snapshot_is_told(ppcdeps: Program) -> None:
     (ppcdeps.folder / "bad.tar").write_bytes(b"no tar file")
-    assert "bad.tar is no snapshot: not a tar file" in ppcdeps("snapshot", "info", "bad.tar", code=3).fault
+    assert "bad.tar is not a snapshot: not a tar file" in ppcdeps("snapshot", "info", "bad.tar", code=3).fault
     (ppcdeps.folder / "bad").mkdir()
     (ppcdeps.folder / "bad" / "snapshot.json").write_text('{"format": 99}')
     done = ppcdeps("snapshot", "use", "bad", code=3)
@@ -190,7 +190,7 @@ def test_a_folder_that_is_no_snapshot_is_never_replaced(ppcdeps: Program, reposi
     (ppcdeps.folder / "mine").mkdir()
     (ppcdeps.folder / "mine" / "thesis").write_text("years of work")
     done = ppcdeps("snapshot", "save", "mine", "--repofrompath", f"one,{repository}", code=2)
-    assert "mine is there and is no snapshot" in done.fault
+    assert "mine is there and is not a snapshot" in done.fault
     assert (ppcdeps.folder / "mine" / "thesis").read_text() == "years of work"
 
 

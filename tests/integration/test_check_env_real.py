@@ -17,7 +17,7 @@ from srpms import run
 
 from ppcdeps.checking.env.environment import Environment, read_environment
 from ppcdeps.checking.findings import Finding, Severity
-from ppcdeps.python.names import normalise
+from ppcdeps.python.names import normalize
 
 SYSTEM = Path("/usr/bin/python3")
 REQUIREMENTS = ["jinja2==3.1.4", "requests==2.31.0", "urllib3==1.20"]
@@ -105,8 +105,8 @@ def test_pip_check_finds_the_same_requirements(broken: Path) -> None:
     assert missing
     assert wrong
     found = check_env(broken).findings
-    ours = {normalise(one.where) for one in found if one.rule == "env-missing-requirement"}
-    assert ours == {normalise(one) for one in missing}
+    ours = {normalize(one.where) for one in found if one.rule == "env-missing-requirement"}
+    assert ours == {normalize(one) for one in missing}
     assert [one.rule for one in found].count("env-wrong-version") == len(set(wrong))
 
 

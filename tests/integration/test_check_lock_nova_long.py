@@ -23,8 +23,9 @@ from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.constraintsfile import read_constraints
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.index import Index
-from ppcdeps.python.lock import LockRequest, Root, resolve
+from ppcdeps.python.lock import LockRequest, PythonRoot
 from ppcdeps.python.provider import FixedDistribution
+from ppcdeps.python.resolution import resolve
 
 pytestmark = pytest.mark.long
 
@@ -60,7 +61,7 @@ def test_every_finding_on_a_complete_lock_is_true_by_execution(
     target = PythonEnvironment(python, glibc)
     environment = TargetEnvironment.of(target)
     held = read_constraints(CONSTRAINTS / f"upper-constraints-{constraints}.txt", environment)
-    lock = resolve(LockRequest(target, (Root(root, "the test"),), constraints=held, fixed=fixed), index)
+    lock = resolve(LockRequest(target, (PythonRoot(root, "the test"),), constraints=held, fixed=fixed), index)
     releases = tuple(LockedRelease(each.name, each.version) for each in lock.distributions)
     began = time.monotonic()
     trees, skipped = fetch(LockInput(root, environment, releases), index, Silence())

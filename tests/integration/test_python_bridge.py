@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ppcdeps.model.target import PythonEnvironment
-from ppcdeps.python.bridge import BridgedCapability, bridge_spec
+from ppcdeps.python.bridge import BridgedCapability, bridge_provides, spec_of_bridge
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.lock import LockedDistribution, Provision, PythonLock
 
@@ -61,7 +61,7 @@ def rpm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def test_rpm_installs_what_the_bridge_satisfies_and_refuses_without_it(tmp_path: Path) -> None:
     service = build(tmp_path, "openstack-app", SERVICE)
-    bridge = build(tmp_path, "ppcdeps-bridge-demo", bridge_spec("demo", WANTED, LOCK))
+    bridge = build(tmp_path, "ppcdeps-bridge-demo", spec_of_bridge("demo", bridge_provides("demo", WANTED, LOCK)))
     root = tmp_path / "root"
     common = ("--root", root, "--dbpath", "/var/lib/rpm", "--nosignature")
     root.mkdir()
@@ -77,7 +77,7 @@ def test_rpm_installs_what_the_bridge_satisfies_and_refuses_without_it(tmp_path:
 
 
 def test_the_bridge_holds_no_files_and_provides_nothing_else(tmp_path: Path) -> None:
-    bridge = build(tmp_path, "ppcdeps-bridge-demo", bridge_spec("demo", WANTED, LOCK))
+    bridge = build(tmp_path, "ppcdeps-bridge-demo", spec_of_bridge("demo", bridge_provides("demo", WANTED, LOCK)))
     assert rpm("-qlp", "--nosignature", bridge).stdout.strip() in ("", "(contains no files)")
     provides = rpm("-qp", "--provides", "--nosignature", bridge).stdout.splitlines()
     assert sorted(provides) == [

@@ -17,16 +17,19 @@ from ppcdeps.base.cache import Cache
 from ppcdeps.base.compression import open_stream
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.constraintsfile import NO_CONSTRAINTS, read_constraints
-from ppcdeps.python.distmetadata import MetadataSource, best_sdists, sdist_facts
+from ppcdeps.python.coremetadata import MetadataSource
+from ppcdeps.python.distfiles import sdists_of
+from ppcdeps.python.distmetadata import sdist_facts
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.explain import ConflictError
 from ppcdeps.python.index import Index
-from ppcdeps.python.lock import LockRequest, Provision, PythonLock, Root, resolve
+from ppcdeps.python.lock import LockRequest, Provision, PythonLock, PythonRoot
 from ppcdeps.python.lockfiles import render_files
-from ppcdeps.python.names import normalise, provided_distribution
+from ppcdeps.python.names import normalize, provided_distribution
 from ppcdeps.python.pipconfig import read_pip_config
 from ppcdeps.python.provider import FixedDistribution
 from ppcdeps.python.purity import Purity
+from ppcdeps.python.resolution import resolve
 from ppcdeps.python.workload import WorkloadPython, constraints_for
 
 EL9 = PythonEnvironment("3.9.25", (2, 34))
@@ -49,7 +52,7 @@ def lock_of(
     index: Index, root: str, python: PythonEnvironment, constraints: Path | None = None, **more: Any
 ) -> PythonLock:
     held = read_constraints(constraints, TargetEnvironment.of(python)) if constraints else NO_CONSTRAINTS
-    return resolve(LockRequest(python, (Root(root, "the test"),), constraints=held, **more), index)
+    return resolve(LockRequest(python, (PythonRoot(root, "the test"),), constraints=held, **more), index)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +100,7 @@ def nova(
     asked = WorkloadPython(
         "nova-compute",
         EL9,
-        (Root("nova==25.3.0", "openstack-nova-compute"),),
+        (PythonRoot("nova==25.3.0", "openstack-nova-compute"),),
         fixed=tuple(el9_distributions[name] for name in sorted(el9_distributions)),
         constraints=yoga,
     )
@@ -278,7 +281,7 @@ def test_uv_finds_the_same_pins(
     theirs = dict(line.split("==") for line in result.stdout.splitlines() if "==" in line)
     lock = lock_of(index, root, python, constraints)
     ours = {each.name: each.version for each in lock.distributions}
-    assert ours == {normalise(name.partition("[")[0]): version.split(" ")[0] for name, version in theirs.items()}
+    assert ours == {normalize(name.partition("[")[0]): version.split(" ")[0] for name, version in theirs.items()}
 
 
 # Native distributions --------------------------------------------------------------------------------
@@ -329,7 +332,7 @@ REAL_SDISTS = {
 @pytest.mark.parametrize("release", REAL_SDISTS)
 def test_real_sdists_are_judged_right(index: Index, release: str) -> None:
     name, version = release.split()
-    (file, *_) = best_sdists(index.project(name).files[version])
+    (file, *_) = sdists_of(index.project(name).files[version])
     verdict = sdist_facts(index, file).verdict
     purity, language = REAL_SDISTS[release]
     assert verdict.purity is purity, verdict
@@ -356,7 +359,7 @@ def test_the_first_compute_nodes_failure_is_a_conflict_that_is_explained(index: 
         lock_of(index, "oslo.concurrency==3.20.0", EL9, fixed=fixed)
     lines = str(caught.value).splitlines()
     assert len(lines) <= 6
-    assert "  oslo-utils >=3.20.0: asked by oslo-concurrency 3.20.0, which is asked for by the test" in lines
+    assert "  oslo-utils >=3.20.0: required by oslo-concurrency 3.20.0, which is required by the test" in lines
     assert f"  oslo-utils ==3.4.0: fixed by the RPM {rpm}" in lines
     offered = dict(pin.split("==") for pin in caught.value.offer)
     assert offered["oslo-utils"] == "3.4.0"

@@ -13,7 +13,7 @@ from ppcdeps.base.cache import Cache
 from ppcdeps.base.compression import open_stream
 from ppcdeps.model.capability import Capability, Requirement, parse_requirement
 from ppcdeps.model.target import PythonEnvironment
-from ppcdeps.python.bridge import bridge_spec, bridged_for_builds
+from ppcdeps.python.bridge import bridge_provides, bridged_for_builds, spec_of_bridge
 from ppcdeps.python.lock import Provision
 from ppcdeps.python.routing import PythonPackage, PythonPolicy, route_python
 from ppcdeps.python.workload import WorkloadPython, constraints_for
@@ -120,7 +120,7 @@ def test_the_whole_way_from_packages_to_lock_and_bridge(
     nova = lock.by_name("nova")
     assert nova is not None
     assert (nova.version, nova.provision) == ("25.3.0", Provision.WHEEL)
-    spec = bridge_spec("nova-compute", routing.bridged, lock)
+    spec = spec_of_bridge("nova-compute", bridge_provides("nova-compute", routing.bridged, lock))
     assert "Provides:       python3-cinderclient = 8.3.0\nProvides:       python3-nova = 1:25.3.0\n" in spec
     # What rpm will make of the metadata of ovs, which is built, and of what pip installs beside it.
     assert "python3.9dist(sortedcontainers)" in {each.name for each in bridged_for_builds(lock, "3.9")}

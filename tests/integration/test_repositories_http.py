@@ -621,6 +621,19 @@ def test_an_unreadable_state_is_no_state(mirror: Mirror, cache: Cache) -> None:
         assert fetch(repo(mirror.url), cache) == first
 
 
+def test_a_state_of_another_shape_is_no_state(mirror: Mirror, cache: Cache) -> None:
+    first = fetch(repo(mirror.url), cache)
+    (path,) = (cache.root / "repositories").iterdir()
+    good = json.loads(path.read_text())
+    values: list[object] = [None, -1, 1e300, "x", [], [1], {}, {"primary": {}}]
+    for key in good:
+        for value in values:
+            path.write_text(json.dumps(good | {key: value}))
+            found = fetch(repo(mirror.url), cache)
+            assert (found.digest, found.files.keys()) == (first.digest, first.files.keys())
+            assert found.date is None or found.date == first.date
+
+
 # The machine fails ------------------------------------------------------------------------------------------
 
 

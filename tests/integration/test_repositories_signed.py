@@ -127,13 +127,13 @@ def test_a_missing_or_empty_signature(signed: RepoConfig, cache: Cache) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"<html>", "is no OpenPGP key"),
-        (b"", "is no OpenPGP key"),
+        (b"<html>", "is not an OpenPGP key"),
+        (b"", "is not an OpenPGP key"),
         (
             b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nnot*base64\n-----END PGP PUBLIC KEY BLOCK-----\n",
             "damaged",
         ),
-        (b"-----BEGIN PGP PRIVATE KEY BLOCK-----\n", "holds no public key"),
+        (b"-----BEGIN PGP PRIVATE KEY BLOCK-----\n", "has no public key"),
     ],
 )
 def test_a_key_file_that_is_none(

@@ -286,7 +286,7 @@ def test_modules_survive_as_facts(tmp_path: Path) -> None:
     assert "host.example" not in slim.read_text()
 
 
-# What is no snapshot ----------------------------------------------------------------------------------------
+# What is not a snapshot ----------------------------------------------------------------------------------------
 
 
 def test_an_unknown_name_lists_what_there_is(cache: Cache) -> None:
@@ -295,7 +295,7 @@ def test_an_unknown_name_lists_what_there_is(cache: Cache) -> None:
 
 
 def test_a_folder_or_index_that_is_none(tmp_path: Path, cache: Cache) -> None:
-    with pytest.raises(ConfigError, match="is no snapshot"):
+    with pytest.raises(ConfigError, match="is not a snapshot"):
         snapshot.use(tmp_path, cache)
     index = tmp_path / "snapshot.json"
     for text, reason in (("{", "damaged"), ('{"format": 99}', "format 99"), ('{"format": 1}', "damaged")):
@@ -312,7 +312,7 @@ def test_a_tar_file_with_strange_members_is_refused(name: str, tmp_path: Path, c
     path = tmp_path / "s.tar"
     with tarfile.open(path, "w") as tar:
         tar.addfile(tarfile.TarInfo(name))
-    with pytest.raises(ConfigError, match="is no snapshot: it has the member"):
+    with pytest.raises(ConfigError, match="is not a snapshot: it has the member"):
         snapshot.use(path, cache)
 
 
@@ -322,7 +322,7 @@ def test_a_tar_file_with_a_link_is_refused(tmp_path: Path, cache: Cache) -> None
     link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
     with tarfile.open(path, "w") as tar:
         tar.addfile(link)
-    with pytest.raises(ConfigError, match="is no snapshot"):
+    with pytest.raises(ConfigError, match="is not a snapshot"):
         snapshot.use(path, cache)
 
 
@@ -335,7 +335,7 @@ def test_a_file_that_is_no_tar(tmp_path: Path, cache: Cache) -> None:
 
 def test_saving_spares_what_is_no_snapshot(small: tuple[RepoMetadata, ...], tmp_path: Path, cache: Cache) -> None:
     (tmp_path / "precious").write_text("mine")
-    with pytest.raises(UsageError, match="is there and is no snapshot"):
+    with pytest.raises(UsageError, match="is there and is not a snapshot"):
         snapshot.save(small, "x", tmp_path, cache, Silence())
     assert (tmp_path / "precious").read_text() == "mine"
     place = tmp_path / "s"

@@ -120,8 +120,15 @@ def test_a_source_rpm_that_is_another_is_refused(repository: Path, cache: Cache)
 @needs_tools
 def test_a_location_outside_of_the_repository_is_refused(repository: Path, cache: Cache) -> None:
     found = package(repository, cache, "trap-rich")
-    for location in ("../secret.src.rpm", "/etc/passwd", "file:///etc/passwd", "Packages/../../x.src.rpm", "a/"):
-        with pytest.raises(RepositoryError, match="which is not inside the repository"):
+    for location in (
+        "../secret.src.rpm",
+        "/etc/passwd",
+        "file:///etc/passwd",
+        "Packages/../../x.src.rpm",
+        "a/",
+        "%2e%2e/x.src.rpm",
+    ):
+        with pytest.raises(RepositoryError, match=r"it (climbs out|lies elsewhere|has an impossible location)"):
             fetch_srpm(replace(found, location=location), cache, TELL)
 
 
@@ -154,7 +161,7 @@ def test_a_file_by_url_is_verified_by_its_digest(cache: Cache, tmp_path: Path) -
         fetch_file(file.as_uri(), "0" * 64, cache, TELL, origin="recipe y")
     with pytest.raises(ConfigError, match="is not 64 lower-case hexadecimal digits"):
         fetch_file(file.as_uri(), "0" * 40, cache, TELL)
-    with pytest.raises(ConfigError, match="is no name for a file"):
+    with pytest.raises(ConfigError, match="cannot be the name of a file"):
         fetch_file(file.as_uri(), digest, cache, TELL, file="../x")
     with pytest.raises(RepositoryError, match="no network may be used"):
         fetch_file("http://127.0.0.1:9/x", "1" * 64, cache, TELL, offline=True)
@@ -181,7 +188,7 @@ def test_a_record_keeps_what_it_told_of_other_files(cache: Cache, tmp_path: Path
     with pytest.raises(ConfigError, match="are both named b"):
         write_sources(to, [one, replace(two, file="b")])
     (to / RECORD).write_text("{}")
-    with pytest.raises(ConfigError, match="is no record of sources"):
+    with pytest.raises(ConfigError, match="is not a record of sources"):
         write_sources(to, [one])
 
 
@@ -201,7 +208,7 @@ def test_an_sdist_comes_from_the_index_with_its_digest(cache: Cache) -> None:
                 fetch_sdist(index, "Native", "3")
             with pytest.raises(RepositoryError, match="no index knows"):
                 fetch_sdist(index, "unheard", "1")
-            with pytest.raises(UsageError, match="is no version"):
+            with pytest.raises(UsageError, match="is not a version"):
                 fetch_sdist(index, "Native", "one")
         shop.files[file[0]] = file[1][:-1] + b"x"
         other = Cache.open(cache.directory / "other")

@@ -19,9 +19,10 @@ from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.constraintsfile import NO_CONSTRAINTS, parse_constraints
 from ppcdeps.python.index import Index
-from ppcdeps.python.lock import LockPolicy, LockRequest, PythonLock, Root, resolve
+from ppcdeps.python.lock import LockPolicy, LockRequest, PythonLock, PythonRoot
 from ppcdeps.python.pipconfig import read_pip_config
 from ppcdeps.python.provider import FixedDistribution
+from ppcdeps.python.resolution import resolve
 
 OpenIndex = Callable[..., Index]
 """What the fixture open_index is: shops or URLs in, an index out."""
@@ -213,7 +214,7 @@ def lock_of(
     """Resolve for EL9."""
     request = LockRequest(
         python=python,
-        roots=tuple(Root(each, "workload test") for each in roots),
+        roots=tuple(PythonRoot(each, "workload test") for each in roots),
         fixed=tuple(
             FixedDistribution(name, version, f"python3-{name}-{version}-1.el9.noarch")
             for name, version in (fixed or {}).items()

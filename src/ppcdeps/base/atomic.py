@@ -1,25 +1,112 @@
-"""Files and links put in place at once, so that whoever reads, and whatever is killed, nothing is seen half-done."""
+"""Atomic, crash-safe replacement of files, links and folders: readers see the old content or the new one whole."""
 
 import contextlib
 import os
+import secrets
 import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
-from ppcdeps.model.errors import EnvironmentLacksError
+from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
 
 NEW = ".new-"
 """How names begin of what is not in place yet."""
 
+_PRIVATE = 0o600
+_SHARED = 0o666
+
+
+class NewFile:
+    """A file being written under a temporary name, until ``put`` gives it its own."""
+
+    def __init__(self, path: Path, stream: BinaryIO) -> None:
+        self.path = path
+        self.stream = stream
+
+    def restart(self) -> None:
+        """Throw away what was written."""
+        self.stream.seek(0)
+        self.stream.truncate()
+
+    def put(self, path: Path, *, durable: bool = True) -> None:
+        """Give the file its name, replacing what is there at once.
+
+        ``durable``: content and name are on the disk afterwards, so that a loss of power leaves neither half.
+        """
+        self.stream.flush()
+        if durable:
+            os.fsync(self.stream.fileno())
+        self.path.replace(path)
+        if durable:
+            flush(path.parent)
+
+
+@contextlib.contextmanager
+def new_file(folder: Path, *, prefix: str = NEW, private: bool = False) -> Iterator[NewFile]:
+    """A new file in ``folder`` to write to; it disappears where it was not put in place.
+
+    ``private``: for this user's eyes alone, else as the umask says.
+    """
+    path = folder / f"{prefix}{secrets.token_hex(8)}"
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    handle = os.open(path, flags, _PRIVATE if private else _SHARED)
+    try:
+        with os.fdopen(handle, "w+b") as stream:
+            yield NewFile(path, stream)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_folder(parent: Path, *, prefix: str = NEW) -> Iterator[Path]:
+    """A new, private folder in ``parent`` to fill and to rename; it is removed where it was not renamed."""
+    folder = Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_file(path: Path, content: str | bytes, *, durable: bool = True) -> None:
+    """Put a file in place at once: what was there stays until the new one is whole. Raises OSError."""
+    write_files({path: content}, durable=durable)
+
+
+def write_files(contents: Mapping[Path, str | bytes], *, durable: bool = True) -> None:
+    """Put several files in place, or none: all are written aside before the first is put. Raises OSError."""
+    with contextlib.ExitStack() as stack:
+        drafts = []
+        for path, content in contents.items():
+            draft = stack.enter_context(new_file(path.parent))
+            draft.stream.write(content.encode() if isinstance(content, str) else content)
+            # Now, not when it is put: a full disk has to show before any is.
+            draft.stream.flush()
+            drafts.append((draft, path))
+        for draft, path in drafts:
+            draft.put(path, durable=durable)
+
+
+def write_output(path: Path, text: str) -> None:
+    """Put a file in place that the user named with --output.
+
+    Raises ConfigError where the folder cannot be written to; a full disk is raised as it is.
+    """
+    try:
+        write_file(path, text)
+    except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise ConfigError(
+            f"cannot write {path}: {error.strerror}", hint="name another place with --output"
+        ) from error
+
 
 def put_file(path: Path, content: bytes) -> None:
-    """Have a file with this content there: whole, or as it was."""
+    """Have a file with this content there; one that has it already is left alone."""
     with contextlib.suppress(OSError):
         if path.read_bytes() == content:
             return
-    new = path.with_name(f"{NEW}{path.name}")
-    new.write_bytes(content)
-    flush(new)
-    new.replace(path)
+    write_file(path, content)
 
 
 def link(path: Path, target: str) -> None:
@@ -42,7 +129,7 @@ def same_file(old: Path, new: Path) -> None:
 
 
 def flush(path: Path) -> None:
-    """Have it on the disk, before something that is seen speaks of it."""
+    """Bring a file or folder to the disk, before anything refers to it."""
     handle = os.open(path, os.O_RDONLY)
     try:
         # Some file systems refuse to sync a folder.
@@ -53,7 +140,7 @@ def flush(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link, or a folder with all that is in it; what is not there is no fault."""
+    """Remove a file, a link, or a folder with all that is in it; a missing one is not a fault."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ppcdeps.base.atomic import NewFile, new_file, new_folder, write_file
 from ppcdeps.model.errors import DISK_FULL, EnvironmentLacksError, PpcdepsError
 from ppcdeps.model.reporter import Reporter, Silence
 
@@ -29,7 +30,7 @@ FORMAT = 1
 
 _OBJECT = re.compile(r"(?P<algorithm>[a-z0-9]+):(?P<hex>[0-9a-f]{32,128})")
 _STALE_AFTER = 86400.0
-"""Seconds after which a temporary file is surely nobody's: its writer was killed."""
+"""Seconds after which a temporary file was left by a writer that was killed."""
 _LOCK_POLL = 0.05
 
 
@@ -46,7 +47,7 @@ def default_cache_directory() -> Path:
 class Cache:
     """Verified repository files, the state of each repository, and what upper layers derive from them.
 
-    Safe for threads and for several processes at once. ``directory`` is what was asked for; ``root`` is
+    Safe for threads and for several processes at once. ``directory`` is the configured one; ``root`` is
     where the data of this version lies: another version's data beside it is left alone.
     """
 
@@ -64,17 +65,17 @@ class Cache:
         A cache of another version is left aside with a warning and a new one is begun. Where the directory
         cannot be written, a temporary one that lives as long as the process takes its place, with a warning.
         """
-        told = reporter or Silence()
+        reporter = reporter or Silence()
         place = (directory or default_cache_directory()).expanduser()
         try:
-            cls._prepare(place, told)
+            cls._prepare(place, reporter)
         except OSError as fault:
             if fault.errno in DISK_FULL:
                 raise disk_full(place) from fault
             substitute = Path(tempfile.mkdtemp(prefix="ppcdeps-cache-"))
             # Not when the Cache goes: the paths that it gave out are read as long as the process lives.
             atexit.register(shutil.rmtree, substitute, ignore_errors=True)
-            told.warn(
+            reporter.warn(
                 f"the cache directory {place} cannot be written ({fault.strerror or fault}): "
                 "using a temporary one for this run; set PPCDEPS_CACHE to a writable directory to keep it"
             )
@@ -94,7 +95,7 @@ class Cache:
         try:
             found = stamp.read_text("ascii", errors="replace").strip()
         except FileNotFoundError:
-            # Nobody stamped it: a new directory, or one from before the stamp.
+            # Not stamped: a new directory, or one from before the stamp.
             found = ""
         if found == str(FORMAT):
             return
@@ -104,7 +105,7 @@ class Cache:
                 f"the cache in {place} was written by another version of ppcdeps (format {other}, this one "
                 f"writes {FORMAT}): it is left aside and a new one is begun"
             )
-        _replace_file(stamp, f"{FORMAT}\n".encode(), root / "tmp")
+        write_file(stamp, f"{FORMAT}\n")
 
     # Objects ------------------------------------------------------------------------------------------------
 
@@ -128,7 +129,7 @@ class Cache:
         return path if size is None or found.st_size == size else None
 
     def store_object(self, checksum: str, data: bytes) -> Path:
-        """Keep ``data``, whose checksum the caller has verified. Returns where."""
+        """Store ``data``, whose checksum the caller has verified. Returns where."""
         with self.new_object() as draft:
             draft.stream.write(data)
             return draft.publish(checksum)
@@ -144,26 +145,19 @@ class Cache:
 
     @contextlib.contextmanager
     def _draft(self) -> Iterator["Draft"]:
-        temporary: Path | None = None
-        try:
+        if not self._may_publish():
+            raise InterruptedError(errno.EINTR, "interrupted")
+        with (
+            _full_disk_named(self.directory),
+            new_file(self.root / "tmp", prefix=f"{os.getpid()}-", private=True) as new,
+        ):
             with self._guard:
-                if self._abandoned:
-                    raise InterruptedError(errno.EINTR, "interrupted")
-                handle, name = tempfile.mkstemp(dir=self.root / "tmp", prefix=f"{os.getpid()}-")
-                temporary = Path(name)
-                self._writing.add(temporary)
-            with os.fdopen(handle, "w+b") as stream:
-                yield Draft(self, temporary, stream)
-        except OSError as fault:
-            if fault.errno in DISK_FULL:
-                raise disk_full(self.directory) from fault
-            raise
-        finally:
-            if temporary is not None:
+                self._writing.add(new.path)
+            try:
+                yield Draft(new, self)
+            finally:
                 with self._guard:
-                    self._writing.discard(temporary)
-                with contextlib.suppress(OSError):
-                    temporary.unlink(missing_ok=True)
+                    self._writing.discard(new.path)
 
     def abandon(self) -> None:
         """Remove what is being written just now, and let no unfinished file be published any more.
@@ -179,7 +173,7 @@ class Cache:
     # The state of a repository ------------------------------------------------------------------------------
 
     def read_state(self, key: str) -> dict[str, Any] | None:
-        """What was recorded for a repository, or None; an unreadable record counts as none."""
+        """What was recorded for a repository, or None, also where the record cannot be read."""
         try:
             value = json.loads((self.root / "repositories" / f"{key}.json").read_bytes())
         except (OSError, ValueError):
@@ -191,21 +185,17 @@ class Cache:
         data = json.dumps(state, sort_keys=True, indent=1).encode()
         with self._draft() as draft:
             draft.stream.write(data)
-            draft.rename_to(self.root / "repositories" / f"{key}.json")
+            draft.put(self.root / "repositories" / f"{key}.json")
 
     @contextlib.contextmanager
     def lock(self, name: str, *, stop: Callable[[], bool] = lambda: False) -> Iterator[None]:
         """Hold the lock of a repository: one process fetches it, the others wait and then find it fetched.
 
-        ``stop`` is asked while waiting; where it says so, InterruptedError is raised.
+        ``stop`` is called while waiting; where it returns True, InterruptedError is raised.
         """
         path = self.root / "locks" / f"{name}.lock"
-        try:
+        with _full_disk_named(self.directory):
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as fault:
-            if fault.errno in DISK_FULL:
-                raise disk_full(self.directory) from fault
-            raise
         try:
             while True:
                 try:
@@ -238,18 +228,34 @@ class Cache:
         return self.root / "derived" / name[:2] / f"{name}{suffix}"
 
     def store_derived(self, key: str, suffix: str, write: Callable[[BinaryIO], None]) -> Path:
-        """Have ``write`` fill a new file and keep it under ``key``. Returns where.
+        """Have ``write`` fill a new file and store it under ``key``. Returns where.
 
         Raises EnvironmentLacksError where the disk is full.
         """
         path = self.derived_path(key, suffix)
         with self._draft() as draft:
             write(draft.stream)
-            draft.rename_to(path)
+            draft.put(path)
         return path
 
+    def recall(self, key: str) -> Any:
+        """What was remembered under ``key``; None where nothing was, or it cannot be read."""
+        try:
+            return json.loads(self.derived_path(key, ".json").read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return None
+
+    def remember(self, key: str, value: Any) -> None:
+        """Store a value of JSON's own kinds. Raises EnvironmentLacksError where the disk is full."""
+        data = json.dumps(value, separators=(",", ":")).encode()
+
+        def write(stream: BinaryIO) -> None:
+            stream.write(data)
+
+        self.store_derived(key, ".json", write)
+
     def derived_folder(self, key: str, fill: Callable[[Path], None]) -> Path:
-        """The folder kept under ``key``; where there is none yet, ``fill`` is given an empty one to fill
+        """The folder stored under ``key``; where there is none yet, ``fill`` is given an empty one to fill
         first.
 
         Raises EnvironmentLacksError where the disk is full.
@@ -257,20 +263,18 @@ class Cache:
         path = self.derived_path(key, ".d")
         if path.is_dir():
             return path
-        scratch = Path(tempfile.mkdtemp(dir=self.root / "tmp", prefix=f"{os.getpid()}-"))
-        try:
+        with (
+            _full_disk_named(self.directory),
+            new_folder(self.root / "tmp", prefix=f"{os.getpid()}-") as scratch,
+        ):
             fill(scratch)
             path.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(FileExistsError):
+            try:
                 scratch.rename(path)
-        except OSError as fault:
-            if fault.errno in DISK_FULL:
-                raise disk_full(self.directory) from fault
-            # Another process may have been quicker: its folder has the same content.
-            if fault.errno != errno.ENOTEMPTY:
-                raise
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            except OSError as fault:
+                # Another process may have been quicker: its folder has the same content.
+                if fault.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
         return path
 
     def _may_publish(self) -> bool:
@@ -278,34 +282,35 @@ class Cache:
             return not self._abandoned
 
 
-class Draft:
-    """A file being written under a temporary name."""
+class Draft(NewFile):
+    """A file that is on its way into the cache."""
 
-    def __init__(self, cache: Cache, path: Path, stream: BinaryIO) -> None:
+    def __init__(self, new: NewFile, cache: Cache) -> None:
+        super().__init__(new.path, new.stream)
         self._cache = cache
-        self.path = path
-        self.stream = stream
-
-    def restart(self) -> None:
-        """Throw away what was written, for the next mirror to try."""
-        self.stream.seek(0)
-        self.stream.truncate()
 
     def publish(self, checksum: str) -> Path:
         """Give the verified content its name in the cache. Returns where it lies now."""
         path = self._cache.object_path(checksum)
-        self.rename_to(path)
+        self.put(path)
         return path
 
-    def rename_to(self, path: Path) -> None:
-        """Flush the content to the disk and put it at ``path``, replacing what is there at once."""
-        self.stream.flush()
-        os.fsync(self.stream.fileno())
+    def put(self, path: Path, *, durable: bool = True) -> None:
+        """Give the file its name, unless the run was interrupted."""
         if not self._cache._may_publish():
             raise InterruptedError(errno.EINTR, "interrupted")
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.replace(path)
-        _sync_directory(path.parent)
+        super().put(path, durable=durable)
+
+
+@contextlib.contextmanager
+def _full_disk_named(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as fault:
+        if fault.errno in DISK_FULL:
+            raise disk_full(place) from fault
+        raise
 
 
 def disk_full(place: Path) -> PpcdepsError:
@@ -314,29 +319,6 @@ def disk_full(place: Path) -> PpcdepsError:
         f"no space left while writing to {place}",
         hint="free some space or set PPCDEPS_CACHE to a larger disk; what was cached before is intact",
     )
-
-
-def _replace_file(path: Path, data: bytes, scratch: Path) -> None:
-    handle, name = tempfile.mkstemp(dir=scratch, prefix=f"{os.getpid()}-")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _sync_directory(directory: Path) -> None:
-    # Some file systems refuse to sync a directory; the rename itself is done all the same.
-    with contextlib.suppress(OSError):
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _remove_stale(scratch: Path) -> None:

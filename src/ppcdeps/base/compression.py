@@ -1,4 +1,4 @@
-"""Compressed files as bounded streams: gzip, bzip2, xz, zstd, recognised by their first bytes."""
+"""Compressed files as bounded streams: gzip, bzip2, xz, zstd, recognized by their first bytes."""
 
 import bz2
 import gzip
@@ -10,8 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
-DEFAULT_LIMIT = 4 * 1024**3
-"""Bytes that a file may open to where its repository does not say how many it should be."""
+from ppcdeps.base.ceilings import CEILINGS
 
 _BLOCK = 1 << 18
 _XZ_MEMORY = 512 * 1024**2
@@ -35,13 +34,15 @@ class _Decompressor(Protocol):
 def open_stream(path: Path, *, limit: int | None = None) -> BinaryIO:
     """The decompressed content of ``path``, which may be compressed in any of the known ways or not at all.
 
-    Reading more than ``limit`` bytes (default ``DEFAULT_LIMIT``) or meeting damage raises DamagedError.
+    Reading more than ``limit`` bytes (default: the ceiling of a metadata file) or meeting damage raises DamagedError.
     """
     raw = path.open("rb")
     try:
         return cast(
             BinaryIO,
-            io.BufferedReader(_Bounded(_open_raw(raw), raw, DEFAULT_LIMIT if limit is None else limit), _BLOCK),
+            io.BufferedReader(
+                _Bounded(_open_raw(raw), raw, CEILINGS.metadata_file if limit is None else limit), _BLOCK
+            ),
         )
     except BaseException:
         raw.close()
@@ -139,7 +140,7 @@ class _Members(io.RawIOBase):
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that refuses to give more than ``limit`` bytes, and tells all damage in one way."""
+    """A stream that refuses to give more than ``limit`` bytes, and raises one error for all kinds of damage."""
 
     def __init__(self, inner: io.RawIOBase | BinaryIO, raw: BinaryIO, limit: int) -> None:
         self._inner = inner

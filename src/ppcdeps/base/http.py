@@ -1,24 +1,27 @@
-"""One repository's way to the network: http, https and file, bounded, verified and polite to failing
-mirrors.
+"""The HTTP client for repositories, source files and Python indexes: http, https and file, each transfer bounded.
+
+It knows nothing of whose configuration it works by: dnf's and pip's are both turned into ``HttpSettings``.
 """
 
 import errno
 import hashlib
+import inspect
 import os
 import re
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
+from ppcdeps import __version__
 from ppcdeps.model.reporter import Reporter, Silence
-from ppcdeps.model.repository import RepoConfig
 
 if TYPE_CHECKING:
     import requests
@@ -27,25 +30,54 @@ T = TypeVar("T")
 
 SLOWEST = 1000
 """Bytes a second, measured over the time-out, below which a mirror counts as hanging (minrate of dnf)."""
+CONNECTIONS = 16
+"""Connections to one host that are kept open at once: no index or mirror list is read by more threads."""
 
 _CHUNK = 1 << 16
 _SMALL_CHUNK = 1 << 12
 _TRIES_PER_MIRROR = 3
 _BACK_OFF = 0.25
 _LONGEST_WAIT = 5.0
+_LONGEST_RETRY_AFTER = 60.0
 _TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+_OK = frozenset({200})
 _SECRET_QUERY = re.compile(r"(?i)([?&][^=&]*(?:token|key|secret|passw|sig)[^=&]*=)[^&]*")
 
 
-class TransportFault(Exception):  # noqa: N818 - it is caught and told by this package, never shown as it is
+class FaultKind(Enum):
+    """What part of the way a transfer failed at, as far as a user's remedy differs."""
+
+    CONNECTION = auto()
+    TIMEOUT = auto()
+    CERTIFICATE = auto()
+    PROXY = auto()
+    STATUS = auto()
+    """The server answered that it will not, or cannot, send the file."""
+    CONTENT = auto()
+    """What was sent is not what was requested, or is larger than it may be."""
+    DIGEST = auto()
+    """The file has another checksum than announced."""
+
+
+class TransportFault(Exception):  # noqa: N818 - callers translate it; users never see it as it is
     """One attempt that failed. ``reason`` is a phrase for the user, free of credentials.
 
-    ``transient``: another attempt may do better. ``unreachable``: nobody answered, so nothing is known
-    against the repository itself. ``hung``: it cost the whole time-out, so that it is not asked three times.
+    ``transient``: another attempt may do better. ``unreachable``: there was no answer, so nothing is known
+    against the repository itself. ``hung``: it cost the whole time-out, so that it is not tried three times.
+    ``status`` is that of HTTP, 0 where there was none; ``retry_after`` are the seconds that the server asks to wait.
     """
 
     def __init__(
-        self, url: str, reason: str, *, transient: bool = False, unreachable: bool = False, hung: bool = False
+        self,
+        url: str,
+        reason: str,
+        *,
+        transient: bool = False,
+        unreachable: bool = False,
+        hung: bool = False,
+        kind: FaultKind = FaultKind.CONTENT,
+        status: int = 0,
+        retry_after: float = 0.0,
     ) -> None:
         super().__init__(f"{shown_url(url)}: {reason}")
         self.url = url
@@ -53,107 +85,161 @@ class TransportFault(Exception):  # noqa: N818 - it is caught and told by this p
         self.transient = transient
         self.unreachable = unreachable
         self.hung = hung
+        self.kind = kind
+        self.status = status
+        self.retry_after = retry_after
 
 
 class AllMirrorsFailed(Exception):  # noqa: N818 - likewise
-    """No mirror gave the file. ``faults`` holds the last fault of each mirror, in the order they were
-    tried.
-    """
+    """No mirror gave the file. ``faults`` has the last fault of each mirror, in the order of the attempts."""
 
     def __init__(self, faults: Sequence[TransportFault]) -> None:
-        told = [str(fault) for fault in faults[:3]]
+        lines = [str(fault) for fault in faults[:3]]
         if len(faults) > 3:
-            told.append(f"and {len(faults) - 3} more mirrors")
-        super().__init__("; ".join(told))
+            lines.append(f"and {len(faults) - 3} more mirrors")
+        super().__init__("; ".join(lines))
         self.faults = tuple(faults)
 
     @property
     def unreachable(self) -> bool:
-        """Whether nobody answered at all."""
+        """Whether no mirror answered at all."""
         return all(fault.unreachable for fault in self.faults)
 
 
 @dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """How servers are reached, whichever configuration says so.
+
+    ``timeout`` is in seconds. ``proxy``: None leaves the choice to the environment, an empty text means none.
+    ``verify``: whether certificates are checked at all; hosts in ``trusted_hosts`` (with or without port) are exempt.
+    ``credentials`` are user and password by host (with its port): no other host is sent them.
+    """
+
+    timeout: float = 30.0
+    proxy: str | None = None
+    verify: bool = True
+    ca_bundle: str | None = None
+    client_certificate: str | None = None
+    client_key: str | None = None
+    trusted_hosts: frozenset[str] = frozenset()
+    credentials: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    option_names: Mapping[str, str] = field(default_factory=dict)
+    """What the user's configuration calls a field of this class, for messages."""
+
+
+@dataclass(frozen=True, slots=True)
 class Validators:
-    """What a server gave to ask again with: the copy at ``url`` is that of ``etag`` or ``last_modified``."""
+    """What a server gave for conditional requests: the copy at ``url`` is that of ``etag`` or ``last_modified``."""
 
     url: str
     etag: str = ""
     last_modified: str = ""
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """The condition as request headers."""
+        found = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
+        return {name: value for name, value in found.items() if value}
+
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A small file, read whole. ``data`` is None where the copy that the validators describe is still
-    current.
+class HttpResponse:
+    """A file that was read whole. ``status`` 304: the copy that the validators describe is still current.
+
+    ``headers`` have lower-case names; ``url`` is where the redirects led, without credentials.
     """
 
-    data: bytes | None
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+    url: str
     validators: Validators
 
 
-class Transport:
-    """Fetches files for one repository, with that repository's time-outs, proxy, certificates and
-    credentials.
+class HttpClient:
+    """Fetches files under one configuration. Safe for threads.
 
     ``stopping`` is set from outside to end all transfers at their next block.
     """
 
-    def __init__(self, config: RepoConfig, reporter: Reporter, stopping: threading.Event | None = None) -> None:
-        self._config = config
-        self._reporter = reporter
+    def __init__(
+        self, settings: HttpSettings, reporter: Reporter | None = None, stopping: threading.Event | None = None
+    ) -> None:
+        self.settings = settings
+        self._reporter = reporter or Silence()
         self._stopping = stopping or threading.Event()
         self._session: requests.Session | None = None
-        places = (*config.baseurl, config.mirrorlist or "", config.metalink or "")
-        self._trusted_hosts = frozenset(urlsplit(place).netloc.rpartition("@")[2] for place in places if place)
+        self._guard = threading.Lock()
 
     def close(self) -> None:
         """Give the connections back."""
-        if self._session is not None:
-            self._session.close()
+        with self._guard:
+            if self._session is not None:
+                self._session.close()
 
     # One attempt --------------------------------------------------------------------------------------------
 
-    def read(self, url: str, *, limit: int, validators: Validators | None = None) -> Answer:
-        """The whole of a small file. Raises TransportFault, also where it has more than ``limit`` bytes."""
-        with self._open(url, validators) as body:
-            if body.current:
-                assert validators is not None
-                return Answer(None, validators)
+    def read(
+        self,
+        url: str,
+        *,
+        limit: int,
+        validators: Validators | None = None,
+        headers: Mapping[str, str] | None = None,
+        accept: Container[int] = _OK,
+        packed: bool = False,
+    ) -> HttpResponse:
+        """The whole of a file that fits into memory.
+
+        ``accept`` are the statuses that are answers; ``packed`` lets the server compress the answer for the way, as
+        nothing announces the size or checksum of a page. Where a Range was asked for and the server has none, the
+        status is 200 and the body empty: it would be the whole file. Raises TransportFault, also where there are more
+        than ``limit`` bytes.
+        """
+        sent = dict(headers or {})
+        if validators is not None and validators.url == url:
+            sent |= validators.headers
+        if not packed:
+            sent["Accept-Encoding"] = "identity"
+        with self._open(url, sent, accept, packed) as body:
             parts: list[bytes] = []
             total = 0
-            for block in body.blocks():
+            whole_in_place_of_part = "Range" in sent and body.status == 200
+            for block in () if whole_in_place_of_part else body.blocks():
                 total += len(block)
                 if total > limit:
                     raise TransportFault(url, f"is larger than {limit} bytes")
                 parts.append(block)
-            return Answer(b"".join(parts), body.validators)
+        fresh = Validators(url, body.headers.get("etag", ""), body.headers.get("last-modified", ""))
+        current = validators if body.status == 304 and validators is not None else fresh
+        return HttpResponse(body.status, b"".join(parts), body.headers, body.url, current)
 
     def save(
         self,
         url: str,
         stream: BinaryIO,
         *,
-        checksum: str,
+        checksum: str | None,
         size: int | None,
         limit: int,
-        task: str,
+        task: str = "",
         authority: str = "repomd.xml",
     ) -> int:
         """Write a file to ``stream`` and verify it on the way. Returns its size in bytes.
 
-        ``authority`` is who says what the checksum is, for the message where it differs. Stops as soon as
-        there is more than ``size`` (or ``limit``, where the size is unknown). Raises
-        TransportFault where it is not the announced file.
+        ``checksum`` is ``algorithm:hex``, and ``authority`` who says so, for the message where it differs. Stops as
+        soon as there is more than ``size`` (or ``limit``, where the size is unknown). Progress is reported as
+        ``task``, where it has a name. Raises TransportFault where it is not the announced file.
         """
-        algorithm, _, wanted = checksum.partition(":")
+        algorithm, _, wanted = (checksum or "sha256:").partition(":")
         digest = hashlib.new(algorithm, usedforsecurity=False)
         total = 0
         head = b""
-        reporter = Silence() if is_file_url(url) else self._reporter
+        reporter = Silence() if is_file_url(url) or not task else self._reporter
         reporter.begin(task, size)
         try:
-            with self._open(url, None) as body:
+            # As stored: a server that calls a .tar.gz an encoding would have it unpacked on the way.
+            with self._open(url, {"Accept-Encoding": "identity"}, _OK, packed=False) as body:
                 if size is not None and body.announced is not None and body.announced > size and not body.page:
                     raise TransportFault(url, f"has {body.announced} bytes instead of {size}")
                 for block in body.blocks():
@@ -170,27 +256,29 @@ class Transport:
             raise TransportFault(url, _HTML)
         if size is not None and total < size:
             raise TransportFault(url, f"ends after {total} of {size} bytes", transient=not is_file_url(url))
-        if digest.hexdigest() != wanted:
-            raise TransportFault(url, f"has another {algorithm} checksum than {authority} says")
+        if wanted and digest.hexdigest() != wanted:
+            raise TransportFault(
+                url, f"has another {algorithm} checksum than {authority} says", kind=FaultKind.DIGEST
+            )
         return total
 
     @contextmanager
-    def _open(self, url: str, validators: Validators | None) -> Iterator["_Body"]:
-        if self._stopping.is_set():
-            raise InterruptedError(errno.EINTR, "interrupted")
+    def _open(self, url: str, headers: Mapping[str, str], accept: Container[int], packed: bool) -> Iterator["_Body"]:
+        self._check()
         if is_file_url(url):
             with self._open_file(url) as body:
                 yield body
             return
         if urlsplit(url).scheme not in ("http", "https"):
             raise TransportFault(url, f"has the scheme {urlsplit(url).scheme!r}; http, https and file are known")
+        # Imported here: they cost a tenth of a second, and a warm cache needs no network.
         import requests
         import urllib3
 
         self._check_certificates(url)
         try:
-            with self._request(url, validators) as response:
-                yield self._body_of(response, url)
+            with self._request(url, headers) as response:
+                yield self._body_of(response, url, accept, packed)
         except (
             requests.RequestException,
             urllib3.exceptions.HTTPError,
@@ -220,97 +308,116 @@ class Transport:
                         return
                     yield block
 
-            yield _Body(blocks, Validators(url), announced=size)
+            yield _Body(blocks, 200, url, announced=size)
 
     def _check_certificates(self, url: str) -> None:
-        """Name a certificate file that is not there: requests tells it without the option's name, as an
-        OSError.
-        """
-        for option in ("sslcacert", "sslclientcert", "sslclientkey"):
-            path = getattr(self._config, option)
+        """Name a certificate file that is not there: requests raises OSError without the option's name."""
+        for name in ("ca_bundle", "client_certificate", "client_key"):
+            path = getattr(self.settings, name)
             if path and not Path(path).exists():
-                raise TransportFault(url, f"cannot be asked: {option} {path} does not exist")
+                option = self.settings.option_names.get(name, name)
+                raise TransportFault(
+                    url, f"cannot be read: {option} {path} does not exist", kind=FaultKind.CERTIFICATE
+                )
 
-    def _request(self, url: str, validators: Validators | None) -> "requests.Response":
-        config = self._config
-        headers = {}
-        if validators is not None and validators.url == url:
-            if validators.etag:
-                headers["If-None-Match"] = validators.etag
-            if validators.last_modified:
-                headers["If-Modified-Since"] = validators.last_modified
-        host = urlsplit(url).netloc.rpartition("@")[2]
-        own = config.username is not None and host in self._trusted_hosts
-        certificate: Any = config.sslclientcert
-        if config.sslclientcert and config.sslclientkey:
-            certificate = (config.sslclientcert, config.sslclientkey)
+    def _request(self, url: str, headers: Mapping[str, str]) -> "requests.Response":
+        settings = self.settings
+        host, own = credentials_in(url)
+        certificate: Any = settings.client_certificate
+        if settings.client_certificate and settings.client_key:
+            certificate = (settings.client_certificate, settings.client_key)
         return self._the_session().get(
-            url,
-            headers=headers,
-            # Mirrors that a list names are other people's machines: they get no password.
-            auth=(config.username or "", config.password or "") if own else None,
+            without_credentials(url),
+            headers=dict(headers),
+            # Mirrors that a list names are other people's machines: they get no password. Where there is none here,
+            # requests looks into ~/.netrc.
+            auth=own or settings.credentials.get(host),
             stream=True,
-            timeout=(config.timeout, config.timeout),
-            verify=(config.sslcacert or True) if config.sslverify else False,
+            timeout=(settings.timeout, settings.timeout),
+            # verify and proxies are given here and not to the session, where variables of the environment would win.
+            verify=self._verify(url),
             cert=certificate,
-            # Given here and not to the session, whose proxies would lose against those of the environment.
-            proxies={"http": config.proxy, "https": config.proxy} if config.proxy else None,
+            proxies={"http": settings.proxy, "https": settings.proxy} if settings.proxy else None,
         )
+
+    def _verify(self, url: str) -> bool | str:
+        parts = urlsplit(url)
+        exempt = self.settings.trusted_hosts
+        if not self.settings.verify or parts.netloc.rpartition("@")[2] in exempt or parts.hostname in exempt:
+            return False
+        return self.settings.ca_bundle or True
 
     def _the_session(self) -> "requests.Session":
-        if self._session is None:
-            import requests
-            import urllib3
+        with self._guard:
+            if self._session is None:
+                self._session = self._new_session()
+            return self._session
 
-            from ppcdeps import __version__
+    def _new_session(self) -> "requests.Session":
+        import requests
+        import urllib3
+        from requests.adapters import HTTPAdapter
 
-            session = requests.Session()
-            session.max_redirects = 10
-            session.headers["User-Agent"] = f"ppcdeps/{__version__}"
-            # The checksums are those of the file as it lies on the server, so nothing may be recoded on the
-            # way.
-            session.headers["Accept-Encoding"] = "identity"
-            # An empty proxy means none, not that of the environment.
-            session.trust_env = self._config.proxy != ""
-            if not self._config.sslverify:
-                urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-            self._session = session
-        return self._session
+        session = requests.Session()
+        session.max_redirects = 10
+        session.headers["User-Agent"] = f"ppcdeps/{__version__}"
+        # An empty proxy means none, not that of the environment.
+        session.trust_env = self.settings.proxy != ""
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(pool_connections=8, pool_maxsize=CONNECTIONS))
+        if not self.settings.verify or self.settings.trusted_hosts:
+            # The user chose so; a warning for each request would say nothing new.
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        return session
 
-    def _body_of(self, response: "requests.Response", url: str) -> "_Body":
-        if response.status_code == 304:
-            return _Body(lambda: iter(()), Validators(url), current=True)
-        if response.status_code != 200:
-            status = f"{response.status_code} {response.reason or ''}".strip()
-            transient = response.status_code in _TRANSIENT_STATUS
-            raise TransportFault(url, f"answers {status}", transient=transient, unreachable=transient)
-        announced = response.headers.get("Content-Length", "")
+    def _body_of(self, response: "requests.Response", url: str, accept: Container[int], packed: bool) -> "_Body":
+        status = response.status_code
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        where = without_credentials(response.url)
+        if status == 304:
+            return _Body(lambda: iter(()), status, where, headers)
+        if status not in accept:
+            transient = status in _TRANSIENT_STATUS
+            raise TransportFault(
+                url,
+                f"answers {status} {response.reason or ''}".strip(),
+                transient=transient,
+                unreachable=transient,
+                kind=FaultKind.STATUS,
+                status=status,
+                retry_after=float(_digits(headers.get("retry-after", "")) or 0),
+            )
         return _Body(
-            lambda: self._network_blocks(response, url),
-            Validators(url, response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")),
-            announced=int(announced) if announced.isascii() and announced.isdigit() else None,
-            page=response.headers.get("Content-Type", "").lower().startswith("text/html"),
+            lambda: self._network_blocks(response, url, packed),
+            status,
+            where,
+            headers,
+            announced=_digits(headers.get("content-length", "")),
+            page=headers.get("content-type", "").lower().startswith("text/html"),
         )
 
-    def _network_blocks(self, response: "requests.Response", url: str) -> Iterator[bytes]:
+    def _network_blocks(self, response: "requests.Response", url: str, packed: bool) -> Iterator[bytes]:
         raw = response.raw
-        # read1 gives what has arrived; where urllib3 is too old for it, small pieces keep the rate check
-        # honest.
+        # read1 gives what has arrived; where urllib3 is too old for it, small pieces keep the rate check honest.
         read: Callable[[], bytes] = (
-            (lambda: raw.read1(_CHUNK, decode_content=False))
+            (lambda: raw.read1(_CHUNK, decode_content=packed))
             if hasattr(raw, "read1") and _takes_decode_content(raw.read1)
-            else (lambda: raw.read(_SMALL_CHUNK, decode_content=False))
+            else (lambda: raw.read(_SMALL_CHUNK, decode_content=packed))
         )
         window_start, window_bytes = time.monotonic(), 0
         while block := read():
             self._check()
             window_bytes += len(block)
             elapsed = time.monotonic() - window_start
-            if elapsed >= self._config.timeout:
+            if elapsed >= self.settings.timeout:
                 if window_bytes < SLOWEST * elapsed:
-                    rate = int(window_bytes / elapsed)
                     raise TransportFault(
-                        url, f"sends {rate} bytes a second", transient=True, unreachable=True, hung=True
+                        url,
+                        f"sends {int(window_bytes / elapsed)} bytes a second",
+                        transient=True,
+                        unreachable=True,
+                        hung=True,
+                        kind=FaultKind.TIMEOUT,
                     )
                 window_start, window_bytes = time.monotonic(), 0
             yield block
@@ -323,17 +430,14 @@ class Transport:
         import requests
         import urllib3
 
-        hangs = (
-            requests.Timeout,
-            TimeoutError,
-            urllib3.exceptions.TimeoutError,
-        )
+        hangs = (requests.Timeout, TimeoutError, urllib3.exceptions.TimeoutError)
         if isinstance(fault, hangs):
-            reason = f"does not answer within {self._config.timeout:g} s"
-            return TransportFault(url, reason, transient=True, unreachable=True, hung=True)
+            reason = f"does not answer within {self.settings.timeout:g} s"
+            return TransportFault(url, reason, transient=True, unreachable=True, hung=True, kind=FaultKind.TIMEOUT)
         match fault:
             case requests.exceptions.SSLError():
-                return TransportFault(url, f"TLS failed: {_root_of(fault)}", unreachable=True)
+                reason = f"TLS failed: {_root_of(fault)}"
+                return TransportFault(url, reason, unreachable=True, kind=FaultKind.CERTIFICATE)
             case requests.exceptions.InvalidSchema() | requests.exceptions.MissingSchema():
                 return TransportFault(url, "redirects to something else than http or https")
             case requests.exceptions.TooManyRedirects():
@@ -341,18 +445,23 @@ class Transport:
             case requests.exceptions.InvalidURL() | requests.exceptions.InvalidProxyURL():
                 return TransportFault(url, "is not a usable URL (or its proxy's is not)")
             case requests.exceptions.ProxyError():
-                return TransportFault(url, f"the proxy failed: {_root_of(fault)}", transient=True, unreachable=True)
+                reason = f"the proxy failed: {_root_of(fault)}"
+                return TransportFault(url, reason, transient=True, unreachable=True, kind=FaultKind.PROXY)
             case urllib3.exceptions.IncompleteRead():
                 return TransportFault(url, "ends before its announced length", transient=True)
-        return TransportFault(url, f"no connection: {_root_of(fault)}", transient=True, unreachable=True)
+            case urllib3.exceptions.DecodeError():
+                return TransportFault(url, "is compressed in a way that cannot be undone")
+        reason = f"no connection: {_root_of(fault)}"
+        return TransportFault(url, reason, transient=True, unreachable=True, kind=FaultKind.CONNECTION)
 
 
 @dataclass(slots=True)
 class _Body:
     blocks: Callable[[], Iterator[bytes]]
-    validators: Validators
+    status: int
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
     announced: int | None = None
-    current: bool = False
     page: bool = False
 
 
@@ -362,22 +471,24 @@ def try_mirrors(
     *,
     retries: int,
     stopping: threading.Event,
+    tries: int = _TRIES_PER_MIRROR,
 ) -> T:
     """The first success of ``attempt`` over the mirrors' base URLs.
 
-    A mirror with a permanent fault is left at once, one that hung is asked again only when it is the last
-    hope, and transient faults are tried up to three times each, with growing pauses, ``retries`` times in
+    A mirror with a permanent fault is left at once, one that hung is tried again only when it is the last
+    hope, and transient faults are tried up to ``tries`` times each, with growing pauses, ``retries`` times in
     all at most. Raises AllMirrorsFailed.
     """
     last: dict[str, TransportFault] = {}
-    tries = dict.fromkeys(mirrors, 0)
-    queue = list(tries)
+    count = dict.fromkeys(mirrors, 0)
+    queue = list(count)
     spent = 0
     rounds = 0
     # 0 is dnf's way to say "without limit".
     budget = retries or sys.maxsize
     while queue:
-        again: list[str] = []
+        transient: list[str] = []
+        pause = min(_BACK_OFF * 2**rounds, _LONGEST_WAIT)
         for mirror in queue:
             if spent > budget and mirror in last:
                 continue
@@ -385,13 +496,14 @@ def try_mirrors(
                 return attempt(mirror)
             except TransportFault as fault:
                 last[mirror] = fault
-                tries[mirror] += 1
+                count[mirror] += 1
                 spent += 1
-                most = _TRIES_PER_MIRROR if not fault.hung else (2 if len(tries) == 1 else 1)
-                if fault.transient and tries[mirror] < most:
-                    again.append(mirror)
-        queue = again if spent <= budget else []
-        if queue and stopping.wait(min(_BACK_OFF * 2**rounds, _LONGEST_WAIT)):
+                most = min(tries, 2 if len(count) == 1 else 1) if fault.hung else tries
+                if fault.transient and count[mirror] < most:
+                    transient.append(mirror)
+                    pause = max(pause, min(fault.retry_after, _LONGEST_RETRY_AFTER))
+        queue = transient if spent <= budget else []
+        if queue and stopping.wait(pause):
             raise InterruptedError(errno.EINTR, "interrupted")
         rounds += 1
     raise AllMirrorsFailed(list(last.values()))
@@ -414,6 +526,19 @@ def path_of(url: str) -> Path:
     return Path(unquote(parts.path) or "/")
 
 
+def credentials_in(url: str) -> tuple[str, tuple[str, str] | None]:
+    """The URL's host with its port, and the user and password before it, None where there are none."""
+    user, at, host = urlsplit(url).netloc.rpartition("@")
+    name, _, password = user.partition(":")
+    return host, (unquote(name), unquote(password)) if at else None
+
+
+def without_credentials(url: str) -> str:
+    """The URL without user and password, for requests, lock files and what else must not carry them."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else url
+
+
 def shown_url(url: str) -> str:
     """The URL without credentials: what a message may say."""
     parts = urlsplit(url)
@@ -432,9 +557,11 @@ def _too_large(head: bytes, size: int | None, limit: int) -> str:
 
 
 def _takes_decode_content(read1: Callable[..., bytes]) -> bool:
-    import inspect
-
     return "decode_content" in inspect.signature(read1).parameters
+
+
+def _digits(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _root_of(fault: BaseException) -> str:

@@ -12,10 +12,7 @@ from pathlib import Path
 from ppcdeps.base.programs import UnfinishedProgramError, run_program
 from ppcdeps.model.errors import RepositoryError
 
-KEY_LIMIT = 4 * 1024**2
-"""Bytes that a key file or a signature may have."""
-
-_ARMOUR = re.compile(
+_ARMOR = re.compile(
     rb"-----BEGIN PGP PUBLIC KEY BLOCK-----[ \t]*\r?\n(?P<body>.*?)-----END PGP PUBLIC KEY BLOCK-----",
     re.DOTALL,
 )
@@ -23,7 +20,7 @@ _SECONDS = 60
 
 
 def verify_signature(data: bytes, signature: bytes, keys: Sequence[bytes], where: str) -> None:
-    """Return if one of ``keys`` (files as they were fetched, armoured or binary) signed ``data``.
+    """Return if one of ``keys`` (files as they were fetched, armored or binary) signed ``data``.
 
     ``where`` says in messages what is being verified. Raises RepositoryError where the signature is bad,
     missing or by another key, and EnvironmentLacksError where gpgv is not installed.
@@ -80,14 +77,14 @@ def _reason(status: str) -> str:
 
 
 def _binary_keys(key: bytes, where: str) -> bytes:
-    """The OpenPGP packets of a key file: gpgv takes no armour."""
+    """The OpenPGP packets of a key file: gpgv takes no ASCII armor."""
     if b"-----BEGIN PGP" not in key:
-        # A binary packet has its highest bit set; anything else (a web page, an empty file) is no key.
+        # A binary packet has its highest bit set; anything else (a web page, an empty file) is not a key.
         if not key or not key[0] & 0x80:
-            raise RepositoryError(f"{where}: a file named by gpgkey is no OpenPGP key")
+            raise RepositoryError(f"{where}: a file named by gpgkey is not an OpenPGP key")
         return key
     packets = []
-    for block in _ARMOUR.finditer(key):
+    for block in _ARMOR.finditer(key):
         # Headers (Version:, Comment:) end at the first empty line; a line that begins with = is the checksum.
         lines = block["body"].replace(b"\r", b"").split(b"\n")
         start = lines.index(b"") + 1 if b"" in [line.strip() for line in lines[:-1]] and b"" in lines else 0
@@ -97,5 +94,5 @@ def _binary_keys(key: bytes, where: str) -> bytes:
         except binascii.Error as fault:
             raise RepositoryError(f"{where}: a file named by gpgkey is a damaged OpenPGP key") from fault
     if not packets:
-        raise RepositoryError(f"{where}: a file named by gpgkey holds no public key")
+        raise RepositoryError(f"{where}: a file named by gpgkey has no public key")
     return b"".join(packets)

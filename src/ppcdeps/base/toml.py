@@ -1,4 +1,4 @@
-"""TOML files in: typed values out of tables, with every fault of a file told at once."""
+"""TOML files in: typed values out of tables, all faults of a file reported together."""
 
 import difflib
 import tomllib
@@ -26,12 +26,12 @@ class Table:
 
     A value that is missing or of the wrong kind is noted in ``faults``, which all tables of the file share,
     and a harmless value stands in for it, so that reading goes on and finds the next fault. ``finish`` notes
-    the keys that nobody asked for.
+    the keys that were not read.
     """
 
     def __init__(self, content: Mapping[str, Any], faults: list[str], *, where: str = "") -> None:
         self._content = content
-        self._asked: dict[str, None] = {}
+        self._read: dict[str, None] = {}
         self.faults = faults
         self.where = where
 
@@ -110,7 +110,7 @@ class Table:
         """All of the table as names and texts; a number or boolean becomes the text that TOML has for it."""
         texts: dict[str, str] = {}
         for key, value in self._content.items():
-            self._asked[key] = None
+            self._read[key] = None
             if isinstance(value, dict | list):
                 self.fault(f'"{key}" is to be a text, not {_kind(value)}')
             else:
@@ -126,8 +126,8 @@ class Table:
         self.faults.append(f"{self.where}: {message}" if self.where else message)
 
     def finish(self, known: Iterable[str] = ()) -> None:
-        """Note every key that was neither asked for nor is ``known``, with the nearest that is."""
-        names = dict.fromkeys((*self._asked, *known))
+        """Note every key that was neither read nor is ``known``, with the nearest that is."""
+        names = dict.fromkeys((*self._read, *known))
         for key in self._content:
             if key in names:
                 continue
@@ -143,7 +143,7 @@ class Table:
         return None
 
     def _value(self, key: str, default: Any) -> Any:
-        self._asked[key] = None
+        self._read[key] = None
         if key in self._content:
             return self._content[key]
         if default is _ABSENT:

@@ -1,21 +1,16 @@
 """Repository metadata by createrepo_c, compared with the packages that it is to describe."""
 
-import gzip
-import re
 from collections.abc import Sequence
-from html import unescape
 from pathlib import Path
 from typing import Protocol
 
 from ppcdeps.base.atomic import remove
 from ppcdeps.base.programs import run_program
+from ppcdeps.metadata.primary import read_primary
 from ppcdeps.model.errors import BuildError
 
 _SECONDS = 3600.0
 """A repository of a whole distribution takes some minutes."""
-_PACKAGE = re.compile(rb"<package\b[^>]*>.*?</package\s*>", re.DOTALL)
-_LOCATION = re.compile(rb'<location [^>]*?href="([^"]+)"')
-_PKGID = re.compile(rb'<checksum type="sha256" pkgid="YES">([0-9a-f]{64})</checksum>')
 
 
 class IndexedPackage(Protocol):
@@ -90,9 +85,5 @@ def _run(command: Sequence[str], folder: Path, descriptors: Sequence[int] = ()) 
 def _described(repodata: Path) -> set[tuple[str, str]]:
     """Place and SHA-256 of the packages that primary.xml describes."""
     (primary,) = repodata.glob("*-primary.xml.gz")
-    found = set()
-    for package in _PACKAGE.findall(gzip.decompress(primary.read_bytes())):
-        place, digest = _LOCATION.search(package), _PKGID.search(package)
-        if place and digest:
-            found.add((unescape(place[1].decode()), digest[1].decode()))
-    return found
+    packages = read_primary(primary)
+    return {(one.location.get("href", ""), one.checksum.removeprefix("sha256:")) for one in packages}

@@ -161,7 +161,7 @@ class _Loop:
         self, plan: "Plan", build_run: "BuildRun", options: "BuildOptions", session: "RunFolder"
     ) -> tuple["BuildRun", "Verification | None"]:
         """The last campaign and the verdict on it; no verdict where nothing was published."""
-        from ppcdeps.base.textfile import write_text
+        from ppcdeps.base.atomic import write_output
         from ppcdeps.cli.verify import verification_of
         from ppcdeps.model.plan_file import dump_plan
         from ppcdeps.workflows.replan import plan_again
@@ -181,7 +181,7 @@ class _Loop:
                 break
             tried.append(after.waves)
             path = session.folder / f"plan-{len(tried)}.json"
-            write_text(path, dump_plan(after))
+            write_output(path, dump_plan(after))
             self.reporter.note(f"what is left takes {sum(map(len, after.waves))} more builds: {path}")
             basis = basis_of(request.repositories, self.folders, self.choice, self.reporter)
             build_run = _built(after, path, basis, options, session, self.reporter)

@@ -97,11 +97,11 @@ def guest(
     report = check_guest(guests, offer, faults)
     click.echo(dump_report(report) if as_json else render_report(report), nl=False)
     if document is not None and write_domain is not None:
-        from ppcdeps.base.textfile import write_text
+        from ppcdeps.base.atomic import write_output
         from ppcdeps.checking.guest.convert import convert_domain
 
         converted = convert_domain(document, offer)
-        write_text(write_domain, converted.content.decode())
+        write_output(write_domain, converted.content.decode())
         for change in converted.changes or ("nothing had to change",):
             reporter.note(f"{write_domain}: {change}")
     return 0 if report.is_clean else FOUND

@@ -51,10 +51,10 @@ def host(
     if collect is not None and collected is not None:
         raise UsageError("--collect writes facts and --from reads them: give one")
     if collect is not None:
-        from ppcdeps.base.textfile import write_text
+        from ppcdeps.base.atomic import write_output
 
         text = hostfacts.dump_facts(hostfacts.collect())
-        write_text(collect, text)
+        write_output(collect, text)
         reporter.note(
             f"the facts of this machine are in {collect}; judge them with `ppcdeps check host --from {collect}`"
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ppcdeps.base.textfile import write_text
+from ppcdeps.base.atomic import write_output
 from ppcdeps.cli.options import (
     json_option,
     narrative_options,
@@ -70,9 +70,9 @@ def plan(
     made, text = plan_for(request, python, reporter)
     path = None if no_output else output or Path(f"plan-{made.workload}.json")
     if path is not None:
-        write_text(path, text)
+        write_output(path, text)
     if build_order is not None:
-        write_text(build_order, _build_order(made, request, reporter))
+        write_output(build_order, _build_order(made, request, reporter))
     reporter.note(f"answered from {request.repositories.basis.line()}")
     click.echo(text if as_json else render_plan(made, str(path) if path else None), nl=False)
     sys.exit(GAPS_REMAIN if made.gaps else 0)

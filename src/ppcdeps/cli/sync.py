@@ -1,6 +1,5 @@
 """`ppcdeps sync`: the live repositories' metadata into the cache, for every later answer."""
 
-import re
 from typing import TYPE_CHECKING
 
 import click
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
 KINDS = ("primary", "modules", "filelists")
 """File lists too: so that afterwards no question needs the network."""
-
-_COUNT = re.compile(rb'<metadata\b[^>]*?\bpackages="(\d{1,9})"')
 
 
 @click.command()
@@ -55,7 +52,7 @@ def sync(choice: RepositoryChoice, as_json: bool, reporter: TerminalReporter) ->
 
 def _digest_before(cache: "Cache", config: "RepoConfig") -> str | None:
     """The digest of the table of contents that the cache had, None where it had none."""
-    from ppcdeps.metadata.sync import state_key
+    from ppcdeps.metadata.state import state_key
 
     state = cache.read_state(state_key(config))
     digest = state.get("digest") if state else None
@@ -63,11 +60,13 @@ def _digest_before(cache: "Cache", config: "RepoConfig") -> str | None:
 
 
 def _synced(metadata: "RepoMetadata", before: str | None) -> "SyncedRepository":
+    from ppcdeps.metadata.primary import announced_packages
     from ppcdeps.report.repositories import SyncedRepository, SyncState
 
     config = metadata.config
     if metadata.problem:
         return SyncedRepository(config.id, config.side, SyncState.ABSENT, problem=metadata.problem)
+    primary = metadata.files.get("primary")
     state = SyncState.UNCHANGED if before == metadata.digest else SyncState.UPDATED
     return SyncedRepository(
         config.id,
@@ -76,20 +75,6 @@ def _synced(metadata: "RepoMetadata", before: str | None) -> "SyncedRepository":
         metadata.revision,
         metadata.date,
         metadata.digest,
-        announced_packages(metadata),
+        announced_packages(primary.path) if primary else None,
         metadata.fetched_from,
     )
-
-
-def announced_packages(metadata: "RepoMetadata") -> int | None:
-    """How many packages the repository's primary.xml says that it has, None where it does not say."""
-    from ppcdeps.base.compression import DamagedError, open_stream
-
-    if "primary" not in metadata.files:
-        return None
-    try:
-        with open_stream(metadata.files["primary"].path) as stream:
-            found = _COUNT.search(stream.read(4096))
-    except (DamagedError, OSError):
-        return None
-    return int(found[1]) if found else None

@@ -16,6 +16,7 @@ from pathlib import Path
 from string import Template
 
 from ppcdeps.base.cache import Cache
+from ppcdeps.base.digests import sha256_of
 from ppcdeps.building.buildroots.buildroots import Buildroots
 from ppcdeps.building.buildroots.debiansources import SourceArchive, Tarball
 from ppcdeps.building.createrepo import index_folder
@@ -186,7 +187,7 @@ def _write_recipes(tarballs: dict[str, Tarball], world: World) -> None:
         "yajl/recipe.toml",
         version=tarball.version,
         file=tarball.file.name,
-        sha256=hashlib.sha256(tarball.file.read_bytes()).hexdigest(),
+        sha256=sha256_of(tarball.file),
     )
     (world.recipes / "yajl").mkdir()
     (world.recipes / "yajl" / "recipe.toml").write_text(text, "utf-8")

@@ -11,13 +11,13 @@ import shutil
 import signal
 import stat
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ppcdeps.base.atomic import write_file
 from ppcdeps.engines.engine import Engine, EngineFailedError
 from ppcdeps.engines.removal import mounts_below
 from ppcdeps.model.reporter import Reporter
@@ -79,10 +79,8 @@ class Claim:
 
     def _write(self) -> None:
         document = {**self._owner, "things": [asdict(thing) for thing in self._things]}
-        handle, name = tempfile.mkstemp(dir=self._file.parent, prefix=".new-")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(document, file)
-        Path(name).replace(self._file)
+        # Not to outlive a loss of power, which ends every process and container of the run.
+        write_file(self._file, json.dumps(document), durable=False)
 
 
 class Leftovers:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from ppcdeps.base.atomic import write_file
 from ppcdeps.base.toml import closest
 from ppcdeps.engines.bwrap import Bwrap
 from ppcdeps.engines.cleanup import remove_tree, started_at
@@ -391,10 +392,7 @@ def _save(home: Path, probes: dict[str, dict[str, object]]) -> None:
     # It only saves time: where it cannot be written, engines are tried each time.
     with contextlib.suppress(OSError):
         home.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=home, prefix=".probes-")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"format": _FORMAT, "probes": probes}, file)
-        Path(name).replace(_memory(home))
+        write_file(_memory(home), json.dumps({"format": _FORMAT, "probes": probes}), durable=False)
 
 
 def _boot() -> str:

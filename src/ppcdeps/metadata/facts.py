@@ -7,12 +7,14 @@ from typing import Any
 from xml.parsers import expat
 
 from ppcdeps.base.compression import DamagedError, open_stream
-from ppcdeps.metadata.repomd import UnsafeXmlError, refuse_doctype
+from ppcdeps.metadata.modules import load_documents
+from ppcdeps.metadata.primary import read_primary
+from ppcdeps.metadata.safexml import UnsafeXmlError, refuse_doctype
 from ppcdeps.model.capability import paths_in
 
 _BLOCK = 1 << 18
-_COMMON = "http://linux.duke.edu/metadata/common|"
-_RPM = "http://linux.duke.edu/metadata/rpm|"
+_COMMON = "http://linux.duke.edu/metadata/common"
+_RPM = "http://linux.duke.edu/metadata/rpm"
 _LISTS = "http://linux.duke.edu/metadata/filelists|"
 _RELATIONS = (
     "provides",
@@ -26,7 +28,7 @@ _RELATIONS = (
 )
 _ENTRY = ("name", "flags", "epoch", "ver", "rel", "pre")
 _PLACEHOLDER = "-"
-"""Stands for texts that the format of modules demands and a snapshot does not keep."""
+"""Stands for texts that the format of modules requires and a snapshot leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +48,45 @@ class StrippedPrimary:
 
 def strip_primary(path: Path) -> StrippedPrimary:
     """The facts of a primary.xml, packages in their order. Raises DamagedError where it cannot be read."""
-    reader = _PrimaryReader()
-    _read(path, reader.start, reader.end, reader.text)
+    out: list[str] = []
+    requirements: set[str] = set()
+    ids: dict[str, str] = {}
+    paths: dict[str, frozenset[str]] = {}
+    for package in read_primary(path):
+        original = package.checksum.partition(":")[2]
+        serial = f"{len(ids) + 1:064x}"
+        # An id that comes twice would join the file lists of two packages; the repository is at fault then.
+        if not original or original in ids or not package.name or "ver" not in package.version:
+            raise DamagedError("has a package without name, version or an id of its own")
+        files = package.files()
+        relations = [(kind, entries) for kind, entries in package.relations() if kind in _RELATIONS and entries]
+        ids[original] = serial
+        paths[serial] = frozenset(files)
+        requirements |= {one.get("name", "") for kind, entries in relations for one in entries if kind != "provides"}
+        out += [
+            f'<package type="rpm">\n<name>{_escaped(package.name)}</name>\n',
+            f"<arch>{_escaped(package.arch)}</arch>\n<version{_version(package.version)}/>\n",
+            f'<checksum type="sha256" pkgid="YES">{serial}</checksum>\n<format>\n',
+            f"<rpm:sourcerpm>{_escaped(package.source)}</rpm:sourcerpm>\n" if package.source else "",
+            *(_relation(kind, entries) for kind, entries in relations),
+            *(f"<file>{_escaped(one)}</file>\n" for one in files),
+            "</format>\n</package>\n",
+        ]
     head = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<metadata xmlns="{_COMMON[:-1]}" xmlns:rpm="{_RPM[:-1]}" packages="{len(reader.ids)}">\n'
+        f'<metadata xmlns="{_COMMON}" xmlns:rpm="{_RPM}" packages="{len(ids)}">\n'
     )
-    xml = "".join((head, *reader.out, "</metadata>\n")).encode()
-    return StrippedPrimary(xml, len(reader.ids), frozenset(reader.requirements), reader.ids, reader.paths)
+    xml = "".join((head, *out, "</metadata>\n")).encode()
+    return StrippedPrimary(xml, len(ids), frozenset(requirements), ids, paths)
+
+
+def _relation(kind: str, entries: Iterable[Mapping[str, str]]) -> str:
+    lines = ["".join(f' {key}="{_escaped(entry[key])}"' for key in _ENTRY if entry.get(key)) for entry in entries]
+    return "".join((f"<rpm:{kind}>\n", *(f"<rpm:entry{line}/>\n" for line in lines), f"</rpm:{kind}>\n"))
+
+
+def _version(given: Mapping[str, str]) -> str:
+    return "".join(f' {key}="{_escaped(given.get(key) or "0")}"' for key in ("epoch", "ver", "rel"))
 
 
 def named_paths(requirements: Iterable[str]) -> set[str]:
@@ -76,8 +109,6 @@ def strip_modules(path: Path) -> bytes:
     """
     import yaml
 
-    from ppcdeps.metadata.modules import load_documents
-
     documents = [slim for raw in load_documents(path) if (slim := _slim_document(raw)) is not None]
     text: str = yaml.safe_dump_all(documents, sort_keys=True, explicit_start=True, explicit_end=True)
     return text.encode()
@@ -88,20 +119,20 @@ def _slim_document(raw: Mapping[str, Any]) -> dict[str, Any] | None:
     kind = raw.get("document")
     if not isinstance(data, dict):
         return None
-    kept: dict[str, Any]
+    slim: dict[str, Any]
     if kind == "modulemd":
-        kept = {key: data[key] for key in _STREAM_KEYS if key in data}
+        slim = {key: data[key] for key in _STREAM_KEYS if key in data}
         artifacts = data.get("artifacts")
         if isinstance(artifacts, dict) and artifacts.get("rpms"):
-            kept["artifacts"] = {"rpms": sorted(str(one) for one in artifacts["rpms"])}
-        kept |= {"summary": _PLACEHOLDER, "description": _PLACEHOLDER, "license": {"module": [_PLACEHOLDER]}}
+            slim["artifacts"] = {"rpms": sorted(str(one) for one in artifacts["rpms"])}
+        slim |= {"summary": _PLACEHOLDER, "description": _PLACEHOLDER, "license": {"module": [_PLACEHOLDER]}}
     elif kind == "modulemd-defaults":
-        kept = {key: data[key] for key in ("module", "stream", "modified") if key in data}
+        slim = {key: data[key] for key in ("module", "stream", "modified") if key in data}
     elif kind == "modulemd-obsoletes":
-        kept = {key: data[key] for key in _OBSOLETE_KEYS if key in data} | {"message": _PLACEHOLDER}
+        slim = {key: data[key] for key in _OBSOLETE_KEYS if key in data} | {"message": _PLACEHOLDER}
     else:
         return None
-    return {"document": kind, "version": raw.get("version"), "data": kept}
+    return {"document": kind, "version": raw.get("version"), "data": slim}
 
 
 _STREAM_KEYS = ("name", "stream", "version", "context", "static_context", "arch", "dependencies")
@@ -128,91 +159,6 @@ def _escaped(text: str) -> str:
     if "&" in text or "<" in text or ">" in text or '"' in text:
         return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
     return text
-
-
-class _PrimaryReader:
-    """Writes each package again as it is read, without what is no fact."""
-
-    def __init__(self) -> None:
-        self.out: list[str] = []
-        self.requirements: set[str] = set()
-        self.ids: dict[str, str] = {}
-        self.paths: dict[str, frozenset[str]] = {}
-        self._text: list[str] = []
-        self._kept: dict[str, str] = {}
-        self._version: dict[str, str] = {}
-        self._relations: list[str] = []
-        self._relation: list[str] = []
-        self._required = False
-        self._files: list[str] = []
-        self._listening = False
-
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        if name == _RPM + "entry":
-            if self._required:
-                self.requirements.add(attributes["name"])
-            values = [f' {key}="{_escaped(attributes[key])}"' for key in _ENTRY if attributes.get(key)]
-            self._relation.append(f"<rpm:entry{''.join(values)}/>\n")
-        elif name in _LISTENED:
-            self._text.clear()
-            self._listening = True
-        elif name == _COMMON + "package":
-            self._kept, self._version = {}, {}
-            self._relations, self._files = [], []
-        elif name == _COMMON + "version":
-            self._version = attributes
-        elif name.startswith(_RPM):
-            self._relation = []
-            self._required = name[len(_RPM) :] != "provides"
-
-    def text(self, data: str) -> None:
-        if self._listening:
-            self._text.append(data)
-
-    def end(self, name: str) -> None:
-        if name in _LISTENED:
-            self._listening = False
-            text = "".join(self._text).strip()
-            if name == _COMMON + "file":
-                self._files.append(text)
-            else:
-                self._kept[_LISTENED[name]] = text
-        elif name.startswith(_RPM):
-            relation = name[len(_RPM) :]
-            if relation in _RELATIONS and self._relation:
-                self._relations += [f"<rpm:{relation}>\n", *self._relation, f"</rpm:{relation}>\n"]
-                self._relation = []
-        elif name == _COMMON + "package":
-            self._finish()
-
-    def _finish(self) -> None:
-        original = self._kept.get("checksum", "")
-        serial = f"{len(self.ids) + 1:064x}"
-        # An id that comes twice would join the file lists of two packages; the repository is at fault then.
-        if not original or original in self.ids or "name" not in self._kept or "ver" not in self._version:
-            raise DamagedError("has a package without name, version or an id of its own")
-        self.ids[original] = serial
-        self.paths[serial] = frozenset(self._files)
-        version = "".join(f' {key}="{_escaped(self._version.get(key) or "0")}"' for key in ("epoch", "ver", "rel"))
-        source = self._kept.get("sourcerpm", "")
-        self.out += [
-            f'<package type="rpm">\n<name>{_escaped(self._kept["name"])}</name>\n',
-            f"<arch>{_escaped(self._kept.get('arch', ''))}</arch>\n<version{version}/>\n",
-            f'<checksum type="sha256" pkgid="YES">{serial}</checksum>\n<format>\n',
-            f"<rpm:sourcerpm>{_escaped(source)}</rpm:sourcerpm>\n" if source else "",
-            *self._relations,
-            *(f"<file>{_escaped(one)}</file>\n" for one in self._files),
-            "</format>\n</package>\n",
-        ]
-
-
-_LISTENED = {
-    _COMMON + "name": "name",
-    _COMMON + "arch": "arch",
-    _COMMON + "checksum": "checksum",
-    _COMMON + "file": "file",
-    _RPM + "sourcerpm": "sourcerpm",
-}
 
 
 class _ListsReader:
@@ -260,10 +206,9 @@ class _ListsReader:
         if not files:
             return
         self.count += 1
-        version = "".join(f' {key}="{_escaped(self._version.get(key) or "0")}"' for key in ("epoch", "ver", "rel"))
         name, arch = _escaped(self._package.get("name", "")), _escaped(self._package.get("arch", ""))
         self.out += [
-            f'<package pkgid="{serial}" name="{name}" arch="{arch}">\n<version{version}/>\n',
+            f'<package pkgid="{serial}" name="{name}" arch="{arch}">\n<version{_version(self._version)}/>\n',
             *(f"<file>{_escaped(one)}</file>\n" for one in files),
             "</package>\n",
         ]

@@ -1,16 +1,14 @@
 """Mirror lists and metalinks: where else a repository lies, and what its repomd.xml must be."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 from xml.parsers import expat
 
 from ppcdeps.base.http import looks_like_html
-from ppcdeps.metadata.repomd import UnsafeXmlError, describe_bad_xml, parse_xml
+from ppcdeps.metadata.safexml import UnsafeXmlError, describe_bad_xml, parse_xml
 from ppcdeps.model.errors import RepositoryError
-
-LIST_LIMIT = 4 * 1024**2
-"""Bytes that a mirror list or metalink may have."""
 
 _REPOMD_PATH = "repodata/repomd.xml"
 _HASHES = ("sha512", "sha384", "sha256")
@@ -53,8 +51,8 @@ def parse_mirrorlist(data: bytes, where: str, *, local: bool = False) -> MirrorL
     lines = data.decode("utf-8", errors="replace").splitlines()
     mirrors = tuple(dict.fromkeys(line.strip() for line in lines if _is_usable(line.strip(), local)))
     if not mirrors:
-        told = next((line.strip("# \t") for line in lines if line.strip("# \t")), "it is empty")
-        raise RepositoryError(f"{where}: the mirrorlist names no mirror ({told[:100]})")
+        said = next((line.strip("# \t") for line in lines if line.strip("# \t")), "it is empty")
+        raise RepositoryError(f"{where}: the mirrorlist names no mirror ({said[:100]})")
     return MirrorList(mirrors)
 
 
@@ -95,7 +93,7 @@ def _is_usable(url: str, local: bool) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
-def _fingerprint_of(state: "_State") -> Fingerprint:
+def _fingerprint_of(state: "_MetalinkState") -> Fingerprint:
     checksum = next((f"{kind}:{state.hashes[kind]}" for kind in _HASHES if state.hashes.get(kind)), None)
     return Fingerprint(checksum, _integer(state.size), _integer(state.timestamp))
 
@@ -106,14 +104,14 @@ def _integer(text: str) -> int | None:
 
 
 @dataclass(slots=True)
-class _State:
+class _MetalinkState:
     hashes: dict[str, str] = field(default_factory=dict)
     size: str = ""
     timestamp: str = ""
 
 
 @dataclass(slots=True)
-class _Link:
+class _MetalinkLink:
     preference: int
     url: str = ""
 
@@ -123,8 +121,8 @@ class _MetalinkReader:
 
     def __init__(self) -> None:
         self.is_metalink = False
-        self.links: list[_Link] = []
-        self.states: list[_State] = []
+        self.links: list[_MetalinkLink] = []
+        self.states: list[_MetalinkState] = []
         self._path: list[str] = []
         self._wanted = False
         self._hash = ""
@@ -137,14 +135,14 @@ class _MetalinkReader:
             case "file":
                 self._wanted = attributes.get("name", "repomd.xml") == "repomd.xml"
                 if self._wanted:
-                    self.states.append(_State())
+                    self.states.append(_MetalinkState())
             case "alternate" if self._wanted:
-                self.states.append(_State())
+                self.states.append(_MetalinkState())
             case "hash" if self._wanted and self.states:
                 self._hash = attributes.get("type", "").lower().replace("-", "")
                 self.states[-1].hashes.setdefault(self._hash, "")
             case "url" if self._wanted:
-                self.links.append(_Link(_integer(attributes.get("preference", "")) or 0))
+                self.links.append(_MetalinkLink(_integer(attributes.get("preference", "")) or 0))
 
     def text(self, data: str) -> None:
         if not self._wanted:
@@ -167,8 +165,6 @@ class _MetalinkReader:
 
 def matches(data: bytes, accepted: Sequence[Fingerprint]) -> bool:
     """Whether these bytes are one of the states that a metalink vouches for (any, where it names none)."""
-    import hashlib
-
     for fingerprint in accepted:
         algorithm, _, wanted = (fingerprint.checksum or "").partition(":")
         right_size = fingerprint.size is None or fingerprint.size == len(data)

@@ -1,8 +1,9 @@
 """Modularity: which streams are active, which packages they hide, by the rules of dnf.
 
-The documents are those of modules.yaml (modulemd v2 and v1, modulemd-defaults v1, modulemd-obsoletes v1).
-What an active stream hides follows libdnf: the artifacts of all streams that are not active, and of the
-packages that are in no active stream, those that have the name of an active artifact or provide it.
+The documents are those of modules.yaml (modulemd v2 and v1, modulemd-defaults v1); obsoletes of modules are not
+followed, as dnf does not by default. What an active stream hides follows libdnf: the artifacts of all streams
+that are not active, and of the packages that are in no active stream, those that have the name of an active
+artifact or provide it.
 """
 
 import re
@@ -11,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.compression import DamagedError, open_stream
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.nevra import Nevra
 
-_LARGEST = 512 * 1024**2
 _SOURCE_ARCHES = frozenset({"src", "nosrc"})
 
 
@@ -41,26 +42,11 @@ class ModuleStream:
 
 
 @dataclass(frozen=True, slots=True)
-class Obsolete:
-    """A stream that came to its end. ``by`` is the ``name:stream`` to take instead; ``reset``: it never
-    ended.
-    """
-
-    name: str
-    stream: str
-    context: str | None = None
-    by: str | None = None
-    reset: bool = False
-    modified: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class ModuleIndex:
     """The modules of one repository. ``defaults`` maps a module to its default stream."""
 
     streams: tuple[ModuleStream, ...] = ()
     defaults: Mapping[str, str] = field(default_factory=dict)
-    obsoletes: tuple[Obsolete, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +85,6 @@ def read_modules(path: Path) -> ModuleIndex:
     """
     streams: list[ModuleStream] = []
     defaults: dict[str, tuple[int, str]] = {}
-    obsoletes: list[Obsolete] = []
     for document in load_documents(path):
         data = document.get("data")
         if not isinstance(data, dict):
@@ -114,22 +99,20 @@ def read_modules(path: Path) -> ModuleIndex:
                     name = str(data["module"])
                     if name not in defaults or defaults[name][0] <= modified:
                         defaults[name] = (modified, str(data["stream"]))
-                case "modulemd-obsoletes":
-                    obsoletes.append(_obsolete_of(data))
         except (KeyError, TypeError, ValueError, AttributeError) as fault:
             raise DamagedError(f"has a malformed module document ({fault!r})") from fault
-    return ModuleIndex(tuple(streams), {name: stream for name, (_, stream) in defaults.items()}, tuple(obsoletes))
+    return ModuleIndex(tuple(streams), {name: stream for name, (_, stream) in defaults.items()})
 
 
 def load_documents(path: Path) -> list[Mapping[str, Any]]:
-    """The documents of a modules.yaml as they are. Raises DamagedError where it is no YAML."""
+    """The documents of a modules.yaml as they are. Raises DamagedError where it is not YAML."""
     import yaml
 
     # The loader on libyaml is ten times as fast; it is not in every build of PyYAML.
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     loader = _text_loader(base)
     try:
-        with open_stream(path, limit=_LARGEST) as stream:
+        with open_stream(path, limit=CEILINGS.modules) as stream:
             documents = list(yaml.load_all(stream, Loader=loader))
     except (yaml.YAMLError, UnicodeDecodeError) as fault:
         line = getattr(getattr(fault, "problem_mark", None), "line", None)
@@ -350,18 +333,6 @@ def _requires_of(dependencies: Any) -> tuple[Mapping[str, tuple[str, ...]], ...]
     return tuple(
         {str(k): tuple(str(one) for one in v or ()) for k, v in (one.get("requires") or {}).items()}
         for one in dependencies
-    )
-
-
-def _obsolete_of(data: Mapping[str, Any]) -> Obsolete:
-    by = data.get("obsoleted_by")
-    return Obsolete(
-        str(data["module"]),
-        str(data["stream"]),
-        str(data["context"]) if data.get("context") else None,
-        f"{by['module']}:{by['stream']}" if by else None,
-        str(data.get("reset") or "").lower() in ("true", "yes", "1"),
-        str(data.get("modified") or ""),
     )
 
 

@@ -80,7 +80,7 @@ def _url(text: str) -> str:
     except ValueError:
         scheme = ""
     if scheme not in _SCHEMES:
-        raise ValueError(f"has {shown_url(text)!r}, which is no http, https or file URL")
+        raise ValueError(f"has {shown_url(text)!r}, which is not an http, https or file URL")
     return text
 
 
@@ -183,7 +183,7 @@ def read_repo_file(
 ) -> tuple[RepoConfig, ...]:
     """The repositories of one file, enabled or not, in the order of their sections.
 
-    A ``[main]`` section gives the defaults of the others. Options that nobody knows are warned about. Raises
+    A ``[main]`` section gives the defaults of the others. Unknown options are warned about. Raises
     ConfigError with all faults of the file at once.
     """
     try:
@@ -193,38 +193,6 @@ def read_repo_file(
     except OSError as fault:
         raise ConfigError(f"{path} cannot be read: {fault.strerror or fault}") from fault
     return parse_repo_text(text, str(path), variables, side, reporter)
-
-
-def read_repo_directory(
-    directory: Path, variables: Mapping[str, str], side: Side, reporter: Reporter
-) -> tuple[RepoConfig, ...]:
-    """The repositories of all ``*.repo`` files of a directory, by file name.
-
-    An id that an earlier file has already is left out with a warning, as dnf does. Raises ConfigError with
-    the faults of all files.
-    """
-    try:
-        paths = sorted(path for path in directory.iterdir() if path.name.endswith(".repo"))
-    except OSError as fault:
-        raise ConfigError(f"{directory} cannot be read: {fault.strerror or fault}") from fault
-    found: dict[str, RepoConfig] = {}
-    faults: list[str] = []
-    for path in paths:
-        try:
-            configs = read_repo_file(path, variables, side, reporter)
-        except ConfigError as fault:
-            faults.extend(str(fault).splitlines())
-            continue
-        for config in configs:
-            if config.id in found:
-                reporter.warn(f"{config.origin}: {found[config.id].origin} has this repository already; left out")
-            else:
-                found[config.id] = config
-    if len(faults) == 1:
-        raise ConfigError(faults[0])
-    if faults:
-        raise ConfigError(f"the repositories in {directory} cannot be used", faults=tuple(faults))
-    return tuple(found.values())
 
 
 def parse_repo_text(
@@ -264,7 +232,7 @@ def _sections(text: str, faults: list[str]) -> dict[str, dict[str, str]]:
             name = stripped[1:].partition("]")[0].strip()
             key = ""
             if "]" not in stripped or not name:
-                faults.append(f"line {number}: {stripped[:60]!r} is no section heading")
+                faults.append(f"line {number}: {stripped[:60]!r} is not a section heading")
                 options = {}
             elif name in sections:
                 faults.append(f"[{name}]: is there twice (line {number})")
@@ -342,7 +310,7 @@ class _Section:
         if not config.enabled:
             return
         urls = [*config.baseurl, *(url for url in (config.mirrorlist, config.metalink) if url)]
-        # A value that was refused has been told already.
+        # A refused value has been reported already.
         if not urls and not any(f.startswith(f"[{self.name}]:") for f in self.faults):
             self.fault("has no baseurl, mirrorlist or metalink: nothing says where the repository is")
         unset = dict.fromkeys(name for url in urls for name in unset_variables(url))

@@ -6,26 +6,18 @@ repository.
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
 from urllib.parse import unquote, urlsplit
 from xml.parsers import expat
 
-from ppcdeps.base.http import looks_like_html
+from ppcdeps.metadata.safexml import UnsafeXmlError, describe_bad_xml, parse_xml
 from ppcdeps.model.errors import RepositoryError
-
-REPOMD_LIMIT = 8 * 1024**2
-"""Bytes that a repomd.xml may have; real ones have a few thousand."""
 
 _STRONG = {"sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
 _WEAK = {"sha": "sha1", "sha1": "sha1"}
 _HEX = re.compile(r"[0-9a-f]+")
-
-
-class UnsafeXmlError(ValueError):
-    """The XML brings a document type, and with it entities, which no metadata needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +58,10 @@ class Repomd:
 def parse_repomd(data: bytes, where: str) -> Repomd:
     """Read repomd.xml; ``where`` says in messages which one.
 
-    Raises RepositoryError where it is no repomd.xml, is broken, names a checksum that is not known or not
+    Raises RepositoryError where it is not a repomd.xml, is broken, names a checksum that is not known or not
     safe, or a file outside of the repository.
     """
-    reader = _Reader()
+    reader = _RepomdReader()
     try:
         parse_xml(data, reader.start, reader.text, reader.end)
     except (expat.ExpatError, UnsafeXmlError, _NotRepomdError) as fault:
@@ -84,55 +76,14 @@ def parse_repomd(data: bytes, where: str) -> Repomd:
     return Repomd(reader.revision.strip(), hashlib.sha256(data).hexdigest(), MappingProxyType(records))
 
 
-_OTHER_MIRROR = "try another mirror, or tell the repository's owner"
-
-
-def parse_xml(
-    data: bytes,
-    start: Callable[[str, dict[str, str]], Any],
-    text: Callable[[str], Any],
-    end: Callable[[str], Any],
-) -> None:
-    """Run an XML document through the handlers; names come without prefix, ``xml:base`` as ``base``.
-
-    Raises UnsafeXmlError on a document type declaration, expat.ExpatError on what is not well-formed.
-    """
-    parser = expat.ParserCreate(namespace_separator="|")
-    parser.buffer_text = True
-    parser.StartDoctypeDeclHandler = refuse_doctype
-    parser.StartElementHandler = lambda name, attributes: start(
-        _local(name), {_local(key): value for key, value in attributes.items()}
-    )
-    parser.CharacterDataHandler = text
-    parser.EndElementHandler = lambda name: end(_local(name))
-    parser.Parse(data, True)
-
-
-def refuse_doctype(name: str, *_: object) -> None:
-    """Stop at a document type: entities are declared in it, and bombs are made of entities."""
-    raise UnsafeXmlError(f"brings a document type declaration ({name[:40]}), which is refused")
-
-
-def describe_bad_xml(data: bytes, fault: Exception) -> str:
-    """What is wrong with XML that did not parse, in words that name a web page where it is one."""
-    if looks_like_html(data):
-        return "is a web page (HTML), not repository metadata: a login, error or redirect page answers there"
-    if not data.strip():
-        return "is empty"
-    if isinstance(fault, expat.ExpatError):
-        return f"is not well-formed XML ({fault}): truncated or corrupt"
-    return str(fault)
-
-
-def _local(name: str) -> str:
-    return name.rpartition("|")[2]
+_OTHER_MIRROR = "try another mirror, or report it to the repository's owner"
 
 
 class _NotRepomdError(ValueError):
     """The root element is another one."""
 
 
-class _Reader:
+class _RepomdReader:
     """Collects the data elements, each as a dict of its children's texts and attributes."""
 
     def __init__(self) -> None:
@@ -198,12 +149,14 @@ def check_location(href: str, subject: str, *, base: str | None = None) -> str:
         refusal = f"lies elsewhere by xml:base ({_shown(base)})"
     elif parts.scheme or parts.netloc or "\\" in decoded:
         refusal = f"lies elsewhere ({_shown(href)})"
-    elif decoded.startswith("/") or parts.query or parts.fragment or not decoded.isprintable():
+    elif (
+        decoded.startswith("/") or decoded.endswith("/") or parts.query or parts.fragment or not decoded.isprintable()
+    ):
         refusal = f"has an impossible location ({_shown(href)})"
     elif ".." in decoded.split("/") or ".." in unquote(decoded).split("/"):
         refusal = f"climbs out of the repository ({_shown(href)})"
     if refusal:
-        raise RepositoryError(f"{subject} {refusal}", hint="do not use this repository before its owner mends it")
+        raise RepositoryError(f"{subject} {refusal}", hint="do not use this repository before its owner fixes it")
     return href
 
 

@@ -7,7 +7,6 @@ left out; package ids are serial numbers.
 """
 
 import hashlib
-import io
 import json
 import os
 import re
@@ -21,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from ppcdeps.base.cache import Cache
+from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.compression import DamagedError
+from ppcdeps.base.digests import sha256_of
 from ppcdeps.metadata.facts import (
     StrippedPrimary,
     filter_filelists,
@@ -45,7 +46,6 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
 _MEMBER = re.compile(
     r"(?:\./)?(?P<path>snapshot\.json|[A-Za-z0-9_][A-Za-z0-9_.:-]*/repodata/[a-z]+\.(?:xml|yaml)(?:\.zst)?)"
 )
-_LARGEST_MEMBER = 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def info(path: Path) -> Snapshot:
     try:
         raw = json.loads(index.read_text("utf-8"))
     except FileNotFoundError as fault:
-        raise ConfigError(f"{path} is no snapshot: it has no {_INDEX}") from fault
+        raise ConfigError(f"{path} is not a snapshot: it has no {_INDEX}") from fault
     except OSError as fault:
         raise ConfigError(f"{index} cannot be read: {fault.strerror or fault}") from fault
     except ValueError as fault:
@@ -291,10 +291,10 @@ def _check_place(place: Path) -> None:
         return
     if place.suffix == ".tar":
         if not place.is_file():
-            raise UsageError(f"{place} is there and is no file")
+            raise UsageError(f"{place} is there and is not a file")
         return
     if not place.is_dir() or (any(place.iterdir()) and not (place / _INDEX).is_file()):
-        raise UsageError(f"{place} is there and is no snapshot", hint="name another place, or remove it first")
+        raise UsageError(f"{place} is there and is not a snapshot", hint="name another place, or remove it first")
 
 
 def _put_folder(folder: Path, place: Path, aside: Path) -> None:
@@ -316,11 +316,11 @@ def _pack(folder: Path, target: Path) -> None:
     """A tar file whose bytes depend on the content alone."""
     with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as tar:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            data = path.read_bytes()
             member = tarfile.TarInfo(path.relative_to(folder).as_posix())
-            member.size = len(data)
+            member.size = path.stat().st_size
             member.mode = 0o644
-            tar.addfile(member, io.BytesIO(data))
+            with path.open("rb") as stream:
+                tar.addfile(member, stream)
 
 
 # Reading ----------------------------------------------------------------------------------------------------
@@ -334,18 +334,17 @@ def _located(path_or_name: str | Path) -> Path:
     if str(path_or_name) in names:
         return Path(str(files("ppcdeps").joinpath("data", "snapshots", str(path_or_name))))
     known = ", ".join(names) or "none"
-    raise UsageError(f"there is no snapshot {str(path_or_name)!r}", hint=f"give a path to one; shipped: {known}")
+    raise UsageError(f"there is not a snapshot {str(path_or_name)!r}", hint=f"give a path to one; shipped: {known}")
 
 
 def _unpacked(path: Path, cache: Cache) -> Path:
     try:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = sha256_of(path)
         return cache.derived_folder(f"snapshot-{digest}", lambda folder: _extract(path, folder))
     except OSError as fault:
         raise ConfigError(f"{path} cannot be read: {fault.strerror or fault}") from fault
     except tarfile.TarError as fault:
-        raise ConfigError(f"{path} is no snapshot: not a tar file ({fault})") from fault
+        raise ConfigError(f"{path} is not a snapshot: not a tar file ({fault})") from fault
 
 
 def _extract(path: Path, folder: Path) -> None:
@@ -355,8 +354,8 @@ def _extract(path: Path, folder: Path) -> None:
             if member.isdir():
                 continue
             found = _MEMBER.fullmatch(member.name)
-            if found is None or not member.isreg() or member.size > _LARGEST_MEMBER:
-                raise ConfigError(f"{path} is no snapshot: it has the member {member.name[:80]!r}")
+            if found is None or not member.isreg() or member.size > CEILINGS.snapshot_member:
+                raise ConfigError(f"{path} is not a snapshot: it has the member {member.name[:80]!r}")
             target = folder / found["path"]
             target.parent.mkdir(parents=True, exist_ok=True)
             source = tar.extractfile(member)

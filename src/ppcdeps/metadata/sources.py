@@ -1,4 +1,4 @@
-"""What builds start from: source RPMs of source repositories and files by URL, verified and kept by their digest.
+"""What builds start from: source RPMs of source repositories and files by URL, verified and stored by their digest.
 
 `sources.json` beside the files says where each came from and what it was verified by.
 """
@@ -7,21 +7,23 @@ import hashlib
 import json
 import re
 import shutil
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from ppcdeps.base import http as net
+from ppcdeps.base.atomic import new_file, write_file
 from ppcdeps.base.cache import Cache
-from ppcdeps.base.compression import DamagedError, open_stream
+from ppcdeps.base.ceilings import CEILINGS
+from ppcdeps.base.compression import DamagedError
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.metadata.primary import PrimaryPackage, read_primary
+from ppcdeps.metadata.repomd import check_location
 from ppcdeps.metadata.repository import RepoMetadata
+from ppcdeps.metadata.transfer import RepositoryTransfer
 from ppcdeps.model.errors import ConfigError, RepositoryError
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.reporter import Reporter
@@ -29,19 +31,9 @@ from ppcdeps.model.repository import RepoConfig, Side
 
 RECORD = "sources.json"
 SCHEMA = 1
-LARGEST = 16 << 30
-"""Bytes that a source may have where nobody announced its size."""
 
 _TRUSTED = frozenset({"sha224", "sha256", "sha384", "sha512"})
-_PACKAGE = re.compile(rb"<package\b[^>]*>.*?</package\s*>", re.DOTALL)
-_NAME = re.compile(r"<name>([^<]*)</name>")
-_ARCH = re.compile(r"<arch>([a-z0-9_]+)</arch>")
 _SOURCE_ARCHES = frozenset({"src", "nosrc"})
-_VERSION = re.compile(r"<version\b([^>]*)>")
-_CHECKSUM = re.compile(r'<checksum\b[^>]*\btype="([^"]*)"[^>]*>\s*([0-9A-Fa-f]+)\s*</checksum>')
-_SIZE = re.compile(r'<size\b[^>]*\bpackage="(\d+)"')
-_LOCATION = re.compile(r"<location\b([^>]*)>")
-_ATTRIBUTE = re.compile(r'([\w:]+)="([^"]*)"')
 _PLAIN = re.compile(r"[^/\\\x00-\x1f]+")
 
 
@@ -146,7 +138,7 @@ def fetch_package(
             f"{where}: this metadata does not say where its packages are, as that of a snapshot does not",
             hint="use the live repository: run `ppcdeps sync`, and leave --snapshot out",
         )
-    location = _safe_location(package.location, where)
+    location = check_location(package.location, f"{where}: it")
     algorithm, _, digits = package.checksum.partition(":")
     if algorithm not in _TRUSTED:
         raise RepositoryError(f"{where}: its metadata has the {algorithm} checksum only, which proves nothing")
@@ -182,7 +174,9 @@ def fetch_file(
         raise ConfigError(f"{net.shown_url(url)}: the SHA-256 {sha256!r} is not 64 lower-case hexadecimal digits")
     file = file or urlsplit(url).path.rpartition("/")[2]
     if not _PLAIN.fullmatch(file) or file in (".", ".."):
-        raise ConfigError(f"{net.shown_url(url)}: {file!r} is no name for a file", hint="give it a name of its own")
+        raise ConfigError(
+            f"{net.shown_url(url)}: {file!r} cannot be the name of a file", hint="give it a name of its own"
+        )
     config = RepoConfig(file, Side.SOURCE, baseurl=(url,), retries=3, origin=origin)
     checksum = f"sha256:{sha256}"
     path = _fetch([url], checksum, None, config, cache, reporter, offline, file, origin or "its digest")
@@ -192,7 +186,7 @@ def fetch_file(
 def write_sources(folder: Path, sources: Sequence[FetchedSource]) -> Path:
     """Put copies of the files into the folder, and record them in its sources.json. Returns the record's path.
 
-    What the record told of other files stays. Raises ConfigError where two sources have one file name, where a
+    What the record says of other files stays. Raises ConfigError where two sources have one file name, where a
     record that is there is none, or where the folder cannot be written to.
     """
     by_file: dict[str, FetchedSource] = {}
@@ -208,9 +202,7 @@ def write_sources(folder: Path, sources: Sequence[FetchedSource]) -> Path:
             _copy(source, folder / source.file)
         known |= {source.file: record_entry(source) for source in by_file.values()}
         document = {"schema": SCHEMA, "sources": [known[name] for name in sorted(known)]}
-        temporary = record.with_name(f".{RECORD}.new")
-        temporary.write_text(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
-        temporary.replace(record)
+        write_file(record, json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     except (PermissionError, NotADirectoryError, FileExistsError, IsADirectoryError) as error:
         raise ConfigError(f"cannot write to {error.filename or folder}: {error.strerror}") from error
     return record
@@ -226,7 +218,7 @@ def read_record(path: Path) -> tuple[dict[str, Any], ...]:
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path} is no record of sources of schema {SCHEMA}", hint="move it away") from error
+        raise ConfigError(f"{path} is not a record of sources of schema {SCHEMA}", hint="move it away") from error
     return entries
 
 
@@ -244,53 +236,29 @@ def _packages(repository: RepoMetadata, wanted: Callable[[str], bool]) -> Iterat
     if primary is None:
         raise RepositoryError(f"{where} lists no primary metadata")
     try:
-        with open_stream(primary.path) as stream:
-            content = stream.read()
+        for package in read_primary(primary.path):
+            if wanted(package.name) and package.arch:
+                yield _package(package, repository)
     except (DamagedError, OSError) as error:
-        raise RepositoryError(
-            f"{where}: primary.xml is damaged: {error}", hint="refresh with `ppcdeps sync`"
-        ) from error
-    for element in _PACKAGE.finditer(content):
-        text = element[0].decode("utf-8", "replace")
-        name = _NAME.search(text)
-        if name and wanted(unescape(name[1].strip())) and (arch := _ARCH.search(text)):
-            yield _package(text, unescape(name[1].strip()), arch[1], repository)
+        raise RepositoryError(f"{where}: primary.xml {error}", hint="refresh with `ppcdeps sync`") from error
 
 
-def _package(text: str, name: str, arch: str, repository: RepoMetadata) -> RepositoryPackage:
-    version, checksum = _VERSION.search(text), _CHECKSUM.search(text)
-    if version is None or checksum is None:
-        raise RepositoryError(
-            f"repository {repository.config.id}: primary.xml tells no version or checksum of {name}"
-        )
-    at = _attributes(version[1])
-    size, location = _SIZE.search(text), _LOCATION.search(text)
-    place = _attributes(location[1]) if location else {}
-    nevra = Nevra(name, int(at.get("epoch") or 0), at.get("ver", ""), at.get("rel", ""), arch)
+def _package(package: PrimaryPackage, repository: RepoMetadata) -> RepositoryPackage:
+    if not package.checksum:
+        raise DamagedError(f"says no checksum of {package.name}")
+    place = package.location
     return RepositoryPackage(
-        nevra,
+        package.nevra,
         place.get("href", ""),
-        f"{checksum[1].lower()}:{checksum[2].lower()}",
-        # Tools that make metadata without the packages at hand write 0.
-        int(size[1]) or None if size else None,
+        package.checksum,
+        package.size,
         repository,
         place.get("xml:base", ""),
     )
 
 
-def _attributes(text: str) -> dict[str, str]:
-    return {key: unescape(value) for key, value in _ATTRIBUTE.findall(text)}
-
-
-def _safe_location(location: str, where: str) -> str:
-    parts = location.split("/")
-    if location.startswith("/") or ".." in parts or ":" in parts[0] or not _PLAIN.fullmatch(parts[-1]):
-        raise RepositoryError(f"{where}: its metadata places it at {location!r}, which is not inside the repository")
-    return location
-
-
 def _bases(repository: RepoMetadata) -> list[str]:
-    """The addresses to ask: the one that the metadata came from first, in its form with credentials if any."""
+    """The addresses to try: the one that the metadata came from first, in its form with credentials if any."""
     shown = repository.fetched_from
     own = sorted(repository.config.baseurl, key=lambda base: net.shown_url(base) != shown)
     return own if own and net.shown_url(own[0]) == shown else [*([shown] if shown else []), *own]
@@ -319,31 +287,20 @@ def _fetch(
             f"{where}: not in the cache, and no network may be used (offline)",
             hint="run the same command once without --offline",
         )
-    stopping = threading.Event()
-    transport = net.Transport(config, reporter, stopping)
+    transfer = RepositoryTransfer(config, reporter)
     try:
-        with cache.new_object() as draft:
-
-            def attempt(url: str) -> int:
-                draft.restart()
-                return transport.save(
-                    url,
-                    draft.stream,
-                    checksum=checksum,
-                    size=size,
-                    limit=LARGEST,
-                    task=f"{config.id}: {urlsplit(url).path.rpartition('/')[2]}",
-                    authority=authority,
-                )
-
-            try:
-                net.try_mirrors(usable, attempt, retries=config.retries, stopping=stopping)
-            except net.AllMirrorsFailed as failure:
-                hint = "check the network and the proxy" if failure.unreachable else "check its address"
-                raise RepositoryError(f"{where}: could not be fetched: {failure}", hint=hint) from failure
-            return draft.publish(checksum)
+        return transfer.fetch_object(
+            cache,
+            usable,
+            f"{where}:",
+            checksum=checksum,
+            size=size,
+            limit=CEILINGS.source,
+            task=f"{config.id}: {urlsplit(usable[0]).path.rpartition('/')[2]}",
+            authority=authority,
+        )
     finally:
-        transport.close()
+        transfer.close()
 
 
 def fetched_source(
@@ -359,11 +316,7 @@ def fetched_source(
 def _copy(source: FetchedSource, target: Path) -> None:
     if target.is_file() and target.stat().st_size == source.size and sha256_of(target) == source.sha256:
         return
-    temporary = target.with_name(f".{target.name}.new")
-    try:
-        # Copied, not linked: a file that the user changes must not change the cache.
-        shutil.copyfile(source.path, temporary)
-        temporary.replace(target)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
+    # Copied, not linked: a file that the user changes must not change the cache.
+    with new_file(target.parent) as new, source.path.open("rb") as content:
+        shutil.copyfileobj(content, new.stream)
+        new.put(target)

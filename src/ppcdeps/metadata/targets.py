@@ -54,7 +54,7 @@ def load_target(
     """
     file = find_file(FOLDER, name_or_path, "target")
     top = read_toml(file, "target file")
-    target = _Reader(top, file, variables, reporter or Silence()).target(release)
+    target = _TargetReader(top, file, variables, reporter or Silence()).target(release)
     top.finish()
     raise_faults(top, file, "target file")
     return target
@@ -67,16 +67,16 @@ class _Releases:
     default: str | None
     known: tuple[str, ...]
 
-    def chosen(self, asked: str | None, target: str) -> str | None:
-        if asked is None or not self.known or asked in self.known:
-            return asked or self.default
+    def chosen(self, requested: str | None, target: str) -> str | None:
+        if requested is None or not self.known or requested in self.known:
+            return requested or self.default
         raise UsageError(
-            f'target {target} has no repositories of the OpenStack release "{asked}"',
-            hint=closest(asked, self.known) or f"known: {', '.join(self.known)}",
+            f'target {target} has no repositories of the OpenStack release "{requested}"',
+            hint=closest(requested, self.known) or f"known: {', '.join(self.known)}",
         )
 
 
-class _Reader:
+class _TargetReader:
     """Reads the tables of one target file; faults go to the top table."""
 
     def __init__(self, top: Table, file: TomlFile, variables: Mapping[str, str], reporter: Reporter) -> None:
@@ -127,7 +127,6 @@ class _Reader:
             install_weak_deps=top.flag("install_weak_deps", False),
             buildroot=top.optional_text("buildroot"),
             build_packages=top.texts("build_packages"),
-            ignored_providers=top.texts("ignored_providers"),
             origin=origin_of(self.file),
             openstack=openstack,
             openstack_releases=releases.known,
@@ -216,7 +215,7 @@ class _Reader:
         return ((self.folder or Path()) / path).resolve().as_uri() + ("/" if text.endswith("/") else "")
 
 
-def _repository(table: Table, side: Side, variables: Mapping[str, str], reader: _Reader) -> RepoConfig:
+def _repository(table: Table, side: Side, variables: Mapping[str, str], reader: _TargetReader) -> RepoConfig:
     def text(key: str) -> str | None:
         value = table.optional_text(key)
         return substitute(value, variables) if value else value

@@ -8,9 +8,6 @@ next character away, and a variable that is not set stays as it is written.
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
-
-from ppcdeps.model.errors import ConfigError
 
 _NAME = re.compile(r"[A-Za-z0-9_]+")
 _UNSET = re.compile(r"\$(?:(?P<plain>[A-Za-z0-9_]+)|\{(?P<braced>[A-Za-z0-9_]+)\})")
@@ -55,29 +52,6 @@ def builtin_variables(releasever: str, arch: str) -> dict[str, str]:
     }
 
 
-def read_variables(directory: Path) -> dict[str, str]:
-    """The variables of a vars directory (``/etc/dnf/vars``): a file each, its first line the value.
-
-    A directory that is not there has none. Raises ConfigError where a file cannot be read.
-    """
-    if not directory.is_dir():
-        return {}
-    variables = {}
-    faults = []
-    for path in sorted(directory.iterdir()):
-        if not path.is_file() or not _NAME.fullmatch(path.name):
-            continue
-        try:
-            lines = path.read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as fault:
-            faults.append(f"{path}: {_reason(fault)}")
-            continue
-        variables[path.name] = lines[0].strip() if lines else ""
-    if faults:
-        raise ConfigError(f"the variables in {directory} cannot be read", faults=tuple(faults))
-    return variables
-
-
 def environment_variables(environment: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables that dnf takes from the environment: ``DNF0`` to ``DNF9``, and ``DNF_VAR_name`` as
     ``name``.
@@ -91,19 +65,13 @@ def environment_variables(environment: Mapping[str, str] | None = None) -> dict[
     return found
 
 
-def _reason(fault: Exception) -> str:
-    if isinstance(fault, UnicodeDecodeError):
-        return f"is not UTF-8 text (byte {fault.start})"
-    return getattr(fault, "strerror", None) or str(fault)
-
-
 def _expand(
     text: str, start: int, variables: Mapping[str, str], *, depth: int, in_word: bool = False
 ) -> tuple[str, int]:
     """Expand from ``start`` to the end, or in a word to its closing brace. Returns the text and where it
     ended.
 
-    The end is -1 where a word has no closing brace: it is no variable then.
+    The end is -1 where a word has no closing brace: it is not a variable then.
     """
     parts: list[str] = []
     place = start

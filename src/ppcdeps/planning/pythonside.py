@@ -14,7 +14,7 @@ from ppcdeps.python.bridge import bridge_provides, bridged_for_builds
 from ppcdeps.python.explain import ConflictError
 from ppcdeps.python.gaps import lock_mapping, python_gaps
 from ppcdeps.python.index import Index
-from ppcdeps.python.lock import DEFAULT_POLICY, LockPolicy, PythonLock, Root
+from ppcdeps.python.lock import DEFAULT_POLICY, LockPolicy, PythonLock, PythonRoot
 from ppcdeps.python.lockfiles import FilePlaces, LockFiles
 from ppcdeps.python.names import provided_distribution, wanted_by
 from ppcdeps.python.provider import FixedDistribution
@@ -59,7 +59,7 @@ def python_side(
     tag = _tag(solution)
     missing = tuple(_missing(solution))
     roots = tuple(
-        Root(root.removeprefix(PYPI), f"workload {solution.workload.name}")
+        PythonRoot(root.removeprefix(PYPI), f"workload {solution.workload.name}")
         for root in solution.workload.roots
         if root.startswith(PYPI)
     )
@@ -116,7 +116,7 @@ def python_part(solution: Solution, side: PythonSide) -> PythonPart:
     gaps = tuple(replace(gap, name=sources.get(gap.name, gap.name)) for gap in python_gaps(side.lock))
     for requirement, by in _missing(solution):
         wanted = wanted_by(requirement)
-        if wanted is not None and Root(wanted.requirement, by) in side.routing.roots:
+        if wanted is not None and PythonRoot(wanted.requirement, by) in side.routing.roots:
             answered.add(requirement)
     document = {
         **lock_mapping(side.lock),

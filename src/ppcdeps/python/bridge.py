@@ -1,4 +1,4 @@
-"""The bridge RPM: it provides to RPM what pip satisfies, and holds no files.
+"""The bridge RPM: it provides to RPM what pip satisfies, and has no files.
 
 Where an RPM requires a Python distribution that pip installs, `dnf install` would refuse. The bridge provides
 exactly the capabilities that RPMs require, at the pinned versions, so that dnf and `rpm -V` stay content and
@@ -6,12 +6,12 @@ honest.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.python.lock import Provision, PythonLock
-from ppcdeps.python.names import normalise, python_version, rpm_version
+from ppcdeps.python.names import normalize, python_version, rpm_version
 
 _TEMPLATE = """\
 # Written by ppcdeps for {workload}. It stands for what pip installs from requirements-{workload}.txt.
@@ -26,7 +26,7 @@ AutoReqProv:    no
 {provides}
 
 %description
-This package has no files. It tells RPM which Python distributions pip has installed for {workload},
+This package has no files. It records which Python distributions pip has installed for {workload},
 at the versions that its lock file pins. Remove it together with them.
 
 %files
@@ -42,7 +42,7 @@ class BridgedCapability:
     """A capability that an RPM requires and a distribution stands behind.
 
     ``name`` is the capability (``python3.9dist(oslo.utils)``, ``python3-oslo-utils``), ``relation`` and
-    ``evr`` what is asked of its version, perhaps empty; ``by`` is the RPM that asks.
+    ``evr`` what is required of its version, perhaps empty; ``by`` is the RPM that requires it.
     """
 
     name: str
@@ -50,16 +50,6 @@ class BridgedCapability:
     relation: str = ""
     evr: str = ""
     by: str = ""
-
-
-def bridge_spec(
-    workload: str, capabilities: Iterable[BridgedCapability], lock: PythonLock, *, serial: int = 1
-) -> str:
-    """The spec file of the bridge for ``capabilities``, at the versions of the lock.
-
-    Raises what `bridge_provides` and `spec_of_bridge` raise.
-    """
-    return spec_of_bridge(workload, bridge_provides(workload, capabilities, lock), serial=serial)
 
 
 def spec_of_bridge(workload: str, provides: Iterable[str], *, serial: int = 1) -> str:
@@ -73,7 +63,7 @@ def spec_of_bridge(workload: str, provides: Iterable[str], *, serial: int = 1) -
     lines = []
     for text in provides:
         if not _SAFE_PROVIDE.fullmatch(text):
-            raise ConfigError(f"{text!r} is no capability that a bridge can provide")
+            raise ConfigError(f"{text!r} is not a capability that a bridge can provide")
         lines.append(f"Provides:       {text}")
     return _TEMPLATE.format(workload=workload, serial=serial, provides="\n".join(lines))
 
@@ -109,7 +99,7 @@ def bridged_for_builds(lock: PythonLock, tag: str) -> Iterator[BridgedCapability
 def _fault(wanted: BridgedCapability, lock: PythonLock) -> str:
     by = f" needed by {wanted.by}" if wanted.by else ""
     if not _SAFE_CAPABILITY.fullmatch(wanted.name):
-        return f"{wanted.name!r}{by} is no capability that a bridge can provide"
+        return f"{wanted.name!r}{by} is not a capability that a bridge can provide"
     pinned = lock.by_name(wanted.distribution)
     if pinned is None:
         return f"nothing provides {wanted.name}{by}: {wanted.distribution} is not in the lock"
@@ -123,15 +113,15 @@ def _satisfies(version: str, relation: str, evr: str) -> bool:
 
     try:
         # The release has no counterpart on the Python side: where one side lacks it, rpm ignores it too.
-        asked, found = Version(python_version(evr)), Version(version)
+        wanted, found = Version(python_version(evr)), Version(version)
     except InvalidVersion:
         return False
     holds = {
-        "=": found == asked,
-        "<": found < asked,
-        ">": found > asked,
-        "<=": found <= asked,
-        ">=": found >= asked,
+        "=": found == wanted,
+        "<": found < wanted,
+        ">": found > wanted,
+        "<=": found <= wanted,
+        ">=": found >= wanted,
     }
     return holds.get(relation, False)
 
@@ -141,7 +131,7 @@ def _evr(name: str, distribution: str, epoch: int, lock: PythonLock) -> str:
     assert pinned is not None
     version = rpm_version(pinned.version)
     found = _PYTHON_CAPABILITY.fullmatch(name)
-    if found is not None and normalise(found["name"]) == normalise(distribution):
+    if found is not None and normalize(found["name"]) == normalize(distribution):
         # rpm's generator knows no epochs there.
         return version
     return f"{epoch}:{version}" if epoch else version
@@ -150,8 +140,3 @@ def _evr(name: str, distribution: str, epoch: int, lock: PythonLock) -> str:
 def _epoch(evr: str) -> int:
     head, colon, _ = evr.partition(":")
     return int(head) if colon and head.isdigit() else 0
-
-
-def bridged_names(capabilities: Sequence[BridgedCapability]) -> tuple[str, ...]:
-    """The capabilities that a bridge provides, sorted, each once."""
-    return tuple(sorted({each.name for each in capabilities}))

@@ -9,18 +9,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag, urlsplit
 
-from ppcdeps.model.errors import ConfigError, PpcdepsError
-from ppcdeps.python.distmetadata import DistMetadata, read_metadata
+from ppcdeps.model.errors import ConfigError
+from ppcdeps.python.coremetadata import DistMetadata
+from ppcdeps.python.distfiles import IndexFile, Project, version_in
+from ppcdeps.python.distmetadata import read_metadata
 from ppcdeps.python.environment import TargetEnvironment
-from ppcdeps.python.index import Index, IndexFile, Project, version_in
-from ppcdeps.python.names import normalise
+from ppcdeps.python.index import Index
+from ppcdeps.python.names import normalize
 
 if TYPE_CHECKING:
     from packaging.version import Version
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class UsableRelease:
     """One version with the files that the target could use: compatible wheels and source distributions.
 
     ``others`` are wheels for other machines, from which metadata may be read. ``yanked`` is the reason, or
@@ -38,14 +40,14 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class UsableReleases:
     """The releases of a distribution, the newest first, and why others are not among them (version:
     reason).
     """
 
     name: str
     index: str
-    releases: tuple[Release, ...]
+    releases: tuple[UsableRelease, ...]
     unusable: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -56,12 +58,12 @@ class Catalogue:
         self.index = index
         self.environment = environment
         self._guard = threading.Lock()
-        self._offers: dict[str, Offer] = {}
-        self._pinned: dict[tuple[str, str], tuple[Release, ...]] = {}
+        self._offers: dict[str, UsableReleases] = {}
+        self._pinned: dict[tuple[str, str], tuple[UsableRelease, ...]] = {}
         self._metadata: dict[str, Future[DistMetadata]] = {}
         self._python_verdicts: dict[str, bool] = {}
 
-    def offer(self, name: str) -> Offer:
+    def offer(self, name: str) -> UsableReleases:
         """What the index has of ``name``. Raises RepositoryError where the index cannot be read."""
         known = self._offers.get(name)
         if known is None:
@@ -69,14 +71,14 @@ class Catalogue:
             self._offers[name] = known
         return known
 
-    def pinned(self, name: str, version: str) -> tuple[Release, ...]:
+    def pinned(self, name: str, version: str) -> tuple[UsableRelease, ...]:
         """The release of this version, and those that add a local part: the others are not looked at."""
         known = self._pinned.get((name, version))
         if known is None:
             known = self._pinned[name, version] = self._of_version(name, version)
         return known
 
-    def _of_version(self, name: str, version: str) -> tuple[Release, ...]:
+    def _of_version(self, name: str, version: str) -> tuple[UsableRelease, ...]:
         from packaging.version import InvalidVersion, Version
 
         project = self.index.project(name)
@@ -86,7 +88,7 @@ class Catalogue:
             return ()
         return self._usable(Project(name, project.index, {text: project.files[text] for text in texts})).releases
 
-    def direct(self, name: str, url: str) -> Release:
+    def direct(self, name: str, url: str) -> UsableRelease:
         """The release that a direct reference (``name @ url``) means.
 
         Raises ConfigError where the URL is not one of a wheel or sdist whose name states its version.
@@ -97,7 +99,7 @@ class Catalogue:
         parts = urlsplit(plain)
         if parts.scheme not in ("http", "https", "file"):
             raise ConfigError(
-                f"{name} @ {url}: what a version control system holds cannot be known without running it",
+                f"{name} @ {url}: the content of a version control system cannot be known without running it",
                 hint="refer to a wheel or sdist, or pin a released version",
             )
         filename = unquote(parts.path.rpartition("/")[2])
@@ -114,14 +116,14 @@ class Catalogue:
         file = IndexFile(filename, plain, text, hashes)
         if file.is_wheel and self.environment.rank(file.tags) is None:
             raise ConfigError(f"{name} @ {url}: the wheel does not install on {self.environment.machine}")
-        return Release(name, version, text, (file,), url=url)
+        return UsableRelease(name, version, text, (file,), url=url)
 
-    def metadata(self, release: Release) -> DistMetadata:
+    def metadata(self, release: UsableRelease) -> DistMetadata:
         """The release's metadata, read once. Raises RepositoryError."""
         return self.metadata_later(release).result()
 
-    def metadata_later(self, release: Release) -> "Future[DistMetadata]":
-        """The same as a future. Whoever asks first does the work, in its own thread."""
+    def metadata_later(self, release: UsableRelease) -> "Future[DistMetadata]":
+        """The same as a future. The first caller does the work, in its own thread."""
         key = f"{release.name} {release.text} {release.url}"
         with self._guard:
             known = self._metadata.get(key)
@@ -131,7 +133,7 @@ class Catalogue:
             self._metadata[key] = future
         try:
             found = read_metadata(self.index, (*release.files, *release.others), self.environment)
-            if normalise(found.name) != release.name and not release.files[0].is_wheel:
+            if normalize(found.name) != release.name and not release.files[0].is_wheel:
                 # The file's name said so too; only case and separators may differ.
                 raise ConfigError(f"{release.files[0].filename} says of itself that it is {found.name}")
             future.set_result(found)
@@ -156,7 +158,7 @@ class Catalogue:
             self._python_verdicts[requires_python] = known
         return known
 
-    def _usable(self, project: Project) -> Offer:
+    def _usable(self, project: Project) -> UsableReleases:
         releases = []
         unusable: dict[str, str] = {}
         for version, texts in project.versions().items():
@@ -176,11 +178,6 @@ class Catalogue:
                 continue
             files = (*wheels, *sdists)
             yanked = files[0].yanked if all(file.yanked for file in files) else ""
-            kept = tuple(file for file in files if yanked or not file.yanked)
-            releases.append(Release(project.name, version, text, kept, tuple(others), yanked))
-        return Offer(project.name, project.index, tuple(releases), unusable)
-
-
-def reason_of(fault: BaseException) -> str:
-    """A fault as a phrase."""
-    return fault.message if isinstance(fault, PpcdepsError) else str(fault).splitlines()[0]
+            files = tuple(file for file in files if yanked or not file.yanked)
+            releases.append(UsableRelease(project.name, version, text, files, tuple(others), yanked))
+        return UsableReleases(project.name, project.index, tuple(releases), unusable)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.python.environment import TargetEnvironment
-from ppcdeps.python.names import normalise
+from ppcdeps.python.names import normalize
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -34,7 +34,7 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """The constraints of a file by normalised name.
+    """The constraints of a file by normalized name.
 
     ``elsewhere`` are the names that the file constrains only where the target is not (another Python, say).
     """
@@ -79,9 +79,9 @@ def parse_constraints(text: str, environment: TargetEnvironment, *, origin: str)
         try:
             requirement = Requirement(line)
         except InvalidRequirement as fault:
-            faults.append(f"{where}: {line!r} is no constraint ({str(fault).splitlines()[0]})")
+            faults.append(f"{where}: {line!r} is not a constraint ({str(fault).splitlines()[0]})")
             continue
-        name = normalise(requirement.name)
+        name = normalize(requirement.name)
         if requirement.extras:
             faults.append(f"{where}: {line!r} names extras, which pip does not allow in constraints")
             continue

@@ -130,7 +130,7 @@ class TargetEnvironment:
 
         release = tuple(int(part) for part in self.python.split(".")[:2])
         interpreter = f"cp{release[0]}{release[1]}"
-        # Without abis, packaging would ask the running interpreter for its own.
+        # Without abis, packaging would take those of the running interpreter.
         own = cpython_tags(release, abis=[interpreter], platforms=self.platforms)
         shared = compatible_tags(release, interpreter, platforms=self.platforms)
         return tuple(dict.fromkeys((*own, *shared)))

@@ -1,6 +1,4 @@
-"""A conflict told so that a person can act on it: who asks for what, what is fixed and by whom, what would
-fit.
-"""
+"""A conflict explained so that a person can act on it: who requires what, what an RPM fixes, what would fit."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,32 +7,34 @@ from typing import Any
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.python.constraintsfile import Constraints
 from ppcdeps.python.provider import FixedDistribution, TargetProvider
-from ppcdeps.python.wants import Want
+from ppcdeps.python.requirements import PythonRequirement
 
 _MOST_LINES = 6
 _MOST_LINKS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Clash:
-    """One distribution on which the demands do not agree. ``lines`` say who demands what."""
+class VersionClash:
+    """One distribution on which the requirements do not agree. ``lines`` say what has which requirement."""
 
     name: str
-    wants: tuple[Want, ...]
+    wants: tuple[PythonRequirement, ...]
     lines: tuple[str, ...]
 
 
 class ConflictError(ConfigError):
-    """Nothing satisfies all demands. ``clashes`` are the distributions it failed on, ``offer`` the nearest
+    """Nothing satisfies all requirements. ``clashes`` are the distributions it failed on, ``offer`` the nearest
     set of pins that does fit (empty where none was found); the message says both in a few lines.
     """
 
-    def __init__(self, clashes: Sequence[Clash], offer: Sequence[str] = (), *, hint: str | None = None) -> None:
+    def __init__(
+        self, clashes: Sequence[VersionClash], offer: Sequence[str] = (), *, hint: str | None = None
+    ) -> None:
         names = ", ".join(clash.name for clash in clashes)
         lines = [line for clash in clashes for line in clash.lines]
         if offer:
             lines.append(f"consistent instead: {' '.join(offer)}")
-        super().__init__(f"no version of {names} satisfies everything that is asked", hint=hint, faults=tuple(lines))
+        super().__init__(f"no version of {names} satisfies every requirement", hint=hint, faults=tuple(lines))
         self.clashes = tuple(clashes)
         self.offer = tuple(offer)
 
@@ -45,40 +45,38 @@ def clashes_of(
     *,
     fixed: Mapping[str, FixedDistribution],
     constraints: Constraints,
-    asked: Mapping[str, Mapping[str, str]],
-) -> list[Clash]:
-    """The clashes behind resolvelib's causes. ``asked`` says, by distribution, who asked for it with which
-    text.
-    """
-    by_name: dict[str, dict[Want, None]] = {}
+    requirers: Mapping[str, Mapping[str, str]],
+) -> list[VersionClash]:
+    """The clashes behind resolvelib's causes. ``requirers``: by distribution, what requires it, and how."""
+    by_name: dict[str, dict[PythonRequirement, None]] = {}
     for cause in causes:
         by_name.setdefault(cause.requirement.name, {})[cause.requirement] = None
     found = []
     for name, wants in by_name.items():
-        lines = [f"{name} {want.text}: asked by {chain_of(want.by, asked)}" for want in _distinct(wants)]
+        lines = [f"{name} {want.text}: required by {chain_of(want.by, requirers)}" for want in _distinct(wants)]
         if len(lines) > _MOST_LINES:
-            lines = [*lines[: _MOST_LINES - 1], f"{name}: and {len(lines) - _MOST_LINES + 1} more ask for it"]
+            lines = [*lines[: _MOST_LINES - 1], f"{name}: and {len(lines) - _MOST_LINES + 1} more require it"]
         lines.extend(_given(name, provider, fixed, constraints))
-        found.append(Clash(name, tuple(wants), tuple(lines)))
+        found.append(VersionClash(name, tuple(wants), tuple(lines)))
     return found
 
 
-def chain_of(by: str, asked: Mapping[str, Mapping[str, str]]) -> str:
-    """``a 1, which b 2 asks for, which …`` from a distribution to the root that brought it in."""
+def chain_of(by: str, requirers: Mapping[str, Mapping[str, str]]) -> str:
+    """``a 1, which is required by b 2, which …``: from a distribution to the root that brought it in."""
     chain = [by]
     while len(chain) <= _MOST_LINKS:
         name = chain[-1].partition(" ")[0].partition("[")[0]
-        # An extra asks for its own plain distribution: that says nothing.
-        askers = [each for each in asked.get(name, ()) if each.partition(" ")[0].partition("[")[0] != name]
-        if not askers or askers[0] in chain:
+        # An extra requires its own plain distribution: that says nothing.
+        others = [each for each in requirers.get(name, ()) if each.partition(" ")[0].partition("[")[0] != name]
+        if not others or others[0] in chain:
             break
-        chain.append(askers[0])
+        chain.append(others[0])
     first, *rest = chain
-    return first + "".join(f", which is asked for by {each}" for each in rest)
+    return first + "".join(f", which is required by {each}" for each in rest)
 
 
-def _distinct(wants: Iterable[Want]) -> list[Want]:
-    seen: dict[tuple[str, str], Want] = {}
+def _distinct(wants: Iterable[PythonRequirement]) -> list[PythonRequirement]:
+    seen: dict[tuple[str, str], PythonRequirement] = {}
     for want in wants:
         own_extra = want.by.partition(" ")[0].partition("[")[0] == want.name
         if not own_extra:

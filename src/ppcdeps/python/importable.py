@@ -1,28 +1,29 @@
-"""The importable files of a release, from its wheel or its sdist, unpacked once and kept by digest.
+"""The importable files of a release, from its wheel or its sdist, unpacked once and stored by digest.
 
 Only sources are written; of compiled modules the names are noted. Nothing is built: what a build of an sdist would
 generate or compile is not there.
 """
 
 import configparser
-import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from ppcdeps.base.digests import sha256_of
 from ppcdeps.model.errors import RepositoryError
-from ppcdeps.python.distmetadata import best_sdists, local_file
+from ppcdeps.python.distfiles import sdists_of
 from ppcdeps.python.environment import TargetEnvironment
-from ppcdeps.python.names import normalise
+from ppcdeps.python.names import normalize
 from ppcdeps.python.sdist import archive_members
 
 if TYPE_CHECKING:
     from packaging.version import Version
 
     from ppcdeps.base.cache import Cache
-    from ppcdeps.python.index import Index, IndexFile
+    from ppcdeps.python.distfiles import IndexFile
+    from ppcdeps.python.index import Index
 
 COMPILED = (".so", ".pyd", ".pyx", ".dll", ".dylib")
 """Ends of the names of compiled modules, and of the sources that they are compiled from."""
@@ -41,7 +42,7 @@ class Importable:
 
     ``folder`` is where the sources lie, ``paths`` are what is importable below it: ``.py`` files that are there, and
     compiled modules that are only named. ``digest`` is the SHA-256 of the file it comes from. ``incomplete``: a
-    build would add modules that nobody can name. ``entry_points`` are the modules that its entry points name.
+    build would add modules that cannot be named. ``entry_points`` are the modules that its entry points name.
     """
 
     name: str
@@ -80,7 +81,7 @@ def importable(
         file = best_file(files, environment)
     if file is None:
         raise RepositoryError(f"{name} {version} has no file whose sources can be read")
-    path = local_file(index, file)
+    path = index.local_file(file)
     return unpacked(index.cache, path, name, version, file.filename, file.hashes.get("sha256"))
 
 
@@ -90,7 +91,7 @@ def best_file(files: "Iterable[IndexFile]", environment: TargetEnvironment) -> "
     wheels = sorted((file for file in files if file.is_wheel), key=lambda file: _distance(file.tags, environment))
     # A wheel of another Python is a worse witness than the source.
     near = [file for file in wheels if _distance(file.tags, environment)[0] < 2]
-    return next(iter((*near, *best_sdists(files), *wheels)), None)
+    return next(iter((*near, *sdists_of(files), *wheels)), None)
 
 
 def unpacked(cache: "Cache", path: Path, name: str, version: str, filename: str, digest: str | None) -> Importable:
@@ -98,11 +99,9 @@ def unpacked(cache: "Cache", path: Path, name: str, version: str, filename: str,
 
     Raises RepositoryError where the archive is damaged or its paths lead out of it.
     """
-    if digest is None:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = digest or sha256_of(path)
     folder = cache.derived_folder(
-        f"importable {_FORMAT} {digest} {normalise(name)}", lambda empty: _fill(empty, path, name, filename)
+        f"importable {_FORMAT} {digest} {normalize(name)}", lambda empty: _fill(empty, path, name, filename)
     )
     held = json.loads((folder / "contents.json").read_bytes())
     return Importable(
@@ -195,12 +194,12 @@ def _of_sdist(inner: Mapping[str, str], name: str, text: Callable[[str], str]) -
     ``top_level.txt`` of the egg-info says what is installed, and the egg-info lies where the packages do.
     """
     native = any(path.endswith(_NATIVE) for path in inner)
-    told = min((path for path in inner if path.endswith(".egg-info/top_level.txt")), key=len, default=None)
+    listed = min((path for path in inner if path.endswith(".egg-info/top_level.txt")), key=len, default=None)
     tops: set[str] = set()
     root = ""
-    if told is not None:
-        tops = {line.strip() for line in text(told).splitlines() if line.strip()}
-        root = told.rpartition("/")[0].rpartition("/")[0]
+    if listed is not None:
+        tops = {line.strip() for line in text(listed).splitlines() if line.strip()}
+        root = listed.rpartition("/")[0].rpartition("/")[0]
     roots = list(dict.fromkeys((root, "", "src", "lib", "python", "python3", "py3")))
     for place in roots:
         found = _below(inner, place, tops or _guessed(inner, place, name))
@@ -234,8 +233,8 @@ def _guessed(inner: Mapping[str, str], root: str, name: str) -> set[str]:
         if (len(parts) == 2 and parts[1] == "__init__.py") or (len(parts) == 1 and parts[0].endswith(".py")):
             packages.add(parts[0].removesuffix(".py"))
     packages -= _BESIDE
-    wanted = normalise(name)
-    own = {each for each in packages if normalise(each) in (wanted, wanted.removeprefix("python-"))}
+    wanted = normalize(name)
+    own = {each for each in packages if normalize(each) in (wanted, wanted.removeprefix("python-"))}
     return own or (packages if root else set())
 
 

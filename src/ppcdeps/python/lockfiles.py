@@ -4,14 +4,14 @@ The same lock gives the same bytes. No file names an index: where pip looks is p
 """
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from ppcdeps.base.atomic import write_files
+from ppcdeps.base.http import without_credentials
 from ppcdeps.model.errors import EnvironmentLacksError
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.lock import LockedDistribution, LockedFile, Provision, PythonLock
@@ -40,26 +40,16 @@ class LockFiles:
 
         Raises EnvironmentLacksError where the directory cannot be written.
         """
-        drafts: list[tuple[Path, Path]] = []
+        contents = {directory / name: text for name, text in self.texts}
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            for name, text in self.texts:
-                handle, draft = tempfile.mkstemp(dir=directory, prefix=f".{name}-")
-                drafts.append((Path(draft), directory / name))
-                with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                    stream.write(text)
-                Path(draft).chmod(0o644)
-            for draft_path, place in drafts:
-                draft_path.replace(place)
+            write_files(contents)
         except OSError as fault:
             raise EnvironmentLacksError(
                 f"the lock files cannot be written to {directory}: {fault.strerror or fault}",
                 hint="name another directory with --output",
             ) from None
-        finally:
-            for draft_path, _ in drafts:
-                draft_path.unlink(missing_ok=True)
-        return tuple(place for _, place in drafts)
+        return tuple(contents)
 
 
 def render_files(lock: PythonLock, workload: str, *, command: str, places: FilePlaces = FilePlaces.PATH) -> LockFiles:
@@ -123,7 +113,7 @@ def _requirements(lock: PythonLock) -> str:
         lines.extend(f"#    {each.name}=={each.version}{_in_brackets(each)}" for each in built)
         lines.append("#")
     for each in lock.having(Provision.WHEEL, Provision.SDIST):
-        # As pip-tools orders them: by digest, whatever the files are called.
+        # As pip-tools orders them: by digest, not by file name.
         digests = sorted(f"--hash=sha256:{file.sha256}" for file in each.files)
         lines.append(" \\\n    ".join([_pin(each, extras=True), *digests]))
         lines.extend(f"    {line}" for line in _via(each))
@@ -136,10 +126,10 @@ def _pin(each: LockedDistribution, *, extras: bool = False) -> str:
 
 
 def _via(each: LockedDistribution) -> list[str]:
-    askers = sorted({by for by, _ in each.required_by}, key=str.lower)
-    if len(askers) == 1:
-        return [f"# via {askers[0]}"]
-    return ["# via", *(f"#   {asker}" for asker in askers)] if askers else []
+    requirers = sorted({by for by, _ in each.required_by}, key=str.lower)
+    if len(requirers) == 1:
+        return [f"# via {requirers[0]}"]
+    return ["# via", *(f"#   {one}" for one in requirers)] if requirers else []
 
 
 def _origin(each: LockedDistribution) -> str:
@@ -162,6 +152,8 @@ def _in_brackets(each: LockedDistribution) -> str:
 
 
 def _pylock(lock: PythonLock, places: FilePlaces) -> str:
+    # Written by hand: packaging.pylock makes a dictionary, for which the standard library has no TOML writer. The
+    # tests read what is written here with packaging.pylock.
     environment = lock.environment
     marker = (
         f"platform_machine == '{environment.machine}' and sys_platform == 'linux' "
@@ -198,21 +190,14 @@ def _file(file: LockedFile, places: FilePlaces) -> str:
 
 
 def _where(file: LockedFile, places: FilePlaces) -> str:
+    # Without credentials: a lock file is committed.
     where = (
-        f"url = {_text(_public(file.url))}"
+        f"url = {_text(without_credentials(file.url))}"
         if places is FilePlaces.URL
         else f"path = {_text(f'{WHEELHOUSE}/{file.filename}')}"
     )
     size = f", size = {file.size}" if file.size is not None else ""
     return f"{where}{size}, hashes = {{sha256 = {_text(file.sha256)}}}"
-
-
-def _public(url: str) -> str:
-    """The URL without its credentials: a lock file is committed."""
-    from urllib.parse import urlsplit, urlunsplit
-
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _specifier(text: str) -> str:

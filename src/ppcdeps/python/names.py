@@ -36,14 +36,14 @@ _INTERPRETER = frozenset(
 )
 
 
-def normalise(name: str) -> str:
+def normalize(name: str) -> str:
     """The one spelling of a distribution's name, as PEP 503 defines it: ``Oslo.Utils`` is ``oslo-utils``."""
     return _SEPARATORS.sub("-", name).lower()
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A Python distribution that an RPM requirement asks for.
+class NamedDistribution:
+    """A Python distribution that an RPM requirement names.
 
     ``specifier`` is in the packaging syntax (``>=1.2,<2``) and empty where any version will do; ``certain``
     is False where the distribution's name was only concluded from the name of an RPM package; ``python`` is
@@ -63,8 +63,8 @@ class Wanted:
         return f"{self.name}{extras}{self.specifier}"
 
 
-def wanted_by(requirement: str) -> Wanted | None:
-    """What an RPM requirement asks of Python, or None where it is not about an importable distribution.
+def wanted_by(requirement: str) -> NamedDistribution | None:
+    """What an RPM requirement means in Python, or None where it is not about an importable distribution.
 
     Understands ``python3dist(x)``, ``python3.9dist(x[extra]) >= 1``, ``(… with …)`` as rpm's generators write
     them, and ``python3-x`` package names, whose distribution is taken from the table
@@ -75,32 +75,32 @@ def wanted_by(requirement: str) -> Wanted | None:
         return _rich(text[1:-1])
     found = _CAPABILITY.fullmatch(text)
     if found is not None:
-        extras = tuple(sorted(normalise(extra) for extra in (found["extras"] or "").split(",") if extra.strip()))
+        extras = tuple(sorted(normalize(extra) for extra in (found["extras"] or "").split(",") if extra.strip()))
         specifier = _specifier(found["op"], found["version"])
-        return Wanted(normalise(found["name"]), extras, specifier, python=found["python"] or "")
+        return NamedDistribution(normalize(found["name"]), extras, specifier, python=found["python"] or "")
     found = _PACKAGE.fullmatch(text)
     if found is None or _NOT_A_DISTRIBUTION.search(found["name"]) or found["name"] in _INTERPRETER:
         return None
     return _by_package(found)
 
 
-def _rich(text: str) -> Wanted | None:
+def _rich(text: str) -> NamedDistribution | None:
     parts = [wanted_by(part) for part in text.split(" with ")]
     first = parts[0]
     if first is None or any(part is None or (part.name, part.extras) != (first.name, first.extras) for part in parts):
         return None
     specifiers = [part.specifier for part in parts if part is not None and part.specifier]
-    return Wanted(first.name, first.extras, ",".join(specifiers), first.certain, first.python)
+    return NamedDistribution(first.name, first.extras, ",".join(specifiers), first.certain, first.python)
 
 
-def _by_package(found: re.Match[str]) -> Wanted | None:
+def _by_package(found: re.Match[str]) -> NamedDistribution | None:
     stem, plus, extra = found["name"].partition("+")
     known = _table().get(stem.lower())
     if known == "":
         return None
-    extras = (normalise(extra),) if plus and extra else ()
-    name = known or normalise(stem)
-    return Wanted(
+    extras = (normalize(extra),) if plus and extra else ()
+    name = known or normalize(stem)
+    return NamedDistribution(
         name,
         extras,
         _specifier(found["op"], found["version"]),
@@ -118,7 +118,7 @@ def provided_distribution(provide: str) -> tuple[str, str] | None:
     found = _CAPABILITY.fullmatch(provide.strip())
     if found is None or found["extras"] or found["op"] != "=":
         return None
-    return normalise(found["name"]), python_version(found["version"])
+    return normalize(found["name"]), python_version(found["version"])
 
 
 def python_version(rpm_version: str) -> str:
@@ -164,6 +164,6 @@ def _table() -> dict[str, str]:
 
     text = resources.files("ppcdeps").joinpath("data/python/names.toml").read_text("utf-8")
     document = tomllib.loads(text)
-    table = {str(key).lower(): normalise(str(value)) for key, value in document["distributions"].items()}
+    table = {str(key).lower(): normalize(str(value)) for key, value in document["distributions"].items()}
     table.update((str(key).lower(), "") for key in document["not_distributions"]["names"])
     return table

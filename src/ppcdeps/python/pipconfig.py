@@ -24,7 +24,7 @@ _FALSE = frozenset({"0", "false", "no", "n", "off", "f", ""})
 class PipConfig:
     """What pip would use.
 
-    ``indexes`` are simple-repository URLs, the first the most trusted; they may hold credentials: show them
+    ``indexes`` are simple-repository URLs, the first the most trusted; they may have credentials in them: show them
     with ``ppcdeps.base.http.shown_url``. ``timeout`` is in seconds.
     """
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from resolvelib import AbstractProvider
 
 from ppcdeps.model.errors import RepositoryError
-from ppcdeps.python.catalogue import Catalogue, Release
+from ppcdeps.python.catalogue import Catalogue, UsableRelease
 from ppcdeps.python.constraintsfile import Constraints
-from ppcdeps.python.wants import Want, applying
+from ppcdeps.python.requirements import PythonRequirement, applying
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
@@ -34,7 +34,7 @@ class Candidate:
     name: str
     extra: str
     version: "Version"
-    release: Release | None = None
+    release: UsableRelease | None = None
     fixed: FixedDistribution | None = None
 
     @property
@@ -57,7 +57,7 @@ class TooManyReleasesError(Exception):
         self.tried = tuple(tried)
 
 
-class TargetProvider(AbstractProvider[Want, Candidate, str]):
+class TargetProvider(AbstractProvider[PythonRequirement, Candidate, str]):
     """Versions fixed by RPMs, held by constraints, preferred by a former lock or the reference, else the
     newest.
     """
@@ -82,12 +82,12 @@ class TargetProvider(AbstractProvider[Want, Candidate, str]):
         self._most_tries = most_tries
         self.rejected: dict[str, dict[str, str]] = {}
         """By name and version, why a release that matched was passed over."""
-        self._satisfied: dict[tuple[int, int], tuple[bool, Want, Candidate]] = {}
+        self._satisfied: dict[tuple[int, int], tuple[bool, PythonRequirement, Candidate]] = {}
         self._tried: dict[str, dict[str, None]] = {}
 
-    # What resolvelib asks --------------------------------------------------------------------------
+    # What resolvelib calls --------------------------------------------------------------------------
 
-    def identify(self, requirement_or_candidate: Want | Candidate) -> str:
+    def identify(self, requirement_or_candidate: PythonRequirement | Candidate) -> str:
         """``name`` or ``name[extra]``."""
         return requirement_or_candidate.identifier
 
@@ -114,21 +114,21 @@ class TargetProvider(AbstractProvider[Want, Candidate, str]):
     def find_matches(
         self,
         identifier: str,
-        requirements: Mapping[str, Iterator[Want]],
+        requirements: Mapping[str, Iterator[PythonRequirement]],
         incompatibilities: Mapping[str, Iterator[Candidate]],
     ) -> Callable[[], Iterator[Candidate]]:
         """The candidates, best first; each release's metadata is read only when its turn comes."""
         wanted = list(requirements[identifier])
         name, _, extra = identifier.rstrip("]").partition("[")
-        # What is asked of the plain distribution narrows its extras too; else each newer one would be tried.
+        # What is required of the plain distribution narrows its extras too; else each newer one would be tried.
         if extra:
             wanted.extend(requirements.get(name, ()))
         excluded = {candidate.version for candidate in incompatibilities[identifier]}
         return lambda: self._matches(name, extra, wanted, excluded)
 
-    def is_satisfied_by(self, requirement: Want, candidate: Candidate) -> bool:
+    def is_satisfied_by(self, requirement: PythonRequirement, candidate: Candidate) -> bool:
         """Whether the candidate's version is one that the requirement allows, pre-releases no matter."""
-        # resolvelib asks about the same pairs over and over. The objects are kept: their ids stay theirs.
+        # resolvelib calls with the same pairs over and over. Holding the objects keeps their ids from being reused.
         key = (id(requirement), id(candidate))
         known = self._satisfied.get(key)
         if known is None:
@@ -139,9 +139,9 @@ class TargetProvider(AbstractProvider[Want, Candidate, str]):
             known = self._satisfied[key] = (verdict, requirement, candidate)
         return known[0]
 
-    def get_dependencies(self, candidate: Candidate) -> Iterable[Want]:
+    def get_dependencies(self, candidate: Candidate) -> Iterable[PythonRequirement]:
         """What the candidate requires on the target. RPM sees to the requirements of what it provides."""
-        own: list[Want] = []
+        own: list[PythonRequirement] = []
         if candidate.extra:
             own.append(_same_version(candidate))
         release = candidate.release
@@ -155,13 +155,15 @@ class TargetProvider(AbstractProvider[Want, Candidate, str]):
 
     # Candidates ------------------------------------------------------------------------------------
 
-    def best_guess(self, want: Want) -> Release | None:
-        """The release that would be chosen if ``want`` were all that is asked. For looking ahead."""
+    def best_guess(self, want: PythonRequirement) -> UsableRelease | None:
+        """The release that would be chosen if ``want`` were the only requirement. For looking ahead."""
         if want.name in self._fixed:
             return None
         return next(self._in_order(want.name, [want], set()), None)
 
-    def _matches(self, name: str, extra: str, wanted: list[Want], excluded: "set[Version]") -> Iterator[Candidate]:
+    def _matches(
+        self, name: str, extra: str, wanted: list[PythonRequirement], excluded: "set[Version]"
+    ) -> Iterator[Candidate]:
         fixed = self._fixed.get(name)
         if fixed is not None:
             from packaging.version import Version
@@ -174,7 +176,9 @@ class TargetProvider(AbstractProvider[Want, Candidate, str]):
             if self._is_sound(release):
                 yield Candidate(name, extra, release.version, release=release)
 
-    def _in_order(self, name: str, wanted: list[Want], excluded: "set[Version]") -> Iterator[Release]:
+    def _in_order(
+        self, name: str, wanted: list[PythonRequirement], excluded: "set[Version]"
+    ) -> Iterator[UsableRelease]:
         constraint = self._constraints.by_name.get(name)
         urls = {want.url for want in wanted if want.url} | (
             {constraint.url} if constraint and constraint.url else set()
@@ -204,13 +208,13 @@ class TargetProvider(AbstractProvider[Want, Candidate, str]):
             fitting = final or fitting
         yield from self._preferred_first(name, fitting)
 
-    def _preferred_first(self, name: str, fitting: list[Release]) -> Iterator[Release]:
+    def _preferred_first(self, name: str, fitting: list[UsableRelease]) -> Iterator[UsableRelease]:
         from packaging.version import InvalidVersion, Version
 
         preferred = [self._hints.get(name)]
         if name not in self._constraints.by_name:
             preferred.append(self._reference.get(name))
-        first: list[Release] = []
+        first: list[UsableRelease] = []
         for text in preferred:
             try:
                 version = Version(text) if text else None
@@ -228,8 +232,8 @@ class TargetProvider(AbstractProvider[Want, Candidate, str]):
         yield from first
         yield from (release for release in fitting if release not in first)
 
-    def _is_sound(self, release: Release) -> bool:
-        """Whether the release's metadata can be used; why not is kept for the explanation."""
+    def _is_sound(self, release: UsableRelease) -> bool:
+        """Whether the release's metadata can be used; why not is recorded for the explanation."""
         from packaging.requirements import InvalidRequirement
 
         tried = self._tried.setdefault(release.name, {})
@@ -249,8 +253,8 @@ class TargetProvider(AbstractProvider[Want, Candidate, str]):
             self.rejected.setdefault(release.name, {})[release.text] = reason
         return not reason
 
-    def _release_of_fixed(self, candidate: Candidate) -> Release | None:
-        """The release that the RPM packages, to learn what the extra asks for; None where the index has it
+    def _release_of_fixed(self, candidate: Candidate) -> UsableRelease | None:
+        """The release that the RPM packages, to learn what the extra requires; None where the index has it
         not.
         """
         offer = self.catalogue.offer(candidate.name)
@@ -269,7 +273,7 @@ class TargetProvider(AbstractProvider[Want, Candidate, str]):
         return found
 
 
-def contains(specifier: "SpecifierSet", version: "Version", release: Release | None) -> bool:
+def contains(specifier: "SpecifierSet", version: "Version", release: UsableRelease | None) -> bool:
     """Whether a specifier allows a version, pre-releases included.
 
     ``===`` compares texts: with the version as the release spells it, or as PEP 440 does. Without a release
@@ -288,7 +292,7 @@ def contains(specifier: "SpecifierSet", version: "Version", release: Release | N
     )
 
 
-def _is_exactly(text: str, version: "Version", release: Release | None) -> bool:
+def _is_exactly(text: str, version: "Version", release: UsableRelease | None) -> bool:
     from packaging.version import InvalidVersion, Version
 
     if release is not None:
@@ -300,15 +304,15 @@ def _is_exactly(text: str, version: "Version", release: Release | None) -> bool:
 
 
 def _pin_of(specifier: "SpecifierSet") -> str:
-    """The version that a specifier holds to, as it is written there; empty where it allows more."""
+    """The version that a specifier pins, as it is written there; empty where it allows more."""
     pins = (each.version for each in specifier if each.operator in ("==", "===") and each.version[-2:] != ".*")
     return next(pins, "")
 
 
-def _same_version(candidate: Candidate) -> Want:
+def _same_version(candidate: Candidate) -> PythonRequirement:
     from packaging.specifiers import SpecifierSet
 
     release = candidate.release
     url = release.url if release is not None else ""
     exact = SpecifierSet("" if url else f"==={candidate.version}")
-    return Want(candidate.name, "", exact, url, f"=={candidate.version}", str(candidate))
+    return PythonRequirement(candidate.name, "", exact, url, f"=={candidate.version}", str(candidate))

@@ -35,11 +35,6 @@ class Verdict:
     builds_from: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
 
-    @property
-    def is_native(self) -> bool:
-        """Whether something is compiled where a compiler is there."""
-        return self.purity is not Purity.PURE
-
 
 _LANGUAGES = {
     ".c": "C",
@@ -316,7 +311,7 @@ def _ends_the_run(node: ast.Try) -> bool:
 def _gives_up(statement: ast.stmt) -> bool:
     # Only what is done without a condition: `if optional: warn() else: raise` carries on.
     if isinstance(statement, ast.Raise):
-        # `raise BuildFailed()` is how setup.py files tell their own except clause to try without.
+        # `raise BuildFailed()` is how setup.py files make their own except clause try without.
         return not _is_fallback_signal(statement)
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
         return _called(statement.value) in ("exit", "_exit")

@@ -1,4 +1,4 @@
-"""Which Python distributions of a closure pip installs, which stay RPMs, and what RPM then has to be told."""
+"""Which Python distributions of a closure pip installs, which stay RPMs, and which capabilities RPM then lacks."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from enum import StrEnum
 from ppcdeps.model.capability import Capability, Requirement, Rich, parse_requirement
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.python.bridge import BridgedCapability
-from ppcdeps.python.lock import Root
-from ppcdeps.python.names import Wanted, provided_distribution, python_version, wanted_by
+from ppcdeps.python.lock import PythonRoot
+from ppcdeps.python.names import NamedDistribution, provided_distribution, python_version, wanted_by
 from ppcdeps.python.provider import FixedDistribution
 
 
@@ -45,7 +45,7 @@ class PythonRouting:
     """
 
     by_pip: tuple[str, ...]
-    roots: tuple[Root, ...]
+    roots: tuple[PythonRoot, ...]
     fixed: tuple[FixedDistribution, ...]
     reference: tuple[tuple[str, str], ...]
     bridged: tuple[BridgedCapability, ...]
@@ -56,7 +56,7 @@ def route_python(
     *,
     policy: PythonPolicy = PythonPolicy.PIP,
     python: str = "",
-    roots: Iterable[Root] = (),
+    roots: Iterable[PythonRoot] = (),
     missing: Iterable[tuple[str, str]] = (),
     keep: Collection[str] = (),
 ) -> PythonRouting:
@@ -66,7 +66,7 @@ def route_python(
     ``keep`` names packages that stay RPMs in any case. ``roots`` are the workload's own ``pypi:`` roots,
     ``missing`` the requirements that no repository satisfies, each with who has it. A package goes to pip
     where the target lacks it, it is named ``python3-…`` and states a distribution, and nothing that stays
-    asks more of it than that distribution.
+    requires more of it than that distribution.
     """
     distributions = {each.nevra: distributions_of(each, python) for each in packages}
     by_pip = {
@@ -77,18 +77,18 @@ def route_python(
     while held := _asked_for_more(packages, by_pip):
         for nevra in held:
             del by_pip[nevra]
-    kept = [each for each in packages if each.nevra not in by_pip]
+    staying = [each for each in packages if each.nevra not in by_pip]
     wanted = [*roots, *_missing_roots(missing, python)]
     bridged: list[BridgedCapability] = []
-    for package in kept:
+    for package in staying:
         for requirement, target in _requirements_on(package, by_pip):
             name = _meant(requirement, target, distributions[target.nevra])
             bridged.append(_bridged(requirement, name, package.nevra))
-            wanted.append(Root(f"{name}{_specifier(requirement)}", package.nevra))
-    # Replaced and asked for by replaced ones only: pip's metadata will bring it in where it is needed. A
-    # root of the workload among them has nobody else to ask for it.
+            wanted.append(PythonRoot(f"{name}{_specifier(requirement)}", package.nevra))
+    # Replaced and required by replaced ones only: pip's metadata will bring it in where it is needed. A
+    # root of the workload among them has no other requirer.
     wanted.extend(
-        Root(_meant(Capability(package.name), package, distributions[package.nevra]), package.nevra)
+        PythonRoot(_meant(Capability(package.name), package, distributions[package.nevra]), package.nevra)
         for package in by_pip.values()
         if not _is_required(package, packages)
     )
@@ -97,7 +97,7 @@ def route_python(
         roots=tuple(sorted(set(wanted), key=lambda each: (each.requirement, each.by))),
         fixed=tuple(
             FixedDistribution(name, version, package.nevra)
-            for package in sorted(kept, key=lambda each: each.nevra)
+            for package in sorted(staying, key=lambda each: each.nevra)
             for name, version in distributions[package.nevra] or _concluded(package)
         ),
         reference=tuple(
@@ -111,7 +111,7 @@ def _concluded(package: PythonPackage) -> list[tuple[str, str]]:
     """What an RPM that states no distribution at all is named after, so that pip puts no second copy beside it.
 
     Metadata from before rpm's Python generators has such packages. A name that is no distribution's does no harm:
-    nobody asks for it.
+    nothing requires it.
     """
     if any("dist(" in provide for provide in package.provides) or not package.name.startswith("python3-"):
         return []
@@ -123,7 +123,7 @@ def _concluded(package: PythonPackage) -> list[tuple[str, str]]:
 
 
 def distributions_of(package: PythonPackage, python: str) -> list[tuple[str, str]]:
-    """Names and versions of the distributions that a package states it holds, for one interpreter (``3.9``)."""
+    """Names and versions of the distributions that a package states to have, for one interpreter (``3.9``)."""
     found: dict[str, str] = {}
     for provide in package.provides:
         if python and not provide.startswith((f"python{python}dist(", "python3dist(")):
@@ -131,7 +131,7 @@ def distributions_of(package: PythonPackage, python: str) -> list[tuple[str, str
         stated = provided_distribution(provide)
         if stated is not None:
             # Where the package's own name says something else for certain, a provide that only repeats that
-            # name was concluded from it: python3-cinderclient is python-cinderclient, whatever it states.
+            # name was concluded from it: python3-cinderclient is python-cinderclient, not what it states.
             own = wanted_by(package.name)
             repeats = own is not None and own.certain and package.name.endswith(f"-{stated[0]}")
             name = own.name if own is not None and repeats else stated[0]
@@ -157,7 +157,7 @@ def _may_go(package: PythonPackage) -> bool:
 
 
 def _asked_for_more(packages: Sequence[PythonPackage], by_pip: dict[str, PythonPackage]) -> list[str]:
-    """Packages on the way to pip of which one that stays asks something that no distribution gives: a
+    """Packages on the way to pip of which one that stays requires something that no distribution gives: a
     file, a name.
     """
     held: dict[str, None] = {}
@@ -191,7 +191,7 @@ def _capabilities(requirement: Requirement) -> Iterator[Capability]:
     if isinstance(requirement, Capability):
         yield requirement
     elif isinstance(requirement, Rich):
-        # What an `if` asks about is no demand; its first operand is, where the rest holds.
+        # What an `if` asks about is not required; its first operand is, where the rest holds.
         operands = requirement.operands[:1] if requirement.operator in ("if", "unless") else requirement.operands
         for operand in operands:
             yield from _capabilities(operand)
@@ -215,7 +215,7 @@ def _bridged(requirement: Capability, distribution: str, by: str) -> BridgedCapa
 
 
 def _specifier(requirement: Capability) -> str:
-    wanted: Wanted | None = wanted_by(str(requirement))
+    wanted: NamedDistribution | None = wanted_by(str(requirement))
     return wanted.specifier if wanted is not None else ""
 
 
@@ -226,8 +226,8 @@ def _is_required(package: PythonPackage, packages: Sequence[PythonPackage]) -> b
     )
 
 
-def _missing_roots(missing: Iterable[tuple[str, str]], python: str) -> Iterator[Root]:
+def _missing_roots(missing: Iterable[tuple[str, str]], python: str) -> Iterator[PythonRoot]:
     for requirement, by in missing:
         wanted = wanted_by(requirement)
         if wanted is not None and wanted.python in ("", "3", python or "3"):
-            yield Root(wanted.requirement, by)
+            yield PythonRoot(wanted.requirement, by)

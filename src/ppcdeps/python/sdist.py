@@ -8,17 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
+from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.model.errors import RepositoryError
 
-MEMBER_LIMIT = 200_000
-OPEN_LIMIT = 2 * 1024**3
-"""Bytes that an archive may open to. The largest sdists of public indexes open to some 500 MB."""
-_TEXT_LIMIT = 4 * 1024**2
 _HIGHEST_RATIO = 400
 _ALWAYS_ALLOWED = 64 * 1024**2
 
 _Member = tuple[str, Callable[[], bytes] | None]
-"""A path, and how to read it; None for what is no regular file."""
+"""A path, and how to read it; None for what is not a regular file."""
 
 _KEPT_AT_TOP = frozenset(
     {"PKG-INFO", "setup.py", "setup.cfg", "pyproject.toml", "Cargo.toml", "meson.build", "CMakeLists.txt"}
@@ -40,7 +37,7 @@ class SdistContents:
 def read_sdist(path: Path, filename: str) -> SdistContents:
     """Read the archive at ``path``, which its index calls ``filename``.
 
-    Raises RepositoryError where it is damaged, opens to far more than it is (a zip bomb), or holds a path
+    Raises RepositoryError where it is damaged, opens to far more than it is (a zip bomb), or has a path
     that is absolute or climbs out of its folder.
     """
     return _collected(archive_members(path, filename))
@@ -48,17 +45,17 @@ def read_sdist(path: Path, filename: str) -> SdistContents:
 
 def archive_members(path: Path, filename: str) -> Iterator[_Member]:
     """The members of a wheel or an sdist, each with a function that reads it, to be called before the next is
-    asked for; None in place of the function for what is no regular file. Long members are read in part.
+    requested; None in place of the function for what is not a regular file. Long members are read in part.
 
     Raises RepositoryError as ``read_sdist`` does.
     """
     size = path.stat().st_size
-    limit = min(OPEN_LIMIT, max(_ALWAYS_ALLOWED, size * _HIGHEST_RATIO))
+    limit = min(CEILINGS.archive, max(_ALWAYS_ALLOWED, size * _HIGHEST_RATIO))
     try:
         zipped = filename.endswith((".zip", ".whl"))
         for count, member in enumerate(_zip_members(path, limit) if zipped else _tar_members(path, limit)):
-            if count >= MEMBER_LIMIT:
-                raise _TooLarge(f"more than {MEMBER_LIMIT} members")
+            if count >= CEILINGS.archive_members:
+                raise _TooLarge(f"more than {CEILINGS.archive_members} members")
             _forbid_escape(member[0], filename)
             yield member
     except _TooLarge as fault:
@@ -78,7 +75,7 @@ def _forbid_escape(name: str, filename: str) -> None:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name:
         raise RepositoryError(
-            f"{filename} holds the path {name!r}, which leads out of its folder: it is not read",
+            f"{filename} has the path {name!r}, which leads out of its folder: it is not read",
             hint="do not install it; pin another version in the constraints file",
         )
 
@@ -106,7 +103,7 @@ def _is_kept(inner: str) -> bool:
 
 
 def _tar_members(path: Path, limit: int) -> Iterator[_Member]:
-    # Stream mode: headers are met while decompressing, so that the limit holds whatever they claim.
+    # Stream mode: headers are met while decompressing, so that the limit holds for false sizes too.
     with path.open("rb") as raw:
         opened = _Limited(_decompressed(raw), limit)
         with tarfile.open(fileobj=cast(IO[bytes], opened), mode="r|") as archive:
@@ -121,7 +118,7 @@ def _tar_members(path: Path, limit: int) -> Iterator[_Member]:
 
 def _tar_text(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     stream = archive.extractfile(member)
-    return stream.read(_TEXT_LIMIT) if stream is not None else b""
+    return stream.read(CEILINGS.archive_text) if stream is not None else b""
 
 
 def _decompressed(raw: BinaryIO) -> BinaryIO:
@@ -169,6 +166,6 @@ def _zip_members(path: Path, limit: int) -> Iterator[_Member]:
 
 
 def _zip_text(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    # Never more than the limit, whatever the directory of the archive claims.
+    # Never more than the limit: the directory of the archive may be false.
     with archive.open(member) as stream:
-        return stream.read(_TEXT_LIMIT)
+        return stream.read(CEILINGS.archive_text)

@@ -7,9 +7,10 @@ from typing import Any
 
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.target import PythonEnvironment
-from ppcdeps.python.distmetadata import local_file
-from ppcdeps.python.index import Index, IndexFile
-from ppcdeps.python.lock import LockRequest, Provision, Root, resolve
+from ppcdeps.python.distfiles import IndexFile
+from ppcdeps.python.index import Index
+from ppcdeps.python.lock import LockRequest, Provision, PythonRoot
+from ppcdeps.python.resolution import resolve
 from ppcdeps.python.sdist import read_sdist
 
 _BY_PIP = (Provision.WHEEL, Provision.SDIST)
@@ -68,14 +69,14 @@ def fetch_wheelhouse(
     """Fetch and verify the files of a plan's ``python``, and the build systems of its source distributions.
 
     Raises RepositoryError where the index has no such file any more, or sends another, and what
-    ``ppcdeps.python.lock.resolve`` raises for the build systems.
+    ``ppcdeps.python.resolution.resolve`` raises for the build systems.
     """
     pinned = tuple(_fetched(each, index) for each in by_pip(document))
     house = Wheelhouse(pinned)
     wanted = sorted({each for sdist in house.sdists for each in _build_requires(sdist)})
     if not wanted:
         return house
-    roots = tuple(Root(each, "a build system") for each in wanted)
+    roots = tuple(PythonRoot(each, "a build system") for each in wanted)
     lock = resolve(LockRequest(python, roots, machine), index)
     backends = (
         _pinned(each.name, each.version, [(file.filename, file.sha256) for file in each.files], index)
@@ -102,7 +103,7 @@ def _pinned(name: str, version: str, files: Iterable[tuple[str, str]], index: In
                 f"{filename} on the index is not the file that the plan pinned",
                 hint="ask the index's owner why it was replaced; `ppcdeps plan --refresh` pins what is there now",
             )
-        return Pinned(name, version, filename, sha256, local_file(index, found))
+        return Pinned(name, version, filename, sha256, index.local_file(found))
     raise RepositoryError(
         f"no index has a file of {name} {version} that the plan pinned",
         hint="plan again with `ppcdeps plan --refresh`",
@@ -110,7 +111,7 @@ def _pinned(name: str, version: str, files: Iterable[tuple[str, str]], index: In
 
 
 def _build_requires(sdist: Pinned) -> tuple[str, ...]:
-    """What pyproject.toml asks for; setuptools where it says nothing."""
+    """What pyproject.toml requires; setuptools where it says nothing."""
     import tomllib
 
     texts = read_sdist(sdist.path, sdist.file).texts

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ppcdeps.base.datafiles import shipped_folder
+from ppcdeps.base.digests import sha256_of
 from ppcdeps.base.toml import Table, closest, raise_faults, read_toml
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.evr import version_key
@@ -120,7 +121,7 @@ def recipe_digest(recipe: Recipe) -> str:
     digest = hashlib.sha256()
     own = {path.relative_to(recipe.folder).as_posix() for path in recipe.folder.rglob("*") if path.is_file()}
     for name in sorted(own | {patch.file for patch in recipe.patches}):
-        content = hashlib.sha256((recipe.folder / name).read_bytes()).hexdigest()
+        content = sha256_of(recipe.folder / name)
         digest.update(f"{name} {content}\n".encode())
     return digest.hexdigest()
 

@@ -17,7 +17,7 @@ from ppcdeps.base.programs import run_program
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Source, Upstream
 from ppcdeps.python.bridge import spec_of_bridge
-from ppcdeps.python.names import normalise, rpm_version
+from ppcdeps.python.names import normalize, rpm_version
 from ppcdeps.recipebook.book import TEMPLATES, for_source, is_named, shipped_recipes, sources_of
 from ppcdeps.recipebook.patches import check_patches, mailed
 from ppcdeps.recipebook.specedit import edit_spec
@@ -263,7 +263,7 @@ def _own_spec(recipe: Recipe, version: str, sources: tuple[Source, ...]) -> tupl
             return f"{name}.spec", name, _fill("compile.spec.j2", values)
         case RecipeKind.SDIST:
             assert upstream is not None
-            rpm_name = normalise(name)
+            rpm_name = normalize(name)
             values |= {
                 "distribution": rpm_name,
                 "rpm_name": rpm_name,

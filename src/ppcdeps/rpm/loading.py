@@ -65,7 +65,8 @@ def load_parts(pool: Any, metadata: RepoMetadata, arch: str, reference_arch: str
     parts = [_load_cached(pool, metadata, role, _key(primary, role, arch, reference_arch), cache) for role in roles]
     if all(part is not None for part in parts):
         return [part for part in parts if part is not None]
-    packages = cut_primary(read_metadata(metadata, primary), metadata.config.id)
+    with open_stream(primary.path, limit=primary.open_size) as stream:
+        packages = cut_primary(stream, f"repository {metadata.config.id}")
     for part in parts:
         if part is not None:
             part.repo.free()

@@ -211,8 +211,6 @@ def test_documents_are_read_and_versions_stay_text(tmp_path: Path) -> None:
     assert perl.artifacts == ("perl-4:5.30.0-439.module.ppc64le",)
     assert (old.stream, old.requires) == ("1.0", ({"platform": ("f28",)},))
     assert index.defaults == {"perl": "5.30"}
-    (obsolete,) = index.obsoletes
-    assert (obsolete.name, obsolete.stream, obsolete.by) == ("old", "1.0", "perl:5.30")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import pytest
 from ppcdeps.metadata.repofile import (
     apply_overrides,
     parse_repo_text,
-    read_repo_directory,
     read_repo_file,
     repo_from_path,
     select_repositories,
@@ -150,9 +149,9 @@ def test_all_faults_of_a_file_are_told_at_once() -> None:
         "my.repo has 10 faults",
         "line 2: 'stray' comes before any section",
         "[a]: is there twice (line 7)",
-        "line 9: '[b' is no section heading",
+        "line 9: '[b' is not a section heading",
         "line 11: 'no equals' is neither a section nor option=value",
-        "[a]: baseurl has 'ftp://x/', which is no http, https or file URL",
+        "[a]: baseurl has 'ftp://x/', which is not an http, https or file URL",
         "[a]: enabled is to be a boolean (1, yes, true, on or 0, no, false, off), not 'perhaps'",
         "[a]: retries is to be 0 or more, not '-1'",
         "[c]: has no baseurl, mirrorlist or metalink: nothing says where the repository is",
@@ -193,31 +192,6 @@ def test_a_file_that_is_not_text(tmp_path: Path) -> None:
         read_repo_file(path, {}, Side.TARGET, Silence())
     with pytest.raises(ConfigError, match=r"none\.repo cannot be read: No such file"):
         read_repo_file(tmp_path / "none.repo", {}, Side.TARGET, Silence())
-
-
-def test_a_directory_is_read_by_name_and_the_first_of_two_wins(tmp_path: Path) -> None:
-    (tmp_path / "b.repo").write_text("[one]\nbaseurl=/b\n[two]\nbaseurl=/b\n")
-    (tmp_path / "a.repo").write_text("\ufeff[one]\nbaseurl=/a\n")
-    (tmp_path / "c.repo.rpmsave").write_text("nonsense")
-    told = Told()
-    configs = read_repo_directory(tmp_path, {}, Side.REFERENCE, told)
-    assert [(c.id, c.baseurl, c.side) for c in configs] == [
-        ("one", ("file:///a",), Side.REFERENCE),
-        ("two", ("file:///b",), Side.REFERENCE),
-    ]
-    assert len(told.warnings) == 1
-    assert "b.repo [one]" in told.warnings[0]
-
-
-def test_a_directory_tells_the_faults_of_all_its_files(tmp_path: Path) -> None:
-    (tmp_path / "a.repo").write_text("[one]\n")
-    (tmp_path / "b.repo").write_text("[two]\n")
-    with pytest.raises(ConfigError) as caught:
-        read_repo_directory(tmp_path, {}, Side.TARGET, Silence())
-    assert "a.repo [one]" in str(caught.value)
-    assert "b.repo [two]" in str(caught.value)
-    with pytest.raises(ConfigError, match="cannot be read"):
-        read_repo_directory(tmp_path / "none", {}, Side.TARGET, Silence())
 
 
 # The command line -------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import pytest
 from indexes import OpenIndex, Shop, lock_of, wheel
 
 from ppcdeps.model.errors import ConfigError
-from ppcdeps.python.bridge import BridgedCapability, bridge_spec
+from ppcdeps.python.bridge import BridgedCapability, bridge_provides, spec_of_bridge
 from ppcdeps.python.lock import PythonLock
 
 
@@ -24,19 +24,19 @@ def test_it_provides_exactly_what_is_required_at_the_pinned_versions(lock: Pytho
         BridgedCapability("python3.9dist(cfg)", "cfg", ">=", "8", "c"),
         BridgedCapability("python3dist(young)", "young"),
     ]
-    text = bridge_spec("demo", wanted, lock, serial=4)
+    text = spec_of_bridge("demo", bridge_provides("demo", wanted, lock), serial=4)
     assert re.findall(r"(?m)^Provides: +(.*)$", text) == [
         "python3-cfg = 2:8.8.1",
         "python3.9dist(cfg) = 8.8.1",
         "python3dist(young) = 3.0~rc1",
     ]
     assert re.search(r"(?m)^Version: +4$", text)
-    assert bridge_spec("demo", wanted[::-1], lock, serial=4) == text
+    assert spec_of_bridge("demo", bridge_provides("demo", wanted[::-1], lock), serial=4) == text
 
 
 def test_what_pip_cannot_satisfy_is_told_at_once(lock: PythonLock) -> None:
     with pytest.raises(ConfigError) as caught:
-        bridge_spec(
+        bridge_provides(
             "demo",
             [
                 BridgedCapability("python3-cfg", "cfg", "<", "8", "a-1-1.noarch"),

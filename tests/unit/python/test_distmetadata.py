@@ -1,6 +1,7 @@
 """Requirements of a release, from whatever says them without being run."""
 
 import io
+import json
 import tarfile
 import zipfile
 
@@ -8,7 +9,8 @@ import pytest
 from indexes import EL9_PYTHON, OpenIndex, Shop, pkg_info, sdist, wheel
 
 from ppcdeps.model.errors import RepositoryError
-from ppcdeps.python.distmetadata import DistMetadata, MetadataSource, read_metadata, sdist_facts
+from ppcdeps.python.coremetadata import DistMetadata, MetadataSource
+from ppcdeps.python.distmetadata import read_metadata, sdist_facts
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.index import Index
 
@@ -72,6 +74,29 @@ def test_what_was_read_once_is_not_fetched_again(shop: Shop, open_index: OpenInd
     read(open_index(shop))
     assert read(open_index(shop, offline=True)).requires == ("six",)
     assert shop.asked("/files/") == 1
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        wheel("it", "1.0", ("six",)),
+        sdist("it", "1.0", {"PKG-INFO": pkg_info("it", "1.0", "Requires-Dist: six", metadata="2.2")}),
+    ],
+    ids=["wheel", "sdist"],
+)
+def test_a_record_in_the_cache_that_has_another_shape_is_made_anew(
+    file: tuple[str, bytes], shop: Shop, open_index: OpenIndex
+) -> None:
+    shop.add("it", file)
+    index = open_index(shop)
+    good = read(index)
+    (path,) = (one for one in (index.cache.root / "derived").rglob("*.json") if "requires_python" in one.read_text())
+    record = json.loads(path.read_text())
+    spoilt = [None, [], 1, "x", {}, record | {"purity": "odd", "source": "odd"}]
+    spoilt += [record | {key: None} for key in record]
+    for value in spoilt:
+        path.write_text(json.dumps(value))
+        assert read(open_index(shop)) == good
 
 
 def test_a_file_that_is_not_what_its_hash_says(shop: Shop, open_index: OpenIndex) -> None:

@@ -10,9 +10,9 @@ from indexes import EL9_PYTHON, sdist
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.model.errors import RepositoryError
+from ppcdeps.python.distfiles import IndexFile
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.importable import Importable, best_file, entry_point_modules, unpacked
-from ppcdeps.python.index import IndexFile
 
 EL9 = TargetEnvironment.of(EL9_PYTHON)
 

@@ -1,9 +1,11 @@
 """Indexes: pages, order, cache, and what they can do wrong."""
 
+import json
 import time
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import pytest
 from indexes import OpenIndex, Shop, lock_of, wheel
@@ -91,6 +93,22 @@ def test_pages_are_asked_for_again_with_a_condition(shop: Shop, open_index: Open
     assert {version: again.files[version] for version in again.files} == dict(first.files)
 
 
+def test_a_page_in_the_cache_that_has_another_shape_is_fetched_anew(
+    shop: Shop, open_index: OpenIndex, tmp_path: Path
+) -> None:
+    fill(shop)
+    index = open_index(shop)
+    good = dict(index.project("six").files)
+    (path,) = (index.cache.root / "derived").rglob("*.json")
+    record = json.loads(path.read_text())
+    spoilt: list[Any] = [[], 1, {}, {"files": None}, record | {"expires": "soon"}, record | {"files": [1]}]
+    odd: list[Any] = [1, "x", [1], [["six"]], [{}]]
+    spoilt += [record | {"files": {"1.16.0": value}} for value in odd]
+    for value in spoilt:
+        path.write_text(json.dumps(value))
+        assert dict(open_index(shop).project("six").files) == good
+
+
 def test_offline_the_cache_must_do(shop: Shop, open_index: OpenIndex) -> None:
     fill(shop)
     open_index(shop).project("six")
@@ -139,7 +157,7 @@ def test_an_index_that_is_slow(shop: Shop, open_index: OpenIndex) -> None:
     [
         ("text/html", b"<html><title>Sign in</title><form></form></html>", "lists no files"),
         ("image/png", b"x", "image/png"),
-        ("application/json", b"{", "no project page"),
+        ("application/json", b"{", "not a project page"),
         ("application/vnd.pypi.simple.v1+json", b'{"files": [1], "name": "six"}', "malformed"),
         ("application/vnd.pypi.simple.v1+json", b'{"files": [], "name": "seven"}', "'seven'"),
         (

@@ -5,10 +5,11 @@ from indexes import EL9_PYTHON, OpenIndex, Shop, lock_of, pins, pkg_info, sdist,
 from packaging.version import Version
 
 from ppcdeps.model.errors import ConfigError, RepositoryError
-from ppcdeps.python.distmetadata import MetadataSource
+from ppcdeps.python.coremetadata import MetadataSource
 from ppcdeps.python.explain import ConflictError
-from ppcdeps.python.lock import LockPolicy, LockRequest, Provision, Root, resolve
+from ppcdeps.python.lock import LockPolicy, LockRequest, Provision, PythonRoot
 from ppcdeps.python.provider import FixedDistribution
+from ppcdeps.python.resolution import resolve
 
 
 def offer(shop: Shop, name: str, *versions: str, requires: tuple[str, ...] = ()) -> None:
@@ -192,8 +193,8 @@ def test_the_incident_is_told_before_anything_is_installed(shop: Shop, open_inde
     with pytest.raises(ConflictError) as caught:
         lock_of(open_index(shop), "oslo.concurrency==3.20.0", fixed={"oslo.utils": "3.4.0"})
     assert str(caught.value).splitlines() == [
-        "no version of oslo-utils satisfies everything that is asked",
-        "  oslo-utils >=3.5: asked by oslo-concurrency 3.20.0, which is asked for by workload test",
+        "no version of oslo-utils satisfies every requirement",
+        "  oslo-utils >=3.5: required by oslo-concurrency 3.20.0, which is required by workload test",
         "  oslo-utils ==3.4.0: fixed by the RPM python3-oslo.utils-3.4.0-1.el9.noarch",
         "  consistent instead: oslo-concurrency==3.5.0 oslo-utils==3.4.0",
     ]
@@ -207,7 +208,7 @@ def test_an_unsatisfiable_set_of_constraints(shop: Shop, open_index: OpenIndex) 
     with pytest.raises(ConflictError) as caught:
         lock_of(open_index(shop), "app", constraints="app==1.0\nlib===1.0\n")
     lines = str(caught.value).splitlines()
-    assert "  lib >=2: asked by app 1.0, which is asked for by workload test" in lines
+    assert "  lib >=2: required by app 1.0, which is required by workload test" in lines
     assert "  lib ===1.0: held by c.txt:2" in lines
 
 
@@ -248,7 +249,7 @@ def test_releases_are_not_tried_one_after_the_other_for_ever(shop: Shop, open_in
 def test_rpms_that_disagree(shop: Shop, open_index: OpenIndex) -> None:
     fixed = (FixedDistribution("six", "1.15", "a"), FixedDistribution("Six", "1.16", "b"))
     with pytest.raises(ConfigError, match=r"six is 1\.15 in the RPM a and 1\.16 in the RPM b"):
-        resolve(LockRequest(EL9_PYTHON, (Root("six", "w"),), fixed=fixed), open_index(shop))
+        resolve(LockRequest(EL9_PYTHON, (PythonRoot("six", "w"),), fixed=fixed), open_index(shop))
 
 
 def test_damaged_files_stop_the_resolution(shop: Shop, open_index: OpenIndex) -> None:
@@ -295,7 +296,7 @@ def test_an_rpm_that_spares_a_native_build_is_taken_where_it_fits(shop: Shop, op
         FixedDistribution("new", "2.0", "python3-new-2.0-1.el9.ppc64le"),
         FixedDistribution("easy", "0.9", "python3-easy-0.9-1.el9.noarch"),
     )
-    request = LockRequest(EL9_PYTHON, (Root("app", "w"),), available=available)
+    request = LockRequest(EL9_PYTHON, (PythonRoot("app", "w"),), available=available)
     lock = resolve(request, open_index(shop))
     assert {each.name: (each.version, each.provision) for each in lock.distributions} == {
         "app": ("1.0", Provision.WHEEL),

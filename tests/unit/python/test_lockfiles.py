@@ -9,7 +9,7 @@ from indexes import EL9_PYTHON, OpenIndex, Shop, lock_of, pkg_info, sdist, wheel
 from packaging.pylock import Pylock
 
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
-from ppcdeps.python.lock import PythonLock, Root
+from ppcdeps.python.lock import PythonLock, PythonRoot
 from ppcdeps.python.lockfiles import FilePlaces, LockFiles, former_pins, render_files, spelled_out
 from ppcdeps.python.provider import FixedDistribution
 from ppcdeps.python.workload import WorkloadPython, constraints_for
@@ -110,14 +110,14 @@ def test_repetition_changes_nothing_and_a_move_little(shop: Shop, open_index: Op
     shop.add("app", wheel("app", "1.0", ("a", "b")))
     shop.add("a", wheel("a", "1.0"))
     shop.add("b", wheel("b", "1.0"))
-    asked = WorkloadPython("demo", EL9_PYTHON, (Root("app", "demo"),))
+    asked = WorkloadPython("demo", EL9_PYTHON, (PythonRoot("app", "demo"),))
     _, files = constraints_for(asked, open_index(shop), former=tmp_path)
     files.write(tmp_path)
     shop.add("a", wheel("a", "2.0"))
     _, again = constraints_for(asked, open_index(shop, refresh=True), former=tmp_path)
     assert again == files, "the former pins still fit"
     shop.add("app", wheel("app", "2.0", ("a>=2", "b")))
-    moved = WorkloadPython("demo", EL9_PYTHON, (Root("app>=2", "demo"),))
+    moved = WorkloadPython("demo", EL9_PYTHON, (PythonRoot("app>=2", "demo"),))
     shop.add("b", wheel("b", "2.0"))
     lock, _ = constraints_for(moved, open_index(shop, refresh=True), former=tmp_path)
     assert {each.name: each.version for each in lock.distributions} == {"app": "2.0", "a": "2.0", "b": "1.0"}
@@ -127,13 +127,13 @@ def test_repetition_changes_nothing_and_a_move_little(shop: Shop, open_index: Op
 
 def test_a_failure_leaves_the_former_files_as_they_were(shop: Shop, open_index: OpenIndex, tmp_path: Path) -> None:
     shop.add("app", wheel("app", "1.0"))
-    asked = WorkloadPython("demo", EL9_PYTHON, (Root("app", "demo"),))
+    asked = WorkloadPython("demo", EL9_PYTHON, (PythonRoot("app", "demo"),))
     constraints_for(asked, open_index(shop))[1].write(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     pins = tmp_path / "uc.txt"
     pins.write_text("app===1\napp===2\n")
     with pytest.raises(ConfigError):
-        broken = WorkloadPython("demo", EL9_PYTHON, (Root("app", "demo"),), constraints=pins)
+        broken = WorkloadPython("demo", EL9_PYTHON, (PythonRoot("app", "demo"),), constraints=pins)
         constraints_for(broken, open_index(shop), former=tmp_path)
     pins.unlink()
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
@@ -153,7 +153,7 @@ def test_native_distributions_are_spelled_out(lock: PythonLock) -> None:
 def test_the_rpms_version_is_in_the_constraints_though_nothing_asks_for_it(shop: Shop, open_index: OpenIndex) -> None:
     shop.add("app", wheel("app", "1.0"))
     fixed = (FixedDistribution("quiet", "7", "python3-quiet-7-1.noarch"),)
-    asked = WorkloadPython("demo", EL9_PYTHON, (Root("app", "demo"),), fixed=fixed)
+    asked = WorkloadPython("demo", EL9_PYTHON, (PythonRoot("app", "demo"),), fixed=fixed)
     _, files = constraints_for(asked, open_index(shop))
     assert "quiet==7\n    # from the RPM python3-quiet-7-1.noarch\n" in texts(files)["constraints-demo.txt"]
     assert "quiet" not in texts(files)["requirements-demo.txt"]

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from ppcdeps.python.names import (
-    Wanted,
-    normalise,
+    NamedDistribution,
+    normalize,
     provided_distribution,
     python_version,
     rpm_version,
@@ -18,21 +18,27 @@ from ppcdeps.python.names import (
 @pytest.mark.parametrize(
     ("requirement", "wanted"),
     [
-        ("python3dist(oslo.utils)", Wanted("oslo-utils", python="3")),
-        ("python3.9dist(oslo-utils) >= 4.5", Wanted("oslo-utils", (), ">=4.5", python="3.9")),
-        ("python3.9dist(requests[security,socks])", Wanted("requests", ("security", "socks"), python="3.9")),
+        ("python3dist(oslo.utils)", NamedDistribution("oslo-utils", python="3")),
+        ("python3.9dist(oslo-utils) >= 4.5", NamedDistribution("oslo-utils", (), ">=4.5", python="3.9")),
+        (
+            "python3.9dist(requests[security,socks])",
+            NamedDistribution("requests", ("security", "socks"), python="3.9"),
+        ),
         (
             "(python3.9dist(oslo.config) >= 2:5.2 with python3.9dist(oslo.config) < 6~~)",
-            Wanted("oslo-config", (), ">=5.2,<6", python="3.9"),
+            NamedDistribution("oslo-config", (), ">=5.2,<6", python="3.9"),
         ),
-        ("python3-yaml >= 5.4-1.el9", Wanted("pyyaml", (), ">=5.4", python="3")),
-        ("python3-novaclient", Wanted("python-novaclient", python="3")),
-        ("python3-oslo-config >= 2:8.8.0", Wanted("oslo-config", (), ">=8.8.0", certain=False, python="3")),
-        ("python3-requests+socks", Wanted("requests", ("socks",), certain=False, python="3")),
-        ("python3.11-six = 1.16.0-1.el9", Wanted("six", (), "==1.16.0", certain=False, python="3.11")),
+        ("python3-yaml >= 5.4-1.el9", NamedDistribution("pyyaml", (), ">=5.4", python="3")),
+        ("python3-novaclient", NamedDistribution("python-novaclient", python="3")),
+        (
+            "python3-oslo-config >= 2:8.8.0",
+            NamedDistribution("oslo-config", (), ">=8.8.0", certain=False, python="3"),
+        ),
+        ("python3-requests+socks", NamedDistribution("requests", ("socks",), certain=False, python="3")),
+        ("python3.11-six = 1.16.0-1.el9", NamedDistribution("six", (), "==1.16.0", certain=False, python="3.11")),
     ],
 )
-def test_a_python_requirement_names_its_distribution(requirement: str, wanted: Wanted) -> None:
+def test_a_python_requirement_names_its_distribution(requirement: str, wanted: NamedDistribution) -> None:
     assert wanted_by(requirement) == wanted
 
 
@@ -57,7 +63,7 @@ def test_what_is_no_importable_distribution_stays_an_rpm(requirement: str) -> No
 
 
 def test_spelling_does_not_matter() -> None:
-    assert normalise("Oslo_Utils") == normalise("oslo.utils") == normalise("oslo--utils") == "oslo-utils"
+    assert normalize("Oslo_Utils") == normalize("oslo.utils") == normalize("oslo--utils") == "oslo-utils"
 
 
 def test_a_provide_states_name_and_version() -> None:

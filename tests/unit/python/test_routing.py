@@ -1,7 +1,7 @@
 """Which Python packages of a closure pip takes over, and what RPM is told about it."""
 
 from ppcdeps.python.bridge import BridgedCapability
-from ppcdeps.python.lock import Root
+from ppcdeps.python.lock import PythonRoot
 from ppcdeps.python.provider import FixedDistribution
 from ppcdeps.python.routing import PythonPackage, PythonPolicy, route_python
 
@@ -33,8 +33,8 @@ def test_importable_distributions_go_to_pip_and_services_stay() -> None:
     assert routing.by_pip == (APP.nevra, CFG.nevra)
     assert routing.fixed == (FixedDistribution("six", "1.16.0", SIX.nevra),)
     assert routing.reference == (("app", "25.3.0"), ("cfg", "8.8.0"))
-    assert Root("app==25.3.0", SERVICE.nevra) in routing.roots
-    assert Root("cfg>=8.1", SERVICE.nevra) in routing.roots
+    assert PythonRoot("app==25.3.0", SERVICE.nevra) in routing.roots
+    assert PythonRoot("cfg>=8.1", SERVICE.nevra) in routing.roots
 
 
 def test_what_remaining_rpms_ask_of_them_is_bridged() -> None:
@@ -60,21 +60,21 @@ def test_a_package_whose_files_are_asked_for_stays() -> None:
 
 
 def test_a_root_that_nobody_requires_is_asked_for_itself() -> None:
-    assert route_python([CFG]).roots == (Root("cfg", CFG.nevra),)
+    assert route_python([CFG]).roots == (PythonRoot("cfg", CFG.nevra),)
 
 
 def test_workload_roots_and_what_no_repository_has_are_added() -> None:
     routing = route_python(
         [SIX],
         python="3.9",
-        roots=[Root("flask>=2", "workload demo")],
+        roots=[PythonRoot("flask>=2", "workload demo")],
         missing=[
             ("python3dist(gone) >= 2", "a-1-1.noarch"),
             ("libgone.so.1", "b"),
             ("python3.11dist(x)", "c"),
         ],
     )
-    assert routing.roots == (Root("flask>=2", "workload demo"), Root("gone>=2", "a-1-1.noarch"))
+    assert routing.roots == (PythonRoot("flask>=2", "workload demo"), PythonRoot("gone>=2", "a-1-1.noarch"))
 
 
 def test_another_interpreters_packages_stay() -> None:
@@ -90,7 +90,7 @@ def test_a_provide_that_only_repeats_the_packages_name_is_not_believed() -> None
     )
     user = PythonPackage("tool-1-1.noarch", "tool", True, requires=("python3-novaclient >= 17",))
     routing = route_python([client, user])
-    assert routing.roots == (Root("python-novaclient>=17", user.nevra),)
+    assert routing.roots == (PythonRoot("python-novaclient>=17", user.nevra),)
     assert routing.reference == (("python-novaclient", "17.7.0"),)
 
 

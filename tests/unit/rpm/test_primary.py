@@ -1,5 +1,7 @@
 """primary.xml cut into packages."""
 
+import io
+
 import pytest
 
 from ppcdeps.model.errors import RepositoryError
@@ -20,7 +22,11 @@ def _package(name: str, arch: str, *requires: str) -> str:
     )
 
 
-def _document(*packages: str, count: int | None = None) -> bytes:
+def _document(*packages: str, count: int | None = None) -> io.BytesIO:
+    return io.BytesIO(_content(*packages, count=count))
+
+
+def _content(*packages: str, count: int | None = None) -> bytes:
     return (
         HEAD.format(count=len(packages) if count is None else count) + "".join(packages) + "</metadata>\n"
     ).encode()
@@ -73,10 +79,10 @@ def test_what_primary_lists(path: str, listed: bool) -> None:
     [
         (b"<html><body>404</body></html>", "is not package metadata"),
         (b"", "is not package metadata"),
-        (_document(_package("a", "noarch"), count=2), "1 of 2 packages"),
-        (_document(_package("a", "noarch"))[:-14], "cut short or damaged"),
+        (_content(_package("a", "noarch"), count=2), "1 of 2 packages"),
+        (_content(_package("a", "noarch"))[:-14], "cut short or damaged"),
     ],
 )
 def test_what_is_not_whole_is_refused(content: bytes, message: str) -> None:
     with pytest.raises(RepositoryError, match=message):
-        cut_primary(content, "x")
+        cut_primary(io.BytesIO(content), "x")

@@ -16,7 +16,7 @@ from ppcdeps.base.programs import run_program
 from ppcdeps.building.buildroots.definitions import DEBIAN_ARCH, TRIPLET, DebianMaking
 from ppcdeps.building.createrepo import index_folder
 from ppcdeps.model.errors import BuildError, EnvironmentLacksError
-from ppcdeps.python.names import normalise, rpm_version
+from ppcdeps.python.names import normalize, rpm_version
 
 _DATABASE: Final = Path("var/lib/rpm")
 _UPSTREAM = re.compile(r"(?:[0-9]+:)?(?P<version>[^-]+(?:-[^-]+)*?)(?:-[^-]+)?")
@@ -180,7 +180,7 @@ def _distribution(info: Path) -> tuple[str, str] | None:
         if file.is_file():
             fields = HeaderParser().parsestr(file.read_text(errors="replace"))
             if fields["Name"] and fields["Version"]:
-                return normalise(fields["Name"]), rpm_version(fields["Version"])
+                return normalize(fields["Name"]), rpm_version(fields["Version"])
     return None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from ppcdeps.base.atomic import write_file
 from ppcdeps.base.jsonvalues import value_from
 from ppcdeps.building.run.events import TaskResult
 from ppcdeps.model.errors import ConfigError, UsageError
@@ -66,12 +67,7 @@ class RunFolder:
 
     def _write(self, state: RunState) -> None:
         document = {"schema": SCHEMA, **asdict(state)}
-        temporary = self.folder / f".{STATE}.new"
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(document, file, indent=1, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.folder / STATE)
+        write_file(self.folder / STATE, json.dumps(document, indent=1, sort_keys=True))
         self.state = state
 
 

@@ -10,7 +10,7 @@ from ppcdeps.model.gap import Gap, RouteKind
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.recipe import Language, Recipe, Source
-from ppcdeps.python.names import normalise
+from ppcdeps.python.names import normalize
 from ppcdeps.recipebook.book import RecipeBook, for_source, rebuild_recipe, recipe_digest, sdist_recipe
 
 NOTHING = Expected()
@@ -142,7 +142,7 @@ def _python_task(
     languages = {_LANGUAGES[each] for text in entry.get("builds_from", ()) if (each := text.lower()) in _LANGUAGES}
     source = Source(version, file["name"], file["sha256"], file["name"])
     recipe = sdist_recipe(distribution, source, sorted(languages), url=f"pkg:pypi/{distribution}@{version}")
-    package = f"python3-{normalise(distribution)}"
+    package = f"python3-{normalize(distribution)}"
     return Task(name, gap.name, recipe, version, pinned, needs, Expected((package,)), minutes)
 
 

@@ -16,7 +16,7 @@ from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.constraintsfile import logical_lines
 from ppcdeps.python.environment import TargetEnvironment
-from ppcdeps.python.names import normalise
+from ppcdeps.python.names import normalize
 
 _LARGEST = 64 * 1024**2
 _NEWEST_MICRO = 99
@@ -125,7 +125,7 @@ def _read_plan(reading: _Reading, text: str) -> None:
         digests = {_text(file, "sha256") for file in files or () if isinstance(file, dict)}
         reading.releases.append(
             LockedRelease(
-                normalise(entry["name"]), entry["version"], frozenset(digests - {""}), rpm=_text(entry, "rpm")
+                normalize(entry["name"]), entry["version"], frozenset(digests - {""}), rpm=_text(entry, "rpm")
             )
         )
 
@@ -198,7 +198,7 @@ def _read_requirements(reading: _Reading, text: str, environment: TargetEnvironm
             for each in requirement.specifier
             if each.operator == "===" or (each.operator == "==" and not each.version.endswith(".*"))
         ]
-        name = normalise(requirement.name)
+        name = normalize(requirement.name)
         if pins:
             reading.releases.append(LockedRelease(name, pins[0], digests, rpm=rpms.get(requirement.name, "")))
         else:

@@ -12,7 +12,7 @@ from ppcdeps.checking.env.searchpath import PathOrigin
 from ppcdeps.checking.findings import Finding, Severity
 from ppcdeps.checking.rules import finding
 from ppcdeps.python.constraintsfile import Constraint, Constraints
-from ppcdeps.python.names import normalise
+from ppcdeps.python.names import normalize
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -28,7 +28,7 @@ class HeldRequirement:
     @property
     def key(self) -> str:
         """The normalized name of what is required."""
-        return normalise(self.requirement.name)
+        return normalize(self.requirement.name)
 
     @property
     def shown(self) -> str:
@@ -295,7 +295,7 @@ def _commands_back(environment: Environment, refused: list[HeldRequirement], cop
             wanted = [Requirement(text) for text in hidden.requires]
         except InvalidRequirement:
             continue
-        if all(_holds(one.specifier, copy.version) for one in wanted if normalise(one.name) == copy.key):
+        if all(_holds(one.specifier, copy.version) for one in wanted if normalize(one.name) == copy.key):
             back = pip_uninstall(environment, hidden.name)
             return [f"# or, to go back to {hidden.shown} of the {owner}:", back]
     return []

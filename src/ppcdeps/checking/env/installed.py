@@ -17,8 +17,8 @@ from email.parser import HeaderParser
 
 from ppcdeps.checking.env.root_file_system import EntryKind, RootFileSystem
 from ppcdeps.checking.env.searchpath import PathEntry
-from ppcdeps.python.distmetadata import requires_txt_requirements
-from ppcdeps.python.names import normalise
+from ppcdeps.python.names import normalize
+from ppcdeps.python.sdistmetadata import requires_txt_requirements
 
 _METADATA_LIMIT = 16 << 20
 _RECORD_LIMIT = 64 << 20
@@ -110,7 +110,7 @@ def _archived(root: RootFileSystem, entry: PathEntry) -> Iterator[Installed]:
     fields = HeaderParser().parsestr(texts["PKG-INFO"], headersonly=True)
     name, version = (" ".join(str(fields.get(field) or "").split()) for field in ("Name", "Version"))
     requires = requires_txt_requirements(texts.get("requires.txt", ""))
-    yield Installed(normalise(name), name, version, entry, f"{entry.path}/EGG-INFO", requires)
+    yield Installed(normalize(name), name, version, entry, f"{entry.path}/EGG-INFO", requires)
 
 
 def _read(root: RootFileSystem, entry: PathEntry, place: str, kind: EntryKind, named: str) -> Installed:
@@ -127,7 +127,7 @@ def _read(root: RootFileSystem, entry: PathEntry, place: str, kind: EntryKind, n
         requires = requires_txt_requirements(_text(root, f"{place}/requires.txt", _SMALL_LIMIT))
     files = _recorded(root, entry, place, kind, faults)
     return Installed(
-        key=normalise(name or from_name),
+        key=normalize(name or from_name),
         name=name or from_name,
         version=version or rest.partition("-")[0],
         entry=entry,

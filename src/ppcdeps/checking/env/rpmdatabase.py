@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ppcdeps.base.programs import ProgramResult, UnfinishedProgramError, run_program
 from ppcdeps.checking.env.root_file_system import RootFileSystem
-from ppcdeps.python.names import normalise
+from ppcdeps.python.names import normalize
 
 _PLACES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
 """Where the database is: Fedora and EL10, then all others."""
@@ -135,7 +135,7 @@ def _python_requires(listing: str) -> dict[str, frozenset[str]]:
     for line in listing.split("\n"):
         package, _, name = line.partition("\t")
         if found_name := _DISTRIBUTION.match(name):
-            found.setdefault(package, set()).add(normalise(found_name[1]))
+            found.setdefault(package, set()).add(normalize(found_name[1]))
     return {package: frozenset(names) for package, names in found.items()}
 
 

@@ -1,11 +1,11 @@
-"""What is asked of one distribution, and by whom: the requirements that a resolution is about."""
+"""Requirements on distributions: what each allows, and what has it."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ppcdeps.python.environment import TargetEnvironment
-from ppcdeps.python.names import normalise
+from ppcdeps.python.names import normalize
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
+class PythonRequirement:
     """One requirement on a distribution, or on one of its extras, that holds on the target.
 
-    ``text`` is the version part as it was written, for people; ``by`` says who asks.
+    ``text`` is the version part as it was written, for people; ``by`` is what has the requirement.
     """
 
     name: str
@@ -42,20 +42,25 @@ def requirement_of(text: str) -> "Requirement":
     return Requirement(text)
 
 
-def wants_of(requirement: "Requirement", by: str) -> list[Want]:
+def wants_of(requirement: "Requirement", by: str) -> list[PythonRequirement]:
     """The wants that a requirement stands for: the plain distribution, and each extra."""
-    name = normalise(requirement.name)
+    name = normalize(requirement.name)
     shown = f"@ {requirement.url}" if requirement.url else str(requirement.specifier) or "any version"
-    extras = sorted({normalise(extra) for extra in requirement.extras})
-    return [Want(name, extra, requirement.specifier, requirement.url or "", shown, by) for extra in ("", *extras)]
+    extras = sorted({normalize(extra) for extra in requirement.extras})
+    return [
+        PythonRequirement(name, extra, requirement.specifier, requirement.url or "", shown, by)
+        for extra in ("", *extras)
+    ]
 
 
-def applying(requires: tuple[str, ...], environment: TargetEnvironment, extra: str, by: str) -> list[Want]:
+def applying(
+    requires: tuple[str, ...], environment: TargetEnvironment, extra: str, by: str
+) -> list[PythonRequirement]:
     """The requirements among ``requires`` that hold on the target.
 
     For an ``extra``: those that hold with it and not without it. Raises packaging's InvalidRequirement.
     """
-    found: list[Want] = []
+    found: list[PythonRequirement] = []
     for text in requires:
         requirement = requirement_of(text)
         marker = requirement.marker

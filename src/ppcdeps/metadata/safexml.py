@@ -1,0 +1,81 @@
+"""XML from servers: read without document types, and with clear words for what is broken."""
+
+from collections.abc import Callable
+from typing import Any
+from xml.parsers import expat
+
+from ppcdeps.base.http import looks_like_html
+
+
+class UnsafeXmlError(ValueError):
+    """The XML brings a document type, and with it entities, which no metadata needs."""
+
+
+def parse_xml(
+    data: bytes,
+    start: Callable[[str, dict[str, str]], Any],
+    text: Callable[[str], Any],
+    end: Callable[[str], Any],
+) -> None:
+    """Run an XML document through the handlers; names come without prefix, ``xml:base`` as ``base``.
+
+    Raises UnsafeXmlError on a document type declaration, expat.ExpatError on what is not well-formed.
+    """
+    parser = expat.ParserCreate(namespace_separator="|")
+    parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = refuse_doctype
+    parser.StartElementHandler = lambda name, attributes: start(
+        _local(name), {_local(key): value for key, value in attributes.items()}
+    )
+    parser.CharacterDataHandler = text
+    parser.EndElementHandler = lambda name: end(_local(name))
+    parser.Parse(data, True)
+
+
+def refuse_doctype(name: str, *_: object) -> None:
+    """Stop at a document type: entities are declared in it, and bombs are made of entities."""
+    raise UnsafeXmlError(f"brings a document type declaration ({name[:40]}), which is refused")
+
+
+def describe_bad_xml(data: bytes, fault: Exception) -> str:
+    """What is wrong with XML that did not parse, in words that name a web page where it is one."""
+    if looks_like_html(data):
+        return "is a web page (HTML), not repository metadata: a login, error or redirect page answers there"
+    if not data.strip():
+        return "is empty"
+    if isinstance(fault, expat.ExpatError):
+        return f"is not well-formed XML ({fault}): truncated or corrupt"
+    return str(fault)
+
+
+class RootReader:
+    """Reads XML up to its root element, and no further.
+
+    A document type, which an XML bomb needs, can only stand before the root.
+    """
+
+    def __init__(self) -> None:
+        self.root = ""
+        self._parser: expat.XMLParserType | None = expat.ParserCreate(namespace_separator="|")
+        self._parser.StartDoctypeDeclHandler = refuse_doctype
+        self._parser.StartElementHandler = self._found
+
+    def feed(self, block: bytes) -> None:
+        # The rest of the document is for libsolv, and so are its faults.
+        if self._parser is None:
+            return
+        try:
+            self._parser.Parse(block, False)
+        except expat.ExpatError:
+            if not self.root:
+                raise
+        if self.root:
+            self._parser = None
+
+    def _found(self, name: str, _attributes: object) -> None:
+        if not self.root:
+            self.root = name.rpartition("|")[2]
+
+
+def _local(name: str) -> str:
+    return name.rpartition("|")[2]

@@ -1,0 +1,157 @@
+"""The pages of the simple repository API: the files that a project's page lists, in JSON (PEP 691) or HTML (PEP 503).
+
+With yanked files (PEP 592), core metadata beside the files (PEP 658, PEP 714) and upload times (PEP 700).
+"""
+
+import json
+from collections.abc import Mapping
+from html.parser import HTMLParser
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+from ppcdeps.base.http import HttpResponse, shown_url
+from ppcdeps.model.errors import RepositoryError
+from ppcdeps.python.distfiles import IndexFile, name_in, version_in
+from ppcdeps.python.names import normalize
+
+ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
+"""The forms that are read, for the request."""
+
+
+def read_page(answer: HttpResponse, name: str) -> list[IndexFile]:
+    """The files that a project's page lists, in JSON or HTML; files of other projects are passed over.
+
+    Raises RepositoryError where the page is neither, or is about another project.
+    """
+    kind = answer.headers.get("content-type", "text/html").partition(";")[0].strip().lower()
+    if kind in (
+        "application/vnd.pypi.simple.v1+json",
+        "application/vnd.pypi.simple.latest+json",
+        "application/json",
+    ):
+        return _json_page(answer, name)
+    if kind in ("text/html", "application/xhtml+xml") or kind.startswith("application/vnd.pypi.simple"):
+        return _html_page(answer, name)
+    raise _no_index(answer, f"answers {kind or 'an unnamed type'}")
+
+
+def _json_page(answer: HttpResponse, name: str) -> list[IndexFile]:
+    try:
+        document = json.loads(answer.body)
+        major = str(document.get("meta", {}).get("api-version", "1.0")).partition(".")[0]
+        listed = document["files"]
+        called = str(document.get("name", name))
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise _no_index(answer, "answers JSON that is not a project page") from None
+    if major != "1":
+        raise _no_index(answer, f"speaks version {major} of the simple API, ppcdeps reads version 1")
+    if normalize(called) != name:
+        raise _no_index(answer, f"answers with the project {called!r} to a question about {name!r}")
+    files = []
+    for entry in listed:
+        try:
+            filename, url = str(entry["filename"]), urljoin(answer.url, str(entry["url"]))
+            version = version_in(filename, name)
+            if not version:
+                continue
+            metadata = entry.get("core-metadata", entry.get("dist-info-metadata", False))
+            yanked = entry.get("yanked", False)
+            files.append(
+                IndexFile(
+                    filename=filename,
+                    url=url,
+                    version=version,
+                    hashes={str(key): str(value).lower() for key, value in entry.get("hashes", {}).items()},
+                    requires_python=entry.get("requires-python") or "",
+                    yanked=(yanked if isinstance(yanked, str) else "") or ("*" if yanked else ""),
+                    upload_time=entry.get("upload-time") or "",
+                    size=entry.get("size"),
+                    metadata_hash=_metadata_hash(metadata),
+                )
+            )
+        except (KeyError, AttributeError, TypeError):
+            raise _no_index(answer, "answers JSON whose list of files is malformed") from None
+    return files
+
+
+def _metadata_hash(value: object) -> str | None:
+    if isinstance(value, Mapping):
+        return next((f"{algorithm}={digest}" for algorithm, digest in sorted(value.items(), reverse=True)), "")
+    return "" if value else None
+
+
+def _html_page(answer: HttpResponse, name: str) -> list[IndexFile]:
+    page = _parsed(answer)
+    if not page.anchors and "links for" not in page.heading.lower() and not page.versioned:
+        raise _no_index(answer, "answers an HTML page that lists no files (a login page, or the wrong URL?)")
+    return [file for anchor in page.anchors if (file := _from_anchor(anchor, page.base, name)) is not None]
+
+
+def flat_page(answer: HttpResponse) -> list[IndexFile]:
+    """The files of all projects that a page of links (find-links) lists."""
+    page = _parsed(answer)
+    found = []
+    for anchor in page.anchors:
+        filename = unquote(urlsplit(anchor.get("href", "")).path.rpartition("/")[2])
+        file = _from_anchor(anchor, page.base, name_in(filename))
+        if file is not None:
+            found.append(file)
+    return found
+
+
+def _from_anchor(anchor: Mapping[str, str], base: str, name: str) -> IndexFile | None:
+    url, fragment = urldefrag(urljoin(base, anchor.get("href", "")))
+    filename = unquote(urlsplit(url).path.rpartition("/")[2])
+    version = version_in(filename, name)
+    if not version:
+        return None
+    algorithm, equals, digest = fragment.partition("=")
+    metadata = anchor.get("data-core-metadata", anchor.get("data-dist-info-metadata"))
+    return IndexFile(
+        filename=filename,
+        url=url,
+        version=version,
+        hashes={algorithm: digest.partition("&")[0].lower()} if equals else {},
+        requires_python=anchor.get("data-requires-python", ""),
+        yanked=(anchor["data-yanked"] or "*") if "data-yanked" in anchor else "",
+        metadata_hash=None if metadata in (None, "false") else ("" if metadata == "true" else metadata),
+    )
+
+
+def _parsed(answer: HttpResponse) -> "_Page":
+    page = _Page(answer.url)
+    page.feed(answer.body.decode("utf-8", errors="replace"))
+    page.close()
+    return page
+
+
+class _Page(HTMLParser):
+    """Anchors with their attributes, the base URL, and what distinguishes a simple page from another."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.base = url
+        self.anchors: list[dict[str, str]] = []
+        self.heading = ""
+        self.versioned = False
+        self._inside = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {key: value or "" for key, value in attrs}
+        if tag == "a" and found.get("href"):
+            self.anchors.append(found)
+        elif tag == "base" and found.get("href"):
+            self.base = urljoin(self.base, found["href"])
+        elif tag == "meta" and found.get("name") == "pypi:repository-version":
+            self.versioned = True
+        self._inside = tag if tag in ("title", "h1") else ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.heading += data
+
+
+def _no_index(answer: HttpResponse, what: str) -> RepositoryError:
+    return RepositoryError(
+        f"{shown_url(answer.url)} {what}",
+        hint="check index-url and extra-index-url in pip.conf: is it a simple index?",
+    )

@@ -1,0 +1,145 @@
+"""METADATA of a wheel: as the index serves it beside the wheel (PEP 658), or from the wheel, by byte ranges."""
+
+import hashlib
+import io
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from ppcdeps.base.ceilings import CEILINGS
+from ppcdeps.base.http import HttpResponse, is_file_url, shown_url
+from ppcdeps.model.errors import RepositoryError
+from ppcdeps.python.coremetadata import MetadataSource
+from ppcdeps.python.distfiles import IndexFile
+from ppcdeps.python.index import Index
+
+_WHOLE = 96 * 1024
+"""Bytes up to which a wheel is read in one piece: a second request would cost more."""
+_TAIL = 48 * 1024
+
+
+def wheel_metadata_text(index: Index, file: IndexFile) -> tuple[bytes, MetadataSource]:
+    """The text of METADATA, from the index's own copy of it, or from the wheel.
+
+    Raises RepositoryError where neither can be had, or is damaged, or not what its hash says.
+    """
+    known = index.local_file(file) if is_file_url(file.url) else index.find_local(file)
+    if known is not None:
+        return _metadata_in(known, file), MetadataSource.WHEEL
+    index.refuse_offline(f"the metadata of {file.filename}")
+    if file.metadata_hash is not None:
+        text = _served_metadata(index, file)
+        if text is not None:
+            return text, MetadataSource.INDEX
+    return _from_ranges(index, file), MetadataSource.WHEEL
+
+
+def _served_metadata(index: Index, file: IndexFile) -> bytes | None:
+    url = f"{file.url}.metadata"
+    answer = index.client.read(url, limit=CEILINGS.distribution_metadata, accept=(200, 404, 410), packed=True)
+    if answer.status != 200:
+        index.warn_once(f"{file.filename}: the index announces its metadata and does not have it; the wheel is read")
+        return None
+    algorithm, _, digest = (file.metadata_hash or "").partition("=")
+    if digest and algorithm in hashlib.algorithms_guaranteed:
+        found = hashlib.new(algorithm, answer.body).hexdigest()
+        if found != digest.lower():
+            raise RepositoryError(
+                f"the metadata of {file.filename} is not what its index says: "
+                f"{algorithm} {found[:16]}… instead of {digest[:16]}… ({shown_url(url)})",
+                hint="it was replaced or damaged on the way: ask the index's owner",
+            )
+    return answer.body
+
+
+def _from_ranges(index: Index, file: IndexFile) -> bytes:
+    if file.size is not None and file.size <= _WHOLE:
+        return _metadata_in(index.local_file(file), file)
+    first = _piece(index, file, f"-{_TAIL}", _TAIL)
+    total = _total(first.headers.get("content-range", ""))
+    if first.status != 206 or total is None:
+        # The server has no ranges, or the wheel is smaller than the range.
+        return _metadata_in(index.local_file(file), file)
+    sparse = _Sparse(index, file, total)
+    sparse.add(total - len(first.body), first.body)
+    return _metadata_member(io.BufferedReader(sparse, 1 << 14), file)
+
+
+def _metadata_in(path: Path, file: IndexFile) -> bytes:
+    with path.open("rb") as stream:
+        return _metadata_member(stream, file)
+
+
+def _metadata_member(stream: Any, file: IndexFile) -> bytes:
+    limit = CEILINGS.distribution_metadata
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            names = [name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
+            # A wheel has one; vendored ones would lie deeper.
+            if len(names) != 1:
+                raise RepositoryError(f"{file.filename} has {len(names) or 'no'} METADATA files: it is not a wheel")
+            if archive.getinfo(names[0]).file_size > limit:
+                raise RepositoryError(f"{file.filename}: its METADATA is larger than {limit} bytes")
+            return archive.read(names[0])
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError) as fault:
+        raise RepositoryError(f"{file.filename} is a damaged wheel ({fault})") from None
+
+
+class _Sparse(io.RawIOBase):
+    """A remote file of which only the parts that are read are fetched."""
+
+    def __init__(self, index: Index, file: IndexFile, size: int) -> None:
+        super().__init__()
+        self._index = index
+        self._file = file
+        self._size = size
+        self._at = 0
+        self._parts: list[tuple[int, bytes]] = []
+
+    def add(self, start: int, data: bytes) -> None:
+        self._parts.append((start, data))
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = min(len(buffer), self._size - self._at)
+        if wanted <= 0:
+            return 0
+        start, data = next((part for part in self._parts if part[0] <= self._at < part[0] + len(part[1])), (0, b""))
+        if not data:
+            start, data = self._at, self._fetched(self._at, max(wanted, _TAIL))
+            self.add(start, data)
+        piece = data[self._at - start : self._at - start + wanted]
+        buffer[: len(piece)] = piece
+        self._at += len(piece)
+        return len(piece)
+
+    def _fetched(self, start: int, length: int) -> bytes:
+        end = min(start + length, self._size) - 1
+        answer = _piece(self._index, self._file, f"{start}-{end}", length)
+        if answer.status != 206 or len(answer.body) != end - start + 1:
+            raise RepositoryError(f"{shown_url(self._file.url)}: the server stopped giving byte ranges")
+        return answer.body
+
+
+def _piece(index: Index, file: IndexFile, span: str, limit: int) -> HttpResponse:
+    headers = {"Range": f"bytes={span}"}
+    return index.client.read(file.url, limit=limit, headers=headers, accept=(200, 206, 416))
+
+
+def _total(header: str) -> int | None:
+    found = re.fullmatch(r"bytes \d+-\d+/(\d+)", header.strip())
+    return int(found[1]) if found else None
