@@ -127,7 +127,6 @@ class _Reader:
             install_weak_deps=top.flag("install_weak_deps", False),
             buildroot=top.optional_text("buildroot"),
             build_packages=top.texts("build_packages"),
-            ignored_providers=top.texts("ignored_providers"),
             origin=origin_of(self.file),
             openstack=openstack,
             openstack_releases=releases.known,

@@ -36,7 +36,6 @@ class Target:
     buildroot: str | None = None
     build_packages: tuple[str, ...] = ()
     """Roots of the minimal buildroot, such as gcc, make, redhat-rpm-config."""
-    ignored_providers: tuple[str, ...] = ()
     origin: str = ""
     openstack: str | None = None
     """The OpenStack release that its repositories are for, where it has such repositories."""

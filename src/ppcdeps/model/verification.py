@@ -6,7 +6,7 @@ from enum import StrEnum
 from ppcdeps.model.gap import Gap
 
 
-class Outcome(StrEnum):
+class CheckOutcome(StrEnum):
     """How a part of a verification went."""
 
     OK = "ok"
@@ -22,7 +22,7 @@ class Check:
     ``subject`` is what was tried, where there are several of a kind: a recipe, a module.
     """
 
-    outcome: Outcome
+    outcome: CheckOutcome
     detail: str
     subject: str = ""
     command: tuple[str, ...] = ()
@@ -85,7 +85,7 @@ class Verification:
     @property
     def is_closed(self) -> bool:
         """Whether the gap is closed, as far as was looked: nothing is missing, and nothing that was tried failed."""
-        return self.gaps.is_closed and not any(check.outcome is Outcome.FAILED for check in self.checks)
+        return self.gaps.is_closed and not any(check.outcome is CheckOutcome.FAILED for check in self.checks)
 
     @property
     def undone(self) -> tuple[str, ...]:

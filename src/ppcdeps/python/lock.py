@@ -5,10 +5,10 @@ out.
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from ppcdeps.model.errors import ConfigError, PpcdepsError
+from ppcdeps.model.python_plan import Provision
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.catalogue import Catalogue, Release
@@ -32,19 +32,6 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 _ROUNDS = 20_000
-
-
-class Provision(StrEnum):
-    """How a distribution gets onto the target."""
-
-    RPM = "rpm"
-    """An RPM of the closure provides it."""
-    WHEEL = "wheel"
-    """pip installs a wheel: a pure one, or one for the target's machine."""
-    SDIST = "sdist"
-    """pip installs a pure source distribution: no compiler is needed."""
-    BUILD = "build"
-    """Native, and no wheel fits: it is built from its source distribution first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from ppcdeps.model.errors import EnvironmentLacksError
+from ppcdeps.model.python_plan import Provision
 from ppcdeps.python.environment import TargetEnvironment
-from ppcdeps.python.lock import LockedDistribution, LockedFile, Provision, PythonLock
+from ppcdeps.python.lock import LockedDistribution, LockedFile, PythonLock
 
 WHEELHOUSE = "wheels"
 """The folder beside a pylock.toml where its files lie, when it names them by path."""

@@ -1,16 +1,16 @@
 """The build order as `build-order.json`: waves, what each build needs, and the cycles, for other tools."""
 
-import json
 from typing import Any
 
-from ppcdeps.planning.order import BuildOrder, Cycle, Step
+from ppcdeps.planning.order import BuildOrder, BuildStep, Cycle
+from ppcdeps.report.text import as_json
 
 SCHEMA = 1
 
 
 def dump_build_order(order: BuildOrder) -> str:
     """The order as JSON text: the same bytes for the same order."""
-    return json.dumps(build_order_document(order), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return as_json(build_order_document(order))
 
 
 def build_order_document(order: BuildOrder) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def build_order_document(order: BuildOrder) -> dict[str, Any]:
     }
 
 
-def _step(step: Step) -> dict[str, str | None]:
+def _step(step: BuildStep) -> dict[str, str | None]:
     return {"source": step.source, "bootstrap": step.bootstrap or None}
 
 

@@ -1,7 +1,6 @@
 """Repositories and snapshots as a person and a program read them."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -11,13 +10,13 @@ from ppcdeps.report.text import SIDES, columns, date_of
 
 
 class SyncState(StrEnum):
-    """What a sync did to a repository's metadata."""
+    """What a sync changed of a repository's metadata."""
 
     NEW = "new"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
     ABSENT = "absent"
-    """It did not answer, and need not: a finding."""
+    """It did not answer, and is optional."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +84,6 @@ def render_snapshot(snapshot: Snapshot) -> str:
     if snapshot.absent:
         lines += ["", f"Not there when it was made: {', '.join(snapshot.absent)}"]
     return "\n".join(lines) + "\n"
-
-
-def as_json(document: Mapping[str, Any]) -> str:
-    """A document as JSON text: keys sorted, one line feed at the end."""
-    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _number(value: int | None) -> str:

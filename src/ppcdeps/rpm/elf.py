@@ -66,11 +66,6 @@ class Elf:
         """The version of the ppc64 ELF ABI, 1 or 2 (0: not said); None on other machines."""
         return self.flags & 3 if self.machine == "EM_PPC64" else None
 
-    def highest(self, prefix: str = "GLIBC_") -> tuple[int, ...] | None:
-        """The highest needed symbol version of that prefix: ``(2, 34)``; None where it needs none."""
-        names = (name for _, versions in self.versions_needed for name in versions)
-        return max((found for name in names if (found := numbers_of(name, prefix))), default=None)
-
 
 def numbers_of(version: str, prefix: str = "GLIBC_") -> tuple[int, ...] | None:
     """The numbers of a symbol version: ``GLIBC_2.34`` is ``(2, 34)``. None where it is not of that form."""

@@ -7,7 +7,7 @@ from html import unescape
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.rpm.binding import libsolv
-from ppcdeps.rpm.facts import recall, remember
+from ppcdeps.rpm.derived import recall, remember
 from ppcdeps.rpm.loading import Part, read_metadata
 
 _ELEMENT = re.compile(rb'<package\b[^>]*?\bpkgid="([^"]*)"|<file(?:\s[^>]*)?>([^<]*)</file>')

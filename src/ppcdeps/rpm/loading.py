@@ -11,7 +11,7 @@ from ppcdeps.metadata.repository import MetadataFile, RepoMetadata
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.repository import Side
 from ppcdeps.rpm.binding import solv_file, writer_of
-from ppcdeps.rpm.facts import recall, remember
+from ppcdeps.rpm.derived import recall, remember
 from ppcdeps.rpm.isa import translate_repo
 from ppcdeps.rpm.primary import Cut, cut_primary, select
 

@@ -17,7 +17,7 @@ from ppcdeps.model.errors import RepositoryError, UsageError
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.repository import Side
 from ppcdeps.rpm.binding import libsolv
-from ppcdeps.rpm.facts import recall, remember
+from ppcdeps.rpm.derived import recall, remember
 from ppcdeps.rpm.loading import Part, Role
 
 if TYPE_CHECKING:

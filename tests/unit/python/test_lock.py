@@ -5,9 +5,10 @@ from indexes import EL9_PYTHON, OpenIndex, Shop, lock_of, pins, pkg_info, sdist,
 from packaging.version import Version
 
 from ppcdeps.model.errors import ConfigError, RepositoryError
+from ppcdeps.model.python_plan import Provision
 from ppcdeps.python.distmetadata import MetadataSource
 from ppcdeps.python.explain import ConflictError
-from ppcdeps.python.lock import LockPolicy, LockRequest, Provision, Root, resolve
+from ppcdeps.python.lock import LockPolicy, LockRequest, Root, resolve
 from ppcdeps.python.provider import FixedDistribution
 
 

@@ -36,7 +36,7 @@ from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig, Side
 from ppcdeps.model.target import Target
 from ppcdeps.recipebook.book import RecipeBook
-from ppcdeps.rpm.universe import FetchFilelists
+from ppcdeps.rpm.paths import FetchFilelists
 
 _CROSS = "-cross"
 """How a buildroot that cross-compiles is called, after the one of the target's own architecture."""

@@ -5,7 +5,7 @@ import pytest
 from ppcdeps.metadata.targets import list_targets, load_target
 from ppcdeps.model.capability import parse_requirement
 from ppcdeps.model.errors import ConfigError
-from ppcdeps.planning.facts import load_arch_requirements, load_excluded_sources
+from ppcdeps.planning.curated import load_arch_requirements, load_excluded_sources
 
 
 def test_every_shipped_rule_is_whole() -> None:
