@@ -83,6 +83,11 @@ def read_cases(path: Path) -> list[Case]:
     return [_case(one) for one in content["case"]]
 
 
+def case_of(roots: Sequence[str], **raw: Any) -> Case:
+    """A case from Python data of the same form as in TOML, without what is expected of it."""
+    return _case({"name": "case", "roots": list(roots), "expect": {}, **raw})
+
+
 def _case(raw: Mapping[str, Any]) -> Case:
     _only(raw, _KEYS, raw["name"])
     _only(raw["expect"], _EXPECTED, raw["name"])
