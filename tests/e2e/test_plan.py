@@ -53,8 +53,8 @@ def index_of_pins(constraints: Path, folder: Path, *, native: str) -> str:
         name, _, version = line.partition(";")[0].strip().lower().partition("===")
         name = name.replace("_", "-").replace(".", "-")
         if name == native:
-            content = {"PKG-INFO": pkg_info(name, version, metadata="2.2"), "setup.py": setup, "x.c": ""}
-            files.setdefault(name, []).append(sdist(name, version, content))
+            sources = {"PKG-INFO": pkg_info(name, version, metadata="2.2"), "setup.py": setup, "x.c": ""}
+            files.setdefault(name, []).append(sdist(name, version, sources))
         else:
             files.setdefault(name, []).append(wheel(name, version))
     for name, entries in files.items():

@@ -2,7 +2,7 @@
 
 import errno
 
-from ppcdeps.model import exit_codes
+from ppcdeps.model.exitcodes import ExitCode
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """The error numbers of a write that finds no room."""
@@ -11,7 +11,7 @@ DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 class PpcdepsError(Exception):
     """A fault as one line: what, where, and what to do next. Never shown as a traceback."""
 
-    exit_code = exit_codes.DEFECT
+    exit_code = ExitCode.DEFECT
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -25,7 +25,7 @@ class PpcdepsError(Exception):
 class UsageError(PpcdepsError):
     """The command line names what does not exist: an unknown workload, target or root."""
 
-    exit_code = exit_codes.USAGE
+    exit_code = ExitCode.USAGE
 
 
 class ConfigError(PpcdepsError):
@@ -34,7 +34,7 @@ class ConfigError(PpcdepsError):
     All faults of a file are reported together: ``faults`` has them, a line each.
     """
 
-    exit_code = exit_codes.CONFIGURATION
+    exit_code = ExitCode.CONFIG
 
     def __init__(self, message: str, *, hint: str | None = None, faults: tuple[str, ...] = ()) -> None:
         super().__init__(message, hint=hint)
@@ -47,16 +47,16 @@ class ConfigError(PpcdepsError):
 class BuildError(PpcdepsError):
     """A build failed."""
 
-    exit_code = exit_codes.BUILD_FAILED
+    exit_code = ExitCode.BUILD_FAILED
 
 
 class EnvironmentLacksError(PpcdepsError):
     """A program or library that ppcdeps needs is not on this machine, or the disk is full."""
 
-    exit_code = exit_codes.ENVIRONMENT_LACKS
+    exit_code = ExitCode.ENVIRONMENT_LACKS
 
 
 class RepositoryError(PpcdepsError):
     """A repository or an index could not be read, or what it sent cannot be trusted."""
 
-    exit_code = exit_codes.REPOSITORY
+    exit_code = ExitCode.REPOSITORY

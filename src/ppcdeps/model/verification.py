@@ -1,4 +1,4 @@
-"""Whether the gaps of a plan are closed: what was looked at, and what was seen."""
+"""The result of `verify`: whether the gaps of a plan are closed, and every check that this rests on."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -34,7 +34,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class ClosedGap:
-    """A gap of the plan that is no more, and what closes it: packages, or a distribution that pip installs."""
+    """A gap of the plan that was closed, and what closes it: packages, or a distribution that pip installs."""
 
     gap: Gap
     by: tuple[str, ...]
@@ -53,7 +53,7 @@ class GapReview:
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing is missing any more."""
+        """Whether nothing is missing."""
         return not self.remaining and not self.new
 
 
@@ -79,7 +79,7 @@ class Verification:
 
     @property
     def checks(self) -> tuple[Check, ...]:
-        """Everything that was tried, in the order in which it was."""
+        """All checks, in the order in which they were made."""
         return (self.repoclosure, self.installation, self.python, self.imports, *self.smoke_tests)
 
     @property

@@ -27,7 +27,7 @@ class Link:
 class Explanation:
     """What `why` shows: what the name stands for, how the roots lead to it, and the gap it belongs to.
 
-    ``subject`` is a package, or the requirement that nobody satisfies; ``tried`` says, a line for each place where
+    ``subject`` is a package, or the requirement that nothing satisfies; ``tried`` says, a line for each place where
     the thing could have come from, why it does not.
     """
 

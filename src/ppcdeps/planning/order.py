@@ -1,7 +1,7 @@
 """The order of builds: in waves, each of which needs only what earlier ones give.
 
 What a build needs is read off its solved environment: a source comes after another if the other's stand-ins are
-installed for its build. That holds the runtime needs of these stand-ins too, as they are in the same environment.
+installed for its build. That includes the runtime needs of these stand-ins too, as they are in the same environment.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -15,7 +15,7 @@ class Bootstrap:
     """A build condition that a recipe declares, to be built with when its source is part of a cycle.
 
     ``without`` are the sources that are not needed then; None stands for all those of the cycle, which is what a
-    recipe promises that declares a condition and no more.
+    recipe means that declares a condition and no more.
     """
 
     source: str
@@ -54,7 +54,7 @@ class Cycle:
 class BuildOrder:
     """The waves, and why they are so.
 
-    ``needs`` holds for each source those that it needs to be built. Sources of cycles that nothing breaks, and
+    ``needs`` has for each source those that it needs to be built. Sources of cycles that nothing breaks, and
     those that need them, are in no wave: they are ``undecided``.
     """
 
@@ -70,7 +70,7 @@ class BuildOrder:
 
 
 def order_of(needs: Mapping[str, Collection[str]], bootstraps: Iterable[Bootstrap] = ()) -> BuildOrder:
-    """The build order of sources, given what each needs to be built; names that are no key need nothing.
+    """The build order of sources, given what each needs to be built; names that are not keys need nothing.
 
     The same needs give the same order, however they are sorted.
     """
@@ -81,7 +81,7 @@ def order_of(needs: Mapping[str, Collection[str]], bootstraps: Iterable[Bootstra
     try:
         return BuildOrder(tuple(_waves(edges)), edges)
     except CycleError:
-        pass  # networkx tells cycles better, and takes 0.1 s to load, which most plans are spared this way
+        pass  # networkx describes cycles better, but takes 0.1 s to load: most plans have none
     return _Sorter(edges, tuple(sorted(bootstraps, key=lambda one: (one.source, one.condition)))).order()
 
 

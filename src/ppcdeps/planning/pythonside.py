@@ -47,7 +47,7 @@ def python_side(
 ) -> PythonSide:
     """Route and resolve the Python of a solved workload.
 
-    ``former`` is the folder of an earlier run's files, whose pins are kept where they fit. A package that is
+    ``former`` is the folder of an earlier run's files, whose pins stay where they fit. A package that is
     on no index under its name stays an RPM, with a note. Raises what
     ``ppcdeps.python.workload.constraints_for`` raises.
     """
@@ -87,7 +87,7 @@ def python_side(
         bridged = (*routing.bridged, *bridged_for_builds(lock, tag))
         return PythonSide(routing, lock, files, bridge_provides(solution.workload.name, bridged, lock))
     raise ConfigError(
-        f"more than {_MOST_RETREATS} times, what shall go to pip is on no index", hint="use --python rpm"
+        f"more than {_MOST_RETREATS} times, what is to go to pip is on no index", hint="use --python rpm"
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from ppcdeps.planning.order import BuildOrder, BuildStep, Cycle
 from ppcdeps.report.text import as_json
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def dump_build_order(order: BuildOrder) -> str:
@@ -17,7 +17,7 @@ def build_order_document(order: BuildOrder) -> dict[str, Any]:
     """The order in JSON's own kinds.
 
     ``waves`` are arrays of ``{"source", "bootstrap"}``, ``needs`` maps each source to those that it needs to be
-    built, ``cycles`` tell their chain and what breaks them, ``undecided`` names what is in no wave.
+    built, ``cycles`` have their chain and what breaks them, ``undecided`` names what is in no wave.
     """
     return {
         "schema": SCHEMA,
@@ -39,5 +39,5 @@ def _cycle(cycle: Cycle) -> dict[str, Any]:
         "members": list(cycle.members),
         "broken_by": broken
         and {"source": broken.source, "condition": broken.condition, "without": sorted(broken.without or ())},
-        "told": str(cycle),
+        "text": str(cycle),
     }

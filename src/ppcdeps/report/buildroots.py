@@ -1,4 +1,4 @@
-"""Buildroots, defined and created, as a person and a program read them."""
+"""Buildroots, defined and created, as text and as JSON."""
 
 import re
 import time
@@ -25,7 +25,7 @@ def dump_list(definitions: Sequence[Definition], created: Sequence[Created]) -> 
 
 def render_list(definitions: Sequence[Definition], created: Sequence[Created]) -> str:
     """All buildroots as text: what can be created, then what is there."""
-    rows = [("NAME", "WAYS", "WHAT IT IS")]
+    rows = [("NAME", "MODES", "WHAT IT IS")]
     rows += [(one.name, ", ".join(one.modes), one.title) for one in definitions]
     lines = ["What can be created", *columns(rows), ""]
     if not created:
@@ -39,7 +39,7 @@ def render_list(definitions: Sequence[Definition], created: Sequence[Created]) -
 
 
 def dump_created(buildroot: Buildroot, created: Created) -> str:
-    """A buildroot that is there now, and the way in which it is used, as JSON."""
+    """A buildroot that is there now, and the build mode in which it is used, as JSON."""
     document = {
         "schema": 1,
         **_created(created),

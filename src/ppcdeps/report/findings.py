@@ -73,8 +73,8 @@ def _verdict(report: Report) -> str:
 
 
 def _examined(report: Report) -> str:
-    told = ", ".join(f"{one.what} {one.count}" for one in report.examined)
-    return f"Looked at: {told}." if told else ""
+    counted = ", ".join(f"{one.what} {one.count}" for one in report.examined)
+    return f"Looked at: {counted}." if counted else ""
 
 
 def _wrapped(text: str, indent: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Repositories and snapshots as a person and a program read them."""
+"""Synced repositories and snapshots as text and as JSON."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -42,7 +42,7 @@ def sync_document(target: str, repositories: Iterable[SyncedRepository]) -> dict
 
 
 def render_sync(target: str, repositories: Sequence[SyncedRepository]) -> str:
-    """A line for each repository, and below them what kept the absent ones away."""
+    """A line for each repository, and below them why others are absent."""
     rows = [("REPOSITORY", "SIDE", "STATE", "PACKAGES", "WRITTEN", "REVISION", "FROM")]
     rows += [
         (one.id, one.side, one.state, _number(one.packages), date_of(one.date), one.revision, one.fetched_from)
@@ -70,7 +70,7 @@ def snapshot_document(snapshot: Snapshot, **more: object) -> dict[str, Any]:
 
 
 def render_snapshot(snapshot: Snapshot) -> str:
-    """What the snapshot holds, how big it is, and of when."""
+    """What the snapshot has, how big it is, and of when."""
     rows = [("REPOSITORY", "SIDE", "PACKAGES", "WRITTEN", "REVISION")]
     rows += [
         (one.id, one.side, _number(one.packages), date_of(one.date), one.revision)

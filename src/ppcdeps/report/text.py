@@ -22,7 +22,7 @@ _WIDTH = 110
 def render_plan(plan: Plan, written_to: str | None = None) -> str:
     """The plan: what it rests on, the counts, the gaps with cause, route and who needs them.
 
-    ``written_to`` is the file that holds the whole plan, if there is one.
+    ``written_to`` is the file with the whole plan, if there is one.
     """
     easy = (RouteKind.REUSE, RouteKind.PIP_WHEEL, RouteKind.PIP_SDIST)
     native = [gap for gap in plan.gaps if gap.route.kind not in easy]

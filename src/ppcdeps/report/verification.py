@@ -1,4 +1,4 @@
-"""A verification as a person reads it, and as JSON."""
+"""Verifications as text and as JSON."""
 
 import shlex
 from collections.abc import Iterable, Sequence

@@ -76,7 +76,7 @@ def numbers_of(version: str, prefix: str = "GLIBC_") -> tuple[int, ...] | None:
 
 
 def read_elf(stream: BinaryIO) -> Elf | None:
-    """What the file says, from its beginning on; None where it is no ELF file.
+    """What the file says, from its beginning on; None where it is not an ELF file.
 
     The stream must be seekable. Raises DamagedElfError where the file is cut off or contradicts itself.
     """
@@ -88,7 +88,7 @@ def read_elf(stream: BinaryIO) -> Elf | None:
     try:
         return _read(stream)
     except (ELFError, ValueError, KeyError, IndexError, AttributeError, TypeError, OverflowError) as fault:
-        # pyelftools meets impossible numbers with whatever they lead to.
+        # pyelftools checks no numbers: a damaged file can raise anything here.
         raise DamagedElfError(f"is a damaged ELF file ({_reason(fault)})") from fault
     except (RecursionError, MemoryError, UnicodeError, AssertionError) as fault:
         raise DamagedElfError("is a damaged ELF file") from fault

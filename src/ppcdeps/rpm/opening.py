@@ -25,7 +25,7 @@ def open_universe(
     module_streams: Sequence[str] = (),
     platform_id: str | None = None,
 ) -> Universe:
-    """Load the repositories; neither their order nor that of the packages in them changes an answer.
+    """Load the repositories; neither their order nor that of the packages in them changes a closure.
 
     ``module_streams`` are the enabled ones as ``name:stream``, ``platform_id`` is ``platform:el9`` or the like.
     Raises RepositoryError where metadata is damaged, UsageError where no repository has an enabled stream,

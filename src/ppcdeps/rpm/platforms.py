@@ -1,4 +1,4 @@
-"""The macros of a distribution, which a spec is evaluated with wherever ppcdeps runs."""
+"""The macros of a distribution: specs are evaluated with these, not with those of the machine that plans."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -103,7 +103,7 @@ class SpecEvaluation:
 class Differences:
     """What only the reference's evaluation of a spec has, so that a stand-in need not have it.
 
-    ``requires`` holds, for each package built on both sides, the stated requirements in the target's terms, and
+    ``requires`` has, for each package built on both sides, the stated requirements in the target's terms, and
     ``source_requires`` those of them that no package has in the target's evaluation; ``packages`` are the names of
     packages that the target's evaluation does not build.
     """
@@ -168,7 +168,7 @@ def evaluate_spec(
     _refuse_code(spec, content.decode("utf-8", "replace"))
     with tempfile.TemporaryDirectory(prefix="ppcdeps-spec-") as name:
         folder = Path(name)
-        # The very bytes that were looked through, whatever becomes of the file in between.
+        # The bytes that were scanned for code: the file may change in between.
         copy = folder / "read.spec"
         copy.write_bytes(content)
         (folder / "platform.macros").write_text(platform.macros, "utf-8")

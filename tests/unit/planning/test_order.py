@@ -143,6 +143,6 @@ def test_build_order_json_tells_waves_needs_and_cycles() -> None:
     ]
     assert document["needs"] == {"a": ["b"], "b": ["a"], "c": []}
     (cycle,) = document["cycles"]
-    assert cycle["told"] == "a needs b needs a"
+    assert cycle["text"] == "a needs b needs a"
     assert cycle["broken_by"] == {"source": "b", "condition": "boot", "without": ["a"]}
     assert document["undecided"] == []
