@@ -109,7 +109,7 @@ def solve_run(
     search = ClosureSearch(universe, RequirementDropper(universe, environments, known))
     search.weak = target.install_weak_deps
     roots = [root for root in workload.roots if not root.startswith(PYPI)]
-    run = _stage(search, request_packages(universe, workload.name, roots), workload.name, ())
+    run = _solved(search, request_packages(universe, workload.name, roots), workload.name, ())
     return Solution(workload, target, universe, search, run, {}, adaptation)
 
 
@@ -131,12 +131,12 @@ def solve_builds(solution: Solution, not_built: Collection[str] = ()) -> Solutio
         if request is None:
             builds[source] = None
             continue
-        stage = _stage(search, request, request.title, needed)
-        builds[source] = stage
-        for found in stage.closure.sources:
+        build = _solved(search, request, request.title, needed)
+        builds[source] = build
+        for found in build.closure.sources:
             solution.adaptation.declare(found)
-        waiting += stage.closure.sources
-        needed.update(stage.closure.sources)
+        waiting += build.closure.sources
+        needed.update(build.closure.sources)
     return replace(solution, builds=builds)
 
 
@@ -155,7 +155,7 @@ def _known_name(universe: Universe, root: str) -> bool:
     )
 
 
-def _stage(
+def _solved(
     search: ClosureSearch, request: Request, requested_by: str, free: Sequence[str] | set[str]
 ) -> SolvedRequest:
     return SolvedRequest(requested_by, request, search.closure([request], free))

@@ -94,7 +94,7 @@ def together(workloads: Sequence[Workload]) -> Workload:
     )
 
 
-def _workload(top: Table, file: TomlFile, release: str | None) -> Workload:
+def _workload(top: Table, file: TomlFile, requested: str | None) -> Workload:
     name, title, roots = top.text("name"), top.text("title"), top.texts("roots")
     if not roots:
         top.fault('"roots" names none')
@@ -111,7 +111,7 @@ def _workload(top: Table, file: TomlFile, release: str | None) -> Workload:
     for release in constraints:
         if release not in releases:
             top.fault(f'[constraints] has a file for "{release}", which is not among the releases')
-    chosen = (release or default) if releases else None
+    chosen = (requested or default) if releases else None
     if chosen and chosen not in releases and not top.faults:
         raise UsageError(
             f'workload {name} has no OpenStack release "{chosen}"',

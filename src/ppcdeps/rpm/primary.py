@@ -1,9 +1,9 @@
 """primary.xml cut into packages: chosen by architecture, in one order, with the facts libsolv has no index for.
 
-The order of the packages in a repository must not change a closure, and a package of a foreign architecture
-(big-endian ppc64 has the ISA marker ``(ppc-64)``, too) must not satisfy a requirement, so both are settled before libsolv reads anything. The cutting is textual:
-createrepo_c and its kin write one ``<package type="rpm">`` element after another, and expat in Python takes
-thirty times as long.
+The order of the packages in a repository must not change a closure, and a package of a foreign architecture must
+not satisfy a requirement (big-endian ppc64 has the ISA marker ``(ppc-64)``, too), so both are settled before libsolv
+reads anything. The cutting is textual: createrepo_c and its kin write one ``<package type="rpm">`` element after
+another, and expat in Python takes thirty times as long.
 """
 
 import re
