@@ -16,11 +16,14 @@ class JsonObject:
     """One object of a document. Its methods read a member, or raise WrongValueError where it is of another kind."""
 
     # Not a dataclass: a plan has thousands of these, and a place is put into words only for a fault.
-    __slots__ = ("_members", "_name", "_outer")
+    __slots__ = ("_members", "_name", "_number", "_outer")
 
-    def __init__(self, members: Any, outer: "JsonObject | None" = None, name: str = "") -> None:
+    def __init__(
+        self, members: Any, outer: "JsonObject | None" = None, name: str = "", number: int | None = None
+    ) -> None:
         self._outer = outer
         self._name = name
+        self._number = number
         if not isinstance(members, dict):
             self._members: Mapping[str, Any] = {}
             raise WrongValueError(f"{self.place() or 'the document'} is not an object")
@@ -29,13 +32,14 @@ class JsonObject:
     def place(self, key: str = "") -> str:
         """Where a member stands: ``gaps[3].route.kind``."""
         outer = self._outer.place() if self._outer is not None else ""
-        return ".".join(part for part in (outer, self._name, key) if part)
+        own = self._name if self._number is None else f"{self._name}[{self._number}]"
+        return ".".join(part for part in (outer, own, key) if part)
 
     def text(self, key: str) -> str:
         """A text."""
-        value = self._value(key)
+        value = self._members.get(key)
         if not isinstance(value, str):
-            self.refuse(key, "is not a text")
+            self.refuse(key, "is not a text" if key in self._members else "is missing")
         return value
 
     def optional_text(self, key: str) -> str | None:
@@ -96,7 +100,7 @@ class JsonObject:
     def objects(self, key: str) -> "Iterator[JsonObject]":
         """The objects of an array."""
         for number, value in enumerate(self._array(key)):
-            yield JsonObject(value, self, f"{key}[{number}]")
+            yield JsonObject(value, self, key, number)
 
     @property
     def names(self) -> tuple[str, ...]:
