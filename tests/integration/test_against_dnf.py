@@ -13,11 +13,13 @@ from universes import Case, open_universe, search_in
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.model.repository import RepoConfig, Side
-from ppcdeps.rpm.closure import Closure, Search
+from ppcdeps.rpm.closure import Closure, ClosureSearch
 from ppcdeps.rpm.loading import Role
-from ppcdeps.rpm.problems import Chain, Lacking, statements_of
+from ppcdeps.rpm.problems import Lacking, UninstallableProviders, statements_of
+from ppcdeps.rpm.requests import Request, request_packages
 from ppcdeps.rpm.requirers import Requirers
-from ppcdeps.rpm.universe import Request, Universe
+from ppcdeps.rpm.solving import solve_requests
+from ppcdeps.rpm.universe import Universe
 
 SEED = 20240229
 SYSTEM_PYTHON = Path("/usr/bin/python3")
@@ -49,10 +51,10 @@ class Ours:
         self._case = Case("dnf", (), ())
         self._open()
 
-    def request_packages(self, name: str) -> tuple[Universe, Request, Closure, Search]:
+    def request(self, name: str) -> tuple[Universe, Request, Closure, ClosureSearch]:
         if self.universe.placeholders or self._search.ignored:
             self._open()
-        request = self.universe.request_packages(name, [name])
+        request = request_packages(self.universe, name, [name])
         return self.universe, request, self._search.closure([request]), self._search
 
     def _open(self) -> None:
@@ -86,13 +88,13 @@ def _names(universe: Universe) -> set[str]:
 
 def _compare(ours: Ours, name: str, said: Mapping[str, Any]) -> list[str]:
     """What differs for a name, in words."""
-    universe, request, closure, _ = ours.request_packages(name)
+    universe, request, closure, _ = ours.request(name)
     installable = not closure.unknown and not closure.clashes
     if installable != said["installable"]:
-        lacking = [universe.nevra(i) for i in closure.unknown]
+        lacking = [universe.label(i) for i in closure.unknown]
         return [f"{name}: installable is {installable} here; lacking {lacking}; dnf: {said['problems']}"]
     if installable:
-        chosen = sorted(universe.nevra(i) for i in closure.chosen)
+        chosen = sorted(universe.label(i) for i in closure.chosen)
         return [] if chosen == said["packages"] else [f"{name}: {set(chosen) ^ set(said['packages'])}"]
     told = _told(universe, request, closure)
     return [
@@ -106,12 +108,14 @@ def _told(universe: Universe, request: Request, closure: Closure) -> set[tuple[s
     Those of the answer, and those of the other ways that were refused: dnf names what is missing on any of them.
     """
     requirers = Requirers(universe, closure.chosen, [request.id])
-    told = {(edge.requirement, universe.nevra(edge.by)) for i in closure.unknown for edge in requirers.on.get(i, ())}
-    refused = universe.solve([request], duplicates=True, placeholders=())
+    told = {(edge.requirement, universe.label(edge.by)) for i in closure.unknown for edge in requirers.on.get(i, ())}
+    refused = solve_requests(universe, [request], duplicates=True, placeholders=())
     for statement in statements_of(refused):
         # With its imagined provider forbidden, a requirement counts as one whose providers cannot be installed.
-        if isinstance(statement, Lacking | Chain) and not universe.providers_of(statement.requirement):
-            told.add((statement.requirement, universe.nevra(statement.package)))
+        if isinstance(statement, Lacking | UninstallableProviders) and not universe.providers_of(
+            statement.requirement
+        ):
+            told.add((statement.requirement, universe.label(statement.package)))
     return told
 
 
@@ -173,7 +177,7 @@ def test_a_rebuild_is_needed_where_dnf_cannot_install_from_both_sides(shared_dat
     said = _ask_dnf(tmp_path / "drawn", {**target, **reference}, drawn)
     assert {one["installable"] for one in said.values()} == {True, False}
     for name in drawn:
-        _, _, closure, _ = ours.request_packages(name)
+        _, _, closure, _ = ours.request(name)
         without_builds = not (closure.sources or closure.unknown or closure.clashes)
         assert without_builds == said[name]["installable"], (name, closure.sources, said[name]["problems"])
 
@@ -181,7 +185,7 @@ def test_a_rebuild_is_needed_where_dnf_cannot_install_from_both_sides(shared_dat
 @pytest.mark.parametrize("name", ["qemu-img", "cockpit-machines", "rls", "bind-dyndb-ldap", "no-such-package"])
 def test_the_command_line_of_dnf_says_the_same(name: str, shared_data: Path, tmp_path: Path) -> None:
     urls = _urls(shared_data, TARGET)
-    universe, request, closure, _ = Ours(_configs(urls), Cache.open(tmp_path / "cache")).request_packages(name)
+    universe, request, closure, _ = Ours(_configs(urls), Cache.open(tmp_path / "cache")).request(name)
     command = ["dnf", "--forcearch", "ppc64le", "--releasever", "9", "--installroot", str(tmp_path / "root")]
     command += ["--setopt=reposdir=/dev/null", f"--setopt=cachedir={tmp_path / 'dnf'}", "--setopt=plugins=False"]
     command += ["--setopt=module_platform_id=platform:el9", "--setopt=install_weak_deps=False", "--nogpgcheck"]

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from ppcdeps.model.python_plan import Provision
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.bridge import BridgedCapability, bridge_provides, spec_of_bridge
 from ppcdeps.python.environment import TargetEnvironment
-from ppcdeps.python.lock import LockedDistribution, Provision, PythonLock
+from ppcdeps.python.lock import LockedDistribution, PythonLock
 
 pytestmark = pytest.mark.skipif(
     shutil.which("rpmbuild") is None or shutil.which("rpm") is None, reason="needs rpmbuild and rpm"

@@ -15,6 +15,7 @@ from indexes import index_of_pip
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.compression import open_stream
+from ppcdeps.model.python_plan import Provision
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.constraintsfile import NO_CONSTRAINTS, read_constraints
 from ppcdeps.python.coremetadata import MetadataSource
@@ -23,7 +24,7 @@ from ppcdeps.python.distmetadata import sdist_facts
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.explain import ConflictError
 from ppcdeps.python.index import Index
-from ppcdeps.python.lock import LockRequest, Provision, PythonLock, PythonRoot
+from ppcdeps.python.lock import LockRequest, PythonLock, PythonRoot
 from ppcdeps.python.lockfiles import render_files
 from ppcdeps.python.names import normalize, provided_distribution
 from ppcdeps.python.pipconfig import read_pip_config

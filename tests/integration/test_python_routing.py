@@ -12,9 +12,9 @@ from indexes import index_of_pip
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.compression import open_stream
 from ppcdeps.model.capability import Capability, Requirement, parse_requirement
+from ppcdeps.model.python_plan import Provision
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.bridge import bridge_provides, bridged_for_builds, spec_of_bridge
-from ppcdeps.python.lock import Provision
 from ppcdeps.python.routing import PythonPackage, PythonPolicy, route_python
 from ppcdeps.python.workload import WorkloadPython, constraints_for
 

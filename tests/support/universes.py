@@ -15,11 +15,13 @@ from ppcdeps.model.capability import parse_requirement
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.reporter import Silence
 from ppcdeps.model.repository import RepoConfig, Side
-from ppcdeps.rpm.closure import Closure, Search
+from ppcdeps.rpm import opening
+from ppcdeps.rpm.closure import Closure, ClosureSearch
 from ppcdeps.rpm.dropped import RequirementDropper
 from ppcdeps.rpm.loading import Role
-from ppcdeps.rpm.problems import Clash
-from ppcdeps.rpm.sources import Buildroots
+from ppcdeps.rpm.problems import PackageClash
+from ppcdeps.rpm.requests import request_packages
+from ppcdeps.rpm.sources import BuildEnvironments
 from ppcdeps.rpm.universe import Universe
 
 ARCH, REFERENCE_ARCH = "ppc64le", "x86_64"
@@ -27,7 +29,7 @@ _SIDES = ("target", "reference", "source")
 _OPTIONS = ("priority", "cost", "excludepkgs", "includepkgs", "module_hotfixes")
 _PACKAGE_KEYS = {*RELATIONS, "files", "from", "pre"}
 _KEYS = {"name", "roots", "weak", "build", "streams", "facts", "expect", "repositories", "modules", *_SIDES}
-_EXPECTED = {"closure", "sources", "unknown", "reliefs", "clashes", "build", "problems"}
+_EXPECTED = {"closure", "sources", "unknown", "dropped", "clashes", "build", "problems"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Case:
     """A small universe, what is asked of it, and the answer.
 
     ``facts`` maps a source to the requirements that only its x86 build is known to have. ``expect`` has the keys
-    closure, sources, unknown, reliefs, clashes, problems, and build (the same of each source's build).
+    closure, sources, unknown, dropped, clashes, problems, and build (the same of each source's build).
     """
 
     name: str
@@ -71,7 +73,7 @@ class Outcome:
 
     said: Mapping[str, Any]
     universe: Universe
-    search: Search
+    search: ClosureSearch
     closure: Closure
 
 
@@ -79,6 +81,11 @@ def read_cases(path: Path) -> list[Case]:
     """All cases of a TOML file. Raises ValueError for what a case cannot have."""
     content = tomllib.loads(path.read_text())
     return [_case(one) for one in content["case"]]
+
+
+def case_of(roots: Sequence[str], **raw: Any) -> Case:
+    """A case from Python data of the same form as in TOML, without what is expected of it."""
+    return _case({"name": "case", "roots": list(roots), "expect": {}, **raw})
 
 
 def _case(raw: Mapping[str, Any]) -> Case:
@@ -149,7 +156,7 @@ def open_universe(case: Case, configs: Sequence[RepoConfig], cache: Cache) -> Un
     def more(metadata: Sequence[RepoMetadata]) -> Sequence[RepoMetadata]:
         return ensure(metadata, ("filelists",), cache, Silence())
 
-    return Universe(
+    return opening.open_universe(
         fetch_repositories(configs, cache, Silence()),
         ARCH,
         REFERENCE_ARCH,
@@ -160,14 +167,14 @@ def open_universe(case: Case, configs: Sequence[RepoConfig], cache: Cache) -> Un
     )
 
 
-def search_in(universe: Universe, case: Case) -> Search:
+def search_in(universe: Universe, case: Case) -> ClosureSearch:
     """A search that knows the facts of the case."""
 
     def known(source: str, requirement: str) -> str | None:
         name = str(parse_requirement(requirement)).partition(" ")[0]
         return "known" if name in case.facts.get(source, ()) else None
 
-    return Search(universe, RequirementDropper(universe, Buildroots(universe), known), case.weak)
+    return ClosureSearch(universe, RequirementDropper(universe, BuildEnvironments(universe), known), case.weak)
 
 
 def run_case(case: Case, folder: Path, cache: Cache | None = None) -> Outcome:
@@ -175,26 +182,26 @@ def run_case(case: Case, folder: Path, cache: Cache | None = None) -> Outcome:
     cache = cache or Cache.open(folder / "cache")
     universe = open_universe(case, write_case(case, folder), cache)
     search = search_in(universe, case)
-    closure = search.closure([universe.request_packages("root", case.roots)])
+    closure = search.closure([request_packages(universe, "root", case.roots)])
     said = _said(universe, closure)
     said["problems"] = list(universe.module_problems)
     built: dict[str, Any] = {}
     if "build" in case.expect:
         built = _builds(universe, search, closure)
         said["build"] = built
-    said["reliefs"] = sorted(
+    said["dropped"] = sorted(
         f"{one.source}: {one.requirement}" for one in search.dropper.dropped_requirements.values()
     )
     return Outcome(said, universe, search, closure)
 
 
-def _builds(universe: Universe, search: Search, closure: Closure) -> dict[str, Any]:
+def _builds(universe: Universe, search: ClosureSearch, closure: Closure) -> dict[str, Any]:
     """The builds of all sources, those that they take in turn included."""
     built: dict[str, Any] = {}
     waiting, free = list(closure.sources), set(closure.sources)
     while waiting:
         source = waiting.pop(0)
-        request = search.dropper.buildroots.request(source)
+        request = search.dropper.environments.request(source)
         if request is None:
             built[source] = "no source package"
             continue
@@ -210,17 +217,16 @@ def _said(universe: Universe, closure: Closure) -> dict[str, Any]:
     return {
         "closure": sorted(chosen),
         "sources": list(closure.sources),
-        "unknown": sorted(universe.nevra(i) for i in closure.unknown),
+        "unknown": sorted(universe.label(i) for i in closure.unknown),
         "clashes": sorted(_clash(universe, one) for one in closure.clashes),
     }
 
 
 def _named(universe: Universe, package: int) -> str:
-    part = universe.part_of(package)
-    assert part is not None
-    prefix = "" if part.role is Role.TARGET else f"{part.role}: "
-    return prefix + universe.nevra(package)
+    role = universe.role_of(package)
+    prefix = "" if role is Role.TARGET else f"{role}: "
+    return prefix + universe.label(package)
 
 
-def _clash(universe: Universe, clash: Clash) -> str:
-    return f"{universe.nevra(clash.package)} {clash.kind} {universe.nevra(clash.other)}"
+def _clash(universe: Universe, clash: PackageClash) -> str:
+    return f"{universe.label(clash.package)} {clash.kind} {universe.label(clash.other)}"

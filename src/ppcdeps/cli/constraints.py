@@ -56,11 +56,13 @@ def constraints(
 
     The index and its credentials are those of pip's configuration.
     """
+    from ppcdeps.model.plan_file import python_document
+    from ppcdeps.model.python_plan import Provision
     from ppcdeps.planning.pythonside import python_side
     from ppcdeps.planning.workloads import curated_constraints
-    from ppcdeps.python.gaps import lock_mapping
+    from ppcdeps.python.gaps import planned_python
     from ppcdeps.python.index import Index
-    from ppcdeps.python.lock import LockPolicy, Provision
+    from ppcdeps.python.lock import LockPolicy
     from ppcdeps.python.lockfiles import FilePlaces, spelled_out
     from ppcdeps.python.pipconfig import read_pip_config
     from ppcdeps.python.routing import PythonPolicy
@@ -94,7 +96,7 @@ def constraints(
     if as_json:
         import json
 
-        click.echo(json.dumps(dict(lock_mapping(side.lock)), indent=2, sort_keys=True))
+        click.echo(json.dumps(python_document(planned_python(side.lock, side.bridge)), indent=2, sort_keys=True))
     else:
         for path in written:
             click.echo(path)

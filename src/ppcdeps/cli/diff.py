@@ -24,7 +24,7 @@ def diff(before: Path, after: Path, exit_code: bool, as_json: bool, reporter: Te
     """
     from ppcdeps.model.plan_file import load_plan
     from ppcdeps.report.difference import difference, difference_document, render_difference
-    from ppcdeps.report.repositories import as_json as to_json
+    from ppcdeps.report.text import as_json as to_json
 
     found = difference(load_plan(before), load_plan(after))
     requested = {name: f"{old} and {new}" for name, old, new in found.request}

@@ -121,7 +121,7 @@ def info(
     from ppcdeps.base.cache import Cache
     from ppcdeps.metadata.snapshot import shipped_snapshots
     from ppcdeps.metadata.snapshot import use as find
-    from ppcdeps.report.repositories import as_json as to_json
+    from ppcdeps.report.text import as_json as to_json
     from ppcdeps.workflows.repositories import load_chosen, snapshot_for, title_of
 
     cache = Cache.open(cache_directory, reporter)
@@ -146,7 +146,7 @@ def info(
 
 
 def _show(shown: "Snapshot", as_json: bool) -> None:
-    from ppcdeps.report.repositories import as_json as to_json
     from ppcdeps.report.repositories import render_snapshot, snapshot_document
+    from ppcdeps.report.text import as_json as to_json
 
     click.echo(to_json(snapshot_document(shown)) if as_json else render_snapshot(shown), nl=False)

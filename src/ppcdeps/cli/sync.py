@@ -32,8 +32,8 @@ def sync(choice: RepositoryChoice, as_json: bool, reporter: TerminalReporter) ->
     from dataclasses import replace
 
     from ppcdeps.base.cache import Cache
-    from ppcdeps.report.repositories import as_json as to_json
     from ppcdeps.report.repositories import render_sync, sync_document
+    from ppcdeps.report.text import as_json as to_json
     from ppcdeps.workflows import repositories as chosen
 
     cache = Cache.open(choice.cache_directory, reporter)

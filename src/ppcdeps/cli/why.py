@@ -14,8 +14,7 @@ from ppcdeps.cli.options import (
 )
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.planning.explanation import explain
-from ppcdeps.report.explanation_json import dump_explanation
-from ppcdeps.report.text import render_explanation
+from ppcdeps.report.text import dump_explanation, render_explanation
 from ppcdeps.workflows.choice import RepositoryChoice
 from ppcdeps.workflows.plans import plan_for, solution_of
 from ppcdeps.workflows.request import plan_request

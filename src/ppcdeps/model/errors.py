@@ -2,14 +2,16 @@
 
 import errno
 
+from ppcdeps.model.exitcodes import ExitCode
+
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""What the operating system says where nothing more can be written."""
+"""The error numbers of a write that finds no room."""
 
 
 class PpcdepsError(Exception):
-    """A fault told in one line: what, where, and what to do next. Never shown as a traceback."""
+    """A fault as one line: what, where, and what to do next. Never shown as a traceback."""
 
-    exit_code = 1
+    exit_code = ExitCode.DEFECT
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -21,18 +23,18 @@ class PpcdepsError(Exception):
 
 
 class UsageError(PpcdepsError):
-    """The command line asks for what does not exist: an unknown workload, target or root."""
+    """The command line names what does not exist: an unknown workload, target or root."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class ConfigError(PpcdepsError):
     """A configuration or input file is unreadable or says something impossible.
 
-    Several faults of one file are told at once: ``faults`` holds them all, a line each.
+    All faults of a file are reported together: ``faults`` has them, a line each.
     """
 
-    exit_code = 3
+    exit_code = ExitCode.CONFIG
 
     def __init__(self, message: str, *, hint: str | None = None, faults: tuple[str, ...] = ()) -> None:
         super().__init__(message, hint=hint)
@@ -45,16 +47,16 @@ class ConfigError(PpcdepsError):
 class BuildError(PpcdepsError):
     """A build failed."""
 
-    exit_code = 10
+    exit_code = ExitCode.BUILD_FAILED
 
 
 class EnvironmentLacksError(PpcdepsError):
     """A program or library that ppcdeps needs is not on this machine, or the disk is full."""
 
-    exit_code = 20
+    exit_code = ExitCode.ENVIRONMENT_LACKS
 
 
 class RepositoryError(PpcdepsError):
     """A repository or an index could not be read, or what it sent cannot be trusted."""
 
-    exit_code = 30
+    exit_code = ExitCode.REPOSITORY

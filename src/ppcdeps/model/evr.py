@@ -30,7 +30,7 @@ def evr_key(evr: str) -> EvrKey:
     """A key that sorts ``[epoch:]version[-release]`` as rpm sorts packages; no epoch is epoch 0.
 
     A missing release is older than any other: rpm takes it for any release where it is a requirement's, and
-    that is no order.
+    that is not an order.
     """
     epoch, colon, rest = evr.partition(":")
     if not colon:

@@ -1,7 +1,9 @@
-"""What the target lacks, why, and how each lack is closed."""
+"""Gaps: what the target lacks, why, and the route by which each is closed."""
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+from ppcdeps.model.nevra import Nevra
 
 
 class Cause(StrEnum):
@@ -20,7 +22,7 @@ class Cause(StrEnum):
     NO_WHEEL = "no-wheel"
     """A Python distribution without a compatible wheel."""
     UNKNOWN = "unknown"
-    """Nobody provides it."""
+    """Nothing provides it."""
 
 
 class Phase(StrEnum):
@@ -31,7 +33,7 @@ class Phase(StrEnum):
 
 
 class GapKind(StrEnum):
-    """Whether the gap is closed in the world of RPM or of Python."""
+    """Whether what is missing is an RPM package or a Python distribution."""
 
     RPM = "rpm"
     PYTHON = "python"
@@ -56,8 +58,8 @@ class Route:
 
     ``subject`` is what the kind acts on: a repository (enable), packages (reuse), a source (recipe, rebuild),
     a pinned distribution (pip-wheel, pip-sdist, build-sdist), or nothing (blocked). ``help`` says what would
-    open a blocked one. ``minutes`` are the times that builds of the source took, by the way of building
-    (emulated, accelerated, cross, native), as far as such runs are recorded. ``digest`` is the SHA-256 of the
+    open a blocked one. ``minutes`` are the times that builds of the source took, by build mode (emulated,
+    accelerated, cross, native), as far as such runs are recorded. ``digest`` is the SHA-256 of the
     recipe that is meant, its patches included; empty for other kinds.
     """
 
@@ -79,18 +81,24 @@ class Requirer:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Something that the workload needs and the target's enabled repositories do not give.
+    """Something that the workload needs and the target's enabled repositories do not have.
 
     Native gaps are named after the source that must be built, reused ones after the noarch source package,
-    unknown ones after the requirement itself. ``wanted`` are the packages (or the bare requirement).
+    unknown ones after the requirement itself. ``wanted`` are the packages, or the bare requirement that nothing
+    provides, or the pin of a Python distribution (``name==version``).
     """
 
     name: str
     kind: GapKind
     cause: Cause
     phase: Phase
-    wanted: tuple[str, ...]
+    wanted: tuple[Nevra | str, ...]
     required_by: tuple[Requirer, ...]
     route: Route
     source: str | None = None
     detail: str = ""
+
+    @property
+    def packages(self) -> tuple[Nevra, ...]:
+        """The packages among what is wanted."""
+        return tuple(one for one in self.wanted if isinstance(one, Nevra))

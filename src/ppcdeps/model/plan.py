@@ -1,17 +1,19 @@
-"""The answer: closure, gaps, routes and waves, as `plan.json` holds them."""
+"""A plan: closure, gaps, routes, build waves and the Python part, as `plan.json` has them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from ppcdeps.model.gap import Gap, Requirer
+from ppcdeps.model.nevra import Nevra
+from ppcdeps.model.python_plan import PlannedPython
 
-SCHEMA = 1
+SCHEMA = 2
+"""The version of the format of plan.json. Plans of another one are refused, and made anew."""
 
 
 @dataclass(frozen=True, slots=True)
 class RepositoryState:
-    """Which metadata of a repository an answer rests on.
+    """Which metadata of a repository a plan rests on.
 
     ``date`` is the newest timestamp in repomd.xml, in seconds since 1970; ``digest`` is the SHA-256 of
     repomd.xml; ``packages`` counts what is left after exclusions.
@@ -31,7 +33,7 @@ class RepositoryState:
 class ChosenPackage:
     """A package of the closure. ``side`` is target, reference (noarch, usable as it is) or standin."""
 
-    nevra: str
+    nevra: Nevra
     repo: str
     side: str
     required_by: tuple[Requirer, ...]
@@ -40,7 +42,7 @@ class ChosenPackage:
 
 @dataclass(frozen=True, slots=True)
 class DroppedRequirement:
-    """A requirement that only the reference build has, taken away from a stand-in, and on what grounds."""
+    """A requirement that only the reference's build has: dropped from a stand-in, and on what grounds."""
 
     source: str
     requirement: str
@@ -62,5 +64,6 @@ class Plan:
     waves: tuple[tuple[str, ...], ...] = ()
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The sources that each source of the waves needs to be built, where it needs any."""
-    python: Mapping[str, Any] = field(default_factory=dict)
+    python: PlannedPython | None = None
+    """None where all Python packages stay RPMs."""
     advice: tuple[str, ...] = ()

@@ -6,7 +6,18 @@ from typing import Any
 
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
+from ppcdeps.model.json_object import JsonObject, WrongValueError
+from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.plan import SCHEMA, ChosenPackage, DroppedRequirement, Plan, RepositoryState
+from ppcdeps.model.python_plan import (
+    DistributionRequirer,
+    PlannedDistribution,
+    PlannedFile,
+    PlannedPython,
+    Provision,
+)
+
+_ANEW = "make it anew with `ppcdeps plan`"
 
 
 def dump_plan(plan: Plan) -> str:
@@ -29,26 +40,28 @@ def _compact(value: Any) -> str:
 def load_plan(path: Path) -> Plan:
     """Read a plan that `dump_plan` wrote.
 
-    Raises ConfigError where the file cannot be read or is not a plan of this schema.
+    Raises ConfigError where the file cannot be read, is not a plan of this schema, or has a value of another kind
+    than the schema says, with the place of that value.
     """
     try:
         document = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the plan {path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not a plan: {error}", hint="make one with `ppcdeps plan`") from error
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise ConfigError(f"{path} is not a plan of schema {SCHEMA}", hint="make it anew with `ppcdeps plan`")
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if not isinstance(schema, int) or isinstance(schema, bool):
+        raise ConfigError(f"{path} is not a plan: it names no schema", hint="make one with `ppcdeps plan`")
+    if schema != SCHEMA:
+        raise ConfigError(f"{path} is a plan of schema {schema}, and schema {SCHEMA} is read here", hint=_ANEW)
     try:
-        return _plan(document)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(
-            f"{path} is not a whole plan: {type(error).__name__} {error}", hint="make it anew with `ppcdeps plan`"
-        ) from error
+        return _plan(JsonObject(document))
+    except WrongValueError as fault:
+        raise ConfigError(f"{path} is not a whole plan: {fault}", hint=_ANEW) from fault
 
 
 def summary_of(plan: Plan) -> dict[str, Any]:
-    """The counts that a person asks for first."""
+    """The counts that a person looks for first."""
     sides = [package.side for package in plan.closure]
     routes: dict[str, int] = {}
     for gap in plan.gaps:
@@ -85,7 +98,7 @@ def as_document(plan: Plan) -> dict[str, Any]:
         "summary": summary_of(plan),
         "closure": [
             {
-                "nevra": package.nevra,
+                "nevra": str(package.nevra),
                 "repo": package.repo,
                 "side": package.side,
                 "source": package.source,
@@ -94,13 +107,13 @@ def as_document(plan: Plan) -> dict[str, Any]:
             for package in plan.closure
         ],
         "gaps": [gap_document(gap) for gap in plan.gaps],
-        "reliefs": [
+        "dropped_requirements": [
             {"source": dropped.source, "requirement": dropped.requirement, "grounds": dropped.grounds}
             for dropped in plan.dropped_requirements
         ],
         "waves": [list(wave) for wave in plan.waves],
         "needs": {source: list(needed) for source, needed in plan.needs.items()},
-        "python": dict(plan.python),
+        "python": {} if plan.python is None else python_document(plan.python),
         "advice": list(plan.advice),
     }
 
@@ -112,7 +125,7 @@ def gap_document(gap: Gap) -> dict[str, Any]:
         "kind": gap.kind,
         "cause": gap.cause,
         "phase": gap.phase,
-        "wanted": list(gap.wanted),
+        "wanted": [str(one) for one in gap.wanted],
         "required_by": _requirers(gap.required_by),
         "source": gap.source,
         "route": {
@@ -127,57 +140,167 @@ def gap_document(gap: Gap) -> dict[str, Any]:
     }
 
 
+def python_document(python: PlannedPython) -> dict[str, Any]:
+    """The Python part of a plan in JSON's own kinds; it has no URL of an index."""
+    return {
+        "python": python.python,
+        "machine": python.machine,
+        "glibc": python.glibc,
+        "distributions": [_distribution_document(each) for each in python.distributions],
+        "added_rpms": list(python.added_rpms),
+        "notes": list(python.notes),
+        "bridge": list(python.bridge),
+    }
+
+
+def _distribution_document(one: PlannedDistribution) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "name": one.name,
+        "version": one.version,
+        "provision": one.provision,
+        "pinned_by": one.pinned_by,
+        "required_by": [{"by": each.by, "specifier": each.specifier} for each in one.required_by],
+        "files": [{"name": file.name, "sha256": file.sha256} for file in one.files],
+    }
+    if one.rpm:
+        document["rpm"] = one.rpm
+    if one.extras:
+        document["extras"] = list(one.extras)
+    if one.provision is Provision.BUILD or one.builds_from:
+        document["builds_from"] = list(one.builds_from)
+        document["evidence"] = list(one.evidence)
+        document["optional"] = one.optional
+    if one.metadata:
+        document["metadata"] = one.metadata
+    return document
+
+
 def _requirers(requirers: tuple[Requirer, ...]) -> list[dict[str, str]]:
     return [{"by": requirer.by, "requirement": requirer.requirement} for requirer in requirers]
 
 
-def _plan(document: dict[str, Any]) -> Plan:
+def _plan(document: JsonObject) -> Plan:
+    created_from, needs = document.inner("created_from"), document.inner("needs")
+    python = document.inner("python")
     return Plan(
-        workload=document["workload"],
-        target=document["target"],
-        arch=document["arch"],
-        roots=tuple(document["roots"]),
-        repositories=tuple(RepositoryState(id=name, **state) for name, state in document["created_from"].items()),
-        closure=tuple(
-            ChosenPackage(
-                nevra=package["nevra"],
-                repo=package["repo"],
-                side=package["side"],
-                required_by=_requirers_from(package["required_by"]),
-                source=package["source"],
-            )
-            for package in document["closure"]
+        workload=document.text("workload"),
+        target=document.text("target"),
+        arch=document.text("arch"),
+        roots=document.texts("roots"),
+        repositories=tuple(_state(name, created_from.inner(name)) for name in created_from.names),
+        closure=tuple(map(_package, document.objects("closure"))),
+        gaps=tuple(map(_gap, document.objects("gaps"))),
+        dropped_requirements=tuple(
+            DroppedRequirement(each.text("source"), each.text("requirement"), each.text("grounds"))
+            for each in document.objects("dropped_requirements")
         ),
-        gaps=tuple(_gap(gap) for gap in document["gaps"]),
-        dropped_requirements=tuple(DroppedRequirement(**dropped) for dropped in document["reliefs"]),
-        waves=tuple(tuple(wave) for wave in document["waves"]),
-        needs={source: tuple(needed) for source, needed in document["needs"].items()},
-        python=document["python"],
-        advice=tuple(document["advice"]),
+        waves=document.text_arrays("waves"),
+        needs={source: needs.texts(source) for source in needs.names},
+        python=_python(python) if python.names else None,
+        advice=document.texts("advice"),
     )
 
 
-def _gap(document: dict[str, Any]) -> Gap:
-    route = document["route"]
+def _state(name: str, document: JsonObject) -> RepositoryState:
+    return RepositoryState(
+        id=name,
+        side=_one_of(document, "side", ("target", "reference", "source")),
+        revision=document.text("revision"),
+        date=document.optional_whole("date"),
+        digest=document.text("digest"),
+        packages=document.whole("packages"),
+        problem=document.text("problem"),
+    )
+
+
+def _package(document: JsonObject) -> ChosenPackage:
+    return ChosenPackage(
+        nevra=_nevra(document, "nevra", document.text("nevra")),
+        repo=document.text("repo"),
+        side=_one_of(document, "side", ("target", "reference", "standin")),
+        required_by=_requirers_from(document),
+        source=document.text("source"),
+    )
+
+
+def _gap(document: JsonObject) -> Gap:
+    route = document.inner("route")
+    minutes = route.inner("minutes")
+    kind, cause, source = (
+        document.choice("kind", GapKind),
+        document.choice("cause", Cause),
+        document.optional_text("source"),
+    )
+    wanted: tuple[Nevra | str, ...] = document.texts("wanted")
+    if kind is GapKind.RPM and (source is not None or cause is Cause.CONFLICT):
+        wanted = tuple(_nevra(document, "wanted", text) for text in document.texts("wanted"))
     return Gap(
-        name=document["name"],
-        kind=GapKind(document["kind"]),
-        cause=Cause(document["cause"]),
-        phase=Phase(document["phase"]),
-        wanted=tuple(document["wanted"]),
-        required_by=_requirers_from(document["required_by"]),
+        name=document.text("name"),
+        kind=kind,
+        cause=cause,
+        phase=document.choice("phase", Phase),
+        wanted=wanted,
+        required_by=_requirers_from(document),
         route=Route(
-            RouteKind(route["kind"]),
-            tuple(route["subject"]),
-            route["reason"],
-            route["help"],
-            tuple(sorted(route["minutes"].items())),
-            route["digest"],
+            kind=route.choice("kind", RouteKind),
+            subject=route.texts("subject"),
+            reason=route.text("reason"),
+            help=route.text("help"),
+            minutes=tuple((mode, minutes.number(mode)) for mode in sorted(minutes.names)),
+            digest=route.text("digest"),
         ),
-        source=document["source"],
-        detail=document["detail"],
+        source=source,
+        detail=document.text("detail"),
     )
 
 
-def _requirers_from(documents: list[dict[str, str]]) -> tuple[Requirer, ...]:
-    return tuple(Requirer(each["requirement"], each["by"]) for each in documents)
+def _requirers_from(document: JsonObject) -> tuple[Requirer, ...]:
+    return tuple(Requirer(each.text("requirement"), each.text("by")) for each in document.objects("required_by"))
+
+
+def _python(document: JsonObject) -> PlannedPython:
+    return PlannedPython(
+        python=document.text("python"),
+        machine=document.text("machine"),
+        glibc=document.text("glibc"),
+        distributions=tuple(map(_distribution, document.objects("distributions"))),
+        added_rpms=document.texts("added_rpms"),
+        notes=document.texts("notes"),
+        bridge=document.texts("bridge"),
+    )
+
+
+def _distribution(document: JsonObject) -> PlannedDistribution:
+    def texts(key: str) -> tuple[str, ...]:
+        return document.texts(key) if key in document else ()
+
+    return PlannedDistribution(
+        name=document.text("name"),
+        version=document.text("version"),
+        provision=document.choice("provision", Provision),
+        pinned_by=document.text("pinned_by"),
+        required_by=tuple(
+            DistributionRequirer(each.text("by"), each.text("specifier")) for each in document.objects("required_by")
+        ),
+        files=tuple(PlannedFile(each.text("name"), each.text("sha256")) for each in document.objects("files")),
+        rpm=document.text("rpm") if "rpm" in document else "",
+        extras=texts("extras"),
+        builds_from=texts("builds_from"),
+        evidence=texts("evidence"),
+        optional=document.truth("optional") if "optional" in document else False,
+        metadata=document.text("metadata") if "metadata" in document else "",
+    )
+
+
+def _nevra(document: JsonObject, key: str, text: str) -> Nevra:
+    try:
+        return Nevra.parse(text)
+    except ValueError as error:
+        document.refuse(key, f"is {error}")
+
+
+def _one_of(document: JsonObject, key: str, choices: tuple[str, ...]) -> str:
+    text = document.text(key)
+    if text not in choices:
+        document.refuse(key, f'is "{text}", not one of {", ".join(choices)}')
+    return text

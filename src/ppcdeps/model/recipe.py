@@ -54,7 +54,7 @@ class VersionRange:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read bounds with commas between them. Raises ValueError where the text is not that, or holds nothing."""
+        """Read bounds with commas between them. Raises ValueError where the text is not that, or no version fits."""
         bounds = []
         for part in filter(None, (one.strip() for one in text.split(","))):
             relation = next((one for one in _RELATIONS if part.startswith(one)), "")
@@ -301,7 +301,7 @@ class Recipe:
     variables: tuple[tuple[str, str], ...] = ()
     """What the spec template may use beside the variables that every template has."""
     release_suffix: str = ""
-    """What is added to the release, so that the rebuild can be told from the distribution's build."""
+    """What is added to the release, to distinguish the rebuild from the distribution's build."""
 
     @property
     def is_buildable(self) -> bool:

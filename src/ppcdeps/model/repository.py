@@ -1,11 +1,11 @@
-"""Repositories as they are configured: the options of a `.repo` section that change an answer."""
+"""Repositories as they are configured: the options of a `.repo` section that can change a plan."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Side(StrEnum):
-    """What a repository is to the question: what is there, what would be needed, how it is built."""
+    """What a repository is for: what the target has, what the workload would need, how it is built."""
 
     TARGET = "target"
     REFERENCE = "reference"
@@ -34,7 +34,7 @@ class RepoConfig:
     gpgkey: tuple[str, ...] = ()
     skip_if_unavailable: bool = False
     metadata_expire: int | None = 172800
-    """Seconds after which the repository is asked again; None is "never"."""
+    """Seconds after which the metadata is fetched anew; None is "never"."""
     proxy: str | None = None
     username: str | None = None
     password: str | None = None

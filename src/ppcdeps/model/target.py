@@ -1,4 +1,4 @@
-"""The machine that the workload shall run on, and where its packages come from."""
+"""Targets: the distribution release that a workload is to run on, and where its packages come from."""
 
 from dataclasses import dataclass
 

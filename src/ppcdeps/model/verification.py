@@ -1,4 +1,4 @@
-"""Whether the gaps of a plan are closed: what was looked at, and what was seen."""
+"""The result of `verify`: whether the gaps of a plan are closed, and every check that this rests on."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from enum import StrEnum
 from ppcdeps.model.gap import Gap
 
 
-class Outcome(StrEnum):
+class CheckOutcome(StrEnum):
     """How a part of a verification went."""
 
     OK = "ok"
@@ -22,7 +22,7 @@ class Check:
     ``subject`` is what was tried, where there are several of a kind: a recipe, a module.
     """
 
-    outcome: Outcome
+    outcome: CheckOutcome
     detail: str
     subject: str = ""
     command: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class ClosedGap:
-    """A gap of the plan that is no more, and what closes it: packages, or a distribution that pip installs."""
+    """A gap of the plan that was closed, and what closes it: packages, or a distribution that pip installs."""
 
     gap: Gap
     by: tuple[str, ...]
@@ -53,7 +53,7 @@ class GapReview:
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing is missing any more."""
+        """Whether nothing is missing."""
         return not self.remaining and not self.new
 
 
@@ -79,13 +79,13 @@ class Verification:
 
     @property
     def checks(self) -> tuple[Check, ...]:
-        """Everything that was tried, in the order in which it was."""
+        """All checks, in the order in which they were made."""
         return (self.repoclosure, self.installation, self.python, self.imports, *self.smoke_tests)
 
     @property
     def is_closed(self) -> bool:
         """Whether the gap is closed, as far as was looked: nothing is missing, and nothing that was tried failed."""
-        return self.gaps.is_closed and not any(check.outcome is Outcome.FAILED for check in self.checks)
+        return self.gaps.is_closed and not any(check.outcome is CheckOutcome.FAILED for check in self.checks)
 
     @property
     def undone(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What shall run on the target: the roots of the question."""
+"""Workloads: the roots that are to be installed together on the target."""
 
 from dataclasses import dataclass
 

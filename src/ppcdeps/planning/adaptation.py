@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.recipe import Recipe, RecipeKind
 from ppcdeps.model.target import Target
 from ppcdeps.planning.evaluation import Evaluated, Evaluations
 from ppcdeps.planning.order import Bootstrap
 from ppcdeps.recipebook.book import RecipeBook, recipe_for
-from ppcdeps.rpm.sources import BuildNeeds, Buildroots
+from ppcdeps.rpm.additions import declare_package
+from ppcdeps.rpm.sources import BuildEnvironments, BuildNeeds
 from ppcdeps.rpm.universe import Universe
 
 
@@ -19,7 +19,7 @@ class Adaptation:
     book: RecipeBook
     target: Target
     universe: Universe
-    buildroots: Buildroots
+    environments: BuildEnvironments
     evaluations: Evaluations | None = None
     _found: dict[str, Recipe | None] = field(default_factory=dict)
 
@@ -50,9 +50,9 @@ class Adaptation:
         recipe = self.recipe_of(source)
         if recipe is None or not self.universe.standins_of(source):
             return
-        there = {Nevra.parse(self.universe.nevra(i)).name for i in self.universe.standins_of(source)}
+        there = {self.universe.name_of(i) for i in self.universe.standins_of(source)}
         for name in sorted(set(recipe.packages) - there):
-            self.universe.declare(source, name)
+            declare_package(self.universe, source, name)
 
     def grounds(self, source: str, requirement: str) -> str | None:
         """Why the packages that are built for the target do not have a requirement of the reference's."""
@@ -70,16 +70,15 @@ class Adaptation:
         )
 
     def _find(self, source: str) -> Recipe | None:
-        package = self.buildroots.source_package(source)
+        package = self.environments.source_package(source)
         built_as = [package] if package is not None else self.universe.standins_of(source)
         if not built_as:
             return None
-        evr = Nevra.parse(self.universe.nevra(built_as[0])).evr
-        recipe = recipe_for(self.book, source, evr, self.target)
+        recipe = recipe_for(self.book, source, self.universe.nevra(built_as[0]).evr, self.target)
         at_hand = package is not None or self.evaluated(source) is not None
         return recipe if recipe is not None and (at_hand or recipe.kind is not RecipeKind.SRPM) else None
 
 
 def _name(requirement: str) -> str:
-    """The name that a plain requirement asks for; nothing for a boolean one."""
+    """The name in a plain requirement; nothing for a boolean one."""
     return "" if requirement.startswith("(") else requirement.partition(" ")[0]

@@ -50,7 +50,7 @@ def advice_of(
     rules: Iterable[AdviceRule] | None = None,
 ) -> tuple[str, ...]:
     """The advice for a plan in the order of the rules, each a line that ends with its source."""
-    versions = dict(_name_and_version(package.nevra) for package in closure)
+    versions = {package.nevra.name: package.nevra.version for package in closure}
     recipes = {gap.name for gap in gaps if gap.route.kind is RouteKind.RECIPE}
     nova = versions.get(NOVA, "")
     given = []
@@ -117,7 +117,7 @@ def _applies(
 
 
 def _oldest(rule: AdviceRule, nova: str) -> str:
-    """What nova takes at least; empty where that is not asked for or not known."""
+    """What nova takes at least; empty where the rule has no such condition or that is not known."""
     minimum = nova_facts().minimum_for(nova) if nova and rule.oldest else None
     if minimum is None:
         return ""
@@ -149,9 +149,3 @@ def _rule(table: Table) -> AdviceRule:
     except (KeyError, IndexError, ValueError) as error:
         table.fault(f'"text" has a field that nothing stands for: {error}')
     return rule
-
-
-def _name_and_version(nevra: str) -> tuple[str, str]:
-    """Name and version of ``name-[epoch:]version-release.arch``."""
-    name, _, evr = nevra.rpartition("-")[0].rpartition("-")
-    return name, evr.rpartition(":")[2]

@@ -24,7 +24,7 @@ class Evaluated:
 
 @dataclass(slots=True)
 class Evaluations:
-    """The source RPMs of a folder. Each is evaluated when it is first asked for, with no code run."""
+    """The source RPMs of a folder. Each is evaluated when it is first needed, with no code run."""
 
     target: Target
     reporter: Reporter
@@ -50,7 +50,7 @@ class Evaluations:
     def of(self, source: str) -> Evaluated | None:
         """The evaluation of a source; None where its source RPM is not there, or cannot be evaluated here.
 
-        Why it cannot is told as a warning: the spec does not parse, or would run code.
+        Why it cannot is reported as a warning: the spec does not parse, or would run code.
         """
         if source not in self._known:
             self._known[source] = self._evaluated(source)

@@ -7,11 +7,10 @@ from difflib import get_close_matches
 from ppcdeps.model.capability import Capability, capabilities_in, parse_requirement
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.gap import Gap
-from ppcdeps.model.nevra import Nevra
 from ppcdeps.planning.gaps import gaps_of
-from ppcdeps.planning.solution import Solution, Stage
+from ppcdeps.planning.solution import Solution, SolvedRequest
 from ppcdeps.rpm.loading import Role
-from ppcdeps.rpm.problems import Chain, Clash, Lacking, statements_of
+from ppcdeps.rpm.problems import Lacking, PackageClash, UninstallableProviders, statements_of
 from ppcdeps.rpm.requirers import Edge, Requirers
 
 
@@ -26,9 +25,9 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The answer to `why`: what the name stands for, how the roots lead to it, and the gap it belongs to.
+    """What `why` shows: what the name stands for, how the roots lead to it, and the gap it belongs to.
 
-    ``subject`` is a package, or the requirement that nobody satisfies; ``tried`` says, a line for each place where
+    ``subject`` is a package, or the requirement that nothing satisfies; ``tried`` says, a line for each place where
     the thing could have come from, why it does not.
     """
 
@@ -48,31 +47,30 @@ def explain(solution: Solution, name: str, gaps: tuple[Gap, ...] | None = None) 
     """
     if gaps is None:
         gaps = gaps_of(solution)
-    for stage in (solution.run, *(stage for stage in solution.builds.values() if stage is not None)):
-        found = _found_in(solution, stage, name)
+    for solved in (solution.run, *(build for build in solution.builds.values() if build is not None)):
+        found = _found_in(solution, solved, name)
         if found is not None:
-            return _Explainer(solution, stage, gaps).explanation(name, found)
+            return _Explainer(solution, solved, gaps).explanation(name, found)
     raise UsageError(_not_found(solution, name))
 
 
-def _found_in(solution: Solution, stage: Stage, name: str) -> int | None:
-    """The package of the stage that a name means: by name, NEVRA, source, or by what it provides."""
+def _found_in(solution: Solution, solved: SolvedRequest, name: str) -> int | None:
+    """The package of a closure that a name means: by name, NEVRA, source, or by what it provides."""
     universe = solution.universe
-    chosen = sorted(stage.closure.chosen, key=universe.nevra)
+    chosen = sorted(solved.closure.chosen, key=universe.label)
     named: dict[str, int] = {}
     for package in chosen:
-        nevra = universe.nevra(package)
-        named.setdefault(nevra, package)
+        named.setdefault(universe.label(package), package)
         if package not in universe.placeholders:
-            parsed = Nevra.parse(nevra)
-            named.setdefault(parsed.name, package)
-            named.setdefault(f"{parsed.name}-{parsed.evr}", package)
+            nevra = universe.nevra(package)
+            named.setdefault(nevra.name, package)
+            named.setdefault(f"{nevra.name}-{nevra.evr}", package)
     if name in named:
         return named[name]
     of_source = [i for i in chosen if i not in universe.placeholders and universe.source_of(i) == name]
     if of_source:
-        asked_for = solution.requirers(stage)
-        return min(of_source, key=lambda i: (len(asked_for.chain_to(i)), universe.nevra(i)))
+        requirers = solution.requirers(solved)
+        return min(of_source, key=lambda i: (len(requirers.chain_to(i)), universe.label(i)))
     try:
         capabilities = list(capabilities_in(parse_requirement(name)))
     except ValueError:
@@ -96,14 +94,12 @@ def _name_of(requirement: str) -> str:
 
 def _not_found(solution: Solution, name: str) -> str:
     universe = solution.universe
-    known = {
-        Nevra.parse(universe.nevra(i)).name for i in solution.run.closure.chosen if i not in universe.placeholders
-    }
+    known = {universe.name_of(i) for i in solution.run.closure.chosen if i not in universe.placeholders}
     close = get_close_matches(name, sorted(known), 3, 0.6)
     hint = f"did you mean {' or '.join(close)}?" if close else "`ppcdeps plan --json` lists the closure"
     elsewhere = next((universe.named(name, role) for role in Role if universe.named(name, role)), [])
     if elsewhere:
-        package = universe.nevra(elsewhere[0])
+        package = universe.label(elsewhere[0])
         return f"{package} exists, but {solution.workload.name} on {solution.target.name} does not need it"
     return f"nothing in the plan of {solution.workload.name} is named, or provides, {name}; {hint}"
 
@@ -111,36 +107,35 @@ def _not_found(solution: Solution, name: str) -> str:
 @dataclass(frozen=True, slots=True)
 class _Explainer:
     solution: Solution
-    stage: Stage
+    solved: SolvedRequest
     gaps: tuple[Gap, ...]
 
     def explanation(self, name: str, package: int) -> Explanation:
         universe = self.solution.universe
-        requirers = self.solution.requirers(self.stage)
+        requirers = self.solution.requirers(self.solved)
         gap = self._gap_of(package)
         edges = requirers.chain_to(package)
         return Explanation(
             name=name,
-            subject=universe.nevra(package),
+            subject=universe.label(package),
             status=self._status(package),
-            chain=(*self._chain_to_stage(), *(self._link(edge) for edge in edges)),
+            chain=(*self._chain_to_build(), *(self._link(edge) for edge in edges)),
             gap=gap,
             tried=tuple(self._tried(package, requirers)) if gap is not None else (),
         )
 
     def _link(self, edge: Edge) -> Link:
-        universe = self.solution.universe
-        by = self.stage.requested_by if edge.by == self.stage.request.id else universe.nevra(edge.by)
-        return Link(by, edge.requirement, universe.nevra(edge.met_by))
+        by = self.solution.requirer(self.solved, edge.by)
+        return Link(by, edge.requirement, self.solution.universe.label(edge.met_by))
 
-    def _chain_to_stage(self) -> Iterator[Link]:
+    def _chain_to_build(self) -> Iterator[Link]:
         """How the roots lead to the build that the package is needed for."""
-        if self.stage is self.solution.run:
+        if self.solved is self.solution.run:
             return
-        source = next(source for source, stage in self.solution.builds.items() if stage is self.stage)
+        source = next(source for source, build in self.solution.builds.items() if build is self.solved)
         outer = explain(self.solution, source, self.gaps)
         yield from outer.chain
-        yield Link(outer.subject, "must be built", self.stage.requested_by)
+        yield Link(outer.subject, "must be built", self.solved.requested_by)
 
     def _gap_of(self, package: int) -> Gap | None:
         universe = self.solution.universe
@@ -156,7 +151,7 @@ class _Explainer:
         universe = self.solution.universe
         part = universe.part_of(package)
         if part is None:
-            return "nobody provides it"
+            return "nothing provides it"
         where = part.metadata.config.id
         match part.role:
             case Role.TARGET:
@@ -180,23 +175,23 @@ class _Explainer:
             text = str(capability)
             providers = universe.providers_of(text)
             if requirement != text and not providers:
-                yield f"{text}, in {requirement}: nobody provides it"
+                yield f"{text}, in {requirement}: nothing provides it"
                 continue
-            if not [i for i in providers if self._role(i) is Role.TARGET]:
-                others = [i for i in universe.providers_of(capability.name) if self._role(i) is Role.TARGET]
+            if not [i for i in providers if universe.role_of(i) is Role.TARGET]:
+                others = [i for i in universe.providers_of(capability.name) if universe.role_of(i) is Role.TARGET]
                 if others and capability.relation:
-                    yield f"{text}: {', '.join(map(universe.nevra, others))} ({targets}) is not that version"
+                    yield f"{text}: {', '.join(map(universe.label, others))} ({targets}) is not that version"
                 else:
                     yield f"{text}: no package of {targets} provides it"
-            here = [i for i in providers if self._role(i) is Role.TARGET]
+            here = [i for i in providers if universe.role_of(i) is Role.TARGET]
             yield from (f"{text}: {self._provider(provider)}" for provider in here or providers)
 
     def _provider(self, package: int) -> str:
         """A provider with its repository, and what it takes to use it."""
         universe = self.solution.universe
         part = universe.part_of(package)
-        nevra, where = universe.nevra(package), part.metadata.config.id if part else ""
-        match self._role(package):
+        nevra, where = universe.label(package), part.metadata.config.id if part else ""
+        match part.role if part else None:
             case Role.REFERENCE:
                 return f"{nevra} ({where}) provides it, noarch: usable as it is"
             case Role.STANDIN:
@@ -208,14 +203,14 @@ class _Explainer:
     def _without(self, source: str) -> Iterator[str]:
         """What the solver says when the source's stand-ins are forbidden."""
         universe = self.solution.universe
-        attempt = self.solution.search.refuted([self.stage.request], source)
+        attempt = self.solution.search.refuted([self.solved.request], source)
         for statement in statements_of(attempt):
             match statement:
                 case Lacking(requirement, package):
-                    yield f"without {source}: nothing provides {requirement} needed by {universe.nevra(package)}"
-                case Chain(requirement, package) if self._only_from(requirement, source):
-                    yield f"without {source}: nothing provides {requirement} needed by {universe.nevra(package)}"
-                case Clash(text=text):
+                    yield f"without {source}: nothing provides {requirement} needed by {universe.label(package)}"
+                case UninstallableProviders(requirement, package) if self._only_from(requirement, source):
+                    yield f"without {source}: nothing provides {requirement} needed by {universe.label(package)}"
+                case PackageClash(text=text):
                     yield f"without {source}: {text}"
                 case _:
                     continue
@@ -228,7 +223,3 @@ class _Explainer:
             if all(universe.is_standin(i) and universe.source_of(i) == source for i in providers):
                 return True
         return False
-
-    def _role(self, package: int) -> Role | None:
-        part = self.solution.universe.part_of(package)
-        return part.role if part else None

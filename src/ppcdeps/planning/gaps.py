@@ -1,32 +1,45 @@
-"""Gaps of a solved workload: what is missing, who asks for it, why, and by which route it comes."""
+"""Gaps of a solved workload: what is missing, who requires it, why it is missing, and the route by which it comes."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ppcdeps.model.capability import Capability, parse_requirement
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
-from ppcdeps.planning.facts import ExcludedSource, RecordedRun, load_excluded_sources, load_recorded_runs
-from ppcdeps.planning.solution import Solution, Stage
+from ppcdeps.model.nevra import Nevra
+from ppcdeps.planning.curated import ExcludedSource, RecordedRun, load_excluded_sources, load_recorded_runs
+from ppcdeps.planning.solution import Solution, SolvedRequest
 from ppcdeps.recipebook.book import recipe_digest
 from ppcdeps.rpm.loading import Role
-from ppcdeps.rpm.problems import Clash
-from ppcdeps.rpm.requirers import Requirers
+from ppcdeps.rpm.problems import PackageClash
+from ppcdeps.rpm.requirers import Edge
 
 _PYTHON_EXTENSION = "python-extension"
 """What recorded runs call the build of any sdist with compiled code."""
 
 
-def gaps_of(solution: Solution, python: Sequence[Gap] = (), answered: Collection[str] = ()) -> tuple[Gap, ...]:
+def gaps_of(solution: Solution, python: Sequence[Gap] = (), closed: Collection[str] = ()) -> tuple[Gap, ...]:
     """All gaps, those of the run time first, each group in the order of its names.
 
-    ``python`` are the gaps that pip closes, or a build from an sdist does; ``answered`` are the sources and
-    requirements that they close, which are no gaps of their own then.
+    ``python`` are the gaps that pip closes, or a build from an sdist does; ``closed`` are the sources and
+    requirements that they close, which are not gaps of their own then. What the run time lacks is not repeated for
+    a build, and what one build lacks not for another.
     """
-    finder = _Finder(solution, {fact.source: fact for fact in load_excluded_sources()}, frozenset(answered))
-    for gap in python:
-        finder.gaps[gap.kind, gap.name] = gap
+    excluded = {fact.source: fact for fact in load_excluded_sources()}
+    builds = [(build, Phase.BUILD) for build in solution.builds.values() if build is not None]
+    gaps: dict[tuple[GapKind, str], Gap] = {(gap.kind, gap.name): gap for gap in python}
+    for solved, phase in ((solution.run, Phase.RUN), *builds):
+        known = {*closed, *(name for _, name in gaps)}
+        for gap in _Finder(solution, solved, phase, excluded).found(known):
+            gaps.setdefault((gap.kind, gap.name), gap)
     runs = load_recorded_runs()
-    return tuple(_timed(gap, runs) for gap in finder.found())
+    ordered = sorted(gaps.values(), key=lambda gap: (gap.phase is Phase.BUILD, gap.name))
+    return tuple(_timed(gap, runs) for gap in ordered)
+
+
+def requirers_among(solution: Solution, solved: SolvedRequest, edges: Iterable[Edge]) -> tuple[Requirer, ...]:
+    """The requirements behind edges of a closure, once each and sorted by who has them."""
+    found = {Requirer(edge.requirement, solution.requirer(solved, edge.by)) for edge in edges}
+    return tuple(sorted(found, key=lambda requirer: (requirer.by, requirer.requirement)))
 
 
 def _timed(gap: Gap, runs: Sequence[RecordedRun]) -> Gap:
@@ -38,53 +51,52 @@ def _timed(gap: Gap, runs: Sequence[RecordedRun]) -> Gap:
     return replace(gap, route=replace(gap.route, minutes=minutes)) if minutes else gap
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Finder:
-    """Goes through the stages of a solution; what an earlier stage lacks is not told again by a later one."""
+    """Finds what one solved request takes from elsewhere than the target's repositories."""
 
     solution: Solution
+    solved: SolvedRequest
+    phase: Phase
     excluded: Mapping[str, ExcludedSource]
-    answered: frozenset[str] = frozenset()
-    gaps: dict[tuple[GapKind, str], Gap] = field(default_factory=dict)
 
-    def found(self) -> tuple[Gap, ...]:
-        self._look_at(self.solution.run, Phase.RUN)
-        for stage in self.solution.builds.values():
-            if stage is not None:
-                self._look_at(stage, Phase.BUILD)
-        order = {Phase.RUN: 0, Phase.BUILD: 1}
-        return tuple(sorted(self.gaps.values(), key=lambda gap: (order[gap.phase], gap.name)))
+    def found(self, known: Collection[str]) -> Iterator[Gap]:
+        """Its gaps, without those of the ``known`` names."""
+        for source, packages in self._by_source(Role.STANDIN).items():
+            if source not in known:
+                yield self._native(source, packages)
+        for source, packages in self._by_source(Role.REFERENCE).items():
+            if source not in known:
+                yield self._reused(source, packages)
+        for placeholder in self.solved.closure.unknown:
+            if self.solution.universe.placeholders[placeholder] not in known:
+                yield self._unknown(placeholder)
+        for clash in self.solved.closure.clashes:
+            yield self._conflict(clash)
 
-    def _look_at(self, stage: Stage, phase: Phase) -> None:
-        new = _Missing.in_stage(self.solution, stage).without({*self.answered, *(name for _, name in self.gaps)})
-        if not new:
-            return
-        requirers = self.solution.requirers(stage)
-        for source, packages in new.rebuilt.items():
-            self._add(self._native(source, packages, requirers, stage, phase))
-        for source, packages in new.reused.items():
-            self._add(self._reused(source, packages, requirers, stage, phase))
-        for package in new.unknown:
-            self._add(self._unknown(package, requirers, stage, phase))
-        for clash in new.clashes:
-            self._add(self._clash(clash, phase))
+    def _by_source(self, role: Role) -> Mapping[str, list[int]]:
+        universe = self.solution.universe
+        found: dict[str, list[int]] = {}
+        for package in self.solved.closure.chosen:
+            if universe.role_of(package) is role:
+                found.setdefault(universe.source_of(package), []).append(package)
+        return found
 
-    def _add(self, gap: Gap) -> None:
-        self.gaps.setdefault((gap.kind, gap.name), gap)
+    def _native(self, source: str, packages: Sequence[int]) -> Gap:
+        cause, detail = self._cause_of(source, packages)
+        return self._gap(source, cause, self._nevras(packages), packages, self._route_of(source), source, detail)
 
-    def _native(self, source: str, packages: Sequence[int], requirers: Requirers, stage: Stage, phase: Phase) -> Gap:
-        cause, detail = self._cause_of(source, packages, requirers)
-        return Gap(
-            name=source,
-            kind=GapKind.RPM,
-            cause=cause,
-            phase=phase,
-            wanted=self._nevras(packages),
-            required_by=self._requirers_of(packages, requirers, stage),
-            route=self._route_of(source),
-            source=source,
-            detail=detail,
-        )
+    def _gap(
+        self,
+        name: str,
+        cause: Cause,
+        wanted: tuple[Nevra | str, ...],
+        packages: Iterable[int],
+        route: Route,
+        source: str | None,
+        detail: str,
+    ) -> Gap:
+        return Gap(name, GapKind.RPM, cause, self.phase, wanted, self._requirers_of(packages), route, source, detail)
 
     def _route_of(self, source: str) -> Route:
         recipe = self.solution.adaptation.recipe_of(source)
@@ -94,101 +106,88 @@ class _Finder:
         evaluated = self.solution.adaptation.evaluated(source)
         if evaluated is not None:
             return Route(RouteKind.REBUILD, (str(evaluated.target.source),), reason=f"source RPM {evaluated.file}")
-        package = self.solution.search.dropper.buildroots.source_package(source)
+        package = self.solution.search.dropper.environments.source_package(source)
         if package is None:
             return Route(
                 RouteKind.BLOCKED,
                 reason=f"no source repository has the source package {source}",
                 help="name a repository that has it (--source ID,URL)",
             )
-        part = self.solution.universe.part_of(package)
-        where = part.metadata.config.id if part else ""
-        return Route(RouteKind.REBUILD, (self.solution.universe.nevra(package),), reason=f"source package in {where}")
+        reason = f"source package in {', '.join(self._repositories([package]))}"
+        return Route(RouteKind.REBUILD, (self.solution.universe.label(package),), reason=reason)
 
-    def _reused(self, source: str, packages: Sequence[int], requirers: Requirers, stage: Stage, phase: Phase) -> Gap:
+    def _reused(self, source: str, packages: Sequence[int]) -> Gap:
         universe = self.solution.universe
-        older = [old for i in packages for old in universe.named(universe.pool.id2solvable(i).name, Role.TARGET)]
-        repositories = sorted({part.metadata.config.id for i in packages if (part := universe.part_of(i))})
-        return Gap(
-            name=source,
-            kind=GapKind.RPM,
-            cause=Cause.TOO_OLD if older else Cause.ABSENT,
-            phase=phase,
-            wanted=self._nevras(packages),
-            required_by=self._requirers_of(packages, requirers, stage),
-            route=Route(RouteKind.REUSE, self._nevras(packages), reason=f"noarch in {', '.join(repositories)}"),
-            source=source,
-            detail=f"{', '.join(self._nevras(older))} is there" if older else "",
-        )
+        older = [old for i in packages for old in universe.named(universe.name_of(i), Role.TARGET)]
+        wanted = self._nevras(packages)
+        reason = f"noarch in {', '.join(self._repositories(packages))}"
+        route = Route(RouteKind.REUSE, tuple(map(str, wanted)), reason=reason)
+        cause = Cause.TOO_OLD if older else Cause.ABSENT
+        detail = f"{self._labels(older)} is there" if older else ""
+        return self._gap(source, cause, wanted, packages, route, source, detail)
 
-    def _unknown(self, package: int, requirers: Requirers, stage: Stage, phase: Phase) -> Gap:
-        requirement = self.solution.universe.placeholders[package]
+    def _unknown(self, placeholder: int) -> Gap:
+        requirement = self.solution.universe.placeholders[placeholder]
         others = self._other_versions(requirement)
-        detail = f"{', '.join(self._nevras(others))} does not satisfy it" if others else ""
-        return Gap(
-            name=requirement,
-            kind=GapKind.RPM,
-            cause=Cause.TOO_OLD if others else Cause.UNKNOWN,
-            phase=phase,
-            wanted=(requirement,),
-            required_by=self._requirers_of([package], requirers, stage),
-            route=Route(
-                RouteKind.BLOCKED,
-                reason=f"nothing provides {requirement}",
-                help="name a repository that has it: --repofrompath for ppc64le, --reference for x86_64",
-            ),
-            detail=detail,
+        route = Route(
+            RouteKind.BLOCKED,
+            reason=f"nothing provides {requirement}",
+            help="name a repository that has it: --repofrompath for ppc64le, --reference for x86_64",
         )
+        cause = Cause.TOO_OLD if others else Cause.UNKNOWN
+        detail = f"{self._labels(others)} does not satisfy it" if others else ""
+        return self._gap(requirement, cause, (requirement,), [placeholder], route, None, detail)
 
-    def _clash(self, clash: Clash, phase: Phase) -> Gap:
+    def _conflict(self, clash: PackageClash) -> Gap:
         universe = self.solution.universe
         pair = (universe.nevra(clash.package), universe.nevra(clash.other))
-        return Gap(
-            name=" and ".join(pair),
-            kind=GapKind.RPM,
-            cause=Cause.CONFLICT,
-            phase=phase,
-            wanted=pair,
-            required_by=(),
-            route=Route(
-                RouteKind.BLOCKED,
-                reason="each is available, both together are not",
-                help="leave one of them out of the roots, or exclude a package with --setopt=REPO.excludepkgs=NAME",
-            ),
-            detail=clash.text,
+        route = Route(
+            RouteKind.BLOCKED,
+            reason="each is available, both together are not",
+            help="leave one of them out of the roots, or exclude a package with --setopt=REPO.excludepkgs=NAME",
         )
+        return self._gap(" and ".join(map(str, pair)), Cause.CONFLICT, pair, (), route, None, clash.text)
 
-    def _cause_of(self, source: str, packages: Sequence[int], requirers: Requirers) -> tuple[Cause, str]:
+    def _cause_of(self, source: str, packages: Sequence[int]) -> tuple[Cause, str]:
+        """Why the target has no package to satisfy what the source's stand-ins satisfy, and the evidence."""
         universe = self.solution.universe
+        names = {universe.name_of(i): i for i in packages}
+        # A spec that was evaluated for the target counts for more than what is known of its source.
         evaluated = self.solution.adaptation.evaluated(source)
         if evaluated is not None:
-            asked = sorted({str(universe.pool.id2solvable(i).name) for i in packages})
-            told = next((why for name in asked if (why := evaluated.target.why_missing(name))), None)
-            if told is not None:
-                return told
+            found = next((why for name in sorted(names) if (why := evaluated.target.why_missing(name))), None)
+            if found is not None:
+                return found
         fact = self.excluded.get(source)
         if fact is not None and fact.applies_to(self.solution.target):
             return Cause.EXCLUDED, fact.reason
-        built = universe.built_for_target(source)
-        names = {universe.pool.id2solvable(i).name: i for i in packages}
-        lacking = sorted(name for name in names if not universe.named(name, Role.TARGET))
-        if lacking and built:
-            others = sorted({str(universe.pool.id2solvable(i).name) for i in built})
-            return Cause.NOT_BUILT, f"ppc64le has of it only {_listed(others)}"
-        if lacking:
+        if any(not universe.named(name, Role.TARGET) for name in names):
+            built = sorted({universe.name_of(i) for i in universe.built_for_target(source)})
+            if built:
+                return Cause.NOT_BUILT, f"ppc64le has of it only {_listed(built)}"
             return Cause.ABSENT, "no target repository has a package of this source"
+        return self._too_old(names) or self._uninstallable(names)
+
+    def _too_old(self, names: Mapping[str, int]) -> tuple[Cause, str] | None:
+        """The first requirement that the target's packages of these names do not satisfy."""
+        universe = self.solution.universe
+        requirers = self.solution.requirers(self.solved)
         for name, package in sorted(names.items()):
             there = universe.named(name, Role.TARGET)
             for edge in requirers.on.get(package, ()):
                 if edge.requirement.startswith("("):
-                    continue
+                    continue  # its parts may speak of several packages: none of them is shown to be too old
                 if not set(universe.providers_of(edge.requirement)).intersection(there):
-                    return Cause.TOO_OLD, f"{', '.join(self._nevras(there))} does not satisfy {edge.requirement}"
-        there = [i for name in names for i in universe.named(name, Role.TARGET)]
-        return Cause.CONFLICT, f"{_listed(self._nevras(there))} cannot be installed with the rest"
+                    return Cause.TOO_OLD, f"{self._labels(there)} does not satisfy {edge.requirement}"
+        return None
+
+    def _uninstallable(self, names: Iterable[str]) -> tuple[Cause, str]:
+        universe = self.solution.universe
+        there = sorted({universe.label(i) for name in names for i in universe.named(name, Role.TARGET)})
+        return Cause.CONFLICT, f"{_listed(there)} cannot be installed with the rest"
 
     def _other_versions(self, requirement: str) -> list[int]:
-        """Packages that provide the name that is asked for, in a version that does not satisfy it."""
+        """Packages that provide the required name, in a version that does not satisfy the requirement."""
         try:
             parsed = parse_requirement(requirement)
         except ValueError:
@@ -197,56 +196,25 @@ class _Finder:
             return []
         return self.solution.universe.providers_of(parsed.name)
 
-    def _requirers_of(self, packages: Iterable[int], requirers: Requirers, stage: Stage) -> tuple[Requirer, ...]:
-        """Who asks for the packages, from outside of the group; from inside where nobody else does."""
+    def _requirers_of(self, packages: Iterable[int]) -> tuple[Requirer, ...]:
+        """Who requires the packages, from outside of the group; from inside where there is no other."""
         group = set(packages)
+        if not group:
+            return ()
+        requirers = self.solution.requirers(self.solved)
         edges = [edge for i in sorted(group) for edge in requirers.on.get(i, ())]
         outside = [edge for edge in edges if edge.by not in group] or edges
-        universe = self.solution.universe
-        told = {
-            Requirer(e.requirement, stage.requested_by if e.by == stage.request.id else universe.nevra(e.by))
-            for e in outside
-        }
-        return tuple(sorted(told, key=lambda requirer: (requirer.by, requirer.requirement)))
+        return requirers_among(self.solution, self.solved, outside)
 
-    def _nevras(self, packages: Iterable[int]) -> tuple[str, ...]:
-        return tuple(sorted({self.solution.universe.nevra(i) for i in packages}))
+    def _nevras(self, packages: Iterable[int]) -> tuple[Nevra, ...]:
+        return tuple(sorted({self.solution.universe.nevra(i) for i in packages}, key=str))
 
+    def _labels(self, packages: Iterable[int]) -> str:
+        return ", ".join(sorted({self.solution.universe.label(i) for i in packages}))
 
-@dataclass(frozen=True, slots=True)
-class _Missing:
-    """What one stage takes from elsewhere than the target's repositories, grouped by source."""
-
-    rebuilt: dict[str, list[int]]
-    reused: dict[str, list[int]]
-    unknown: dict[int, str]
-    clashes: list[Clash]
-
-    @classmethod
-    def in_stage(cls, solution: Solution, stage: Stage) -> "_Missing":
-        universe = solution.universe
-        rebuilt: dict[str, list[int]] = {}
-        reused: dict[str, list[int]] = {}
-        for package in stage.closure.chosen:
-            part = universe.part_of(package)
-            if part is not None and part.role is Role.STANDIN:
-                rebuilt.setdefault(universe.source_of(package), []).append(package)
-            elif part is not None and part.role is Role.REFERENCE:
-                reused.setdefault(universe.source_of(package), []).append(package)
-        unknown = {package: universe.placeholders[package] for package in stage.closure.unknown}
-        return cls(rebuilt, reused, unknown, list(stage.closure.clashes))
-
-    def without(self, known: Collection[str]) -> "_Missing":
-        """What is left when gaps of these names are known already."""
-        return _Missing(
-            {source: packages for source, packages in self.rebuilt.items() if source not in known},
-            {source: packages for source, packages in self.reused.items() if source not in known},
-            {package: name for package, name in self.unknown.items() if name not in known},
-            self.clashes,
-        )
-
-    def __bool__(self) -> bool:
-        return bool(self.rebuilt or self.reused or self.unknown or self.clashes)
+    def _repositories(self, packages: Iterable[int]) -> list[str]:
+        parts = (self.solution.universe.part_of(i) for i in packages)
+        return sorted({part.metadata.config.id for part in parts if part is not None})
 
 
 def _listed(names: Sequence[str], most: int = 4) -> str:

@@ -21,10 +21,10 @@ _FIRST_YEAR, _LAST_YEAR = 2010, 2015
 
 @dataclass(frozen=True, slots=True)
 class NovaDefault:
-    """What nova asks the hypervisor for where an image property is not set, in a range of versions.
+    """What nova requests of the hypervisor where an image property is not set, in a range of versions.
 
     ``kind`` is as in hypervisors.toml; ``device`` says of a disk bus what hangs on it; ``first`` and ``before`` are
-    the range, open where they are empty; ``fixed_in`` tells in which versions it was put right.
+    the range, open where they are empty; ``fixed_in`` says in which versions it was fixed.
     """
 
     property: str
@@ -100,7 +100,7 @@ class NovaFacts:
                 closest(cleaned, self.releases)
                 or f"give one such as 25.3.0, or a release: {', '.join(self.releases)}"
             )
-            raise UsageError(f'"{text}" is no version of nova', hint=hint)
+            raise UsageError(f'"{text}" is not a version of nova', hint=hint)
         return cleaned
 
     def defaults_in(self, version: str) -> tuple[NovaDefault, ...]:

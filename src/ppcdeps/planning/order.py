@@ -1,7 +1,7 @@
 """The order of builds: in waves, each of which needs only what earlier ones give.
 
 What a build needs is read off its solved environment: a source comes after another if the other's stand-ins are
-installed for its build. That holds the runtime needs of these stand-ins too, as they are in the same environment.
+installed for its build. That includes the runtime needs of these stand-ins too, as they are in the same environment.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -15,7 +15,7 @@ class Bootstrap:
     """A build condition that a recipe declares, to be built with when its source is part of a cycle.
 
     ``without`` are the sources that are not needed then; None stands for all those of the cycle, which is what a
-    recipe promises that declares a condition and no more.
+    recipe means that declares a condition and no more.
     """
 
     source: str
@@ -24,7 +24,7 @@ class Bootstrap:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class BuildStep:
     """One build of a source: its own, or an earlier one with the build condition ``bootstrap``."""
 
     source: str
@@ -54,11 +54,11 @@ class Cycle:
 class BuildOrder:
     """The waves, and why they are so.
 
-    ``needs`` holds for each source those that it needs to be built. Sources of cycles that nothing breaks, and
+    ``needs`` has for each source those that it needs to be built. Sources of cycles that nothing breaks, and
     those that need them, are in no wave: they are ``undecided``.
     """
 
-    waves: tuple[tuple[Step, ...], ...]
+    waves: tuple[tuple[BuildStep, ...], ...]
     needs: Mapping[str, tuple[str, ...]]
     cycles: tuple[Cycle, ...] = ()
     undecided: tuple[str, ...] = ()
@@ -68,13 +68,9 @@ class BuildOrder:
         """The waves as a plan has them: the sources' names, with their condition where it is a bootstrap."""
         return tuple(tuple(map(str, wave)) for wave in self.waves)
 
-    def wave_of(self, source: str) -> int | None:
-        """The number, from 1 on, of the wave that gives the source as it is to be; None where it is undecided."""
-        return next((n for n, wave in enumerate(self.waves, start=1) if Step(source) in wave), None)
-
 
 def order_of(needs: Mapping[str, Collection[str]], bootstraps: Iterable[Bootstrap] = ()) -> BuildOrder:
-    """The build order of sources, given what each needs to be built; names that are no key need nothing.
+    """The build order of sources, given what each needs to be built; names that are not keys need nothing.
 
     The same needs give the same order, however they are sorted.
     """
@@ -85,17 +81,17 @@ def order_of(needs: Mapping[str, Collection[str]], bootstraps: Iterable[Bootstra
     try:
         return BuildOrder(tuple(_waves(edges)), edges)
     except CycleError:
-        pass  # networkx tells cycles better, and takes 0.1 s to load, which most plans are spared this way
+        pass  # networkx describes cycles better, but takes 0.1 s to load: most plans have none
     return _Sorter(edges, tuple(sorted(bootstraps, key=lambda one: (one.source, one.condition)))).order()
 
 
-def _waves(needs: Mapping[str, Collection[str]]) -> Iterator[tuple[Step, ...]]:
+def _waves(needs: Mapping[str, Collection[str]]) -> Iterator[tuple[BuildStep, ...]]:
     """The waves where there is no cycle. Raises CycleError."""
     sorter = TopologicalSorter(needs)
     sorter.prepare()
     while sorter.is_active():
         ready = sorted(sorter.get_ready())
-        yield tuple(map(Step, ready))
+        yield tuple(map(BuildStep, ready))
         sorter.done(*ready)
 
 
@@ -110,12 +106,14 @@ class _Sorter:
         self.bootstraps = bootstraps
         # An edge leads from what is needed to what needs it.
         self.graph: Any = networkx.DiGraph()
-        self.graph.add_nodes_from(map(Step, needs))
-        self.graph.add_edges_from((Step(w), Step(source)) for source, wanted in needs.items() for w in wanted)
+        self.graph.add_nodes_from(map(BuildStep, needs))
+        self.graph.add_edges_from(
+            (BuildStep(w), BuildStep(source)) for source, wanted in needs.items() for w in wanted
+        )
 
     def order(self) -> BuildOrder:
         cycles = []
-        left: set[Step] = set()
+        left: set[BuildStep] = set()
         while (knot := self._next_knot(left)) is not None:
             cycle = self._broken(self._cycle_in(knot))
             cycles.append(cycle)
@@ -127,20 +125,20 @@ class _Sorter:
         undecided = tuple(sorted({step.source for step in stuck}))
         return BuildOrder(waves, self.needs, tuple(sorted(cycles, key=lambda one: one.chain)), undecided)
 
-    def _next_knot(self, left: set[Step]) -> list[Step] | None:
+    def _next_knot(self, left: set[BuildStep]) -> list[BuildStep] | None:
         """The first set of steps, by name, that all need each other, and that is not left to a person."""
         parts = (sorted(part, key=_by_name) for part in self.networkx.strongly_connected_components(self.graph))
         tied = [part for part in parts if len(part) > 1 or self.graph.has_edge(part[0], part[0])]
         return min((part for part in tied if part[0] not in left), key=lambda part: _by_name(part[0]), default=None)
 
-    def _cycle_in(self, knot: list[Step]) -> Cycle:
+    def _cycle_in(self, knot: list[BuildStep]) -> Cycle:
         chain = self._chain(knot)
         return Cycle(tuple(map(str, chain)), tuple(sorted({step.source for step in knot})))
 
-    def _chain(self, knot: list[Step]) -> list[Step]:
+    def _chain(self, knot: list[BuildStep]) -> list[BuildStep]:
         """A shortest cycle through a knot, begun at its first name; each step needs the next."""
         inside = self.graph.subgraph(knot)
-        best: list[Step] = []
+        best: list[BuildStep] = []
         for start in knot:
             paths_from = self.networkx.single_source_shortest_path(inside, start)
             for before in sorted(inside.predecessors(start), key=_by_name):
@@ -155,17 +153,17 @@ class _Sorter:
         for declared in self.bootstraps:
             without = frozenset(cycle.members) if declared.without is None else declared.without
             bootstrap = replace(declared, without=without)
-            early, full = Step(bootstrap.source, bootstrap.condition), Step(bootstrap.source)
+            early, full = BuildStep(bootstrap.source, bootstrap.condition), BuildStep(bootstrap.source)
             if early in self.graph or not _opens(bootstrap.source, without, cycle):
                 continue
             for needed in self.needs[bootstrap.source]:
                 if needed not in without:
-                    self.graph.add_edge(Step(needed), early)
+                    self.graph.add_edge(BuildStep(needed), early)
             # Those of the cycle are built with what the bootstrap gives; the full build comes after them.
             for member in cycle.members:
-                if self.graph.has_edge(full, Step(member)):
-                    self.graph.remove_edge(full, Step(member))
-                    self.graph.add_edge(early, Step(member))
+                if self.graph.has_edge(full, BuildStep(member)):
+                    self.graph.remove_edge(full, BuildStep(member))
+                    self.graph.add_edge(early, BuildStep(member))
             self.graph.add_edge(early, full)
             return Cycle(cycle.chain, cycle.members, bootstrap)
         return cycle
@@ -179,5 +177,5 @@ def _opens(source: str, without: Collection[str], cycle: Cycle) -> bool:
     return cycle.chain[(place + 1) % len(cycle.chain)] in without
 
 
-def _by_name(step: Step) -> tuple[str, str]:
+def _by_name(step: BuildStep) -> tuple[str, str]:
     return step.source, step.bootstrap

@@ -1,31 +1,26 @@
-"""The plan of a workload: its solution, said in values that outlive the solver."""
+"""The plan of a workload: its solution in values that outlive the solver."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ppcdeps.metadata.repository import RepoMetadata
-from ppcdeps.model.gap import Gap, GapKind, Requirer, RouteKind
+from ppcdeps.model.gap import Gap, GapKind, RouteKind
 from ppcdeps.model.plan import ChosenPackage, Plan, RepositoryState
+from ppcdeps.model.python_plan import PlannedPython
 from ppcdeps.planning.advice import advice_of
-from ppcdeps.planning.gaps import gaps_of
+from ppcdeps.planning.gaps import gaps_of, requirers_among
 from ppcdeps.planning.order import Bootstrap, BuildOrder, order_of
 from ppcdeps.planning.solution import Solution
-from ppcdeps.rpm.requirers import Requirers
 from ppcdeps.rpm.universe import Universe
 
 
 @dataclass(frozen=True, slots=True)
 class PythonPart:
-    """What pip takes over of a plan.
-
-    ``answered`` are the sources and requirements that ``gaps`` close; ``document`` is what plan.json holds of
-    the lock, in JSON's own kinds.
-    """
+    """What pip takes over of a plan; ``closed`` are the sources and requirements that ``gaps`` close."""
 
     gaps: tuple[Gap, ...]
-    answered: frozenset[str]
-    document: Mapping[str, Any]
+    closed: frozenset[str]
+    planned: PlannedPython
 
 
 def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: PythonPart | None = None) -> Plan:
@@ -33,7 +28,7 @@ def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: Py
 
     ``python`` is what pip takes over; without it all Python packages stay RPMs.
     """
-    gaps = gaps_of(solution, python.gaps, python.answered) if python else gaps_of(solution)
+    gaps = gaps_of(solution, python.gaps, python.closed) if python else gaps_of(solution)
     order = waves_of(solution, solution.adaptation.bootstraps())
     waves = _waves(order, gaps)
     rebuilt = {gap.name for gap in gaps if gap.kind is GapKind.RPM and gap.route.kind is not RouteKind.REUSE}
@@ -58,7 +53,7 @@ def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: Py
         ),
         waves=waves,
         needs=_needs(order, waves),
-        python=python.document if python else {},
+        python=python.planned if python else None,
         advice=(*undecided, *advice_of(solution.workload, solution.target, closure, gaps)),
     )
 
@@ -67,8 +62,8 @@ def waves_of(solution: Solution, bootstraps: Iterable[Bootstrap] = ()) -> BuildO
     """The build order of a solved workload."""
     universe = solution.universe
     needs = {
-        source: {universe.source_of(i) for i in stage.closure.chosen if universe.is_standin(i)} if stage else set()
-        for source, stage in solution.builds.items()
+        source: {universe.source_of(i) for i in solved.closure.chosen if universe.is_standin(i)} if solved else set()
+        for source, solved in solution.builds.items()
     }
     return order_of(needs, bootstraps)
 
@@ -109,10 +104,10 @@ def _states(universe: Universe, repositories: Iterable[RepoMetadata]) -> tuple[R
 
 
 def _closure(solution: Solution) -> tuple[ChosenPackage, ...]:
-    universe, stage = solution.universe, solution.run
-    requirers = solution.requirers(stage)
+    universe, run = solution.universe, solution.run
+    requirers = solution.requirers(run)
     packages = []
-    for package in stage.closure.chosen:
+    for package in run.closure.chosen:
         part = universe.part_of(package)
         if part is None:
             continue
@@ -121,18 +116,8 @@ def _closure(solution: Solution) -> tuple[ChosenPackage, ...]:
                 nevra=universe.nevra(package),
                 repo=part.metadata.config.id,
                 side=part.role,
-                required_by=_required_by(universe, requirers, package, stage.request.id, stage.requested_by),
+                required_by=requirers_among(solution, run, requirers.on.get(package, ())),
                 source=universe.source_of(package),
             )
         )
-    return tuple(sorted(packages, key=lambda chosen: (chosen.nevra, chosen.repo)))
-
-
-def _required_by(
-    universe: Universe, requirers: Requirers, package: int, request: int, requested_by: str
-) -> tuple[Requirer, ...]:
-    told = {
-        Requirer(edge.requirement, requested_by if edge.by == request else universe.nevra(edge.by))
-        for edge in requirers.on.get(package, ())
-    }
-    return tuple(sorted(told, key=lambda requirer: (requirer.by, requirer.requirement)))
+    return tuple(sorted(packages, key=lambda chosen: (str(chosen.nevra), chosen.repo)))

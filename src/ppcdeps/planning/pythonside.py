@@ -1,6 +1,4 @@
-"""The Python side of a solved workload: from the closure's packages to one lock, its files, and the
-bridge.
-"""
+"""The Python side of a solved workload: from the closure's packages to one lock, its files, and the bridge."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,7 +10,7 @@ from ppcdeps.planning.plan import PythonPart
 from ppcdeps.planning.solution import PYPI, Solution
 from ppcdeps.python.bridge import bridge_provides, bridged_for_builds
 from ppcdeps.python.explain import ConflictError
-from ppcdeps.python.gaps import lock_mapping, python_gaps
+from ppcdeps.python.gaps import planned_python, python_gaps
 from ppcdeps.python.index import Index
 from ppcdeps.python.lock import DEFAULT_POLICY, LockPolicy, PythonLock, PythonRoot
 from ppcdeps.python.lockfiles import FilePlaces, LockFiles
@@ -20,7 +18,6 @@ from ppcdeps.python.names import provided_distribution, wanted_by
 from ppcdeps.python.provider import FixedDistribution
 from ppcdeps.python.routing import PythonPackage, PythonPolicy, PythonRouting, distributions_of, route_python
 from ppcdeps.python.workload import WorkloadPython, constraints_for
-from ppcdeps.rpm.binding import libsolv
 from ppcdeps.rpm.loading import Role
 
 _MOST_RETREATS = 20
@@ -50,11 +47,11 @@ def python_side(
 ) -> PythonSide:
     """Route and resolve the Python of a solved workload.
 
-    ``former`` is the folder of an earlier run's files, whose pins are kept where they fit. A package that is
+    ``former`` is the folder of an earlier run's files, whose pins stay where they fit. A package that is
     on no index under its name stays an RPM, with a note. Raises what
     ``ppcdeps.python.workload.constraints_for`` raises.
     """
-    told = reporter or Silence()
+    reporter = reporter or Silence()
     packages = python_packages(solution)
     tag = _tag(solution)
     missing = tuple(_missing(solution))
@@ -66,7 +63,7 @@ def python_side(
     keep: set[str] = set()
     for _ in range(_MOST_RETREATS):
         routing = route_python(packages, policy=policy, python=tag, roots=roots, missing=missing, keep=keep)
-        asked = WorkloadPython(
+        wanted = WorkloadPython(
             workload=solution.workload.name,
             python=solution.target.python,
             roots=routing.roots,
@@ -78,19 +75,19 @@ def python_side(
             available=tuple(_available(solution, tag)),
         )
         try:
-            lock, files = constraints_for(asked, index, told, former=former, command=command, places=places)
+            lock, files = constraints_for(wanted, index, reporter, former=former, command=command, places=places)
         except ConflictError as fault:
-            unknown_roots = _strangers(fault, packages, routing, index)
-            if not unknown_roots:
+            unknown = _unknown_to_index(fault, packages, routing, index)
+            if not unknown:
                 raise
-            for nevra in unknown_roots:
-                told.note(f"{nevra} stays an RPM: no configured index knows its distribution")
-            keep.update(unknown_roots)
+            for nevra in unknown:
+                reporter.note(f"{nevra} stays an RPM: no configured index knows its distribution")
+            keep.update(unknown)
             continue
         bridged = (*routing.bridged, *bridged_for_builds(lock, tag))
         return PythonSide(routing, lock, files, bridge_provides(solution.workload.name, bridged, lock))
     raise ConfigError(
-        f"more than {_MOST_RETREATS} times, what shall go to pip is on no index", hint="use --python rpm"
+        f"more than {_MOST_RETREATS} times, what is to go to pip is on no index", hint="use --python rpm"
     )
 
 
@@ -102,27 +99,23 @@ def python_part(solution: Solution, side: PythonSide) -> PythonPart:
     """
     universe = solution.universe
     by_pip = set(side.routing.by_pip)
-    stay = {universe.source_of(i) for i in solution.run.closure.chosen if universe.nevra(i) not in by_pip}
-    routed = {universe.nevra(i): universe.source_of(i) for i in solution.run.closure.chosen}
+    routed = {universe.label(i): universe.source_of(i) for i in solution.run.closure.chosen}
+    stay = {source for package, source in routed.items() if package not in by_pip}
     tag = _tag(solution)
     sources: dict[str, str] = {}
-    answered = set()
+    closed = set()
     for package in python_packages(solution):
         source = routed[package.nevra]
         if package.nevra in by_pip and source not in stay:
-            answered.add(source)
+            closed.add(source)
             for name, _ in distributions_of(package, tag):
                 sources.setdefault(name, source)
     gaps = tuple(replace(gap, name=sources.get(gap.name, gap.name)) for gap in python_gaps(side.lock))
     for requirement, by in _missing(solution):
         wanted = wanted_by(requirement)
         if wanted is not None and PythonRoot(wanted.requirement, by) in side.routing.roots:
-            answered.add(requirement)
-    document = {
-        **lock_mapping(side.lock),
-        "bridge": list(side.bridge),
-    }
-    return PythonPart(gaps, frozenset(answered), document)
+            closed.add(requirement)
+    return PythonPart(gaps, frozenset(closed), planned_python(side.lock, side.bridge))
 
 
 def concerns_python(solution: Solution) -> bool:
@@ -131,10 +124,7 @@ def concerns_python(solution: Solution) -> bool:
     if any(root.startswith(PYPI) for root in solution.workload.roots):
         return True
     for package in solution.run.closure.chosen:
-        part = universe.part_of(package)
-        if part is not None and part.role is Role.TARGET:
-            continue
-        if "python" in universe.nevra(package):
+        if universe.role_of(package) is not Role.TARGET and "python" in universe.label(package):
             return True
     return False
 
@@ -155,22 +145,18 @@ def python_packages(solution: Solution) -> tuple[PythonPackage, ...]:
     mixed = {
         universe.source_of(each)
         for each in chosen
-        if universe.is_standin(each) and not str(universe.pool.id2solvable(each).name).startswith("python")
+        if universe.is_standin(each) and not universe.name_of(each).startswith("python")
     }
-    solv = libsolv()
-    found = []
-    for each in chosen:
-        solvable, part = universe.pool.id2solvable(each), universe.part_of(each)
-        assert part is not None
-        found.append(
-            PythonPackage(
-                nevra=universe.nevra(each),
-                name=str(solvable.name),
-                on_target=part.role is Role.TARGET or universe.source_of(each) in mixed,
-                provides=tuple(str(dep) for dep in solvable.lookup_deparray(solv.SOLVABLE_PROVIDES)),
-                requires=tuple(str(dep) for dep in universe.requirements_of(each)),
-            )
+    found = [
+        PythonPackage(
+            nevra=universe.label(each),
+            name=universe.name_of(each),
+            on_target=universe.role_of(each) is Role.TARGET or universe.source_of(each) in mixed,
+            provides=universe.provides_of(each),
+            requires=tuple(str(dep) for dep in universe.requirements_of(each)),
         )
+        for each in chosen
+    ]
     return tuple(sorted(found, key=lambda package: package.nevra))
 
 
@@ -180,27 +166,25 @@ def _missing(solution: Solution) -> Iterator[tuple[str, str]]:
     for each in solution.run.closure.unknown:
         requirement = universe.placeholders.get(each)
         if requirement is not None:
-            requesters = sorted(universe.nevra(edge.by) for edge in requirers.on.get(each, ()))
+            requesters = sorted(universe.label(edge.by) for edge in requirers.on.get(each, ()))
             yield requirement, requesters[0] if requesters else f"workload {solution.workload.name}"
 
 
 def _available(solution: Solution, tag: str) -> Iterator[FixedDistribution]:
     """What the target's own packages, in the closure or not, provide to its Python."""
-    universe, solv = solution.universe, libsolv()
+    universe = solution.universe
     for part in universe.parts:
         if part.role is not Role.TARGET:
             continue
         for each in part.ids:
-            solvable = universe.pool.id2solvable(each)
-            if not str(solvable.name).startswith("python3-"):
+            if not universe.name_of(each).startswith("python3-"):
                 continue
-            for dep in solvable.lookup_deparray(solv.SOLVABLE_PROVIDES):
-                text = str(dep)
+            for text in universe.provides_of(each):
                 if text.startswith(f"python{tag}dist(") and (stated := provided_distribution(text)):
-                    yield FixedDistribution(*stated, universe.nevra(each))
+                    yield FixedDistribution(*stated, universe.label(each))
 
 
-def _strangers(
+def _unknown_to_index(
     fault: ConflictError, packages: tuple[PythonPackage, ...], routing: PythonRouting, index: Index
 ) -> list[str]:
     """Packages on the way to pip whose distribution the conflict is about and no index knows."""

@@ -9,23 +9,26 @@ from ppcdeps.model.capability import capabilities_in, parse_requirement
 from ppcdeps.model.target import Target
 from ppcdeps.model.workload import Workload
 from ppcdeps.planning.adaptation import Adaptation
+from ppcdeps.planning.curated import ArchRequirement, load_arch_requirements
 from ppcdeps.planning.evaluation import Evaluations
-from ppcdeps.planning.facts import ArchRequirement, load_arch_requirements
 from ppcdeps.recipebook.book import RecipeBook, load_book
-from ppcdeps.rpm.closure import Closure, Search
+from ppcdeps.rpm.closure import Closure, ClosureSearch
 from ppcdeps.rpm.dropped import RequirementDropper
+from ppcdeps.rpm.opening import open_universe
+from ppcdeps.rpm.paths import FetchFilelists
+from ppcdeps.rpm.requests import Request, request_packages
 from ppcdeps.rpm.requirers import Requirers
-from ppcdeps.rpm.sources import Buildroots
-from ppcdeps.rpm.universe import FetchFilelists, Request, Universe
+from ppcdeps.rpm.sources import BuildEnvironments
+from ppcdeps.rpm.universe import Universe
 
 PYPI = "pypi:"
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """One question and its answer: the workload itself, or the build of one source.
+class SolvedRequest:
+    """One request and its closure: the workload itself, or the build of one source.
 
-    ``requested_by`` is the question's or the source package's name as a person reads it.
+    ``requested_by`` is the workload's or the source package's name as a person reads it.
     """
 
     requested_by: str
@@ -37,25 +40,29 @@ class Stage:
 class Solution:
     """Everything that was found out about a workload on a target.
 
-    ``builds`` maps the sources to be built to the stage that solves their build environment; ``None`` where no
-    repository has the source package. They stand in the order in which they were found to be needed.
+    ``builds`` maps the sources to be built to their solved build environments; ``None`` where no repository has
+    the source package. They stand in the order in which they were found to be needed.
     """
 
     workload: Workload
     target: Target
     universe: Universe
-    search: Search
-    run: Stage
-    builds: Mapping[str, Stage | None]
+    search: ClosureSearch
+    run: SolvedRequest
+    builds: Mapping[str, SolvedRequest | None]
     adaptation: Adaptation
     _requirers: dict[int, Requirers] = field(default_factory=dict)
 
-    def requirers(self, stage: Stage) -> Requirers:
-        """Who requires what in a stage's answer."""
-        asked = stage.request.id
-        if asked not in self._requirers:
-            self._requirers[asked] = Requirers(self.universe, stage.closure.chosen, [asked])
-        return self._requirers[asked]
+    def requirers(self, solved: SolvedRequest) -> Requirers:
+        """Who requires what in the closure of a request."""
+        request = solved.request.id
+        if request not in self._requirers:
+            self._requirers[request] = Requirers(self.universe, solved.closure.chosen, [request])
+        return self._requirers[request]
+
+    def requirer(self, solved: SolvedRequest, by: int) -> str:
+        """A package, or the request itself, as people read who requires something."""
+        return solved.requested_by if by == solved.request.id else self.universe.label(by)
 
 
 def solve(
@@ -86,7 +93,7 @@ def solve_run(
     evaluations: Evaluations | None = None,
 ) -> Solution:
     """Solve the workload's run time alone. Raises what `solve` raises."""
-    universe = Universe(
+    universe = open_universe(
         repositories,
         target.arch,
         target.reference_arch,
@@ -95,14 +102,14 @@ def solve_run(
         module_streams=target.module_streams,
         platform_id=target.platform_id,
     )
-    buildroots = Buildroots(universe, target.build_packages)
-    adaptation = Adaptation(load_book() if book is None else book, target, universe, buildroots, evaluations)
-    buildroots.changes = adaptation.needs
+    environments = BuildEnvironments(universe, target.build_packages)
+    adaptation = Adaptation(load_book() if book is None else book, target, universe, environments, evaluations)
+    environments.changes = adaptation.needs
     known = _Grounds(load_arch_requirements(), adaptation)
-    search = Search(universe, RequirementDropper(universe, buildroots, known))
+    search = ClosureSearch(universe, RequirementDropper(universe, environments, known))
     search.weak = target.install_weak_deps
     roots = [root for root in workload.roots if not root.startswith(PYPI)]
-    run = _stage(search, universe.request_packages(workload.name, roots), workload.name, ())
+    run = _solved(search, request_packages(universe, workload.name, roots), workload.name, ())
     return Solution(workload, target, universe, search, run, {}, adaptation)
 
 
@@ -112,29 +119,29 @@ def solve_builds(solution: Solution, not_built: Collection[str] = ()) -> Solutio
     ``not_built`` are sources of the run time that come by another route, and whose build needs nothing.
     """
     search = solution.search
-    buildroots = search.dropper.buildroots
-    builds: dict[str, Stage | None] = {}
+    environments = search.dropper.environments
+    builds: dict[str, SolvedRequest | None] = {}
     waiting = [source for source in solution.run.closure.sources if source not in not_built]
     needed = set(waiting)
     for source in waiting:
         solution.adaptation.declare(source)
     while waiting:
         source = waiting.pop(0)
-        request = buildroots.request(source)
+        request = environments.request(source)
         if request is None:
             builds[source] = None
             continue
-        stage = _stage(search, request, request.title, needed)
-        builds[source] = stage
-        for found in stage.closure.sources:
+        build = _solved(search, request, request.title, needed)
+        builds[source] = build
+        for found in build.closure.sources:
             solution.adaptation.declare(found)
-        waiting += stage.closure.sources
-        needed.update(stage.closure.sources)
+        waiting += build.closure.sources
+        needed.update(build.closure.sources)
     return replace(solution, builds=builds)
 
 
 def unknown_roots(solution: Solution) -> tuple[str, ...]:
-    """The workload's roots that nobody provides in any version, neither the target nor the reference."""
+    """The workload's roots that neither the target nor the reference provides, in whichever version."""
     universe = solution.universe
     unmet = {universe.placeholders[i] for i in solution.run.closure.unknown}
     return tuple(root for root in solution.workload.roots if root in unmet and not _known_name(universe, root))
@@ -148,12 +155,14 @@ def _known_name(universe: Universe, root: str) -> bool:
     )
 
 
-def _stage(search: Search, request: Request, requested_by: str, free: Sequence[str] | set[str]) -> Stage:
-    return Stage(requested_by, request, search.closure([request], free))
+def _solved(
+    search: ClosureSearch, request: Request, requested_by: str, free: Sequence[str] | set[str]
+) -> SolvedRequest:
+    return SolvedRequest(requested_by, request, search.closure([request], free))
 
 
 class _Grounds:
-    """Answers from curated facts, and from recipes, why a rebuild does not have a requirement."""
+    """Why a rebuild does not have a requirement: by curated facts, or by a recipe."""
 
     def __init__(self, facts: Sequence[ArchRequirement], adaptation: Adaptation) -> None:
         self._adaptation = adaptation

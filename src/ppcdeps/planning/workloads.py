@@ -1,4 +1,4 @@
-"""Workloads: what a TOML file, or a list of roots on the command line, says shall run on the target."""
+"""Workloads: what a TOML file, or a list of roots on the command line, says is to run on the target."""
 
 import hashlib
 import re
@@ -51,7 +51,7 @@ def curated_constraints(workload: Workload) -> Path | None:
     found = shipped_folder("constraints") / workload.constraints
     if not found.is_file():
         raise ConfigError(
-            f"{workload.constraints}, which holds the pins of {workload.name}, did not come with ppcdeps",
+            f"{workload.constraints}, which has the pins of {workload.name}, did not come with ppcdeps",
             hint="name the file with `ppcdeps constraints --constraints FILE`",
         )
     return found
@@ -94,7 +94,7 @@ def together(workloads: Sequence[Workload]) -> Workload:
     )
 
 
-def _workload(top: Table, file: TomlFile, asked: str | None) -> Workload:
+def _workload(top: Table, file: TomlFile, requested: str | None) -> Workload:
     name, title, roots = top.text("name"), top.text("title"), top.texts("roots")
     if not roots:
         top.fault('"roots" names none')
@@ -111,7 +111,7 @@ def _workload(top: Table, file: TomlFile, asked: str | None) -> Workload:
     for release in constraints:
         if release not in releases:
             top.fault(f'[constraints] has a file for "{release}", which is not among the releases')
-    chosen = (asked or default) if releases else None
+    chosen = (requested or default) if releases else None
     if chosen and chosen not in releases and not top.faults:
         raise UsageError(
             f'workload {name} has no OpenStack release "{chosen}"',
@@ -136,7 +136,7 @@ def _beside(file: TomlFile, name: str) -> str:
 
 
 def _fault_of_root(root: str) -> str:
-    """Why the text is no root, or nothing where it is one."""
+    """Why the text is not a root, or nothing where it is one."""
     if not root.strip():
         return "an empty text is not a root"
     if not root.isprintable():
@@ -161,5 +161,5 @@ def _file_name(roots: tuple[str, ...]) -> str:
 
 
 def _readable(roots: tuple[str, ...]) -> bool:
-    """Whether the word for the roots tells them all: nothing but plain names went in."""
+    """Whether the word for the roots spells them all: nothing but plain names went in."""
     return all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", root) for root in roots)

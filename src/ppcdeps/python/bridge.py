@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ppcdeps.model.errors import ConfigError
-from ppcdeps.python.lock import Provision, PythonLock
+from ppcdeps.model.python_plan import Provision
+from ppcdeps.python.lock import PythonLock
 from ppcdeps.python.names import normalize, python_version, rpm_version
 
 _TEMPLATE = """\

@@ -1,10 +1,16 @@
-"""The lock in the plan's terms: each distribution that no RPM provides as a gap with its route."""
+"""The Python lock as a plan has it: its distributions, and a gap with its route for each that no RPM provides."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
-from ppcdeps.python.lock import LockedDistribution, Provision, PythonLock
+from ppcdeps.model.python_plan import (
+    DistributionRequirer,
+    PlannedDistribution,
+    PlannedFile,
+    PlannedPython,
+    Provision,
+)
+from ppcdeps.python.lock import LockedDistribution, PythonLock
 
 _ROUTES = {
     Provision.WHEEL: RouteKind.PIP_WHEEL,
@@ -18,17 +24,21 @@ def python_gaps(lock: PythonLock) -> tuple[Gap, ...]:
     return tuple(_gap(each) for each in lock.distributions if each.provision is not Provision.RPM)
 
 
-def lock_mapping(lock: PythonLock) -> Mapping[str, Any]:
-    """What plan.json holds of the lock: JSON's kinds only, the same for the same lock, and no URL."""
+def planned_python(lock: PythonLock, bridge: Sequence[str] = ()) -> PlannedPython:
+    """The lock as a plan has it: the same for the same lock, and without URLs.
+
+    ``bridge`` are the capabilities that the bridge RPM provides.
+    """
     environment = lock.environment
-    return {
-        "python": environment.python,
-        "machine": environment.machine,
-        "glibc": ".".join(map(str, environment.glibc)),
-        "distributions": [_entry(each) for each in lock.distributions],
-        "added_rpms": [each.rpm for each in lock.added],
-        "notes": list(lock.notes),
-    }
+    return PlannedPython(
+        python=environment.python,
+        machine=environment.machine,
+        glibc=".".join(map(str, environment.glibc)),
+        distributions=tuple(_planned(each) for each in lock.distributions),
+        added_rpms=tuple(each.rpm for each in lock.added),
+        notes=tuple(lock.notes),
+        bridge=tuple(bridge),
+    )
 
 
 def _gap(each: LockedDistribution) -> Gap:
@@ -39,7 +49,7 @@ def _gap(each: LockedDistribution) -> Gap:
         cause=Cause.NO_WHEEL if native else Cause.ABSENT,
         phase=Phase.RUN,
         wanted=(f"{each.name}=={each.version}",),
-        required_by=tuple(Requirer(f"{each.name}{_asked(text)}", by) for by, text in each.required_by),
+        required_by=tuple(Requirer(f"{each.name}{_specifier(text)}", by) for by, text in each.required_by),
         route=Route(
             kind=_ROUTES[each.provision],
             subject=(f"{each.name}=={each.version}",),
@@ -50,7 +60,7 @@ def _gap(each: LockedDistribution) -> Gap:
     )
 
 
-def _asked(text: str) -> str:
+def _specifier(text: str) -> str:
     return "" if text == "any version" else f" {text}"
 
 
@@ -58,21 +68,19 @@ def _languages(each: LockedDistribution) -> str:
     return ", ".join(each.builds_from) or "native code"
 
 
-def _entry(each: LockedDistribution) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "name": each.name,
-        "version": each.version,
-        "provision": each.provision.value,
-        "pinned_by": each.pinned_by,
-        "required_by": [{"by": by, "specifier": text} for by, text in each.required_by],
-        "files": [{"name": file.filename, "sha256": file.sha256} for file in each.files],
-    }
-    if each.rpm:
-        entry["rpm"] = each.rpm
-    if each.extras:
-        entry["extras"] = list(each.extras)
-    if each.provision is Provision.BUILD or each.builds_from:
-        entry |= {"builds_from": list(each.builds_from), "evidence": list(each.evidence), "optional": each.optional}
-    if each.metadata is not None:
-        entry["metadata"] = each.metadata.value
-    return entry
+def _planned(each: LockedDistribution) -> PlannedDistribution:
+    has_code = each.provision is Provision.BUILD or bool(each.builds_from)
+    return PlannedDistribution(
+        name=each.name,
+        version=each.version,
+        provision=each.provision,
+        pinned_by=each.pinned_by,
+        required_by=tuple(DistributionRequirer(by, text) for by, text in each.required_by),
+        files=tuple(PlannedFile(file.filename, file.sha256) for file in each.files),
+        rpm=each.rpm,
+        extras=each.extras,
+        builds_from=each.builds_from,
+        evidence=each.evidence if has_code else (),
+        optional=has_code and each.optional,
+        metadata=each.metadata.value if each.metadata is not None else "",
+    )

@@ -2,27 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from ppcdeps.model.python_plan import Provision
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.constraintsfile import NO_CONSTRAINTS, Constraints
 from ppcdeps.python.coremetadata import MetadataSource
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.names import normalize
 from ppcdeps.python.provider import FixedDistribution
-
-
-class Provision(StrEnum):
-    """How a distribution gets onto the target."""
-
-    RPM = "rpm"
-    """An RPM of the closure provides it."""
-    WHEEL = "wheel"
-    """pip installs a wheel: a pure one, or one for the target's machine."""
-    SDIST = "sdist"
-    """pip installs a pure source distribution: no compiler is needed."""
-    BUILD = "build"
-    """Native, and no wheel fits: it is built from its source distribution first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from pathlib import Path
 from ppcdeps.base.atomic import write_files
 from ppcdeps.base.http import without_credentials
 from ppcdeps.model.errors import EnvironmentLacksError
+from ppcdeps.model.python_plan import Provision
 from ppcdeps.python.environment import TargetEnvironment
-from ppcdeps.python.lock import LockedDistribution, LockedFile, Provision, PythonLock
+from ppcdeps.python.lock import LockedDistribution, LockedFile, PythonLock
 
 WHEELHOUSE = "wheels"
 """The folder beside a pylock.toml where its files lie, when it names them by path."""

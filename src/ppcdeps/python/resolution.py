@@ -11,6 +11,7 @@ from resolvelib import BaseReporter, ResolutionImpossible, ResolutionTooDeep, Re
 
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.model.errors import ConfigError, PpcdepsError
+from ppcdeps.model.python_plan import Provision
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.python.catalogue import Catalogue, UsableRelease
 from ppcdeps.python.coremetadata import MetadataSource
@@ -19,7 +20,7 @@ from ppcdeps.python.distmetadata import sdist_facts
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.explain import ConflictError, VersionClash, clashes_of
 from ppcdeps.python.index import Index
-from ppcdeps.python.lock import LockedDistribution, LockedFile, LockRequest, Provision, PythonLock, PythonRoot
+from ppcdeps.python.lock import LockedDistribution, LockedFile, LockRequest, PythonLock, PythonRoot
 from ppcdeps.python.lookahead import LookAhead
 from ppcdeps.python.names import normalize
 from ppcdeps.python.provider import Candidate, FixedDistribution, TargetProvider, TooManyReleasesError, contains

@@ -1,19 +1,18 @@
 """The files that pip is to install of a plan's lock, fetched and verified, for a machine without network."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ppcdeps.model.errors import RepositoryError
+from ppcdeps.model.python_plan import PlannedDistribution, PlannedPython, Provision
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.distfiles import IndexFile
 from ppcdeps.python.index import Index
-from ppcdeps.python.lock import LockRequest, Provision, PythonRoot
+from ppcdeps.python.lock import LockRequest, PythonRoot
 from ppcdeps.python.resolution import resolve
 from ppcdeps.python.sdist import read_sdist
 
-_BY_PIP = (Provision.WHEEL, Provision.SDIST)
 _DEFAULT_BACKEND = ("setuptools", "wheel")
 """What PEP 517 takes where a distribution names no build system."""
 
@@ -57,21 +56,13 @@ class Wheelhouse:
         return tuple(each for each in self.pinned if not each.is_wheel)
 
 
-def by_pip(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    """The distributions of a plan's ``python`` that pip is to install."""
-    entries = document.get("distributions", ())
-    return tuple(each for each in entries if each.get("provision") in _BY_PIP)
-
-
-def fetch_wheelhouse(
-    document: Mapping[str, Any], python: PythonEnvironment, machine: str, index: Index
-) -> Wheelhouse:
-    """Fetch and verify the files of a plan's ``python``, and the build systems of its source distributions.
+def fetch_wheelhouse(planned: PlannedPython, python: PythonEnvironment, machine: str, index: Index) -> Wheelhouse:
+    """Fetch and verify the files that pip is to install of a plan, and the build systems of the sdists among them.
 
     Raises RepositoryError where the index has no such file any more, or sends another, and what
     ``ppcdeps.python.resolution.resolve`` raises for the build systems.
     """
-    pinned = tuple(_fetched(each, index) for each in by_pip(document))
+    pinned = tuple(_fetched(each, index) for each in planned.by_pip)
     house = Wheelhouse(pinned)
     wanted = sorted({each for sdist in house.sdists for each in _build_requires(sdist)})
     if not wanted:
@@ -85,9 +76,8 @@ def fetch_wheelhouse(
     return Wheelhouse(pinned, tuple(backends))
 
 
-def _fetched(entry: Mapping[str, Any], index: Index) -> Pinned:
-    files = [(str(file["name"]), str(file["sha256"])) for file in entry.get("files", ())]
-    return _pinned(str(entry["name"]), str(entry["version"]), files, index)
+def _fetched(each: PlannedDistribution, index: Index) -> Pinned:
+    return _pinned(each.name, each.version, [(file.name, file.sha256) for file in each.files], index)
 
 
 def _pinned(name: str, version: str, files: Iterable[tuple[str, str]], index: Index) -> Pinned:

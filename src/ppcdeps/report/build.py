@@ -1,6 +1,5 @@
-"""A run of builds for a person and as JSON: what was built, what failed and why, what is in the repository."""
+"""A build run as text and as JSON: what was built, what failed and why, what is in the repository."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from ppcdeps.building.run.build_run import BuildRun
 from ppcdeps.building.run.events import BuildOutcome, TaskResult
 from ppcdeps.model.verification import Verification
-from ppcdeps.report.text import columns
+from ppcdeps.report.text import as_json, columns
 from ppcdeps.report.verification import render_verification, verification_document
 
 
@@ -70,13 +69,13 @@ def render_build_run(build_run: BuildRun, verdict: Verification | None = None) -
 
 def dump_build_run(build_run: BuildRun, verdict: Verification | None = None) -> str:
     """The same as JSON."""
-    document = campaign_document(build_run)
+    document = build_run_document(build_run)
     if verdict is not None:
         document["verification"] = verification_document(verdict)
-    return json.dumps(document, indent=1, sort_keys=True) + "\n"
+    return as_json(document, ascii_only=True)
 
 
-def campaign_document(build_run: BuildRun) -> dict[str, Any]:
+def build_run_document(build_run: BuildRun) -> dict[str, Any]:
     """A run in JSON's own kinds."""
     return {
         "workload": build_run.workload,

@@ -1,23 +1,23 @@
 """The build order as `build-order.json`: waves, what each build needs, and the cycles, for other tools."""
 
-import json
 from typing import Any
 
-from ppcdeps.planning.order import BuildOrder, Cycle, Step
+from ppcdeps.planning.order import BuildOrder, BuildStep, Cycle
+from ppcdeps.report.text import as_json
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def dump_build_order(order: BuildOrder) -> str:
     """The order as JSON text: the same bytes for the same order."""
-    return json.dumps(build_order_document(order), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return as_json(build_order_document(order))
 
 
 def build_order_document(order: BuildOrder) -> dict[str, Any]:
     """The order in JSON's own kinds.
 
     ``waves`` are arrays of ``{"source", "bootstrap"}``, ``needs`` maps each source to those that it needs to be
-    built, ``cycles`` tell their chain and what breaks them, ``undecided`` names what is in no wave.
+    built, ``cycles`` have their chain and what breaks them, ``undecided`` names what is in no wave.
     """
     return {
         "schema": SCHEMA,
@@ -28,7 +28,7 @@ def build_order_document(order: BuildOrder) -> dict[str, Any]:
     }
 
 
-def _step(step: Step) -> dict[str, str | None]:
+def _step(step: BuildStep) -> dict[str, str | None]:
     return {"source": step.source, "bootstrap": step.bootstrap or None}
 
 
@@ -39,5 +39,5 @@ def _cycle(cycle: Cycle) -> dict[str, Any]:
         "members": list(cycle.members),
         "broken_by": broken
         and {"source": broken.source, "condition": broken.condition, "without": sorted(broken.without or ())},
-        "told": str(cycle),
+        "text": str(cycle),
     }

@@ -1,6 +1,5 @@
-"""Buildroots, defined and created, as a person and a program read them."""
+"""Buildroots, defined and created, as text and as JSON."""
 
-import json
 import re
 import time
 from collections.abc import Sequence
@@ -9,7 +8,7 @@ from typing import Any
 from ppcdeps.building.buildroots.buildroots import Created
 from ppcdeps.building.buildroots.definitions import Definition
 from ppcdeps.engines.job import Buildroot
-from ppcdeps.report.text import columns
+from ppcdeps.report.text import as_json, columns
 
 _SHORT = 12
 
@@ -21,7 +20,7 @@ def dump_list(definitions: Sequence[Definition], created: Sequence[Created]) -> 
         "definitions": [_definition(one) for one in definitions],
         "created": [_created(one) for one in created],
     }
-    return _dumped(document)
+    return as_json(document)
 
 
 def render_list(definitions: Sequence[Definition], created: Sequence[Created]) -> str:
@@ -40,7 +39,7 @@ def render_list(definitions: Sequence[Definition], created: Sequence[Created]) -
 
 
 def dump_created(buildroot: Buildroot, created: Created) -> str:
-    """A buildroot that is there now, and the way in which it is used, as JSON."""
+    """A buildroot that is there now, and the build mode in which it is used, as JSON."""
     document = {
         "schema": 1,
         **_created(created),
@@ -50,7 +49,7 @@ def dump_created(buildroot: Buildroot, created: Created) -> str:
         "environment": dict(buildroot.environment),
         "packages": dict(created.packages),
     }
-    return _dumped(document)
+    return as_json(document)
 
 
 def render_created(buildroot: Buildroot, created: Created) -> str:
@@ -69,7 +68,7 @@ def render_created(buildroot: Buildroot, created: Created) -> str:
 
 def dump_removed(removed: Sequence[Created]) -> str:
     """What was removed, as JSON."""
-    return _dumped({"schema": 1, "removed": [_created(one) for one in removed]})
+    return as_json({"schema": 1, "removed": [_created(one) for one in removed]})
 
 
 def render_removed(removed: Sequence[Created]) -> str:
@@ -117,7 +116,3 @@ def _age(made: float) -> str:
         if seconds >= length:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds:.0f} s"
-
-
-def _dumped(document: dict[str, Any]) -> str:
-    return json.dumps(document, indent=2) + "\n"

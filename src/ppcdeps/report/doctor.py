@@ -1,13 +1,12 @@
 """What `ppcdeps buildroot doctor` found, as a person and a program read it."""
 
-import json
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ppcdeps.engines.emulation import Emulation
 from ppcdeps.engines.probe import Probe
-from ppcdeps.report.text import columns
+from ppcdeps.report.text import as_json, columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def dump_diagnosis(diagnosis: Diagnosis) -> str:
         "emulation": emulation,
         "disk": space,
     }
-    return json.dumps(document, indent=2) + "\n"
+    return as_json(document)
 
 
 def render_diagnosis(diagnosis: Diagnosis) -> str:

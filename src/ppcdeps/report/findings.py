@@ -1,12 +1,12 @@
 """What a check found, as text and as JSON."""
 
 import dataclasses
-import json
 from collections.abc import Iterator
 from textwrap import wrap
 from typing import Any
 
 from ppcdeps.checking.findings import Finding, Report, Severity
+from ppcdeps.report.text import as_json
 
 _WIDTH = 110
 _TITLES = {
@@ -37,7 +37,8 @@ def render_report(report: Report) -> str:
 
 def dump_report(report: Report) -> str:
     """The report as JSON text, keys sorted."""
-    return json.dumps(report_document(report), indent=1, sort_keys=True, ensure_ascii=True) + "\n"
+    # Names of files may have bytes that are no text in any encoding.
+    return as_json(report_document(report), ascii_only=True)
 
 
 def report_document(report: Report) -> dict[str, Any]:
@@ -72,8 +73,8 @@ def _verdict(report: Report) -> str:
 
 
 def _examined(report: Report) -> str:
-    told = ", ".join(f"{one.what} {one.count}" for one in report.examined)
-    return f"Looked at: {told}." if told else ""
+    counted = ", ".join(f"{one.what} {one.count}" for one in report.examined)
+    return f"Looked at: {counted}." if counted else ""
 
 
 def _wrapped(text: str, indent: str) -> list[str]:

@@ -1,13 +1,12 @@
 """Recipes as text and as JSON."""
 
 import dataclasses
-import json
 from collections.abc import Iterable
 from typing import Any
 
 from ppcdeps.model.recipe import Edit, Recipe
 from ppcdeps.recipebook.lint import LintFinding
-from ppcdeps.report.text import columns
+from ppcdeps.report.text import as_json, columns
 
 
 def render_book(recipes: Iterable[Recipe]) -> str:
@@ -40,12 +39,12 @@ def render_recipe(recipe: Recipe) -> str:
 
 def dump_recipes(recipes: Iterable[Recipe]) -> str:
     """The recipes as JSON text, keys sorted."""
-    return _json([recipe_document(one) for one in recipes])
+    return as_json([recipe_document(one) for one in recipes])
 
 
 def dump_recipe(recipe: Recipe) -> str:
     """One recipe as JSON text, keys sorted."""
-    return _json(recipe_document(recipe))
+    return as_json(recipe_document(recipe))
 
 
 def recipe_document(recipe: Recipe) -> dict[str, Any]:
@@ -68,7 +67,7 @@ def render_findings(findings: Iterable[LintFinding]) -> str:
 
 def dump_findings(findings: Iterable[LintFinding]) -> str:
     """Findings as JSON text."""
-    return _json([dataclasses.asdict(one) for one in findings])
+    return as_json([dataclasses.asdict(one) for one in findings])
 
 
 def _where(recipe: Recipe) -> str:
@@ -88,7 +87,3 @@ def _edit(edit: Edit) -> str:
         if value and field.name not in {"why", "optional"}:
             words.append(f'{field.name} "{" / ".join(value) if isinstance(value, tuple) else value}"')
     return f"{_action(edit)}: {', '.join(words)}"
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"

@@ -1,7 +1,6 @@
-"""Repositories and snapshots as a person and a program read them."""
+"""Synced repositories and snapshots as text and as JSON."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -11,13 +10,13 @@ from ppcdeps.report.text import SIDES, columns, date_of
 
 
 class SyncState(StrEnum):
-    """What a sync did to a repository's metadata."""
+    """What a sync changed of a repository's metadata."""
 
     NEW = "new"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
     ABSENT = "absent"
-    """It did not answer, and need not: a finding."""
+    """It did not answer, and is optional."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ def sync_document(target: str, repositories: Iterable[SyncedRepository]) -> dict
 
 
 def render_sync(target: str, repositories: Sequence[SyncedRepository]) -> str:
-    """A line for each repository, and below them what kept the absent ones away."""
+    """A line for each repository, and below them why others are absent."""
     rows = [("REPOSITORY", "SIDE", "STATE", "PACKAGES", "WRITTEN", "REVISION", "FROM")]
     rows += [
         (one.id, one.side, one.state, _number(one.packages), date_of(one.date), one.revision, one.fetched_from)
@@ -71,7 +70,7 @@ def snapshot_document(snapshot: Snapshot, **more: object) -> dict[str, Any]:
 
 
 def render_snapshot(snapshot: Snapshot) -> str:
-    """What the snapshot holds, how big it is, and of when."""
+    """What the snapshot has, how big it is, and of when."""
     rows = [("REPOSITORY", "SIDE", "PACKAGES", "WRITTEN", "REVISION")]
     rows += [
         (one.id, one.side, _number(one.packages), date_of(one.date), one.revision)
@@ -85,11 +84,6 @@ def render_snapshot(snapshot: Snapshot) -> str:
     if snapshot.absent:
         lines += ["", f"Not there when it was made: {', '.join(snapshot.absent)}"]
     return "\n".join(lines) + "\n"
-
-
-def as_json(document: Mapping[str, Any]) -> str:
-    """A document as JSON text: keys sorted, one line feed at the end."""
-    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _number(value: int | None) -> str:

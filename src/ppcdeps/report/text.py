@@ -1,12 +1,14 @@
-"""Plans and explanations as a person reads them on a terminal or in a log."""
+"""Plans and explanations as text for a terminal or a log, and what all reports are laid out with."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ppcdeps.model.gap import Gap, GapKind, Phase, Route, RouteKind
 from ppcdeps.model.plan import Plan, RepositoryState
+from ppcdeps.model.plan_file import gap_document
 
 if TYPE_CHECKING:
     from ppcdeps.planning.explanation import Explanation
@@ -20,7 +22,7 @@ _WIDTH = 110
 def render_plan(plan: Plan, written_to: str | None = None) -> str:
     """The plan: what it rests on, the counts, the gaps with cause, route and who needs them.
 
-    ``written_to`` is the file that holds the whole plan, if there is one.
+    ``written_to`` is the file with the whole plan, if there is one.
     """
     easy = (RouteKind.REUSE, RouteKind.PIP_WHEEL, RouteKind.PIP_SDIST)
     native = [gap for gap in plan.gaps if gap.route.kind not in easy]
@@ -33,7 +35,7 @@ def render_plan(plan: Plan, written_to: str | None = None) -> str:
     lines += _blocked([gap for gap in native if gap.route.kind is RouteKind.BLOCKED])
     lines += _by_pip([gap for gap in plan.gaps if gap.route.kind in easy[1:]])
     lines += _reused(reused)
-    lines += _reliefs(plan)
+    lines += _dropped_requirements(plan)
     lines += ["", "Metadata this rests on", *_repositories(plan.repositories)]
     if plan.advice:
         lines += ["", "Advice", *(line for advice in plan.advice for line in _advice(advice))]
@@ -60,6 +62,26 @@ def render_explanation(explanation: "Explanation") -> str:
     if explanation.tried:
         lines += ["", "Tried", *(f"  {line}" for line in explanation.tried)]
     return "\n".join(lines) + "\n"
+
+
+def dump_explanation(explanation: "Explanation") -> str:
+    """The explanation as JSON text."""
+    document = {
+        "name": explanation.name,
+        "subject": explanation.subject,
+        "status": explanation.status,
+        "chain": [
+            {"by": link.by, "requirement": link.requirement, "brings": link.brings} for link in explanation.chain
+        ],
+        "gap": gap_document(explanation.gap) if explanation.gap is not None else None,
+        "tried": list(explanation.tried),
+    }
+    return as_json(document)
+
+
+def as_json(value: Any, *, ascii_only: bool = False) -> str:
+    """A value of JSON's own kinds as text: keys sorted, one line feed at the end."""
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=ascii_only) + "\n"
 
 
 def date_of(seconds: int | None) -> str:
@@ -91,9 +113,9 @@ def _summary(plan: Plan) -> list[str]:
         lacking = len(plan.closure) > sides.count("target")
         instead = ", in place of RPM packages that the target lacks" if lacking else ""
         counts.append((by_pip, f"Python distributions come from the index{instead}"))
-    told = [(str(count), text) for index, (count, text) in enumerate(counts) if count or not index]
-    width = max(len(count) for count, _ in told)
-    return [f"  {count.rjust(width)} {text}" for count, text in told]
+    shown = [(str(count), text) for index, (count, text) in enumerate(counts) if count or not index]
+    width = max(len(count) for count, _ in shown)
+    return [f"  {count.rjust(width)} {text}" for count, text in shown]
 
 
 def _counted(count: int, what: str) -> str:
@@ -110,17 +132,17 @@ def _table(title: str, gaps: Sequence[Gap], waves: Mapping[str, str]) -> list[st
 
 
 def _needed_by(gap: Gap) -> str:
-    """The first that asks, with what it asks for, and how many more do."""
+    """The first that requires it, with its requirement, and how many more do."""
     if not gap.required_by:
         return gap.detail
     first = gap.required_by[0]
-    asked = f" ({first.requirement})" if first.requirement not in {gap.name, first.by} else ""
+    requirement = f" ({first.requirement})" if first.requirement not in {gap.name, first.by} else ""
     others = len({requirer.by for requirer in gap.required_by} - {first.by})
-    return f"{first.by}{asked if len(asked) < 50 else ''}" + (f" and {others} more" if others else "")
+    return f"{first.by}{requirement if len(requirement) < 50 else ''}" + (f" and {others} more" if others else "")
 
 
 def _estimates(gaps: Sequence[Gap]) -> list[str]:
-    """How long the builds took elsewhere, and which of them nobody has timed."""
+    """How long the builds took elsewhere, and of which no run is recorded."""
     built = [gap for gap in gaps if gap.route.kind is not RouteKind.BLOCKED]
     timed = [(gap.name, _times(gap)) for gap in built if gap.route.minutes]
     if not timed:
@@ -171,11 +193,11 @@ def _reused(gaps: Sequence[Gap]) -> list[str]:
     return ["", title, *_wrapped(gap.name for gap in gaps)]
 
 
-def _reliefs(plan: Plan) -> list[str]:
+def _dropped_requirements(plan: Plan) -> list[str]:
     if not plan.dropped_requirements:
         return []
     rows = [(dropped.source, dropped.requirement, dropped.grounds) for dropped in plan.dropped_requirements]
-    return ["", f"Required by the x86 builds only, and taken away: {len(rows)}", *columns(rows)]
+    return ["", f"Required by the x86 builds only, and dropped: {len(rows)}", *columns(rows)]
 
 
 def _advice(advice: str) -> list[str]:

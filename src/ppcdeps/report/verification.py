@@ -1,14 +1,13 @@
-"""A verification as a person reads it, and as JSON."""
+"""Verifications as text and as JSON."""
 
-import json
 import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ppcdeps.model.gap import Gap
 from ppcdeps.model.plan_file import gap_document
-from ppcdeps.model.verification import Check, Outcome, Verification
-from ppcdeps.report.text import columns
+from ppcdeps.model.verification import Check, CheckOutcome, Verification
+from ppcdeps.report.text import as_json, columns
 
 _MOST = 30
 _SHOWN_LOG = 12
@@ -27,7 +26,7 @@ def render_verification(found: Verification) -> str:
         lines.append(f"  and {len(gaps.closed) - _MOST} more closed (--json has them all)")
     lines += ["", *columns(list(_checks(found)))]
     for title, check in _titled(found):
-        if check.outcome is Outcome.FAILED and check.log:
+        if check.outcome is CheckOutcome.FAILED and check.log:
             lines += ["", f"{title}{f' {check.subject}' if check.subject else ''}: {check.detail}"]
             if check.command:
                 lines.append(f"  $ {shlex.join(check.command)}")
@@ -38,7 +37,7 @@ def render_verification(found: Verification) -> str:
 
 def dump_verification(found: Verification) -> str:
     """The verification as JSON text."""
-    return json.dumps(verification_document(found), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return as_json(verification_document(found))
 
 
 def verification_document(found: Verification) -> dict[str, Any]:
@@ -97,7 +96,7 @@ def _verdict(found: Verification) -> str:
         "native": "the packages were installed and run on this machine, which is of the target's architecture",
         "emulated": "the packages were installed and run under emulation (qemu-user)",
     }
-    if found.installation.outcome is Outcome.FAILED:
+    if found.installation.outcome is CheckOutcome.FAILED:
         how = "the packages cannot be installed together"
     else:
         how = rests.get(found.ran, "nothing was installed or run, so this rests on the plan alone")

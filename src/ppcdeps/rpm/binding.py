@@ -1,4 +1,4 @@
-"""libsolv's Python binding: found or missed, and the few calls that need care."""
+"""libsolv's Python binding: its import, and the calls that have traps."""
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -9,7 +9,7 @@ from ppcdeps.model.errors import EnvironmentLacksError
 
 try:
     import solv as _solv
-except ImportError as error:  # shown when the first question is asked, so that --help works without it
+except ImportError as error:  # reported when libsolv is first used, so that --help works without it
     _solv = None
     _missing: ImportError | None = error
 else:
@@ -25,17 +25,17 @@ def libsolv() -> Any:
         raise EnvironmentLacksError(
             f"libsolv's Python binding is missing ({_missing})",
             hint="install python3-solv from the distribution, or build it with `pip install solv`"
-            " (docs/install.md tells how on a POWER host)",
+            " (docs/install.md says how on a POWER host)",
         )
     return _solv
 
 
 @contextmanager
 def solv_file(content: bytes | BinaryIO, name: str) -> Iterator[Any]:
-    """Content as a file of libsolv's, whatever it is compressed with.
+    """Content as an open file of libsolv's.
 
     The binding opens plain and gzip files only, so the content comes decompressed, through a descriptor.
-    ``name`` tells libsolv the format by its ending, and must not be None: that crashes the binding.
+    ``name`` gives libsolv the format by its ending, and must not be None: that crashes the binding.
     """
     with tempfile.TemporaryFile() as plain:
         if isinstance(content, bytes):

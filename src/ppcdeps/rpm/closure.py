@@ -1,177 +1,199 @@
-"""The closure of questions, with an irreducible set of sources to rebuild and of things that nobody provides."""
+"""The closure of requests, with an irreducible set of sources to rebuild and of requirements nothing satisfies."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ppcdeps.model.capability import Capability, Requirement, parse_requirement
 from ppcdeps.model.errors import PpcdepsError
+from ppcdeps.rpm.additions import add_placeholder, ignore_dependency
 from ppcdeps.rpm.dropped import RequirementDropper
-from ppcdeps.rpm.problems import Chain, Clash, Lacking, Statement, missing_leaves, statements_of
-from ppcdeps.rpm.universe import Attempt, Request, Universe
+from ppcdeps.rpm.paths import needs_filelists
+from ppcdeps.rpm.problems import (
+    Lacking,
+    PackageClash,
+    Statement,
+    UninstallableProviders,
+    missing_leaves,
+    statements_of,
+)
+from ppcdeps.rpm.requests import Request
+from ppcdeps.rpm.solving import SolverResult, solve_requests
+from ppcdeps.rpm.universe import Universe
 
 _ROUNDS = 200
-"""More than any real question needs; ends the search if a relaxation should ever change nothing."""
+"""More than any real request needs; ends the search if a relaxation should ever change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """The packages that satisfy the questions together.
+    """The packages that satisfy the requests together.
 
-    ``sources`` are those whose stand-ins are used and that were not free, ``unknown`` the imagined providers
-    used, ``clashes`` what had to be overlooked so that the rest could be told.
+    ``sources`` are those whose stand-ins are used and that were not free, ``unknown`` the placeholder providers
+    used, ``clashes`` what had to be ignored so that all else that is missing could be found.
     """
 
     chosen: tuple[int, ...]
     sources: tuple[str, ...]
     unknown: tuple[int, ...]
-    clashes: tuple[Clash, ...]
+    clashes: tuple[PackageClash, ...]
 
 
 @dataclass(slots=True)
-class Search:
-    """Searches answers in one universe. Its discoveries (imagined providers, reliefs) stay for later searches."""
+class ClosureSearch:
+    """Searches closures in one universe.
+
+    Its placeholders, dropped requirements and ignored clashes stay for the next search.
+    """
 
     universe: Universe
     dropper: RequirementDropper
     weak: bool = False
-    ignored: list[Clash] = field(default_factory=list)
+    ignored: list[PackageClash] = field(default_factory=list)
 
     def closure(self, requests: Sequence[Request], free: Collection[str] = ()) -> Closure:
-        """The answer to all questions together with as few rebuilds as can be.
+        """The closure of all requests together with as few rebuilds as can be.
 
         Stand-ins of ``free`` sources cost nothing: these are built anyway. The result is irreducible: without
-        any one of its sources, or imagined providers, nothing satisfies the questions.
+        any one of its sources, or placeholders, nothing satisfies the requests.
         """
-        attempt = self._relaxed(requests)
-        while self._paths_matter(attempt) and self.universe.answer_paths():
-            attempt = self._relaxed(requests)
+        found = self._relaxed(requests)
+        while self._needs_filelists(found) and self.universe.paths.look_up():
+            found = self._relaxed(requests)
+        # A dropped requirement may make sources needless, so the search starts anew after each. The coarse reduction
+        # comes first: it costs one run of the solver, the fine one a run for each source.
         while True:
-            attempt = self._coarsely_reduced(requests, attempt, free)
-            if not self._dropped(attempt):
+            found = self._coarsely_reduced(requests, found, free)
+            if not self._drop_requirements(found):
                 break
-            attempt = self._relaxed(requests)
-        attempt = self._reduced(requests, attempt, free)
-        while self._dropped(attempt):
-            attempt = self._reduced(requests, self._relaxed(requests), free)
-        there = set(attempt.chosen)
+            found = self._relaxed(requests)
+        found = self._reduced(requests, found, free)
+        while self._drop_requirements(found):
+            found = self._reduced(requests, self._relaxed(requests), free)
+        there = set(found.chosen)
         return Closure(
-            attempt.chosen,
-            tuple(sorted(self._sources(attempt, free))),
-            tuple(sorted(self._placeholders(attempt))),
+            found.chosen,
+            tuple(sorted(self._sources(found, free))),
+            tuple(sorted(self._placeholders(found))),
             tuple(clash for clash in self.ignored if there.issuperset((clash.package, clash.other))),
         )
 
-    def refuted(self, requests: Sequence[Request], source: str) -> Attempt:
-        """The solver's attempt with a source's stand-ins forbidden: its problems say why they are needed."""
-        return self.universe.solve(
-            requests, without=self.universe.standins_of(source), weak=self.weak, placeholders=()
-        )
+    def refuted(self, requests: Sequence[Request], source: str) -> SolverResult:
+        """The solver's result with a source's stand-ins forbidden: its problems say why they are needed."""
+        forbidden = self.universe.standins_of(source)
+        return solve_requests(self.universe, requests, without=forbidden, weak=self.weak, placeholders=())
 
-    def _relaxed(self, requests: Sequence[Request]) -> Attempt:
-        """A solved attempt, with providers invented and clashes overlooked where there is none without."""
+    def _relaxed(self, requests: Sequence[Request]) -> SolverResult:
+        """A solution, with placeholders added and clashes ignored as long as there is none without."""
         for _ in range(_ROUNDS):
             for duplicates in (False, True):
-                attempt = self.universe.solve(requests, duplicates=duplicates, weak=self.weak)
-                if attempt.solved:
-                    return attempt
-            if self.universe.answer_paths():
+                result = solve_requests(self.universe, requests, duplicates=duplicates, weak=self.weak)
+                if result.solved:
+                    return result
+            if self.universe.paths.look_up():
                 continue
-            statements = statements_of(attempt)
+            statements = statements_of(result)
             if self._add_placeholders(statements):
                 continue
-            found = next((s for s in statements if isinstance(s, Clash) and s not in self.ignored), None)
-            if found is None:
+            clash = next((s for s in statements if isinstance(s, PackageClash) and s not in self.ignored), None)
+            if clash is None:
                 break
-            self._ignore(found)
-            self.ignored.append(found)
+            self._ignore(clash)
         raise PpcdepsError(
-            f"no answer for {', '.join(request.title for request in requests)}: "
-            + "; ".join(str(problem) for problem in attempt.problems)
+            f"no closure was found for {', '.join(request.title for request in requests)}: "
+            + "; ".join(str(problem) for problem in result.problems)
         )
 
     def _add_placeholders(self, statements: Iterable[Statement]) -> bool:
-        """Invent providers for what nobody provides, looking into boolean requirements whatever rule has them."""
+        """Add providers of what nothing provides; returns whether there were any to add.
+
+        Boolean requirements are looked into whichever rule has them: libsolv does not say which part is missing.
+        """
         known = set(self.universe.placeholders.values())
         requirements = {
             statement.requirement
             for statement in statements
             if isinstance(statement, Lacking)
-            or (isinstance(statement, Chain) and statement.requirement.startswith("("))
+            or (isinstance(statement, UninstallableProviders) and statement.requirement.startswith("("))
         }
         missing = {leaf for text in requirements for leaf in missing_leaves(text, self._is_provided)} - known
         for requirement in sorted(missing):
-            self.universe.add_placeholder(requirement)
+            add_placeholder(self.universe, requirement)
         return bool(missing)
 
     def _is_provided(self, requirement: Requirement) -> bool:
         return bool(self.universe.providers_of(str(requirement)))
 
-    def _ignore(self, clash: Clash) -> None:
+    def _ignore(self, clash: PackageClash) -> None:
+        self.ignored.append(clash)
         if clash.kind == "same-name":
             self.universe.multiversion += [clash.package, clash.other]
         else:
-            self.universe.ignore(clash.package, clash.dependency)
+            ignore_dependency(self.universe, clash.package, clash.dependency)
 
-    def _paths_matter(self, attempt: Attempt) -> bool:
-        """Whether the owners of further paths could change the attempt."""
-        if any(self.universe.is_standin(i) or i in self.universe.placeholders for i in attempt.chosen):
+    def _needs_filelists(self, result: SolverResult) -> bool:
+        """Whether the owners of further paths could change the result."""
+        universe = self.universe
+        if any(universe.is_standin(i) or i in universe.placeholders for i in result.chosen):
             return True
-        wanted, universe = self.universe.path_wanted, self.universe
         return any(
-            wanted(str(dep))
-            for i in attempt.chosen
+            needs_filelists(str(dep))
+            for i in result.chosen
             for dep in (*universe.requirements_of(i), *universe.conflicts_of(i))
         )
 
-    def _dropped(self, attempt: Attempt) -> bool:
-        if self.dropper.drop_from(attempt.chosen, by_build=False):
-            return True
-        return self.dropper.drop_from(attempt.chosen, by_build=True)
+    def _drop_requirements(self, result: SolverResult) -> bool:
+        """Whether anything was dropped: on grounds that cost nothing first, then by build environments."""
+        chosen = result.chosen
+        return self.dropper.drop_from(chosen, by_build=False) or self.dropper.drop_from(chosen, by_build=True)
 
-    def _sources(self, attempt: Attempt, free: Collection[str]) -> set[str]:
-        used = {self.universe.source_of(i) for i in attempt.chosen if self.universe.is_standin(i)}
+    def _sources(self, result: SolverResult, free: Collection[str]) -> set[str]:
+        used = {self.universe.source_of(i) for i in result.chosen if self.universe.is_standin(i)}
         return used.difference(free)
 
-    def _placeholders(self, attempt: Attempt) -> set[int]:
-        return {i for i in attempt.chosen if i in self.universe.placeholders}
+    def _placeholders(self, result: SolverResult) -> set[int]:
+        return {i for i in result.chosen if i in self.universe.placeholders}
 
-    def _coarsely_reduced(self, requests: Sequence[Request], attempt: Attempt, free: Collection[str]) -> Attempt:
+    def _coarsely_reduced(
+        self, requests: Sequence[Request], found: SolverResult, free: Collection[str]
+    ) -> SolverResult:
         """Try at once without all sources that only replace packages which the target has too."""
-        sources = self._sources(attempt, free)
+        sources = self._sources(found, free)
         replaceable = {source for source in sources if self.universe.built_for_target(source)}
         lacking = {
             self.universe.source_of(i)
-            for i in attempt.chosen
+            for i in found.chosen
             if self.universe.is_standin(i) and not self.universe.has_name(i)
         }
         doubtful = replaceable - lacking
         if not doubtful:
-            return attempt
-        fewer = self.universe.solve(requests, {*free, *(sources - doubtful)}, weak=self.weak)
-        return fewer if fewer.solved else attempt
+            return found
+        fewer = solve_requests(self.universe, requests, {*free, *(sources - doubtful)}, weak=self.weak)
+        return fewer if fewer.solved else found
 
-    def _reduced(self, requests: Sequence[Request], attempt: Attempt, free: Collection[str]) -> Attempt:
-        """Drop imagined providers and sources, one after the other, as long as an answer is left."""
-        for placeholder in sorted(
-            self._placeholders(attempt), key=lambda i: _strength(self.universe.placeholders[i])
-        ):
-            placeholders = self._placeholders(attempt)
+    def _reduced(self, requests: Sequence[Request], found: SolverResult, free: Collection[str]) -> SolverResult:
+        """Forbid placeholders and sources, one after the other, as long as the requests can be satisfied."""
+        for placeholder in sorted(self._placeholders(found), key=lambda i: _strength(self.universe.placeholders[i])):
+            placeholders = self._placeholders(found)
             if placeholder not in placeholders:
                 continue
-            fewer = self.universe.solve(
-                requests, duplicates=True, placeholders=placeholders - {placeholder}, weak=self.weak
+            fewer = solve_requests(
+                self.universe,
+                requests,
+                duplicates=True,
+                placeholders=placeholders - {placeholder},
+                weak=self.weak,
             )
-            attempt = fewer if fewer.solved else attempt
-        placeholders = self._placeholders(attempt)
-        for source in sorted(self._sources(attempt, free)):
-            sources = self._sources(attempt, free)
+            found = fewer if fewer.solved else found
+        placeholders = self._placeholders(found)
+        for source in sorted(self._sources(found, free)):
+            sources = self._sources(found, free)
             if source not in sources:
                 continue
-            fewer = self.universe.solve(
-                requests, {*free, *sources} - {source}, placeholders=placeholders, weak=self.weak
+            fewer = solve_requests(
+                self.universe, requests, {*free, *sources} - {source}, placeholders=placeholders, weak=self.weak
             )
-            attempt = fewer if fewer.solved else attempt
-        return attempt
+            found = fewer if fewer.solved else found
+        return found
 
 
 _STRICTER = ("", "<", ">", "<=", ">=", "=")

@@ -1,11 +1,12 @@
-"""Requirements of stand-ins that only the reference's build has, and the grounds for taking them away."""
+"""Requirements of stand-ins that only the reference's build has, and the grounds on which they are dropped."""
 
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ppcdeps.model.plan import DroppedRequirement
-from ppcdeps.rpm.sources import Buildroots
+from ppcdeps.rpm.additions import set_requirements
+from ppcdeps.rpm.sources import BuildEnvironments
 from ppcdeps.rpm.universe import Universe
 
 _ELF = re.compile(r"(?P<soname>[^\s()/]+\.so[^\s()/]*)\((?P<version>[^()]*)\)(?P<width>\(64bit\))?")
@@ -16,25 +17,25 @@ Known = Callable[[str, str], str | None]
 
 @dataclass(slots=True)
 class RequirementDropper:
-    """Takes requirements away from chosen stand-ins, in place, and remembers which and why.
+    """Drops requirements of chosen stand-ins, in place, and remembers which and why.
 
-    A requirement goes on one of these grounds:
+    A requirement is dropped on one of these grounds:
 
     - a curated fact says that only the x86 build has it;
     - it names a symbol version of a library that the target has: a rebuild links against the target's library
-      and asks for the versions found there;
+      and requires the versions found there;
     - it names a library that nothing in the source's build environment provides: what cannot be linked with
       is not required by the result.
     """
 
     universe: Universe
-    buildroots: Buildroots
+    environments: BuildEnvironments
     known: Known
     dropped_requirements: dict[tuple[str, str], DroppedRequirement] = field(default_factory=dict)
     _seen: set[tuple[str, bool]] = field(default_factory=set)
 
     def drop_from(self, chosen: Iterable[int], *, by_build: bool) -> bool:
-        """Lighten all stand-ins of the sources of chosen ones. Returns whether anything was taken away.
+        """Drop requirements of all stand-ins of the sources of chosen ones. Returns whether there were any to drop.
 
         ``by_build`` looks at build environments too, which costs a solver run for each source.
         """
@@ -60,7 +61,7 @@ class RequirementDropper:
                 (source, requirement), DroppedRequirement(source, requirement, grounds)
             )
         if changed:
-            self.universe.set_requirements(standin, kept)
+            set_requirements(self.universe, standin, kept)
         return changed
 
     def _elf_grounds(self, source: str, requirement: str, by_build: bool) -> str | None:
@@ -75,10 +76,10 @@ class RequirementDropper:
             library = f"{found['soname']}(){found['width'] or ''}"
             owners = [i for i in self.universe.providers(pool.Dep(library)) if not self.universe.is_standin(i)]
             if owners:
-                return f"a rebuild links against the target's {found['soname']} ({self.universe.nevra(min(owners))})"
+                return f"a rebuild links against the target's {found['soname']} ({self.universe.label(min(owners))})"
         if not by_build or any(self.universe.source_of(i) == source for i in providers):
             return None
-        environment = self.buildroots.environment(source)
+        environment = self.environments.environment(source)
         if environment is None or environment.intersection(providers):
             return None
         return f"nothing in the build environment of {source} provides {found['soname']} to link with"

@@ -66,11 +66,6 @@ class Elf:
         """The version of the ppc64 ELF ABI, 1 or 2 (0: not said); None on other machines."""
         return self.flags & 3 if self.machine == "EM_PPC64" else None
 
-    def highest(self, prefix: str = "GLIBC_") -> tuple[int, ...] | None:
-        """The highest needed symbol version of that prefix: ``(2, 34)``; None where it needs none."""
-        names = (name for _, versions in self.versions_needed for name in versions)
-        return max((found for name in names if (found := numbers_of(name, prefix))), default=None)
-
 
 def numbers_of(version: str, prefix: str = "GLIBC_") -> tuple[int, ...] | None:
     """The numbers of a symbol version: ``GLIBC_2.34`` is ``(2, 34)``. None where it is not of that form."""
@@ -81,7 +76,7 @@ def numbers_of(version: str, prefix: str = "GLIBC_") -> tuple[int, ...] | None:
 
 
 def read_elf(stream: BinaryIO) -> Elf | None:
-    """What the file says, from its beginning on; None where it is no ELF file.
+    """What the file says, from its beginning on; None where it is not an ELF file.
 
     The stream must be seekable. Raises DamagedElfError where the file is cut off or contradicts itself.
     """
@@ -93,7 +88,7 @@ def read_elf(stream: BinaryIO) -> Elf | None:
     try:
         return _read(stream)
     except (ELFError, ValueError, KeyError, IndexError, AttributeError, TypeError, OverflowError) as fault:
-        # pyelftools meets impossible numbers with whatever they lead to.
+        # pyelftools checks no numbers: a damaged file can raise anything here.
         raise DamagedElfError(f"is a damaged ELF file ({_reason(fault)})") from fault
     except (RecursionError, MemoryError, UnicodeError, AssertionError) as fault:
         raise DamagedElfError("is a damaged ELF file") from fault

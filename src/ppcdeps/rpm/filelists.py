@@ -7,7 +7,7 @@ from html import unescape
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.rpm.binding import libsolv
-from ppcdeps.rpm.facts import recall, remember
+from ppcdeps.rpm.derived import recall, remember
 from ppcdeps.rpm.loading import Part, read_metadata
 
 _ELEMENT = re.compile(rb'<package\b[^>]*?\bpkgid="([^"]*)"|<file(?:\s[^>]*)?>([^<]*)</file>')
@@ -22,8 +22,8 @@ def owners_of(part: Part, paths: Collection[str], cache: Cache) -> dict[str, lis
     primary = part.metadata.files.get("primary")
     if filelists is None or primary is None or not paths:
         return {}
-    asked = hashlib.sha256("\0".join(sorted(paths)).encode()).hexdigest()
-    key = f"owners 2 {filelists.checksum} {primary.checksum} {part.role} {asked}"
+    digest = hashlib.sha256("\0".join(sorted(paths)).encode()).hexdigest()
+    key = f"owners 2 {filelists.checksum} {primary.checksum} {part.role} {digest}"
     known: dict[str, list[int]] | None = recall(cache, key)
     if known is None:
         content = read_metadata(part.metadata, filelists)

@@ -51,7 +51,7 @@ class PackageHeader:
 def read_header(package: Path) -> PackageHeader:
     """The header of an RPM file, its digests checked, its signatures not.
 
-    Raises ConfigError where the file is no RPM, or damaged; EnvironmentLacksError where rpm is missing.
+    Raises ConfigError where the file is not an RPM, or damaged; EnvironmentLacksError where rpm is missing.
     """
     queries = [f"{tag}\\t%{{{tag}}}\\n" for tag in (*_TAGS, *_NUMBERS)]
     queries += [f"[{letter}\\t%{{{tag}}}\\n]" for letter, tag in _LISTS.items()]
@@ -95,12 +95,12 @@ def check_digests(package: Path) -> None:
 def raw_header(package: Path) -> bytes:
     """The bytes before the payload: lead, signatures and header, with every text that is in them.
 
-    Raises ConfigError where the file is no RPM.
+    Raises ConfigError where the file is not an RPM.
     """
     with package.open("rb") as file:
         lead = file.read(_LEAD)
         if lead[:4] != _LEAD_MAGIC:
-            raise ConfigError(f"{package.name} is no RPM package: it does not begin as one")
+            raise ConfigError(f"{package.name} is not an RPM package: it does not begin as one")
         for padded in (True, False):
             intro = file.read(16)
             if len(intro) < 16 or intro[:4] != _HEADER_MAGIC:

@@ -1,7 +1,7 @@
 """Capabilities of an x86_64 build, said as a ppc64le build would say them.
 
 The ISA marker changes from ``(x86-64)`` to ``(ppc-64)``, the dynamic loader from ``ld-linux-x86-64.so.2`` to
-``ld64.so.2`` whatever symbols of it are named (the two export different ones), and symbol versions of glibc older
+``ld64.so.2`` without its symbols (the two export different ones), and symbol versions of glibc older
 than 2.17, the first release for ppc64le, become ``GLIBC_2.17`` (glibc's shlib-versions and abilists for
 powerpc64le).
 """

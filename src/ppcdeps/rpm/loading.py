@@ -11,7 +11,7 @@ from ppcdeps.metadata.repository import MetadataFile, RepoMetadata
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.repository import Side
 from ppcdeps.rpm.binding import solv_file, writer_of
-from ppcdeps.rpm.facts import recall, remember
+from ppcdeps.rpm.derived import recall, remember
 from ppcdeps.rpm.isa import translate_repo
 from ppcdeps.rpm.primary import Cut, cut_primary, select
 
@@ -156,7 +156,7 @@ def _first_id(repo: Any) -> int:
 def set_priorities(parts: Iterable[Part]) -> None:
     """Rank the roles above one another, and inside a role by the repositories' own priority and cost.
 
-    libsolv takes from the highest rank that can satisfy a requirement, whatever the versions elsewhere.
+    libsolv takes from the highest rank that can satisfy a requirement, even if another rank has a newer version.
     """
     rank = {Role.TARGET: 2, Role.REFERENCE: 1, Role.STANDIN: 0, Role.SOURCE: 0}
     for part in parts:

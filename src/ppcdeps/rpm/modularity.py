@@ -17,7 +17,7 @@ from ppcdeps.model.errors import RepositoryError, UsageError
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.repository import Side
 from ppcdeps.rpm.binding import libsolv
-from ppcdeps.rpm.facts import recall, remember
+from ppcdeps.rpm.derived import recall, remember
 from ppcdeps.rpm.loading import Part, Role
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _refuse_unknown(streams: Iterable[str], indexes: Iterable["ModuleIndex"]) ->
 def _empty_streams(indexes: Iterable["ModuleIndex"], arch: str, streams: Iterable[str]) -> "ModuleIndex":
     """Streams that are enabled and not there for this architecture: active and empty.
 
-    That the target lacks what the reference has in a stream is the answer that is looked for, not an error,
+    That the target lacks what the reference has in a stream is what a plan looks for, not an error,
     and the packages of the default stream must not step in.
     """
     from ppcdeps.metadata.modules import ModuleIndex, ModuleStream

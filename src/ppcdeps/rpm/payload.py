@@ -1,4 +1,4 @@
-"""The payload of an RPM as a stream of its files: nothing is written to disk, and no file system is asked.
+"""The payload of an RPM as a stream of its files: nothing is written to disk.
 
 The payload is read here and not by cpio(1), which creates whatever the archive names. Format: `newc` of cpio(5),
 as rpm2cpio(8) writes it.
@@ -83,7 +83,7 @@ def open_payload(package: Path, kind: str = "RPM package") -> Iterator[BinaryIO]
         if process.returncode > 0:
             errors.seek(0)
             said = errors.read(500).decode("utf-8", "replace").strip().splitlines()
-            raise ConfigError(f"{package.name} is no {kind}, or damaged: {said[-1] if said else 'rpm2cpio failed'}")
+            raise ConfigError(f"{package.name} is not a valid {kind}: {said[-1] if said else 'rpm2cpio failed'}")
         if fault is not None:
             raise fault
 
@@ -98,7 +98,7 @@ def members_of(stream: BinaryIO) -> Iterator[Member]:
         if header[:6] == _STRIPPED:
             raise BrokenArchiveError("it has files of 4 GB or more, which are not looked into")
         if header[:6] not in _MAGIC:
-            raise BrokenArchiveError("its payload is no cpio archive of the kind that rpm writes")
+            raise BrokenArchiveError("its payload is not a cpio archive of the kind that rpm writes")
         try:
             mode, size, name_size = (int(header[start : start + 8], 16) for start in (14, 54, 94))
         except ValueError:

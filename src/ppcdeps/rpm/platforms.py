@@ -1,4 +1,4 @@
-"""The macros of a distribution, which a spec is evaluated with wherever ppcdeps runs."""
+"""The macros of a distribution: specs are evaluated with these, not with those of the machine that plans."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ _SUFFIX = ".macros"
 
 
 @dataclass(frozen=True, slots=True)
-class Platform:
+class PlatformMacros:
     """A distribution release as spec files see it.
 
     ``macros`` is a macro file's text, as rpm reads them; ``defines`` are further macros by name.
@@ -22,7 +22,7 @@ class Platform:
     defines: Mapping[str, str] = field(default_factory=dict)
 
 
-def platform_of(target: Target) -> Platform:
+def platform_of(target: Target) -> PlatformMacros:
     """The platform of a target: the shared macros, those of its platform id, and what its own file says.
 
     Raises ConfigError where ppcdeps has no macros for the target's platform id.
@@ -47,7 +47,7 @@ def platform_of(target: Target) -> Platform:
         defines |= {"fedora": number, f"fc{number}": "1"}
     elif target.name.startswith("centos"):
         defines["centos"] = number
-    return Platform(name, "".join(_text(one) for one in ("common", file, "evaluation")), defines)
+    return PlatformMacros(name, "".join(_text(one) for one in ("common", file, "evaluation")), defines)
 
 
 def _known() -> list[str]:

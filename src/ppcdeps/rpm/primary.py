@@ -1,7 +1,8 @@
 """Packages of primary.xml for libsolv: chosen by architecture, in one order, with facts that it has no index for.
 
-The order of the packages in a repository must not change an answer, and a package of a foreign architecture
-must not answer a requirement, so both are settled before libsolv reads anything.
+The order of the packages in a repository must not change a closure, and a package of a foreign architecture must
+not satisfy a requirement (big-endian ppc64 has the ISA marker ``(ppc-64)``, too), so both are settled before libsolv
+reads anything.
 """
 
 import re

@@ -1,6 +1,7 @@
-"""Why the solver found no answer, read from all rules of a problem.
+"""Why the solver found nothing, read from all rules of a problem.
 
-The one-line text of libsolv names a wrong culprit for boolean dependencies; the rules hold the true one.
+The one-line text of libsolv names a wrong culprit for boolean dependencies ("requires filesystem, but none of the
+providers can be installed" where a file is missing); the rules have the right one.
 """
 
 from collections.abc import Callable
@@ -8,19 +9,19 @@ from dataclasses import dataclass
 
 from ppcdeps.model.capability import Capability, Requirement, Rich, parse_requirement
 from ppcdeps.rpm.binding import libsolv
-from ppcdeps.rpm.universe import Attempt
+from ppcdeps.rpm.solving import SolverResult
 
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """Nobody provides what a package requires."""
+    """Nothing provides what a package requires."""
 
     requirement: str
     package: int
 
 
 @dataclass(frozen=True, slots=True)
-class Clash:
+class PackageClash:
     """Two packages that cannot be installed together, and the words of the rule that says so.
 
     ``kind`` is conflicts, obsoletes or same-name.
@@ -34,23 +35,23 @@ class Clash:
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
+class UninstallableProviders:
     """A requirement that only packages with problems of their own would satisfy."""
 
     requirement: str
     package: int
 
 
-Statement = Lacking | Clash | Chain
+Statement = Lacking | PackageClash | UninstallableProviders
 
 Provided = Callable[[Requirement], bool]
-"""Answers whether any one package satisfies a plain capability, or a boolean one with `with` or `without`."""
+"""Whether any one package satisfies a plain capability, or a boolean one with `with` or `without`."""
 
 
-def statements_of(attempt: Attempt) -> list[Statement]:
-    """Everything the rules behind an attempt's problems say, each thing once, in a stable order.
+def statements_of(result: SolverResult) -> list[Statement]:
+    """Everything the rules behind the problems say, each thing once, in a stable order.
 
-    Takes the attempt, not its problems: these are dead once the solver is freed, and reading them crashes.
+    Takes the result, not its problems: these are dead once the solver is freed, and reading them crashes.
     """
     solv = libsolv().Solver
     lacking = {solv.SOLVER_RULE_PKG_NOTHING_PROVIDES_DEP, solv.SOLVER_RULE_JOB_NOTHING_PROVIDES_DEP}
@@ -62,7 +63,7 @@ def statements_of(attempt: Attempt) -> list[Statement]:
         solv.SOLVER_RULE_PKG_SAME_NAME: "same-name",
     }
     found: dict[Statement, None] = {}
-    for problem in attempt.problems:
+    for problem in result.problems:
         for rule in problem.findallproblemrules():
             for info in rule.allinfos():
                 package = info.solvable.id if info.solvable else 0
@@ -71,16 +72,16 @@ def statements_of(attempt: Attempt) -> list[Statement]:
                     found[Lacking(dependency, package)] = None
                 elif info.type in clashes and info.othersolvable:
                     other = info.othersolvable.id
-                    found[Clash(clashes[info.type], package, other, dependency, info.problemstr())] = None
+                    found[PackageClash(clashes[info.type], package, other, dependency, info.problemstr())] = None
                 elif info.type == solv.SOLVER_RULE_PKG_REQUIRES and dependency:
-                    found[Chain(dependency, package)] = None
+                    found[UninstallableProviders(dependency, package)] = None
     return list(found)
 
 
 def missing_leaves(requirement: str, provided: Provided) -> list[str]:
-    """What would satisfy a requirement if somebody provided it: each text is what one package must satisfy.
+    """What would satisfy a requirement if it were provided: each text is what one package must satisfy.
 
-    For a boolean dependency these are its consequences that nobody provides, never its conditions. Operands of
+    For a boolean dependency these are its consequences that nothing provides, never its conditions. Operands of
     `with` and `without` speak of one package, so such a dependency counts as one thing.
     """
     try:

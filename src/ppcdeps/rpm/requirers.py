@@ -12,7 +12,7 @@ from ppcdeps.rpm.universe import Universe
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A requirement that one package (or question) has and another package satisfies."""
+    """A requirement that one package (or request) has and another package satisfies."""
 
     by: int
     requirement: str
@@ -23,7 +23,7 @@ class Requirers:
     """The edges of one closure, indexed by the package that satisfies them."""
 
     def __init__(self, universe: Universe, chosen: Iterable[int], requesters: Iterable[int]) -> None:
-        """Read the requirements of all chosen packages and of the askers (questions, source packages)."""
+        """Read the requirements of all chosen packages and of the requesters (requests, source packages)."""
         self._universe = universe
         self._chosen = frozenset(chosen)
         self._met: dict[int, tuple[int, ...]] = {}
@@ -40,7 +40,7 @@ class Requirers:
                     self.of.setdefault(package, []).append(edge)
 
     def chain_to(self, package: int) -> list[Edge]:
-        """A shortest chain of requirements from an asker to the package; empty where there is none."""
+        """A shortest chain of requirements from a requester to the package; empty where there is none."""
         came_by: dict[int, Edge | None] = dict.fromkeys(self.requesters)
         waiting = deque(self.requesters)
         while waiting:

@@ -6,7 +6,9 @@ from functools import cmp_to_key
 
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.rpm.isa import dependency
-from ppcdeps.rpm.universe import Attempt, Request, Universe
+from ppcdeps.rpm.requests import Request, request_dependencies
+from ppcdeps.rpm.solving import SolverResult, solve_requests
+from ppcdeps.rpm.universe import Universe
 
 
 def _no_changes(_source: str) -> "BuildNeeds | None":
@@ -26,18 +28,18 @@ class BuildNeeds:
 
 
 @dataclass(slots=True)
-class Buildroots:
-    """The build environments of sources, asked for in one universe and remembered.
+class BuildEnvironments:
+    """The build environments of sources, solved in one universe and remembered.
 
-    ``base`` are the roots of the minimal buildroot (gcc, make, ...); ``changes`` tells what a recipe changes in a
+    ``base`` are the roots of the minimal buildroot (gcc, make, ...); ``changes`` gives what a recipe changes in a
     source's BuildRequires.
     """
 
     universe: Universe
     base: Sequence[str] = ()
     changes: Callable[[str], BuildNeeds | None] = _no_changes
-    _questions: dict[str, Request | None] = field(default_factory=dict)
-    _linkable: dict[str, Attempt | None] = field(default_factory=dict)
+    _requests: dict[str, Request | None] = field(default_factory=dict)
+    _linkable: dict[str, SolverResult | None] = field(default_factory=dict)
 
     def source_package(self, source: str) -> int | None:
         """The package that builds a source's stand-ins: of their version if there is one, else the newest."""
@@ -45,16 +47,16 @@ class Buildroots:
         if not candidates:
             return None
         built = {self.universe.source_package_of(standin) for standin in self.universe.standins_of(source)}
-        same = [i for i in candidates if _file_name(Nevra.parse(self.universe.nevra(i))) in built]
+        same = [i for i in candidates if _file_name(self.universe.nevra(i)) in built]
         return max(same or candidates, key=cmp_to_key(self.universe.compare_versions))
 
     def request(self, source: str) -> Request | None:
-        """What the build of a source needs to be installed; None where nobody says."""
-        if source not in self._questions:
-            self._questions[source] = self._asked(source)
-        return self._questions[source]
+        """What the build of a source needs to be installed; None where no source package and no recipe says."""
+        if source not in self._requests:
+            self._requests[source] = self._request(source)
+        return self._requests[source]
 
-    def _asked(self, source: str) -> Request | None:
+    def _request(self, source: str) -> Request | None:
         package, needs = self.source_package(source), self.changes(source)
         if package is None and (needs is None or not needs.instead):
             return None
@@ -66,14 +68,14 @@ class Buildroots:
             deps = [dep for dep in deps if str(dep).partition(" ")[0] not in needs.dropped]
             deps += [dependency(pool, text) for text in needs.added]
         deps += [pool.Dep(name) for name in self.base]
-        title = self.universe.nevra(package) if package is not None else source
-        return self.universe.request_dependencies(f"{title} (build)", deps, conflicts)
+        title = self.universe.label(package) if package is not None else source
+        return request_dependencies(self.universe, f"{title} (build)", deps, conflicts)
 
     def environment(self, source: str) -> frozenset[int] | None:
-        """The packages of a source's build environment, stand-ins among them; None where it cannot be told."""
+        """The packages of a source's build environment, stand-ins among them; None where it is not known."""
         if source not in self._linkable:
             request = self.request(source)
-            self._linkable[source] = None if request is None else self.universe.solve([request])
+            self._linkable[source] = None if request is None else solve_requests(self.universe, [request])
         attempt = self._linkable[source]
         return frozenset(attempt.chosen) if attempt is not None and attempt.solved else None
 

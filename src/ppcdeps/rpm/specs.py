@@ -6,7 +6,7 @@ without the user's configuration, and confined: a spec that would run code while
 
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,20 +15,14 @@ from ppcdeps.model.gap import Cause
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.rpm.confinement import Confined, UnconfinableError, run_confined
 from ppcdeps.rpm.isa import translated
-from ppcdeps.rpm.platforms import Platform
+from ppcdeps.rpm.platforms import PlatformMacros
 from ppcdeps.rpm.specscan import code_in
 
 SPEC_LIMIT = 8 << 20
 """Bytes that a spec may have. The largest, of kernels and TeX Live, have less than 4 MB with their changelogs."""
 
 _LIBRARY = Path("/usr/lib/rpm")
-_TAG = re.compile(r"(?P<tag>source|patch)(?P<number>\d*)\s*:\s*(?P<value>\S+)", re.IGNORECASE)
-_SECTION = re.compile(
-    r"%(package|description|prep|generate_buildrequires|conf|build|install|check|clean|files|changelog|preun|postun"
-    r"|pretrans|posttrans|preuntrans|postuntrans|pre|post|verifyscript|verify|triggerin|triggerun|triggerpostun"
-    r"|triggerprein|trigger|filetriggerin|filetriggerun|filetriggerpostun|transfiletriggerin|transfiletriggerun"
-    r"|transfiletriggerpostun|sourcelist|patchlist|sepolicy|end)(?![\w}])(?P<rest>.*)"
-)
+_PACKAGE = re.compile(r"%package(?![\w}])(?P<rest>.*)")
 _FOLDER_OF_COPY = re.compile(r"\S*/ppcdeps-spec-[^/\s]*/")
 _CODE_ATTEMPT = "it starts a program while it is read"
 
@@ -39,20 +33,17 @@ _BUILT = (
 )
 _SOURCE = (
     "package\\t%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}\\t%{RELEASE}\\tsrc\\n"
-    "[requires\\t%{REQUIRENEVRS}\\n][conflicts\\t%{CONFLICTNEVRS}\\n]"
+    "[requires\\t%{REQUIRENEVRS}\\n]"
     "[exclusive\\t%{EXCLUSIVEARCH}\\n][excluded\\t%{EXCLUDEARCH}\\n]"
 )
 
-RunInBuildroot = Callable[[Sequence[str]], Confined]
-"""Runs a command, and says how it ended."""
-
 
 class SpecRefusedError(ConfigError):
-    """A spec that runs code when it is read. It is evaluated in a buildroot, where nothing of the user's is."""
+    """A spec that would run code when it is read. Only its build reads it, in the buildroot."""
 
 
 @dataclass(frozen=True, slots=True)
-class BuiltPackage:
+class SpecPackage:
     """A package that a build of the spec gives.
 
     The dependencies are those that the spec states, sorted; what rpmbuild finds in the files (sonames, Python
@@ -67,43 +58,22 @@ class BuiltPackage:
 
 
 @dataclass(frozen=True, slots=True)
-class SpecFile:
-    """A source or patch as the spec names it: a URL or a bare file name. ``tag`` is `Source0` or the like."""
-
-    tag: str
-    location: str
-
-    @property
-    def name(self) -> str:
-        """The name that rpmbuild looks for: the last part of the URL, or what stands after `#/`."""
-        return self.location.rstrip("/").rpartition("/")[2]
-
-    @property
-    def is_patch(self) -> bool:
-        """Whether it is a patch and not a source."""
-        return self.tag.lower().startswith("patch")
-
-
-@dataclass(frozen=True, slots=True)
 class SpecEvaluation:
     """A spec evaluated for an architecture.
 
     ``packages`` are those that are built, none where the architecture is ``excluded``; ``declared`` are the names
-    of all that the spec describes, built or not. ``generators`` are the lines of `%generate_buildrequires`, whose
-    output is known only when the sources are unpacked and these lines run.
+    of all that the spec describes, built or not. ``build_requires`` lack what `%generate_buildrequires` prints: its
+    lines run on the unpacked sources, which the build does.
     """
 
     arch: str
     platform: str
     source: Nevra
-    packages: tuple[BuiltPackage, ...]
+    packages: tuple[SpecPackage, ...]
     declared: tuple[str, ...]
     build_requires: tuple[str, ...]
-    build_conflicts: tuple[str, ...]
     exclusive_arch: tuple[str, ...]
     exclude_arch: tuple[str, ...]
-    files: tuple[SpecFile, ...]
-    generators: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -115,12 +85,7 @@ class SpecEvaluation:
             return f"ExclusiveArch: {' '.join(self.exclusive_arch)}"
         return ""
 
-    @property
-    def dynamic(self) -> bool:
-        """Whether the BuildRequires are not all known before the build begins."""
-        return bool(self.generators)
-
-    def package(self, name: str) -> BuiltPackage | None:
+    def package(self, name: str) -> SpecPackage | None:
         """The built package of a name."""
         return next((one for one in self.packages if one.nevra.name == name), None)
 
@@ -136,9 +101,9 @@ class SpecEvaluation:
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """What only the reference's evaluation of a spec has: what a stand-in is to be relieved of.
+    """What only the reference's evaluation of a spec has, so that a stand-in need not have it.
 
-    ``requires`` holds, for each package built on both sides, the stated requirements in the target's terms, and
+    ``requires`` has, for each package built on both sides, the stated requirements in the target's terms, and
     ``source_requires`` those of them that no package has in the target's evaluation; ``packages`` are the names of
     packages that the target's evaluation does not build.
     """
@@ -183,7 +148,7 @@ def _only(reference: tuple[str, ...], target: tuple[str, ...]) -> tuple[str, ...
 
 def evaluate_spec(
     spec: Path,
-    platform: Platform,
+    platform: PlatformMacros,
     arch: str,
     *,
     sources: Path | None = None,
@@ -203,7 +168,7 @@ def evaluate_spec(
     _refuse_code(spec, content.decode("utf-8", "replace"))
     with tempfile.TemporaryDirectory(prefix="ppcdeps-spec-") as name:
         folder = Path(name)
-        # The very bytes that were looked through, whatever becomes of the file in between.
+        # The bytes that were scanned for code: the file may change in between.
         copy = folder / "read.spec"
         copy.write_bytes(content)
         (folder / "platform.macros").write_text(platform.macros, "utf-8")
@@ -212,35 +177,14 @@ def evaluate_spec(
             *_defined({"_sourcedir": str((sources or folder).resolve())}),
             *_set(conditions or {}, {**platform.defines, **(defines or {})}),
         ]
-        return _evaluated(
-            spec.name, arch, platform.name, copy.name, options, lambda command: _confined(command, folder)
-        )
-
-
-def evaluate_in_buildroot(
-    spec: str,
-    arch: str,
-    run: RunInBuildroot,
-    *,
-    conditions: Mapping[str, bool] | None = None,
-    defines: Mapping[str, str] | None = None,
-) -> SpecEvaluation:
-    """Evaluate a spec where it will be built, with the macros of what is installed there.
-
-    ``spec`` is its path in the buildroot, ``run`` runs a command in it, cut off from the user's files and the
-    network. Code in the spec may run there, so nothing is refused.
-
-    Raises ConfigError where the spec does not parse, and what ``run`` raises.
-    """
-    options = _set(conditions or {}, defines or {})
-    return _evaluated(spec.rpartition("/")[2], arch, "buildroot", spec, options, run)
+        return _evaluated(spec.name, arch, platform.name, copy.name, options, folder)
 
 
 def _evaluated(
-    title: str, arch: str, platform: str, spec: str, options: Sequence[str], run: RunInBuildroot
+    title: str, arch: str, platform: str, spec: str, options: Sequence[str], folder: Path
 ) -> SpecEvaluation:
-    def request_packages(*query: str) -> Confined:
-        done = run(["rpmspec", *options, *query, spec])
+    def queried(*query: str) -> Confined:
+        done = _confined(["rpmspec", *options, *query, spec], folder)
         if done.caught:
             raise _refused(title, (_CODE_ATTEMPT,))
         if done.overdue:
@@ -249,9 +193,10 @@ def _evaluated(
             raise _unparsable(title, arch, spec, done.errors)
         return done
 
-    built = request_packages("-q", "--builtrpms", "--qf", _BUILT)
-    source = request_packages("-q", "--srpm", "--qf", _SOURCE)
-    return _evaluation(arch, platform, built.output, source.output, request_packages("-P"))
+    # `rpmspec -q` alone lists packages that are never built (EL9's qemu-kvm); --builtrpms lists what the build gives.
+    built = queried("-q", "--builtrpms", "--qf", _BUILT)
+    source = queried("-q", "--srpm", "--qf", _SOURCE)
+    return _evaluation(arch, platform, built.output, source.output, queried("-P"))
 
 
 def _content(spec: Path) -> bytes:
@@ -261,7 +206,7 @@ def _content(spec: Path) -> bytes:
     except OSError as error:
         raise ConfigError(f"cannot read the spec {spec}: {error.strerror}") from error
     if len(content) > SPEC_LIMIT:
-        raise ConfigError(f"the spec {spec} has more than {SPEC_LIMIT >> 20} MB: it is no spec")
+        raise ConfigError(f"the spec {spec} has more than {SPEC_LIMIT >> 20} MB: it is not a spec")
     if b"\0" in content:
         raise ConfigError(f"the spec {spec} is not text: it has a NUL byte in line {_line_of_nul(content)}")
     return content
@@ -280,7 +225,7 @@ def _refuse_code(spec: Path, text: str) -> None:
 def _refused(title: str, faults: tuple[str, ...]) -> SpecRefusedError:
     return SpecRefusedError(
         f"{title} is not evaluated on this machine, as it would run code",
-        hint="it can be evaluated in a buildroot; a recipe may replace these lines",
+        hint="`ppcdeps build` reads it in the buildroot; a recipe may replace these lines",
         faults=faults,
     )
 
@@ -296,7 +241,7 @@ def _confined(command: Sequence[str], folder: Path) -> Confined:
     except UnconfinableError as error:
         raise EnvironmentLacksError(
             f"specs are evaluated only where the kernel can confine rpmspec, and here it cannot: {error}",
-            hint="run ppcdeps on Linux with seccomp, or evaluate in a buildroot",
+            hint="run ppcdeps on Linux with seccomp",
         ) from error
 
 
@@ -343,22 +288,18 @@ def _unparsable(title: str, arch: str, spec: str, errors: str) -> ConfigError:
 
 def _evaluation(arch: str, platform: str, built: str, source: str, parsed: Confined) -> SpecEvaluation:
     (header, tags), *_ = _packages(source)
-    outline = _Outline.of(parsed.output, header.name)
     evaluation = SpecEvaluation(
         arch=arch,
         platform=platform,
         source=header,
         packages=tuple(
-            BuiltPackage(nevra, *(_told(one, tag) for tag in ("provides", "requires", "conflicts", "obsoletes")))
+            SpecPackage(nevra, *(_stated(one, tag) for tag in ("provides", "requires", "conflicts", "obsoletes")))
             for nevra, one in _packages(built)
         ),
-        declared=outline.declared,
-        build_requires=_told(tags, "requires"),
-        build_conflicts=_told(tags, "conflicts"),
+        declared=_declared(parsed.output, header.name),
+        build_requires=_stated(tags, "requires"),
         exclusive_arch=tuple(tags.get("exclusive", ())),
         exclude_arch=tuple(tags.get("excluded", ())),
-        files=outline.files,
-        generators=outline.generators,
         warnings=tuple(line.removeprefix("warning: ") for line in parsed.errors.splitlines() if line.strip()),
     )
     if not evaluation.excluded:
@@ -381,45 +322,19 @@ def _packages(output: str) -> list[tuple[Nevra, dict[str, list[str]]]]:
     return found
 
 
-def _told(tags: Mapping[str, list[str]], tag: str) -> tuple[str, ...]:
-    """The capabilities of a tag, once each and sorted, without those that rpm itself answers."""
+def _stated(tags: Mapping[str, list[str]], tag: str) -> tuple[str, ...]:
+    """The capabilities of a tag, once each and sorted, without those that rpm itself provides."""
     return tuple(sorted({text for text in tags.get(tag, ()) if not text.startswith("rpmlib(")}))
 
 
-@dataclass(frozen=True, slots=True)
-class _Outline:
-    """What the expanded text of a spec says and no query tells: names, locations, and the dynamic section."""
-
-    declared: tuple[str, ...]
-    files: tuple[SpecFile, ...]
-    generators: tuple[str, ...]
-
-    @classmethod
-    def of(cls, text: str, name: str) -> "_Outline":
-        declared, files, generators = [name], [], []
-        section = ""
-        counts = {"source": 0, "patch": 0}
-        for raw in text.splitlines():
-            line = raw.strip()
-            if line.startswith("%") and (starts := _SECTION.fullmatch(line)):
-                section = starts[1]
-                if section == "package":
-                    declared.append(_subpackage(starts["rest"], name))
-                continue
-            if not line or line.startswith("#"):
-                continue
-            if section == "generate_buildrequires":
-                generators.append(line)
-            elif section in ("sourcelist", "patchlist"):
-                kind = section.removesuffix("list")
-                files.append(SpecFile(f"{kind.capitalize()}{counts[kind]}", line))
-                counts[kind] += 1
-            elif section in ("", "package") and (tag := _TAG.fullmatch(line)):
-                kind = tag["tag"].lower()
-                number = int(tag["number"]) if tag["number"] else counts[kind]
-                counts[kind] = number + 1
-                files.append(SpecFile(f"{kind.capitalize()}{number}", tag["value"]))
-        return cls(tuple(dict.fromkeys(declared)), tuple(files), tuple(generators))
+def _declared(text: str, name: str) -> tuple[str, ...]:
+    """The names of all packages that the expanded text of a spec describes, built or not: no query has those."""
+    declared = [name]
+    for raw in text.splitlines():
+        line = raw.strip()
+        if line.startswith("%package") and (found := _PACKAGE.fullmatch(line)):
+            declared.append(_subpackage(found["rest"], name))
+    return tuple(dict.fromkeys(declared))
 
 
 def _subpackage(words: str, name: str) -> str:

@@ -75,7 +75,7 @@ def _body(text: str, start: int) -> str:
     """The Lua up to the brace that closes it; to the end of the text where braces in strings hide it."""
     depth, position = 1, start
     while position < len(text):
-        # As rpm counts them: what follows a backslash does not count, whatever Lua would make of it.
+        # As rpm counts them: what follows a backslash does not count, though Lua may see it otherwise.
         if text[position] == "\\":
             position += 2
             continue
@@ -92,7 +92,7 @@ def _includes(text: str) -> Iterator[Code]:
         if not _OWN_SOURCE.match(path) or ".." in path:
             position = found.start("path") if found["path"] else found.start()
             number = text.count("\n", 0, position) + 1
-            yield Code(number, f"reads a file that is no source of it: {path}")
+            yield Code(number, f"reads a file that is not one of its sources: {path}")
 
 
 def _shown(text: str) -> str:

@@ -1,7 +1,6 @@
 """Which gaps of a plan the local repository closes."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from ppcdeps.model.gap import Gap, GapKind, RouteKind
 from ppcdeps.model.plan import Plan
@@ -50,10 +49,9 @@ class _Closers:
         self._by_source: dict[str, list[str]] = {}
         for package in after.closure:
             if package.repo == local:
-                self._by_source.setdefault(package.source, []).append(package.nevra)
-        self._distributions: dict[str, Mapping[str, Any]] = {
-            str(entry.get("name")): entry for entry in after.python.get("distributions", ())
-        }
+                self._by_source.setdefault(package.source, []).append(str(package.nevra))
+        distributions = after.python.distributions if after.python is not None else ()
+        self._rpms = {each.name: each.rpm for each in distributions if each.rpm}
 
     def of(self, gap: Gap, still: Gap | None) -> tuple[str, ...]:
         if still is not None:
@@ -62,9 +60,8 @@ class _Closers:
         return found or tuple(self._by_source.get(gap.name, ()))
 
     def _of_python(self, gap: Gap) -> tuple[str, ...]:
-        entries = (self._distributions.get(name) for name in _names(gap.wanted))
-        return tuple(str(entry["rpm"]) for entry in entries if entry is not None and entry.get("rpm"))
+        return tuple(self._rpms[name] for name in _names(gap.wanted) if name in self._rpms)
 
 
-def _names(wanted: Iterable[str]) -> Iterable[str]:
-    return (each.partition("==")[0] for each in wanted)
+def _names(wanted: Iterable[object]) -> Iterable[str]:
+    return (str(each).partition("==")[0] for each in wanted)

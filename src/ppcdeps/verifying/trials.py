@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ppcdeps.engines.engine import WORKSPACE, Engine
 from ppcdeps.engines.job import Buildroot, Ending, Job, Limits
-from ppcdeps.model.verification import Check, Outcome
+from ppcdeps.model.verification import Check, CheckOutcome
 from ppcdeps.python.wheelhouse import Wheelhouse
 from ppcdeps.verifying import importing
 
@@ -145,11 +145,11 @@ class _Results:
             code, seconds = map(int, (self.folder / f"{step}.code").read_text().split())
         except (OSError, ValueError):
             why = self._lost or "the run ended before it"
-            return Check(Outcome.FAILED, why, subject, log=log or _tail(self._said))
+            return Check(CheckOutcome.FAILED, why, subject, log=log or _tail(self._said))
         if code == 0:
-            return Check(Outcome.OK, detail, subject, log=log, seconds=seconds)
+            return Check(CheckOutcome.OK, detail, subject, log=log, seconds=seconds)
         reason = f"no end in {_STEP_SECONDS} s" if code in {124, 137} else f"ended with {code}"
-        return Check(Outcome.FAILED, reason, subject, log=log, seconds=seconds)
+        return Check(CheckOutcome.FAILED, reason, subject, log=log, seconds=seconds)
 
     def _log(self, step: str) -> tuple[str, ...]:
         try:
@@ -170,17 +170,17 @@ def _imports_check(wanted: TrialContents, results: _Results, folder: Path) -> Ch
     if not wanted.has_imports:
         return _nothing("there is nothing to import")
     check = results.check("20-imports", "")
-    if check.outcome is not Outcome.OK:
+    if check.outcome is not CheckOutcome.OK:
         return check
     said = json.loads((folder / "results" / "imports.json").read_text("utf-8"))
     native = sum(1 for one in said if one["native"])
     faults = tuple(f"{one['module']}: {one['fault']}" for one in said if one["fault"])
     if faults:
         detail = f"{len(faults)} of {counted(len(said), 'module')} cannot be imported"
-        return Check(Outcome.FAILED, detail, log=faults[:_TAIL], seconds=check.seconds)
+        return Check(CheckOutcome.FAILED, detail, log=faults[:_TAIL], seconds=check.seconds)
     names = tuple(str(one["module"]) for one in said)
     detail = f"{counted(len(said), 'module')}, {native} of them compiled"
-    return Check(Outcome.OK, detail, log=names, seconds=check.seconds)
+    return Check(CheckOutcome.OK, detail, log=names, seconds=check.seconds)
 
 
 def counted(number: int, noun: str) -> str:
@@ -189,7 +189,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def _nothing(detail: str) -> Check:
-    return Check(Outcome.SKIPPED, detail)
+    return Check(CheckOutcome.SKIPPED, detail)
 
 
 def _tail(text: str) -> tuple[str, ...]:

@@ -23,10 +23,10 @@ from ppcdeps.model.recipe import Recipe
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig, Side
 from ppcdeps.model.target import Target
-from ppcdeps.model.verification import Check, GapReview, Outcome, Verification
+from ppcdeps.model.verification import Check, CheckOutcome, GapReview, Verification
 from ppcdeps.planning.workloads import PYTHON_PREFIX
 from ppcdeps.python.index import Index
-from ppcdeps.python.wheelhouse import Wheelhouse, by_pip, fetch_wheelhouse
+from ppcdeps.python.wheelhouse import Wheelhouse, fetch_wheelhouse
 from ppcdeps.recipebook.book import RecipeBook
 from ppcdeps.verifying.dnf import Dnf, DnfRun, dnf_program, rpm_files
 from ppcdeps.verifying.gapreview import changed_metadata, review_gaps
@@ -142,15 +142,15 @@ class _Trial:
     def run(self, found: Verification) -> Verification:
         installation = self._installation(found.gaps)
         found = replace(found, installation=installation)
-        if installation.outcome is Outcome.FAILED:
-            why = Check(Outcome.SKIPPED, "not tried: the installation failed")
+        if installation.outcome is CheckOutcome.FAILED:
+            why = Check(CheckOutcome.SKIPPED, "not tried: the installation failed")
             return replace(found, python=why, imports=why)
         return self._tried(found)
 
     def _installation(self, gaps: GapReview) -> Check:
         wanted = self._wanted()
         if not wanted:
-            return Check(Outcome.SKIPPED, "the plan has no RPM packages")
+            return Check(CheckOutcome.SKIPPED, "the plan has no RPM packages")
         if gaps.remaining and not gaps.is_closed:
             self.reporter.note("gaps remain: the installation shows what they mean")
         task = f"dnf install {' '.join(wanted)}"
@@ -164,8 +164,9 @@ class _Trial:
 
     def _wanted(self) -> tuple[str, ...]:
         roots = [root for root in self.after.roots if not root.startswith(PYTHON_PREFIX)]
-        roots += (str(rpm) for rpm in self.after.python.get("added_rpms", ()))
-        if by_pip(self.after.python):
+        python = self.after.python
+        roots += python.added_rpms if python is not None else ()
+        if python is not None and python.by_pip:
             roots.append(_PIP)
         return tuple(dict.fromkeys(roots))
 
@@ -180,7 +181,7 @@ class _Trial:
         wanted = TrialContents(
             wheelhouse=self._wheelhouse(),
             modules=self._modules(),
-            distributions=[str(each["name"]) for each in by_pip(self.after.python)],
+            distributions=[each.name for each in self.after.python.by_pip] if self.after.python is not None else [],
             smoke_tests=smoke_tests,
         )
         sandbox = Buildroot(
@@ -198,10 +199,11 @@ class _Trial:
         return replace(found, python=tried.python, imports=tried.imports, smoke_tests=(*tried.smoke_tests, *skipped))
 
     def _wheelhouse(self) -> Wheelhouse:
-        if not by_pip(self.after.python):
+        python = self.after.python
+        if python is None or not python.by_pip:
             return Wheelhouse()
         with self.basis.open_index() as index:
-            return fetch_wheelhouse(self.after.python, self.basis.target.python, self.basis.target.arch, index)
+            return fetch_wheelhouse(python, self.basis.target.python, self.basis.target.arch, index)
 
     def _modules(self) -> Mapping[str, bool]:
         """The Python modules in the packages of the local repository that are installed now."""
@@ -212,8 +214,8 @@ class _Trial:
 
     def _local_packages(self) -> Iterable[str]:
         local = self.basis.local.id
-        names = [package.nevra for package in self.after.closure if package.repo == local]
-        names += [str(rpm) for rpm in self.after.python.get("added_rpms", ())]
+        names = [str(package.nevra) for package in self.after.closure if package.repo == local]
+        names += self.after.python.added_rpms if self.after.python is not None else ()
         return tuple(dict.fromkeys(names))
 
     def _smoke_tests(self) -> tuple[dict[str, str], tuple[Check, ...]]:
@@ -228,7 +230,7 @@ class _Trial:
             done = self.dnf.install(self.root, missing) if missing else None
             if done is not None and not done.is_well:
                 detail = f"{', '.join(missing)} cannot be installed"
-                skipped.append(Check(Outcome.FAILED, detail, recipe.folder.name, done.command, done.tail()))
+                skipped.append(Check(CheckOutcome.FAILED, detail, recipe.folder.name, done.command, done.tail()))
                 continue
             scripts[recipe.folder.name] = f"set -eu\ncd /tmp\n{recipe.smoke_test}\n"
         return scripts, tuple(skipped)
@@ -308,14 +310,18 @@ def _warnings(before: Plan, after: Plan) -> Iterable[str]:
 
 def _check(done: DnfRun, detail: str) -> Check:
     if done.is_well:
-        return Check(Outcome.OK, detail, command=done.command, log=done.tail(), seconds=done.seconds)
+        return Check(CheckOutcome.OK, detail, command=done.command, log=done.tail(), seconds=done.seconds)
     return Check(
-        Outcome.FAILED, f"dnf ended with {done.code}", command=done.command, log=done.tail(), seconds=done.seconds
+        CheckOutcome.FAILED,
+        f"dnf ended with {done.code}",
+        command=done.command,
+        log=done.tail(),
+        seconds=done.seconds,
     )
 
 
 def _not_tried(why: str) -> Check:
-    return Check(Outcome.SKIPPED, why, needed=bool(why))
+    return Check(CheckOutcome.SKIPPED, why, needed=bool(why))
 
 
 def _place_of(local: RepoConfig) -> str:

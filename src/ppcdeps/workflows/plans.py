@@ -46,7 +46,7 @@ def plan_for(request: PlanRequest, python: str, reporter: Reporter) -> tuple[Pla
                 raise  # nothing but an index has these roots
             failed = True
             reporter.warn(f"Python packages stay RPMs in this plan: {fault}")
-    solution = solve_builds(run, part.answered if part else ())
+    solution = solve_builds(run, part.closed if part else ())
     made = plan_of(solution, request.repositories.metadata, part)
     text = dump_plan(made)
     if not failed:

@@ -46,7 +46,7 @@ def plan_again(
         )
     requested = _workload(plan, workload, found.target.openstack, found.cache)
     request = PlanRequest(requested, (), found, choice.refresh, None, recipes)
-    python = "pip" if plan.python else "rpm"
+    python = "rpm" if plan.python is None else "pip"
     made, _ = plan_for(request, python, reporter)
     wheels = (repository / WHEELS).absolute()
     if wheels.is_dir() and any(gap.route.kind is RouteKind.BUILD_SDIST for gap in made.gaps):
@@ -103,9 +103,9 @@ def _workload(plan: Plan, named: str | None, release: str | None, cache: Cache) 
 
 def _pins(plan: Plan, cache: Cache) -> str | None:
     """A constraints file that pins what the plan pinned, None where it pinned nothing."""
-    pins = sorted(f"{each['name']}=={each['version']}" for each in plan.python.get("distributions", ()))
-    if not pins:
+    if plan.python is None or not plan.python.distributions:
         return None
+    pins = sorted(f"{each.name}=={each.version}" for each in plan.python.distributions)
     text = "\n".join(pins) + "\n"
 
     def write(file: BinaryIO) -> None:

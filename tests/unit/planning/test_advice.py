@@ -10,6 +10,7 @@ import pytest
 from ppcdeps.metadata.targets import load_target
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Route, RouteKind
+from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.plan import ChosenPackage, Plan
 from ppcdeps.model.workload import Workload
 from ppcdeps.planning.advice import advice_of, load_advice
@@ -31,7 +32,7 @@ def given(
     if url:
         chosen = replace(chosen, repositories=(replace(chosen.repositories[0], baseurl=(url,)),))
     gaps = [_recipe_gap(recipe)] if recipe else []
-    closure = [ChosenPackage(nevra, "baseos", "target", ()) for nevra in nevras]
+    closure = [ChosenPackage(Nevra.parse(nevra), "baseos", "target", ()) for nevra in nevras]
     workload = Workload("w", "w", ("w",), advice=names)
     told = advice_of(workload, chosen, closure, gaps)
     found = [

@@ -5,7 +5,8 @@ import json
 from indexes import OpenIndex, Shop, lock_of, pkg_info, sdist, wheel
 
 from ppcdeps.model.gap import Cause, GapKind, Requirer, RouteKind
-from ppcdeps.python.gaps import lock_mapping, python_gaps
+from ppcdeps.model.plan_file import python_document
+from ppcdeps.python.gaps import planned_python, python_gaps
 from ppcdeps.python.lock import PythonLock
 
 C_SETUP = "from setuptools import setup, Extension\nsetup(ext_modules=[Extension('x', ['x.c'])])\n"
@@ -31,8 +32,8 @@ def test_what_rpms_do_not_provide_is_a_gap_with_its_route(shop: Shop, open_index
 
 def test_the_plan_holds_no_url_of_an_index(shop: Shop, open_index: OpenIndex) -> None:
     lock = example(shop, open_index)
-    text = json.dumps(lock_mapping(lock), sort_keys=True)
+    text = json.dumps(python_document(planned_python(lock)), sort_keys=True)
     assert "://" not in text
-    assert text == json.dumps(lock_mapping(example(shop, open_index)), sort_keys=True)
-    provisions = {each["name"]: each["provision"] for each in lock_mapping(lock)["distributions"]}
+    assert text == json.dumps(python_document(planned_python(example(shop, open_index))), sort_keys=True)
+    provisions = {each["name"]: each["provision"] for each in python_document(planned_python(lock))["distributions"]}
     assert provisions == {"app": "wheel", "native": "build", "six": "rpm"}

@@ -5,9 +5,10 @@ from indexes import EL9_PYTHON, OpenIndex, Shop, lock_of, pins, pkg_info, sdist,
 from packaging.version import Version
 
 from ppcdeps.model.errors import ConfigError, RepositoryError
+from ppcdeps.model.python_plan import Provision
 from ppcdeps.python.coremetadata import MetadataSource
 from ppcdeps.python.explain import ConflictError
-from ppcdeps.python.lock import LockPolicy, LockRequest, Provision, PythonRoot
+from ppcdeps.python.lock import LockPolicy, LockRequest, PythonRoot
 from ppcdeps.python.provider import FixedDistribution
 from ppcdeps.python.resolution import resolve
 

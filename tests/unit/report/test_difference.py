@@ -6,23 +6,26 @@ from dataclasses import replace
 import pytest
 
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
+from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.plan import ChosenPackage, DroppedRequirement, Plan, RepositoryState
+from ppcdeps.model.python_plan import PlannedDistribution, PlannedPython, Provision
 from ppcdeps.report.difference import (
-    Distribution,
+    Changes,
     Move,
-    PlanDifference,
     difference,
     difference_document,
+    gap_change,
+    move_of,
     render_difference,
 )
 
 
 def package(nevra: str, side: str = "target", repo: str = "base") -> ChosenPackage:
-    return ChosenPackage(nevra, repo, side, (Requirer("x", "w"),))
+    return ChosenPackage(Nevra.parse(nevra), repo, side, (Requirer("x", "w"),))
 
 
 def gap(name: str, cause: Cause = Cause.ABSENT, route: RouteKind = RouteKind.REBUILD) -> Gap:
-    wanted = (f"{name}-1-1.ppc64le",)
+    wanted = (Nevra.parse(f"{name}-1-1.ppc64le"),)
     return Gap(name, GapKind.RPM, cause, Phase.RUN, wanted, (), Route(route, (f"{name}-1-1.src",)), name)
 
 
@@ -31,15 +34,15 @@ def plan(*packages: ChosenPackage, gaps: tuple[Gap, ...] = ()) -> Plan:
 
 
 def moves(before: Plan, after: Plan) -> list[tuple[Move, str, str]]:
-    found = difference(before, after).packages_moved
-    return [(one.move, one.before.nevra, one.after.nevra) for one in found]
+    found = difference(before, after).packages.changed
+    return [(move_of(old, new), str(old.nevra), str(new.nevra)) for old, new in found]
 
 
 def test_a_plan_does_not_differ_from_itself() -> None:
     one = plan(package("app-1-1.noarch"), gaps=(gap("lib"),))
     found = difference(one, one)
     assert not found
-    assert found == PlanDifference()
+    assert (found.request, found.gaps, found.packages, found.repositories) == ((), Changes(), Changes(), Changes())
     assert render_difference(found) == "The plans are the same.\n"
     assert difference_document(found)["same"] is True
 
@@ -52,16 +55,16 @@ def test_the_order_of_packages_and_gaps_is_no_difference() -> None:
 
 def test_gaps_close_and_open() -> None:
     found = difference(plan(gaps=(gap("old"), gap("kept"))), plan(gaps=(gap("kept"), gap("new"))))
-    assert [one.name for one in found.gaps_closed] == ["old"]
-    assert [one.name for one in found.gaps_new] == ["new"]
-    assert found.gaps_changed == ()
+    assert [one.name for one in found.gaps.removed] == ["old"]
+    assert [one.name for one in found.gaps.added] == ["new"]
+    assert found.gaps.changed == ()
 
 
 def test_a_gap_with_another_route_or_cause_says_which() -> None:
     before = gap("lib", Cause.ABSENT, RouteKind.BLOCKED)
     after = gap("lib", Cause.TOO_OLD, RouteKind.REBUILD)
     found = difference(plan(gaps=(before,)), plan(gaps=(after,)))
-    assert [one.changed for one in found.gaps_changed] == [("cause", "route")]
+    assert [list(gap_change(*pair)) for pair in found.gaps.changed] == [["cause", "route"]]
     assert "! lib: cause absent -> too-old; route blocked -> rebuild" in render_difference(found)
 
 
@@ -69,14 +72,14 @@ def test_a_gap_that_pip_closes_now_is_the_same_gap_with_another_route() -> None:
     rpm = gap("python-x")
     by_pip = replace(rpm, kind=GapKind.PYTHON, route=Route(RouteKind.PIP_WHEEL, ("x==1",)))
     found = difference(plan(gaps=(rpm,)), plan(gaps=(by_pip,)))
-    assert (found.gaps_closed, found.gaps_new) == ((), ())
-    assert len(found.gaps_changed) == 1
+    assert (found.gaps.removed, found.gaps.added) == ((), ())
+    assert len(found.gaps.changed) == 1
 
 
 def test_another_source_of_the_same_route_is_a_change_of_the_route() -> None:
     after = replace(gap("lib"), route=Route(RouteKind.REBUILD, ("lib-1-2.src",)))
     found = difference(plan(gaps=(gap("lib"),)), plan(gaps=(after,)))
-    assert [one.changed for one in found.gaps_changed] == [("route",)]
+    assert [list(gap_change(*pair)) for pair in found.gaps.changed] == [["route"]]
     assert "rebuild of lib-1-1.src -> lib-1-2.src" in render_difference(found)
 
 
@@ -108,9 +111,9 @@ def test_of_several_versions_side_by_side_only_the_one_that_changed_is_told() ->
 
 def test_packages_come_and_go() -> None:
     found = difference(plan(package("old-1-1.noarch")), plan(package("new-1-1.noarch")))
-    assert [one.nevra for one in found.packages_removed] == ["old-1-1.noarch"]
-    assert [one.nevra for one in found.packages_added] == ["new-1-1.noarch"]
-    assert found.packages_moved == ()
+    assert [str(one.nevra) for one in found.packages.removed] == ["old-1-1.noarch"]
+    assert [str(one.nevra) for one in found.packages.added] == ["new-1-1.noarch"]
+    assert found.packages.changed == ()
 
 
 def test_new_metadata_alone_is_told_as_such() -> None:
@@ -120,18 +123,19 @@ def test_new_metadata_alone_is_told_as_such() -> None:
     found = difference(before, after)
     assert found
     assert not found.answer_differs
-    assert found.repositories_changed == ((old, new),)
+    assert found.repositories.changed == ((old, new),)
     assert "the answer is the same" in render_difference(found)
 
 
-def test_reliefs_and_python_distributions_are_compared() -> None:
+def test_dropped_requirements_and_python_distributions_are_compared() -> None:
     dropped = DroppedRequirement("qemu", "pmem", "x86 alone")
-    locks = [{"distributions": [{"name": "six", "version": v, "provision": "wheel"}]} for v in ("1", "2")]
+    old, new = (PlannedDistribution("six", version, Provision.WHEEL) for version in ("1", "2"))
+    locks = [PlannedPython("3.9.25", "ppc64le", "2.34", (one,)) for one in (old, new)]
     before = replace(plan(), python=locks[0], dropped_requirements=(dropped,))
     after = replace(plan(), python=locks[1])
     found = difference(before, after)
-    assert found.reliefs_removed == (dropped,)
-    assert found.distributions_changed == ((Distribution("six", "1", "wheel"), Distribution("six", "2", "wheel")),)
+    assert found.dropped_requirements.removed == (dropped,)
+    assert found.python.changed == ((old, new),)
     assert "! six==1 (wheel) -> six==2 (wheel)" in render_difference(found)
 
 

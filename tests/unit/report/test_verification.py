@@ -4,11 +4,11 @@ import json
 from dataclasses import replace
 
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Route, RouteKind
-from ppcdeps.model.verification import Check, ClosedGap, GapReview, Outcome, Verification
+from ppcdeps.model.verification import Check, CheckOutcome, ClosedGap, GapReview, Verification
 from ppcdeps.report.verification import dump_verification, render_verification
 
 GAP = Gap("yajl", GapKind.RPM, Cause.ABSENT, Phase.RUN, ("yajl",), (), Route(RouteKind.RECIPE, ("yajl",), "by hand"))
-OK = Check(Outcome.OK, "3 packages installed")
+OK = Check(CheckOutcome.OK, "3 packages installed")
 CLOSED = Verification(
     "w", "t", "ppc64le", "file:///r/", GapReview((ClosedGap(GAP, ("yajl-2-1.ppc64le",)),)), OK, OK, OK, OK,
     ran="emulated",
@@ -24,7 +24,7 @@ def test_closed_says_by_what_and_that_it_rests_on_emulation() -> None:
 
 
 def test_any_check_that_failed_keeps_the_gap_open() -> None:
-    bad = Check(Outcome.FAILED, "dnf ended with 1", command=("dnf", "install"), log=("nothing provides libx",))
+    bad = Check(CheckOutcome.FAILED, "dnf ended with 1", command=("dnf", "install"), log=("nothing provides libx",))
     for found in (
         replace(CLOSED, repoclosure=bad),
         replace(CLOSED, installation=bad),
@@ -47,7 +47,7 @@ def test_gaps_that_remain_or_are_new_keep_it_open_whatever_was_installed() -> No
 
 
 def test_what_was_left_undone_is_said_in_the_verdict() -> None:
-    skipped = Check(Outcome.SKIPPED, "--no-install was given", needed=True)
+    skipped = Check(CheckOutcome.SKIPPED, "--no-install was given", needed=True)
     found = replace(CLOSED, installation=skipped, repoclosure=skipped, python=skipped, imports=skipped, ran="")
     text = render_verification(found)
     assert "Closed: nothing was installed or run, so this rests on the plan alone: --no-install was given." in text

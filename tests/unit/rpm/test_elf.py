@@ -62,7 +62,6 @@ def test_the_running_interpreter_is_of_this_machine() -> None:
     elf = _elf(Path(sys.executable).resolve())
     assert elf.arch == {"arm64": "aarch64"}.get(machine := sysconfig.get_platform().split("-")[-1], machine)
     assert elf.interpreter
-    assert elf.highest() is not None
 
 
 def test_ppc64le_is_told_from_ppc64() -> None:
@@ -73,8 +72,7 @@ def test_ppc64le_is_told_from_ppc64() -> None:
 
 
 def test_symbol_versions_are_compared_as_numbers() -> None:
-    needed = (("libc.so.6", ("GLIBC_2.17", "GLIBC_2.4", "GLIBC_PRIVATE")),)
-    assert Elf("dyn", "EM_PPC64", 64, True, 2, versions_needed=needed).highest() == (2, 17)
+    assert (numbers_of("GLIBC_2.17") or ()) > (numbers_of("GLIBC_2.4") or ())
     assert numbers_of("GLIBC_PRIVATE") is None
     assert numbers_of("GLIBCXX_3.4.29", "GLIBCXX_") == (3, 4, 29)
 

@@ -18,6 +18,8 @@ from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.repository import Side
 from ppcdeps.rpm.binding import libsolv
 from ppcdeps.rpm.isa import dependency, translated
+from ppcdeps.rpm.requests import request_packages
+from ppcdeps.rpm.solving import solve_requests
 
 NAMES = "abcdefg"
 SLOW = settings(
@@ -99,13 +101,13 @@ def test_nothing_in_the_gap_set_is_needless(case: Case) -> None:
     with tempfile.TemporaryDirectory() as folder:
         outcome = run_case(case, Path(folder))
         universe, closure = outcome.universe, outcome.closure
-        request = universe.request_packages("again", case.roots)
+        request = request_packages(universe, "again", case.roots)
         sources, placeholders = set(closure.sources), set(closure.unknown)
-        assert universe.solve([request], sources, placeholders=placeholders).solved
+        assert solve_requests(universe, [request], sources, placeholders=placeholders).solved
         for source in sources:
-            assert not universe.solve([request], sources - {source}, placeholders=placeholders).solved
+            assert not solve_requests(universe, [request], sources - {source}, placeholders=placeholders).solved
         for placeholder in placeholders:
-            assert not universe.solve([request], sources, placeholders=placeholders - {placeholder}).solved
+            assert not solve_requests(universe, [request], sources, placeholders=placeholders - {placeholder}).solved
 
 
 @SLOW

@@ -1,7 +1,9 @@
 """Which gaps a second plan shows to be closed."""
 
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Route, RouteKind
+from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.plan import ChosenPackage, Plan, RepositoryState
+from ppcdeps.model.python_plan import PlannedDistribution, PlannedPython, Provision
 from ppcdeps.verifying.gapreview import changed_metadata, review_gaps
 
 LOCAL = "local"
@@ -15,15 +17,15 @@ def plan(
     *gaps: Gap,
     closure: tuple[ChosenPackage, ...] = (),
     digests: dict[str, str] | None = None,
-    distributions: tuple[dict[str, str], ...] = (),
+    python: PlannedPython | None = None,
 ) -> Plan:
     states = tuple(RepositoryState(name, "target", "1", 1, digest, 1) for name, digest in (digests or {}).items())
-    return Plan("w", "t", "ppc64le", ("w",), states, closure, gaps, python={"distributions": list(distributions)})
+    return Plan("w", "t", "ppc64le", ("w",), states, closure, gaps, python=python)
 
 
 def test_a_gap_that_is_not_there_any_more_is_closed_by_the_local_packages_of_its_source() -> None:
-    built = ChosenPackage("libfoo-1-1.ppc64le", LOCAL, "target", (), "foo")
-    other = ChosenPackage("bar-1-1.ppc64le", "base", "target", (), "foo")
+    built = ChosenPackage(Nevra.parse("libfoo-1-1.ppc64le"), LOCAL, "target", (), "foo")
+    other = ChosenPackage(Nevra.parse("bar-1-1.ppc64le"), "base", "target", (), "foo")
     found = review_gaps(plan(gap("foo", RouteKind.REBUILD)), plan(closure=(built, other)), LOCAL)
     assert found.is_closed
     assert [(each.gap.name, each.by) for each in found.closed] == [("foo", ("libfoo-1-1.ppc64le",))]
@@ -57,7 +59,8 @@ def test_a_distribution_that_has_to_be_built_remains_until_an_rpm_has_it() -> No
     before = plan(gap("python-msgpack", RouteKind.BUILD_SDIST, GapKind.PYTHON, ("msgpack==1.0.5",)))
     assert not review_gaps(before, before, LOCAL).is_closed
     rpm = "python3-msgpack-1.0.5-1.ppc64le"
-    after = plan(distributions=({"name": "msgpack", "provision": "rpm", "rpm": rpm},))
+    msgpack = PlannedDistribution("msgpack", "1.0.5", Provision.RPM, rpm=rpm)
+    after = plan(python=PlannedPython("3.9.25", "ppc64le", "2.34", (msgpack,)))
     found = review_gaps(before, after, LOCAL)
     assert found.is_closed
     assert found.closed[0].by == (rpm,)

@@ -29,8 +29,7 @@ def expected_of(gaps: Iterable[Gap], source: str) -> Expected:
     What packages of the source require of each other is left out, as their builds say it in their own version.
     """
     own = [gap for gap in gaps if gap.kind is GapKind.RPM and (gap.source or gap.name) == source]
-    wanted = [_parsed(text) for gap in own for text in gap.wanted]
-    names = dict.fromkeys(one.name for one in wanted if one is not None)
+    names = dict.fromkeys(package.name for gap in own for package in gap.packages)
     required = {
         requirer.requirement: None
         for gap in own

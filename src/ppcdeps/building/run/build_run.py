@@ -37,7 +37,7 @@ from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig, Side
 from ppcdeps.model.target import Target
 from ppcdeps.recipebook.book import RecipeBook
-from ppcdeps.rpm.universe import FetchFilelists
+from ppcdeps.rpm.paths import FetchFilelists
 
 _CROSS = "-cross"
 """The end of the name of a buildroot that cross-compiles; before it stands the name of the native one."""

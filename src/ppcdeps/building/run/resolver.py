@@ -14,11 +14,14 @@ from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.model.repository import RepoConfig, Side
 from ppcdeps.model.target import Target
 from ppcdeps.rpm.binding import libsolv
-from ppcdeps.rpm.closure import Closure, Search
+from ppcdeps.rpm.closure import Closure, ClosureSearch
 from ppcdeps.rpm.dropped import RequirementDropper
+from ppcdeps.rpm.opening import open_universe
+from ppcdeps.rpm.paths import FetchFilelists
+from ppcdeps.rpm.requests import Request, request_packages
 from ppcdeps.rpm.requirers import Requirers
-from ppcdeps.rpm.sources import Buildroots
-from ppcdeps.rpm.universe import FetchFilelists, Request, Universe
+from ppcdeps.rpm.sources import BuildEnvironments
+from ppcdeps.rpm.universe import Universe
 
 _FIRST = 1
 """The repository priority of what was built: it wins over any version of the target's."""
@@ -72,7 +75,7 @@ class PackageResolver:
         """
         own = fetch_repositories([_config(n, place) for n, place in enumerate(built)], self.cache, Silence())
         repositories = (*own, *self.repositories)
-        universe = Universe(
+        universe = open_universe(
             repositories,
             self.target.arch,
             self.target.reference_arch,
@@ -81,15 +84,15 @@ class PackageResolver:
             module_streams=self.target.module_streams,
             platform_id=self.target.platform_id,
         )
-        request = universe.request_packages(title, wanted)
-        closure = Search(
-            universe, RequirementDropper(universe, Buildroots(universe), lambda _source, _requirement: None)
+        request = request_packages(universe, title, wanted)
+        closure = ClosureSearch(
+            universe, RequirementDropper(universe, BuildEnvironments(universe), lambda _source, _requirement: None)
         ).closure([request])
         missing = _missing(universe, request, closure)
         if missing:
             return Resolution(missing=missing)
         there = set(installed)
-        packages = [self._needed(universe, i) for i in closure.chosen if universe.nevra(i) not in there]
+        packages = [self._needed(universe, i) for i in closure.chosen if universe.label(i) not in there]
         return Resolution(tuple(sorted(packages, key=lambda one: one.nevra)))
 
     def _needed(self, universe: Universe, package: int) -> RequiredPackage:
@@ -106,9 +109,9 @@ class PackageResolver:
         text = f"{checksum.typestr()}:{checksum.hex()}"
         size = int(solvable.lookup_num(solv.SOLVABLE_DOWNLOADSIZE)) or None
         base = solvable.lookup_str(solv.SOLVABLE_MEDIABASE) or ""
-        requested = RepositoryPackage(Nevra.parse(nevra), location or "", text, size, part.metadata, base)
+        requested = RepositoryPackage(nevra, location or "", text, size, part.metadata, base)
         path, _ = fetch_package(requested, self.cache, self.reporter, offline=self.offline)
-        return RequiredPackage(nevra, path, text)
+        return RequiredPackage(str(nevra), path, text)
 
 
 def _config(number: int, place: Path) -> RepoConfig:
@@ -128,7 +131,7 @@ def _missing(universe: Universe, request: Request, closure: Closure) -> tuple[st
     for package in closure.unknown:
         requirement = universe.placeholders[package]
         by = {
-            request.title if edge.by == request.id else universe.nevra(edge.by)
+            request.title if edge.by == request.id else universe.label(edge.by)
             for edge in requirers.on.get(package, ())
         }
         found.append(f"nothing provides {requirement} needed by {', '.join(sorted(by)) or request.title}")

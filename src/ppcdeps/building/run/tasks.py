@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from ppcdeps.building.publishing.expectations import Expected, expected_of
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.gap import Gap, RouteKind
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.plan import Plan
+from ppcdeps.model.python_plan import PlannedPython
 from ppcdeps.model.recipe import Language, Recipe, Source
 from ppcdeps.python.names import normalize
 from ppcdeps.recipebook.book import RecipeBook, for_source, rebuild_recipe, recipe_digest, sdist_recipe
@@ -103,10 +103,10 @@ def _task(name: str, gap: Gap, condition: str, needs: tuple[str, ...], plan: Pla
             recipe = for_source(_unchanged(gap, book), gap.source or gap.name)
             if condition:
                 recipe = replace(recipe, enabled=(*recipe.enabled, condition))
-            version = Nevra.parse(gap.wanted[0]).version if gap.wanted else None
+            version = gap.packages[0].version if gap.packages else None
             return Task(name, gap.name, recipe, version, "", needs, expected, minutes)
         case RouteKind.REBUILD:
-            packages = [Nevra.parse(each).name for each in gap.wanted]
+            packages = [each.name for each in gap.packages]
             version = Nevra.parse(gap.route.subject[0]).version
             recipe = rebuild_recipe(gap.source or gap.name, packages)
             return Task(name, gap.name, recipe, version, "", needs, expected, minutes)
@@ -130,17 +130,17 @@ def _unchanged(gap: Gap, book: RecipeBook) -> Recipe:
 
 
 def _python_task(
-    name: str, gap: Gap, needs: tuple[str, ...], python: Mapping[str, Any], minutes: Mapping[str, float]
+    name: str, gap: Gap, needs: tuple[str, ...], python: PlannedPython | None, minutes: Mapping[str, float]
 ) -> Task:
     pinned = gap.route.subject[0]
     distribution, _, version = pinned.partition("==")
-    entry = next((one for one in python.get("distributions", ()) if one["name"] == distribution), None)
-    files = [one for one in entry["files"] if not one["name"].endswith(".whl")] if entry else []
-    if entry is None or not files:
+    planned = python.distribution(distribution) if python is not None else None
+    files = [one for one in planned.files if not one.name.endswith(".whl")] if planned is not None else []
+    if planned is None or not files:
         raise ConfigError(f"the plan's lock names no sdist of {pinned}")
     file = files[0]
-    languages = {_LANGUAGES[each] for text in entry.get("builds_from", ()) if (each := text.lower()) in _LANGUAGES}
-    source = Source(version, file["name"], file["sha256"], file["name"])
+    languages = {_LANGUAGES[each] for text in planned.builds_from if (each := text.lower()) in _LANGUAGES}
+    source = Source(version, file.name, file.sha256, file.name)
     recipe = sdist_recipe(distribution, source, sorted(languages), url=f"pkg:pypi/{distribution}@{version}")
     package = f"python3-{normalize(distribution)}"
     return Task(name, gap.name, recipe, version, pinned, needs, Expected((package,)), minutes)
@@ -148,11 +148,10 @@ def _python_task(
 
 def _bridge(plan: Plan) -> Task | None:
     """The bridge of a plan; its version grows with the metadata that the plan rests on."""
-    provides = tuple(plan.python.get("bridge", ()))
-    if not provides:
+    if plan.python is None or not plan.python.bridge:
         return None
     newest = max((state.date or 0 for state in plan.repositories), default=0)
-    recipe = Bridge(plan.workload, provides, newest or 1)
+    recipe = Bridge(plan.workload, plan.python.bridge, newest or 1)
     return Task(BRIDGE, BRIDGE, recipe, expected=Expected((f"ppcdeps-bridge-{plan.workload}",)))
 
 

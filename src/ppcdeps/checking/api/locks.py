@@ -1,6 +1,5 @@
 """Lock files of Python distributions, read from what several tools write: a plan, a pylock.toml, a file for pip."""
 
-import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from ppcdeps.checking.inputs import read_input
 from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.plan_file import load_plan
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.constraintsfile import logical_lines
 from ppcdeps.python.environment import TargetEnvironment
@@ -75,7 +75,7 @@ def read_lock(path: Path, *, python: str | None = None, machine: str | None = No
         raise ConfigError(f"cannot read the lock {path}: it is not UTF-8 text") from None
     reading = _Reading(path, "", "", "")
     if path.suffix == ".json" or text.lstrip().startswith("{"):
-        _read_plan(reading, text)
+        _read_plan(reading)
     elif path.suffix == ".toml":
         _read_pylock(reading, text)
     else:
@@ -104,30 +104,17 @@ def _environment(reading: _Reading, python: str | None, machine: str | None) -> 
 # plan.json -----------------------------------------------------------------------------------------
 
 
-def _read_plan(reading: _Reading, text: str) -> None:
-    path = reading.path
-    try:
-        document = json.loads(text)
-    except ValueError as fault:
-        raise ConfigError(f"{path} is not JSON: {fault}") from None
-    section = document.get("python") if isinstance(document, dict) else None
-    if not isinstance(section, dict) or not isinstance(section.get("distributions"), list):
+def _read_plan(reading: _Reading) -> None:
+    python = load_plan(reading.path).python
+    if python is None:
         raise ConfigError(
-            f"{path} has no Python part",
+            f"{reading.path} has no Python part",
             hint="make the plan of a workload that needs Python, with an index within reach",
         )
-    reading.python, reading.machine = _text(section, "python"), _text(section, "machine")
-    reading.glibc = _text(section, "glibc")
-    for entry in section["distributions"]:
-        if not isinstance(entry, dict) or not _text(entry, "name") or not _text(entry, "version"):
-            raise ConfigError(f"{path}: a distribution without name or version", hint="make the plan again")
-        files = entry.get("files")
-        digests = {_text(file, "sha256") for file in files or () if isinstance(file, dict)}
-        reading.releases.append(
-            LockedRelease(
-                normalize(entry["name"]), entry["version"], frozenset(digests - {""}), rpm=_text(entry, "rpm")
-            )
-        )
+    reading.python, reading.machine, reading.glibc = python.python, python.machine, python.glibc
+    for each in python.distributions:
+        digests = frozenset(file.sha256 for file in each.files if file.sha256)
+        reading.releases.append(LockedRelease(normalize(each.name), each.version, digests, rpm=each.rpm))
 
 
 def _text(table: Mapping[str, Any], key: str) -> str:

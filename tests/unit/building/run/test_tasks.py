@@ -8,7 +8,9 @@ import pytest
 from ppcdeps.building.run.tasks import BRIDGE, Bridge, tasks_of
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Route, RouteKind
+from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.plan import Plan
+from ppcdeps.model.python_plan import PlannedDistribution, PlannedFile, PlannedPython, Provision
 from ppcdeps.model.recipe import Recipe, RecipeKind
 from ppcdeps.recipebook.book import RecipeBook, load_book, recipe_digest
 
@@ -41,7 +43,7 @@ def book_of(folder: Path, *sources: str) -> RecipeBook:
 
 
 def gap(name: str, route: Route, kind: GapKind = GapKind.RPM) -> Gap:
-    wanted = (f"{name}-1.0-1.ppc64le",) if kind is GapKind.RPM else (f"{name}==1.0",)
+    wanted = (Nevra.parse(f"{name}-1.0-1.ppc64le"),) if kind is GapKind.RPM else (f"{name}==1.0",)
     return Gap(name, kind, Cause.ABSENT, Phase.RUN, wanted, (), route, source=name)
 
 
@@ -51,9 +53,7 @@ def by_recipe(recipe: Recipe) -> Gap:
 
 def plan_of(book: RecipeBook, waves: list[list[str]], needs: dict[str, tuple[str, ...]], *more: Gap) -> Plan:
     gaps = (*map(by_recipe, book), *more)
-    return Plan(
-        "work", "el9", "ppc64le", (), (), (), gaps, waves=tuple(tuple(wave) for wave in waves), needs=needs, python={}
-    )
+    return Plan("work", "el9", "ppc64le", (), (), (), gaps, waves=tuple(tuple(wave) for wave in waves), needs=needs)
 
 
 def test_tasks_need_what_the_plan_says_and_not_the_whole_wave_before(tmp_path: Path) -> None:
@@ -104,11 +104,9 @@ def test_a_distribution_is_built_from_the_very_sdist_of_the_lock(tmp_path: Path)
     book = book_of(tmp_path)
     route = Route(RouteKind.BUILD_SDIST, ("msgpack==1.0",))
     plan = plan_of(book, [["msgpack"]], {}, gap("msgpack", route, GapKind.PYTHON))
-    files = [
-        {"name": "msgpack-1.0-py3-none-any.whl", "sha256": "1" * 64},
-        {"name": "msgpack-1.0.tar.gz", "sha256": "2" * 64},
-    ]
-    lock = {"distributions": [{"name": "msgpack", "files": files, "builds_from": ["Cython", "C"]}]}
+    files = (PlannedFile("msgpack-1.0-py3-none-any.whl", "1" * 64), PlannedFile("msgpack-1.0.tar.gz", "2" * 64))
+    msgpack = PlannedDistribution("msgpack", "1.0", Provision.BUILD, files=files, builds_from=("Cython", "C"))
+    lock = PlannedPython("3.9.25", "ppc64le", "2.34", (msgpack,))
     (task,) = tasks_of(replace(plan, python=lock), book)
     assert isinstance(task.recipe, Recipe)
     assert task.recipe.kind is RecipeKind.SDIST
@@ -118,7 +116,10 @@ def test_a_distribution_is_built_from_the_very_sdist_of_the_lock(tmp_path: Path)
 
 
 def test_what_pip_installs_is_bridged_by_a_task_of_its_own(tmp_path: Path) -> None:
-    plan = replace(plan_of(book_of(tmp_path), [], {}), python={"bridge": ["python3-nova = 1:25.3.0"]})
+    plan = replace(
+        plan_of(book_of(tmp_path), [], {}),
+        python=PlannedPython("3.9.25", "ppc64le", "2.34", bridge=("python3-nova = 1:25.3.0",)),
+    )
     (task,) = tasks_of(plan, RecipeBook(()))
     assert task.name == BRIDGE
     assert task.recipe == Bridge("work", ("python3-nova = 1:25.3.0",), 1)

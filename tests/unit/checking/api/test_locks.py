@@ -1,12 +1,14 @@
 """Locks in: plans, pylock.toml, files for pip; and other files."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from ppcdeps.checking.api.locks import LockedRelease, LockInput, read_lock
 from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.plan import Plan
+from ppcdeps.model.plan_file import dump_plan
+from ppcdeps.model.python_plan import PlannedDistribution, PlannedFile, PlannedPython, Provision
 
 DIGEST = "a" * 64
 
@@ -65,16 +67,11 @@ def test_a_pylock_leaves_out_what_is_for_another_target(tmp_path: Path) -> None:
 
 
 def test_a_plan_has_its_target_and_what_rpms_provide(tmp_path: Path) -> None:
-    section = {
-        "python": "3.9.25",
-        "machine": "ppc64le",
-        "glibc": "2.34",
-        "distributions": [
-            {"name": "six", "version": "1.15.0", "provision": "rpm", "rpm": "python3-six-1.15.0-9.el9.noarch"},
-            {"name": "a", "version": "1", "provision": "wheel", "files": [{"name": "a", "sha256": DIGEST}]},
-        ],
-    }
-    lock = lock_of(tmp_path, json.dumps({"schema": 1, "python": section}), "plan.json")
+    six = PlannedDistribution("six", "1.15.0", Provision.RPM, rpm="python3-six-1.15.0-9.el9.noarch")
+    other = PlannedDistribution("a", "1", Provision.WHEEL, files=(PlannedFile("a", DIGEST),))
+    python = PlannedPython("3.9.25", "ppc64le", "2.34", (six, other))
+    plan = Plan("w", "t", "ppc64le", (), (), (), (), python=python)
+    lock = lock_of(tmp_path, dump_plan(plan), "plan.json")
     assert [(each.name, each.rpm) for each in lock.releases] == [
         ("six", "python3-six-1.15.0-9.el9.noarch"),
         ("a", ""),
@@ -91,9 +88,9 @@ def test_the_target_that_is_named_wins(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("plan.json", b"{", "is not JSON"),
-        ("plan.json", b'{"schema": 1}', "has no Python part"),
-        ("plan.json", b'{"python": {"distributions": [1]}}', "without name or version"),
+        ("plan.json", b"{", "is not a plan"),
+        ("plan.json", b'{"schema": 1}', "is a plan of schema 1"),
+        ("plan.json", dump_plan(Plan("w", "t", "ppc64le", (), (), (), ())).encode(), "has no Python part"),
         ("pylock.toml", b"x = [", "is not TOML"),
         ("pylock.toml", b'lock-version = "9"', "not a lock of PEP 751"),
         ("pylock.toml", b'lock-version = "1.0"\ncreated-by = "x"\npackages = [1]', "packages\\[0\\]"),

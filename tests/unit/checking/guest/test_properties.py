@@ -142,7 +142,7 @@ def test_a_version_or_a_release_names_a_nova(text: str, version: str) -> None:
 
 @pytest.mark.parametrize("text", ["yogaa", "x", "25.", "", "1;2", "2019.1", "9" * 5000])
 def test_what_names_no_nova_is_told(text: str) -> None:
-    with pytest.raises(UsageError, match="is no version of nova"):
+    with pytest.raises(UsageError, match="is not a version of nova"):
         nova_facts().version(text)
 
 

@@ -5,7 +5,7 @@ import pytest
 from ppcdeps.metadata.targets import list_targets, load_target
 from ppcdeps.model.capability import parse_requirement
 from ppcdeps.model.errors import ConfigError
-from ppcdeps.planning.facts import load_arch_requirements, load_excluded_sources
+from ppcdeps.planning.curated import load_arch_requirements, load_excluded_sources
 
 
 def test_every_shipped_rule_is_whole() -> None:
@@ -87,4 +87,4 @@ def test_a_platform_that_is_no_id_is_a_fault(tmp_path: Path) -> None:
     file.write_text('[[excluded]]\nsource = "a"\nplatforms = ["el9"]\nreason = "c"\norigin = "d"\n')
     with pytest.raises(ConfigError) as told:
         load_excluded_sources(file)
-    assert told.value.faults == ('[[excluded]] a: "platforms" is to hold ids such as "platform:el9", not "el9"',)
+    assert told.value.faults == ('[[excluded]] a: "platforms" is to have ids such as "platform:el9", not "el9"',)

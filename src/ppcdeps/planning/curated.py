@@ -1,4 +1,4 @@
-"""Curated facts about sources: what only their x86 build requires, and which of them leave ppc64le out."""
+"""Curated facts about sources: what only their x86 build requires, which leave ppc64le out, how long builds took."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class ArchRequirement:
     origin: str
 
     def matches(self, requirement: Requirement) -> bool:
-        """Whether it speaks of this requirement, whatever version is asked for. Boolean ones never match."""
+        """Whether it speaks of this requirement, in whichever version. Boolean ones never match."""
         if not isinstance(requirement, Capability):
             return False
         if self.requirement.endswith("*"):
@@ -142,7 +142,7 @@ def _excluded_source(table: Table) -> ExcludedSource:
     source, platforms = table.text("source"), table.texts("platforms")
     for platform in platforms:
         if not platform.startswith("platform:"):
-            table.fault(f'"platforms" is to hold ids such as "platform:el9", not "{platform}"')
+            table.fault(f'"platforms" is to have ids such as "platform:el9", not "{platform}"')
     if not platforms:
         table.fault('"platforms" names none')
     return ExcludedSource(source, platforms, table.text("reason"), table.text("origin"), table.texts("rebuilt_by"))

@@ -1,4 +1,4 @@
-"""Small facts derived from metadata, kept in the cache as JSON under a key that says what they were made from."""
+"""Values derived from metadata, cached as JSON under a key that says what they were made from."""
 
 import json
 from typing import Any, BinaryIO
@@ -7,7 +7,7 @@ from ppcdeps.base.cache import Cache
 
 
 def recall(cache: Cache, key: str) -> Any:
-    """What was remembered under the key, or None; an unreadable file counts as nothing."""
+    """The value under the key; None where there is none, or its file cannot be read."""
     try:
         return json.loads(cache.derived_path(key, ".json").read_bytes())
     except (OSError, ValueError):
@@ -15,7 +15,7 @@ def recall(cache: Cache, key: str) -> Any:
 
 
 def remember(cache: Cache, key: str, value: Any) -> None:
-    """Keep a value of JSON's kinds under the key."""
+    """Store a value of JSON's kinds under the key."""
     content = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
     def write(file: BinaryIO) -> None:

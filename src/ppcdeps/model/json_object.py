@@ -1,0 +1,127 @@
+"""Objects of a JSON document, read with their types checked: a fault names the place of the value."""
+
+import math
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Any, NoReturn, TypeVar
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+class WrongValueError(ValueError):
+    """A value of the document is missing, or is not what it has to be."""
+
+
+class JsonObject:
+    """One object of a document. Its methods read a member, or raise WrongValueError where it is of another kind."""
+
+    # Not a dataclass: a plan has thousands of these, and a place is put into words only for a fault.
+    __slots__ = ("_members", "_name", "_number", "_outer")
+
+    def __init__(
+        self, members: Any, outer: "JsonObject | None" = None, name: str = "", number: int | None = None
+    ) -> None:
+        self._outer = outer
+        self._name = name
+        self._number = number
+        if not isinstance(members, dict):
+            self._members: Mapping[str, Any] = {}
+            raise WrongValueError(f"{self.place() or 'the document'} is not an object")
+        self._members = members
+
+    def place(self, key: str = "") -> str:
+        """Where a member stands: ``gaps[3].route.kind``."""
+        outer = self._outer.place() if self._outer is not None else ""
+        own = self._name if self._number is None else f"{self._name}[{self._number}]"
+        return ".".join(part for part in (outer, own, key) if part)
+
+    def text(self, key: str) -> str:
+        """A text."""
+        value = self._members.get(key)
+        if not isinstance(value, str):
+            self.refuse(key, "is not a text" if key in self._members else "is missing")
+        return value
+
+    def optional_text(self, key: str) -> str | None:
+        """A text, or null."""
+        return None if self._value(key) is None else self.text(key)
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """An array of texts."""
+        values = self._array(key)
+        if not all(isinstance(value, str) for value in values):
+            self.refuse(key, "has an entry that is not a text")
+        return tuple(values)
+
+    def text_arrays(self, key: str) -> tuple[tuple[str, ...], ...]:
+        """An array of arrays of texts."""
+        values = self._array(key)
+        if not all(isinstance(value, list) and all(isinstance(one, str) for one in value) for value in values):
+            self.refuse(key, "is not an array of arrays of texts")
+        return tuple(map(tuple, values))
+
+    def whole(self, key: str) -> int:
+        """A whole number."""
+        value = self._value(key)
+        if not isinstance(value, int) or isinstance(value, bool):
+            self.refuse(key, "is not a whole number")
+        return value
+
+    def optional_whole(self, key: str) -> int | None:
+        """A whole number, or null."""
+        return None if self._value(key) is None else self.whole(key)
+
+    def number(self, key: str) -> float:
+        """A number of at least 0."""
+        value = self._value(key)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
+            self.refuse(key, "is not a number of at least 0")
+        return value
+
+    def truth(self, key: str) -> bool:
+        """True or false."""
+        value = self._value(key)
+        if not isinstance(value, bool):
+            self.refuse(key, "is not true or false")
+        return value
+
+    def choice(self, key: str, choices: type[Choice]) -> Choice:
+        """One of the values of an enumeration."""
+        text = self.text(key)
+        try:
+            return choices(text)
+        except ValueError:
+            self.refuse(key, f'is "{text}", not one of {", ".join(choices)}')
+
+    def inner(self, key: str) -> "JsonObject":
+        """An object."""
+        return JsonObject(self._value(key), self, key)
+
+    def objects(self, key: str) -> "Iterator[JsonObject]":
+        """The objects of an array."""
+        for number, value in enumerate(self._array(key)):
+            yield JsonObject(value, self, key, number)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all members."""
+        return tuple(self._members)
+
+    def refuse(self, key: str, fault: str) -> NoReturn:
+        """Raise WrongValueError for a member."""
+        raise WrongValueError(f"{self.place(key)} {fault}")
+
+    def _value(self, key: str) -> Any:
+        try:
+            return self._members[key]
+        except KeyError:
+            self.refuse(key, "is missing")
+
+    def _array(self, key: str) -> list[Any]:
+        value = self._value(key)
+        if not isinstance(value, list):
+            self.refuse(key, "is not an array")
+        return value
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._members

@@ -1,0 +1,87 @@
+"""The Python part of a plan: the distributions of the target's environment, pinned, and how each gets there."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Provision(StrEnum):
+    """How a distribution gets onto the target."""
+
+    RPM = "rpm"
+    """An RPM of the closure provides it."""
+    WHEEL = "wheel"
+    """pip installs a wheel: a pure one, or one for the target's machine."""
+    SDIST = "sdist"
+    """pip installs a pure source distribution: no compiler is needed."""
+    BUILD = "build"
+    """Native, and no wheel fits: it is built from its source distribution first."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFile:
+    """A file of the index that satisfies a pin; ``sha256`` is hexadecimal."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class DistributionRequirer:
+    """Who requires a distribution (another one, an RPM, the workload), and the versions that it takes."""
+
+    by: str
+    specifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDistribution:
+    """One pin of the plan's lock.
+
+    ``files`` are those that pip may take, the best first, and none for an RPM; ``rpm`` is the package that provides
+    it, otherwise empty. ``builds_from`` and ``evidence`` say of a source distribution what is compiled and where that
+    was seen, ``optional`` that it also works without. ``metadata`` says where its requirements were read.
+    """
+
+    name: str
+    version: str
+    provision: Provision
+    pinned_by: str = ""
+    required_by: tuple[DistributionRequirer, ...] = ()
+    files: tuple[PlannedFile, ...] = ()
+    rpm: str = ""
+    extras: tuple[str, ...] = ()
+    builds_from: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    optional: bool = False
+    metadata: str = ""
+
+    @property
+    def is_by_pip(self) -> bool:
+        """Whether pip installs it without a build of its own."""
+        return self.provision in (Provision.WHEEL, Provision.SDIST)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPython:
+    """The Python environment of the target as the plan has it.
+
+    ``added_rpms`` are packages outside of the closure that spare a native build; ``bridge`` are the capabilities that
+    the bridge RPM provides, none where no RPM requires what pip installs.
+    """
+
+    python: str
+    machine: str
+    glibc: str
+    distributions: tuple[PlannedDistribution, ...] = ()
+    added_rpms: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    bridge: tuple[str, ...] = ()
+
+    @property
+    def by_pip(self) -> tuple[PlannedDistribution, ...]:
+        """The distributions that pip is to install."""
+        return tuple(each for each in self.distributions if each.is_by_pip)
+
+    def distribution(self, name: str) -> PlannedDistribution | None:
+        """The distribution of a name, as the index spells it."""
+        return next((each for each in self.distributions if each.name == name), None)

@@ -1,0 +1,75 @@
+"""A universe made of repositories: their packages loaded, excluded ones and inactive module streams left out."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ppcdeps.base.cache import Cache
+from ppcdeps.metadata.repository import RepoMetadata
+from ppcdeps.rpm.binding import libsolv
+from ppcdeps.rpm.derived import recall, remember
+from ppcdeps.rpm.exclusions import excluded_ids
+from ppcdeps.rpm.index import PoolIndex
+from ppcdeps.rpm.loading import Part, Role, load_parts, set_priorities
+from ppcdeps.rpm.modularity import hidden_ids
+from ppcdeps.rpm.paths import FetchFilelists, PathOwners
+from ppcdeps.rpm.universe import Universe
+
+
+def open_universe(
+    repositories: Iterable[RepoMetadata],
+    arch: str,
+    reference_arch: str,
+    cache: Cache,
+    fetch_filelists: FetchFilelists,
+    *,
+    module_streams: Sequence[str] = (),
+    platform_id: str | None = None,
+) -> Universe:
+    """Load the repositories; neither their order nor that of the packages in them changes a closure.
+
+    ``module_streams`` are the enabled ones as ``name:stream``, ``platform_id`` is ``platform:el9`` or the like.
+    Raises RepositoryError where metadata is damaged, UsageError where no repository has an enabled stream,
+    EnvironmentLacksError where libsolv is missing.
+    """
+    pool = _pool(arch)
+    # Solvable ids, and with them every choice between equals, follow the order of loading.
+    usable = sorted((r for r in repositories if not r.problem), key=lambda r: (r.config.side, r.config.id))
+    parts = [part for r in usable for part in load_parts(pool, r, arch, reference_arch, cache)]
+    set_priorities(parts)
+    filled = [part for part in parts if part.count]
+    modularity = hidden_ids(filled, arch, reference_arch, cache, streams=module_streams, platform_id=platform_id)
+    index = PoolIndex(pool, excluded_ids(filled, reference_arch) | modularity.ids)
+    paths = PathOwners(pool, filled, index, cache, fetch_filelists)
+    return Universe(pool, arch, parts, index, paths, _duplicates(filled, cache), modularity.problems)
+
+
+def _pool(arch: str) -> Any:
+    solv = libsolv()
+    pool = solv.Pool()
+    # Builds of libsolv differ in their default. By Debian's rules an unversioned provide satisfies no versioned
+    # requirement; by rpm's it does.
+    pool.setdisttype(solv.Pool.DISTTYPE_RPM)
+    pool.setarch(arch)
+    return pool
+
+
+def _duplicates(parts: Sequence[Part], cache: Cache) -> set[int]:
+    """Stand-ins that the target's own repositories have in the same version.
+
+    They are worth a thought only where their source is built anyway: then the rebuilt package can stand in for the
+    target's, which may have a requirement that nothing satisfies.
+    """
+    key = "duplicates 1 " + " ".join(f"{part.role} {part.metadata.files['primary'].checksum}" for part in parts)
+    known = recall(cache, key)
+    if known is None:
+        target = {
+            (s.nameid, s.evrid) for part in parts if part.role is Role.TARGET for s in part.repo.solvables_iter()
+        }
+        known = [
+            [position for position, s in enumerate(part.repo.solvables_iter()) if (s.nameid, s.evrid) in target]
+            if part.role is Role.STANDIN
+            else []
+            for part in parts
+        ]
+        remember(cache, key, known)
+    return {part.start + at for part, positions in zip(parts, known, strict=True) for at in positions}

@@ -1,0 +1,79 @@
+"""Requests to the solver: packages that exist only to require what is to be satisfied together."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ppcdeps.model.capability import capabilities_in, parse_requirement
+from ppcdeps.model.errors import UsageError
+from ppcdeps.rpm.binding import libsolv
+from ppcdeps.rpm.isa import dependency
+from ppcdeps.rpm.loading import Role
+from ppcdeps.rpm.universe import Universe
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A package made for one request: its requirements are what must be satisfied together."""
+
+    id: int
+    title: str
+
+
+def request_packages(universe: Universe, title: str, requirements: Iterable[str]) -> Request:
+    """A request for packages that satisfy all requirements.
+
+    As with `dnf install`, the bare name of a package stands for that package or for one that obsoletes it.
+    Raises UsageError where a requirement is not well-formed.
+    """
+    deps = []
+    for text in sorted(set(requirements)):
+        try:
+            deps.append(_as_dnf_means(universe, text, dependency(universe.pool, text)))
+            paths = {each.name for each in capabilities_in(parse_requirement(text)) if each.is_path}
+        except ValueError as error:
+            raise UsageError(f"{title}: {error}") from error
+        if paths:
+            universe.index.outdate(paths=True)
+            universe.paths.request(paths)
+    return request_dependencies(universe, title, deps)
+
+
+def request_dependencies(
+    universe: Universe, title: str, deps: Iterable[Any], conflicts: Iterable[Any] = ()
+) -> Request:
+    """A request made of libsolv's own dependencies, such as the BuildRequires of a source package.
+
+    ``conflicts`` are what must not be installed with it.
+    """
+    solv = libsolv()
+    request = universe.requests.add_solvable()
+    request.name, request.evr, request.arch = f"@{title}", "0-0", "noarch"
+    for dep in deps:
+        request.add_deparray(solv.SOLVABLE_REQUIRES, dep)
+    for dep in conflicts:
+        request.add_deparray(solv.SOLVABLE_CONFLICTS, dep)
+    return Request(request.id, title)
+
+
+def _as_dnf_means(universe: Universe, name: str, dep: Any) -> Any:
+    """The dependency that stands for `dnf install` of a bare name.
+
+    Where the target has packages of the name, others that only provide it do not count; packages that obsolete
+    one of the name do. Where that is not what the name alone says, the right ones are marked.
+    """
+    named = {role: universe.named(name, role) for role in (Role.TARGET, Role.REFERENCE, Role.STANDIN)}
+    meant = {i for found in named.values() for i in found}
+    if not meant:
+        return dep
+    providers = set(universe.providers(dep))
+    meant |= {i for package in meant for i in universe.obsoleting(package)}
+    if not named[Role.TARGET]:
+        meant |= providers
+    if meant == providers:
+        return dep
+    mark = universe.pool.Dep(f"package({name})")
+    for package in meant.difference(s.id for s in universe.pool.whatprovides(mark)):
+        universe.pool.id2solvable(package).add_deparray(libsolv().SOLVABLE_PROVIDES, mark)
+        universe.index.outdate()
+    return mark
