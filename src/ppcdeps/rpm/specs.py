@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ppcdeps.engines.confinement import Confined, UnconfinableError, run_confined
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
 from ppcdeps.model.gap import Cause
 from ppcdeps.model.nevra import Nevra
-from ppcdeps.rpm.confinement import Confined, UnconfinableError, run_confined
 from ppcdeps.rpm.isa import translated
 from ppcdeps.rpm.platforms import Platform
 from ppcdeps.rpm.specscan import code_in
@@ -207,13 +207,15 @@ def evaluate_spec(
         copy = folder / "read.spec"
         copy.write_bytes(content)
         (folder / "platform.macros").write_text(platform.macros, "utf-8")
+        sources = (sources or folder).resolve()
+        readable = (_LIBRARY, sources)
         options = [
             *_instead_of_this_machine(arch, folder),
-            *_defined({"_sourcedir": str((sources or folder).resolve())}),
+            *_defined({"_sourcedir": str(sources)}),
             *_set(conditions or {}, {**platform.defines, **(defines or {})}),
         ]
         return _evaluated(
-            spec.name, arch, platform.name, copy.name, options, lambda command: _confined(command, folder)
+            spec.name, arch, platform.name, copy.name, options, lambda command: _confined(command, folder, readable)
         )
 
 
@@ -285,9 +287,9 @@ def _refused(title: str, faults: tuple[str, ...]) -> SpecRefusedError:
     )
 
 
-def _confined(command: Sequence[str], folder: Path) -> Confined:
+def _confined(command: Sequence[str], folder: Path, readable: Sequence[Path]) -> Confined:
     try:
-        return run_confined(command, folder=folder)
+        return run_confined(command, folder=folder, readable=readable)
     except FileNotFoundError as error:
         raise EnvironmentLacksError(
             "rpmspec is not installed, and specs are evaluated with it",
@@ -296,7 +298,7 @@ def _confined(command: Sequence[str], folder: Path) -> Confined:
     except UnconfinableError as error:
         raise EnvironmentLacksError(
             f"specs are evaluated only where the kernel can confine rpmspec, and here it cannot: {error}",
-            hint="run ppcdeps on Linux with seccomp, or evaluate in a buildroot",
+            hint="run ppcdeps on Linux with seccomp, where namespaces can be made or Landlock is switched on",
         ) from error
 
 

@@ -10,7 +10,7 @@ from trapsrpms import MISSING
 
 from ppcdeps.metadata.targets import load_target
 from ppcdeps.model.errors import ConfigError
-from ppcdeps.rpm.confinement import Confined
+from ppcdeps.engines.confinement import Confined
 from ppcdeps.rpm.platforms import Platform, platform_of
 from ppcdeps.rpm.specs import SpecEvaluation, SpecRefusedError, evaluate_in_buildroot, evaluate_spec
 
@@ -215,7 +215,7 @@ def test_a_file_that_is_no_spec_is_told(tmp_path: Path, platform: Platform) -> N
 
 
 def test_a_spec_without_end_is_given_up(tmp_path: Path, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ppcdeps.rpm.confinement._SECONDS", 0.5)
+    monkeypatch.setattr("ppcdeps.engines.confinement._SECONDS", 0.5)
     with pytest.raises(ConfigError, match="did not come to an end"):
         evaluate(tmp_path, platform, HEAD + "%{lua: while true do end}\n" + TAIL)
 

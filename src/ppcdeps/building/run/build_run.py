@@ -147,7 +147,7 @@ def build_plan(
         published = _publish(options, (), reused, key, plan, reporter)
         return _build_run(plan, path, options.mode or BuildMode.NATIVE, "-", "-", (), published)
     home = engines_home(basis.cache.directory)
-    sweep(home, (), reporter)
+    sweep(home, reporter)
     store = Store.of(basis.cache)
     store.sweep()
     sources = Sources(basis.fetch_sources, options.source_folders)
@@ -227,7 +227,7 @@ def _places(
         return bench, bench
     emulation = ensure_emulation(root.target, reporter)
     if not emulation.works:
-        reporter.warn(f"what is built is not tried, as programs of {root.target} do not run here: {emulation.mend}")
+        reporter.warn(f"what is built is not tried, as programs of {root.target} do not run here: {emulation.fix}")
         return bench, None
     running = wanted.created(name.removesuffix(_CROSS), None)
     return bench, Place(running, _requirements(roots, running, basis, reporter))

@@ -438,6 +438,8 @@ class _Build:
                 )
             case Ending.DISK_FULL:
                 return FailureCause("it wrote more to the disk than it may", "give it more with --disk")
+            case Ending.TOO_MANY_PROCESSES:
+                return FailureCause("it had more processes than it may", "let it start fewer at a time")
             case _:
                 found = cause_of(self.workshop.log_of(self.task), self.workshop.patterns)
                 return found or FailureCause(f"{otherwise} (exit code {ended.code})", "see the log")
