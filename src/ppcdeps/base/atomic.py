@@ -52,14 +52,6 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
-def remove(path: Path) -> None:
-    """Remove a file, a link, or a folder with all that is in it; what is not there is no fault."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
 def is_full(folder: Path) -> bool:
     """Whether less than a megabyte is left where the folder lies, or no file can be made there."""
     state = os.statvfs(folder)

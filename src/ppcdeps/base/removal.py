@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import shutil
-import subprocess
 import time
 from pathlib import Path
 
@@ -36,10 +35,8 @@ def _remove(path: Path, *, unmount: bool) -> bool:
         there = os.path.lexists(path)
         path.unlink(missing_ok=True)
         return there
-    for point in mounts_below(path):
-        if unmount:
-            # Lazily: what still runs in it may not keep it.
-            subprocess.run(["umount", "--lazy", str(point)], capture_output=True, check=False)
+    if unmount:
+        unmount_below(path)
     mounted = mounts_below(path)
     if mounted:
         raise EnvironmentLacksError(
@@ -83,7 +80,22 @@ def _remove_mapped(path: Path) -> None:
     """Remove what belongs to users that exist in this user's namespace only (newuidmap): podman leaves such."""
     for command in (["unshare", "--map-auto", "--map-root-user"], ["podman", "unshare"]):
         if shutil.which(command[0]) and path.exists():
-            subprocess.run([*command, "rm", "-rf", "--one-file-system", str(path)], capture_output=True, check=False)
+            _run(*command, "rm", "-rf", "--one-file-system", str(path))
+
+
+def _run(*command: str) -> int:
+    # Imported when it is needed: it would take a tenth of the time of a short command.
+    import subprocess
+
+    return subprocess.run(command, capture_output=True, check=False).returncode
+
+
+def unmount_below(folder: Path) -> None:
+    """Unmount what is mounted in the folder or at it, where this user may."""
+    for point in mounts_below(folder):
+        if _run("umount", str(point)):
+            # Something still runs in it, and may not keep it.
+            _run("umount", "--lazy", str(point))
 
 
 def mounts_below(folder: Path) -> list[Path]:

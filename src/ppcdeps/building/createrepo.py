@@ -9,7 +9,7 @@ from html import unescape
 from pathlib import Path
 from typing import Protocol
 
-from ppcdeps.base.atomic import remove
+from ppcdeps.base.removal import remove_tree
 from ppcdeps.model.errors import BuildError, EnvironmentLacksError
 
 _PACKAGE = re.compile(rb"<package\b[^>]*>.*?</package\s*>", re.DOTALL)
@@ -48,7 +48,7 @@ def write_metadata(folder: Path, to: Path, packages: Sequence[IndexedPackage], l
         _createrepo(folder, to, packages, options, lock)
         if _described(to / "repodata") == expected:
             return
-        remove(to / "repodata")
+        remove_tree(to / "repodata")
     raise BuildError("createrepo_c described other packages than there are", hint="try another version of it")
 
 

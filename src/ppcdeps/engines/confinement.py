@@ -123,12 +123,13 @@ _UNKNOWN = -1
 _STARTING = "fork vfork execveat ptrace"
 """The system calls by which a process starts a program, or has another one do so."""
 _CHANGING = """
-add_key adjtimex bpf chmod chown chroot clock_settime creat delete_module fchmod fchmodat fchown fchownat finit_module
-fremovexattr fsetxattr fsopen fspick futimesat init_module io_uring_setup kexec_file_load kexec_load keyctl kill
-lchown link linkat lremovexattr lsetxattr mkdir mkdirat mknod mknodat mount move_mount open_by_handle_at open_tree
-openat2 perf_event_open pidfd_open pidfd_send_signal pivot_root process_vm_writev reboot removexattr rename renameat renameat2
-request_key rmdir setdomainname sethostname setns settimeofday setxattr socket socketpair swapoff swapon symlink
-symlinkat tkill truncate umount2 unlink unlinkat unshare userfaultfd utime utimensat utimes
+add_key adjtimex bpf chmod chown chroot clock_settime creat delete_module fchmod fchmodat fchown fchownat
+finit_module fremovexattr fsetxattr fsopen fspick futimesat init_module io_uring_setup kexec_file_load
+kexec_load keyctl kill lchown link linkat lremovexattr lsetxattr mkdir mkdirat mknod mknodat mount move_mount
+open_by_handle_at open_tree openat2 perf_event_open pidfd_open pidfd_send_signal pivot_root process_vm_writev
+reboot removexattr rename renameat renameat2 request_key rmdir setdomainname sethostname setns settimeofday
+setxattr socket socketpair swapoff swapon symlink symlinkat tkill truncate umount2 unlink unlinkat unshare
+userfaultfd utime utimensat utimes
 """
 """The system calls that change what lies outside of the process, or reach out of it."""
 _FCHMODAT2 = 452

@@ -2,8 +2,8 @@
 
 It is started as ``python -I -S sandbox_init.py`` with a Setup (see sandbox.py) on its standard input, and reports to
 the pipe ``status`` what went wrong. It imports nothing of ppcdeps and little else: it runs three times for each spec,
-and json alone would double its time. What it mounts is seen in its own mount namespace, and goes with the last process
-in it, however those end.
+and json alone would double its time. What it mounts is seen in its own mount namespace, and goes with the last
+process in it, however those end.
 """
 
 import ctypes
@@ -147,7 +147,8 @@ def _become_filtered(setup: "dict[str, Any]") -> None:
     variables = [os.fsencode(f"{name}={value}") for name, value in setup["environment"].items()]
     environment = (ctypes.c_char_p * (len(variables) + 1))(*variables, None)
     _call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    _call("prctl", PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(_FilterProgram(len(content) // 8, content)), 0, 0)
+    program = _FilterProgram(len(content) // 8, content)
+    _call("prctl", PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0)
     _call("syscall", setup["execve"], words[0], arguments, environment, 0, 0, setup["key"])
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.removal import remove_tree
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, UsageError
 from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Source, Upstream
 from ppcdeps.recipebook.book import TEMPLATES, for_source, is_named, shipped_recipes, sources_of
@@ -150,7 +151,7 @@ def _whole(to: Path) -> Iterator[Path]:
         temporary.chmod(0o755)
         temporary.replace(to)
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+        remove_tree(temporary, strict=False)
         raise
 
 

@@ -19,8 +19,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ppcdeps.base.atomic import NEW, flush, is_full, link, no_space, put_file, remove, same_file
+from ppcdeps.base.atomic import NEW, flush, is_full, link, no_space, put_file, same_file
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.removal import remove_tree
 from ppcdeps.building.createrepo import write_metadata
 from ppcdeps.building.publishing.provenance import provenance_of
 from ppcdeps.building.publishing.records import BuildRecord
@@ -303,11 +304,11 @@ class _Publication:
         """Remove what a publication that did not end has left: nobody sees it."""
         for place in (self.folder, self.folder / GENERATIONS, self.folder / PACKAGES):
             for path in place.glob(f"{NEW}*"):
-                remove(path)
+                remove_tree(path)
         now = read_manifest(self.folder)
         for path in (self.folder / GENERATIONS).glob("[0-9]*"):
             if now is None or path.name > generation_name(now.generation):
-                remove(path)
+                remove_tree(path)
 
     # What is to be there ------------------------------------------------------------------------------------
 
@@ -379,7 +380,7 @@ class _Publication:
         target = self.folder / PACKAGES / digest[:16]
         path = target / copy.name
         if not (path.is_file() and sha256_of(path) == digest):
-            remove(target)
+            remove_tree(target)
             copy.parent.rename(target)
             flush(target.parent)
         return PublishedPackage(
@@ -407,7 +408,7 @@ class _Publication:
             (scratch / f"{wheel.file}.metadata").write_bytes(wheel.metadata)
             for path in (*scratch.iterdir(), scratch):
                 flush(path)
-            remove(target)
+            remove_tree(target)
             scratch.rename(target)
             flush(target.parent)
         return PublishedWheel(
@@ -477,7 +478,7 @@ class _Publication:
         kept: list[Manifest] = []
         paths = _kept(self.folder, manifest.generation)
         for path in set((self.folder / GENERATIONS).glob("[0-9]*")) - set(paths):
-            remove(path)
+            remove_tree(path)
         for path in paths:
             try:
                 kept.append(Manifest.from_json((path / MANIFEST).read_text(encoding="utf-8"), str(path)))
@@ -489,7 +490,7 @@ class _Publication:
         named = {Path(place).parent.name for place in places}
         for path in (self.folder / PACKAGES).glob("[0-9a-f]*"):
             if path.name not in named:
-                remove(path)
+                remove_tree(path)
 
 
 def _documents(state: _State, name: str) -> Mapping[str, bytes]:

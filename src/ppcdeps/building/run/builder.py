@@ -15,6 +15,7 @@ import ppcdeps
 from ppcdeps.base.atomic import same_file
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.removal import remove_tree
 from ppcdeps.building.createrepo import index_folder
 from ppcdeps.building.publishing.inspection import SetInspection, inspect_set
 from ppcdeps.building.publishing.records import BuildRecord, BuiltPackage
@@ -497,7 +498,7 @@ def _plain(name: str) -> str:
 
 
 def _clear(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_tree(folder, strict=False)
 
 
 def _write(file: BinaryIO, text: str) -> None:

@@ -4,12 +4,12 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ppcdeps.base.removal import remove_tree
 from ppcdeps.building.run.events import TaskResult
 from ppcdeps.model.errors import ConfigError, UsageError
 
@@ -48,7 +48,7 @@ class Session:
 
     def begin(self, plan: Path, digest: str, arguments: Sequence[str]) -> None:
         """Note that a run has begun. What an earlier one left half-done is removed."""
-        shutil.rmtree(self.folder / "scratch", ignore_errors=True)
+        remove_tree(self.folder / "scratch", strict=False)
         self._write(RunState(str(plan.absolute()), digest, tuple(arguments), {}, time.time()))
 
     def note(self, result: TaskResult) -> None:
@@ -61,7 +61,7 @@ class Session:
         """Note that the run is over."""
         assert self.state is not None
         self._write(replace(self.state, finished=time.time()))
-        shutil.rmtree(self.folder / "scratch", ignore_errors=True)
+        remove_tree(self.folder / "scratch", strict=False)
 
     def _write(self, state: RunState) -> None:
         document = {
