@@ -121,7 +121,7 @@ def bench(request: pytest.FixtureRequest, shelf: Path, ppc_root: Buildroot) -> I
     root: Path = request.getfixturevalue("user_root") if kind else ppc_root.path
     yield Bench(name, root, home, workspace, user=bool(kind), options=options)
     assert not list((home / "scratch").glob("*")), "a scratch folder was left"
-    assert not list((home / "runs").iterdir()), "a claim was left"
+    assert not list((home / "runs").glob("*")), "a claim was left"
     assert {mount for mount in _mounts() - before if str(folder) in mount} == set()
     remove_tree(folder)
 
@@ -361,10 +361,14 @@ def test_an_engine_that_cannot_start_says_why(bench: Bench) -> None:
     assert "absent, to be seen as /srv/x in the root, does not exist" in found.fault
 
 
-def test_a_root_of_another_user_is_refused(bench: Bench, ppc_root: Buildroot) -> None:
-    if not bench.user:
-        pytest.skip("root runs every root")
-    bench.root = ppc_root.path
-    found = bench.run("true")
+def test_a_root_of_another_user_is_refused(shelf: Path, ppc_root: Buildroot) -> None:
+    _need_another_user()
+    place = Path(tempfile.mkdtemp(prefix="other-", dir=shelf))
+    place.chmod(0o755)
+    home, workspace = place / "home", place / "work"
+    for folder in (home, workspace):
+        folder.mkdir()
+        os.chown(folder, USER, USER)
+    found = Bench("bwrap", ppc_root.path, home, workspace, user=True).run("true")
     assert found.ending == "fault"
     assert "belongs to another user: create the buildroot as this one" in found.fault
