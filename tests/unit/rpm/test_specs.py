@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from trapsrpms import MISSING
 
+from ppcdeps.engines.confinement import Confined
 from ppcdeps.metadata.targets import load_target
 from ppcdeps.model.errors import ConfigError
-from ppcdeps.engines.confinement import Confined
 from ppcdeps.rpm.platforms import Platform, platform_of
 from ppcdeps.rpm.specs import SpecEvaluation, SpecRefusedError, evaluate_in_buildroot, evaluate_spec
 
