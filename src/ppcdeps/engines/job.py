@@ -63,7 +63,7 @@ class Job:
     """A program to run in a buildroot as its root user, without network unless ``network``.
 
     ``workspace`` is a folder of this machine that is /build inside, and the one place where changes stay: whatever
-    else it writes is gone with the run. ``inputs`` are files and folders to be seen read-only, by their place
+    else it writes is removed with the run. ``inputs`` are files and folders to be seen read-only, by their place
     inside. ``name`` is the engine's name for the run, unique on this machine.
     """
 

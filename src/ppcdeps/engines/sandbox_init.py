@@ -99,7 +99,7 @@ def _show_only(visible: list[str]) -> None:
         _make_namespace()
         _mount("tmpfs", _VIEW, "tmpfs", MS_NOSUID | MS_NODEV)
     except OSError:
-        # In most containers nobody may mount. Landlock (Linux 5.13) asks for no privilege.
+        # In most containers no user may mount. Landlock (Linux 5.13) asks for no privilege.
         _allow_only(visible)
         return
     for source in visible:
