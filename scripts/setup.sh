@@ -190,7 +190,7 @@ if [ "$mode" = test ]; then
         tools+=(binutils rpm2cpio)
         [ "$arch" = ppc64le ] || tools+=(libc6-dev-ppc64el-cross)
         # The container engines. runc is what podman runs on where crun does not do; catatonit is podman's --init.
-        tools+=(podman runc crun catatonit bubblewrap proot docker.io uidmap openssh-server)
+        tools+=(podman runc crun catatonit bubblewrap docker.io uidmap openssh-server)
         ;;
     redhat) tools=(rpm rpm-build rpm-sign rpmlint binutils patch dnf dnf-plugins-core createrepo_c gnupg2) ;;
     *) tools=() ;;

@@ -15,7 +15,8 @@ import pytest
 from enginebench import SOURCES, USER, Bench
 from ppcroot import digest_of, make_ppc_root
 
-from ppcdeps.engines.cleanup import remove_tree, sweep
+from ppcdeps.base.removal import remove_tree
+from ppcdeps.engines.cleanup import sweep
 from ppcdeps.engines.job import Buildroot
 from ppcdeps.engines.probe import probe_engine
 from ppcdeps.model.reporter import Silence
@@ -23,7 +24,7 @@ from ppcdeps.model.reporter import Silence
 MEMORY = 150 << 20
 DISK = 24 << 20
 
-VARIANTS = ("podman", "docker", "bwrap", "proot", "bwrap-user", "proot-bare")
+VARIANTS = ("podman", "docker", "bwrap", "bwrap-user")
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +33,21 @@ def shelf() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="ppcdeps-engines-"))
     folder.chmod(0o755)
     yield folder
-    remove_tree(folder)
+    remove_tree(folder, unmount=True)
 
 
 @pytest.fixture(scope="module")
 def ppc_root(shelf: Path) -> Buildroot:
     return make_ppc_root(shelf / "root")
+
+
+@pytest.fixture(scope="module")
+def user_root(shelf: Path, ppc_root: Buildroot) -> Path:
+    """The root as another user made it: its own."""
+    copy = shelf / "user-root"
+    subprocess.run(["cp", "-a", "-T", ppc_root.path, copy], check=True)
+    subprocess.run(["chown", "-R", "-h", f"{USER}:{USER}", copy], check=True)
+    return copy
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +89,12 @@ def docker_host(shelf: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def podman_mends(shelf: Path) -> tuple[str, ...]:
+def podman_fixes(shelf: Path) -> tuple[str, ...]:
     """What podman needs on this machine, as the probe finds it."""
     probe = probe_engine("podman", home=shelf / "probe")
     if not probe.works:
         pytest.skip(f"podman does not work here: {probe.reason}")
-    return probe.mends
+    return probe.fixes
 
 
 @pytest.fixture(params=VARIANTS)
@@ -98,11 +108,9 @@ def bench(request: pytest.FixtureRequest, shelf: Path, ppc_root: Buildroot) -> I
     home, workspace = folder / "home", folder / "work"
     options: dict[str, object] = {}
     if name == "podman":
-        options["mends"] = request.getfixturevalue("podman_mends")
+        options["fixes"] = request.getfixturevalue("podman_fixes")
     if name == "docker":
         options["host"] = request.getfixturevalue("docker_host")
-    if kind == "bare":
-        options["namespaces"] = False
     if kind:
         _need_another_user()
     for one in (home, workspace):
@@ -110,10 +118,10 @@ def bench(request: pytest.FixtureRequest, shelf: Path, ppc_root: Buildroot) -> I
         if kind:
             os.chown(one, USER, USER)
     before = _mounts()
-    yield Bench(name, ppc_root.path, home, workspace, user=bool(kind), options=options)
+    root: Path = request.getfixturevalue("user_root") if kind else ppc_root.path
+    yield Bench(name, root, home, workspace, user=bool(kind), options=options)
     assert not list((home / "scratch").glob("*")), "a scratch folder was left"
-    assert not list((home / "leftovers").glob("*.json")), "a claim was left"
-    assert not list(Path("/sys/fs/cgroup").glob(f"**/ppcdeps-test-*-{folder.name}-*")), "a control group was left"
+    assert not list((home / "runs").glob("*")), "a claim was left"
     assert {mount for mount in _mounts() - before if str(folder) in mount} == set()
     remove_tree(folder)
 
@@ -173,8 +181,8 @@ def test_programs_see_the_roots_architecture_and_a_whole_system(bench: Bench) ->
     assert said.code == 0
 
 
-def test_changes_stay_in_the_workspace_alone(bench: Bench, ppc_root: Buildroot) -> None:
-    before = digest_of(ppc_root.path)
+def test_changes_stay_in_the_workspace_alone(bench: Bench) -> None:
+    before = digest_of(bench.root)
     (bench.workspace / "given").write_text("given")
     (bench.workspace / "given").chmod(0o666)
     first = bench.run("cat given; echo made > made; echo x > /out; rm /bin/vi; echo y >> /etc/passwd; cat /out")
@@ -185,7 +193,7 @@ def test_changes_stay_in_the_workspace_alone(bench: Bench, ppc_root: Buildroot) 
     assert "/bin/vi\n" in second.text
     assert "/out: No such file" in second.text
     assert second.text.endswith("root:x:0:0:root:/root:/bin/sh\n")
-    assert digest_of(ppc_root.path) == before
+    assert digest_of(bench.root) == before
 
 
 def test_inputs_are_seen_and_never_changed(bench: Bench, shelf: Path) -> None:
@@ -275,12 +283,16 @@ def test_a_stop_ends_the_run_and_all_in_it(bench: Bench) -> None:
 
 def test_a_fork_bomb_runs_into_its_limit(bench: Bench) -> None:
     ended = bench.run("b() { b | b & }; b; sleep 600", limits={"processes": 60, "seconds": 2.0})
-    assert ended.ending in {"timed-out", "exited"}
-    assert "Resource temporarily unavailable" in ended.text
+    if bench.engine == "bwrap" and not bench.user:
+        # The kernel refuses nothing to root: the run is ended.
+        assert ended.ending == "too-many-processes"
+    else:
+        assert ended.ending in {"timed-out", "exited"}
+        assert "Resource temporarily unavailable" in ended.text
     assert _gone("sleep 600")
 
 
-def test_want_of_memory_is_told_from_other_failures(bench: Bench) -> None:
+def test_out_of_memory_differs_from_other_failures(bench: Bench) -> None:
     # Killed is a program below the shell, which then ends with a code of its own, as make does.
     ended = bench.run("tail /dev/zero; sleep 0.3; exit 3", limits={"memory": MEMORY})
     assert ended.ending == "out-of-memory"
@@ -320,18 +332,18 @@ def test_what_a_killed_owner_left_is_swept(bench: Bench) -> None:
     marker = f"9{time.monotonic_ns() % 10**9}"
     with bench.started(f"touch /build/begun; echo x > /outside; sleep {marker}") as owner:
         _wait_for(bench.workspace / "begun")
-        assert sweep(bench.home, (), Silence()) == (), "the owner lives: nothing may be swept"
+        assert sweep(bench.home, Silence()) == (), "the owner lives: nothing may be swept"
         assert _processes_with(marker)
         os.kill(owner.pid, signal.SIGKILL)
         owner.wait()
         if bench.engine not in {"podman", "docker"}:
-            assert _gone(marker), "what runs under the keeper dies with its owner"
-    removed = sweep(bench.home, (), Silence())
+            assert _gone(marker), "what runs in a sandbox dies with its owner"
+    removed = sweep(bench.home, Silence())
     assert _gone(marker)
     kinds = {thing.kind for thing in removed}
     assert "folder" in kinds
     assert ("container" in kinds) == (bench.engine in {"podman", "docker"})
-    assert sweep(bench.home, (), Silence()) == ()
+    assert sweep(bench.home, Silence()) == ()
 
 
 def test_an_interrupt_leaves_nothing_behind(bench: Bench) -> None:
@@ -347,3 +359,16 @@ def test_an_engine_that_cannot_start_says_why(bench: Bench) -> None:
     found = bench.run("true", inputs={"/srv/x": str(bench.workspace / "absent")})
     assert found.ending == "fault"
     assert "absent, to be seen as /srv/x in the root, does not exist" in found.fault
+
+
+def test_a_root_of_another_user_is_refused(shelf: Path, ppc_root: Buildroot) -> None:
+    _need_another_user()
+    place = Path(tempfile.mkdtemp(prefix="other-", dir=shelf))
+    place.chmod(0o755)
+    home, workspace = place / "home", place / "work"
+    for folder in (home, workspace):
+        folder.mkdir()
+        os.chown(folder, USER, USER)
+    found = Bench("bwrap", ppc_root.path, home, workspace, user=True).run("true")
+    assert found.ending == "fault"
+    assert "belongs to another user: create the buildroot as this one" in found.fault

@@ -20,7 +20,6 @@ from ppcdeps.engines.docker import Docker
 from ppcdeps.engines.engine import Engine, EngineFailedError
 from ppcdeps.engines.job import BuildMode, Buildroot, Job, Limits
 from ppcdeps.engines.podman import Podman
-from ppcdeps.engines.proot import Proot
 
 SOURCES = Path(__file__).parents[2] / "src"
 USER = 54321
@@ -106,7 +105,7 @@ class Bench:
 
 
 def engine_of(document: Mapping[str, Any]) -> Engine:
-    kinds: dict[str, Any] = {"podman": Podman, "docker": Docker, "bwrap": Bwrap, "proot": Proot}
+    kinds: dict[str, Any] = {"podman": Podman, "docker": Docker, "bwrap": Bwrap}
     options = {name: tuple(one) if isinstance(one, list) else one for name, one in document["options"].items()}
     engine: Engine = kinds[document["engine"]](Path(document["home"]), **options)
     return engine

@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from ppcdeps.rpm.confinement import UnconfinableError, run_confined
+from ppcdeps.engines.confinement import UnconfinableError, run_confined
 
 SPECS = Path(__file__).parents[1] / "data" / "specs"
 
@@ -15,7 +15,7 @@ SPECS = Path(__file__).parents[1] / "data" / "specs"
 def _lacking() -> list[str]:
     lacking = [tool for tool in ("rpmbuild", "rpmspec", "rpm2cpio") if shutil.which(tool) is None]
     try:
-        run_confined(["true"], folder=Path("/"))
+        run_confined(["true"], folder=SPECS)
     except UnconfinableError as error:
         # Emulated processes (qemu-user) have no seccomp.
         lacking.append(f"a kernel that confines programs ({error})")

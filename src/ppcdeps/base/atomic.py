@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from ppcdeps.base.removal import remove_tree
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
 
 NEW = ".new-"
@@ -66,7 +67,7 @@ def new_folder(parent: Path, *, prefix: str = NEW) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder, strict=False)
 
 
 def write_file(path: Path, content: str | bytes, *, durable: bool = True) -> None:
@@ -137,14 +138,6 @@ def flush(path: Path) -> None:
             os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def remove(path: Path) -> None:
-    """Remove a file, a link, or a folder with all that is in it; a missing one is not a fault."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def is_full(folder: Path) -> bool:

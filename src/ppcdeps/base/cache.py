@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import tempfile
 import threading
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ppcdeps.base.atomic import NewFile, new_file, new_folder, write_file
+from ppcdeps.base.removal import remove_tree
 from ppcdeps.model.errors import DISK_FULL, EnvironmentLacksError, PpcdepsError
 from ppcdeps.model.reporter import Reporter, Silence
 
@@ -74,7 +74,7 @@ class Cache:
                 raise disk_full(place) from fault
             substitute = Path(tempfile.mkdtemp(prefix="ppcdeps-cache-"))
             # Not when the Cache goes: the paths that it gave out are read as long as the process lives.
-            atexit.register(shutil.rmtree, substitute, ignore_errors=True)
+            atexit.register(remove_tree, substitute, strict=False)
             reporter.warn(
                 f"the cache directory {place} cannot be written ({fault.strerror or fault}): "
                 "using a temporary one for this run; set PPCDEPS_CACHE to a writable directory to keep it"
@@ -327,7 +327,4 @@ def _remove_stale(scratch: Path) -> None:
         with contextlib.suppress(OSError):
             if path.stat().st_mtime >= limit:
                 continue
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink()
+            remove_tree(path, strict=False)

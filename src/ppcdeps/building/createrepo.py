@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from ppcdeps.base.atomic import remove
 from ppcdeps.base.programs import run_program
+from ppcdeps.base.removal import remove_tree
 from ppcdeps.metadata.primary import read_primary
 from ppcdeps.model.errors import BuildError
 
@@ -44,7 +44,7 @@ def write_metadata(folder: Path, to: Path, packages: Sequence[IndexedPackage], l
         _createrepo(folder, to, packages, options, lock)
         if _described(to / "repodata") == expected:
             return
-        remove(to / "repodata")
+        remove_tree(to / "repodata")
     raise BuildError("createrepo_c described other packages than there are", hint="try another version of it")
 
 

@@ -58,7 +58,7 @@ _SETTINGS = (
     click.option("--buildroots", "buildroot_folders", multiple=True, type=_FOLDER, metavar="DIR",
                  help="Lay the buildroots of this folder over the shipped ones. Repeatable."),
     click.option("--mirror", metavar="URL", help="The Debian mirror for buildroots made by mmdebstrap."),
-    click.option("--engine", metavar="NAME", help="podman, docker, bwrap or proot (default: the first that works)."),
+    click.option("--engine", metavar="NAME", help="podman, docker or bwrap (default: the first that works)."),
     click.option("--connection", metavar="NAME", help="Build on another machine: a connection of podman."),
     click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="MINUTES",
                  help="End a build that takes longer."),

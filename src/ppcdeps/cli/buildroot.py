@@ -48,7 +48,7 @@ def buildroot() -> None:
 @json_option
 @narrative_options
 def doctor(connection: str | None, cache_directory: Path | None, as_json: bool, reporter: TerminalReporter) -> int:
-    """What runs builds on this machine, what does not, and what would mend it.
+    """What runs builds on this machine, what does not, and what would fix it.
 
     Every engine is tried. The exit code is 20 where none works.
     """
@@ -61,7 +61,7 @@ def doctor(connection: str | None, cache_directory: Path | None, as_json: bool, 
 
     home = engines_home(Cache.open(cache_directory, reporter).directory)
     home.mkdir(parents=True, exist_ok=True)
-    sweep(home, (), reporter)
+    sweep(home, reporter)
     emulation = ensure_emulation("ppc64le", reporter)
     probes = probe_all(home=home, connection=connection, reporter=reporter)
     diagnosis = Diagnosis(probes, emulation, space_of(home))
@@ -127,7 +127,7 @@ def create(
 @_mode_option
 @_mirror_option
 @_package_option
-@click.option("--engine", metavar="NAME", help="podman, docker, bwrap or proot (default: the first that works).")
+@click.option("--engine", metavar="NAME", help="podman, docker or bwrap (default: the first that works).")
 @click.option(
     "--workspace",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -168,7 +168,7 @@ def shell(
     root = store.create(name, mode=BuildMode(mode) if mode else None, packages=packages, mirror=mirror)
     home = engines_home(Cache.open(cache_directory, reporter).directory)
     home.mkdir(parents=True, exist_ok=True)
-    sweep(home, (), reporter)
+    sweep(home, reporter)
     chosen = choose_engine(root, engine, home=home, reporter=reporter)
 
     def show(said: bytes) -> None:

@@ -64,7 +64,7 @@ class Done:
     show_default=True,
     help="How code for ppc64le is made: by a cross compiler, or under emulation with or without it.",
 )
-@click.option("--engine", metavar="NAME", help="podman, docker, bwrap or proot (default: the first that works).")
+@click.option("--engine", metavar="NAME", help="podman, docker or bwrap (default: the first that works).")
 @click.option("--mirror", metavar="URL", help="The Debian mirror for the buildroots (default: that of this machine).")
 @cache_option
 @json_option

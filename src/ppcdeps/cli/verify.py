@@ -29,7 +29,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--repository", type=_FOLDER, metavar="DIR", help="What was built (default: repository-WORKLOAD).")
 @click.option("--workload", metavar="FILE", help="The workload file that the plan was made of, if it was one.")
 @click.option("--no-install", is_flag=True, help="Only plan again: install and run nothing.")
-@click.option("--engine", metavar="NAME", help="podman, docker, bwrap or proot (default: the first that works).")
+@click.option("--engine", metavar="NAME", help="podman, docker or bwrap (default: the first that works).")
 @recipes_option
 @json_option
 @repository_options()

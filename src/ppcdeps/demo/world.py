@@ -17,6 +17,7 @@ from string import Template
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.removal import remove_tree
 from ppcdeps.building.buildroots.buildroots import Buildroots
 from ppcdeps.building.buildroots.debiansources import SourceArchive, Tarball
 from ppcdeps.building.createrepo import index_folder
@@ -107,7 +108,7 @@ def make_world(
         _fill(world, packages, cache, reporter, engine, mirror, machine)
     except BaseException:
         # Half of it helps nobody, and would be in the way of the next try.
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder, strict=False)
         raise
     return world
 
@@ -259,7 +260,7 @@ def _build_reference(
         shutil.move(package, world.reference / package.name)
     for package in work.glob("*/SRPMS/*.rpm"):
         shutil.move(package, world.srpms / package.name)
-    shutil.rmtree(work)
+    remove_tree(work)
     for repository in (world.reference, world.srpms):
         index_folder(repository)
 

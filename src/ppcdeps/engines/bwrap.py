@@ -1,14 +1,16 @@
-"""bubblewrap: a container without a daemon, as root or as anybody else."""
+"""bubblewrap: a container without a daemon, as root or as any other user."""
 
+import os
 import shutil
 import threading
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
-from ppcdeps.engines.engine import EngineFailedError, Output, environment_of, mounts_of
+from ppcdeps.engines.emulation import emulation_of, registration
+from ppcdeps.engines.engine import EngineFailedError, Output, environment_of, mounts_of, own_folder
 from ppcdeps.engines.job import Buildroot, Ended, Job
-from ppcdeps.engines.ownroot import own_root
-from ppcdeps.engines.sandbox import STATUS, Spec, private_registration, run_kept, scratch_for
+from ppcdeps.engines.sandbox import STATUS, Setup, rlimits_of, run_job, scratch_for
 
 _CAPABILITIES = (
     # What podman leaves to a container.
@@ -31,7 +33,7 @@ class Bwrap:
             raise EngineFailedError("there is no program bwrap")
         mounts = tuple(mounts_of(root, job))
         with scratch_for(job, self.home) as (scratch, claim):
-            overlay = scratch.overlay(own_root(root, self.home))
+            overlay = scratch.overlay(own_folder(root))
             argv = [program, "--json-status-fd", STATUS, "--die-with-parent", "--new-session"]
             argv += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", "ppcdeps"]
             argv += [] if job.network else ["--unshare-net"]
@@ -46,17 +48,24 @@ class Bwrap:
             for capability in _CAPABILITIES:
                 argv += ["--cap-add", f"CAP_{capability}"]
             argv += ["--chdir", job.folder, "--", *job.command]
-            spec = Spec(
+            setup = Setup(
                 tuple(argv),
-                "exec",
-                network=job.network,
                 environment=environment_of(root, job),
                 overlay=overlay,
-                binfmt=private_registration(root),
+                binfmt=_private_registration(root.arch),
+                rlimits=rlimits_of(job.limits),
+                cpus=ceil(job.limits.cpus or 0),
             )
-            return run_kept(job, spec, scratch, claim, output, stop, is_missing=_is_missing)
+            return run_job(job, setup, scratch, claim, output, stop, is_missing=_is_missing)
 
 
-def _is_missing(said: str) -> bool:
-    lines = said.strip().splitlines()
+def _private_registration(arch: str) -> bytes:
+    """What has to be registered in a namespace of the run's own, for this machine to run programs of ``arch``."""
+    if os.geteuid() == 0 or emulation_of(arch).works:
+        return b""
+    return registration(arch) or b""
+
+
+def _is_missing(text: str) -> bool:
+    lines = text.strip().splitlines()
     return bool(lines) and lines[-1].startswith("bwrap: execvp ")

@@ -33,28 +33,27 @@ def image_for(root: Buildroot, cli: Cli) -> str:
     ) as packing:
         assert packing.stdout is not None
         assert packing.stderr is not None
-        cli.tell("import", *where, "--change", label, "-", name, stdin=packing.stdout.fileno(), seconds=3600)
+        cli.run("import", *where, "--change", label, "-", name, stdin=packing.stdout.fileno(), seconds=3600)
         packing.stdout.close()
-        said = packing.stderr.read()
+        fault = packing.stderr.read()
     if packing.returncode != 0:
-        cli.tell("rmi", "-f", name, check=False)
-        raise EngineFailedError(f"could not pack {root.path}: {one_line(said)}")
+        cli.run("rmi", "-f", name, check=False)
+        raise EngineFailedError(f"could not pack {root.path}: {one_line(fault)}")
     return name
 
 
 def forget_removed(cli: Cli) -> None:
-    """Remove the images of this machine's buildroots that are gone. Those of other machines are not touched."""
-    listed = cli.tell("image", "ls", "--quiet", "--filter", f"label={_LABEL}", check=False).split()
+    """Remove the images of this machine's buildroots that are removed. Those of other machines are not touched."""
+    listed = cli.run("image", "ls", "--quiet", "--filter", f"label={_LABEL}", check=False).split()
     for image in dict.fromkeys(listed):
-        said = cli.tell("image", "inspect", image, check=False)
         try:
-            document = json.loads(said)[0]
+            document = json.loads(cli.run("image", "inspect", image, check=False))[0]
             label = (document.get("Labels") or document["Config"]["Labels"])[_LABEL]
         except (ValueError, KeyError, IndexError, TypeError):
             continue
         owner, path = label[: len(_owner())], label[len(_owner()) :]
         if owner == _owner() and not Path(path).exists():
-            cli.tell("rmi", "-f", image, check=False)
+            cli.run("rmi", "-f", image, check=False)
 
 
 def _owner() -> str:

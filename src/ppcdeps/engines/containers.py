@@ -1,4 +1,4 @@
-"""What podman and docker share: a container is made, watched, asked how it ended, and removed."""
+"""What podman and docker share: a container is made with its limits, watched, inspected at its end, and removed."""
 
 import contextlib
 import os
@@ -6,10 +6,10 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from ppcdeps.engines.cleanup import Claim, Leftover, remove, started_at
+from ppcdeps.engines.cleanup import Claim, RunResource, remove, started_at
 from ppcdeps.engines.engine import (
     KILLED,
     NOT_FOUND,
@@ -20,10 +20,9 @@ from ppcdeps.engines.engine import (
     one_line,
 )
 from ppcdeps.engines.job import Buildroot, Ended, Ending, Job
-from ppcdeps.engines.limits import ControlGroup
-from ppcdeps.engines.supervise import Watched, supervise
+from ppcdeps.engines.sandbox import Scratch
+from ppcdeps.engines.supervise import Watch, supervise
 
-_TAIL = 4000
 _STATE = "{{.State.Status}}|{{.State.ExitCode}}|{{.State.OOMKilled}}|{{.State.Error}}"
 _PATIENCE = 60.0
 _NEVER_RAN = frozenset({"created", "configured", "initialized", "unknown"})
@@ -34,50 +33,38 @@ class Cli:
     """A container program and the options that come before its subcommand: ``podman --root DIR``."""
 
     command: tuple[str, ...]
-    environment: dict[str, str] = field(default_factory=dict)
 
-    def tell(
-        self, *arguments: str, seconds: float = _PATIENCE, check: bool = True, stdin: "int | None" = None
+    def run(
+        self, *arguments: str, seconds: float = _PATIENCE, check: bool = True, stdin: int = subprocess.DEVNULL
     ) -> str:
-        """Run a subcommand to its end. Returns what it said; with ``check``, raises EngineFailedError where it fails.
+        """Run a subcommand to its end. Returns its output; with ``check``, raises EngineFailedError where it fails.
 
         It runs in a session of its own: a Ctrl-C on the terminal ends ppcdeps, not the clean-up.
         """
-        try:
-            done = subprocess.run(
-                [*self.command, *arguments],
-                stdin=subprocess.DEVNULL if stdin is None else stdin,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=seconds,
-                start_new_session=True,
-                env=self.variables,
-            )
-        except subprocess.TimeoutExpired as fault:
-            raise EngineFailedError(f"{self.name} {arguments[0]} did not answer in {seconds:.0f} s") from fault
-        except OSError as fault:
-            raise EngineFailedError(f"there is no program {self.command[0]}") from fault
+        done = self._run(arguments, seconds, stdin)
         if check and done.returncode != 0:
             raise EngineFailedError(one_line(done.stderr or done.stdout))
         return done.stdout.strip()
 
     def succeeds(self, *arguments: str) -> bool:
         """Whether a subcommand ends with 0."""
-        done = subprocess.run(
-            [*self.command, *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_PATIENCE,
-            start_new_session=True,
-            env=self.variables,
-        )
-        return done.returncode == 0
+        return self._run(arguments, _PATIENCE, subprocess.DEVNULL).returncode == 0
 
-    @property
-    def variables(self) -> dict[str, str]:
-        """The program's own environment: it, unlike the container, needs the user's."""
-        return {**os.environ, **self.environment}
+    def _run(self, arguments: Sequence[str], seconds: float, stdin: int) -> "subprocess.CompletedProcess[str]":
+        try:
+            return subprocess.run(
+                [*self.command, *arguments],
+                stdin=stdin,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=seconds,
+                start_new_session=True,
+            )
+        except subprocess.TimeoutExpired as fault:
+            raise EngineFailedError(f"{self.name} {arguments[0]} did not answer in {seconds:.0f} s") from fault
+        except OSError as fault:
+            raise EngineFailedError(f"there is no program {self.command[0]}") from fault
 
     @property
     def name(self) -> str:
@@ -86,7 +73,7 @@ class Cli:
 
 
 class LayerWatch:
-    """Whether what a container wrote is more than it may be, as its program counts it: workspace or not."""
+    """What a container wrote over its image, as its program counts it."""
 
     every = 1.0
 
@@ -95,17 +82,17 @@ class LayerWatch:
         self._cli = cli
         self._container = container
 
-    def is_over(self) -> bool:
-        """Whether it is now."""
-        question = ("container", "inspect", "--size", "--format", "{{.SizeRw}}", self._container)
+    def reached(self) -> Ending | None:
+        """``DISK_FULL`` or nothing."""
+        query = ("container", "inspect", "--size", "--format", "{{.SizeRw}}", self._container)
         begun = time.monotonic()
-        said = self._cli.tell(*question, check=False)
+        size = self._cli.run(*query, check=False)
         self.every = max(1.0, 10 * (time.monotonic() - begun))
-        return said.isdigit() and int(said) >= self._limit
+        return Ending.DISK_FULL if size.isdigit() and int(size) >= self._limit else None
 
 
 def container_options(root: Buildroot, job: Job, mounts: Iterable[Mount]) -> list[str]:
-    """The options that podman and docker have in common."""
+    """The options that podman and docker have in common, limits included."""
     options = ["--init", "--name", job.name, "--hostname", "ppcdeps", "--pull=never", "--log-driver=none"]
     options += ["--network=host" if job.network else "--network=none", "-w", job.folder]
     for variable, value in environment_of(root, job).items():
@@ -114,21 +101,16 @@ def container_options(root: Buildroot, job: Job, mounts: Iterable[Mount]) -> lis
         if ":" in f"{mount.source}{mount.place}":
             raise EngineFailedError(f'"{mount.source}" cannot be mounted: its name has a colon in it')
         options += ["-v", f"{mount.source}:{mount.place}{'' if mount.writable else ':ro'}"]
-    if job.limits.disk is not None:
-        options += ["--ulimit", f"fsize={job.limits.disk}:{job.limits.disk}", "--ulimit", "core=0:0"]
-    return options
-
-
-def limit_options(job: Job) -> list[str]:
-    """The limits as options of podman and docker, where no control group of ours keeps them."""
     limits = job.limits
-    options: list[str] = []
     if limits.memory is not None:
         options += ["--memory", str(limits.memory), "--memory-swap", str(limits.memory)]
     if limits.processes is not None:
         options += ["--pids-limit", str(limits.processes)]
     if limits.cpus is not None:
         options += ["--cpus", f"{limits.cpus:g}"]
+    if limits.disk is not None:
+        # What is written in all is watched; no single file gets past the limit between two looks.
+        options += ["--ulimit", f"fsize={limits.disk}:{limits.disk}", "--ulimit", "core=0:0"]
     return options
 
 
@@ -145,25 +127,17 @@ def attend(
     job: Job,
     output: Output,
     stop: threading.Event | None,
+    scratch: Scratch,
     claim: Claim,
     *,
-    watched: Sequence[Watched] = (),
-    group: ControlGroup | None = None,
+    watches: Sequence[Watch] = (),
     before_removal: Callable[[], None] = lambda: None,
 ) -> Ended:
     """Run a subcommand that stays with the container ``job.name`` (run, start -a). Returns how the container ended.
 
     ``before_removal`` is called where it ran to its end. Raises EngineFailedError where it never began.
     """
-    container = Leftover("container", job.name, cli.command)
-    tail = bytearray()
-
-    def heard(chunk: bytes) -> None:
-        tail.extend(chunk)
-        del tail[:-_TAIL]
-        output(chunk)
-
-    begun = time.monotonic()
+    container = RunResource("container", job.name, cli.command)
     try:
         process = subprocess.Popen(
             [*cli.command, *arguments],
@@ -171,7 +145,8 @@ def attend(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=cli.variables,
+            # Before podman 4.4, conmon writes the file "oom" where podman was started, and podman misses it.
+            cwd=scratch.folder,
         )
     except OSError as fault:
         raise EngineFailedError(f"there is no program {cli.command[0]}") from fault
@@ -179,23 +154,21 @@ def attend(
 
     def kill() -> None:
         # The container first: killing the client leaves it running.
-        # What cannot be removed now is tried again at the end of the run, and stays written down.
+        # What cannot be removed now is tried again at the end of the run, and stays recorded.
         with contextlib.suppress(OSError, subprocess.SubprocessError):
             remove(container)
         process.kill()
 
-    seconds = job.limits.seconds
-    ending = supervise(process, heard, kill=kill, seconds=seconds, stop=stop, watched=watched)
-    took = time.monotonic() - begun
+    done = supervise(process, output, kill=kill, seconds=job.limits.seconds, stop=stop, watches=watches)
+    ending = done.ending
     if ending is not Ending.EXITED:
-        return Ended(ending, KILLED, took)
-    said = tail.decode(errors="replace")
-    state = cli.tell("container", "inspect", "--format", _STATE, job.name, check=False).split("|")
+        return Ended(ending, KILLED, done.seconds)
+    state = cli.run("container", "inspect", "--format", _STATE, job.name, check=False).split("|")
     if len(state) != 4 or state[0] in _NEVER_RAN:
-        if "executable file" in said and "not found" in said:
-            return Ended(ending, NOT_FOUND, took)
-        raise EngineFailedError(one_line(said))
+        if "executable file" in done.tail and "not found" in done.tail:
+            return Ended(ending, NOT_FOUND, done.seconds)
+        raise EngineFailedError(one_line(done.tail))
     before_removal()
-    if state[2] == "true" or (group is not None and group.ran_out_of_memory()):
+    if state[2] == "true" or (scratch.folder / "oom").exists():
         ending = Ending.OUT_OF_MEMORY
-    return Ended(ending, int(state[1]), took)
+    return Ended(ending, int(state[1]), done.seconds)

@@ -7,19 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ppcdeps.engines.container_image import image_for
-from ppcdeps.engines.containers import (
-    Cli,
-    LayerWatch,
-    attend,
-    container_options,
-    in_one_stream,
-    limit_options,
-)
+from ppcdeps.engines.containers import Cli, LayerWatch, attend, container_options, in_one_stream
 from ppcdeps.engines.engine import EngineFailedError, Output, check_name, mounts_of
-from ppcdeps.engines.job import Buildroot, Ended, Ending, Job
-from ppcdeps.engines.limits import DiskWatch
+from ppcdeps.engines.job import Buildroot, Ended, Job
 from ppcdeps.engines.sandbox import scratch_for
-from ppcdeps.engines.supervise import Watched
+from ppcdeps.engines.supervise import DiskWatch, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +34,18 @@ class Docker:
         check_name(job)
         mounts = tuple(mounts_of(root, job))
         cli = self.cli
-        with scratch_for(job, self.home) as (_, claim):
+        with scratch_for(job, self.home) as (scratch, claim):
             image = image_for(root, cli)
             claim.add("container", job.name, cli.command)
-            options = [*container_options(root, job, mounts), *limit_options(job), "--sig-proxy=false"]
-            watched: list[Watched] = []
+            options = [*container_options(root, job, mounts), "--sig-proxy=false"]
+            watches: list[Watch] = []
             if job.limits.disk is not None:
-                watched = [
-                    Watched(DiskWatch(job.limits.disk, (job.workspace,)), Ending.DISK_FULL),
-                    Watched(LayerWatch(job.limits.disk, cli, job.name), Ending.DISK_FULL),
-                ]
+                watches.append(DiskWatch(job.limits.disk, (job.workspace,)))
+                watches.append(LayerWatch(job.limits.disk, cli, job.name))
             command = in_one_stream(root, job.command)
             if os.geteuid() != 0 and command[0] == "/bin/sh":
                 # The daemon is root: without this, the user could not remove what a build leaves in the workspace.
                 owner = f"{os.getuid()}:{os.getgid()}"
                 command[2] = f'"$@" 2>&1; code=$?; chown -R {owner} /build; exit $code'
-            return attend(cli, ["run", *options, image, *command], job, output, stop, claim, watched=watched)
+            arguments = ["run", *options, image, *command]
+            return attend(cli, arguments, job, output, stop, scratch, claim, watches=watches)

@@ -28,7 +28,7 @@ _HEADERS = {
         bytes.fromhex("fffffffffffffffcfffffffffffffffffeffff00"),
     ),
     "x86_64": (
-        bytes.fromhex("7f454c46020101000000000000000000 02003e00".replace(" ", "")),
+        bytes.fromhex("7f454c4602010100000000000000000002003e00"),
         bytes.fromhex("fffffffffffefefcfffffffffffffffffeffffff"),
     ),
     "aarch64": (
@@ -43,7 +43,7 @@ class EmulationState(StrEnum):
     """How a foreign program fares on this machine."""
 
     NATIVE = "native"
-    """It is no foreign program."""
+    """It is not a foreign program."""
     REGISTERED = "registered"
     """The kernel starts qemu for it, in any root and container."""
     UNFIT = "unfit"
@@ -56,13 +56,13 @@ class EmulationState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Emulation:
-    """The emulation of ``arch`` on this machine. ``interpreter`` is qemu's path; ``mend`` what to do, if anything."""
+    """The emulation of ``arch`` on this machine. ``interpreter`` is qemu's path; ``fix`` what to do, if anything."""
 
     arch: str
     state: EmulationState
     interpreter: str = ""
     flags: str = ""
-    mend: str = ""
+    fix: str = ""
 
     @property
     def works(self) -> bool:
@@ -98,21 +98,21 @@ def emulation_of(arch: str, *, place: Path = BINFMT) -> Emulation:
     for interpreter, flags, enabled in _registered(arch, place):
         if enabled and "F" in flags:
             return Emulation(arch, EmulationState.REGISTERED, interpreter, flags)
-        unfit = Emulation(arch, EmulationState.UNFIT, interpreter, flags, _mend_by_registering(arch))
+        unfit = Emulation(arch, EmulationState.UNFIT, interpreter, flags, _fix_by_registering(arch))
     interpreter_here = static_qemu(arch)
     if unfit is not None:
         return unfit
     if interpreter_here is None:
-        return Emulation(arch, EmulationState.ABSENT, mend=f"install {_PACKAGE}")
-    mend = _mend_by_registering(arch)
-    return Emulation(arch, EmulationState.UNREGISTERED, str(interpreter_here), mend=mend)
+        return Emulation(arch, EmulationState.ABSENT, fix=f"install {_PACKAGE}")
+    fix = _fix_by_registering(arch)
+    return Emulation(arch, EmulationState.UNREGISTERED, str(interpreter_here), fix=fix)
 
 
 def ensure_emulation(arch: str, reporter: Reporter, *, place: Path = BINFMT) -> Emulation:
     """The emulation of ``arch``, registered now where it was not and this user may.
 
     Registering mounts binfmt_misc and writes one line to it, as systemd-binfmt does; an entry that is there already
-    is left as it is. Never raises: what did not work is in the result's ``mend``.
+    is left as it is. Never raises: what did not work is in the result's ``fix``.
     """
     found = emulation_of(arch, place=place)
     if found.works or found.state is EmulationState.ABSENT or os.geteuid() != 0:
@@ -132,11 +132,11 @@ def ensure_emulation(arch: str, reporter: Reporter, *, place: Path = BINFMT) -> 
             )
         (place / "register").write_bytes(line)
     except FileExistsError:
-        # Somebody registered it just now.
+        # Another process registered it just now.
         return emulation_of(arch, place=place)
     except (OSError, subprocess.SubprocessError) as fault:
-        said = fault.stderr if isinstance(fault, subprocess.CalledProcessError) else str(fault)
-        reporter.warn(f"could not register qemu for {arch}: {said.strip()}")
+        reason = fault.stderr if isinstance(fault, subprocess.CalledProcessError) else str(fault)
+        reporter.warn(f"could not register qemu for {arch}: {reason.strip()}")
         return emulation_of(arch, place=place)
     reporter.note(f"registered qemu for {arch} with the kernel (binfmt_misc)")
     return emulation_of(arch, place=place)
@@ -146,7 +146,7 @@ def require_emulation(arch: str, reporter: Reporter, *, place: Path = BINFMT) ->
     """As ``ensure_emulation``. Raises EnvironmentLacksError where programs of ``arch`` cannot run here."""
     found = ensure_emulation(arch, reporter, place=place)
     if not found.works:
-        raise EnvironmentLacksError(f"programs of {arch} do not run here: {found.describe()}", hint=found.mend)
+        raise EnvironmentLacksError(f"programs of {arch} do not run here: {found.describe()}", hint=found.fix)
     return found
 
 
@@ -176,13 +176,13 @@ def registration(arch: str) -> bytes | None:
     return b":qemu-%s:M::%s:%s:%s:OF" % (arch.encode(), magic, mask, os.fsencode(interpreter))
 
 
-def _mend_by_registering(arch: str) -> str:
+def _fix_by_registering(arch: str) -> str:
     line = registration(arch)
     if line is None:
         return f"install {_PACKAGE}"
     return (
         "run any ppcdeps build once as root, which registers it, or: systemctl restart systemd-binfmt; "
-        "bwrap and proot also work without"
+        "bwrap also works without"
     )
 
 

@@ -1,8 +1,9 @@
 """The one interface of all engines, and what they share before a run begins."""
 
+import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +20,12 @@ KILLED = 137
 NOT_FOUND = 127
 """The exit code where the command is not in the root, as shells have it."""
 
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_BASE = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "TERM": "dumb",
+}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
@@ -28,10 +34,10 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """podman, docker, bwrap or proot."""
+        """podman, docker or bwrap."""
 
     def run(self, root: Buildroot, job: Job, output: Output, stop: threading.Event | None = None) -> Ended:
-        """Run the job to its end, and return how it ended. Nothing of it is left on the machine, however that is.
+        """Run the job to its end, and return how it ended. In every case, nothing of it is left on the machine.
 
         ``output`` is given standard output and standard error as they come, from this thread. ``stop`` ends the run
         soon after it is set. Raises EngineFailedError where the engine could not start the job at all.
@@ -67,10 +73,20 @@ def mounts_of(root: Buildroot, job: Job) -> Iterator[Mount]:
         yield mount
 
 
+def own_folder(root: Buildroot) -> Path:
+    """The folder of a root that this user can run in a namespace of its own.
+
+    Only this user's number means something there: an overlay cannot copy up what has another owner, not even /tmp.
+    """
+    path = root.path.resolve()
+    if os.geteuid() not in {0, path.stat().st_uid}:
+        raise EngineFailedError(f"the root {path} belongs to another user: create the buildroot as this one")
+    return path
+
+
 def environment_of(root: Buildroot, job: Job) -> dict[str, str]:
     """All that is set inside: nothing of this machine's environment."""
-    base: Mapping[str, str] = {"PATH": _PATH, "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb"}
-    return {**base, **root.environment, **job.environment}
+    return {**_BASE, **root.environment, **job.environment}
 
 
 def check_name(job: Job) -> None:
@@ -81,9 +97,9 @@ def check_name(job: Job) -> None:
         raise EngineFailedError(f"the run {job.name} has no command")
 
 
-def one_line(said: str | bytes, limit: int = 300) -> str:
-    """The last line that means something of what a program said."""
-    text = said.decode(errors="replace") if isinstance(said, bytes) else said
+def one_line(output: str | bytes, limit: int = 300) -> str:
+    """The last line of a program's output that is not blank."""
+    text = output.decode(errors="replace") if isinstance(output, bytes) else output
     lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
     if not lines:
         return "it said nothing"

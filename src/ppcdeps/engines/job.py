@@ -25,7 +25,7 @@ class Buildroot:
 
     ``path`` is its top folder. ``arch`` is that of its programs, ``target`` the one that it builds for: they
     differ where it cross-compiles. ``key`` names everything that it is made from. ``tools`` are folders of this
-    machine that have to be seen in it, read-only, by their place inside: the accelerated way's compiler.
+    machine that have to be seen in it, read-only, by their place inside: the accelerated mode's compiler.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Job:
     """A program to run in a buildroot as its root user, without network unless ``network``.
 
     ``workspace`` is a folder of this machine that is /build inside, and the one place where changes stay: whatever
-    else it writes is gone with the run. ``inputs`` are files and folders to be seen read-only, by their place
+    else it writes is removed with the run. ``inputs`` are files and folders to be seen read-only, by their place
     inside. ``name`` is the engine's name for the run, unique on this machine.
     """
 
@@ -84,9 +84,11 @@ class Ending(StrEnum):
     """By itself, well or not."""
     TIMED_OUT = "timed-out"
     OUT_OF_MEMORY = "out-of-memory"
-    """It or a program of it was killed at ``Limits.memory``, or for want of memory on the machine."""
+    """It or a program of it was killed at ``Limits.memory``, or because the machine had no more."""
     DISK_FULL = "disk-full"
     """It wrote ``Limits.disk``, and was ended. Where the machine's disk is full, it sees ENOSPC and exits itself."""
+    TOO_MANY_PROCESSES = "too-many-processes"
+    """It had more than ``Limits.processes``, and was ended, under an engine that cannot refuse it the next one."""
     STOPPED = "stopped"
     """ppcdeps was asked to stop it."""
 

@@ -15,27 +15,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppcdeps.engines.cleanup import Claim, remove_tree
+from ppcdeps.base.removal import remove_tree
 from ppcdeps.engines.container_image import image_for
-from ppcdeps.engines.containers import (
-    Cli,
-    LayerWatch,
-    attend,
-    container_options,
-    in_one_stream,
-    limit_options,
-)
-from ppcdeps.engines.engine import EngineFailedError, Mount, Output, check_name, mounts_of
+from ppcdeps.engines.containers import Cli, LayerWatch, attend, container_options, in_one_stream
+from ppcdeps.engines.engine import EngineFailedError, Mount, Output, check_name, mounts_of, own_folder
 from ppcdeps.engines.job import Buildroot, Ended, Ending, Job
-from ppcdeps.engines.limits import ControlGroup, DiskWatch, MemoryWatch
-from ppcdeps.engines.ownroot import own_root
 from ppcdeps.engines.sandbox import scratch_for
-from ppcdeps.engines.supervise import Watched
+from ppcdeps.engines.supervise import DiskWatch, Watch
 
 _LONGEST = 50
 _ELSEWHERE = Path("/var/tmp")  # noqa: S108
 
-MENDS = {
+FIXES = {
     # What a probe finds to be needed: options before the subcommand, and options of run.
     "runc": (("--runtime", "runc"), ()),
     "crun": (("--runtime", "crun"), ()),
@@ -48,12 +39,12 @@ MENDS = {
 class Podman:
     """Runs a job by podman.
 
-    ``connection`` is one that podman knows, or a URL; ``mends`` says which of MENDS this machine needs.
+    ``connection`` is one that podman knows, or a URL; ``fixes`` says which of FIXES this machine needs.
     """
 
     home: Path
     connection: str | None = None
-    mends: tuple[str, ...] = ()
+    fixes: tuple[str, ...] = ()
     name: str = "podman"
 
     @property
@@ -68,8 +59,8 @@ class Podman:
         if os.geteuid() == 0:
             # Else podman keeps a mount of its own on its folder while it runs, and for good where it is killed.
             options += ["--storage-driver", "overlay", "--storage-opt", "overlay.skip_mount_home=true"]
-        for mend in self.mends:
-            options += MENDS[mend][0]
+        for fix in self.fixes:
+            options += FIXES[fix][0]
         return Cli(("podman", *options))
 
     def run(self, root: Buildroot, job: Job, output: Output, stop: threading.Event | None = None) -> Ended:
@@ -83,45 +74,21 @@ class Podman:
         cli = self.cli
         with scratch_for(job, self.home) as (scratch, claim):
             claim.add("container", job.name, cli.command)
-            group = self._group(job, claim)
-            try:
-                identity = scratch.folder / "id"
-                options = [*container_options(root, job, mounts), *self._options()]
-                options += ["--cidfile", str(identity)]
-                watched: list[Watched] = []
-                if group is not None:
-                    options += ["--cgroup-parent", group.parent]
-                elif _keeps_limits():
-                    options += limit_options(job)
-                else:
-                    if job.limits.processes is not None:
-                        options += ["--ulimit", f"nproc={job.limits.processes}:{job.limits.processes}"]
-                    if job.limits.memory is not None:
-                        memory = _ContainerMemoryWatch(job.limits.memory, cli, job.name)
-                        watched.append(Watched(memory, Ending.OUT_OF_MEMORY))
-                command = in_one_stream(root, job.command)
-                arguments = ["run", *options, "--rootfs", f"{own_root(root, self.home)}:O", *command]
-                if job.limits.disk is not None:
-                    storage = (self.home / "podman" / "root", _run_root(self.home))
-                    watch = _ContainerDiskWatch(job.limits.disk, job.workspace, storage, identity)
-                    watched.append(Watched(watch, Ending.DISK_FULL))
-                return attend(cli, arguments, job, output, stop, claim, watched=watched, group=group)
-            finally:
-                if group is not None:
-                    group.close()
+            identity = scratch.folder / "id"
+            options = [*container_options(root, job, mounts), *self._options(), "--cidfile", str(identity)]
+            command = in_one_stream(root, job.command)
+            arguments = ["run", *options, "--rootfs", f"{own_folder(root)}:O", *command]
+            watches: list[Watch] = []
+            if job.limits.disk is not None:
+                storage = (self.home / "podman" / "root", _run_root(self.home))
+                watches.append(_ContainerDiskWatch(job.limits.disk, job.workspace, storage, identity))
+            return attend(cli, arguments, job, output, stop, scratch, claim, watches=watches)
 
     def _options(self) -> list[str]:
         options = ["--sig-proxy=false", "--http-proxy=false", "--security-opt", "label=disable"]
-        for mend in self.mends:
-            options += MENDS[mend][1]
+        for fix in self.fixes:
+            options += FIXES[fix][1]
         return options
-
-    def _group(self, job: Job, claim: Claim) -> ControlGroup | None:
-        """A control group of ours around the container, where podman itself uses plain folders.
-
-        podman 4.3 does not see on a machine with both versions that memory ran out.
-        """
-        return ControlGroup.make(job.name, job.limits, claim) if "cgroupfs" in self.mends else None
 
     def _run_there(self, root: Buildroot, job: Job, output: Output, stop: threading.Event | None) -> Ended:
         """Run on another machine. Nothing of this one can be mounted there: all is copied, and the workspace back."""
@@ -130,49 +97,26 @@ class Podman:
         with scratch_for(job, self.home) as (scratch, claim):
             image = image_for(root, cli)
             claim.add("container", job.name, cli.command)
-            options = [*container_options(root, job, ()), *self._options(), *limit_options(job)]
+            options = [*container_options(root, job, ()), *self._options()]
             # Of the subcommand run alone.
             options.remove("--sig-proxy=false")
-            cli.tell("create", *options, image, *in_one_stream(root, job.command), seconds=300)
+            cli.run("create", *options, image, *in_one_stream(root, job.command), seconds=300)
             for mount in mounts:
                 _copy_in(cli, mount, job.name)
 
             def bring_back() -> None:
                 back = scratch.folder / "back"
                 back.mkdir()
-                cli.tell("cp", f"{job.name}:/build/.", str(back), seconds=3600)
+                cli.run("cp", f"{job.name}:/build/.", str(back), seconds=3600)
                 _replace_content(job.workspace, back)
 
             arguments = ["start", "--attach", "--sig-proxy=false", job.name]
-            watched: list[Watched] = []
+            watches: list[Watch] = []
             if job.limits.disk is not None:
-                watched.append(Watched(LayerWatch(job.limits.disk, cli, job.name), Ending.DISK_FULL))
-            return attend(cli, arguments, job, output, stop, claim, watched=watched, before_removal=bring_back)
-
-
-def _keeps_limits() -> bool:
-    """Whether podman can limit what this user runs: a user's podman can only with version 2 of control groups."""
-    return os.geteuid() == 0 or Path("/sys/fs/cgroup/cgroup.controllers").exists()
-
-
-class _ContainerMemoryWatch:
-    """Whether the processes of a container use more memory than they may, where podman cannot limit them."""
-
-    every = 0.3
-
-    def __init__(self, limit: int, cli: Cli, container: str) -> None:
-        self._limit = limit
-        self._cli = cli
-        self._container = container
-        self._watch: MemoryWatch | None = None
-
-    def is_over(self) -> bool:
-        if self._watch is None:
-            said = self._cli.tell("container", "inspect", "--format", "{{.State.Pid}}", self._container, check=False)
-            if not said.isdigit() or said == "0":
-                return False
-            self._watch = MemoryWatch(self._limit, int(said))
-        return self._watch.is_over()
+                watches.append(LayerWatch(job.limits.disk, cli, job.name))
+            return attend(
+                cli, arguments, job, output, stop, scratch, claim, watches=watches, before_removal=bring_back
+            )
 
 
 class _ContainerDiskWatch(DiskWatch):
@@ -183,12 +127,12 @@ class _ContainerDiskWatch(DiskWatch):
         self._identity = identity
         super().__init__(limit, (workspace,))
 
-    def is_over(self) -> bool:
-        if len(self._folders) == 1 and self._identity.exists():
+    def reached(self) -> Ending | None:
+        if len(self.folders) == 1 and self._identity.exists():
             name = self._identity.read_text().strip()
             if name:
-                self._folders += tuple(place / "overlay-containers" / name for place in self._storage)
-        return super().is_over()
+                self.folders += tuple(place / "overlay-containers" / name for place in self._storage)
+        return super().reached()
 
 
 def _run_root(home: Path) -> Path:
@@ -208,16 +152,16 @@ def _run_root(home: Path) -> Path:
             (short / "home").write_text(str(home.absolute()))
     status = short.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != user:
-        raise EngineFailedError(f"{short} belongs to somebody else")
+        raise EngineFailedError(f"{short} belongs to another user")
     return short / "run"
 
 
 def _remove_abandoned(user: int) -> None:
-    """Remove the folders of this user whose homes are gone."""
+    """Remove the folders of this user whose homes are removed."""
     for old in _ELSEWHERE.glob(f"ppcdeps-{user}-*"):
         with contextlib.suppress(OSError):
             if old.lstat().st_uid == user and not Path((old / "home").read_text()).exists():
-                remove_tree(old)
+                remove_tree(old, unmount=True, strict=False)
 
 
 def _copy_in(cli: Cli, mount: Mount, container: str) -> None:
@@ -231,14 +175,11 @@ def _copy_in(cli: Cli, mount: Mount, container: str) -> None:
         tar = ["tar", "-C", str(source.parent), "-c", f"--transform=s,.*,{place},", f"./{source.name}"]
     with subprocess.Popen([*tar, "--owner=0", "--group=0", "--numeric-owner"], stdout=subprocess.PIPE) as packing:
         assert packing.stdout is not None
-        cli.tell("cp", "-", f"{container}:/", stdin=packing.stdout.fileno(), seconds=3600)
+        cli.run("cp", "-", f"{container}:/", stdin=packing.stdout.fileno(), seconds=3600)
 
 
 def _replace_content(folder: Path, new: Path) -> None:
     for old in folder.iterdir():
-        if old.is_dir() and not old.is_symlink():
-            remove_tree(old)
-        else:
-            old.unlink()
+        remove_tree(old)
     for one in new.iterdir():
         shutil.move(one, folder / one.name)

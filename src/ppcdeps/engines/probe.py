@@ -1,6 +1,7 @@
 """Which engine works on this machine: found out by running ``uname -m`` with it, and remembered for a while."""
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -11,34 +12,35 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ppcdeps.base.atomic import write_file
-from ppcdeps.base.toml import closest
+from ppcdeps.base.datafiles import shipped_file
+from ppcdeps.base.removal import remove_tree
+from ppcdeps.base.toml import closest, raise_faults, read_toml
 from ppcdeps.engines.bwrap import Bwrap
-from ppcdeps.engines.cleanup import remove_tree, started_at
+from ppcdeps.engines.cleanup import boot_id, started_at
 from ppcdeps.engines.container_image import forget_removed
 from ppcdeps.engines.docker import Docker
 from ppcdeps.engines.emulation import emulation_of, ensure_emulation, machine_arch
 from ppcdeps.engines.engine import Engine, EngineFailedError, Output, engines_home
 from ppcdeps.engines.job import Buildroot, Ended, Ending, Job, Limits
-from ppcdeps.engines.podman import MENDS, Podman
-from ppcdeps.engines.proot import Proot, may_make_namespaces
+from ppcdeps.engines.podman import FIXES, Podman
 from ppcdeps.engines.tinyroot import make_tiny_root
 from ppcdeps.model.errors import EnvironmentLacksError, UsageError
 from ppcdeps.model.reporter import Reporter, Silence
 
-ENGINES = ("podman", "docker", "bwrap", "proot")
+ENGINES = ("podman", "docker", "bwrap")
 """In the order in which they are tried."""
 
 _COMMAND = ("uname", "-m")
 _SECONDS = 60.0
 _REMEMBERED = 86400.0
-_FORMAT = 1
+_FORMAT = 2
 _PACKAGES = {
     "podman": "install podman",
     "docker": "install docker (docker.io on Debian), or use another engine",
     "bwrap": "install bubblewrap",
-    "proot": "install proot",
 }
 
 
@@ -46,8 +48,8 @@ _PACKAGES = {
 class Probe:
     """What came of trying one engine. ``ran`` is what was run in which root; ``said`` what came back, in one line.
 
-    Where it ``works``, ``mends`` are what it needs beyond its defaults, which ppcdeps gives it, and ``note`` what it
-    cannot do here. Else ``reason`` says why it is refused, and ``mend`` what to do about it.
+    Where it ``works``, ``fixes`` are what it needs beyond its defaults, which ppcdeps gives it. Else ``reason`` says
+    why it is refused, and ``fix`` what to do about it.
     """
 
     engine: str
@@ -55,118 +57,46 @@ class Probe:
     ran: str
     said: str = ""
     reason: str = ""
-    mend: str = ""
-    note: str = ""
-    mends: tuple[str, ...] = ()
+    fix: str = ""
+    fixes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """A failure that was met: how it reads, what it means, the mend, and the Podman.mends that get around it."""
+class KnownFailure:
+    """A failure that was met: how it reads, what it means, the fix, and the Podman.fixes that get around it."""
 
-    says: str
+    says: re.Pattern[str]
     reason: str
-    mend: str
-    around: tuple[str, ...] = ()
+    fix: str
+    around: tuple[str, ...]
 
 
-_KNOWN = (
-    _Known(
-        r"setrlimit.*RLIMIT_(NOFILE|NPROC)|setting rlimit",
-        "this user may not raise resource limits as podman's defaults want",
-        'set default_ulimits = ["nofile=1024:4096", "nproc=4096:4096"] in containers.conf',
-        ("ulimits",),
-    ),
-    _Known(
-        r"cgroups in hybrid mode not supported",
-        "crun does not work with version 1 and 2 of control groups side by side",
-        "install runc",
-        ("runc", "cgroupfs"),
-    ),
-    _Known(
-        r"sd-bus|systemd cgroup|cgroup manager.*systemd|dbus",
-        "podman wants systemd for its control groups, and there is none",
-        'set cgroup_manager = "cgroupfs" in containers.conf',
-        ("cgroupfs",),
-    ),
-    _Known(
-        r"netavark|aardvark|CNI|cni plugin",
-        "podman's network programs are missing",
-        "install netavark (builds run without network: this should not matter)",
-    ),
-    _Known(r"catatonit|container-init|init binary", "podman's --init program is missing", "install catatonit"),
-    _Known(r"conmon", "podman's conmon is missing or too old", "install conmon"),
-    _Known(
-        r"(default OCI runtime|OCI runtime|runtime) .*(not found|no such file)",
-        "podman has no runtime",
-        "install crun or runc",
-    ),
-    _Known(
-        r"newuidmap|newgidmap|subuid|subgid|cannot find UID/GID|insufficient UIDs or GIDs",
-        "this user has no range of further user ids",
-        "install uidmap (shadow-utils), then as root: usermod --add-subuids 100000-165535 "
-        "--add-subgids 100000-165535 $USER; or use bwrap",
-    ),
-    _Known(
-        r"(?i)permission denied.*docker|docker.*permission denied",
-        "this user may not talk to the docker daemon",
-        "join the group docker (which is as good as root), or use bwrap",
-    ),
-    _Known(
-        r"Cannot connect to the Docker daemon|docker daemon running|error during connect",
-        "no docker daemon answers",
-        "start it (systemctl start docker), or use another engine",
-    ),
-    _Known(
-        r"(?i)(unable|cannot|failed) to connect to podman|dial unix|dial tcp|ssh: |connection refused|no such host"
-        r"|connection .*not (found|defined)",
-        "the podman service of the connection does not answer",
-        "see `podman system connection list`; on the other machine: systemctl enable --now podman.socket",
-    ),
-    _Known(
-        r"(?i)exec format error",
-        "programs of the root's architecture do not run here",
-        "register qemu with the kernel: run this as root, or systemctl restart systemd-binfmt",
-    ),
-    _Known(
-        r"cannot mount overlay|mounting overlay|creating overlay|overlay.*(invalid argument|not supported)",
-        "no overlay can be made in the cache folder: it is on an overlay or a network file system itself",
-        "put it on a local disk: set PPCDEPS_CACHE",
-    ),
-    _Known(
-        r"cannot mount proc|proc.*Operation not permitted",
-        "this container hides parts of /proc, so no process namespace can be made in it",
-        "start the outer container with --security-opt unmask=ALL, or use proot",
-    ),
-    _Known(
-        r"unshare: |uid_map|No permissions to creat|new namespace|user namespace|clone.*Operation not permitted",
-        "this user may not make namespaces",
-        "as root: sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000, on Ubuntu also "
-        "kernel.apparmor_restrict_unprivileged_userns=0; or use proot",
-    ),
-    _Known(r"(?i)no space left", "the disk is full", "free some space, or set PPCDEPS_CACHE to another disk"),
-    _Known(
-        r"there is no qemu",
-        "there is no qemu for the root's architecture",
-        "install qemu-user-static",
-    ),
-)
+@functools.cache
+def known_failures() -> tuple[KnownFailure, ...]:
+    """The failures in data/engines/failures.toml, in their order."""
+    file, what = shipped_file("engines", "failures"), "list of engine failures"
+    top = read_toml(file, what)
+    found = []
+    for table in top.tables("failure"):
+        pattern = re.compile(table.text("says"))
+        found.append(KnownFailure(pattern, table.text("reason"), table.text("fix"), table.texts("around")))
+        table.finish()
+    raise_faults(top, file, what)
+    return tuple(found)
 
 
 def engine_named(
-    name: str, home: Path | None = None, *, connection: str | None = None, mends: tuple[str, ...] = ()
+    name: str, home: Path | None = None, *, connection: str | None = None, fixes: tuple[str, ...] = ()
 ) -> Engine:
     """The engine of that name. Raises UsageError where there is none."""
     place = home or engines_home()
     match name:
         case "podman":
-            return Podman(place, connection, mends)
+            return Podman(place, connection, fixes)
         case "docker":
             return Docker(place)
         case "bwrap":
             return Bwrap(place)
-        case "proot":
-            return Proot(place)
     hint = closest(name, ENGINES) or f"known: {', '.join(ENGINES)}"
     raise UsageError(f'there is no engine "{name}"', hint=hint)
 
@@ -199,11 +129,11 @@ def choose_engine(
     """The engine that runs builds in ``root``: the ``wanted`` one, or the first that works.
 
     What worked on this machine within a day is taken without being tried again; an engine that then fails is
-    forgotten. Raises EnvironmentLacksError, with each engine's reason and a mend, where none works (or the wanted one
+    forgotten. Raises EnvironmentLacksError, with each engine's reason and a fix, where none works (or the wanted one
     does not), and UsageError where there is no engine of that name.
     """
     place = home or engines_home()
-    told = reporter or Silence()
+    reporter = reporter or Silence()
     if wanted is not None:
         engine_named(wanted, place)
     if connection is not None and wanted not in {None, "podman"}:
@@ -211,15 +141,13 @@ def choose_engine(
     names = ENGINES if wanted is None else (wanted,)
     if connection is not None:
         names = ("podman",)
-    ensure_emulation(root.arch if root else "ppc64le", told)
+    ensure_emulation(root.arch if root else "ppc64le", reporter)
     refused: list[Probe] = []
     for name in names:
         probe = _remembered(name, place, connection) or _probe_and_remember(name, root, place, connection)
         if probe.works:
-            if probe.note:
-                told.warn(f"{name}: {probe.note}")
-            return _Remembered(
-                engine_named(name, place, connection=connection, mends=probe.mends),
+            return _ChosenEngine(
+                engine_named(name, place, connection=connection, fixes=probe.fixes),
                 lambda name=name: _forget(name, place, connection),  # type: ignore[misc]
             )
         refused.append(probe)
@@ -229,16 +157,16 @@ def choose_engine(
 def _none_works(refused: list[Probe], only: str | None) -> EnvironmentLacksError:
     if only is not None:
         probe = refused[0]
-        return EnvironmentLacksError(f"{only} does not work here: {probe.reason}", hint=probe.mend)
+        return EnvironmentLacksError(f"{only} does not work here: {probe.reason}", hint=probe.fix)
     reasons = "; ".join(f"{probe.engine}: {probe.reason}" for probe in refused)
-    mend = next((probe.mend for probe in refused if probe.engine == "bwrap"), refused[0].mend)
+    fix = next((probe.fix for probe in refused if probe.engine == "bwrap"), refused[0].fix)
     return EnvironmentLacksError(
-        f"no container engine works here ({reasons})", hint=f"{mend}; `ppcdeps buildroot doctor` tells all"
+        f"no container engine works here ({reasons})", hint=f"{fix}; `ppcdeps buildroot doctor` has the details"
     )
 
 
-class _Remembered:
-    """An engine that was chosen, and is not chosen unseen again once it failed."""
+class _ChosenEngine:
+    """An engine that was chosen, and is tried anew before it is chosen again once it failed."""
 
     def __init__(self, engine: Engine, forget: Callable[[], None]) -> None:
         self.engine = engine
@@ -275,7 +203,7 @@ def probe_engine(
     if connection is not None:
         ran += f" ({connection})"
     if shutil.which(name) is None:
-        return Probe(name, False, ran, reason=f"there is no program {name}", mend=_PACKAGES[name])
+        return Probe(name, False, ran, reason=f"there is no program {name}", fix=_PACKAGES[name])
     try:
         with _trial(root, place) as (trial, workspace):
             probe = _try(name, trial, workspace, place, connection, Probe(name, False, ran))
@@ -284,32 +212,32 @@ def probe_engine(
         return probe
     except OSError as fault:
         reason = f"{fault.filename or place}: {fault.strerror}"
-        return Probe(name, False, ran, reason=reason, mend="set PPCDEPS_CACHE to a folder that can be written")
+        return Probe(name, False, ran, reason=reason, fix="set PPCDEPS_CACHE to a folder that can be written")
 
 
 def _try(name: str, root: Buildroot, workspace: Path, home: Path, connection: str | None, probe: Probe) -> Probe:
-    """Run the command, and again with each mend that the failure asks for."""
+    """Run the command, and again with each fix that the failure asks for."""
     while True:
-        engine = engine_named(name, home, connection=connection, mends=probe.mends)
-        heard = bytearray()
+        engine = engine_named(name, home, connection=connection, fixes=probe.fixes)
+        output = bytearray()
         job = Job(f"probe-{name}-{os.getpid()}-{time.monotonic_ns()}", _COMMAND, workspace, limits=Limits(_SECONDS))
         try:
-            ended = engine.run(root, job, heard.extend)
+            ended = engine.run(root, job, output.extend)
         except EngineFailedError as fault:
             said = fault.message
         else:
-            said = " ".join(heard.decode(errors="replace").split())[-300:]
+            said = " ".join(output.decode(errors="replace").split())[-300:]
             if ended.is_well and said.split()[-1:] == [root.arch]:
-                return replace(probe, works=True, said=said, note=_note(name))
+                return replace(probe, works=True, said=said)
             if ended.ending is Ending.TIMED_OUT:
                 said = f"{said} (no end after {_SECONDS:.0f} s)"
-        known = next((one for one in _KNOWN if re.search(one.says, said)), None)
-        further = tuple(mend for mend in known.around if mend not in probe.mends) if known else ()
+        known = next((one for one in known_failures() if one.says.search(said)), None)
+        further = tuple(fix for fix in known.around if fix not in probe.fixes) if known else ()
         if connection is not None:
             # The other machine's podman decides on its own about all but the container.
-            further = tuple(mend for mend in further if not MENDS[mend][0])
+            further = tuple(fix for fix in further if not FIXES[fix][0])
         if name == "podman" and further and _is_there(further):
-            probe = replace(probe, mends=(*probe.mends, *further))
+            probe = replace(probe, fixes=(*probe.fixes, *further))
             continue
         return _refused(probe, said, known, root)
 
@@ -320,32 +248,23 @@ def _forget_image_of_trial(engine: Engine) -> None:
             forget_removed(engine.cli)
 
 
-def _is_there(mends: tuple[str, ...]) -> bool:
-    return all(shutil.which(mend) or Path("/usr/sbin", mend).exists() for mend in mends if mend in {"runc", "crun"})
+def _is_there(fixes: tuple[str, ...]) -> bool:
+    return all(shutil.which(fix) or Path("/usr/sbin", fix).exists() for fix in fixes if fix in {"runc", "crun"})
 
 
-def _refused(probe: Probe, said: str, known: _Known | None, root: Buildroot) -> Probe:
+def _refused(probe: Probe, said: str, known: KnownFailure | None, root: Buildroot) -> Probe:
     emulation = emulation_of(root.arch)
     if known is not None:
-        mend = known.mend
-        if "exec format" in said.lower() and emulation.mend:
-            mend = emulation.mend
-        return replace(probe, said=said, reason=known.reason, mend=mend)
+        fix = known.fix
+        if "exec format" in said.lower() and emulation.fix:
+            fix = emulation.fix
+        return replace(probe, said=said, reason=known.reason, fix=fix)
     if not emulation.works and root.arch != machine_arch():
         # However an engine puts it that the program did not start.
         reason = f"programs of {root.arch} do not run here: {emulation.describe()}"
-        return replace(probe, said=said, reason=reason, mend=emulation.mend)
-    mend = "run it by hand to see more; another engine may do"
-    return replace(probe, said=said, reason=said or "it ended without a word", mend=mend)
-
-
-def _note(name: str) -> str:
-    if name == "proot" and not may_make_namespaces():
-        return (
-            "without namespaces: each run copies the root, and what runs in it sees this machine's processes; "
-            "limits of memory and disk are kept by watching"
-        )
-    return ""
+        return replace(probe, said=said, reason=reason, fix=emulation.fix)
+    fix = "run it by hand to see more; another engine may do"
+    return replace(probe, said=said, reason=said or "it ended without a word", fix=fix)
 
 
 @contextlib.contextmanager
@@ -380,7 +299,7 @@ def _key(name: str, connection: str | None) -> str:
     return f"{name} {os.geteuid()} {connection or '-'}"
 
 
-def _load(home: Path) -> dict[str, dict[str, object]]:
+def _load(home: Path) -> dict[str, dict[str, Any]]:
     try:
         document = json.loads(_memory(home).read_text("utf-8"))
         return dict(document["probes"]) if document["format"] == _FORMAT else {}
@@ -388,7 +307,7 @@ def _load(home: Path) -> dict[str, dict[str, object]]:
         return {}
 
 
-def _save(home: Path, probes: dict[str, dict[str, object]]) -> None:
+def _save(home: Path, probes: dict[str, dict[str, Any]]) -> None:
     # It only saves time: where it cannot be written, engines are tried each time.
     with contextlib.suppress(OSError):
         home.mkdir(parents=True, exist_ok=True)
@@ -402,22 +321,17 @@ def _boot() -> str:
 
 
 def _remembered(name: str, home: Path, connection: str | None) -> Probe | None:
-    entry = _load(home).get(_key(name, connection))
-    if entry is None or entry.get("boot") != _boot() or shutil.which(name) is None:
-        return None
-    written, probe = entry.get("time"), entry.get("probe")
-    if not isinstance(written, (int, float)) or not 0 <= time.time() - written < _REMEMBERED:
-        return None
-    if not isinstance(probe, dict):
-        return None
-    with contextlib.suppress(TypeError):
-        return Probe(**{**probe, "mends": tuple(probe.get("mends", ()))})
+    entry = _load(home).get(_key(name, connection), {})
+    with contextlib.suppress(KeyError, TypeError):
+        is_recent = 0 <= time.time() - entry["time"] < _REMEMBERED and entry["boot"] == boot_id()
+        if is_recent and shutil.which(name) is not None:
+            return Probe(**{**entry["probe"], "fixes": tuple(entry["probe"]["fixes"])})
     return None
 
 
 def _remember(probe: Probe, home: Path, connection: str | None) -> None:
     probes = _load(home)
-    probes[_key(probe.engine, connection)] = {"time": time.time(), "boot": _boot(), "probe": asdict(probe)}
+    probes[_key(probe.engine, connection)] = {"time": time.time(), "boot": boot_id(), "probe": asdict(probe)}
     _save(home, probes)
 
 

@@ -1,74 +1,101 @@
-"""Running a program under the keeper: what bwrap and proot share."""
+"""Starting a program in a sandbox of this machine's kernel, which sandbox_init makes: jobs of bwrap, and specs."""
 
-import base64
 import contextlib
 import json
+import marshal
 import os
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from ppcdeps.engines import sandbox_init as keeper
-from ppcdeps.engines.cleanup import Claim, Leftovers, remove_tree, started_at
-from ppcdeps.engines.emulation import emulation_of, registration
-from ppcdeps.engines.engine import KILLED, NOT_FOUND, EngineFailedError, Mount, Output, check_name, one_line
-from ppcdeps.engines.job import Buildroot, Ended, Ending, Job, Limits
-from ppcdeps.engines.limits import ControlGroup, DiskWatch, MemoryWatch
-from ppcdeps.engines.supervise import Watched, supervise
+from ppcdeps.base.removal import remove_tree
+from ppcdeps.engines import sandbox_init
+from ppcdeps.engines.cleanup import Claim, RunRegister, started_at
+from ppcdeps.engines.engine import KILLED, NOT_FOUND, EngineFailedError, Output, check_name, one_line
+from ppcdeps.engines.job import Ended, Ending, Job, Limits
+from ppcdeps.engines.supervise import DiskWatch, ProcessWatch, Watch, supervise
 
 STATUS = "{status}"
-"""Stands in a Spec's ``argv`` for the number of the pipe to which a program tells how it fares."""
-_TAIL = 2000
+"""Stands in a Setup's ``argv`` for the number of the pipe to which a program says how it fares."""
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
-    """What the keeper has to make and run.
+class Setup:
+    """What sandbox_init has to make, and the program that it then becomes.
 
-    ``mode`` is "exec" (become the program, which then keeps its own children) or "wait". Without ``namespaces`` it
-    only limits and watches. ``overlay`` has the folders lower, upper, work, merged; ``binds`` are made after it;
-    ``processes`` is where the namespace's own /proc is mounted besides.
+    Either ``overlay`` (the folders lower, upper, work, merged) is mounted, for a program that takes it as its root;
+    or only the files and folders ``visible`` can be read, by absolute paths without links or dots. ``filter`` is a
+    filter of system calls that lets pass an ``execve`` (its number) with ``key`` as sixth argument.
     """
 
     argv: tuple[str, ...]
-    mode: str
-    namespaces: bool = True
-    network: bool = False
-    environment: dict[str, str] = field(default_factory=dict)
-    overlay: dict[str, str] | None = None
-    binds: tuple[Mount, ...] = ()
-    binfmt: bytes | None = None
-    processes: str = ""
+    folder: str = "/"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    overlay: Mapping[str, str] | None = None
+    binfmt: bytes = b""
+    visible: tuple[str, ...] = ()
+    rlimits: Mapping[str, int] = field(default_factory=dict)
+    cpus: int = 0
+    filter: bytes = b""
+    execve: int = 0
+    key: int = 0
 
-    def document(self, limits: Limits, group: ControlGroup | None, status: int) -> dict[str, Any]:
-        """It as the keeper reads it."""
-        rlimits = {}
-        if limits.disk is not None:
-            rlimits["FSIZE"] = limits.disk
-        if limits.processes is not None and group is None and os.geteuid() != 0:
-            rlimits["NPROC"] = limits.processes
-        whole = -(-limits.cpus // 1) if limits.cpus is not None and group is None else 0
-        return {
+    def dump(self, status: int) -> bytes:
+        """The setup as sandbox_init reads it."""
+        document = {
+            **asdict(self),
             "argv": [str(status) if word == STATUS else word for word in self.argv],
-            "mode": self.mode,
-            "namespaces": self.namespaces,
-            "network": self.network,
-            "environment": self.environment,
-            "overlay": self.overlay,
-            "binds": [(str(one.source), one.place, one.writable) for one in self.binds],
-            "binfmt": base64.b64encode(self.binfmt).decode() if self.binfmt else "",
-            "processes": self.processes,
-            "cgroups": group.entrances if group else [],
-            "rlimits": rlimits,
-            "cpus": int(whole),
-            "status": status,
+            "rlimits": {"CORE": 0, **self.rlimits},
+            "rootless": os.geteuid() != 0,
             "parent": os.getpid(),
+            "status": status,
         }
+        return marshal.dumps(document)
+
+
+class SandboxProcess:
+    """A program that runs in a sandbox, and what it reports by its status pipe."""
+
+    def __init__(self, setup: Setup, stdout: int | IO[bytes], stderr: int | IO[bytes]) -> None:
+        self._reading, writing = os.pipe()
+        try:
+            # In memory: it may be longer than a pipe takes, and need not be seen on the disk.
+            with os.fdopen(os.memfd_create("setup"), "w+b") as stdin:
+                stdin.write(setup.dump(writing))
+                stdin.seek(0)
+                self.process = subprocess.Popen(
+                    [sys.executable, "-I", "-S", sandbox_init.__file__],
+                    stdin=stdin,
+                    stdout=stdout,
+                    stderr=stderr,
+                    pass_fds=(writing,),
+                    start_new_session=True,
+                    cwd="/",
+                    env={"PATH": os.defpath, "LANG": "C.UTF-8"},
+                )
+        finally:
+            os.close(writing)
+
+    def report(self) -> dict[str, Any]:
+        """What was reported until now: JSON objects, a line each. To be called once, at the end.
+
+        What escaped may hold the pipe open, so its end is not awaited.
+        """
+        os.set_blocking(self._reading, False)
+        whole = b""
+        with contextlib.suppress(BlockingIOError):
+            while chunk := os.read(self._reading, 4096):
+                whole += chunk
+        os.close(self._reading)
+        found: dict[str, Any] = {}
+        for line in whole.splitlines():
+            with contextlib.suppress(ValueError):
+                found |= json.loads(line)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,30 +109,25 @@ class Scratch:
         """What is written over the root."""
         return self.folder / "upper"
 
-    @property
-    def merged(self) -> Path:
-        """Where the root with what is written over it is seen, in the namespace only."""
-        return self.folder / "root"
-
     def overlay(self, lower: Path) -> dict[str, str]:
-        """The folders of the overlay over ``lower``, made now."""
-        work = self.folder / "work"
-        for one in (self.upper, work, self.merged):
+        """The folders of the overlay over ``lower``, made now. It is seen at ``merged``, in the namespace only."""
+        work, merged = self.folder / "work", self.folder / "root"
+        for one in (self.upper, work, merged):
             one.mkdir()
         # The root's own mode: the upper folder is what / looks like inside.
         self.upper.chmod(0o755)
-        return {"lower": str(lower), "upper": str(self.upper), "work": str(work), "merged": str(self.merged)}
+        return {"lower": str(lower), "upper": str(self.upper), "work": str(work), "merged": str(merged)}
 
 
 @contextlib.contextmanager
 def scratch_for(job: Job, home: Path) -> Iterator[tuple[Scratch, Claim]]:
-    """The folder and the claim of a run. At the end, however it comes, all that was claimed is removed."""
+    """The folder and the claim of a run. At the end, in every case, all that was claimed is removed."""
     check_name(job)
-    claim = Leftovers(home).claim(job.name)
+    claim = RunRegister(home).claim(job.name)
     folder = home / "scratch" / job.name
     claim.add("folder", folder)
     try:
-        remove_tree(folder)
+        remove_tree(folder, unmount=True)
         folder.mkdir(parents=True, mode=0o700)
     except OSError as fault:
         claim.release()
@@ -116,108 +138,54 @@ def scratch_for(job: Job, home: Path) -> Iterator[tuple[Scratch, Claim]]:
         claim.finish()
 
 
-def private_registration(root: Buildroot) -> bytes | None:
-    """What has to be registered in a namespace of the run's own, for this machine to run the root's programs."""
-    if os.geteuid() == 0 or emulation_of(root.arch).works:
-        return None
-    return registration(root.arch)
+def rlimits_of(limits: Limits) -> dict[str, int]:
+    """The limits that the kernel keeps for each process or user, as setrlimit(2) names them."""
+    found = {}
+    if limits.disk is not None:
+        found["FSIZE"] = limits.disk
+    if limits.processes is not None and os.geteuid() != 0:
+        # Root of the machine is free of it.
+        found["NPROC"] = limits.processes
+    return found
 
 
-def run_kept(
+def run_job(
     job: Job,
-    spec: Spec,
+    setup: Setup,
     scratch: Scratch,
     claim: Claim,
     output: Output,
     stop: threading.Event | None,
     *,
     is_missing: Callable[[str], bool],
-    code_in: Callable[[str, int], int] = lambda _, code: code,
 ) -> Ended:
-    """Run a program under the keeper, with the job's limits. Returns how it ended.
+    """Run a job by a program in a sandbox with an overlay, which reports the job's exit code. Returns how it ended.
 
-    ``is_missing`` tells from the end of the output whether the job's command is not there, ``code_in`` what the exit
-    code should have been. Raises EngineFailedError where the program could not begin.
+    ``is_missing`` says from the end of the output whether the job's command is not there. Raises EngineFailedError
+    where the program could not begin.
     """
     limits = job.limits
-    group = ControlGroup.make(job.name, limits, claim)
-    reading, writing = os.pipe()
-    tail = bytearray()
-
-    def heard(chunk: bytes) -> None:
-        tail.extend(chunk)
-        del tail[:-_TAIL]
-        output(chunk)
-
-    begun = time.monotonic()
+    sandbox = SandboxProcess(setup, subprocess.PIPE, subprocess.STDOUT)
+    process = sandbox.process
     try:
-        file = scratch.folder / "spec.json"
-        file.write_text(json.dumps(spec.document(limits, group, writing)), "utf-8")
-        process = subprocess.Popen(
-            [sys.executable, "-I", keeper.__file__, str(file)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=(writing,),
-            start_new_session=True,
-            cwd="/",
-            env={"PATH": os.defpath, "LANG": "C.UTF-8"},
-        )
-        os.close(writing)
-        writing = -1
         claim.add("process", f"{process.pid}:{started_at(process.pid)}")
-        watched = []
-        if limits.memory is not None and group is None:
-            watched.append(Watched(MemoryWatch(limits.memory, process.pid), Ending.OUT_OF_MEMORY))
+        watches: list[Watch] = [ProcessWatch(limits, process.pid)]
         if limits.disk is not None:
-            folders = [scratch.upper if spec.overlay else scratch.merged, job.workspace]
-            watched.append(Watched(DiskWatch(limits.disk, folders), Ending.DISK_FULL))
-
-        def kill() -> None:
-            # The keeper without namespaces kills the others before it ends; any other takes them with it.
-            if spec.namespaces:
-                process.kill()
-            else:
-                process.terminate()
-
-        ending = supervise(process, heard, kill=kill, seconds=limits.seconds, stop=stop, watched=watched)
-        if ending is Ending.EXITED and group is not None and group.ran_out_of_memory():
-            ending = Ending.OUT_OF_MEMORY
+            watches.append(DiskWatch(limits.disk, (scratch.upper, job.workspace)))
+        # With the program, the kernel kills all that is in its process namespace.
+        done = supervise(process, output, kill=process.kill, seconds=limits.seconds, stop=stop, watches=watches)
     finally:
-        if writing >= 0:
-            os.close(writing)
-        told = _read_all(reading)
-        if group is not None:
-            group.close()
-    seconds = time.monotonic() - begun
-    if ending is not Ending.EXITED:
-        return Ended(ending, told.get("exit-code", KILLED) or KILLED, seconds)
-    said = tail.decode(errors="replace")
-    if "fault" in told:
-        raise EngineFailedError(str(told["fault"]))
-    code = told.get("exit-code")
+        report = sandbox.report()
+    if done.ending is not Ending.EXITED:
+        return Ended(done.ending, report.get("exit-code", KILLED) or KILLED, done.seconds)
+    if "fault" in report:
+        raise EngineFailedError(str(report["fault"]))
+    code = report.get("exit-code")
+    if (code or process.returncode) != 0 and is_missing(done.tail):
+        return Ended(done.ending, NOT_FOUND, done.seconds)
+    if code is None and process.returncode < 0:
+        # Something else on this machine killed it.
+        code = 128 - process.returncode
     if code is None:
-        if process.returncode != 0 and is_missing(said):
-            return Ended(ending, NOT_FOUND, seconds)
-        if process.returncode < 0:
-            # Somebody else killed it.
-            return Ended(ending, 128 - process.returncode, seconds)
-        raise EngineFailedError(one_line(said))
-    if code != 0 and is_missing(said):
-        return Ended(ending, NOT_FOUND, seconds)
-    return Ended(ending, code_in(said, int(code)), seconds)
-
-
-def _read_all(pipe: int) -> dict[str, Any]:
-    """What the keeper or bwrap told: JSON objects, a line each. Something that got away may hold the pipe open."""
-    os.set_blocking(pipe, False)
-    whole = b""
-    with contextlib.suppress(BlockingIOError):
-        while chunk := os.read(pipe, 4096):
-            whole += chunk
-    os.close(pipe)
-    told: dict[str, Any] = {}
-    for line in whole.splitlines():
-        with contextlib.suppress(ValueError):
-            told |= json.loads(line)
-    return told
+        raise EngineFailedError(one_line(done.tail))
+    return Ended(done.ending, int(code), done.seconds)

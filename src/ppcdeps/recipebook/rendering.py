@@ -14,6 +14,7 @@ from typing import Any
 
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.base.programs import run_program
+from ppcdeps.base.removal import remove_tree
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Source, Upstream
 from ppcdeps.python.bridge import spec_of_bridge
@@ -151,7 +152,7 @@ def _whole(to: Path) -> Iterator[Path]:
         temporary.chmod(0o755)
         temporary.replace(to)
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+        remove_tree(temporary, strict=False)
         raise
 
 

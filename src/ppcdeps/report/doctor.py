@@ -57,14 +57,12 @@ def render_diagnosis(diagnosis: Diagnosis) -> str:
     rows = [("ENGINE", "WORKS", "WHAT IT SAID, OR WHY NOT")]
     rows += [(probe.engine, "yes" if probe.works else "no", _finding(probe)) for probe in diagnosis.engines]
     lines = ["Engines, each tried by running `uname -m` in a ppc64le root", *columns(rows)]
-    mends = [f"  {probe.engine}: {probe.mend}" for probe in diagnosis.engines if probe.mend]
-    notes = [f"  {probe.engine}: {probe.note}" for probe in diagnosis.engines if probe.note]
-    lines += ["", "Mends", *mends] if mends else []
-    lines += ["", "Notes", *notes] if notes else []
+    fixes = [f"  {probe.engine}: {probe.fix}" for probe in diagnosis.engines if probe.fix]
+    lines += ["", "Fixes", *fixes] if fixes else []
     lines += ["", f"Builds use {diagnosis.chosen}" if diagnosis.chosen else "Builds cannot run here"]
     lines += [f"Emulation of {diagnosis.emulation.arch}: {diagnosis.emulation.describe()}"]
-    if diagnosis.emulation.mend:
-        lines.append(f"  mend: {diagnosis.emulation.mend}")
+    if diagnosis.emulation.fix:
+        lines.append(f"  fix: {diagnosis.emulation.fix}")
     space = diagnosis.space
     lines.append(f"Disk: {_gigabytes(space.free)} of {_gigabytes(space.total)} free in {space.path}")
     return "\n".join(lines) + "\n"
@@ -73,7 +71,7 @@ def render_diagnosis(diagnosis: Diagnosis) -> str:
 def _finding(probe: Probe) -> str:
     if not probe.works:
         return probe.reason
-    return f"{probe.said} (with {', '.join(probe.mends)})" if probe.mends else probe.said
+    return f"{probe.said} (with {', '.join(probe.fixes)})" if probe.fixes else probe.said
 
 
 def _gigabytes(size: int) -> str:

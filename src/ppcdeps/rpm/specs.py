@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ppcdeps.engines.confinement import Confined, UnconfinableError, run_confined
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
 from ppcdeps.model.gap import Cause
 from ppcdeps.model.nevra import Nevra
-from ppcdeps.rpm.confinement import Confined, UnconfinableError, run_confined
 from ppcdeps.rpm.isa import translated
 from ppcdeps.rpm.platforms import PlatformMacros
 from ppcdeps.rpm.specscan import code_in
@@ -172,19 +172,21 @@ def evaluate_spec(
         copy = folder / "read.spec"
         copy.write_bytes(content)
         (folder / "platform.macros").write_text(platform.macros, "utf-8")
+        sources = (sources or folder).resolve()
+        readable = (_LIBRARY, sources)
         options = [
             *_instead_of_this_machine(arch, folder),
-            *_defined({"_sourcedir": str((sources or folder).resolve())}),
+            *_defined({"_sourcedir": str(sources)}),
             *_set(conditions or {}, {**platform.defines, **(defines or {})}),
         ]
-        return _evaluated(spec.name, arch, platform.name, copy.name, options, folder)
+        return _evaluated(spec.name, arch, platform.name, copy.name, options, folder, readable)
 
 
 def _evaluated(
-    title: str, arch: str, platform: str, spec: str, options: Sequence[str], folder: Path
+    title: str, arch: str, platform: str, spec: str, options: Sequence[str], folder: Path, readable: Sequence[Path]
 ) -> SpecEvaluation:
     def queried(*query: str) -> Confined:
-        done = _confined(["rpmspec", *options, *query, spec], folder)
+        done = _confined(["rpmspec", *options, *query, spec], folder, readable)
         if done.caught:
             raise _refused(title, (_CODE_ATTEMPT,))
         if done.overdue:
@@ -230,9 +232,9 @@ def _refused(title: str, faults: tuple[str, ...]) -> SpecRefusedError:
     )
 
 
-def _confined(command: Sequence[str], folder: Path) -> Confined:
+def _confined(command: Sequence[str], folder: Path, readable: Sequence[Path]) -> Confined:
     try:
-        return run_confined(command, folder=folder)
+        return run_confined(command, folder=folder, readable=readable)
     except FileNotFoundError as error:
         raise EnvironmentLacksError(
             "rpmspec is not installed, and specs are evaluated with it",
@@ -241,7 +243,7 @@ def _confined(command: Sequence[str], folder: Path) -> Confined:
     except UnconfinableError as error:
         raise EnvironmentLacksError(
             f"specs are evaluated only where the kernel can confine rpmspec, and here it cannot: {error}",
-            hint="run ppcdeps on Linux with seccomp",
+            hint="run ppcdeps on Linux with seccomp, where namespaces can be made or Landlock is switched on",
         ) from error
 
 

@@ -1,7 +1,7 @@
 """Code in spec files: which lines would run a shell, or Lua that reaches out, when rpm reads the spec.
 
 The scan is textual and on the safe side: it also finds what stands in branches that are not taken, and does not
-know what macros make of each other. That these start nothing is the matter of `ppcdeps.rpm.confinement`.
+know what macros make of each other. That these start nothing is the matter of `ppcdeps.engines.confinement`.
 """
 
 import re

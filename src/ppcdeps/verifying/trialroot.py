@@ -3,12 +3,12 @@
 import contextlib
 import fcntl
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from ppcdeps.base.programs import run_program
+from ppcdeps.base.removal import remove_tree, unmount_below
 from ppcdeps.engines.job import Buildroot
 from ppcdeps.model.errors import EnvironmentLacksError
 
@@ -55,7 +55,7 @@ def trial_root(folder: Path, base: Buildroot | None) -> Iterator[Path]:
         try:
             yield root
         finally:
-            _unmount(folder)
+            unmount_below(folder)
     else:
         _copy(base, root)
         yield root
@@ -84,16 +84,6 @@ def _copy(base: Buildroot, root: Path) -> None:
         )
 
 
-def _unmount(folder: Path) -> None:
-    """Unmount what is mounted in the folder."""
-    place = f"{folder.resolve()}/"
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        mounted = line.split(" ")[1].replace("\\040", " ")
-        # Lazily: a process that a scriptlet started may still be in it.
-        if mounted.startswith(place) and not run_program(["umount"], operands=[mounted]).is_well:
-            run_program(["umount", "--lazy"], operands=[mounted])
-
-
 def _file_system(place: Path) -> str:
     return run_program(["stat", "--file-system", "--format", "%T"], operands=[str(place)]).text.strip()
 
@@ -119,13 +109,6 @@ def _remove_abandoned(scratch: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    _unmount(folder)
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        # Folders that packages made without the right to write to them, where this is not root.
-        for place, _, _ in os.walk(folder):
-            with contextlib.suppress(OSError):
-                Path(place).chmod(0o700)
-        shutil.rmtree(folder, ignore_errors=True)
+    remove_tree(folder, unmount=True, strict=False)
     if not folder.exists():
         _lock_of(folder).unlink(missing_ok=True)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ppcdeps.engines.cleanup import Leftovers, remove_tree, started_at, sweep
+from ppcdeps.engines.cleanup import RunRegister, started_at, sweep
 from ppcdeps.engines.engine import EngineFailedError
 from ppcdeps.model.reporter import Silence
 
 
-class Told(Silence):
+class Warnings(Silence):
     def __init__(self) -> None:
         self.warnings: list[str] = []
 
@@ -24,12 +24,12 @@ class Told(Silence):
 
 def abandoned_claim(home: Path, **changed: object) -> Path:
     """A claim as a dead process leaves it."""
-    claim = Leftovers(home).claim("run")
+    claim = RunRegister(home).claim("run")
     scratch = home / "scratch" / "run"
     claim.add("folder", scratch)
     (scratch / "deep").mkdir(parents=True)
     (scratch / "deep" / "file").write_text("x")
-    file = home / "leftovers" / "run.json"
+    file = home / "runs" / "run.json"
     entry = json.loads(file.read_text())
     file.write_text(json.dumps({**entry, **changed}))
     return scratch
@@ -42,61 +42,61 @@ def dead_process() -> tuple[int, str | None]:
 
 def test_what_a_living_owner_has_is_not_touched(tmp_path: Path) -> None:
     scratch = abandoned_claim(tmp_path)
-    assert sweep(tmp_path, (), Silence()) == ()
+    assert sweep(tmp_path, Silence()) == ()
     assert scratch.is_dir()
 
 
-def test_what_a_dead_owner_left_is_removed_and_told(tmp_path: Path) -> None:
+def test_what_a_dead_owner_left_is_removed_and_reported(tmp_path: Path) -> None:
     pid, started = dead_process()
     scratch = abandoned_claim(tmp_path, pid=pid, started=started)
-    removed = sweep(tmp_path, (), Silence())
+    removed = sweep(tmp_path, Silence())
     assert [(thing.kind, thing.name) for thing in removed] == [("folder", str(scratch))]
     assert not scratch.exists()
-    assert sweep(tmp_path, (), Silence()) == ()
+    assert sweep(tmp_path, Silence()) == ()
 
 
 def test_one_name_is_one_run_at_a_time(tmp_path: Path) -> None:
-    first = Leftovers(tmp_path).claim("run")
+    first = RunRegister(tmp_path).claim("run")
     with pytest.raises(EngineFailedError, match="a run named run is under way"):
-        Leftovers(tmp_path).claim("run")
+        RunRegister(tmp_path).claim("run")
     first.finish()
-    Leftovers(tmp_path).claim("run").finish()
+    RunRegister(tmp_path).claim("run").finish()
 
 
 def test_a_killed_run_makes_way_for_one_of_the_same_name(tmp_path: Path) -> None:
     pid, started = dead_process()
     scratch = abandoned_claim(tmp_path, pid=pid, started=started)
-    Leftovers(tmp_path).claim("run").finish()
+    RunRegister(tmp_path).claim("run").finish()
     assert not scratch.exists()
 
 
 def test_a_number_that_is_used_again_is_no_living_owner(tmp_path: Path) -> None:
     scratch = abandoned_claim(tmp_path, pid=os.getpid(), started="1")
-    assert len(sweep(tmp_path, (), Silence())) == 1
+    assert len(sweep(tmp_path, Silence())) == 1
     assert not scratch.exists()
 
 
 def test_after_a_boot_no_owner_lives(tmp_path: Path) -> None:
     scratch = abandoned_claim(tmp_path, boot="another")
-    assert len(sweep(tmp_path, (), Silence())) == 1
+    assert len(sweep(tmp_path, Silence())) == 1
     assert not scratch.exists()
 
 
-def test_a_file_that_is_no_claim_is_forgotten(tmp_path: Path) -> None:
-    Leftovers(tmp_path).claim("run").release()
-    (tmp_path / "leftovers" / "odd.json").write_text("{")
-    assert sweep(tmp_path, (), Silence()) == ()
-    assert list((tmp_path / "leftovers").iterdir()) == []
+def test_a_file_that_is_not_a_claim_is_forgotten(tmp_path: Path) -> None:
+    RunRegister(tmp_path).claim("run").release()
+    (tmp_path / "runs" / "odd.json").write_text("{")
+    assert sweep(tmp_path, Silence()) == ()
+    assert list((tmp_path / "runs").iterdir()) == []
 
 
-def test_what_cannot_be_removed_now_stays_written_down(tmp_path: Path) -> None:
+def test_what_cannot_be_removed_now_stays_recorded(tmp_path: Path) -> None:
     pid, started = dead_process()
     things = [{"kind": "container", "name": "c", "command": ["/no/such/podman"]}]
     abandoned_claim(tmp_path, pid=pid, started=started, things=things)
-    told = Told()
-    assert sweep(tmp_path, (), told) == ()
-    assert "could not remove the container c of a run that was killed" in told.warnings[0]
-    assert (tmp_path / "leftovers" / "run.json").exists()
+    reporter = Warnings()
+    assert sweep(tmp_path, reporter) == ()
+    assert "could not remove the container c of a run that was killed" in reporter.warnings[0]
+    assert (tmp_path / "runs" / "run.json").exists()
 
 
 def test_a_process_of_a_dead_owner_is_killed_with_those_below(tmp_path: Path) -> None:
@@ -105,36 +105,5 @@ def test_a_process_of_a_dead_owner_is_killed_with_those_below(tmp_path: Path) ->
         things = [{"kind": "process", "name": f"{process.pid}:{started_at(process.pid)}", "command": []}]
         abandoned_claim(tmp_path, pid=pid, started=started, things=things)
         time.sleep(0.1)
-        assert len(sweep(tmp_path, (), Silence())) == 1
+        assert len(sweep(tmp_path, Silence())) == 1
         assert process.wait(10) == -9
-
-
-def test_removal_enters_no_mount(tmp_path: Path) -> None:
-    mounted = tmp_path / "top" / "a b"
-    kept = tmp_path / "kept"
-    mounted.mkdir(parents=True)
-    kept.mkdir()
-    (kept / "file").write_text("kept")
-    if os.geteuid() != 0 or subprocess.run(["mount", "--bind", kept, mounted], capture_output=True).returncode != 0:
-        pytest.skip("only root can mount")
-    assert (mounted / "file").exists()
-    assert remove_tree(tmp_path / "top")
-    assert (kept / "file").read_text() == "kept"
-    assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
-
-
-def test_removal_opens_closed_folders_and_none_above(tmp_path: Path) -> None:
-    top = tmp_path / "top"
-    inner = top / "inner"
-    inner.mkdir(parents=True)
-    (inner / "file").write_text("x")
-    (top / "link").symlink_to(tmp_path)
-    (tmp_path / "kept").write_text("kept")
-    inner.chmod(0)
-    top.chmod(0o500)
-    tmp_path.chmod(0o755)
-    assert remove_tree(top)
-    assert not top.exists()
-    assert (tmp_path / "kept").read_text() == "kept"
-    assert tmp_path.stat().st_mode & 0o777 == 0o755
-    assert not remove_tree(top)

@@ -1,23 +1,26 @@
-"""Programs confined: no other program, no changed file, no network."""
+"""Programs confined: no other program, no changed file, no network, no file but those given."""
 
-import ctypes
-import ctypes.util
+import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from trapsrpms import MISSING
 
-from ppcdeps.rpm.confinement import calls_of, run_confined
+from ppcdeps.engines.confinement import run_confined
 
 confines = pytest.mark.skipif(any("confines" in one for one in MISSING), reason=f"not here: {', '.join(MISSING)}")
 
 PYTHON = str(Path(sys.executable).resolve())
-AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7, "ppc64le": 0xC0000015}
+
+
+STANDARD_LIBRARY = (Path(os.__file__).parent, Path(sys.base_prefix, "lib"))
 
 
 def run(folder: Path, code: str) -> tuple[int, str, bool]:
-    done = run_confined([PYTHON, "-I", "-S", "-c", code], folder=folder)
+    done = run_confined([PYTHON, "-I", "-S", "-c", code], folder=folder, readable=STANDARD_LIBRARY)
     return done.code, done.output.strip(), done.caught
 
 
@@ -80,6 +83,52 @@ def test_changing_anything_outside_is_refused(code: str, tmp_path: Path) -> None
 
 
 @confines
+@pytest.mark.parametrize("path", ["/etc/passwd", "/etc/ld.so.cache", "/proc/self/status", "{beside}", "link"])
+def test_files_that_were_not_given_are_not_seen(path: str, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (tmp_path / "beside").write_text("secret")
+    (folder / "link").symlink_to(tmp_path / "beside")
+    code = f"print(open({path.format(beside=tmp_path / 'beside')!r}).read())"
+    status, output, caught = run(folder, code)
+    assert (status, output, caught) == (1, "", False)
+
+
+WITHOUT_NAMESPACES = """
+import sys
+from pathlib import Path
+from ppcdeps.engines.confinement import UnconfinableError, run_confined
+
+folder, *readable = map(Path, sys.argv[1:])
+for code in ("print(open('file').read())", "open('/etc/passwd')", "open('file', 'w')", "import os; os.fork()"):
+    try:
+        done = run_confined([sys.executable, "-I", "-S", "-c", code], folder=folder, readable=readable)
+    except UnconfinableError as error:
+        sys.exit(f"unconfinable: {error}")
+    print(done.code, done.caught, done.output.strip())
+"""
+
+
+@confines
+def test_where_nothing_can_be_mounted_landlock_keeps_the_files(tmp_path: Path) -> None:
+    if shutil.which("unshare") is None:
+        pytest.skip("needs unshare")
+    (tmp_path / "file").write_text("content")
+    # A user who may make no namespace in which to mount, as in most containers.
+    script = 'echo 0 > /proc/sys/user/max_mnt_namespaces && exec "$@"'
+    argv = ["unshare", "--user", "--map-root-user", "sh", "-c", script, "sh", PYTHON, "-c", WITHOUT_NAMESPACES]
+    done = subprocess.run(
+        [*argv, str(tmp_path), *map(str, STANDARD_LIBRARY)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
+    )
+    if "unshare" in done.stderr or "max_mnt_namespaces" in done.stderr or "unconfinable" in done.stderr:
+        pytest.skip(f"needs user namespaces and Landlock: {done.stderr.strip()}")
+    assert done.stdout.splitlines() == ["0 False content", "1 False ", "1 False ", "-31 True "], done.stderr
+
+
+@confines
 def test_the_environment_is_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "told")
     code = "import os; print(os.environ['HOME'], 'SECRET' in os.environ)"
@@ -90,18 +139,3 @@ def test_the_environment_is_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_program_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         run_confined(["no-such-program-here"], folder=tmp_path)
-
-
-@pytest.mark.parametrize("machine", AUDIT)
-def test_the_numbers_are_those_of_the_kernel(machine: str) -> None:
-    found = ctypes.util.find_library("seccomp")
-    if found is None:
-        pytest.skip("not installed: libseccomp, which knows the numbers")
-    library = ctypes.CDLL(found)
-    pseudo = {"socket", "socketpair", "socketcall"}  # negative in libseccomp where both ways exist (ppc64le)
-    for kind in ("own", "start", "change"):
-        for name, number in calls_of(machine, kind).items():
-            known = library.seccomp_syscall_resolve_name_arch(AUDIT[machine], name.encode())
-            if known == -1 or (known < 0 and name in pseudo):
-                continue  # newer than this libseccomp
-            assert number == known, name

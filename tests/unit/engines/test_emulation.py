@@ -41,7 +41,7 @@ def test_this_machines_own_programs_need_no_emulation() -> None:
 @foreign
 def test_an_entry_with_flag_f_works_everywhere(tmp_path: Path) -> None:
     found = emulation_of("ppc64le", place=registry(tmp_path))
-    assert (found.state, found.interpreter, found.mend) == (EmulationState.REGISTERED, "/usr/bin/qemu", "")
+    assert (found.state, found.interpreter, found.fix) == (EmulationState.REGISTERED, "/usr/bin/qemu", "")
 
 
 @foreign
@@ -50,7 +50,7 @@ def test_an_entry_that_is_not_found_inside_a_root_is_unfit(tmp_path: Path, chang
     found = emulation_of("ppc64le", place=registry(tmp_path, **changed))  # type: ignore[arg-type]
     assert found.state is EmulationState.UNFIT
     assert not found.works
-    assert found.mend
+    assert found.fix
 
 
 @foreign
@@ -61,11 +61,11 @@ def test_an_entry_of_another_architecture_does_not_count(tmp_path: Path) -> None
 
 
 @foreign
-def test_a_machine_without_qemu_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_qemu_is_shown_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
     found = emulation_of("ppc64le", place=tmp_path)
     assert found.state is EmulationState.ABSENT
-    assert "qemu-user-static" in found.mend
+    assert "qemu-user-static" in found.fix
     assert ensure_emulation("ppc64le", Silence(), place=tmp_path) == found
     with pytest.raises(EnvironmentLacksError, match=r"do not run here: there is no qemu for ppc64le; install"):
         require_emulation("ppc64le", Silence(), place=tmp_path)

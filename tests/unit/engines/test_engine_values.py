@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ppcdeps.engines.containers import container_options, limit_options
+from ppcdeps.engines.containers import container_options
 from ppcdeps.engines.engine import (
     EngineFailedError,
     Mount,
@@ -14,9 +14,10 @@ from ppcdeps.engines.engine import (
     mounts_of,
     one_line,
 )
-from ppcdeps.engines.job import BuildMode, Buildroot, Job, Limits
-from ppcdeps.engines.limits import DiskWatch, MemoryWatch
-from ppcdeps.engines.probe import engine_named
+from ppcdeps.engines.job import BuildMode, Buildroot, Ending, Job, Limits
+from ppcdeps.engines.podman import FIXES
+from ppcdeps.engines.probe import engine_named, known_failures
+from ppcdeps.engines.supervise import DiskWatch, ProcessWatch
 from ppcdeps.engines.tinyroot import make_tiny_root
 from ppcdeps.model.errors import UsageError
 
@@ -34,7 +35,7 @@ def test_outer_places_are_mounted_before_those_within(tmp_path: Path) -> None:
     assert [mount.place for mount in found] == ["/build", "/build/in", "/opt/a"]
 
 
-def test_a_missing_input_is_told_before_anything_runs(tmp_path: Path) -> None:
+def test_a_missing_input_is_reported_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(EngineFailedError, match=r"gone, to be seen as /in in the root, does not exist"):
         list(mounts_of(root(tmp_path), job(tmp_path, inputs={"/in": tmp_path / "gone"})))
 
@@ -64,12 +65,16 @@ def test_no_network_and_no_download_are_what_a_container_gets(tmp_path: Path) ->
     assert f"{tmp_path}:/in:ro" in options
 
 
-def test_limits_are_told_in_the_programs_own_options(tmp_path: Path) -> None:
-    limits = Limits(memory=1 << 30, cpus=1.5, processes=None)
-    assert limit_options(job(tmp_path, limits=limits)) == [
+def test_limits_are_given_in_the_programs_own_options(tmp_path: Path) -> None:
+    limits = Limits(memory=1 << 30, cpus=1.5, disk=1 << 20)
+    options = container_options(root(tmp_path), job(tmp_path, limits=limits), [])
+    assert options[-12:] == [
         *("--memory", "1073741824", "--memory-swap", "1073741824"),
-        *("--cpus", "1.5"),
+        *("--pids-limit", "4096", "--cpus", "1.5"),
+        *("--ulimit", "fsize=1048576:1048576", "--ulimit", "core=0:0"),
     ]
+    without = container_options(root(tmp_path), job(tmp_path, limits=Limits(processes=None)), [])
+    assert not {"--memory", "--memory-swap", "--pids-limit", "--cpus", "--ulimit"} & set(without)
 
 
 def test_the_line_that_says_why_is_the_last_one() -> None:
@@ -83,18 +88,27 @@ def test_the_line_that_says_why_is_the_last_one() -> None:
 def test_what_was_there_before_a_run_does_not_count(tmp_path: Path) -> None:
     (tmp_path / "before").write_bytes(b"x" * 200_000)
     watch = DiskWatch(100_000, (tmp_path,))
-    assert not watch.is_over()
+    assert watch.reached() is None
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "new").write_bytes(b"x" * 150_000)
-    assert watch.is_over()
+    assert watch.reached() is Ending.DISK_FULL
 
 
 def test_a_process_is_over_a_limit_that_is_less_than_it_has() -> None:
-    assert MemoryWatch(1000, os.getpid()).is_over()
-    assert not MemoryWatch(1 << 50, os.getpid()).is_over()
+    assert ProcessWatch(Limits(memory=1000), os.getpid()).reached() is Ending.OUT_OF_MEMORY
+    assert ProcessWatch(Limits(processes=0), os.getpid()).reached() is Ending.TOO_MANY_PROCESSES
+    assert ProcessWatch(Limits(memory=1 << 50), os.getpid()).reached() is None
+    assert ProcessWatch(Limits(processes=None), os.getpid()).reached() is None
 
 
-def test_a_mistyped_engine_is_told_the_nearest_name() -> None:
+def test_every_known_failure_says_what_it_means_and_what_to_do() -> None:
+    for failure in known_failures():
+        assert failure.reason
+        assert failure.fix
+        assert set(failure.around) <= set(FIXES)
+
+
+def test_a_mistyped_engine_gets_the_nearest_name() -> None:
     with pytest.raises(UsageError, match=r'there is no engine "podmna"; did you mean "podman"\?'):
         engine_named("podmna")
 

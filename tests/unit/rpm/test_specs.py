@@ -200,7 +200,7 @@ def test_a_file_that_is_no_spec_is_told(tmp_path: Path, platform: PlatformMacros
 def test_a_spec_without_end_is_given_up(
     tmp_path: Path, platform: PlatformMacros, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ppcdeps.rpm.confinement._SECONDS", 0.5)
+    monkeypatch.setattr("ppcdeps.engines.confinement._SECONDS", 0.5)
     with pytest.raises(ConfigError, match="did not come to an end"):
         evaluate(tmp_path, platform, HEAD + "%{lua: while true do end}\n" + TAIL)
 

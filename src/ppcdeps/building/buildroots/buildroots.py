@@ -20,6 +20,7 @@ from typing import Final
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.jsonvalues import value_from
+from ppcdeps.base.removal import remove_tree, size_of
 from ppcdeps.base.toml import closest
 from ppcdeps.building.buildroots import accelerator, debian, debianbase, images
 from ppcdeps.building.buildroots.definitions import (
@@ -33,7 +34,6 @@ from ppcdeps.building.buildroots.definitions import (
 )
 from ppcdeps.engines.emulation import machine_arch
 from ppcdeps.engines.job import BuildMode, Buildroot
-from ppcdeps.engines.removal import remove_tree, size_of
 from ppcdeps.model.errors import EnvironmentLacksError, UsageError
 from ppcdeps.model.reporter import Reporter, Silence
 

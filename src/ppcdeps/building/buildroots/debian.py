@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from ppcdeps.base.programs import run_program
+from ppcdeps.base.removal import remove_tree
 from ppcdeps.building.buildroots.definitions import DEBIAN_ARCH, TRIPLET, DebianMaking, Definition
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, PpcdepsError, RepositoryError
 from ppcdeps.model.reporter import Reporter
@@ -217,7 +218,7 @@ def _contents(root: Path) -> DebianContents:
             codename = value
         elif key == "Date" and codename:
             suites[codename] = value
-    shutil.rmtree(notes)
+    remove_tree(notes)
     return DebianContents(dict(sorted(packages.items())), dict(sorted(suites.items())))
 
 
@@ -231,7 +232,7 @@ def _finish(definition: Definition, arch: str, machine: str, root: Path, making:
             shutil.copyfile(master, root / "etc" / name)
     # Here and not as dpkg's path-exclude: mmdebstrap would start a filter for each package, and take twice as long.
     for folder in _NOT_NEEDED:
-        shutil.rmtree(root / folder, ignore_errors=True)
+        remove_tree(root / folder, strict=False)
     for folder in (
         "build",
         "tmp",

@@ -17,7 +17,7 @@ from typing import Any
 from ppcdeps.base.programs import ProgramResult, run_program
 from ppcdeps.building.buildroots.definitions import Definition, ImageMaking
 from ppcdeps.engines.engine import one_line
-from ppcdeps.engines.podman import MENDS
+from ppcdeps.engines.podman import FIXES
 from ppcdeps.engines.probe import probe_engine
 from ppcdeps.model.errors import BuildError, ConfigError, EnvironmentLacksError, PpcdepsError, RepositoryError
 from ppcdeps.model.reporter import Reporter
@@ -95,8 +95,8 @@ class _ContainerProgram:
             # Not the cache: podman 4 refuses to work below a folder whose name is long.
             with tempfile.TemporaryDirectory(prefix="ppcdeps-", ignore_cleanup_errors=True) as place:
                 probe = probe_engine(name, home=Path(place))
-            options = [word for mend in probe.mends for word in MENDS[mend][0]]
-            running = [word for mend in probe.mends for word in MENDS[mend][1]]
+            options = [word for fix in probe.fixes for word in FIXES[fix][0]]
+            running = [word for fix in probe.fixes for word in FIXES[fix][1]]
             if probe.works or name == "podman":
                 return cls((name, *options), tuple(running))
         raise EnvironmentLacksError(

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppcdeps.base.atomic import NEW, flush, link, put_file, remove, same_file
+from ppcdeps.base.atomic import NEW, flush, link, put_file, same_file
+from ppcdeps.base.removal import remove_tree
 from ppcdeps.building.createrepo import write_metadata
 from ppcdeps.building.publishing.provenance import provenance_of
 from ppcdeps.building.publishing.records import BuildRecord
@@ -107,17 +108,17 @@ class Generations:
         """Remove what a publication left that did not end: no reader sees it."""
         for place in (self.folder, self.folder / GENERATIONS, self.folder / PACKAGES):
             for path in place.glob(f"{NEW}*"):
-                remove(path)
+                remove_tree(path)
         now = read_manifest(self.folder)
         for path in (self.folder / GENERATIONS).glob("[0-9]*"):
             if now is None or path.name > generation_name(now.generation):
-                remove(path)
+                remove_tree(path)
 
     def remove_old(self, newest: int, reporter: Reporter) -> None:
         """Remove generations that no reader needs any more, and packages that are in none of those that stay."""
         staying = self._staying(newest)
         for path in set((self.folder / GENERATIONS).glob("[0-9]*")) - set(staying):
-            remove(path)
+            remove_tree(path)
         named: set[str] = set()
         for path in staying:
             try:
@@ -129,7 +130,7 @@ class Generations:
             named |= {Path(one).parent.name for one in paths}
         for path in (self.folder / PACKAGES).glob("[0-9a-f]*"):
             if path.name not in named:
-                remove(path)
+                remove_tree(path)
 
     def _staying(self, newest: int) -> list[Path]:
         """The generations that stay: the last ones, and those that were replaced a short time ago."""

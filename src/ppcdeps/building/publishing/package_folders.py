@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ppcdeps.base.atomic import NEW, flush, remove
+from ppcdeps.base.atomic import NEW, flush
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.removal import remove_tree
 from ppcdeps.building.publishing.repository import PACKAGES, PublishedPackage, PublishedWheel
 from ppcdeps.building.publishing.signing import SigningKey, sign_packages
 from ppcdeps.building.publishing.wheels import Wheel
@@ -132,7 +133,7 @@ class PackageFolders:
         if not (path.is_file() and sha256_of(path) == digest):
             for each in (*copy.parent.iterdir(), copy.parent):
                 flush(each)
-            remove(target)
+            remove_tree(target)
             copy.parent.rename(target)
             flush(target.parent)
         return path

@@ -148,7 +148,7 @@ def build_plan(
         done = BuildRun(plan.workload, plan.target, path, options.mode or BuildMode.NATIVE, "-", "-", ())
         return _published(done, options, reused, key, plan, reporter)
     home = engines_home(basis.cache.directory)
-    sweep(home, (), reporter)
+    sweep(home, reporter)
     store = Store.of(basis.cache)
     store.sweep()
     sources = SourceCollector(basis.fetch_sources, options.source_folders)
@@ -213,7 +213,7 @@ class _RootProvider:
         emulation = ensure_emulation(root.target, self.reporter)
         if not emulation.works:
             self.reporter.warn(
-                f"packages are not tested, as programs of {root.target} do not run here: {emulation.mend}"
+                f"packages are not tested, as programs of {root.target} do not run here: {emulation.fix}"
             )
             return build_root, None
         return build_root, self._provisioned(self._created(name.removesuffix(_CROSS), None))

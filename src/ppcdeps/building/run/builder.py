@@ -9,6 +9,7 @@ from typing import Any
 
 import ppcdeps
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.removal import remove_tree
 from ppcdeps.building.createrepo import index_folder
 from ppcdeps.building.publishing.inspection import SetInspection, inspect_set
 from ppcdeps.building.publishing.records import BuildRecord, BuiltPackage
@@ -20,7 +21,7 @@ from ppcdeps.building.run.resolver import RequiredPackage
 from ppcdeps.building.run.setup import BuildSetup
 from ppcdeps.building.run.smoke import smoke_script
 from ppcdeps.building.run.sources import RenderedBuild
-from ppcdeps.building.run.steps import FailedError, StepRunner, clear, install_script
+from ppcdeps.building.run.steps import FailedError, StepRunner, install_script
 from ppcdeps.building.run.store import LOG, PACKAGES, WHEELS, StoredBuild, key_of
 from ppcdeps.building.run.tasks import Task
 from ppcdeps.engines.job import BuildMode
@@ -45,7 +46,7 @@ def build(
     """
     began = time.monotonic()
     log, scratch = setup.log_of(task), setup.scratch_of(task)
-    clear(scratch)
+    remove_tree(scratch, strict=False)
     scratch.mkdir(parents=True)
     log.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -69,7 +70,7 @@ def build(
         outcome = BuildOutcome.BUILT if fresh else BuildOutcome.UNCHANGED
         return TaskResult(task, outcome, stored, None, log, (), time.monotonic() - began)
     finally:
-        clear(scratch)
+        remove_tree(scratch, strict=False)
     return TaskResult(task, BuildOutcome.FAILED, None, cause, log, tail_of(log), time.monotonic() - began)
 
 

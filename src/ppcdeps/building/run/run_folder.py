@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from ppcdeps.base.atomic import write_file
 from ppcdeps.base.jsonvalues import value_from
+from ppcdeps.base.removal import remove_tree
 from ppcdeps.building.run.events import TaskResult
 from ppcdeps.model.errors import ConfigError, UsageError
 
@@ -50,7 +50,7 @@ class RunFolder:
 
     def begin(self, plan: Path, digest: str, arguments: Sequence[str]) -> None:
         """Note that a run has begun. What an earlier one left half-done is removed."""
-        shutil.rmtree(self.folder / "scratch", ignore_errors=True)
+        remove_tree(self.folder / "scratch", strict=False)
         self._write(RunState(str(plan.absolute()), digest, tuple(arguments), {}, time.time()))
 
     def note(self, result: TaskResult) -> None:
@@ -63,7 +63,7 @@ class RunFolder:
         """Note that the run is over."""
         assert self.state is not None
         self._write(replace(self.state, finished=time.time()))
-        shutil.rmtree(self.folder / "scratch", ignore_errors=True)
+        remove_tree(self.folder / "scratch", strict=False)
 
     def _write(self, state: RunState) -> None:
         document = {"schema": SCHEMA, **asdict(state)}

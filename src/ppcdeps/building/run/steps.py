@@ -1,7 +1,6 @@
 """The steps of a build: shell scripts that the engine runs in a buildroot, and why one failed."""
 
 import json
-import shutil
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ppcdeps.base.atomic import same_file
+from ppcdeps.base.removal import remove_tree
 from ppcdeps.building.run.failures import FailureCause, cause_of
 from ppcdeps.building.run.resolver import RequiredPackage
 from ppcdeps.building.run.setup import BuildSetup, plain
@@ -105,7 +105,7 @@ class StepRunner:
         with suppress(OSError, ValueError):
             return frozenset(json.loads(self.setup.cache.derived_path(key, ".json").read_text("utf-8")))
         workspace = self.setup.work / "scratch" / f"installed-{threading.get_native_id()}"
-        clear(workspace)
+        remove_tree(workspace, strict=False)
         workspace.mkdir(parents=True)
         form = "%{NAME}-%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}.%{ARCH}\\n"
         try:
@@ -115,7 +115,7 @@ class StepRunner:
                 raise FailedError(FailureCause(cause, "create the buildroot again with --renew"))
             lines = (workspace / "installed").read_text("utf-8").split()
         finally:
-            clear(workspace)
+            remove_tree(workspace, strict=False)
         found = sorted({str(Nevra.parse(line)) for line in lines if not line.startswith("gpg-pubkey")})
         self.remember(key, found)
         return frozenset(found)
@@ -131,7 +131,7 @@ class StepRunner:
     def _collected(self, packages: Sequence[RequiredPackage]) -> Path:
         """A folder with the packages under the names that rpm gives them: the cache names files by digest."""
         place = self.scratch / "requires"
-        clear(place)
+        remove_tree(place, strict=False)
         place.mkdir()
         for one in packages:
             same_file(one.path.resolve(), place / one.file_name)
@@ -146,8 +146,3 @@ def install_script(root: Buildroot) -> str:
     # A cross-compiling root can hold packages of the target, and nothing in it can run their scriptlets.
     foreign = root.mode is BuildMode.CROSS
     return _INSTALL.format(packages=_PACKAGES, options=" --ignorearch --noscripts --nodeps" if foreign else "")
-
-
-def clear(folder: Path) -> None:
-    """Remove a folder of ours; it need not be there."""
-    shutil.rmtree(folder, ignore_errors=True)

@@ -6,7 +6,6 @@ used: what a crash left is never taken for a result.
 
 import hashlib
 import json
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from typing import Any
 from ppcdeps.base.atomic import flush
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.removal import remove_tree
 from ppcdeps.building.publishing.records import BuildRecord
 from ppcdeps.model.errors import ConfigError
 
@@ -79,11 +79,10 @@ class Store:
                 raise ValueError("damaged")
             record = BuildRecord.from_json(document["record"], str(place / RECORD))
         except FileNotFoundError:
-            if place.exists():
-                shutil.rmtree(place, ignore_errors=True)
+            remove_tree(place, strict=False)
             return None
         except (OSError, ValueError, KeyError, TypeError, ConfigError):
-            shutil.rmtree(place, ignore_errors=True)
+            remove_tree(place, strict=False)
             return None
         return StoredBuild(key, place, record, float(document["seconds"]), document["inspection"])
 
@@ -115,12 +114,11 @@ class Store:
             (scratch / RECORD).write_text(json.dumps(document, indent=1, sort_keys=True), "utf-8")
             _flush(scratch)
             place = self.folder / key
-            with suppress(FileNotFoundError):
-                shutil.rmtree(place)
+            remove_tree(place)
             scratch.chmod(0o755)
             scratch.rename(place)
         except BaseException:
-            shutil.rmtree(scratch, ignore_errors=True)
+            remove_tree(scratch, strict=False)
             raise
         found = self.find(key)
         assert found is not None
@@ -132,7 +130,7 @@ class Store:
         for left in self.folder.glob(".new-*"):
             with suppress(FileNotFoundError):
                 if now - left.stat().st_mtime >= older:
-                    shutil.rmtree(left, ignore_errors=True)
+                    remove_tree(left, strict=False)
 
 
 def key_of(parts: Mapping[str, Any]) -> str:
