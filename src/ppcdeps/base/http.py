@@ -7,7 +7,6 @@ import errno
 import hashlib
 import inspect
 import os
-import re
 import socket
 import sys
 import threading
@@ -18,9 +17,10 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from ppcdeps import __version__
+from ppcdeps.base.urls import credentials_in, is_file_url, path_of, shown_url, without_credentials
 from ppcdeps.model.reporter import Reporter, Silence
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ _LONGEST_WAIT = 5.0
 _LONGEST_RETRY_AFTER = 60.0
 _TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _OK = frozenset({200})
-_SECRET_QUERY = re.compile(r"(?i)([?&][^=&]*(?:token|key|secret|passw|sig)[^=&]*=)[^&]*")
 
 
 class FaultKind(Enum):
@@ -507,44 +506,6 @@ def try_mirrors(
             raise InterruptedError(errno.EINTR, "interrupted")
         rounds += 1
     raise AllMirrorsFailed(list(last.values()))
-
-
-def join_url(base: str, location: str) -> str:
-    """The URL of a file below a repository's base URL, whose query (if any) stays at the end."""
-    path, mark, query = base.partition("?")
-    return f"{path.rstrip('/')}/{location}{mark}{query}"
-
-
-def is_file_url(url: str) -> bool:
-    """Whether the URL names a file of this machine."""
-    return url.startswith("file:")
-
-
-def path_of(url: str) -> Path:
-    """The path that a file URL names."""
-    parts = urlsplit(url)
-    return Path(unquote(parts.path) or "/")
-
-
-def credentials_in(url: str) -> tuple[str, tuple[str, str] | None]:
-    """The URL's host with its port, and the user and password before it, None where there are none."""
-    user, at, host = urlsplit(url).netloc.rpartition("@")
-    name, _, password = user.partition(":")
-    return host, (unquote(name), unquote(password)) if at else None
-
-
-def without_credentials(url: str) -> str:
-    """The URL without user and password, for requests, lock files and what else must not carry them."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else url
-
-
-def shown_url(url: str) -> str:
-    """The URL without credentials: what a message may say."""
-    parts = urlsplit(url)
-    if "@" in parts.netloc:
-        url = url.replace(parts.netloc, f"***@{parts.netloc.rpartition('@')[2]}", 1)
-    return _SECRET_QUERY.sub(r"\1***", url)
 
 
 _HTML = "sends a web page (HTML) with status 200, not the file: a login, error or redirect page answers there"

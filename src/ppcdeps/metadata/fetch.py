@@ -18,6 +18,7 @@ from ppcdeps.base.cache import Cache
 from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.compression import DamagedError, verify_open
 from ppcdeps.base.signature import verify_signature
+from ppcdeps.base.urls import is_file_url, join_url, shown_url
 from ppcdeps.metadata.mirrors import MirrorList, matches, parse_metalink, parse_mirrorlist
 from ppcdeps.metadata.repomd import Repomd, RepomdRecord, parse_repomd
 from ppcdeps.metadata.repository import MetadataFile, RepoMetadata
@@ -150,7 +151,7 @@ class RepositoryFetch:
     def _fetch_state(self, old: CachedState | None) -> CachedState:
         listed = self._mirrors()
         data, base, validators = self._fetch_repomd(listed, old)
-        where = f"{self.where}: {net.shown_url(net.join_url(base, REPOMD))}"
+        where = f"{self.where}: {shown_url(join_url(base, REPOMD))}"
         if self.config.repo_gpgcheck:
             self._check_signature(data, base, where)
         repomd = parse_repomd(data, where)
@@ -170,7 +171,7 @@ class RepositoryFetch:
             revision=repomd.revision,
             date=repomd.date,
             checked=time.time(),
-            fetched_from=net.shown_url(base),
+            fetched_from=shown_url(base),
             mirrors=mirrors,
             validators=validators,
             signed=self.config.repo_gpgcheck,
@@ -183,12 +184,12 @@ class RepositoryFetch:
         config = self.config
         if config.metalink:
             data = self._read(config.metalink, "the metalink", CEILINGS.mirror_list)
-            where = f"{self.where}: {net.shown_url(config.metalink)}"
-            return parse_metalink(data, where, local=net.is_file_url(config.metalink))
+            where = f"{self.where}: {shown_url(config.metalink)}"
+            return parse_metalink(data, where, local=is_file_url(config.metalink))
         if config.mirrorlist:
             data = self._read(config.mirrorlist, "the mirrorlist", CEILINGS.mirror_list)
-            where = f"{self.where}: {net.shown_url(config.mirrorlist)}"
-            return parse_mirrorlist(data, where, local=net.is_file_url(config.mirrorlist))
+            where = f"{self.where}: {shown_url(config.mirrorlist)}"
+            return parse_mirrorlist(data, where, local=is_file_url(config.mirrorlist))
         if not config.baseurl:
             raise RepositoryError(f"{self.where}: has no baseurl, mirrorlist or metalink ({config.origin})")
         return MirrorList(config.baseurl)
@@ -200,8 +201,8 @@ class RepositoryFetch:
         validators = old.validators if old is not None and _sha256(known) == old.digest else None
 
         def attempt(base: str) -> tuple[bytes, str, net.Validators]:
-            url = net.join_url(base, REPOMD)
-            same = validators is not None and validators.url == net.shown_url(url)
+            url = join_url(base, REPOMD)
+            same = validators is not None and validators.url == shown_url(url)
             condition = replace(validators, url=url) if validators is not None and same else None
             answer = self.transfer.client.read(url, limit=CEILINGS.repomd, validators=condition)
             data = known if answer.status == 304 else answer.body
@@ -214,13 +215,13 @@ class RepositoryFetch:
             except RepositoryError as fault:
                 # Another mirror may have a good one.
                 raise net.TransportFault(url, fault.message.removeprefix(": ")) from fault
-            return data, base, replace(answer.validators, url=net.shown_url(url))
+            return data, base, replace(answer.validators, url=shown_url(url))
 
         return self.transfer.first(listed.mirrors, attempt, f"{self.where}: repomd.xml")
 
     def _check_signature(self, data: bytes, base: str, where: str) -> None:
         keys = [self._read(url, "its gpgkey", CEILINGS.openpgp) for url in self.config.gpgkey]
-        signature = self._read(net.join_url(base, f"{REPOMD}.asc"), "its signature", CEILINGS.openpgp)
+        signature = self._read(join_url(base, f"{REPOMD}.asc"), "its signature", CEILINGS.openpgp)
         verify_signature(data, signature, keys, where)
 
     def _read(self, url: str, what: str, limit: int) -> bytes:
@@ -240,7 +241,7 @@ class RepositoryFetch:
             )
         path = self.transfer.fetch_object(
             self.cache,
-            [net.join_url(base, record.location) for base in mirrors],
+            [join_url(base, record.location) for base in mirrors],
             f"{self.where}: {record.kind}",
             checksum=record.checksum,
             size=record.size,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from ppcdeps.base.http import shown_url
+from ppcdeps.base.urls import shown_url
 from ppcdeps.metadata.variables import substitute, unset_variables
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.reporter import Reporter

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ppcdeps.base import http as net
 from ppcdeps.base.atomic import new_file, write_file
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.compression import DamagedError
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.urls import is_file_url, join_url, shown_url
 from ppcdeps.metadata.primary import PrimaryPackage, read_primary
 from ppcdeps.metadata.repomd import check_location
 from ppcdeps.metadata.repository import RepoMetadata
@@ -145,7 +145,7 @@ def fetch_package(
     if len(digits) != 2 * hashlib.new(algorithm).digest_size:
         raise RepositoryError(f"{where}: its metadata has a {algorithm} checksum of {len(digits)} digits")
     bases = [package.base] if package.base else _bases(package.repository)
-    urls = [net.join_url(base, location) for base in bases]
+    urls = [join_url(base, location) for base in bases]
     path = _fetch(
         urls, package.checksum, package.size, config, cache, reporter, offline, where, f"the metadata of {config.id}"
     )
@@ -171,11 +171,11 @@ def fetch_file(
     Raises RepositoryError where it cannot be had or is another file, ConfigError where the digest is none.
     """
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
-        raise ConfigError(f"{net.shown_url(url)}: the SHA-256 {sha256!r} is not 64 lower-case hexadecimal digits")
+        raise ConfigError(f"{shown_url(url)}: the SHA-256 {sha256!r} is not 64 lower-case hexadecimal digits")
     file = file or urlsplit(url).path.rpartition("/")[2]
     if not _PLAIN.fullmatch(file) or file in (".", ".."):
         raise ConfigError(
-            f"{net.shown_url(url)}: {file!r} cannot be the name of a file", hint="give it a name of its own"
+            f"{shown_url(url)}: {file!r} cannot be the name of a file", hint="give it a name of its own"
         )
     config = RepoConfig(file, Side.SOURCE, baseurl=(url,), retries=3, origin=origin)
     checksum = f"sha256:{sha256}"
@@ -260,8 +260,8 @@ def _package(package: PrimaryPackage, repository: RepoMetadata) -> RepositoryPac
 def _bases(repository: RepoMetadata) -> list[str]:
     """The addresses to try: the one that the metadata came from first, in its form with credentials if any."""
     shown = repository.fetched_from
-    own = sorted(repository.config.baseurl, key=lambda base: net.shown_url(base) != shown)
-    return own if own and net.shown_url(own[0]) == shown else [*([shown] if shown else []), *own]
+    own = sorted(repository.config.baseurl, key=lambda base: shown_url(base) != shown)
+    return own if own and shown_url(own[0]) == shown else [*([shown] if shown else []), *own]
 
 
 # Files ------------------------------------------------------------------------------------------------------
@@ -281,7 +281,7 @@ def _fetch(
     have = cache.find_object(checksum, size)
     if have is not None:
         return have
-    usable = [url for url in urls if net.is_file_url(url)] if offline else list(urls)
+    usable = [url for url in urls if is_file_url(url)] if offline else list(urls)
     if not usable:
         raise RepositoryError(
             f"{where}: not in the cache, and no network may be used (offline)",
@@ -309,7 +309,7 @@ def fetched_source(
     """What is said of a verified file in the cache. ``checksum`` (``algorithm:hex``) is what verified it."""
     sha256 = checksum.removeprefix("sha256:") if checksum.startswith("sha256:") else sha256_of(path)
     return FetchedSource(
-        kind, name, version, file, path, net.shown_url(url), checksum, sha256, path.stat().st_size, origin
+        kind, name, version, file, path, shown_url(url), checksum, sha256, path.stat().st_size, origin
     )
 
 

@@ -13,6 +13,7 @@ from ppcdeps.base import http as net
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.urls import is_file_url, join_url, path_of
 from ppcdeps.metadata.repomd import RepomdRecord
 from ppcdeps.metadata.repository import MetadataFile, RepoMetadata
 from ppcdeps.model.repository import RepoConfig
@@ -130,9 +131,9 @@ def state_key(config: RepoConfig) -> str:
 
 def local_repomd(config: RepoConfig) -> Path | None:
     """The table of contents of a repository on this machine; None where it is elsewhere."""
-    if not config.baseurl or config.metalink or config.mirrorlist or not net.is_file_url(config.baseurl[0]):
+    if not config.baseurl or config.metalink or config.mirrorlist or not is_file_url(config.baseurl[0]):
         return None
-    return net.path_of(net.join_url(config.baseurl[0], REPOMD))
+    return path_of(join_url(config.baseurl[0], REPOMD))
 
 
 def _record_of(kind: str, fields: Any) -> RepomdRecord:

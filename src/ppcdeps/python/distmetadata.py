@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ppcdeps.base.http import shown_url
+from ppcdeps.base.urls import shown_url
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.python.coremetadata import DistMetadata, MetadataSource, parse_metadata
 from ppcdeps.python.distfiles import IndexFile, sdists_of

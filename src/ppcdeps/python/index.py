@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.digests import digest_of, sha256_of
-from ppcdeps.base.http import HttpResponse, Validators, is_file_url, path_of, shown_url
+from ppcdeps.base.http import HttpResponse, Validators
+from ppcdeps.base.urls import is_file_url, path_of, shown_url
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.python.distfiles import IndexFile, Project, name_in, version_in

@@ -14,10 +14,9 @@ from ppcdeps.base.http import (
     HttpSettings,
     TransportFault,
     Validators,
-    credentials_in,
-    shown_url,
     try_mirrors,
 )
+from ppcdeps.base.urls import credentials_in, shown_url
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.python.pipconfig import PipConfig
 

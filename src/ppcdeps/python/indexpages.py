@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from html.parser import HTMLParser
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-from ppcdeps.base.http import HttpResponse, shown_url
+from ppcdeps.base.http import HttpResponse
+from ppcdeps.base.urls import shown_url
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.python.distfiles import IndexFile, name_in, version_in
 from ppcdeps.python.names import normalize

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ppcdeps.base.atomic import write_files
-from ppcdeps.base.http import without_credentials
+from ppcdeps.base.urls import without_credentials
 from ppcdeps.model.errors import EnvironmentLacksError
 from ppcdeps.model.python_plan import Provision
 from ppcdeps.python.environment import TargetEnvironment

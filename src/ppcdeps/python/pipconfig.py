@@ -25,7 +25,7 @@ class PipConfig:
     """What pip would use.
 
     ``indexes`` are simple-repository URLs, the first the most trusted; they may have credentials in them: show them
-    with ``ppcdeps.base.http.shown_url``. ``timeout`` is in seconds.
+    with ``ppcdeps.base.urls.shown_url``. ``timeout`` is in seconds.
     """
 
     indexes: tuple[str, ...]

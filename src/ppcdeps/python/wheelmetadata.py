@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ppcdeps.base.ceilings import CEILINGS
-from ppcdeps.base.http import HttpResponse, is_file_url, shown_url
+from ppcdeps.base.http import HttpResponse
+from ppcdeps.base.urls import is_file_url, shown_url
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.python.coremetadata import MetadataSource
 from ppcdeps.python.distfiles import IndexFile

@@ -6,14 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from ppcdeps.base import http as transport
-from ppcdeps.base.http import (
-    AllMirrorsFailed,
-    TransportFault,
-    join_url,
-    path_of,
-    shown_url,
-    try_mirrors,
-)
+from ppcdeps.base.http import AllMirrorsFailed, TransportFault, try_mirrors
+from ppcdeps.base.urls import join_url, path_of, shown_url
 
 
 class Mirrors:
