@@ -62,7 +62,7 @@ LAUGHS = "<!DOCTYPE d [<!ENTITY a 'ha'><!ENTITY b '&a;&a;'>]><domain>&b;</domain
         (["--nova", "yogaa"], 2, 'did you mean "yoga"?'),
         (["--nova", "yoga", "--hypervisor", "debian"], 2, 'did you mean "debian-12"?'),
         (["--nova", "yoga", "--hypervisor", "el8", "--capabilities", "x"], 2, "exclude each other"),
-        (["--nova", "yoga", "--write-domain", "x"], 2, "--write-domain mends a domain"),
+        (["--nova", "yoga", "--write-domain", "x"], 2, "--write-domain fixes a domain"),
         (["--nova", "yoga", "--capabilities", "none.xml"], 3, "cannot read none.xml: No such file or directory"),
         (["--nova", "yoga", "--capabilities", "laughs.xml"], 3, "it has a DOCTYPE, which may define entities"),
         (["--nova", "yoga", "--capabilities", "empty.xml"], 3, "it is empty"),

@@ -52,7 +52,7 @@ done
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class DemoWorld:
     """A demo's folder. All paths are absolute; ``roots`` are those of its workload."""
 
     folder: Path
@@ -82,7 +82,7 @@ def make_world(
     name: str = NAME,
     engine: str | None = None,
     mirror: str | None = None,
-) -> World:
+) -> DemoWorld:
     """Make a demo's folder, which must be new or empty, and the buildroots that it takes in the cache.
 
     ``packages`` are some of PACKAGES, ``python`` are distributions of the Python index. Raises ConfigError where the
@@ -112,7 +112,7 @@ def make_world(
 
 
 def _fill(
-    world: World,
+    world: DemoWorld,
     packages: Sequence[str],
     cache: Cache,
     reporter: Reporter,
@@ -137,7 +137,7 @@ def _fill(
     (world.folder / MARKER).write_text(f"{json.dumps({'name': world.name, 'roots': world.roots})}\n", "utf-8")
 
 
-def find_world(folder: Path) -> World | None:
+def find_world(folder: Path) -> DemoWorld | None:
     """The demo that an earlier run made in the folder; None where there is none that is whole."""
     try:
         document = json.loads((folder / MARKER).read_text("utf-8"))
@@ -146,8 +146,8 @@ def find_world(folder: Path) -> World | None:
         return None
 
 
-def _world(folder: Path, name: str, roots: tuple[str, ...]) -> World:
-    return World(
+def _world(folder: Path, name: str, roots: tuple[str, ...]) -> DemoWorld:
+    return DemoWorld(
         folder=folder,
         name=name,
         target_file=folder / "target.toml",
@@ -162,7 +162,7 @@ def _world(folder: Path, name: str, roots: tuple[str, ...]) -> World:
     )
 
 
-def _fetch(packages: Sequence[str], world: World, cache: Cache, reporter: Reporter) -> dict[str, Tarball]:
+def _fetch(packages: Sequence[str], world: DemoWorld, cache: Cache, reporter: Reporter) -> dict[str, Tarball]:
     task = f"Debian's sources of {', '.join(packages)}"
     reporter.begin(task, None)
     try:
@@ -178,7 +178,7 @@ def _fetch(packages: Sequence[str], world: World, cache: Cache, reporter: Report
         reporter.end(task)
 
 
-def _write_recipes(tarballs: dict[str, Tarball], world: World) -> None:
+def _write_recipes(tarballs: dict[str, Tarball], world: DemoWorld) -> None:
     if "yajl" not in tarballs:
         return
     tarball = tarballs["yajl"]
@@ -192,7 +192,7 @@ def _write_recipes(tarballs: dict[str, Tarball], world: World) -> None:
     (world.recipes / "yajl" / "recipe.toml").write_text(text, "utf-8")
 
 
-def _write_target(world: World, packages: Mapping[str, str], machine: str) -> None:
+def _write_target(world: DemoWorld, packages: Mapping[str, str], machine: str) -> None:
     text = _filled(
         "target.toml",
         reference_arch=machine,
@@ -203,7 +203,7 @@ def _write_target(world: World, packages: Mapping[str, str], machine: str) -> No
     world.target_file.write_text(text, "utf-8")
 
 
-def _write_workload(world: World) -> None:
+def _write_workload(world: DemoWorld) -> None:
     text = _filled(
         "workload.toml",
         name=world.name,
@@ -216,7 +216,7 @@ def _write_workload(world: World) -> None:
 
 def _build_reference(
     tarballs: dict[str, Tarball],
-    world: World,
+    world: DemoWorld,
     root: Buildroot,
     target_root: Buildroot,
     engine: str | None,

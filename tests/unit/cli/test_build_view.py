@@ -6,7 +6,7 @@ from pathlib import Path
 from ppcdeps.building.run.events import Began, Finished, Outcome, Reached, Stage, TaskResult
 from ppcdeps.building.run.failures import FailureCause
 from ppcdeps.building.run.tasks import Bridge, Task
-from ppcdeps.cli.buildview import BuildView
+from ppcdeps.cli.build_view import BuildView
 
 TASK = Task("libvirt", "libvirt", Bridge("w", (), 1))
 CAUSE = FailureCause("the program rpcgen is missing", "add the package that has it", "rpcgen: not found")
