@@ -36,7 +36,7 @@ def buildroot() -> None:
     """Where packages are built, and what runs builds on this machine."""
 
 
-@buildroot.command()
+@buildroot.command(short_help="What runs builds on this machine, and what does not.")
 @click.option("--connection", metavar="NAME|URL", help="Try podman on the machine of this podman connection instead.")
 @cache_option
 @json_option
@@ -105,7 +105,10 @@ def create(
     click.echo(dump_created(made, recorded) if as_json else render_created(made, recorded), nl=False)
 
 
-@buildroot.command(context_settings={"ignore_unknown_options": True})
+@buildroot.command(
+    short_help="A shell or a command in a throw-away copy of a buildroot.",
+    context_settings={"ignore_unknown_options": True},
+)
 @click.argument("name")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @mode_option

@@ -71,7 +71,7 @@ def show(name: str, folders: tuple[Path, ...], as_json: bool, reporter: Terminal
     click.echo(dump_recipe(recipe) if as_json else render_recipe(recipe), nl=False)
 
 
-@recipes.command()
+@recipes.command(short_help="Write a folder that rpmbuild builds a recipe from.")
 @click.argument("name")
 @click.option(
     "--to",

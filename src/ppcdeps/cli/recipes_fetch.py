@@ -9,7 +9,7 @@ from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.workflows.choice import RepositoryChoice
 
 
-@click.command()
+@click.command(short_help="Fetch the sources of recipes and packages, and record them.")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option(
     "--to",

@@ -30,7 +30,7 @@ def snapshot() -> None:
     """
 
 
-@snapshot.command()
+@snapshot.command(short_help="Save the live metadata of a target to a folder or tar file.")
 @click.argument("place", type=click.Path(path_type=Path))
 @click.option("--name", help="What to call it (default: the target and its release).")
 @click.option("--note", default="", metavar="TEXT", help="A remark: where and when its metadata is from.")
@@ -55,7 +55,7 @@ def save(
     _show(save_snapshot(place.expanduser(), choice, reporter, name=name, note=note), as_json)
 
 
-@snapshot.command()
+@snapshot.command(short_help="Let a snapshot answer for its target from now on.")
 @click.argument("name", metavar="NAME|PATH")
 @target_options
 @cache_option
@@ -79,7 +79,7 @@ def use(
     _show(use_snapshot(name, choice, reporter), as_json)
 
 
-@snapshot.command()
+@snapshot.command(short_help="What a snapshot holds, or what answers for the target.")
 @click.argument("name", metavar="[NAME|PATH]", required=False)
 @target_options
 @cache_option

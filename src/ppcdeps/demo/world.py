@@ -105,7 +105,7 @@ def make_world(
     try:
         _fill(world, packages, cache, reporter, engine, mirror, machine)
     except BaseException:
-        # Half of it helps nobody, and would be in the way of the next try.
+        # Half of it is of no use, and the next run would refuse a folder that is not empty.
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return world
@@ -239,7 +239,7 @@ def _build_reference(
     macros.write_text(_native_macros(target_root, root.arch), "utf-8")
     task = f"the {root.arch} packages of {', '.join(tarballs)}"
     reporter.begin(task, None)
-    said: list[bytes] = []
+    output: list[bytes] = []
     try:
         job = Job(
             name=f"ppcdeps-demo-{hashlib.sha256(str(world.folder).encode()).hexdigest()[:12]}",
@@ -247,12 +247,12 @@ def _build_reference(
             workspace=work,
             inputs={_MACROS: macros},
         )
-        ended = choose_engine(root, engine, home=home, reporter=reporter).run(root, job, said.append)
+        ended = choose_engine(root, engine, home=home, reporter=reporter).run(root, job, output.append)
     finally:
         reporter.end(task)
     if not ended.is_well:
         log = Path(tempfile.gettempdir()) / f"{job.name}.log"
-        log.write_bytes(b"".join(said))
+        log.write_bytes(b"".join(output))
         raise BuildError(f"the {root.arch} packages cannot be built: {ended.ending} {ended.code}", hint=f"see {log}")
     for package in work.glob("*/RPMS/*/*.rpm"):
         shutil.move(package, world.reference / package.name)
