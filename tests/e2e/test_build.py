@@ -15,7 +15,7 @@ from program import Program
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.building.publishing.repository import read_manifest
-from ppcdeps.demo.world import World, make_world
+from ppcdeps.demo.world import DemoWorld, make_world
 from ppcdeps.engines.job import Buildroot
 from ppcdeps.model.reporter import Silence
 from ppcdeps.rpm.header import read_header
@@ -40,7 +40,7 @@ def cache(home: Path, debian_cache: Cache, debian_root: Buildroot, debian_cross_
 
 
 @pytest.fixture(scope="module")
-def world(home: Path, cache: Cache) -> World:
+def world(home: Path, cache: Cache) -> DemoWorld:
     if not emulates():
         pytest.skip("programs of ppc64le do not run here")
     return make_world(home / "world", cache, Silence(), packages=PACKAGES, python=PYTHON)
@@ -58,7 +58,7 @@ def key(home: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def ppcdeps(world: World, home: Path, cache: Cache) -> Program:
+def ppcdeps(world: DemoWorld, home: Path, cache: Cache) -> Program:
     pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     variables = {**pip, "PPCDEPS_CACHE": str(cache.directory), "GNUPGHOME": str(home / "gnupg")}
     return Program(world.folder, variables, patience=1800)
@@ -70,7 +70,7 @@ SIGNED = ("--buildroot", "debian-12-cross", "--repository", "signed")
 
 
 @pytest.fixture(scope="module")
-def plan(ppcdeps: Program, world: World) -> dict[str, object]:
+def plan(ppcdeps: Program, world: DemoWorld) -> dict[str, object]:
     ppcdeps("plan", world.workload_file, *PLACE, "-o", "plan.json", code=1)
     found: dict[str, object] = json.loads((world.folder / "plan.json").read_text())
     return found
@@ -94,13 +94,13 @@ def test_what_is_missing_is_built_for_power(built: dict[str, dict[str, object]],
     assert names >= {"yajl", "python3-msgpack", "python3-wrapt"}
 
 
-def test_what_was_built_ran_under_emulation(world: World, built: dict[str, dict[str, object]]) -> None:
+def test_what_was_built_ran_under_emulation(world: DemoWorld, built: dict[str, dict[str, object]]) -> None:
     logs = world.folder / "run" / "logs"
     assert "yajl 20100" in (logs / "yajl.log").read_text()
     assert "imported msgpack._cmsgpack" in (logs / "msgpack.log").read_text()
 
 
-def test_packages_and_metadata_are_signed(world: World, built: dict[str, dict[str, object]]) -> None:
+def test_packages_and_metadata_are_signed(world: DemoWorld, built: dict[str, dict[str, object]]) -> None:
     folder = world.folder / "signed"
     manifest = read_manifest(folder)
     assert manifest is not None
@@ -118,7 +118,7 @@ def test_the_second_build_builds_nothing(ppcdeps: Program, built: dict[str, dict
     }
 
 
-def test_the_gap_is_closed(ppcdeps: Program, world: World, built: dict[str, dict[str, object]]) -> None:
+def test_the_gap_is_closed(ppcdeps: Program, world: DemoWorld, built: dict[str, dict[str, object]]) -> None:
     arguments = ("verify", "plan.json", *PLACE, "--workload", world.workload_file, "--repository", "signed")
     verdict = json.loads(ppcdeps(*arguments, "--json").out)
     assert verdict["closed"] is True
@@ -129,7 +129,7 @@ def test_the_gap_is_closed(ppcdeps: Program, world: World, built: dict[str, dict
 
 
 def test_until_closed_verifies_what_was_built_and_builds_no_more(
-    ppcdeps: Program, world: World, built: dict[str, dict[str, object]], key: str
+    ppcdeps: Program, world: DemoWorld, built: dict[str, dict[str, object]], key: str
 ) -> None:
     loop = ("--until-closed", "--workload", str(world.workload_file), "--sign-with", key)
     told = json.loads(ppcdeps(*BUILD, *SIGNED, *loop, "--json").out)
@@ -138,7 +138,7 @@ def test_until_closed_verifies_what_was_built_and_builds_no_more(
 
 
 def test_emulated_and_cross_builds_give_packages_that_require_and_provide_the_same(
-    ppcdeps: Program, world: World, built: dict[str, dict[str, object]]
+    ppcdeps: Program, world: DemoWorld, built: dict[str, dict[str, object]]
 ) -> None:
     emulated = ("--buildroot", "debian-12", "--mode", "emulated", "--repository", "emulated", "--only", "wrapt")
     run = ppcdeps("build", "plan.json", *PLACE, "--sources", "sources", "--work", "run-2", *emulated, "--json")

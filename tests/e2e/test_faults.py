@@ -211,3 +211,26 @@ def test_a_location_that_climbs_out_of_the_repository_is_refused(ppcdeps: Progra
     mirror.answers["repomd.xml"] = send(climbing)
     done = ppcdeps("sync", "--repofrompath", f"one,{mirror.url}", *QUICK, code=30)
     assert "../../etc/primary" in done.fault
+
+
+def test_a_plan_of_an_older_schema_says_to_make_it_again(ppcdeps: Program) -> None:
+    (ppcdeps.folder / "a.json").write_text('{"schema": 0, "workload": "nova-compute", "target": "centos-stream-9"}')
+    for command in (("diff", "a.json", "a.json"), ("build", "a.json"), ("verify", "a.json")):
+        fault = ppcdeps(*command, code=3).fault
+        assert "a.json is not a plan of schema" in fault
+        assert "`ppcdeps plan`" in fault
+
+
+def test_a_snapshot_of_an_older_format_that_was_chosen_says_to_choose_another(ppcdeps: Program) -> None:
+    (ppcdeps.folder / "centos-stream-9-yoga").mkdir()
+    index = ppcdeps.folder / "centos-stream-9-yoga" / "snapshot.json"
+    index.write_text('{"format": 0}')
+    options = ("plan", "bash", "--no-output", "--snapshot", "./centos-stream-9-yoga")
+    assert "has format 0, this ppcdeps reads 1; make the snapshot again" in ppcdeps(*options, code=3).fault
+
+
+def test_a_remembered_plan_of_another_version_is_made_anew(ppcdeps: Program) -> None:
+    first = ppcdeps("plan", "bash", "--json", "--no-output").out
+    (remembered,) = ppcdeps.cache.rglob("*.plan.json")
+    remembered.write_text('{"schema": 0}')
+    assert ppcdeps("plan", "bash", "--json", "--no-output").out == first

@@ -23,8 +23,8 @@ def test_help_imports_no_command_and_no_heavy_library(ppcdeps: Program) -> None:
     assert "click" in imported
     assert not imported & HEAVY
     ours = {name for name in imported if name.startswith("ppcdeps")}
-    start = {"ppcdeps", "ppcdeps.cli", "ppcdeps.cli.main", "ppcdeps.cli.lazy"}
-    assert ours <= {*start, "ppcdeps.model", "ppcdeps.model.errors"}
+    start = {"ppcdeps", "ppcdeps.cli", "ppcdeps.cli.main", "ppcdeps.cli.lazy_group"}
+    assert ours <= {*start, "ppcdeps.model", "ppcdeps.model.errors", "ppcdeps.model.exitcodes"}
 
 
 def test_help_lists_every_command_with_its_line(ppcdeps: Program) -> None:

@@ -1,33 +1,27 @@
 """`ppcdeps buildroot`: the root file systems that packages are built in, and the engines that run builds in them."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ppcdeps.cli.options import cache_option, json_option, narrative_options
+from ppcdeps.cli.options import (
+    buildroots_option,
+    cache_option,
+    engine_option,
+    json_option,
+    mirror_option,
+    mode_option,
+    output_options,
+)
 from ppcdeps.cli.reporter import TerminalReporter
+from ppcdeps.model.exitcodes import ExitCode
 
 if TYPE_CHECKING:
     from ppcdeps.building.buildroots.buildroots import Buildroots
+    from ppcdeps.workflows.buildroots import BuildrootRequest
 
-_LACKS = 20
-_MODES = ("native", "emulated", "accelerated", "cross")
-
-_folders_option = click.option(
-    "--buildroots",
-    "folders",
-    multiple=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Lay the buildroots of this folder over the shipped ones. Repeatable.",
-)
-_mode_option = click.option(
-    "--mode", type=click.Choice(_MODES), help="How to build (default: the best there is here)."
-)
-_mirror_option = click.option(
-    "--mirror", metavar="URL", help="The Debian mirror (default: the one of this machine's apt)."
-)
 _package_option = click.option(
     "--package",
     "packages",
@@ -42,67 +36,58 @@ def buildroot() -> None:
     """Where packages are built, and what runs builds on this machine."""
 
 
-@buildroot.command()
+@buildroot.command(short_help="What runs builds on this machine, and what does not.")
 @click.option("--connection", metavar="NAME|URL", help="Try podman on the machine of this podman connection instead.")
 @cache_option
 @json_option
-@narrative_options
+@output_options
 def doctor(connection: str | None, cache_directory: Path | None, as_json: bool, reporter: TerminalReporter) -> int:
-    """What runs builds on this machine, what does not, and what would fix it.
+    """What runs builds on this machine, what does not, and how to fix that.
 
     Every engine is tried. The exit code is 20 where none works.
     """
     from ppcdeps.base.cache import Cache
-    from ppcdeps.engines.cleanup import sweep
-    from ppcdeps.engines.emulation import ensure_emulation
-    from ppcdeps.engines.engine import engines_home
-    from ppcdeps.engines.probe import probe_all
-    from ppcdeps.report.doctor import Diagnosis, dump_diagnosis, render_diagnosis, space_of
+    from ppcdeps.report.doctor import dump_diagnosis, render_diagnosis
+    from ppcdeps.workflows.buildroots import diagnose_engines
 
-    home = engines_home(Cache.open(cache_directory, reporter).directory)
-    home.mkdir(parents=True, exist_ok=True)
-    sweep(home, reporter)
-    emulation = ensure_emulation("ppc64le", reporter)
-    probes = probe_all(home=home, connection=connection, reporter=reporter)
-    diagnosis = Diagnosis(probes, emulation, space_of(home))
+    diagnosis = diagnose_engines(Cache.open(cache_directory, reporter), reporter, connection=connection)
     click.echo(dump_diagnosis(diagnosis) if as_json else render_diagnosis(diagnosis), nl=False)
-    return 0 if diagnosis.chosen else _LACKS
+    return ExitCode.DONE if diagnosis.chosen else ExitCode.ENVIRONMENT_LACKS
 
 
 @buildroot.command(name="list")
-@_folders_option
+@buildroots_option
 @cache_option
 @json_option
-@narrative_options
-def list_buildroots(
-    folders: tuple[Path, ...], cache_directory: Path | None, as_json: bool, reporter: TerminalReporter
+@output_options
+def list_created(
+    buildroot_folders: tuple[Path, ...], cache_directory: Path | None, as_json: bool, reporter: TerminalReporter
 ) -> None:
     """What can be created, and what is created: size, age and key."""
     from ppcdeps.report.buildroots import dump_list, render_list
+    from ppcdeps.workflows.buildroots import list_buildroots
 
-    store = _store(folders, cache_directory, reporter)
-    definitions = [store.definitions.named(name) for name in store.definitions.names]
-    created = store.created()
+    definitions, created = list_buildroots(_buildroots(buildroot_folders, cache_directory, reporter))
     click.echo(dump_list(definitions, created) if as_json else render_list(definitions, created), nl=False)
 
 
 @buildroot.command()
 @click.argument("name")
-@_mode_option
-@_mirror_option
+@mode_option
+@mirror_option
 @_package_option
 @click.option("--renew", is_flag=True, help="Make it anew, with the packages that the mirror or registry has today.")
-@_folders_option
+@buildroots_option
 @cache_option
 @json_option
-@narrative_options
+@output_options
 def create(
     name: str,
     mode: str | None,
     mirror: str | None,
     packages: tuple[str, ...],
     renew: bool,
-    folders: tuple[Path, ...],
+    buildroot_folders: tuple[Path, ...],
     cache_directory: Path | None,
     as_json: bool,
     reporter: TerminalReporter,
@@ -112,31 +97,33 @@ def create(
     debian-12 and debian-12-cross are made from a Debian mirror in a minute; the others come from a registry of
     container images.
     """
-    from ppcdeps.engines.job import BuildMode
     from ppcdeps.report.buildroots import dump_created, render_created
+    from ppcdeps.workflows.buildroots import create_buildroot
 
-    store = _store(folders, cache_directory, reporter)
-    made = store.create(name, mode=BuildMode(mode) if mode else None, packages=packages, mirror=mirror, renew=renew)
-    recorded = store.of(made)
+    roots = _buildroots(buildroot_folders, cache_directory, reporter)
+    made, recorded = create_buildroot(_request(name, mode, packages, mirror), roots, renew=renew)
     click.echo(dump_created(made, recorded) if as_json else render_created(made, recorded), nl=False)
 
 
-@buildroot.command(context_settings={"ignore_unknown_options": True})
+@buildroot.command(
+    short_help="A shell or a command in a throw-away copy of a buildroot.",
+    context_settings={"ignore_unknown_options": True},
+)
 @click.argument("name")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-@_mode_option
-@_mirror_option
+@mode_option
+@mirror_option
 @_package_option
-@click.option("--engine", metavar="NAME", help="podman, docker or bwrap (default: the first that works).")
+@engine_option
 @click.option(
     "--workspace",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="DIR",
     help="The folder that is /build inside, where changes stay (default: an empty one that is thrown away).",
 )
-@_folders_option
+@buildroots_option
 @cache_option
-@narrative_options
+@output_options
 def shell(
     name: str,
     command: tuple[str, ...],
@@ -145,52 +132,50 @@ def shell(
     packages: tuple[str, ...],
     engine: str | None,
     workspace: Path | None,
-    folders: tuple[Path, ...],
+    buildroot_folders: tuple[Path, ...],
     cache_directory: Path | None,
     reporter: TerminalReporter,
 ) -> int:
     """A shell in a throw-away copy of the buildroot NAME, or COMMAND run in one (after --).
 
-    What is written outside of /build is gone afterwards. There is no network inside. The exit code is the command's.
+    What is written outside of /build is removed afterwards. There is no network inside. The exit code is the
+    command's.
     """
-    import sys
-
     from ppcdeps.base.cache import Cache
-    from ppcdeps.building.buildroots.shell import run_command, run_shell
-    from ppcdeps.engines.cleanup import sweep
-    from ppcdeps.engines.engine import engines_home
-    from ppcdeps.engines.job import BuildMode
-    from ppcdeps.engines.probe import choose_engine
+    from ppcdeps.workflows.buildroots import buildroots_in, run_in_buildroot
 
     if not command and not sys.stdin.isatty():
         raise click.UsageError("a shell needs a terminal; give a command after --", click.get_current_context())
-    store = _store(folders, cache_directory, reporter)
-    root = store.create(name, mode=BuildMode(mode) if mode else None, packages=packages, mirror=mirror)
-    home = engines_home(Cache.open(cache_directory, reporter).directory)
-    home.mkdir(parents=True, exist_ok=True)
-    sweep(home, reporter)
-    chosen = choose_engine(root, engine, home=home, reporter=reporter)
 
-    def show(said: bytes) -> None:
-        sys.stdout.buffer.write(said)
+    def show(output: bytes) -> None:
+        sys.stdout.buffer.write(output)
         sys.stdout.buffer.flush()
 
-    if command:
-        return run_command(chosen, root, command, show, workspace).code
-    return run_shell(chosen, root, show, sys.stdin.fileno(), workspace).code
+    cache = Cache.open(cache_directory, reporter)
+    return run_in_buildroot(
+        _request(name, mode, packages, mirror),
+        buildroots_in(cache, buildroot_folders, reporter),
+        cache,
+        reporter,
+        show,
+        command=command,
+        terminal=-1 if command else sys.stdin.fileno(),
+        engine=engine,
+        workspace=workspace,
+    )
 
 
 @buildroot.command()
 @click.argument("what", nargs=-1, metavar="NAME|KEY...")
 @click.option("--all", "everything", is_flag=True, help="All of them, and what interrupted runs left.")
-@_folders_option
+@buildroots_option
 @cache_option
 @json_option
-@narrative_options
+@output_options
 def remove(
     what: tuple[str, ...],
     everything: bool,
-    folders: tuple[Path, ...],
+    buildroot_folders: tuple[Path, ...],
     cache_directory: Path | None,
     as_json: bool,
     reporter: TerminalReporter,
@@ -200,14 +185,20 @@ def remove(
 
     if bool(what) == everything:
         raise click.UsageError("say which: names, keys, or --all", click.get_current_context())
-    store = _store(folders, cache_directory, reporter)
-    removed = store.remove_all() if everything else store.remove(*what)
+    roots = _buildroots(buildroot_folders, cache_directory, reporter)
+    removed = roots.remove_all() if everything else roots.remove(*what)
     click.echo(dump_removed(removed) if as_json else render_removed(removed), nl=False)
 
 
-def _store(folders: tuple[Path, ...], cache_directory: Path | None, reporter: TerminalReporter) -> "Buildroots":
-    from ppcdeps.base.cache import Cache
-    from ppcdeps.building.buildroots.buildroots import Buildroots
-    from ppcdeps.building.buildroots.definitions import load_definitions
+def _request(name: str, mode: str | None, packages: tuple[str, ...], mirror: str | None) -> "BuildrootRequest":
+    from ppcdeps.engines.job import BuildMode
+    from ppcdeps.workflows.buildroots import BuildrootRequest
 
-    return Buildroots(Cache.open(cache_directory, reporter), load_definitions(folders), reporter)
+    return BuildrootRequest(name, BuildMode(mode) if mode else None, packages, mirror)
+
+
+def _buildroots(folders: tuple[Path, ...], cache_directory: Path | None, reporter: TerminalReporter) -> "Buildroots":
+    from ppcdeps.base.cache import Cache
+    from ppcdeps.workflows.buildroots import buildroots_in
+
+    return buildroots_in(Cache.open(cache_directory, reporter), folders, reporter)

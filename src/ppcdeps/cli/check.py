@@ -1,8 +1,14 @@
 """`ppcdeps check`: what breaks at run time, found before it does."""
 
+from typing import TYPE_CHECKING
+
 import click
 
-from ppcdeps.cli.lazy import LazyGroup
+from ppcdeps.cli.lazy_group import LazyGroup
+from ppcdeps.model.exitcodes import ExitCode
+
+if TYPE_CHECKING:
+    from ppcdeps.checking.findings import Report
 
 CHECKS: dict[str, tuple[str, str]] = {
     "env": ("ppcdeps.cli.check_env:env", "An installed system, an image's root folder, or a virtual environment."),
@@ -19,3 +25,11 @@ def check() -> None:
 
     The exit code is 0 without errors and warnings, and 1 with; advice alone is 0.
     """
+
+
+def show_report(report: "Report", as_json: bool) -> int:
+    """Print the report of a check. Returns the exit code."""
+    from ppcdeps.report.findings import dump_report, render_report
+
+    click.echo(dump_report(report) if as_json else render_report(report), nl=False)
+    return ExitCode.DONE if report.is_clean else ExitCode.GAPS_REMAIN

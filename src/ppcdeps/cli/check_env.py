@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from ppcdeps.cli.options import cache_option, json_option, narrative_options
+from ppcdeps.cli.check import show_report
+from ppcdeps.cli.options import cache_option, json_option, output_options
 from ppcdeps.cli.reporter import TerminalReporter
 
 
@@ -39,7 +40,7 @@ from ppcdeps.cli.reporter import TerminalReporter
 @click.option("--offline", is_flag=True, help="With --find-versions: use no network, only what is cached.")
 @cache_option
 @json_option
-@narrative_options
+@output_options
 def env(
     root: Path,
     python: Path | None,
@@ -60,23 +61,14 @@ def env(
     their distributions and native modules, and the RPM database where there is one. Commands that fix a finding are
     to be run inside the root.
     """
-    from ppcdeps.checking.env.check import report_on
-    from ppcdeps.checking.env.environment import read_environment
-    from ppcdeps.report.findings import dump_report, render_report
+    from ppcdeps.workflows.checks import ApiCheck, Installation, check_env
 
     if (find_versions or tests) and not api:
         raise click.UsageError("--find-versions and --tests are options of --api", click.get_current_context())
-    environment = read_environment(root, python, isolated=isolated, user_home=user_home)
-    report = report_on(environment, reporter, constraints)
+    follow = None
     if api:
         from ppcdeps.base.cache import Cache
-        from ppcdeps.checking.env.api_use import with_api
-        from ppcdeps.python.index import Index
-        from ppcdeps.python.pipconfig import read_pip_config
 
-        cache = Cache.open(cache_directory, reporter)
-        with Index(read_pip_config(), cache, offline=offline, reporter=reporter) as index:
-            requested = index if find_versions else None
-            report = with_api(report, environment, cache, reporter, tests=tests, index=requested)
-    click.echo(dump_report(report) if as_json else render_report(report), nl=False)
-    return 0 if report.is_clean else 1
+        follow = ApiCheck(Cache.open(cache_directory, reporter), tests, find_versions, offline)
+    installation = Installation(root, python, isolated, user_home)
+    return show_report(check_env(installation, reporter, constraints=constraints, api=follow), as_json)

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from ppcdeps.cli.options import json_option, narrative_options
+from ppcdeps.cli.check import show_report
+from ppcdeps.cli.options import json_option, output_options
 from ppcdeps.model.errors import UsageError
+from ppcdeps.model.exitcodes import ExitCode
 from ppcdeps.model.reporter import Reporter
-
-FOUND = 1
-DEFAULT_TARGET = "centos-stream-9"
+from ppcdeps.workflows.choice import DEFAULT_TARGET
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -27,7 +27,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--from", "collected", type=_FILE, metavar="FILE", help="Judge facts that --collect wrote.")
 @json_option
-@narrative_options
+@output_options
 def host(
     target: str | None,
     nova: str | None,
@@ -38,37 +38,18 @@ def host(
 ) -> int:
     """Can this host be a compute node? Processor, KVM, kernel, memory, QEMU and libvirt.
 
-    Nothing is changed. What cannot be seen is told. The facts can be collected on one machine and judged on another.
+    Nothing is changed. What cannot be seen is named. The facts can be collected on one machine and judged on another.
 
     Exit code 0: it can, as far as can be seen; 1: it cannot, or may not.
     """
-    from ppcdeps.checking.host import hostfacts
-    from ppcdeps.checking.host.check import HostPurpose, check_host, distribution_of, nova_of
-    from ppcdeps.metadata.targets import load_target
-    from ppcdeps.planning.nova import nova_facts
-    from ppcdeps.report.findings import dump_report, render_report
+    from ppcdeps.workflows.checks import check_host, collect_host
 
     if collect is not None and collected is not None:
         raise UsageError("--collect writes facts and --from reads them: give one")
-    if collect is not None:
-        from ppcdeps.base.atomic import write_output
-
-        text = hostfacts.dump_facts(hostfacts.collect())
-        write_output(collect, text)
-        reporter.note(
-            f"the facts of this machine are in {collect}; judge them with `ppcdeps check host --from {collect}`"
-        )
-        if as_json:
-            click.echo(text, nl=False)
-        return 0
-    facts = hostfacts.load_facts(collected) if collected is not None else hostfacts.collect()
-    known = nova_facts()
-    own = distribution_of(facts)
-    name = target or (own.target if own else DEFAULT_TARGET)
-    chosen = load_target(name)
-    version = known.version(nova) if nova else nova_of(facts)
-    wanted = HostPurpose(chosen.name, chosen.cpu_baseline, version)
-    subject = f"the facts in {collected}" if collected is not None else "this machine"
-    report = check_host(facts, wanted, known, subject)
-    click.echo(dump_report(report) if as_json else render_report(report), nl=False)
-    return 0 if report.is_clean else FOUND
+    if collect is None:
+        return show_report(check_host(collected=collected, target=target, nova=nova), as_json)
+    text = collect_host(collect)
+    reporter.note(f"this machine's facts are in {collect}; judge them with `ppcdeps check host --from {collect}`")
+    if as_json:
+        click.echo(text, nl=False)
+    return ExitCode.DONE

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from ppcdeps.cli.options import cache_option, json_option, narrative_options
+from ppcdeps.cli.check import show_report
+from ppcdeps.cli.options import cache_option, json_option, output_options
 from ppcdeps.cli.reporter import TerminalReporter
 
 
@@ -16,7 +17,7 @@ from ppcdeps.cli.reporter import TerminalReporter
 @click.option("--offline", is_flag=True, help="Use no network, only what is cached or local.")
 @cache_option
 @json_option
-@narrative_options
+@output_options
 def lock(
     file: Path,
     find_versions: bool,
@@ -29,19 +30,11 @@ def lock(
 ) -> int:
     """Whether every name that one distribution of a lock uses of another is there, at the pinned versions.
 
-    The file is a plan, a pylock.toml, or requirements or constraints for pip. The very files that it names are
+    The file is a plan, a pylock.toml, or requirements or constraints for pip. The files that it names are
     fetched and read; nothing of them is imported or run. The index is that of pip's configuration.
     """
     from ppcdeps.base.cache import Cache
-    from ppcdeps.checking.api.lockcheck import check_lock
-    from ppcdeps.checking.api.locks import read_lock
-    from ppcdeps.python.index import Index
-    from ppcdeps.python.pipconfig import read_pip_config
-    from ppcdeps.report.findings import dump_report, render_report
+    from ppcdeps.workflows.checks import ApiCheck, check_lock
 
-    held = read_lock(file, python=python)
-    cache = Cache.open(cache_directory, reporter)
-    with Index(read_pip_config(), cache, offline=offline, reporter=reporter) as index:
-        report = check_lock(held, index, reporter, tests=tests, find_versions=find_versions)
-    click.echo(dump_report(report) if as_json else render_report(report), nl=False)
-    return 0 if report.is_clean else 1
+    api = ApiCheck(Cache.open(cache_directory, reporter), tests, find_versions, offline)
+    return show_report(check_lock(file, api, reporter, python=python), as_json)

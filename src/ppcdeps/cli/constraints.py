@@ -6,13 +6,15 @@ from pathlib import Path
 
 import click
 
-from ppcdeps.cli.options import json_option, narrative_options, repository_options
+from ppcdeps.cli.options import json_option, output_options, python_option, repository_options, roots_argument
 from ppcdeps.cli.reporter import TerminalReporter
+from ppcdeps.model.errors import UsageError
 from ppcdeps.workflows.choice import RepositoryChoice
+from ppcdeps.workflows.request import Installer
 
 
 @click.command()
-@click.argument("words", nargs=-1, required=True, metavar="WORKLOAD|ROOT...")
+@roots_argument
 @click.option(
     "-o",
     "--output",
@@ -22,9 +24,7 @@ from ppcdeps.workflows.choice import RepositoryChoice
     metavar="DIR",
     help="Where the files are written, and an earlier run's pins are read (default: here).",
 )
-@click.option(
-    "--python", "policy", type=click.Choice(["pip", "rpm"]), default="pip", help="Who installs pure Python."
-)
+@python_option
 @click.option(
     "--constraints",
     "constraints_file",
@@ -38,11 +38,11 @@ from ppcdeps.workflows.choice import RepositoryChoice
 @click.option("--optional-as-pure", is_flag=True, help="Build nothing that can do without its compiled part.")
 @json_option
 @repository_options()
-@narrative_options
+@output_options
 def constraints(
-    words: tuple[str, ...],
+    roots: tuple[str, ...],
     folder: Path,
-    policy: str,
+    python: Installer,
     constraints_file: Path | None,
     upgrade: bool,
     exclude_newer: str | None,
@@ -51,47 +51,31 @@ def constraints(
     as_json: bool,
     choice: RepositoryChoice,
     reporter: TerminalReporter,
-) -> int:
+) -> None:
     """Write the files for pip that WORKLOAD needs: constraints, hashed requirements, pylock.toml.
 
     The index and its credentials are those of pip's configuration.
     """
     from ppcdeps.model.plan_file import python_document
     from ppcdeps.model.python_plan import Provision
-    from ppcdeps.planning.pythonside import python_side
-    from ppcdeps.planning.workloads import curated_constraints
     from ppcdeps.python.gaps import planned_python
-    from ppcdeps.python.index import Index
-    from ppcdeps.python.lock import LockPolicy
-    from ppcdeps.python.lockfiles import FilePlaces, spelled_out
-    from ppcdeps.python.pipconfig import read_pip_config
-    from ppcdeps.python.routing import PythonPolicy
+    from ppcdeps.python.lockfiles import spelled_out
+    from ppcdeps.workflows.constraints import constraints as pip_files
+    from ppcdeps.workflows.repositories import resolve_target
     from ppcdeps.workflows.request import plan_request
 
     newest = _moment(exclude_newer)
-    request = plan_request(words, choice, reporter)
-    found = request.repositories
-    pins = constraints_file or curated_constraints(request.workload)
-    solution = request.solve_run(reporter)
-    with Index(
-        read_pip_config(),
-        found.cache,
-        offline=choice.offline,
+    resolved = resolve_target(choice, reporter)
+    side = pip_files(
+        plan_request(roots, resolved, python=python),
+        reporter,
+        pins=constraints_file,
+        former=None if upgrade else folder,
         exclude_newer=newest,
-        refresh=choice.refresh,
-        reporter=reporter,
-    ) as index:
-        side = python_side(
-            solution,
-            index,
-            reporter,
-            policy=PythonPolicy(policy),
-            lock_policy=LockPolicy(optional_as_pure=optional_as_pure),
-            constraints=pins,
-            former=None if upgrade else folder,
-            places=FilePlaces.URL if urls else FilePlaces.PATH,
-            command=f"ppcdeps constraints {shlex.join(words)}",
-        )
+        optional_as_pure=optional_as_pure,
+        urls=urls,
+        command=f"ppcdeps constraints {shlex.join(roots)}",
+    )
     written = side.files.write(folder)
     if as_json:
         import json
@@ -101,22 +85,19 @@ def constraints(
         for path in written:
             click.echo(path)
     if not side.lock.having(Provision.WHEEL, Provision.SDIST):
-        reporter.warn("nothing is left for pip to install: as far as this metadata tells, RPMs provide it all")
+        reporter.warn("nothing is left for pip to install: as far as this metadata shows, RPMs provide it all")
     for note in side.lock.notes:
         reporter.note(note)
     for line in spelled_out(side.lock):
         reporter.note(f"to be built: {line}")
-    reporter.note(f"based on {found.basis.line()}")
+    reporter.note(f"based on {resolved.basis.line()}")
     if side.bridge:
         reporter.note(
             f"RPM packages require {len(side.routing.bridged)} capabilities of what pip installs: see the plan"
         )
-    return 0
 
 
 def _moment(text: str | None) -> datetime | None:
-    from ppcdeps.model.errors import UsageError
-
     if text is None:
         return None
     try:

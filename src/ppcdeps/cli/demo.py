@@ -1,4 +1,4 @@
-"""`ppcdeps demo`: from a plan to a verified repository for ppc64le, on a machine that is none."""
+"""`ppcdeps demo`: from a plan to a verified repository for ppc64le, without POWER hardware."""
 
 import contextlib
 import shlex
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ppcdeps.cli.options import cache_option, json_option, narrative_options
+from ppcdeps.cli.options import cache_option, engine_option, json_option, mirror_option, output_options
 from ppcdeps.cli.reporter import TerminalReporter
+from ppcdeps.model.exitcodes import ExitCode
 
 if TYPE_CHECKING:
-    from ppcdeps.demo.world import World
+    from ppcdeps.demo.world import DemoWorld
 
-GAPS_REMAIN = 1
 _MODES = {
     "cross": ("--buildroot", "debian-12-cross"),
     "accelerated": ("--mode", "accelerated"),
@@ -26,12 +26,12 @@ _MODES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class DemoCommand:
     """A command of the demo: what it is for, its words after ``ppcdeps``, and the exit code that it should have."""
 
     title: str
     words: tuple[str, ...]
-    expected: int = 0
+    expected: ExitCode = ExitCode.DONE
 
     @property
     def typed(self) -> str:
@@ -40,7 +40,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class EndedCommand:
     """How a step ended. ``seconds`` are of the clock."""
 
     command: str
@@ -64,11 +64,11 @@ class Done:
     show_default=True,
     help="How code for ppc64le is made: by a cross compiler, or under emulation with or without it.",
 )
-@click.option("--engine", metavar="NAME", help="podman, docker or bwrap (default: the first that works).")
-@click.option("--mirror", metavar="URL", help="The Debian mirror for the buildroots (default: that of this machine).")
+@engine_option
+@mirror_option
 @cache_option
 @json_option
-@narrative_options
+@output_options
 def demo(
     to: Path,
     mode: str,
@@ -86,21 +86,15 @@ def demo(
     Exit code 0: built and verified; else that of the command that failed.
     """
     from ppcdeps.base.cache import Cache
-    from ppcdeps.demo.world import ARCH, find_world, make_world
-    from ppcdeps.verifying.verification import require_installation
+    from ppcdeps.workflows.demo import demo_world
 
     began = time.monotonic()
     say = _Show(sys.stderr if as_json else sys.stdout)
-    # Before anything takes minutes.
-    require_installation(ARCH, reporter)
-    world = find_world(to)
-    if world is None:
-        say.heading("A target, a reference and sources to plan with")
-        cache = Cache.open(cache_directory, reporter)
-        world = make_world(to, cache, reporter, engine=engine, mirror=mirror)
+    say.heading("A target, a reference and sources to plan with")
+    world = demo_world(to, Cache.open(cache_directory, reporter), reporter, engine=engine, mirror=mirror)
     say.world(world)
-    done: list[Done] = []
-    for step in _steps(world, mode, engine, cache_directory):
+    done: list[EndedCommand] = []
+    for step in _commands(world, mode, engine, cache_directory):
         say.step(step)
         done.append(_run(step, world.folder, quiet_stdout=as_json))
         if done[-1].exit_code != step.expected:
@@ -114,11 +108,13 @@ def demo(
         document = {"schema": 1, "folder": str(world.folder), "repository": str(world.repository), "mode": mode}
         click.echo(json.dumps({**document, "steps": [asdict(each) for each in done]}, indent=1, sort_keys=True))
     last = done[-1]
-    well = last.exit_code == 0 and len(done) == len(_steps(world, mode, engine, cache_directory))
-    return 0 if well else last.exit_code or GAPS_REMAIN
+    well = last.exit_code == 0 and len(done) == len(_commands(world, mode, engine, cache_directory))
+    return 0 if well else last.exit_code or ExitCode.GAPS_REMAIN
 
 
-def _steps(world: "World", mode: str, engine: str | None, cache_directory: Path | None) -> tuple[Step, ...]:
+def _commands(
+    world: "DemoWorld", mode: str, engine: str | None, cache_directory: Path | None
+) -> tuple[DemoCommand, ...]:
     common: tuple[str, ...] = ("--target", world.target_file.name, "--recipes", world.recipes.name)
     if cache_directory is not None:
         common += ("--cache-dir", str(cache_directory.absolute()))
@@ -126,14 +122,14 @@ def _steps(world: "World", mode: str, engine: str | None, cache_directory: Path 
     chosen = ("--engine", engine) if engine else ()
     build = ("build", plan, *common, "--sources", world.sources.name, *_MODES[mode], *chosen)
     return (
-        Step("What is missing on ppc64le", ("plan", world.workload_file.name, *common), GAPS_REMAIN),
-        Step("Build what has to be built", build),
-        Step("Is the gap closed?", ("verify", plan, *common, *chosen)),
-        Step("Nothing has changed, so nothing is built again", (*build, "--quiet")),
+        DemoCommand("What is missing on ppc64le", ("plan", world.workload_file.name, *common), ExitCode.GAPS_REMAIN),
+        DemoCommand("Build what has to be built", build),
+        DemoCommand("Is the gap closed?", ("verify", plan, *common, *chosen)),
+        DemoCommand("Nothing has changed, so nothing is built again", (*build, "--quiet")),
     )
 
 
-def _run(step: Step, folder: Path, *, quiet_stdout: bool) -> Done:
+def _run(step: DemoCommand, folder: Path, *, quiet_stdout: bool) -> EndedCommand:
     """Run a command as if it were typed in the demo's folder."""
     from ppcdeps.cli.main import main
 
@@ -141,7 +137,7 @@ def _run(step: Step, folder: Path, *, quiet_stdout: bool) -> Done:
     stdout = contextlib.redirect_stdout(sys.stderr) if quiet_stdout else contextlib.nullcontext()
     with contextlib.chdir(folder), stdout:
         code = main(step.words)
-    return Done(step.typed, code, round(time.monotonic() - began, 1))
+    return EndedCommand(step.typed, code, round(time.monotonic() - began, 1))
 
 
 class _Show:
@@ -156,7 +152,7 @@ class _Show:
     def heading(self, text: str) -> None:
         self._echo(f"\n{click.style(f'# {text}', bold=True)}")
 
-    def world(self, world: "World") -> None:
+    def world(self, world: "DemoWorld") -> None:
         rows = (
             (f"{_shown(world.folder)}/", ""),
             ("  target.toml", "Debian 12 on ppc64le, as if it were made of RPMs"),
@@ -170,11 +166,11 @@ class _Show:
             self._echo(f"{name:<20}{what}".rstrip())
         self._echo(f"\n$ cd {shlex.quote(_shown(world.folder))}")
 
-    def step(self, step: Step) -> None:
+    def step(self, step: DemoCommand) -> None:
         self.heading(step.title)
         self._echo(f"$ {step.typed}")
 
-    def end(self, world: "World", mode: str, seconds: float) -> None:
+    def end(self, world: "DemoWorld", mode: str, seconds: float) -> None:
         took = f"{int(seconds) // 60} min {int(seconds) % 60} s"
         how = {"cross": "cross-compiled", "accelerated": "built under emulation with the machine's own compiler"}
         folder = _shown(world.folder)

@@ -1,4 +1,4 @@
-"""The command `ppcdeps`: finds the subcommand, and turns every way to end into one line and an exit code."""
+"""The command `ppcdeps`: its subcommands, and the one line and exit code that every error becomes."""
 
 import os
 import sys
@@ -8,27 +8,24 @@ from collections.abc import Sequence
 import click
 
 from ppcdeps import __version__
-from ppcdeps.cli.lazy import LazyGroup
+from ppcdeps.cli.lazy_group import LazyGroup
 from ppcdeps.model.errors import DISK_FULL, PpcdepsError
+from ppcdeps.model.exitcodes import ExitCode
 
 PROGRAM = "ppcdeps"
-
-ENVIRONMENT = 20
-DEFECT = 70
-"""EX_SOFTWARE of sysexits.h."""
-INTERRUPTED = 130
-BROKEN_PIPE = 141
-
 
 COMMANDS = {
     "plan": ("ppcdeps.cli.plan:plan", "What is missing, and how each gap is closed; writes the plan."),
     "why": ("ppcdeps.cli.why:why", "Why NAME is needed, why it is a gap, and what was tried."),
-    "constraints": ("ppcdeps.cli.constraints:constraints", "The files for pip alone."),
+    "constraints": (
+        "ppcdeps.cli.constraints:constraints",
+        "The files for pip: constraints, requirements, pylock.toml.",
+    ),
     "recipes": ("ppcdeps.cli.recipes:recipes", "How sources are made to build: list, show, render, check."),
     "build": ("ppcdeps.cli.build:build", "Build what a plan takes, and publish it as a local repository."),
     "buildroot": ("ppcdeps.cli.buildroot:buildroot", "Where packages are built, and what runs the builds here."),
     "verify": ("ppcdeps.cli.verify:verify", "Is the gap closed? Plan again, install, and run what was built."),
-    "demo": ("ppcdeps.cli.demo:demo", "Plan, build and verify a small real workload, on a machine that is no POWER."),
+    "demo": ("ppcdeps.cli.demo:demo", "Plan, build and verify a small real workload, without POWER hardware."),
     "check": ("ppcdeps.cli.check:check", "Find what breaks at run time, before it does: env, lock, guest, host."),
     "sync": ("ppcdeps.cli.sync:sync", "Fetch the repositories' metadata, and use it from now on."),
     "snapshot": ("ppcdeps.cli.snapshot:snapshot", "Save metadata for offline use, or use what was saved."),
@@ -42,7 +39,7 @@ COMMANDS = {
     table=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, nothing missing; 1 gaps or findings remain; 2 usage; 3 configuration or input file; "
-    "10 a build failed; 20 the environment lacks something; 30 a repository or an index could not be read.",
+    "10 a build failed; 20 the environment lacks a tool; 30 a repository or an index could not be read.",
 )
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback behind an error (also PPCDEPS_DEBUG=1).")
@@ -61,14 +58,14 @@ def run() -> None:
     try:
         code = main(sys.argv[1:])
     except KeyboardInterrupt:
-        # A second Ctrl-C, while the first was being told.
-        code = INTERRUPTED
+        # A second Ctrl-C, while the first was being reported.
+        code = ExitCode.INTERRUPTED
     # What the interpreter would flush on its way out is flushed by now, or cannot be.
     sys.exit(code)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a command line. Returns the exit code; every fault is one line on standard error."""
+    """Run a command line. Returns the exit code; every error is one line on standard error."""
     if f"_{PROGRAM.upper()}_COMPLETE" in os.environ:
         cli.main(list(arguments), prog_name=PROGRAM)
     try:
@@ -81,19 +78,19 @@ def main(arguments: Sequence[str]) -> int:
     except click.ClickException as fault:
         return _usage(fault)
     except (KeyboardInterrupt, click.Abort):
-        return _told("interrupted", INTERRUPTED, label="")
+        return _reported("interrupted", ExitCode.INTERRUPTED, label="")
     except BrokenPipeError:
-        # Who reads has enough, as `head` has.
+        # The reader has enough, as `head` has.
         _close_standard_output()
-        return BROKEN_PIPE
+        return ExitCode.BROKEN_PIPE
     except PpcdepsError as fault:
-        return _told(str(fault), fault.exit_code, trace=True)
+        return _reported(str(fault), fault.exit_code, trace=True)
     except MemoryError:
-        return _told("the machine has not enough memory", ENVIRONMENT)
+        return _reported("the machine has not enough memory", ExitCode.ENVIRONMENT_LACKS)
     except OSError as fault:
-        return _told(_of_the_machine(fault), ENVIRONMENT, trace=True)
+        return _reported(_of_the_machine(fault), ExitCode.ENVIRONMENT_LACKS, trace=True)
     except Exception as fault:
-        return _told(_defect(fault), DEFECT, trace=True)
+        return _reported(_defect(fault), ExitCode.DEFECT, trace=True)
     return code
 
 
@@ -104,14 +101,14 @@ def _invoke(arguments: Sequence[str]) -> int:
 
 
 def _flushed(code: int) -> int:
-    """The code, once what was said (the help, the version) has reached whom it was said to."""
+    """The code, once the help or the version has been written."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         _close_standard_output()
-        return BROKEN_PIPE
+        return ExitCode.BROKEN_PIPE
     except OSError as fault:
-        return _told(_of_the_machine(fault), ENVIRONMENT)
+        return _reported(_of_the_machine(fault), ExitCode.ENVIRONMENT_LACKS)
     return code
 
 
@@ -120,13 +117,13 @@ def _usage(fault: click.ClickException) -> int:
     if isinstance(context, click.Context) and type(fault).__name__ == "NoArgsIsHelpError":
         click.echo(context.get_help(), err=True)
         return fault.exit_code
-    requested = context.command_path if isinstance(context, click.Context) else PROGRAM
+    command = context.command_path if isinstance(context, click.Context) else PROGRAM
     message = " ".join(fault.format_message().split()).rstrip(".")
-    return _told(f"{message}; see `{requested} --help`", 2)
+    return _reported(f"{message}; see `{command} --help`", ExitCode.USAGE)
 
 
 def _of_the_machine(fault: OSError) -> str:
-    """What the operating system refused. Adapters tell their own faults better; this is for the rest."""
+    """What the operating system refused, where no adapter has said it better."""
     if fault.errno in DISK_FULL:
         place = fault.filename or "standard output"
         return f"no space left while writing to {place}; free some space, and run the command again"
@@ -148,21 +145,21 @@ def _defect(fault: Exception) -> str:
     )
 
 
-def _told(message: str, code: int, *, label: str = "error: ", trace: bool = False) -> int:
-    """Tell the message on standard error. Returns the exit code."""
+def _reported(message: str, code: int, *, label: str = "error: ", trace: bool = False) -> int:
+    """Write the message to standard error. Returns the exit code."""
     try:
         if trace and os.environ.get("PPCDEPS_DEBUG"):
             traceback.print_exc()
         click.echo(f"{PROGRAM}: {label}{message}", err=True)
         sys.stdout.flush()
     except OSError:
-        # Nobody listens: the exit code has to say it all.
+        # Standard error is closed: the exit code has to say it all.
         _close_standard_output()
     return code
 
 
 def _close_standard_output() -> None:
-    """Let what is still buffered go nowhere, so that the interpreter does not stumble over it at its end."""
+    """Discard what is still buffered, which the interpreter would try to flush at its end, with a traceback."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

@@ -1,4 +1,4 @@
-"""Manual pages, one a command, from the same words as `--help`: `python -m ppcdeps.cli.manual DIR`.
+"""Manual pages, one a command, from the texts of `--help`: `python -m ppcdeps.cli.manual DIR`.
 
 The language is man(7)'s, in its portable part: .TH, .SH, .SS, .TP, .PP, .B, .EX.
 """
@@ -6,33 +6,36 @@ The language is man(7)'s, in its portable part: .TH, .SH, .SS, .TP, .PP, .B, .EX
 import inspect
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from ppcdeps import __version__
 from ppcdeps.cli.main import COMMANDS, PROGRAM, cli
+from ppcdeps.model.exitcodes import ExitCode
 
-EXIT_CODES = (
-    ("0", "Done, and nothing is missing."),
-    ("1", "Gaps remain; a check found an error or a warning; with diff --exit-code, the plans differ."),
-    ("2", "The command line asks for what does not exist, or contradicts itself."),
-    ("3", "A configuration or input file cannot be read, or says something impossible."),
-    ("10", "A build failed."),
-    ("20", "The environment lacks a tool or a library, or the machine refused: the disk is full, no permission."),
-    ("30", "A repository or an index could not be read, or what it sent cannot be trusted."),
-    ("70", "A defect of ppcdeps."),
-    ("130", "Interrupted (Ctrl-C). Nothing is half-written."),
-    ("141", "Who read standard output went away."),
-)
-"""Every way to end, in the order of the numbers."""
+EXIT_CODES: Mapping[ExitCode, str] = {
+    ExitCode.DONE: "Done, and nothing is missing.",
+    ExitCode.GAPS_REMAIN: "Gaps remain; a check found an error or a warning; with diff --exit-code, plans differ.",
+    ExitCode.USAGE: "The command line names what does not exist, or contradicts itself.",
+    ExitCode.CONFIG: "A configuration or input file cannot be read, or says something impossible.",
+    ExitCode.BUILD_FAILED: "A build failed.",
+    ExitCode.ENVIRONMENT_LACKS: (
+        "The environment lacks a tool or a library, or the machine refused: the disk is full, no permission."
+    ),
+    ExitCode.REPOSITORY: "A repository or an index could not be read, or what it sent cannot be trusted.",
+    ExitCode.DEFECT: "A defect of ppcdeps.",
+    ExitCode.INTERRUPTED: "Interrupted (Ctrl-C). Nothing is half-written.",
+    ExitCode.BROKEN_PIPE: "The reader of standard output closed it.",
+}
+"""What each exit code means."""
 
 VARIABLES = (
     ("PPCDEPS_CACHE", "Where metadata is kept, in place of ppcdeps below $XDG_CACHE_HOME (~/.cache)."),
     ("PPCDEPS_DEBUG", "If set, the traceback behind an error is shown, too."),
     ("DNF_VAR_name, DNF0 to DNF9", "dnf variables for the URLs of repositories, as dnf reads them."),
-    ("NO_COLOR", "If set, nothing is coloured."),
+    ("NO_COLOR", "If set, nothing is colored."),
     ("http_proxy, https_proxy, no_proxy", "The proxy, where a repository names none."),
 )
 """The environment variables that change what is done."""
@@ -93,7 +96,7 @@ def _page(command: click.Command, context: click.Context, line: str, others: Seq
     options = [record for one in command.params if (record := one.get_help_record(context)) is not None]
     lines += _entries("OPTIONS", options)
     lines += _entries("COMMANDS", others)
-    lines += _entries("EXIT STATUS", EXIT_CODES)
+    lines += _entries("EXIT STATUS", [(str(int(code)), text) for code, text in EXIT_CODES.items()])
     lines += _entries("ENVIRONMENT", VARIABLES)
     if title != PROGRAM:
         lines += [".SH SEE ALSO", f".BR {PROGRAM} (1)"]

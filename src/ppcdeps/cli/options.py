@@ -9,15 +9,17 @@ from typing import Any
 import click
 
 from ppcdeps.cli.reporter import TerminalReporter
-from ppcdeps.workflows.choice import RepositoryChoice
+from ppcdeps.workflows.choice import DEFAULT_TARGET, RepositoryChoice
 
 Command = Callable[..., Any]
+BUILD_MODES = ("native", "emulated", "accelerated", "cross")
+"""The values of `BuildMode`, which the help is not to import."""
 
 
-def narrative_options(command: Command) -> Command:
-    """`--quiet` and `--no-progress`. The command is given ``reporter``, which shows what the core tells."""
+def output_options(command: Command) -> Command:
+    """`--quiet` and `--no-progress`. The command is given ``reporter``, which shows what workflows report."""
 
-    @click.option("-q", "--quiet", is_flag=True, help="No narrative on standard error, warnings only.")
+    @click.option("-q", "--quiet", is_flag=True, help="Only warnings and errors on standard error.")
     @click.option("--no-progress", is_flag=True, help="Plain lines instead of a progress bar, as without a terminal.")
     @click.option("--debug", is_flag=True, expose_value=False, hidden=True, callback=_debug)
     @click.pass_context
@@ -30,55 +32,85 @@ def narrative_options(command: Command) -> Command:
     return with_reporter
 
 
-def json_option(command: Command) -> Command:
-    """`--json`. The command is given ``as_json``."""
-    return click.option("--json", "as_json", is_flag=True, help="Print the same value as JSON on standard output.")(
+def roots_argument(command: Command) -> Command:
+    """WORKLOAD|ROOT... The command is given ``roots``, of which the roots are well-formed."""
+    return click.argument("roots", metavar="WORKLOAD|ROOT...", nargs=-1, required=True, callback=_checked_roots)(
         command
     )
 
 
-def cache_option(command: Command) -> Command:
-    """`--cache-dir`. The command is given ``cache_directory``."""
-    return click.option(
-        "--cache-dir",
-        "cache_directory",
-        type=click.Path(file_okay=False, path_type=Path),
-        metavar="DIR",
-        help="Keep metadata here (default: $PPCDEPS_CACHE, else the user's cache folder).",
-    )(command)
+def _checked_roots(_context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> tuple[str, ...]:
+    from ppcdeps.workflows.request import sorted_words
+
+    sorted_words(words)
+    return words
 
 
-def recipes_option(command: Command) -> Command:
-    """`--recipes`. The command is given ``folders``: folders of recipes, laid over the shipped ones in this order."""
-    return click.option(
-        "--recipes",
-        "folders",
-        multiple=True,
-        type=click.Path(file_okay=False, path_type=Path),
-        metavar="DIR",
-        help="Lay the recipes of this folder over the shipped ones. Repeatable.",
-    )(command)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the same value as JSON on standard output.")
+"""`--json`. The command is given ``as_json``."""
 
+cache_option = click.option(
+    "--cache-dir",
+    "cache_directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Keep metadata here (default: $PPCDEPS_CACHE, else the user's cache folder).",
+)
+"""`--cache-dir`. The command is given ``cache_directory``."""
 
-def python_option(command: Command) -> Command:
-    """`--python`. The command is given ``python``: pip or rpm."""
-    return click.option(
-        "--python",
-        type=click.Choice(["pip", "rpm"]),
-        default="pip",
-        show_default=True,
-        help="Who installs Python packages that the target's repositories lack.",
-    )(command)
+recipes_option = click.option(
+    "--recipes",
+    "folders",
+    multiple=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Lay the recipes of this folder over the shipped ones. Repeatable.",
+)
+"""`--recipes`. The command is given ``folders``: folders of recipes, laid over the shipped ones in this order."""
 
+python_option = click.option(
+    "--python",
+    type=click.Choice(["pip", "rpm"]),
+    default="pip",
+    show_default=True,
+    help="Who installs Python packages that the target's repositories lack.",
+)
+"""`--python`. The command is given ``python``: pip or rpm."""
 
-def srpms_option(command: Command) -> Command:
-    """`--srpms`. The command is given ``srpms``: a folder, or None."""
-    return click.option(
-        "--srpms",
-        type=click.Path(file_okay=False, path_type=Path),
-        metavar="DIR",
-        help="Evaluate the source RPMs in this folder: what their specs say for ppc64le wins over known facts.",
-    )(command)
+srpms_option = click.option(
+    "--srpms",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Evaluate the source RPMs in this folder: what their specs say for ppc64le wins over known facts.",
+)
+"""`--srpms`. The command is given ``srpms``: a folder, or None."""
+
+engine_option = click.option(
+    "--engine", metavar="NAME", help="podman, docker or bwrap (default: the first that works)."
+)
+"""`--engine`. The command is given ``engine``: a name, or None."""
+
+mode_option = click.option(
+    "--mode",
+    type=click.Choice(BUILD_MODES),
+    help="How code for ppc64le is built (default: the best that the buildroot can do here).",
+)
+"""`--mode`. The command is given ``mode``: the value of a `BuildMode`, or None."""
+
+mirror_option = click.option(
+    "--mirror", metavar="URL", help="The Debian mirror for buildroots (default: that of this machine's apt)."
+)
+"""`--mirror`. The command is given ``mirror``: a URL, or None."""
+
+buildroots_option = click.option(
+    "--buildroots",
+    "buildroot_folders",
+    multiple=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Lay the buildroots of this folder over the shipped ones. Repeatable.",
+)
+"""`--buildroots`. The command is given ``buildroot_folders``, laid over the shipped ones in this order."""
 
 
 _TARGET = (
@@ -86,7 +118,7 @@ _TARGET = (
         "-t",
         "--target",
         metavar="NAME|FILE",
-        help="The distribution to run on: a shipped target, or a target file (default: centos-stream-9).",
+        help=f"The distribution to run on: a shipped target, or a target file (default: {DEFAULT_TARGET}).",
     ),
     click.option("--release", metavar="NAME", help="The OpenStack release, such as yoga."),
     click.option("--releasever", metavar="VERSION", help="The distribution's release: sets $releasever."),
@@ -119,12 +151,12 @@ _SELECTION = (
 )
 _FRESHNESS = (
     click.option("--offline", is_flag=True, help="Use no network, only what is cached or local."),
-    click.option("--refresh", is_flag=True, help="Ask every repository for news, however fresh its copy."),
+    click.option("--refresh", is_flag=True, help="Look for news in every repository, however fresh its copy."),
 )
 
 
 def target_options(command: Command) -> Command:
-    """`--target` and `--release`, for commands that ask no repository. The command is given ``target`` and
+    """`--target` and `--release`, for commands that read no repository. The command is given ``target`` and
     ``release``.
     """
     for option in reversed(_TARGET[:2]):

@@ -1,6 +1,5 @@
 """`ppcdeps plan`: what is missing, and how each gap is closed."""
 
-import sys
 from pathlib import Path
 
 import click
@@ -8,24 +7,24 @@ import click
 from ppcdeps.base.atomic import write_output
 from ppcdeps.cli.options import (
     json_option,
-    narrative_options,
+    output_options,
     python_option,
     recipes_option,
     repository_options,
+    roots_argument,
     srpms_option,
 )
-from ppcdeps.model.plan import Plan
-from ppcdeps.model.reporter import Reporter
+from ppcdeps.cli.reporter import TerminalReporter
+from ppcdeps.model.exitcodes import ExitCode
 from ppcdeps.report.text import render_plan
 from ppcdeps.workflows.choice import RepositoryChoice
-from ppcdeps.workflows.plans import plan_for, solution_of
-from ppcdeps.workflows.request import PlanRequest, plan_request
-
-GAPS_REMAIN = 1
+from ppcdeps.workflows.plans import build_order, plan_and_text
+from ppcdeps.workflows.repositories import resolve_target
+from ppcdeps.workflows.request import Installer, plan_request
 
 
 @click.command()
-@click.argument("roots", metavar="WORKLOAD|ROOT...", nargs=-1, required=True)
+@roots_argument
 @click.option(
     "-o",
     "--output",
@@ -35,6 +34,7 @@ GAPS_REMAIN = 1
 )
 @click.option(
     "--build-order",
+    "order_file",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Write the waves of the builds, what each needs, and cycles, here as JSON for other tools.",
@@ -45,42 +45,37 @@ GAPS_REMAIN = 1
 @recipes_option
 @json_option
 @repository_options()
-@narrative_options
+@output_options
 def plan(
     roots: tuple[str, ...],
     output: Path | None,
-    build_order: Path | None,
+    order_file: Path | None,
     no_output: bool,
-    python: str,
+    python: Installer,
     srpms: Path | None,
     folders: tuple[Path, ...],
     as_json: bool,
     choice: RepositoryChoice,
-    reporter: Reporter,
-) -> None:
+    reporter: TerminalReporter,
+) -> int:
     """What it takes to run a workload on ppc64le.
 
     WORKLOAD is one of the shipped workloads (nova-compute, ...) or a workload file. A ROOT is a package name,
     any RPM capability ("foo >= 2", "libfoo.so.1()(64bit)"), a path, or a Python distribution (pypi:NAME). Several
-    are wanted together.
+    are planned for the same machine.
 
     Exit code 0: the target's repositories have everything; 1: gaps remain, each with its route.
     """
-    request = plan_request(roots, choice, reporter, srpms, folders)
-    made, text = plan_for(request, python, reporter)
+    resolved = resolve_target(choice, reporter)
+    request = plan_request(roots, resolved, python=python, srpms=srpms, recipes=folders)
+    made, text = plan_and_text(request, reporter)
     path = None if no_output else output or Path(f"plan-{made.workload}.json")
     if path is not None:
         write_output(path, text)
-    if build_order is not None:
-        write_output(build_order, _build_order(made, request, reporter))
-    reporter.note(f"answered from {request.repositories.basis.line()}")
+    if order_file is not None:
+        from ppcdeps.report.build_order import dump_build_order
+
+        write_output(order_file, dump_build_order(build_order(made, request, reporter)))
+    reporter.note(f"answered from {resolved.basis.line()}")
     click.echo(text if as_json else render_plan(made, str(path) if path else None), nl=False)
-    sys.exit(GAPS_REMAIN if made.gaps else 0)
-
-
-def _build_order(made: Plan, request: PlanRequest, reporter: Reporter) -> str:
-    from ppcdeps.planning.plan import waves_of
-    from ppcdeps.report.build_order import dump_build_order
-
-    solution = solution_of(made, request, reporter)
-    return dump_build_order(waves_of(solution, solution.adaptation.bootstraps()))
+    return ExitCode.GAPS_REMAIN if made.gaps else ExitCode.DONE

@@ -1,22 +1,16 @@
 """`ppcdeps recipes`: the recipe book, and what it makes."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from ppcdeps.cli.options import json_option, narrative_options, recipes_option
+from ppcdeps.cli.options import json_option, output_options, recipes_option
 from ppcdeps.cli.reporter import TerminalReporter
-
-if TYPE_CHECKING:
-    from ppcdeps.recipebook.book import RecipeBook
-
-_DEFAULT_TARGET = "centos-stream-9"
-_FAULTS = 3
-
+from ppcdeps.model.exitcodes import ExitCode
+from ppcdeps.workflows.choice import DEFAULT_TARGET
 
 _target_option = click.option(
-    "-t", "--target", default=_DEFAULT_TARGET, show_default=True, metavar="NAME|FILE", help="The distribution."
+    "-t", "--target", default=DEFAULT_TARGET, show_default=True, metavar="NAME|FILE", help="The distribution."
 )
 
 
@@ -53,12 +47,13 @@ def recipes() -> None:
 @recipes.command(name="list")
 @recipes_option
 @json_option
-@narrative_options
+@output_options
 def list_recipes(folders: tuple[Path, ...], as_json: bool, reporter: TerminalReporter) -> None:  # noqa: ARG001
     """The recipes, with what they are for."""
+    from ppcdeps.recipebook.book import load_book
     from ppcdeps.report.recipes import dump_recipes, render_book
 
-    book = _book(folders)
+    book = load_book(folders)
     click.echo(dump_recipes(book) if as_json else render_book(book), nl=False)
 
 
@@ -66,16 +61,17 @@ def list_recipes(folders: tuple[Path, ...], as_json: bool, reporter: TerminalRep
 @click.argument("name")
 @recipes_option
 @json_option
-@narrative_options
+@output_options
 def show(name: str, folders: tuple[Path, ...], as_json: bool, reporter: TerminalReporter) -> None:  # noqa: ARG001
     """All that the recipe NAME (or of the source NAME) says."""
+    from ppcdeps.recipebook.book import load_book
     from ppcdeps.report.recipes import dump_recipe, render_recipe
 
-    recipe = _book(folders).named(name)
+    recipe = load_book(folders).named(name)
     click.echo(dump_recipe(recipe) if as_json else render_recipe(recipe), nl=False)
 
 
-@recipes.command()
+@recipes.command(short_help="Write a folder that rpmbuild builds a recipe from.")
 @click.argument("name")
 @click.option(
     "--to",
@@ -101,7 +97,7 @@ def show(name: str, folders: tuple[Path, ...], as_json: bool, reporter: Terminal
 )
 @_target_option
 @recipes_option
-@narrative_options
+@output_options
 def render(
     name: str,
     to: Path,
@@ -117,12 +113,11 @@ def render(
     It holds SPECS, SOURCES, sources.list with digests, build.sh and a Containerfile. build.sh fetches the sources
     that are not there yet. The path of the spec is printed.
     """
-    from ppcdeps.metadata.targets import load_target
-    from ppcdeps.recipebook.rendering import render as write
+    from ppcdeps.recipebook.book import load_book
+    from ppcdeps.workflows.recipes import render_recipe
 
-    recipe = _book(folders).named(name)
-    packages = load_target(target).build_packages
-    written = write(recipe, to, version=version, srpm=srpm, sources=sources, build_packages=packages)
+    recipe = load_book(folders).named(name)
+    written = render_recipe(recipe, to, target=target, version=version, srpm=srpm, sources=sources)
     for source in written.missing:
         reporter.note(f"build.sh will fetch {source.url}")
     click.echo(written.spec)
@@ -140,7 +135,7 @@ def render(
 @_target_option
 @recipes_option
 @json_option
-@narrative_options
+@output_options
 def lint(
     srpms: tuple[Path, ...], target: str, folders: tuple[Path, ...], as_json: bool, reporter: TerminalReporter
 ) -> int:
@@ -148,19 +143,14 @@ def lint(
 
     Exit code 3 where there is an error.
     """
-    from ppcdeps.metadata.targets import list_targets, load_target
-    from ppcdeps.recipebook.lint import LintSeverity, lint_book
+    from ppcdeps.recipebook.book import load_book
+    from ppcdeps.recipebook.lint import LintSeverity
     from ppcdeps.report.recipes import dump_findings, render_findings
+    from ppcdeps.workflows.recipes import lint_recipes
 
-    book = _book(folders)
-    findings = lint_book(book, load_target(target), list_targets(), reporter, srpms=srpms)
+    book = load_book(folders)
+    findings = lint_recipes(book, reporter, target=target, srpms=srpms)
     click.echo(dump_findings(findings) if as_json else render_findings(findings), nl=False)
     errors = sum(one.severity is LintSeverity.ERROR for one in findings)
     reporter.note(f"{len(book.recipes)} recipes: {errors} errors, {len(findings) - errors} warnings")
-    return _FAULTS if errors else 0
-
-
-def _book(folders: tuple[Path, ...]) -> "RecipeBook":
-    from ppcdeps.recipebook.book import load_book
-
-    return load_book(folders)
+    return ExitCode.CONFIG if errors else ExitCode.DONE

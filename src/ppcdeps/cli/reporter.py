@@ -1,4 +1,4 @@
-"""The narrative of a run on standard error: a progress bar on a terminal, plain lines anywhere else."""
+"""What a run reports on standard error: a progress bar on a terminal, plain lines anywhere else."""
 
 import os
 import sys
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class TerminalReporter:
-    """Shows what the core tells. Safe for threads.
+    """Shows what the core reports. Safe for threads.
 
-    ``quiet`` leaves warnings and errors alone. Without ``progress``, or where standard error is no terminal,
-    a task is one line when it begins. The bar appears with the first task and not before. ``stream`` is where
-    all of it goes: standard error, unless told otherwise.
+    ``quiet`` leaves warnings and errors alone. Without ``progress``, or where standard error is not a
+    terminal, a task is one line when it begins. The bar appears with the first task and not before. ``stream`` is
+    where all of it goes, by default standard error.
     """
 
     def __init__(self, *, quiet: bool = False, progress: bool = True, stream: TextIO | None = None) -> None:
@@ -24,7 +24,7 @@ class TerminalReporter:
         self._stream = stream or sys.stderr
         terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._bar_wanted = progress and terminal and not quiet
-        self._coloured = terminal and not os.environ.get("NO_COLOR")
+        self._colored = terminal and not os.environ.get("NO_COLOR")
         self._guard = threading.RLock()
         self._bar: Progress | None = None
         self._tasks: dict[str, Any] = {}
@@ -40,13 +40,13 @@ class TerminalReporter:
         return self._bar_wanted
 
     def note(self, message: str) -> None:
-        """Show a line of narrative, unless the user wants quiet."""
+        """Show a line, unless the user wants quiet."""
         if not self._quiet:
             self._say(message)
 
     def warn(self, message: str) -> None:
         """Show a warning."""
-        label = click.style("warning:", fg="yellow") if self._coloured else "warning:"
+        label = click.style("warning:", fg="yellow") if self._colored else "warning:"
         self._say(f"{label} {message}")
 
     def begin(self, task: str, total: int | None) -> None:
@@ -58,7 +58,7 @@ class TerminalReporter:
             return
         with self._guard:
             if self._bar is None:
-                self._bar = _progress_bar(self._stream, coloured=self._coloured)
+                self._bar = _progress_bar(self._stream, colored=self._colored)
                 self._bar.start()
             self._tasks[task] = self._bar.add_task(task, total=total)
 
@@ -92,10 +92,10 @@ class TerminalReporter:
 
                 self._bar.console.print(Text.from_ansi(line), soft_wrap=True)
             else:
-                click.echo(line, file=self._stream, color=self._coloured or None)
+                click.echo(line, file=self._stream, color=self._colored or None)
 
 
-def _progress_bar(stream: TextIO, *, coloured: bool) -> "Progress":
+def _progress_bar(stream: TextIO, *, colored: bool) -> "Progress":
     # Imported here: rich takes longer to import than most commands take to run.
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -105,6 +105,6 @@ def _progress_bar(stream: TextIO, *, coloured: bool) -> "Progress":
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(compact=True),
-        console=Console(file=stream, no_color=not coloured),
+        console=Console(file=stream, no_color=not colored),
         transient=True,
     )

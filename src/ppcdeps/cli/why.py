@@ -6,18 +6,18 @@ import click
 
 from ppcdeps.cli.options import (
     json_option,
-    narrative_options,
+    output_options,
     python_option,
     recipes_option,
     repository_options,
     srpms_option,
 )
-from ppcdeps.model.reporter import Reporter
-from ppcdeps.planning.explanation import explain
+from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.report.text import dump_explanation, render_explanation
 from ppcdeps.workflows.choice import RepositoryChoice
-from ppcdeps.workflows.plans import plan_for, solution_of
-from ppcdeps.workflows.request import plan_request
+from ppcdeps.workflows.plans import explain
+from ppcdeps.workflows.repositories import resolve_target
+from ppcdeps.workflows.request import Installer, plan_request
 
 DEFAULT_WORKLOAD = "nova-compute"
 
@@ -37,23 +37,23 @@ DEFAULT_WORKLOAD = "nova-compute"
 @recipes_option
 @json_option
 @repository_options()
-@narrative_options
+@output_options
 def why(
     name: str,
     roots: tuple[str, ...],
-    python: str,
+    python: Installer,
     srpms: Path | None,
     folders: tuple[Path, ...],
     as_json: bool,
     choice: RepositoryChoice,
-    reporter: Reporter,
+    reporter: TerminalReporter,
 ) -> None:
     """Why NAME is needed, why it is a gap, and what was tried.
 
     NAME is a package, a source, a NEVRA, a capability or a path of the plan.
     """
-    request = plan_request(roots or (DEFAULT_WORKLOAD,), choice, reporter, srpms, folders)
-    plan, _ = plan_for(request, python, reporter)
-    explanation = explain(solution_of(plan, request, reporter), name, plan.gaps)
-    reporter.note(f"answered from {request.repositories.basis.line()}")
+    resolved = resolve_target(choice, reporter)
+    request = plan_request(roots or (DEFAULT_WORKLOAD,), resolved, python=python, srpms=srpms, recipes=folders)
+    explanation = explain(name, request, reporter)
+    reporter.note(f"answered from {resolved.basis.line()}")
     click.echo(dump_explanation(explanation) if as_json else render_explanation(explanation), nl=False)

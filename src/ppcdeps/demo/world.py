@@ -54,7 +54,7 @@ done
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class DemoWorld:
     """A demo's folder. All paths are absolute; ``roots`` are those of its workload."""
 
     folder: Path
@@ -84,7 +84,7 @@ def make_world(
     name: str = NAME,
     engine: str | None = None,
     mirror: str | None = None,
-) -> World:
+) -> DemoWorld:
     """Make a demo's folder, which must be new or empty, and the buildroots that it takes in the cache.
 
     ``packages`` are some of PACKAGES, ``python`` are distributions of the Python index. Raises ConfigError where the
@@ -107,14 +107,14 @@ def make_world(
     try:
         _fill(world, packages, cache, reporter, engine, mirror, machine)
     except BaseException:
-        # Half of it helps nobody, and would be in the way of the next try.
-        remove_tree(folder, strict=False)
+        # Half of it is of no use, and the next run would refuse a folder that is not empty.
+        shutil.rmtree(folder, ignore_errors=True)
         raise
     return world
 
 
 def _fill(
-    world: World,
+    world: DemoWorld,
     packages: Sequence[str],
     cache: Cache,
     reporter: Reporter,
@@ -139,7 +139,7 @@ def _fill(
     (world.folder / MARKER).write_text(f"{json.dumps({'name': world.name, 'roots': world.roots})}\n", "utf-8")
 
 
-def find_world(folder: Path) -> World | None:
+def find_world(folder: Path) -> DemoWorld | None:
     """The demo that an earlier run made in the folder; None where there is none that is whole."""
     try:
         document = json.loads((folder / MARKER).read_text("utf-8"))
@@ -148,8 +148,8 @@ def find_world(folder: Path) -> World | None:
         return None
 
 
-def _world(folder: Path, name: str, roots: tuple[str, ...]) -> World:
-    return World(
+def _world(folder: Path, name: str, roots: tuple[str, ...]) -> DemoWorld:
+    return DemoWorld(
         folder=folder,
         name=name,
         target_file=folder / "target.toml",
@@ -164,7 +164,7 @@ def _world(folder: Path, name: str, roots: tuple[str, ...]) -> World:
     )
 
 
-def _fetch(packages: Sequence[str], world: World, cache: Cache, reporter: Reporter) -> dict[str, Tarball]:
+def _fetch(packages: Sequence[str], world: DemoWorld, cache: Cache, reporter: Reporter) -> dict[str, Tarball]:
     task = f"Debian's sources of {', '.join(packages)}"
     reporter.begin(task, None)
     try:
@@ -180,7 +180,7 @@ def _fetch(packages: Sequence[str], world: World, cache: Cache, reporter: Report
         reporter.end(task)
 
 
-def _write_recipes(tarballs: dict[str, Tarball], world: World) -> None:
+def _write_recipes(tarballs: dict[str, Tarball], world: DemoWorld) -> None:
     if "yajl" not in tarballs:
         return
     tarball = tarballs["yajl"]
@@ -194,7 +194,7 @@ def _write_recipes(tarballs: dict[str, Tarball], world: World) -> None:
     (world.recipes / "yajl" / "recipe.toml").write_text(text, "utf-8")
 
 
-def _write_target(world: World, packages: Mapping[str, str], machine: str) -> None:
+def _write_target(world: DemoWorld, packages: Mapping[str, str], machine: str) -> None:
     text = _filled(
         "target.toml",
         reference_arch=machine,
@@ -205,7 +205,7 @@ def _write_target(world: World, packages: Mapping[str, str], machine: str) -> No
     world.target_file.write_text(text, "utf-8")
 
 
-def _write_workload(world: World) -> None:
+def _write_workload(world: DemoWorld) -> None:
     text = _filled(
         "workload.toml",
         name=world.name,
@@ -218,7 +218,7 @@ def _write_workload(world: World) -> None:
 
 def _build_reference(
     tarballs: dict[str, Tarball],
-    world: World,
+    world: DemoWorld,
     root: Buildroot,
     target_root: Buildroot,
     engine: str | None,
@@ -241,7 +241,7 @@ def _build_reference(
     macros.write_text(_native_macros(target_root, root.arch), "utf-8")
     task = f"the {root.arch} packages of {', '.join(tarballs)}"
     reporter.begin(task, None)
-    said: list[bytes] = []
+    output: list[bytes] = []
     try:
         job = Job(
             name=f"ppcdeps-demo-{hashlib.sha256(str(world.folder).encode()).hexdigest()[:12]}",
@@ -249,12 +249,12 @@ def _build_reference(
             workspace=work,
             inputs={_MACROS: macros},
         )
-        ended = choose_engine(root, engine, home=home, reporter=reporter).run(root, job, said.append)
+        ended = choose_engine(root, engine, home=home, reporter=reporter).run(root, job, output.append)
     finally:
         reporter.end(task)
     if not ended.is_well:
         log = Path(tempfile.gettempdir()) / f"{job.name}.log"
-        log.write_bytes(b"".join(said))
+        log.write_bytes(b"".join(output))
         raise BuildError(f"the {root.arch} packages cannot be built: {ended.ending} {ended.code}", hint=f"see {log}")
     for package in work.glob("*/RPMS/*/*.rpm"):
         shutil.move(package, world.reference / package.name)

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+DEFAULT_TARGET = "centos-stream-9"
+
 
 @dataclass(frozen=True, slots=True)
 class RepositoryChoice:
-    """Which repositories the user wants to be asked, as the command line says it. All text is as given.
+    """Which repositories to use, as the command line says it. All text is as given.
 
     ``target`` and ``release`` are None where the defaults are meant; ``only``, ``enable``, ``disable`` and
     ``setopt`` are dnf's --repo, --enablerepo, --disablerepo and --setopt.
@@ -30,6 +32,6 @@ class RepositoryChoice:
 
     @property
     def is_ad_hoc(self) -> bool:
-        """Whether repositories are named on the command line and no target is."""
+        """Whether the command line names repositories, and neither a target nor a snapshot."""
         named = self.repofrompath or self.reference or self.source or self.repo_files
         return bool(named) and self.target is None and self.snapshot is None

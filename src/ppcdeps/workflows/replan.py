@@ -1,4 +1,4 @@
-"""A plan's question asked again, with the local repository before all others."""
+"""A plan's request made again, with what was built as one more repository of the target."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,77 +10,91 @@ from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.gap import RouteKind
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.reporter import Reporter
+from ppcdeps.model.repository import RepoConfig, Side
 from ppcdeps.model.workload import Workload
 from ppcdeps.planning.workloads import list_workloads, load_workload
 from ppcdeps.verifying.verification import LOCAL, LOCAL_PRIORITY
 from ppcdeps.workflows.choice import RepositoryChoice
-from ppcdeps.workflows.plans import plan_for
-from ppcdeps.workflows.repositories import resolve_target
+from ppcdeps.workflows.plans import plan
+from ppcdeps.workflows.repositories import ResolvedTarget
 from ppcdeps.workflows.request import PlanRequest
 
 WHEELS = "wheels/simple"
 """Where a local repository has the index of its wheels."""
 
 
-def plan_again(
-    plan: Plan,
+def replan(
+    before: Plan,
     repository: Path,
-    choice: RepositoryChoice,
+    resolved: ResolvedTarget,
     reporter: Reporter,
     *,
     workload: str | None = None,
     recipes: tuple[Path, ...] = (),
 ) -> tuple[PlanRequest, Plan]:
-    """The plan of the same workload on the same target, where the repository in this folder comes first.
+    """The plan of the same workload on the same target, where the repository in this folder comes before all others.
 
     ``workload`` names what the plan was made of, where that is a workload file. The plan's Python pins are kept.
 
     Raises UsageError where the target or the workload is another than the plan's, ConfigError where there is no
     repository, and what planning raises.
     """
-    found = resolve_target(with_local(choice, plan, repository), reporter)
-    if found.target.name != plan.target or found.target.arch != plan.arch:
+    local = local_repository(repository)
+    target = resolved.target
+    if target.name != before.target or target.arch != before.arch:
         raise UsageError(
-            f"the plan is for {plan.target} ({plan.arch}), not for {found.target.name} ({found.target.arch})",
+            f"the plan is for {before.target} ({before.arch}), not for {target.name} ({target.arch})",
             hint="give the options that it was planned with: --target FILE, --repofrompath, ...",
         )
-    requested = _workload(plan, workload, found.target.openstack, found.cache)
-    request = PlanRequest(requested, (), found, choice.refresh, None, recipes)
-    python = "rpm" if plan.python is None else "pip"
-    made, _ = plan_for(request, python, reporter)
+    request = PlanRequest(
+        workload=_workload(before, workload, target.openstack, resolved.cache),
+        typed=(),
+        resolved=resolved.with_repository(local),
+        python="pip" if before.python else "rpm",
+        recipes=recipes,
+    )
+    after = plan(request, reporter)
     wheels = (repository / WHEELS).absolute()
-    if wheels.is_dir() and any(gap.route.kind is RouteKind.BUILD_SDIST for gap in made.gaps):
+    if wheels.is_dir() and any(gap.route.kind is RouteKind.BUILD_SDIST for gap in after.gaps):
         # No RPM has them: then a wheel that was built will do.
         request = replace(request, wheels=wheels)
-        made, _ = plan_for(request, python, reporter)
-    return request, made
+        after = plan(request, reporter)
+    return request, after
 
 
-def with_local(choice: RepositoryChoice, plan: Plan, repository: Path) -> RepositoryChoice:
-    """The choice with the local repository added to the target's side, before all others.
-
-    Raises ConfigError where the folder has no repository.
-    """
-    place = repository.absolute()
+def local_repository(folder: Path) -> RepoConfig:
+    """The configuration of what was built. Raises ConfigError where the folder has no repository."""
+    place = folder.absolute()
     if not (place / "repodata" / "repomd.xml").is_file():
         what = "there is no repository" if place.is_dir() else "there is no folder"
         raise ConfigError(
-            f"{what} {repository}", hint="make it with `ppcdeps build`, or name another with --repository DIR"
+            f"{what} {folder}", hint="make it with `ppcdeps build`, or name another with --repository DIR"
         )
-    if choice.target is None and choice.snapshot is None and not choice.is_ad_hoc and plan.target in list_targets():
-        choice = replace(choice, target=plan.target)
-    settings = (f"{LOCAL}.priority={LOCAL_PRIORITY}", f"{LOCAL}.metadata_expire=0", f"{LOCAL}.module_hotfixes=1")
-    if choice.target is None and choice.snapshot is None and not choice.is_ad_hoc:
+    return RepoConfig(
+        id=LOCAL,
+        side=Side.TARGET,
+        name=LOCAL,
+        baseurl=(f"{place.as_uri()}/",),
+        priority=LOCAL_PRIORITY,
+        metadata_expire=0,
+        module_hotfixes=True,
+        origin="what was built",
+    )
+
+
+def choice_for(plan: Plan, choice: RepositoryChoice) -> RepositoryChoice:
+    """The choice with the plan's own target, where the user names none.
+
+    Raises UsageError where only the user can say what the plan's target is.
+    """
+    if choice.target is not None or choice.snapshot is not None or choice.is_ad_hoc:
+        return choice
+    if plan.target not in list_targets():
         raise UsageError(
             f"the plan is for {plan.target}, which is not a target that ppcdeps ships",
             hint="give the options that it was planned with: --target FILE, or --repofrompath ID,URL",
         )
-    return replace(
-        choice,
-        repofrompath=(*choice.repofrompath, f"{LOCAL},{place.as_uri()}/"),
-        setopt=(*choice.setopt, *settings),
-        only=(*choice.only, LOCAL) if choice.only else (),
-    )
+    return replace(choice, target=plan.target)
 
 
 def _workload(plan: Plan, named: str | None, release: str | None, cache: Cache) -> Workload:

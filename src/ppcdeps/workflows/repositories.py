@@ -1,345 +1,135 @@
-"""From what the command line says to metadata that can be solved: the target, its repositories, their origin.
+"""A target resolved once: its repositories, their metadata, and how to get more of it."""
 
-Which metadata answers for a target, in this order: the snapshot that ``--snapshot`` names; what ``ppcdeps
-sync`` (live repositories) or ``ppcdeps snapshot use`` last chose for it; the snapshot of it that came with
-ppcdeps; its live repositories.
-"""
-
-import hashlib
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from pathlib import Path
+from dataclasses import dataclass, field, fields, replace
 
 from ppcdeps.base.cache import Cache
-from ppcdeps.metadata.repofile import (
-    apply_overrides,
-    read_repo_file,
-    repo_from_path,
-    select_repositories,
-)
+from ppcdeps.metadata.primary import announced_packages
 from ppcdeps.metadata.repository import RepoMetadata
-from ppcdeps.metadata.snapshot import Snapshot, shipped_snapshots, use
+from ppcdeps.metadata.state import state_key
 from ppcdeps.metadata.sync import DEFAULT_KINDS, ensure, fetch_repositories
-from ppcdeps.metadata.targets import list_targets, load_target
-from ppcdeps.metadata.variables import builtin_variables, environment_variables
-from ppcdeps.model.errors import PpcdepsError, UsageError
+from ppcdeps.model.errors import UsageError
 from ppcdeps.model.reporter import Reporter
-from ppcdeps.model.repository import RepoConfig, Side
+from ppcdeps.model.repository import RepoConfig
 from ppcdeps.model.target import Target
+from ppcdeps.report.repositories import SyncedRepository, SyncState
+from ppcdeps.workflows.basis import MetadataBasis, MetadataOrigin
 from ppcdeps.workflows.choice import RepositoryChoice
+from ppcdeps.workflows.remembered import remember_live, title_of
+from ppcdeps.workflows.targets import target_and_basis
 
-DEFAULT_TARGET = "centos-stream-9"
-AD_HOC = "ad-hoc"
-"""The name of a target made of repositories that the command line names."""
-
-_DAY = 86400
-
-
-class MetadataOrigin(StrEnum):
-    """Where the metadata of an answer comes from."""
-
-    LIVE = "live"
-    SNAPSHOT = "snapshot"
-    AD_HOC = "ad-hoc"
+ALL_KINDS = ("primary", "modules", "filelists")
+"""File lists too: afterwards no request needs the network."""
 
 
 @dataclass(frozen=True, slots=True)
-class MetadataBasis:
-    """Which metadata an answer rests on. ``dates`` are those of its repositories, in seconds since 1970,
-    where they are known; ``absent`` are the repositories that did not answer and need not.
-    """
+class ChosenTarget:
+    """A target whose repositories are chosen and not read yet.
 
-    origin: MetadataOrigin
-    name: str
-    """The snapshot's name, or the target's."""
-    dates: tuple[int, ...] = ()
-    absent: tuple[str, ...] = ()
-    shipped: bool = False
-    """Whether it is a snapshot that came with ppcdeps."""
-    note: str = ""
-    """What the snapshot's maker says of it."""
-
-    def line(self, now: float | None = None) -> str:
-        """One line for the user: what it is, and how old. ``now`` is in seconds since 1970."""
-        match self.origin:
-            case MetadataOrigin.SNAPSHOT:
-                what = f"the {'embedded ' if self.shipped else ''}snapshot {self.name}"
-                if self.note:
-                    return f"{what}: {self.note}"
-            case MetadataOrigin.AD_HOC:
-                what = "the repositories named on the command line"
-            case MetadataOrigin.LIVE:
-                what = f"the live repositories of {self.name}"
-        if not self.dates:
-            return f"{what}, of unknown age"
-        moment = time.time() if now is None else now
-        first, last = (time.strftime("%Y-%m-%d", time.gmtime(d)) for d in (min(self.dates), max(self.dates)))
-        written = first if first == last else f"{first} to {last}"
-        age = int((moment - max(self.dates)) // _DAY)
-        if age < 0:
-            return f"{what}, written {written}"
-        days = {0: "today", 1: "yesterday"}.get(age, f"{age} days ago")
-        return f"{what}, written {written} ({'newest ' if first != last else ''}{days})"
-
-
-@dataclass(frozen=True, slots=True)
-class Repositories:
-    """A target and what its enabled repositories hold. ``target.repositories`` are all that were known,
-    enabled or not; ``metadata`` is that of the enabled ones, in their order.
+    ``target.repositories`` are all that are known, enabled or not. ``refresh`` means: use nothing that is
+    remembered without asking for news; ``offline``: use no network.
     """
 
     target: Target
-    metadata: tuple[RepoMetadata, ...]
-    cache: Cache
     basis: MetadataBasis
-    offline: bool
+    cache: Cache
     reporter: Reporter
+    offline: bool = False
+    refresh: bool = False
+
+    def read(self, kinds: Sequence[str] = DEFAULT_KINDS) -> "ResolvedTarget":
+        """The same with the metadata of the enabled repositories. Raises RepositoryError, EnvironmentLacksError."""
+        metadata = self.fetch([config for config in self.target.repositories if config.enabled], kinds)
+        absent = tuple(sorted({*self.basis.absent, *(one.config.id for one in metadata if one.problem)}))
+        basis = replace(self.basis, absent=absent)
+        if basis.origin is not MetadataOrigin.SNAPSHOT:
+            basis = replace(basis, dates=tuple(one.date for one in metadata if one.date is not None))
+        mine = {each.name: getattr(self, each.name) for each in fields(ChosenTarget)}
+        return ResolvedTarget(**{**mine, "basis": basis}, metadata=metadata)
+
+    def fetch(self, configs: Sequence[RepoConfig], kinds: Sequence[str] = DEFAULT_KINDS) -> tuple[RepoMetadata, ...]:
+        """The metadata of these repositories, as fresh as was asked for."""
+        return tuple(
+            fetch_repositories(
+                configs, self.cache, self.reporter, refresh=self.refresh, offline=self.offline, kinds=kinds
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedTarget(ChosenTarget):
+    """A target and what its enabled repositories hold: what workflows work on.
+
+    ``metadata`` is that of the enabled repositories, in their order.
+    """
+
+    metadata: tuple[RepoMetadata, ...] = field(kw_only=True)
 
     def fetch_filelists(self, repositories: Sequence[RepoMetadata]) -> Sequence[RepoMetadata]:
         """The repositories with their file lists: what a universe asks for when a path needs its owner."""
         return ensure(repositories, ("filelists",), self.cache, self.reporter, offline=self.offline)
 
+    def with_repository(self, config: RepoConfig) -> "ResolvedTarget":
+        """The same target with one more repository, whose metadata is read now.
 
-def resolve_target(
-    choice: RepositoryChoice,
-    reporter: Reporter,
-    *,
-    live: bool = False,
-    kinds: Sequence[str] = DEFAULT_KINDS,
-) -> Repositories:
-    """The target that the choice means, with the metadata of its repositories fetched.
+        Raises UsageError where the target has another of this id, and what reading it raises.
+        """
+        if any(each.id == config.id for each in self.target.repositories):
+            raise UsageError(f'the repository id "{config.id}" is taken: it is that of what ppcdeps builds')
+        target = replace(self.target, repositories=(*self.target.repositories, config))
+        return replace(self, target=target, metadata=(*self.metadata, *self.fetch([config])))
 
-    ``live`` leaves a remembered or shipped snapshot aside. Raises UsageError, ConfigError, RepositoryError,
-    EnvironmentLacksError.
+
+def choose_target(choice: RepositoryChoice, reporter: Reporter, *, live: bool = False) -> ChosenTarget:
+    """The target that the choice means. Fetches nothing.
+
+    ``live`` leaves a remembered or shipped snapshot aside. Raises UsageError, ConfigError.
     """
     cache = Cache.open(choice.cache_directory, reporter)
-    target, basis = choose_target(choice, cache, reporter, live=live)
-    return fetch_metadata(target, basis, choice, cache, reporter, kinds=kinds)
+    target, basis = target_and_basis(choice, cache, reporter, live=live)
+    return ChosenTarget(target, basis, cache, reporter, choice.offline, choice.refresh)
 
 
-def fetch_metadata(
-    target: Target,
-    basis: MetadataBasis,
-    choice: RepositoryChoice,
-    cache: Cache,
-    reporter: Reporter,
-    *,
-    kinds: Sequence[str] = DEFAULT_KINDS,
-) -> Repositories:
-    """The metadata of a chosen target's enabled repositories, as fresh as the choice asks for.
+def resolve_target(choice: RepositoryChoice, reporter: Reporter) -> ResolvedTarget:
+    """The target that the choice means, with the metadata of its repositories.
 
-    Raises RepositoryError, EnvironmentLacksError.
+    Raises UsageError, ConfigError, RepositoryError, EnvironmentLacksError.
     """
-    enabled = [config for config in target.repositories if config.enabled]
-    metadata = fetch_repositories(
-        enabled, cache, reporter, refresh=choice.refresh, offline=choice.offline, kinds=kinds
-    )
-    absent = tuple(sorted({*basis.absent, *(one.config.id for one in metadata if one.problem)}))
-    if basis.origin is not MetadataOrigin.SNAPSHOT:
-        basis = replace(basis, dates=tuple(one.date for one in metadata if one.date is not None))
-    return Repositories(target, metadata, cache, replace(basis, absent=absent), choice.offline, reporter)
+    return choose_target(choice, reporter).read()
 
 
-def choose_target(
-    choice: RepositoryChoice, cache: Cache, reporter: Reporter, *, live: bool = False
-) -> tuple[Target, MetadataBasis]:
-    """The target with the repositories that are to be asked, and where they are. Fetches nothing."""
-    if choice.is_ad_hoc:
-        target = _ad_hoc_target(choice, reporter)
-        basis = MetadataBasis(MetadataOrigin.AD_HOC, target.name)
-    elif choice.snapshot is not None:
-        snapshot = use(choice.snapshot, cache)
-        target = target_of_snapshot(choice, snapshot, reporter)
-        basis = _basis_of(snapshot)
-    else:
-        target = load_chosen(choice, reporter)
-        chosen = None if live else snapshot_for(target, choice, cache)
-        if chosen is None:
-            basis = MetadataBasis(MetadataOrigin.LIVE, title_of(target))
-        else:
-            if choice.refresh:
-                reporter.warn(
-                    f"--refresh changes nothing in a snapshot ({chosen.name}); `ppcdeps sync` turns to the "
-                    "live repositories"
-                )
-            target = replace(target, repositories=chosen.configs)
-            basis = _basis_of(chosen)
-    try:
-        return _with_selection(target, choice, reporter), basis
-    except UsageError as fault:
-        if basis.origin is MetadataOrigin.SNAPSHOT and fault.hint:
-            raise UsageError(
-                fault.message,
-                hint=f"{fault.hint}; the snapshot {basis.name} has no other repositories, `ppcdeps sync` "
-                "turns to the live ones",
-            ) from fault
-        raise
+def sync_repositories(choice: RepositoryChoice, reporter: Reporter) -> tuple[str, tuple[SyncedRepository, ...]]:
+    """Fetch what the live repositories have, and let them answer for the target from now on.
 
-
-def title_of(target: Target) -> str:
-    """The target's name with what else decides on its repositories: `centos-stream-9-yoga`, `fedora-44`."""
-    second = target.openstack or target.releasever
-    return target.name if target.name.endswith(f"-{second}") else f"{target.name}-{second}"
-
-
-# What was chosen --------------------------------------------------------------------------------------------
-
-
-def remember_live(target: Target, cache: Cache) -> None:
-    """From now on the live repositories answer for this target."""
-    cache.write_state(_memory_key(target), {"target": title_of(target), "uses": str(MetadataOrigin.LIVE)})
-
-
-def remember_snapshot(target: Target, snapshot: str, cache: Cache) -> None:
-    """From now on this snapshot (a shipped one's name, or an absolute path) answers for the target."""
-    cache.write_state(
-        _memory_key(target),
-        {"target": title_of(target), "uses": str(MetadataOrigin.SNAPSHOT), "snapshot": snapshot},
-    )
-
-
-def remembered(target: Target, cache: Cache) -> str | None:
-    """The snapshot that was chosen for the target, an empty text for live repositories, None for no choice."""
-    state = cache.read_state(_memory_key(target)) or {}
-    match state.get("uses"), state.get("snapshot"):
-        case "live", _:
-            return ""
-        case "snapshot", str(snapshot):
-            return snapshot
-    return None
-
-
-def _memory_key(target: Target) -> str:
-    """A name that no repository's state can have. Two files that define a target of one name are two targets."""
-    where = Path(target.origin)
-    origin = str(where.resolve()) if where.is_file() else target.origin
-    identity = "\0".join((target.name, target.releasever, target.openstack or "", origin))
-    return f"@target-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
-
-
-# The target -------------------------------------------------------------------------------------------------
-
-
-def _variables(choice: RepositoryChoice) -> dict[str, str]:
-    given = environment_variables()
-    return given | {"releasever": choice.releasever} if choice.releasever else given
-
-
-def load_chosen(choice: RepositoryChoice, reporter: Reporter, *, name: str | None = None) -> Target:
-    """The target that the choice names, the default one otherwise, with all its live repositories."""
-    return load_target(
-        name or choice.target or DEFAULT_TARGET,
-        release=choice.release,
-        variables=_variables(choice),
-        reporter=reporter,
-    )
-
-
-def snapshot_for(target: Target, choice: RepositoryChoice, cache: Cache) -> Snapshot | None:
-    """The snapshot that answers for the target by choice or by default, None where live repositories do."""
-    chosen = remembered(target, cache)
-    if chosen:
-        try:
-            return use(chosen, cache)
-        except PpcdepsError as fault:
-            raise type(fault)(
-                f"the snapshot that was chosen for {title_of(target)} cannot be used: {fault.message}",
-                hint="choose another with `ppcdeps snapshot use`, or the live repositories with `ppcdeps sync`",
-            ) from fault
-    shipped = title_of(target) if (choice.target or DEFAULT_TARGET) in list_targets() else ""
-    if chosen is None and shipped in shipped_snapshots() and "releasever" not in _variables(choice):
-        return use(shipped, cache)
-    return None
-
-
-def target_of_snapshot(choice: RepositoryChoice, snapshot: Snapshot, reporter: Reporter) -> Target:
-    """The target that a snapshot was made of, with its repositories: told by its name where the choice names none.
-
-    Raises UsageError where it cannot be told, or is of another OpenStack release than the choice says.
+    Returns the target's title and what was done to each repository. Raises what `resolve_target` raises.
     """
-    name = choice.target
-    if name is None:
-        fitting = [known for known in list_targets() if f"{snapshot.name}-".startswith(f"{known}-")]
-        if not fitting:
-            raise UsageError(
-                f"the snapshot {snapshot.name} does not tell which target it is of", hint="give --target"
-            )
-        name = max(fitting, key=len)
-    target = load_chosen(replace(choice, release=None), reporter, name=name)
-    of_snapshot = snapshot.name.removeprefix(f"{target.name}-")
-    release = of_snapshot if of_snapshot in target.openstack_releases else None
-    if choice.release and release and choice.release != release:
-        raise UsageError(
-            f"the snapshot {snapshot.name} is of the OpenStack release {release}, not {choice.release}",
-            hint="leave --release out, or name another snapshot",
-        )
-    if not f"{snapshot.name}-".startswith(f"{target.name}-"):
-        reporter.warn(f"the snapshot {snapshot.name} was made of another target than {target.name}")
-    requested = choice.release or release
-    if requested:
-        target = load_chosen(replace(choice, release=requested), reporter, name=name)
-    return replace(target, repositories=snapshot.configs)
+    chosen = choose_target(choice, reporter, live=True)
+    before = {config.id: _cached_digest(chosen.cache, config) for config in chosen.target.repositories}
+    resolved = replace(chosen, refresh=not chosen.offline).read(ALL_KINDS)
+    if resolved.basis.origin is MetadataOrigin.LIVE:
+        remember_live(resolved.target, resolved.cache)
+    return title_of(resolved.target), tuple(_synced(one, before[one.config.id]) for one in resolved.metadata)
 
 
-def _basis_of(snapshot: Snapshot) -> MetadataBasis:
-    dates = tuple(one.date for one in snapshot.repositories if one.date is not None)
-    shipped = snapshot.name in shipped_snapshots() and snapshot.path == shipped_path(snapshot.name)
-    return MetadataBasis(MetadataOrigin.SNAPSHOT, snapshot.name, dates, snapshot.absent, shipped, snapshot.note)
+def _cached_digest(cache: Cache, config: RepoConfig) -> str | None:
+    """The digest of the repomd.xml in the cache, None where it has none."""
+    state = cache.read_state(state_key(config))
+    digest = state.get("digest") if state else None
+    return digest if isinstance(digest, str) else None
 
 
-def shipped_path(name: str) -> Path:
-    """Where the shipped snapshot of that name lies."""
-    from importlib.resources import files
-
-    return Path(str(files("ppcdeps").joinpath("data", "snapshots", name)))
-
-
-def _ad_hoc_target(choice: RepositoryChoice, reporter: Reporter) -> Target:
-    """A target without repositories yet. Python, processor and buildroot are those of the shipped target of
-    the same release: an ad hoc target says nothing of them.
-    """
-    if not choice.repofrompath and not choice.repo_files:
-        raise UsageError(
-            "--reference and --source give the target no repository",
-            hint="add --repofrompath ID,URL, --repo-file FILE or --target NAME",
-        )
-    releasever = _variables(choice).get("releasever", "9")
-    major = releasever.partition(".")[0]
-    model = {"9": "centos-stream-9", "10": "centos-stream-10"}.get(major, "fedora")
-    base = load_target(model, variables={**_variables(choice), "releasever": releasever}, reporter=reporter)
-    return replace(
-        base,
-        name=AD_HOC,
-        title=f"repositories of the command line (as {base.title})",
-        repositories=(),
-        origin="the command line",
-        openstack=choice.release,
-        openstack_releases=(),
+def _synced(metadata: RepoMetadata, before: str | None) -> SyncedRepository:
+    config = metadata.config
+    if metadata.problem:
+        return SyncedRepository(config.id, config.side, SyncState.ABSENT, problem=metadata.problem)
+    state = SyncState.UNCHANGED if before == metadata.digest else SyncState.UPDATED
+    return SyncedRepository(
+        config.id,
+        config.side,
+        SyncState.NEW if before is None else state,
+        metadata.revision,
+        metadata.date,
+        metadata.digest,
+        announced_packages(metadata.files["primary"].path) if "primary" in metadata.files else None,
+        metadata.fetched_from,
     )
-
-
-def _with_selection(target: Target, choice: RepositoryChoice, reporter: Reporter) -> Target:
-    """The target with repositories added, changed, and switched on and off as the command line says."""
-    variables = builtin_variables(target.releasever, target.arch) | _variables(choice)
-    configs: list[RepoConfig] = [*target.repositories]
-    for side, option, values in (
-        (Side.TARGET, "--repofrompath", choice.repofrompath),
-        (Side.REFERENCE, "--reference", choice.reference),
-        (Side.SOURCE, "--source", choice.source),
-    ):
-        configs.extend(repo_from_path(value, side, option_name=option) for value in values)
-    for path in choice.repo_files:
-        configs.extend(read_repo_file(path, variables, Side.TARGET, reporter))
-    seen: dict[str, RepoConfig] = {}
-    for config in configs:
-        if config.id in seen:
-            first = seen[config.id].origin or target.name
-            raise UsageError(f'the repository id "{config.id}" is there twice: {first}, and {config.origin}')
-        seen[config.id] = config
-    changed = apply_overrides(configs, choice.setopt, variables)
-    chosen = select_repositories(changed, enable=choice.enable, disable=choice.disable, only=choice.only)
-    if not any(config.enabled and config.side is Side.TARGET for config in chosen):
-        raise UsageError(f"no repository of the target {target.name} is enabled")
-    return replace(target, repositories=chosen)

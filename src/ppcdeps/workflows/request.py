@@ -1,46 +1,41 @@
-"""From the words of the command line to a solved workload, the way all commands that plan go."""
+"""What a plan is requested of: a workload, and the resolved target that it is to run on."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import ppcdeps
-from ppcdeps.base.toml import closest
-from ppcdeps.model.errors import UsageError
-from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.workload import Workload
 from ppcdeps.planning.workloads import curated_constraints, list_workloads, load_workload, together, workload_of_roots
-from ppcdeps.workflows.choice import RepositoryChoice
-from ppcdeps.workflows.repositories import Repositories, resolve_target
+from ppcdeps.workflows.repositories import ResolvedTarget
 
-if TYPE_CHECKING:
-    from ppcdeps.planning.solution import Solution
+Installer = Literal["pip", "rpm"]
+"""Who installs Python packages that the target's repositories lack."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """A workload and the repositories that it is asked of.
+    """A workload and the target that it is planned for.
 
     ``typed`` are the roots that the user typed, rather than a workload's file.
     """
 
     workload: Workload
     typed: tuple[str, ...]
-    repositories: Repositories
-    again: bool = False
-    """Whether what is remembered of it must not be used."""
+    resolved: ResolvedTarget
+    python: Installer = "pip"
     srpms: Path | None = None
     """A folder of source RPMs to evaluate."""
     recipes: tuple[Path, ...] = ()
     """Folders of recipes that are laid over the shipped ones."""
     wheels: Path | None = None
-    """A simple repository of wheels on this disk, which knows its distributions before every index does."""
+    """A simple repository of wheels on this disk, which comes before every index."""
 
     def key(self) -> str:
-        """Everything that decides on the answer, as text: the same key has the same plan."""
-        metadata = self.repositories.metadata
+        """Everything that decides on the plan, as text: the same key has the same plan."""
+        metadata = self.resolved.metadata
         pins = curated_constraints(self.workload)
         parts = [
             _fingerprint(),
@@ -49,76 +44,45 @@ class PlanRequest:
             _states([pins]) if pins is not None else "",
             f"{self.wheels} {_states(self.wheels.glob('*'))}" if self.wheels is not None else "",
             repr(sorted(asdict(self.workload).items())),
-            repr(
-                [(name, value) for name, value in asdict(self.repositories.target).items() if name != "repositories"]
-            ),
+            repr([(name, value) for name, value in asdict(self.resolved.target).items() if name != "repositories"]),
             *sorted(f"{each.digest} {each.problem} {asdict(each.config)}" for each in metadata),
         ]
         return "plan " + hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
-    def solve_run(self, reporter: Reporter) -> "Solution":
-        """Solve what it needs at run time.
-
-        Raises UsageError for a root that no repository knows, and what reading the metadata raises.
-        """
-        from ppcdeps.planning.evaluation import Evaluations
-        from ppcdeps.planning.solution import solve_run, unknown_roots
-        from ppcdeps.recipebook.book import load_book
-
-        requested = self.repositories
-        evaluations = (
-            Evaluations.in_folder(self.srpms, requested.target, reporter) if self.srpms is not None else None
-        )
-        solution = solve_run(
-            self.workload,
-            requested.target,
-            requested.metadata,
-            requested.cache,
-            requested.fetch_filelists,
-            load_book(self.recipes),
-            evaluations,
-        )
-        for problem in solution.universe.module_problems:
-            reporter.warn(problem)
-        unknown = tuple(root for root in unknown_roots(solution) if root in self.typed)
-        if unknown:
-            raise UsageError(_nobody_knows(unknown, solution))
-        return solution
-
 
 def plan_request(
-    words: tuple[str, ...],
-    choice: RepositoryChoice,
-    reporter: Reporter,
+    words: Sequence[str],
+    resolved: ResolvedTarget,
+    *,
+    python: Installer = "pip",
     srpms: Path | None = None,
-    recipes: tuple[Path, ...] = (),
+    recipes: Sequence[Path] = (),
 ) -> PlanRequest:
-    """The question that the words mean: names or files of workloads, and roots, all of them together.
+    """The request for what the words name: workloads, files of workloads, and roots, all of them on one machine.
 
-    Raises UsageError for a root that is not well-formed, and what fetching the repositories raises.
+    Raises UsageError for a root that is not well-formed, ConfigError for a workload file with faults.
     """
-    names = [word for word in words if word in list_workloads() or _is_file(word)]
-    roots = [word for word in words if word not in names]
-    if roots:
-        workload_of_roots(roots)  # its faults come before any download
-    repositories = resolve_target(choice, reporter)
-    workloads = [load_workload(name, repositories.target.openstack) for name in names]
+    names, roots = sorted_words(words)
+    workloads = [load_workload(name, resolved.target.openstack) for name in names]
     if roots:
         workloads.append(workload_of_roots(roots))
-    return PlanRequest(together(workloads), tuple(roots), repositories, choice.refresh, srpms, recipes)
+    return PlanRequest(together(workloads), roots, resolved, python, srpms, tuple(recipes))
+
+
+def sorted_words(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Of these words, those that name a workload or its file, and the roots.
+
+    Raises UsageError for a root that is not well-formed.
+    """
+    names = tuple(word for word in words if word in list_workloads() or _is_file(word))
+    roots = tuple(word for word in words if word not in names)
+    if roots:
+        workload_of_roots(roots)
+    return names, roots
 
 
 def _is_file(word: str) -> bool:
     return word.endswith(".toml") and ("/" in word or Path(word).is_file())
-
-
-def _nobody_knows(unknown: tuple[str, ...], solution: "Solution") -> str:
-    first = unknown[0]
-    hint = closest(first, list_workloads()) or closest(first, solution.universe.package_names())
-    return (
-        f"no repository of {solution.target.name} knows {', '.join(unknown)}: not a workload, and no package's name, "
-        f"capability or path{f'; {hint}' if hint else ''}"
-    )
 
 
 def _fingerprint() -> str:

@@ -13,17 +13,11 @@ from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.reporter import Silence
 from ppcdeps.model.repository import Side
+from ppcdeps.workflows.basis import MetadataBasis, MetadataOrigin
 from ppcdeps.workflows.choice import RepositoryChoice
-from ppcdeps.workflows.repositories import (
-    MetadataBasis,
-    MetadataOrigin,
-    choose_target,
-    remember_live,
-    remember_snapshot,
-    remembered,
-    resolve_target,
-    title_of,
-)
+from ppcdeps.workflows.remembered import remember_live, remember_snapshot, remembered, title_of
+from ppcdeps.workflows.repositories import resolve_target
+from ppcdeps.workflows.targets import target_and_basis
 
 DAY = 86400
 
@@ -52,12 +46,12 @@ def choice(cache: Cache, **options: object) -> RepositoryChoice:
 
 
 def chosen(cache: Cache, **options: object) -> tuple[list[str], MetadataBasis]:
-    target, basis = choose_target(choice(cache, **options), cache, Silence())
+    target, basis = target_and_basis(choice(cache, **options), cache, Silence())
     return [config.id for config in target.repositories if config.enabled], basis
 
 
 def test_the_embedded_snapshot_answers_for_the_default_target(cache: Cache) -> None:
-    target, basis = choose_target(choice(cache), cache, Silence())
+    target, basis = target_and_basis(choice(cache), cache, Silence())
     assert (target.name, target.openstack) == ("centos-stream-9", "yoga")
     assert (basis.origin, basis.name, basis.shipped) == (MetadataOrigin.SNAPSHOT, "centos-stream-9-yoga", True)
     assert all(config.baseurl[0].startswith("file:") for config in target.repositories)
@@ -104,7 +98,7 @@ def test_two_files_of_one_target_name_are_two_targets(cache: Cache, tmp_path: Pa
 
 def test_the_option_wins_over_what_is_remembered(cache: Cache) -> None:
     remember_live(load_target("centos-stream-9"), cache)
-    target, basis = choose_target(choice(cache, snapshot="centos-stream-9-yoga"), cache, Silence())
+    target, basis = target_and_basis(choice(cache, snapshot="centos-stream-9-yoga"), cache, Silence())
     assert basis.origin is MetadataOrigin.SNAPSHOT
     assert (target.name, target.openstack) == ("centos-stream-9", "yoga")
 
@@ -126,14 +120,14 @@ def test_a_snapshot_of_another_target_needs_the_target(cache: Cache, tmp_path: P
     with pytest.raises(UsageError, match="does not tell which target"):
         chosen(cache, snapshot=str(saved.path))
     told = Told()
-    target, basis = choose_target(choice(cache, snapshot=str(saved.path), target="rocky-9"), cache, told)
+    target, basis = target_and_basis(choice(cache, snapshot=str(saved.path), target="rocky-9"), cache, told)
     assert (target.name, basis.name, basis.shipped) == ("rocky-9", "elsewhere-1", False)
     assert told.warnings == ["the snapshot elsewhere-1 was made of another target than rocky-9"]
 
 
 def test_refresh_of_a_snapshot_is_told_to_change_nothing(cache: Cache) -> None:
     told = Told()
-    choose_target(choice(cache, refresh=True), cache, told)
+    target_and_basis(choice(cache, refresh=True), cache, told)
     assert [line for line in told.warnings if "--refresh changes nothing" in line]
 
 
@@ -155,7 +149,7 @@ def test_ad_hoc_repositories_make_a_target_of_their_own(cache: Cache, repository
 def test_an_ad_hoc_target_has_the_python_of_its_release(
     releasever: str, model: str, cache: Cache, repository: Path
 ) -> None:
-    target, _ = choose_target(
+    target, _ = target_and_basis(
         choice(cache, repofrompath=(f"a,{repository}",), releasever=releasever), cache, Silence()
     )
     assert target.python == load_target(model, variables={"releasever": releasever}).python
@@ -165,7 +159,7 @@ def test_an_ad_hoc_target_has_the_python_of_its_release(
 def test_a_target_takes_further_repositories(cache: Cache, repository: Path, tmp_path: Path) -> None:
     file = tmp_path / "own.repo"
     file.write_text(f"[own]\nbaseurl=file://{repository}/$basearch/$releasever/\n")
-    target, _ = choose_target(
+    target, _ = target_and_basis(
         choice(cache, target="centos-stream-9", repofrompath=(f"more,{repository}",), repo_files=(file,)),
         cache,
         Silence(),
@@ -192,7 +186,7 @@ def test_repositories_are_switched_and_changed_as_with_dnf(cache: Cache) -> None
         "enable": ("baseos", "reference-*"),
         "setopt": ("baseos.cost=7",),
     }
-    target, _ = choose_target(choice(cache, **options), cache, Silence())
+    target, _ = target_and_basis(choice(cache, **options), cache, Silence())
     on = {config.id: config for config in target.repositories if config.enabled}
     assert "baseos" in on
     assert "appstream" not in on

@@ -13,7 +13,7 @@ from ppcdeps.building.run.events import (
 )
 from ppcdeps.building.run.failures import FailureCause
 from ppcdeps.building.run.tasks import Bridge, Task
-from ppcdeps.cli.buildview import BuildView
+from ppcdeps.cli.build_view import BuildView
 
 TASK = Task("libvirt", "libvirt", Bridge("w", (), 1))
 CAUSE = FailureCause("the program rpcgen is missing", "add the package that has it", "rpcgen: not found")

@@ -1,4 +1,4 @@
-"""What builds and since when, on standard error: a table that lives on a terminal, plain lines anywhere else."""
+"""Running builds on standard error: a live table on a terminal, plain lines anywhere else."""
 
 import os
 import sys
@@ -27,7 +27,7 @@ _LABELS = {
 class BuildView:
     """Shows the events of a run. Safe for threads.
 
-    ``quiet`` shows failures alone; without ``live``, or where ``stream`` (default: standard error) is no terminal,
+    ``quiet`` shows failures alone; without ``live``, or where ``stream`` (default: standard error) is not a terminal,
     every event is a line.
     """
 
@@ -43,7 +43,7 @@ class BuildView:
         terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._quiet = quiet
         self._live_wanted = live and terminal and not quiet
-        self._coloured = terminal and not os.environ.get("NO_COLOR")
+        self._colored = terminal and not os.environ.get("NO_COLOR")
         self._now = now
         self._running: dict[str, tuple[float, float | None, str]] = {}
         self._progress = (0, 0)
@@ -55,7 +55,7 @@ class BuildView:
             from rich.console import Console
             from rich.live import Live
 
-            console = Console(file=self._stream, no_color=not self._coloured)
+            console = Console(file=self._stream, no_color=not self._colored)
             self._live = Live(get_renderable=self._table, console=console, refresh_per_second=2, transient=True)
             self._live.start()
         return self
@@ -82,11 +82,11 @@ class BuildView:
                 case BuildFinished(result, done, total):
                     self._running.pop(result.task.name, None)
                     self._progress = (done, total)
-                    label, colour = _LABELS[result.outcome]
+                    label, color = _LABELS[result.outcome]
                     if self._quiet and result.outcome is not BuildOutcome.FAILED:
                         return
                     first, *rest = finished_lines(result)
-                    shown = click.style(label, fg=colour) if self._coloured else label
+                    shown = click.style(label, fg=color) if self._colored else label
                     self._say("\n".join([f"[{done}/{total}] {result.task.name}: {shown}{first}", *rest]))
 
     def _table(self) -> Any:
@@ -105,7 +105,7 @@ class BuildView:
                 table.add_row(Spinner("dots"), name, stage, duration(now - since), end)
             done, total = self._progress
             if total:
-                table.add_row("", f"{done} of {total} are over", "", "", "")
+                table.add_row("", f"{done} of {total} are done", "", "", "")
             return table
 
     def _say(self, text: str) -> None:
@@ -114,4 +114,4 @@ class BuildView:
 
             self._live.console.print(Text.from_ansi(text), soft_wrap=True)
         else:
-            click.echo(text, file=self._stream, color=self._coloured or None)
+            click.echo(text, file=self._stream, color=self._colored or None)

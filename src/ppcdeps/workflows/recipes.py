@@ -1,0 +1,40 @@
+"""What is done with recipes: rendered to a folder that rpmbuild builds from, and checked.
+
+The recipes themselves are those of `ppcdeps.recipebook.book.load_book`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ppcdeps.metadata.targets import list_targets, load_target
+from ppcdeps.model.recipe import Recipe
+from ppcdeps.model.reporter import Reporter
+from ppcdeps.recipebook.book import RecipeBook
+from ppcdeps.recipebook.lint import LintFinding, lint_book
+from ppcdeps.recipebook.rendering import Rendering, render
+from ppcdeps.workflows.choice import DEFAULT_TARGET
+
+
+def render_recipe(
+    recipe: Recipe,
+    to: Path,
+    *,
+    target: str = DEFAULT_TARGET,
+    version: str | None = None,
+    srpm: Path | None = None,
+    sources: Sequence[Path] = (),
+) -> Rendering:
+    """Render a recipe for a target (a name or a file) to a folder, which must be new or empty.
+
+    ``version`` is by default the newest of the recipe's; ``sources`` are files that are here already. Raises
+    UsageError where what the recipe needs is not given, ConfigError where it does not fit its source.
+    """
+    packages = load_target(target).build_packages
+    return render(recipe, to, version=version, srpm=srpm, sources=sources, build_packages=packages)
+
+
+def lint_recipes(
+    book: RecipeBook, reporter: Reporter, *, target: str = DEFAULT_TARGET, srpms: Sequence[Path] = ()
+) -> tuple[LintFinding, ...]:
+    """What is wrong with the recipes, in their order. Raises ConfigError for a source RPM that cannot be read."""
+    return lint_book(book, load_target(target), list_targets(), reporter, srpms=srpms)
