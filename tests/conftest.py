@@ -9,8 +9,6 @@ import pytest
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.engines.job import BuildMode, Buildroot
-from ppcdeps.metadata.targets import load_target
-from ppcdeps.model.target import Target
 
 PROJECT = Path(__file__).parent.parent
 
@@ -24,43 +22,10 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _shared_folder() -> Path:
-    """The folder of shared development data: $PPCDEPS_SHARED, else `../shared` beside the project."""
-    named = os.environ.get("PPCDEPS_SHARED")
-    return Path(named).resolve() if named else PROJECT.parent / "shared"
-
-
-@pytest.fixture(scope="session")
-def shared_folder() -> Path:
-    """The shared folder itself, which holds `data/`. The test is skipped where it is not on this machine."""
-    folder = _shared_folder()
-    if not (folder / "data" / "el9").is_dir():
-        pytest.skip(f"no shared data in {folder}: set PPCDEPS_SHARED to the folder that holds data/el9")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def shared_data(shared_folder: Path) -> Path:
-    """The real package metadata: `el9/`, `small/`, `openstack/`, `libvirt/` (see its PROVENANCE.md)."""
-    return shared_folder / "data"
-
-
 @pytest.fixture(scope="session")
 def project_root() -> Path:
     """The folder that holds pyproject.toml."""
     return PROJECT
-
-
-@pytest.fixture(scope="session")
-def el9_target_file() -> Path:
-    """The target file of the shared data. Its variable `shared` is the shared folder."""
-    return PROJECT / "tests" / "data" / "targets" / "el9-shared.toml"
-
-
-@pytest.fixture(scope="session")
-def el9_target(el9_target_file: Path, shared_folder: Path) -> Target:
-    """CentOS Stream 9 on ppc64le with RDO Yoga as the shared data has it."""
-    return load_target(str(el9_target_file), variables={"shared": str(shared_folder)})
 
 
 @pytest.fixture(scope="session")

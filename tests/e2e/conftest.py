@@ -19,12 +19,6 @@ def ppcdeps(tmp_path: Path) -> Program:
 
 
 @pytest.fixture
-def el9(ppcdeps: Program, shared_folder: Path) -> Program:
-    """The program where the shared data are found by the target file for them."""
-    return Program(ppcdeps.folder, {"DNF_VAR_shared": str(shared_folder)})
-
-
-@pytest.fixture
 def repository(tmp_path: Path) -> Path:
     """A repository of one package."""
     return write_repository(tmp_path / "repository", [Package(Nevra.parse("app-1-1.noarch"), "app-1-1.src.rpm")])

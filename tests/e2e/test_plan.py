@@ -3,8 +3,8 @@
 import json
 import os
 from importlib.resources import files
-from pathlib import Path
 
+import el9
 import jsonschema
 import pytest
 from mirror import Mirror
@@ -31,20 +31,20 @@ def test_without_an_index_python_stays_rpm_and_the_plan_is_made_all_the_same(ppc
     assert "Missing at run time: 11" in run.out
 
 
-def test_snapshot_and_original_repositories_give_the_same_plan(el9: Program, el9_target_file: Path) -> None:
-    from_snapshot = json.loads(el9("plan", "nova-compute", "--python", "rpm", "--json", code=1).out)
-    arguments = ("plan", "nova-compute", "--python", "rpm", "--json", "--target", el9_target_file)
-    original = json.loads(el9(*arguments, code=1).out)
+def test_snapshot_and_live_repositories_give_the_same_plan(ppcdeps: Program) -> None:
+    from_snapshot = json.loads(ppcdeps("plan", "nova-compute", "--python", "rpm", "--json", code=1).out)
+    arguments = ("plan", "nova-compute", "--python", "rpm", "--json", "--target", el9.TARGET_FILE)
+    live = json.loads(ppcdeps(*arguments, code=1).out)
     for part in ("closure", "gaps", "reliefs", "summary"):
-        assert from_snapshot[part] == original[part]
+        assert from_snapshot[part] == live[part]
 
 
-def test_the_same_question_gives_the_same_bytes_again(el9: Program, el9_target_file: Path) -> None:
-    arguments = ("plan", "nova-compute", "--python", "rpm", "--target", el9_target_file, "--json")
-    first = el9(*arguments, code=1).out
-    assert el9(*arguments, code=1).out == first
-    assert el9(*arguments, "--refresh", code=1).out == first
-    assert (el9.folder / "plan-nova-compute.json").read_text() == first
+def test_the_same_question_gives_the_same_bytes_again(ppcdeps: Program) -> None:
+    arguments = ("plan", "nova-compute", "--python", "rpm", "--target", el9.TARGET_FILE, "--json")
+    first = ppcdeps(*arguments, code=1).out
+    assert ppcdeps(*arguments, code=1).out == first
+    assert ppcdeps(*arguments, "--refresh", code=1).out == first
+    assert (ppcdeps.folder / "plan-nova-compute.json").read_text() == first
 
 
 def test_nothing_missing_is_exit_code_0(ppcdeps: Program) -> None:

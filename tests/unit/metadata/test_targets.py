@@ -1,6 +1,7 @@
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import el9
 import pytest
 
 from ppcdeps.metadata.targets import list_targets, load_target
@@ -140,12 +141,13 @@ def test_an_unknown_openstack_release_offers_the_closest() -> None:
     )
 
 
-def test_the_targets_of_the_shared_data_lie_in_it(el9_target: Target) -> None:
-    assert list(repositories(el9_target)) == [
+def test_a_target_file_may_have_the_folders_of_a_snapshot_as_its_repositories() -> None:
+    target = el9.target()
+    assert list(repositories(target)) == [
         "baseos", "appstream", "crb",
         "reference-baseos", "reference-appstream", "reference-crb", "reference-rdo", "source",
     ]  # fmt: skip
-    for repository in el9_target.repositories:
+    for repository in target.repositories:
         (url,) = repository.baseurl
         assert (Path(unquote(urlsplit(url).path)) / "repodata" / "repomd.xml").is_file(), url
 
