@@ -8,18 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+from reporters import Recorder
 
 from ppcdeps.engines.cleanup import Leftovers, remove_tree, started_at, sweep
 from ppcdeps.engines.engine import EngineFailedError
 from ppcdeps.model.reporter import Silence
-
-
-class Told(Silence):
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
 
 
 def abandoned_claim(home: Path, **changed: object) -> Path:
@@ -93,7 +86,7 @@ def test_what_cannot_be_removed_now_stays_written_down(tmp_path: Path) -> None:
     pid, started = dead_process()
     things = [{"kind": "container", "name": "c", "command": ["/no/such/podman"]}]
     abandoned_claim(tmp_path, pid=pid, started=started, things=things)
-    told = Told()
+    told = Recorder()
     assert sweep(tmp_path, (), told) == ()
     assert "could not remove the container c of a run that was killed" in told.warnings[0]
     assert (tmp_path / "leftovers" / "run.json").exists()
