@@ -1,16 +1,33 @@
-"""Fixtures that every test may ask for."""
+"""What holds for all tests: one Hypothesis profile, the order of files, and the roots that tests share."""
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import debianroots
 import pytest
+from hypothesis import HealthCheck, settings
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.engines.job import BuildMode, Buildroot
 
 PROJECT = Path(__file__).parent.parent
+
+# No deadline: how long an example takes depends on what else the machine does. The examples follow from the test
+# alone, so that a run says something of the tree and not of the dice; `--hypothesis-profile=default` throws them.
+settings.register_profile(
+    "ppcdeps",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("ppcdeps")
+
+LONGEST_FIRST: tuple[str, ...] = ()
+"""The files that take longest, in this order. Files are handed to the workers in the order of collection: a long one
+that starts last would run on alone.
+"""
 
 
 def pytest_configure() -> None:
@@ -22,6 +39,20 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; the others stay as they are."""
+    order = {PROJECT / "tests" / name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_power_failures() -> Iterator[None]:
+    """Spare the disk: tests kill programs, and what those wrote survives that without being flushed to the disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def project_root() -> Path:
     """The folder that holds pyproject.toml."""
@@ -29,25 +60,32 @@ def project_root() -> Path:
 
 
 @pytest.fixture(scope="session")
-def debian_cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this run have in common. Who makes something in it takes a lock."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def debian_cache(run_folder: Path) -> Cache:
     """The cache of the Debian buildroots that all tests share (tests/support/debianroots.py). Skipped without the
     tools.
     """
     if reason := debianroots.lacks():
         pytest.skip(f"no Debian root can be made: {reason}")
-    return debianroots.shared_cache(tmp_path_factory.getbasetemp() / "debian-roots")
+    return debianroots.shared_cache(run_folder / "debian-roots")
 
 
 @pytest.fixture(scope="session")
 def debian_root(debian_cache: Cache) -> Buildroot:
-    """The buildroot debian-12 in the emulated way (native on ppc64le), made once a session."""
+    """The buildroot debian-12 in the emulated mode (native on ppc64le), made once a run."""
     mode = BuildMode.NATIVE if os.uname().machine == "ppc64le" else BuildMode.EMULATED
     return debianroots.made(debian_cache, "debian-12", mode)
 
 
 @pytest.fixture(scope="session")
 def debian_cross_root(debian_cache: Cache) -> Buildroot:
-    """The buildroot debian-12-cross, made once a session."""
+    """The buildroot debian-12-cross, made once a run."""
     if os.uname().machine == "ppc64le":
         pytest.skip("nothing is cross-compiled on the target's own machine")
     return debianroots.made(debian_cache, "debian-12-cross")

@@ -235,7 +235,7 @@ def test_a_hundred_thousand_files_take_seconds(tmp_path: Path) -> None:
     shutil.rmtree(plain)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     content=st.binary(max_size=300),
     name=st.sampled_from(["METADATA", "RECORD", "INSTALLER", "direct_url.json", "top_level.txt"]),
@@ -254,7 +254,7 @@ def test_a_version_that_cannot_be_compared_is_told_once(tmp_path: Path) -> None:
     assert [one.rule for one in report(tmp_path).findings] == ["env-broken-metadata"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     line=st.sampled_from(["Name: ", "Version: ", "Requires-Dist: ", "Requires-Python: "]),
     value=st.text(max_size=40).map(lambda text: text.replace("\r", "").replace("\n", "")),
