@@ -58,10 +58,10 @@ def test_nova_of_debian_on_ppc64le(power_root: Path) -> None:
 
 
 def emulated(root: Path, *, loads: bool) -> None:
-    """What the root's own interpreter says, under QEMU's user emulation; nothing where that is not here."""
+    """Whether the root's own interpreter loads numpy, under QEMU's user emulation."""
     qemu = shutil.which("qemu-ppc64le-static")
     if qemu is None or shutil.which("bwrap") is None:
-        return
+        pytest.skip("needs qemu-ppc64le-static and bwrap")
     command = [
         "bwrap",
         "--bind",

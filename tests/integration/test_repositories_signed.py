@@ -94,7 +94,8 @@ def test_binary_keys_and_several_keys(signed: RepoConfig, signer: Signer, tmp_pa
     both = tmp_path / "both.asc"
     both.write_bytes(signer.key("other", armour=True) + b"\ntext between\n" + signer.key("owner", armour=True))
     for keys in ((binary.as_uri(),), (both.as_uri(),), (signed.gpgkey[0], binary.as_uri())):
-        fetch_repositories([replace(signed, gpgkey=keys, id=keys[0][-6:])], cache, Silence())
+        (metadata,) = fetch_repositories([replace(signed, gpgkey=keys, id=keys[0][-6:])], cache, Silence())
+        assert "primary" in metadata.files
 
 
 def test_a_changed_repomd(signed: RepoConfig, cache: Cache) -> None:

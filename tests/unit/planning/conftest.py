@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import el9
 import pytest
@@ -44,9 +45,9 @@ class Planner:
 
 
 @pytest.fixture(scope="session")
-def planner(tmp_path_factory: pytest.TempPathFactory) -> Planner:
-    """A planner on the embedded snapshot."""
-    return Planner(el9.target(), Cache.open(tmp_path_factory.mktemp("cache")))
+def planner(run_folder: Path) -> Planner:
+    """A planner on the embedded snapshot. All workers of a run read the metadata once."""
+    return Planner(el9.target(), Cache.open(run_folder / "planner-cache"))
 
 
 @pytest.fixture(scope="session")
