@@ -24,9 +24,24 @@ settings.register_profile(
 )
 settings.load_profile("ppcdeps")
 
-LONGEST_FIRST: tuple[str, ...] = ()
-"""The files that take longest, in this order. Files are handed to the workers in the order of collection: a long one
-that starts last would run on alone.
+LONGEST_FIRST = (
+    "e2e/test_build.py",
+    "integration/test_python_lock.py",
+    "e2e/test_build_faults.py",
+    "integration/test_engines.py",
+    "e2e/test_demo.py",
+    "integration/test_libvirt_patch.py",
+    "integration/test_verify.py",
+    "unit/rpm/test_properties.py",
+    "unit/rpm/test_specs.py",
+    "integration/test_debian_recipes.py",
+    "integration/test_buildroot_command.py",
+    "integration/test_engines_probing.py",
+    "integration/test_against_dnf.py",
+    "e2e/test_plan.py",
+)
+"""The files that take longest. Files are handed to the workers in the order of collection: a long one that starts
+last would run on alone. The second takes no buildroot, which the first makes meanwhile.
 """
 
 

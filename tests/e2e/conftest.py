@@ -8,6 +8,7 @@ from mirror import Mirror, serving
 from program import Program
 from rpmmd import Package, write_repository
 
+from ppcdeps.base.cache import Cache
 from ppcdeps.model.nevra import Nevra
 
 
@@ -16,6 +17,19 @@ def ppcdeps(tmp_path: Path) -> Program:
     folder = tmp_path / "user"
     folder.mkdir()
     return Program(folder, {})
+
+
+@pytest.fixture(scope="session")
+def warm_cache(run_folder: Path) -> Path:
+    """A cache that knows the embedded snapshot already, made once a run: copied, it spares a test the reading."""
+    cache = Cache.open(run_folder / "warm")
+    with cache.lock("warm"):
+        if not (run_folder / "warm-cache").exists():
+            (run_folder / "warming").mkdir()
+            program = Program(run_folder / "warming", {})
+            program("plan", "zsh", "--no-output", "--python", "rpm")
+            program.cache.rename(run_folder / "warm-cache")
+    return run_folder / "warm-cache"
 
 
 @pytest.fixture

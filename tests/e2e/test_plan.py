@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 from importlib.resources import files
+from pathlib import Path
 
 import el9
 import jsonschema
@@ -14,7 +16,15 @@ VGA = "/usr/lib64/qemu-kvm/hw-display-virtio-vga.so"
 SCHEMA = json.loads((files("ppcdeps") / "data/schemas/plan.schema.json").read_text())
 
 
+@pytest.fixture
+def ppcdeps(ppcdeps: Program, warm_cache: Path) -> Program:
+    """The program with a cache in which the embedded snapshot is."""
+    shutil.copytree(warm_cache, ppcdeps.cache)
+    return ppcdeps
+
+
 def test_the_embedded_snapshot_answers_without_a_network(ppcdeps: Program) -> None:
+    shutil.rmtree(ppcdeps.cache)
     run = ppcdeps("plan", "nova-compute", "--python", "rpm", code=1)
     assert "Missing at run time: 11" in run.out
     assert "Reused as they are: 96 noarch packages" in run.out
