@@ -1,6 +1,6 @@
 """How long `ppcdeps plan` takes beside dnf, as whole processes with warm caches. Run by hand.
 
-    python -m benchmarks.plan [--runs 11] [--shared FOLDER] [--packages 60000] [--only help|el9|generated]
+    python -m benchmarks.plan [--runs 11] [--packages 60000] [--only help|el9|generated]
 
 Prints medians of wall time, their ratio to ppcdeps, and the highest peak memory. The processes take turns, so
 that a busy machine is unfair to none.
@@ -15,7 +15,7 @@ install --assumeno` of the same root, without weak dependencies:
   side.
 
 ppcdeps solves both sides, makes the set of gaps irreducible, and solves the builds over the sources too. It is
-run in two ways: as a user runs it, when it finds the plan that it remembers if nothing has changed, and with
+run twice: as a user runs it, when it finds the plan that it remembers if nothing has changed, and with
 ``--refresh``, when it solves anew. The ratios are given in that order. Python stays RPM (``--python rpm``): dnf
 asks no index either.
 """
@@ -102,13 +102,11 @@ def ppcdeps(*arguments: str, folder: Path) -> Contender:
     return Contender("ppcdeps", [str(program), *arguments], folder, environment)
 
 
-def both_ways(*arguments: str, folder: Path, environment: Mapping[str, str] | None = None) -> list[Contender]:
+def remembered_and_solved(*arguments: str, folder: Path) -> list[Contender]:
     """A plan that nothing has changed for since the last time, and one solved anew from warm metadata."""
     remembered = ppcdeps(*arguments, "--python", "rpm", folder=folder)
     solved = ppcdeps(*arguments, "--python", "rpm", "--refresh", folder=folder)
     remembered.name, solved.name = "ppcdeps, nothing changed", "ppcdeps, solved anew"
-    for contender in (remembered, solved):
-        contender.environment = {**contender.environment, **(environment or {})}
     return [remembered, solved]
 
 
@@ -148,15 +146,13 @@ def help_race(folder: Path, runs: int) -> None:
     race("ppcdeps --help", [ppcdeps("--help", folder=folder)], runs)
 
 
-def el9_race(folder: Path, runs: int, shared: Path) -> None:
-    """nova-compute on the shared data."""
-    file = PROJECT / "tests" / "data" / "targets" / "el9-shared.toml"
-    target = load_target(str(file), variables={"shared": str(shared)})
-    environment = {"DNF_VAR_shared": str(shared)}
-    ours = both_ways("plan", "nova-compute", "--target", str(file), folder=folder, environment=environment)
+def el9_race(folder: Path, runs: int) -> None:
+    """nova-compute on the repositories of the embedded snapshot."""
+    file = PROJECT / "tests" / "data" / "targets" / "el9.toml"
+    ours = remembered_and_solved("plan", "nova-compute", "--target", str(file), folder=folder)
     race(
-        "plan nova-compute, CentOS Stream 9 (11,300 packages)",
-        [*ours, *peers(target, "openstack-nova-compute", folder)],
+        "plan nova-compute, CentOS Stream 9, the embedded snapshot",
+        [*ours, *peers(load_target(str(file)), "openstack-nova-compute", folder)],
         runs,
     )
 
@@ -167,7 +163,7 @@ def generated_race(folder: Path, runs: int, packages: int) -> None:
     made = [sys.executable, "-m", "benchmarks.generate", str(folder / "made"), "--packages", str(packages)]
     subprocess.run(made, check=True, cwd=PROJECT, stdout=subprocess.DEVNULL)
     file = folder / "made" / "target.toml"
-    ours = both_ways("plan", "bench-root", "--target", str(file), folder=folder)
+    ours = remembered_and_solved("plan", "bench-root", "--target", str(file), folder=folder)
     race(
         f"plan bench-root, generated ({packages:,} packages a side)",
         [*ours, *peers(load_target(str(file)), "bench-root", folder)],
@@ -179,9 +175,6 @@ def main() -> None:
     """Run the races that the command line asks for."""
     options = argparse.ArgumentParser(prog="python -m benchmarks.plan")
     options.add_argument("--runs", type=int, default=11)
-    options.add_argument(
-        "--shared", type=Path, default=Path(os.environ.get("PPCDEPS_SHARED", PROJECT.parent / "shared"))
-    )
     options.add_argument("--packages", type=int, default=60_000)
     options.add_argument("--only", choices=["help", "el9", "generated"])
     given = options.parse_args()
@@ -192,7 +185,7 @@ def main() -> None:
         if given.only in (None, "help"):
             help_race(folders["help"], given.runs)
         if given.only in (None, "el9"):
-            el9_race(folders["el9"], given.runs, given.shared.resolve())
+            el9_race(folders["el9"], given.runs)
         if given.only in (None, "generated"):
             generated_race(folders["generated"], given.runs, given.packages)
 

@@ -175,7 +175,7 @@ esac
 if [ "$mode" = test ]; then
     case $family in
     debian)
-        tools=(rpm rpmlint dnf dnf-plugins-core createrepo-c gpgv gnupg)
+        tools=(rpm rpmlint dnf dnf-plugins-core createrepo-c gpgv gnupg git groff-base procps)
         # To write an RPM database of EL8's format.
         tools+=(db-util)
         # A hypervisor for pseries guests under emulation; seabios has the ROM of its VGA.
@@ -183,6 +183,8 @@ if [ "$mode" = test ]; then
         # What compiling one file of libvirt takes. Older releases use yajl, newer ones json-c.
         tools+=(gcc libc6-dev meson ninja-build patch pkg-config libxml2-utils xsltproc)
         tools+=(libglib2.0-dev libgnutls28-dev libtirpc-dev libxml2-dev libyajl-dev libjson-c-dev)
+        # What builds the packages of recipes on this machine.
+        tools+=(make cmake python3-dev)
         # Debian buildroots, and the cross compiler that works in the emulated one.
         tools+=(mmdebstrap)
         [ "$arch" = ppc64le ] || tools+=(gcc-powerpc64le-linux-gnu g++-powerpc64le-linux-gnu qemu-user-static)

@@ -1,18 +1,48 @@
-"""Fixtures that every test may ask for."""
+"""What holds for all tests: one Hypothesis profile, the order of files, and the roots that tests share."""
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import debianroots
 import pytest
+from hypothesis import HealthCheck, settings
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.engines.job import BuildMode, Buildroot
-from ppcdeps.metadata.targets import load_target
-from ppcdeps.model.target import Target
 
 PROJECT = Path(__file__).parent.parent
+
+# No deadline: how long an example takes depends on what else the machine does. The examples follow from the test
+# alone, so that a run says something of the tree and not of the dice; `--hypothesis-profile=default` throws them.
+settings.register_profile(
+    "ppcdeps",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("ppcdeps")
+
+LONGEST_FIRST = (
+    "e2e/test_build.py",
+    "integration/test_python_lock.py",
+    "e2e/test_build_faults.py",
+    "integration/test_engines.py",
+    "e2e/test_demo.py",
+    "integration/test_libvirt_patch.py",
+    "integration/test_verify.py",
+    "unit/rpm/test_properties.py",
+    "unit/rpm/test_specs.py",
+    "integration/test_debian_recipes.py",
+    "integration/test_buildroot_command.py",
+    "integration/test_engines_probing.py",
+    "integration/test_against_dnf.py",
+    "e2e/test_plan.py",
+)
+"""The files that take longest. Files are handed to the workers in the order of collection: a long one that starts
+last would run on alone. The second takes no buildroot, which the first makes meanwhile.
+"""
 
 
 def pytest_configure() -> None:
@@ -24,25 +54,18 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _shared_folder() -> Path:
-    """The folder of shared development data: $PPCDEPS_SHARED, else `../shared` beside the project."""
-    named = os.environ.get("PPCDEPS_SHARED")
-    return Path(named).resolve() if named else PROJECT.parent / "shared"
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; the others stay as they are."""
+    order = {PROJECT / "tests" / name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
-@pytest.fixture(scope="session")
-def shared_folder() -> Path:
-    """The shared folder itself, which holds `data/`. The test is skipped where it is not on this machine."""
-    folder = _shared_folder()
-    if not (folder / "data" / "el9").is_dir():
-        pytest.skip(f"no shared data in {folder}: set PPCDEPS_SHARED to the folder that holds data/el9")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def shared_data(shared_folder: Path) -> Path:
-    """The real package metadata: `el9/`, `small/`, `openstack/`, `libvirt/` (see its PROVENANCE.md)."""
-    return shared_folder / "data"
+@pytest.fixture(scope="session", autouse=True)
+def no_power_failures() -> Iterator[None]:
+    """Spare the disk: tests kill programs, and what those wrote survives that without being flushed to the disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -52,37 +75,32 @@ def project_root() -> Path:
 
 
 @pytest.fixture(scope="session")
-def el9_target_file() -> Path:
-    """The target file of the shared data. Its variable `shared` is the shared folder."""
-    return PROJECT / "tests" / "data" / "targets" / "el9-shared.toml"
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this run have in common. Who makes something in it takes a lock."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")
-def el9_target(el9_target_file: Path, shared_folder: Path) -> Target:
-    """CentOS Stream 9 on ppc64le with RDO Yoga as the shared data has it."""
-    return load_target(str(el9_target_file), variables={"shared": str(shared_folder)})
-
-
-@pytest.fixture(scope="session")
-def debian_cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
+def debian_cache(run_folder: Path) -> Cache:
     """The cache of the Debian buildroots that all tests share (tests/support/debianroots.py). Skipped without the
     tools.
     """
     if reason := debianroots.lacks():
         pytest.skip(f"no Debian root can be made: {reason}")
-    return debianroots.shared_cache(tmp_path_factory.getbasetemp() / "debian-roots")
+    return debianroots.shared_cache(run_folder / "debian-roots")
 
 
 @pytest.fixture(scope="session")
 def debian_root(debian_cache: Cache) -> Buildroot:
-    """The buildroot debian-12 in the emulated way (native on ppc64le), made once a session."""
+    """The buildroot debian-12 in the emulated mode (native on ppc64le), made once a run."""
     mode = BuildMode.NATIVE if os.uname().machine == "ppc64le" else BuildMode.EMULATED
     return debianroots.made(debian_cache, "debian-12", mode)
 
 
 @pytest.fixture(scope="session")
 def debian_cross_root(debian_cache: Cache) -> Buildroot:
-    """The buildroot debian-12-cross, made once a session."""
+    """The buildroot debian-12-cross, made once a run."""
     if os.uname().machine == "ppc64le":
         pytest.skip("nothing is cross-compiled on the target's own machine")
     return debianroots.made(debian_cache, "debian-12-cross")

@@ -8,6 +8,7 @@ from mirror import Mirror, serving
 from program import Program
 from rpmmd import Package, write_repository
 
+from ppcdeps.base.cache import Cache
 from ppcdeps.model.nevra import Nevra
 
 
@@ -18,10 +19,17 @@ def ppcdeps(tmp_path: Path) -> Program:
     return Program(folder, {})
 
 
-@pytest.fixture
-def el9(ppcdeps: Program, shared_folder: Path) -> Program:
-    """The program where the shared data are found by the target file for them."""
-    return Program(ppcdeps.folder, {"DNF_VAR_shared": str(shared_folder)})
+@pytest.fixture(scope="session")
+def warm_cache(run_folder: Path) -> Path:
+    """A cache that knows the embedded snapshot already, made once a run: copied, it spares a test the reading."""
+    cache = Cache.open(run_folder / "warm")
+    with cache.lock("warm"):
+        if not (run_folder / "warm-cache").exists():
+            (run_folder / "warming").mkdir()
+            program = Program(run_folder / "warming", {})
+            program("plan", "zsh", "--no-output", "--python", "rpm")
+            program.cache.rename(run_folder / "warm-cache")
+    return run_folder / "warm-cache"
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import socket
 import subprocess
 from pathlib import Path
 
+import el9
 import pytest
 from mirror import PATIENCE, Mirror, send
 from program import Program
@@ -116,23 +117,23 @@ def test_offline_without_a_copy_says_what_to_do(ppcdeps: Program, mirror: Mirror
     assert "no network may be used (offline); run `ppcdeps sync` where there is network" in done.fault
 
 
-def test_a_full_disk_ends_with_20_and_leaves_nothing_unfinished(el9: Program, el9_target_file: Path) -> None:
+def test_a_full_disk_ends_with_20_and_leaves_nothing_unfinished(ppcdeps: Program) -> None:
     # A limit on the size of files, which the kernel enforces as it does a quota.
     limited = ["bash", "-c", 'ulimit -f 200; exec "$@"', "bash"]
     done = subprocess.run(
-        [*limited, *el9.command("sync", "-t", el9_target_file)],
-        cwd=el9.folder,
-        env=el9.environment(),
+        [*limited, *ppcdeps.command("sync", "-t", el9.TARGET_FILE)],
+        cwd=ppcdeps.folder,
+        env=ppcdeps.environment(),
         capture_output=True,
         text=True,
         timeout=PATIENCE,
     )
     assert done.returncode == 20, done.stderr
     told = done.stderr.splitlines()[-1]
-    assert told.startswith(f"ppcdeps: error: no space left while writing to {el9.cache}; ")
+    assert told.startswith(f"ppcdeps: error: no space left while writing to {ppcdeps.cache}; ")
     assert "Traceback" not in done.stderr
-    assert files_in(el9.cache / "v1" / "tmp") == []
-    el9("sync", "-t", el9_target_file)
+    assert files_in(ppcdeps.cache / "v1" / "tmp") == []
+    ppcdeps("sync", "-t", el9.TARGET_FILE)
 
 
 def test_ctrl_c_ends_with_130_and_leaves_nothing_unfinished(ppcdeps: Program, mirror: Mirror) -> None:

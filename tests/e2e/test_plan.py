@@ -2,22 +2,31 @@
 
 import json
 import os
+import shutil
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
+import el9
 import jsonschema
 import pytest
 from indexes import pkg_info, sdist, wheel
 from mirror import Mirror
 from program import Program
 
-CONSTRAINTS = Path(__file__).parents[2] / "constraints/upper-constraints-yoga.txt"
 VGA = "/usr/lib64/qemu-kvm/hw-display-virtio-vga.so"
 SCHEMA = json.loads((files("ppcdeps") / "data/schemas/plan.schema.json").read_text())
 
 
+@pytest.fixture
+def ppcdeps(ppcdeps: Program, warm_cache: Path) -> Program:
+    """The program with a cache in which the embedded snapshot is."""
+    shutil.copytree(warm_cache, ppcdeps.cache)
+    return ppcdeps
+
+
 def test_the_embedded_snapshot_answers_without_a_network(ppcdeps: Program) -> None:
+    shutil.rmtree(ppcdeps.cache)
     run = ppcdeps("plan", "nova-compute", "--python", "rpm", code=1)
     assert "Missing at run time: 11" in run.out
     assert "Reused as they are: 96 noarch packages" in run.out
@@ -35,7 +44,7 @@ def test_without_an_index_python_stays_rpm_and_the_plan_is_made_all_the_same(ppc
 
 
 def test_a_plan_with_what_pip_installs_fits_the_schema(ppcdeps: Program) -> None:
-    index = index_of_pins(CONSTRAINTS, ppcdeps.folder / "simple", native="stevedore")
+    index = index_of_pins(el9.CONSTRAINTS, ppcdeps.folder / "simple", native="stevedore")
     run = ppcdeps("plan", "nova-compute", code=1, PIP_CONFIG_FILE=os.devnull, PIP_INDEX_URL=index)
     assert "From the Python index with pip: " in run.out
     plan = json.loads((ppcdeps.folder / "plan-nova-compute.json").read_text())
@@ -67,20 +76,20 @@ def index_of_pins(constraints: Path, folder: Path, *, native: str) -> str:
     return folder.as_uri()
 
 
-def test_snapshot_and_original_repositories_give_the_same_plan(el9: Program, el9_target_file: Path) -> None:
-    from_snapshot = json.loads(el9("plan", "nova-compute", "--python", "rpm", "--json", code=1).out)
-    arguments = ("plan", "nova-compute", "--python", "rpm", "--json", "--target", el9_target_file)
-    original = json.loads(el9(*arguments, code=1).out)
+def test_snapshot_and_live_repositories_give_the_same_plan(ppcdeps: Program) -> None:
+    from_snapshot = json.loads(ppcdeps("plan", "nova-compute", "--python", "rpm", "--json", code=1).out)
+    arguments = ("plan", "nova-compute", "--python", "rpm", "--json", "--target", el9.TARGET_FILE)
+    live = json.loads(ppcdeps(*arguments, code=1).out)
     for part in ("closure", "gaps", "dropped_requirements", "summary"):
-        assert from_snapshot[part] == original[part]
+        assert from_snapshot[part] == live[part]
 
 
-def test_the_same_question_gives_the_same_bytes_again(el9: Program, el9_target_file: Path) -> None:
-    arguments = ("plan", "nova-compute", "--python", "rpm", "--target", el9_target_file, "--json")
-    first = el9(*arguments, code=1).out
-    assert el9(*arguments, code=1).out == first
-    assert el9(*arguments, "--refresh", code=1).out == first
-    assert (el9.folder / "plan-nova-compute.json").read_text() == first
+def test_the_same_question_gives_the_same_bytes_again(ppcdeps: Program) -> None:
+    arguments = ("plan", "nova-compute", "--python", "rpm", "--target", el9.TARGET_FILE, "--json")
+    first = ppcdeps(*arguments, code=1).out
+    assert ppcdeps(*arguments, code=1).out == first
+    assert ppcdeps(*arguments, "--refresh", code=1).out == first
+    assert (ppcdeps.folder / "plan-nova-compute.json").read_text() == first
 
 
 def test_nothing_missing_is_exit_code_0(ppcdeps: Program) -> None:

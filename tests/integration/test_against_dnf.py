@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import el9
 import pytest
 from universes import Case, open_universe, search_in
 
@@ -24,8 +25,6 @@ from ppcdeps.rpm.universe import Universe
 SEED = 20240229
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 ORACLE = Path(__file__).parents[1] / "support" / "dnf_oracle.py"
-TARGET = ("ppc64le/baseos", "ppc64le/appstream", "ppc64le/crb")
-REFERENCE = ("x86_64/baseos", "x86_64/appstream", "x86_64/crb", "x86_64/rdo-yoga")
 NOTHING = "nothing provides "
 NEEDED = " needed by "
 
@@ -70,10 +69,6 @@ def _ask_dnf(folder: Path, repositories: Mapping[str, str], names: Sequence[str]
     assert done.returncode == 0, done.stderr
     said: dict[str, Any] = json.loads(done.stdout)
     return said
-
-
-def _urls(shared_data: Path, paths: Sequence[str]) -> dict[str, str]:
-    return {path.replace("/", "-"): (shared_data / "el9" / path).as_uri() for path in paths}
 
 
 def _configs(urls: Mapping[str, str]) -> list[RepoConfig]:
@@ -129,12 +124,12 @@ def _named_by(problems: Sequence[str]) -> list[tuple[str, str]]:
     return found
 
 
-def test_installable_says_the_same_as_in_dnf(shared_data: Path, tmp_path: Path) -> None:
-    urls = _urls(shared_data, TARGET)
+def test_installable_says_the_same_as_in_dnf(tmp_path: Path) -> None:
+    urls = el9.urls(el9.TARGET)
     ours = Ours(_configs(urls), Cache.open(tmp_path / "cache"))
     reference = open_universe(
         Case("x86", (), ()),
-        [RepoConfig(name, Side.REFERENCE, baseurl=(url,)) for name, url in _urls(shared_data, REFERENCE).items()],
+        [RepoConfig(name, Side.REFERENCE, baseurl=(url,)) for name, url in el9.urls(el9.REFERENCE).items()],
         Cache.open(tmp_path / "cache"),
     )
     known = _names(ours.universe)
@@ -151,10 +146,10 @@ def test_installable_says_the_same_as_in_dnf(shared_data: Path, tmp_path: Path) 
     assert [line for name in drawn for line in _compare(ours, name, said[name])] == []
 
 
-def test_noarch_packages_of_the_reference_install_as_in_dnf(shared_data: Path, tmp_path: Path) -> None:
-    urls = _urls(shared_data, (*TARGET, "x86_64/rdo-yoga"))
+def test_noarch_packages_of_the_reference_install_as_in_dnf(tmp_path: Path) -> None:
+    urls = el9.urls((*el9.TARGET, "reference-rdo"))
     ours = Ours(_configs(urls), Cache.open(tmp_path / "cache"))
-    part = next(part for part in ours.universe.parts if part.metadata.config.id == "x86_64-rdo-yoga")
+    part = next(part for part in ours.universe.parts if part.metadata.config.id == "reference-rdo")
     drawn = random.Random(SEED).sample(sorted({str(s.name) for s in part.repo.solvables_iter()}), 40)
     drawn.append("openstack-nova-compute")
 
@@ -163,15 +158,15 @@ def test_noarch_packages_of_the_reference_install_as_in_dnf(shared_data: Path, t
     assert [line for name in drawn for line in _compare(ours, name, said[name])] == []
 
 
-def test_a_rebuild_is_needed_where_dnf_cannot_install_from_both_sides(shared_data: Path, tmp_path: Path) -> None:
-    target, reference = _urls(shared_data, TARGET), _urls(shared_data, REFERENCE)
+def test_a_rebuild_is_needed_where_dnf_cannot_install_from_both_sides(tmp_path: Path) -> None:
+    target, reference = el9.urls(el9.TARGET), el9.urls(el9.REFERENCE)
     configs = [
         *_configs(target),
         *(RepoConfig(name, Side.REFERENCE, baseurl=(url,)) for name, url in reference.items()),
     ]
     ours = Ours(configs, Cache.open(tmp_path / "cache"))
     drawn = random.Random(SEED).sample(sorted(_names(ours.universe)), 30)
-    part = next(part for part in ours.universe.parts if part.metadata.config.id == "x86_64-rdo-yoga")
+    part = next(part for part in ours.universe.parts if part.metadata.config.id == "reference-rdo")
     drawn += random.Random(SEED).sample(sorted({str(s.name) for s in part.repo.solvables_iter()}), 10)
 
     said = _ask_dnf(tmp_path / "drawn", {**target, **reference}, drawn)
@@ -183,8 +178,8 @@ def test_a_rebuild_is_needed_where_dnf_cannot_install_from_both_sides(shared_dat
 
 
 @pytest.mark.parametrize("name", ["qemu-img", "cockpit-machines", "rls", "bind-dyndb-ldap", "no-such-package"])
-def test_the_command_line_of_dnf_says_the_same(name: str, shared_data: Path, tmp_path: Path) -> None:
-    urls = _urls(shared_data, TARGET)
+def test_the_command_line_of_dnf_says_the_same(name: str, tmp_path: Path) -> None:
+    urls = el9.urls(el9.TARGET)
     universe, request, closure, _ = Ours(_configs(urls), Cache.open(tmp_path / "cache")).request(name)
     command = ["dnf", "--forcearch", "ppc64le", "--releasever", "9", "--installroot", str(tmp_path / "root")]
     command += ["--setopt=reposdir=/dev/null", f"--setopt=cachedir={tmp_path / 'dnf'}", "--setopt=plugins=False"]

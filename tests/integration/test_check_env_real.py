@@ -56,7 +56,9 @@ def interpreters(tmp_path: Path) -> list[Path]:
 
 def test_the_path_is_the_one_that_each_interpreter_has(tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
-    for python in interpreters(tmp_path):
+    found = interpreters(tmp_path)
+    assert found
+    for python in found:
         site = next(iter((python.parent.parent / "lib").glob("python3*/site-packages")), None)
         if tmp_path in python.parents and site is not None:
             (site / "more.pth").write_text(f"{tmp_path / 'more'}\n# no\n/nowhere\n")

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import el9
 import pytest
 from indexes import index_of_pip
 
@@ -19,13 +20,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def arguments(shared_data: Path, cache: Path) -> list[str]:
+def arguments(cache: Path) -> list[str]:
     found = ["constraints", "nova-compute", "--release", "yoga", "--cache-dir", str(cache)]
-    for name in ("appstream", "baseos", "crb"):
-        found += ["--repofrompath", f"{name},{shared_data}/el9/ppc64le/{name}"]
-        found += ["--reference", f"x-{name},{shared_data}/el9/x86_64/{name}"]
-    found += ["--reference", f"rdo,{shared_data}/el9/x86_64/rdo-yoga", "--source", f"src,{shared_data}/el9/source"]
-    return [*found, "--constraints", str(shared_data / "openstack/upper-constraints-yoga.txt")]
+    for option, names in (("--repofrompath", el9.TARGET), ("--reference", el9.REFERENCE), ("--source", ("source",))):
+        for name in names:
+            found += [option, f"{name},{el9.SNAPSHOT / name}"]
+    return [*found, "--constraints", str(el9.CONSTRAINTS)]
 
 
 def test_it_writes_the_files_and_says_what_is_to_be_built(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import el9
 import pytest
 from indexes import index_of_pip
 
@@ -57,12 +58,7 @@ def lock_of(
 
 
 @pytest.fixture(scope="module")
-def yoga(shared_data: Path) -> Path:
-    return shared_data / "openstack/upper-constraints-yoga.txt"
-
-
-@pytest.fixture(scope="module")
-def el9_distributions(shared_data: Path) -> dict[str, FixedDistribution]:
+def el9_distributions() -> dict[str, FixedDistribution]:
     """What the RPMs of EL9 for ppc64le provide to Python 3.9, from their metadata."""
     import xml.etree.ElementTree as ElementTree
 
@@ -70,8 +66,7 @@ def el9_distributions(shared_data: Path) -> dict[str, FixedDistribution]:
     common = "{http://linux.duke.edu/metadata/common}"
     found: dict[str, FixedDistribution] = {}
     for repository in ("baseos", "appstream"):
-        (primary,) = (shared_data / "el9/ppc64le" / repository / "repodata").glob("*-primary.xml.zst")
-        with open_stream(primary) as stream:
+        with open_stream(el9.primary(repository)) as stream:
             for _, element in ElementTree.iterparse(stream):
                 if element.tag != f"{common}package":
                     continue
@@ -93,7 +88,6 @@ def el9_distributions(shared_data: Path) -> dict[str, FixedDistribution]:
 @pytest.fixture(scope="module")
 def nova(
     index: Index,
-    yoga: Path,
     el9_distributions: dict[str, FixedDistribution],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[PythonLock, Path]:
@@ -103,7 +97,7 @@ def nova(
         EL9,
         (PythonRoot("nova==25.3.0", "openstack-nova-compute"),),
         fixed=tuple(el9_distributions[name] for name in sorted(el9_distributions)),
-        constraints=yoga,
+        constraints=el9.CONSTRAINTS,
     )
     lock, files = constraints_for(asked, index)
     folder = tmp_path_factory.mktemp("nova")
@@ -111,8 +105,8 @@ def nova(
     return lock, folder
 
 
-def test_every_pin_is_inside_the_constraints(nova: tuple[PythonLock, Path], yoga: Path) -> None:
-    held = read_constraints(yoga, TargetEnvironment.of(EL9)).by_name
+def test_every_pin_is_inside_the_constraints(nova: tuple[PythonLock, Path]) -> None:
+    held = read_constraints(el9.CONSTRAINTS, TargetEnvironment.of(EL9)).by_name
     by_pip = nova[0].having(Provision.WHEEL, Provision.SDIST, Provision.BUILD)
     assert len(by_pip) > 80
     checked = [each for each in by_pip if each.name in held]
@@ -245,7 +239,7 @@ def uv_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_uv_finds_the_same_pins(
     index: Index,
     uv_cache: Path,
-    shared_data: Path,
+    project_root: Path,
     tmp_path: Path,
     root: str,
     python: PythonEnvironment,
@@ -256,7 +250,7 @@ def test_uv_finds_the_same_pins(
     It may build sdists to learn what they require, which ppcdeps does not; so far that never made a
     difference.
     """
-    constraints = shared_data / f"openstack/upper-constraints-{release}.txt" if release else None
+    constraints = project_root / f"constraints/upper-constraints-{release}.txt" if release else None
     (tmp_path / "in.txt").write_text(f"{root}\n")
     config = read_pip_config()
     command = [
@@ -288,8 +282,8 @@ def test_uv_finds_the_same_pins(
 # Native distributions --------------------------------------------------------------------------------
 
 
-def test_all_native_distributions_without_a_wheel_are_told_at_once(index: Index, shared_data: Path) -> None:
-    lock = lock_of(index, "nova==29.0.1", EL10, shared_data / "openstack/upper-constraints-2024.1.txt")
+def test_all_native_distributions_without_a_wheel_are_told_at_once(index: Index, project_root: Path) -> None:
+    lock = lock_of(index, "nova==29.0.1", EL10, project_root / "constraints/upper-constraints-2024.1.txt")
     native = {each.name: each for each in lock.having(Provision.BUILD)}
     assert set(native) == {
         *("bcrypt", "cryptography", "lxml", "markupsafe", "msgpack", "netifaces", "numpy", "ovs", "psutil"),

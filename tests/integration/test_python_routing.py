@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 
+import el9
 import pytest
 from indexes import index_of_pip
 
@@ -32,9 +33,8 @@ def capability(entry: ElementTree.Element) -> str:
     return f"{name} {RELATIONS[flags]} {epoch}{entry.get('ver')}{release}"
 
 
-def packages(repository: Path, *, on_target: bool) -> Iterator[PythonPackage]:
-    (primary,) = (repository / "repodata").glob("*-primary.xml.zst")
-    with open_stream(primary) as stream:
+def packages(repository: str, *, on_target: bool) -> Iterator[PythonPackage]:
+    with open_stream(el9.primary(repository)) as stream:
         for _, element in ElementTree.iterparse(stream):
             if element.tag != f"{COMMON}package":
                 continue
@@ -63,17 +63,13 @@ def names_in(requirement: Requirement) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def closure(shared_data: Path) -> list[PythonPackage]:
+def closure() -> list[PythonPackage]:
     """Everything that openstack-nova-compute leads to by names, the target's packages first: enough to
     route.
     """
     providers: dict[str, PythonPackage] = {}
-    for path, on_target in (
-        ("ppc64le/appstream", True),
-        ("ppc64le/baseos", True),
-        ("x86_64/rdo-yoga", False),
-    ):
-        for package in packages(shared_data / "el9" / path, on_target=on_target):
+    for repository, on_target in (("appstream", True), ("baseos", True), ("reference-rdo", False)):
+        for package in packages(repository, on_target=on_target):
             for name in (package.name, *(each.split(" ")[0] for each in package.provides), *package.paths):
                 providers.setdefault(name, package)
     found: dict[str, PythonPackage] = {}
@@ -103,9 +99,7 @@ def test_with_the_rpm_policy_nothing_goes_to_pip(closure: list[PythonPackage]) -
     assert (routing.by_pip, routing.bridged) == ((), ())
 
 
-def test_the_whole_way_from_packages_to_lock_and_bridge(
-    closure: list[PythonPackage], shared_data: Path, tmp_path: Path
-) -> None:
+def test_the_whole_way_from_packages_to_lock_and_bridge(closure: list[PythonPackage], tmp_path: Path) -> None:
     routing = route_python(closure, python="3.9")
     asked = WorkloadPython(
         "nova-compute",
@@ -113,7 +107,7 @@ def test_the_whole_way_from_packages_to_lock_and_bridge(
         routing.roots,
         fixed=routing.fixed,
         reference=routing.reference,
-        constraints=shared_data / "openstack/upper-constraints-yoga.txt",
+        constraints=el9.CONSTRAINTS,
     )
     with index_of_pip(Cache.open(tmp_path)) as index:
         lock, _ = constraints_for(asked, index)

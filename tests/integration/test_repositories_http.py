@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 import zstandard
 from mirror import Answer, Mirror, send, serving
+from reporters import Recorder
 
 from ppcdeps.base import http as transport
 from ppcdeps.base.cache import Cache
@@ -35,28 +36,6 @@ PRIMARY = (
 )
 FILELISTS = '<?xml version="1.0"?>\n<filelists xmlns="http://linux.duke.edu/metadata/filelists" packages="0"/>\n'
 HTML = b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n"
-
-
-class Told:
-    """A reporter that remembers."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-        self.tasks: list[tuple[str, int | None]] = []
-        self.bytes = 0
-
-    def note(self, message: str) -> None: ...
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
-
-    def begin(self, task: str, total: int | None) -> None:
-        self.tasks.append((task, total))
-
-    def advance(self, task: str, amount: int) -> None:
-        self.bytes += amount
-
-    def end(self, task: str) -> None: ...
 
 
 def hang(mirror: Mirror, after: bytes = b"", announced: int = 1000) -> Answer:
@@ -129,12 +108,12 @@ def snapshot_of(cache: Cache) -> dict[str, bytes]:
 def fetch(
     config: RepoConfig,
     cache: Cache,
-    told: Told | None = None,
+    told: Recorder | None = None,
     *,
     refresh: bool = False,
     offline: bool = False,
 ) -> RepoMetadata:
-    (metadata,) = fetch_repositories([config], cache, told or Told(), refresh=refresh, offline=offline)
+    (metadata,) = fetch_repositories([config], cache, told or Recorder(), refresh=refresh, offline=offline)
     return metadata
 
 
@@ -176,14 +155,14 @@ def quick_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_repository_is_fetched_verified_and_named_by_its_state(mirror: Mirror, cache: Cache) -> None:
-    told = Told()
+    told = Recorder()
     metadata = fetch(repo(mirror.url), cache, told)
     assert (metadata.revision, metadata.date, metadata.problem) == ("7", 1700000000, "")
     assert metadata.digest == hashlib.sha256((mirror.folder / "repodata/repomd.xml").read_bytes()).hexdigest()
     assert sorted(metadata.files) == ["primary"]
     with open_stream(metadata.files["primary"].path) as stream:
         assert stream.read() == (PRIMARY % "one").encode()
-    assert told.tasks == [("test: primary", told.bytes)]
+    assert told.tasks == [("test: primary", told.progress)]
 
 
 def test_a_fresh_cache_asks_nobody(mirror: Mirror, cache: Cache) -> None:
@@ -221,7 +200,7 @@ def test_a_local_repository_is_seen_to_change_at_once(tmp_path: Path, cache: Cac
 
 def test_ensure_fetches_file_lists_of_the_same_state(mirror: Mirror, cache: Cache) -> None:
     metadata = fetch(repo(mirror.url), cache)
-    (full,) = ensure([metadata], ("filelists",), cache, Told())
+    (full,) = ensure([metadata], ("filelists",), cache, Recorder())
     assert sorted(full.files) == ["filelists", "primary"]
     assert full.digest == metadata.digest
     mirror.seen.clear()
@@ -234,12 +213,12 @@ def test_ensure_says_so_where_the_mirror_has_moved_on(mirror: Mirror, cache: Cac
     for path in mirror.folder.glob("repodata/*-filelists*"):
         path.unlink()
     with pytest.raises(RepositoryError, match=r"filelists could not be fetched.*answers 404"):
-        ensure([metadata], ("filelists",), cache, Told())
+        ensure([metadata], ("filelists",), cache, Recorder())
 
 
 def test_a_kind_that_the_repository_lacks_is_no_error(mirror: Mirror, cache: Cache) -> None:
     metadata = fetch(repo(mirror.url), cache)
-    (same,) = ensure([metadata], ("modules",), cache, Told())
+    (same,) = ensure([metadata], ("modules",), cache, Recorder())
     assert sorted(same.files) == ["primary"]
 
 
@@ -343,7 +322,7 @@ def test_eight_repositories_at_once(tmp_path: Path, cache: Cache) -> None:
     for number in range(8):
         folder = write_repository(tmp_path / f"r{number}", mark=str(number))
         configs.append(repo(folder.as_uri(), id=f"r{number}"))
-    result = fetch_repositories(configs, cache, Told())
+    result = fetch_repositories(configs, cache, Recorder())
     assert [one.config.id for one in result] == [f"r{number}" for number in range(8)]
     assert len({one.files["primary"].path for one in result}) == 8
 
@@ -399,7 +378,7 @@ def test_unreachable_mirrors_leave_the_cached_copy_in_use(mirror: Mirror, cache:
     first = fetch(repo(mirror.url), cache)
     before = snapshot_of(cache)
     mirror.answers["repomd.xml"] = send(b"", 503)
-    told = Told()
+    told = Recorder()
     assert fetch(repo(mirror.url, metadata_expire=0), cache, told).files == first.files
     assert len(told.warnings) == 1
     assert "using the copy of" in told.warnings[0]
@@ -419,7 +398,7 @@ def test_offline_uses_what_is_there_and_says_what_is_not(mirror: Mirror, cache: 
 def test_offline_says_which_file_lists_are_missing(mirror: Mirror, cache: Cache) -> None:
     metadata = fetch(repo(mirror.url), cache)
     with pytest.raises(RepositoryError, match=r"filelists is not in the cache.*offline"):
-        ensure([metadata], ("filelists",), cache, Told(), offline=True)
+        ensure([metadata], ("filelists",), cache, Recorder(), offline=True)
 
 
 def test_offline_is_about_the_network_and_not_about_local_repositories(tmp_path: Path, cache: Cache) -> None:
@@ -443,7 +422,7 @@ def test_a_cache_that_cannot_be_used_is_named(mirror: Mirror, cache: Cache) -> N
 
 @pytest.mark.parametrize(("option", "warnings"), [("optional", 0), ("skip_if_unavailable", 1)])
 def test_a_repository_that_need_not_answer(option: str, warnings: int, mirror: Mirror, cache: Cache) -> None:
-    told = Told()
+    told = Recorder()
     metadata = fetch(repo(f"{mirror.url}none/", **{option: True}), cache, told)
     assert "answers 404" in metadata.problem
     assert metadata.files == {}
@@ -453,7 +432,7 @@ def test_a_repository_that_need_not_answer(option: str, warnings: int, mirror: M
 def test_all_failing_repositories_are_told_at_once(mirror: Mirror, cache: Cache) -> None:
     configs = [repo(f"{mirror.url}{name}/", id=name) for name in ("a", "b")] + [repo(mirror.url)]
     with pytest.raises(RepositoryError) as caught:
-        fetch_repositories(configs, cache, Told())
+        fetch_repositories(configs, cache, Recorder())
     lines = str(caught.value).splitlines()
     assert lines[0] == "2 repositories could not be read:"
     assert [line.split(":")[0] for line in lines[1:]] == ["  repository a", "  repository b"]
@@ -530,7 +509,7 @@ def test_a_file_that_is_not_the_announced_one(
     mirror.answers[name] = send(b"", 404) if spoil is None else send(spoil(body))
     before = snapshot_of(cache)
     with pytest.raises(RepositoryError) as caught:
-        fetch_repositories([repo(mirror.url)], cache, Told(), refresh=True, kinds=("primary", "filelists"))
+        fetch_repositories([repo(mirror.url)], cache, Recorder(), refresh=True, kinds=("primary", "filelists"))
     assert re.search(reason, str(caught.value)), str(caught.value)
     assert f"repository test: {kind} could not be fetched: {mirror.url}" in str(caught.value)
     after = snapshot_of(cache)

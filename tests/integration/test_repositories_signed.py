@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from rpmmd import Package, write_repository
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.sync import fetch_repositories
 from ppcdeps.model.errors import EnvironmentLacksError, RepositoryError
+from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.reporter import Silence
 from ppcdeps.model.repository import RepoConfig, Side
 
@@ -56,12 +58,9 @@ def signer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signer]:
 
 
 @pytest.fixture
-def signed(signer: Signer, shared_data: Path, tmp_path: Path) -> RepoConfig:
-    """A real repository, signed anew by a key that the test has."""
-    folder = tmp_path / "repository"
-    shutil.copytree(shared_data / "small/nvidia-x86_64", folder)
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
+def signed(signer: Signer, tmp_path: Path) -> RepoConfig:
+    """A repository, signed by a key that the test has."""
+    folder = write_repository(tmp_path / "repository", [Package(Nevra.parse("app-1-1.ppc64le"))])
     signer.sign("owner", folder / "repodata/repomd.xml")
     key = tmp_path / "key.asc"
     key.write_bytes(signer.key("owner", armour=True))
@@ -95,7 +94,8 @@ def test_binary_keys_and_several_keys(signed: RepoConfig, signer: Signer, tmp_pa
     both = tmp_path / "both.asc"
     both.write_bytes(signer.key("other", armour=True) + b"\ntext between\n" + signer.key("owner", armour=True))
     for keys in ((binary.as_uri(),), (both.as_uri(),), (signed.gpgkey[0], binary.as_uri())):
-        fetch_repositories([replace(signed, gpgkey=keys, id=keys[0][-6:])], cache, Silence())
+        (metadata,) = fetch_repositories([replace(signed, gpgkey=keys, id=keys[0][-6:])], cache, Silence())
+        assert "primary" in metadata.files
 
 
 def test_a_changed_repomd(signed: RepoConfig, cache: Cache) -> None:
@@ -111,8 +111,8 @@ def test_a_key_that_is_not_the_configured_one(signed: RepoConfig, signer: Signer
     assert "which is not among its gpgkey" in fault_of(signed, cache)
 
 
-def test_a_real_repository_without_its_key(shared_data: Path, signed: RepoConfig, cache: Cache) -> None:
-    folder = shared_data / "small/nvidia-ppc64le"
+def test_a_published_repository_without_its_key(project_root: Path, signed: RepoConfig, cache: Cache) -> None:
+    folder = project_root / "tests/data/repositories/nvidia-ppc64le"
     assert "which is not among its gpgkey" in fault_of(replace(signed, baseurl=(folder.as_uri(),)), cache)
 
 

@@ -5,39 +5,31 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+import el9
 import pytest
 import solv
+from published import publish
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.compression import open_stream
 from ppcdeps.metadata import snapshot
-from ppcdeps.metadata.facts import strip_modules, strip_primary
+from ppcdeps.metadata.facts import strip_modules
 from ppcdeps.metadata.modules import read_modules
 from ppcdeps.metadata.repository import RepoMetadata
-from ppcdeps.metadata.sync import ensure, fetch_repositories
+from ppcdeps.metadata.snapshot import Snapshot
+from ppcdeps.metadata.sync import fetch_repositories
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.reporter import Silence
 from ppcdeps.model.repository import RepoConfig, Side
 
-SMALL = (
-    ("nvidia", Side.TARGET, "small/nvidia-ppc64le"),
-    ("k8s", Side.TARGET, "small/k8s-lts-ppc64le"),
-    ("source", Side.SOURCE, "el9/source"),
-)
-SHIPPED = (
-    ("baseos", "el9/ppc64le/baseos"),
-    ("appstream", "el9/ppc64le/appstream"),
-    ("crb", "el9/ppc64le/crb"),
-    ("reference-baseos", "el9/x86_64/baseos"),
-    ("reference-appstream", "el9/x86_64/appstream"),
-    ("reference-crb", "el9/x86_64/crb"),
-    ("reference-rdo", "el9/x86_64/rdo-yoga"),
-    ("source", "el9/source"),
-)
-TARGET = SHIPPED[:3]
+EMBEDDED = "centos-stream-9-yoga"
+SMALL = ("crb", "source")
+PUBLISHED = ("baseos", "crb")
+"""Enough to solve with; the larger repositories take long to compress."""
+
 FACTS = {
     *(
         "repomd",
@@ -56,18 +48,37 @@ FACTS = {
 }
 
 
-def configs(shared_data: Path, names: Iterable[tuple[str, Side, str]]) -> list[RepoConfig]:
-    return [RepoConfig(name, side, baseurl=((shared_data / path).as_uri(),)) for name, side, path in names]
-
-
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
     return Cache.open(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="module")
-def small(shared_data: Path, cache: Cache) -> tuple[RepoMetadata, ...]:
-    return fetch_repositories(configs(shared_data, SMALL), cache, Silence())
+def published(cache: Cache, tmp_path_factory: pytest.TempPathFactory) -> dict[str, RepoMetadata]:
+    """Repositories of the embedded snapshot, with all that a distribution publishes beside the facts."""
+    place = tmp_path_factory.mktemp("published")
+    configs = [
+        RepoConfig(
+            name,
+            Side.SOURCE if name == "source" else Side.TARGET,
+            baseurl=(publish(el9.SNAPSHOT / name, place / name).as_uri(),),
+        )
+        for name in (*PUBLISHED, "source")
+    ]
+    found = fetch_repositories(configs, cache, Silence(), kinds=("primary", "filelists"))
+    return {one.config.id: one for one in found}
+
+
+@pytest.fixture(scope="module")
+def small(published: dict[str, RepoMetadata]) -> tuple[RepoMetadata, ...]:
+    return tuple(published[name] for name in SMALL)
+
+
+@pytest.fixture(scope="module")
+def reduced(published: dict[str, RepoMetadata], cache: Cache, tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    """A snapshot of the published repositories."""
+    place = tmp_path_factory.mktemp("reduced") / "snapshot"
+    return snapshot.save([published[name] for name in PUBLISHED], "reduced", place, cache, Silence())
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -120,44 +131,43 @@ def solved(metadata: Sequence[RepoMetadata], names: Sequence[str]) -> dict[str, 
     return answers
 
 
-def test_the_shipped_snapshot_is_small_complete_and_says_what_it_is(cache: Cache) -> None:
-    assert "centos-stream-9-yoga" in snapshot.shipped_snapshots()
-    shipped = snapshot.use("centos-stream-9-yoga", cache)
-    assert {one.id: one.packages for one in shipped.repositories} == {
-        "baseos": 959,
-        "appstream": 4675,
-        "crb": 48,
-        "reference-baseos": 979,
-        "reference-appstream": 4774,
-        "reference-crb": 50,
-        "reference-rdo": 736,
-        "source": 553,
-    }
-    assert [one.side for one in shipped.configs] == ["target"] * 3 + ["reference"] * 4 + ["source"]
+@pytest.mark.parametrize("name", snapshot.shipped_snapshots())
+def test_a_shipped_snapshot_is_small_complete_and_says_what_it_is(name: str, cache: Cache) -> None:
+    shipped = snapshot.use(name, cache)
+    assert {one.side for one in shipped.configs} == {"target", "reference", "source"}
     assert shipped.size < 3_000_000
     assert shipped.date is not None
     metadata = fetch_repositories(shipped.configs, cache, Silence(), kinds=("primary", "filelists"))
-    assert all(sorted(one.files) == ["filelists", "primary"] for one in metadata)
+    for one, stated in zip(metadata, shipped.repositories, strict=True):
+        assert sorted(one.files) == ["filelists", "primary"]
+        with open_stream(one.files["primary"].path) as stream:
+            assert stream.read().count(b"</package>") == stated.packages > 0
 
 
-def test_the_shipped_snapshot_holds_facts_only(cache: Cache) -> None:
-    text = opened(snapshot.use("centos-stream-9-yoga", cache).path)
+@pytest.mark.parametrize("name", snapshot.shipped_snapshots())
+def test_a_shipped_snapshot_holds_facts_only(name: str, cache: Cache) -> None:
+    text = opened(snapshot.use(name, cache).path)
     assert set(re.findall(r"<([a-z:-]+)", text)) <= FACTS
     hosts = set(re.findall(r"https?://([^/\"]+)", text))
     assert hosts == {"linux.duke.edu"}, "the name of the XML format, and no server"
 
 
-def test_the_shipped_snapshot_was_made_from_the_shared_data(shared_data: Path, cache: Cache) -> None:
-    shipped = snapshot.use("centos-stream-9-yoga", cache)
-    originals = fetch_repositories(
-        configs(shared_data, [(name, Side.TARGET, path) for name, path in SHIPPED]), cache, Silence()
-    )
-    reduced = fetch_repositories(shipped.configs, cache, Silence())
-    assert [one.digest for one in originals] == [one.digest for one in shipped.repositories]
-    for original, one in zip(originals, reduced, strict=True):
-        if one.config.id in ("crb", "reference-rdo", "source"):
-            with open_stream(one.files["primary"].path) as stream:
-                assert stream.read() == strip_primary(original.files["primary"].path).xml
+def test_the_default_target_has_a_shipped_snapshot(cache: Cache) -> None:
+    assert EMBEDDED in snapshot.shipped_snapshots()
+    shipped = {one.id: one.packages for one in snapshot.use(EMBEDDED, cache).repositories}
+    assert set(shipped) == {*el9.TARGET, *el9.REFERENCE, "source"}
+    assert shipped["appstream"] > 4000
+
+
+def test_what_a_distribution_publishes_is_reduced_to_the_facts_of_the_shipped_snapshot(reduced: Snapshot) -> None:
+    for name in PUBLISHED:
+        primary = f"{name}/repodata/primary.xml.zst"
+        assert (reduced.path / primary).read_bytes() == (el9.SNAPSHOT / primary).read_bytes()
+    facts = opened(reduced.path)
+    assert set(re.findall(r"<([a-z:-]+)", facts)) <= FACTS
+    assert "host.example" not in facts
+    assert "/usr/share/doc/" not in facts, "a path that no package requires"
+    assert "<file>/usr/share/dict/words</file>" in facts, "one that a package requires, of filelists.xml"
 
 
 def test_the_same_metadata_gives_the_same_bytes(
@@ -186,35 +196,30 @@ def test_prose_people_and_hosts_are_gone(small: tuple[RepoMetadata, ...], cache:
         assert not re.search(rf"<(rpm:)?{word}[ >]", text)
 
 
-def test_libsolv_solves_the_same(shared_data: Path, cache: Cache) -> None:
-    originals = fetch_repositories(
-        configs(shared_data, [(name, Side.TARGET, path) for name, path in TARGET]), cache, Silence()
-    )
-    originals = ensure(originals, ("filelists",), cache, Silence())
-    shipped = snapshot.use("centos-stream-9-yoga", cache)
-    reduced = fetch_repositories(shipped.configs[:3], cache, Silence(), kinds=("primary", "filelists"))
+def test_libsolv_solves_the_same(published: dict[str, RepoMetadata], reduced: Snapshot, cache: Cache) -> None:
+    originals = [published[name] for name in PUBLISHED]
+    facts = fetch_repositories(reduced.configs, cache, Silence(), kinds=("primary", "filelists"))
     names = [
+        "NetworkManager",
         "bash",
-        "python3-libvirt",
-        "httpd",
-        "libvirt",
-        "qemu-img",
+        "cracklib",
+        "dnf",
         "gcc",
         "openssh-server",
-        "nginx",
-        "podman",
+        "python3",
+        "sssd",
+        "systemd",
     ]
     original = solved(originals, names)
-    assert solved(reduced, names) == original
+    assert solved(facts, names) == original
     assert sum(len(answer) > 20 for answer in original.values()) > 5
 
 
 @pytest.mark.skipif(shutil.which("dnf") is None, reason="needs dnf (package dnf)")
-def test_dnf_solves_the_same(shared_data: Path, cache: Cache, tmp_path: Path) -> None:
-    shipped = snapshot.use("centos-stream-9-yoga", cache)
-    originals = [(name, str(shared_data / path)) for name, path in TARGET]
-    reduced = [(config.id, config.baseurl[0]) for config in shipped.configs[:3]]
-    plans = [transaction(tmp_path / str(n), repositories) for n, repositories in enumerate((originals, reduced))]
+def test_dnf_solves_the_same(published: dict[str, RepoMetadata], reduced: Snapshot, tmp_path: Path) -> None:
+    originals = [(name, published[name].config.baseurl[0]) for name in PUBLISHED]
+    facts = [(config.id, config.baseurl[0]) for config in reduced.configs]
+    plans = [transaction(tmp_path / str(n), repositories) for n, repositories in enumerate((originals, facts))]
     assert plans[0] == plans[1]
     assert len(plans[0]) > 40
 
@@ -236,7 +241,7 @@ def transaction(place: Path, repositories: Sequence[tuple[str, str]]) -> list[st
             "--assumeno",
             "install",
             "openssh-server",
-            "libvirt-libs",
+            "sssd",
         ],
         capture_output=True,
         text=True,
@@ -247,11 +252,11 @@ def transaction(place: Path, repositories: Sequence[tuple[str, str]]) -> list[st
     return sorted(" ".join(row) for row in rows)
 
 
-def test_options_of_repositories_come_back(shared_data: Path, cache: Cache, tmp_path: Path) -> None:
+def test_options_of_repositories_come_back(small: tuple[RepoMetadata, ...], cache: Cache, tmp_path: Path) -> None:
     config = RepoConfig(
-        "nvidia",
+        "extra",
         Side.REFERENCE,
-        baseurl=((shared_data / "small/nvidia-ppc64le").as_uri(),),
+        baseurl=small[0].config.baseurl,
         priority=7,
         cost=3,
         excludepkgs=("a*",),
@@ -264,7 +269,7 @@ def test_options_of_repositories_come_back(shared_data: Path, cache: Cache, tmp_
     made = snapshot.save(metadata, "x", tmp_path / "s", cache, Silence())
     assert made.absent == ("gone",)
     (found,) = made.configs
-    assert (found.id, found.side, found.priority, found.cost) == ("nvidia", Side.REFERENCE, 7, 3)
+    assert (found.id, found.side, found.priority, found.cost) == ("extra", Side.REFERENCE, 7, 3)
     assert (found.excludepkgs, found.module_hotfixes) == (("a*",), True)
     assert "secret" not in opened(tmp_path / "s")
     assert made.repositories[0].digest == metadata[0].digest
@@ -340,5 +345,5 @@ def test_saving_spares_what_is_no_snapshot(small: tuple[RepoMetadata, ...], tmp_
     assert (tmp_path / "precious").read_text() == "mine"
     place = tmp_path / "s"
     snapshot.save(small[:1], "x", place, cache, Silence())
-    assert len(snapshot.save(small, "x", place, cache, Silence()).repositories) == 3, "an older one is replaced"
+    assert len(snapshot.save(small, "x", place, cache, Silence()).repositories) == 2, "an older one is replaced"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

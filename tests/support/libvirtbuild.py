@@ -67,6 +67,6 @@ def configure(source: Path, build: Path, *options: str) -> Path:
 
 def compiled(build: Path, *targets: str) -> None:
     """Build the named targets, or everything; an AssertionError tells what ninja said."""
-    command = ["nice", "ninja", "-C", str(build), *targets]
+    command = ["ninja", "-C", str(build), *targets]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr

@@ -59,11 +59,16 @@ class Package:
 def write_repository(folder: Path, packages: Iterable[Package], modules: str = "") -> Path:
     """Write a repository's metadata below the folder, packages in the order given. Returns the folder."""
     packages = list(packages)
-    repodata = folder / "repodata"
-    repodata.mkdir(parents=True)
     files = {"primary": _primary(packages), "filelists": _filelists(packages)}
     if modules:
         files["modules"] = modules
+    return write_files(folder, files)
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> Path:
+    """Write the repodata of a repository: the text of each kind of file, and repomd.xml. Returns the folder."""
+    repodata = folder / "repodata"
+    repodata.mkdir(parents=True)
     records = []
     for kind, text in files.items():
         name = f"{kind}.{'yaml' if kind == 'modules' else 'xml'}.gz"

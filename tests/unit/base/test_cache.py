@@ -9,21 +9,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+from reporters import Recorder
 
 from ppcdeps.base.cache import FORMAT, Cache, default_cache_directory
 from ppcdeps.model.errors import EnvironmentLacksError
-from ppcdeps.model.reporter import Silence
 
 DATA = b"some metadata"
 CHECKSUM = f"sha256:{hashlib.sha256(DATA).hexdigest()}"
-
-
-class Told(Silence):
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
 
 
 @pytest.fixture
@@ -130,7 +122,7 @@ def test_a_cache_of_another_version_is_left_aside_with_one_line(stamp: str, tmp_
     other = tmp_path / "v99" / "objects"
     other.mkdir(parents=True)
     (tmp_path / "format").write_text(stamp)
-    told = Told()
+    told = Recorder()
     cache = Cache.open(tmp_path, told)
     assert len(told.warnings) == 1
     assert "another version of ppcdeps" in told.warnings[0]
@@ -138,14 +130,14 @@ def test_a_cache_of_another_version_is_left_aside_with_one_line(stamp: str, tmp_
     assert other.is_dir()
     cache.store_object(CHECKSUM, DATA)
     assert (tmp_path / "format").read_text() == f"{FORMAT}\n"
-    again = Told()
+    again = Recorder()
     Cache.open(tmp_path, again)
     assert again.warnings == []
 
 
 def test_an_unwritable_place_is_replaced_for_this_run(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    told = Told()
+    told = Recorder()
     cache = Cache.open(tmp_path / "file" / "cache", told)
     assert len(told.warnings) == 1
     assert "cannot be written" in told.warnings[0]

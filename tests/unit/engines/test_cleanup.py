@@ -8,18 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+from reporters import Recorder
 
 from ppcdeps.engines.cleanup import RunRegister, started_at, sweep
 from ppcdeps.engines.engine import EngineFailedError
 from ppcdeps.model.reporter import Silence
-
-
-class Warnings(Silence):
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
 
 
 def abandoned_claim(home: Path, **changed: object) -> Path:
@@ -93,7 +86,7 @@ def test_what_cannot_be_removed_now_stays_recorded(tmp_path: Path) -> None:
     pid, started = dead_process()
     things = [{"kind": "container", "name": "c", "command": ["/no/such/podman"]}]
     abandoned_claim(tmp_path, pid=pid, started=started, things=things)
-    reporter = Warnings()
+    reporter = Recorder()
     assert sweep(tmp_path, reporter) == ()
     assert "could not remove the container c of a run that was killed" in reporter.warnings[0]
     assert (tmp_path / "runs" / "run.json").exists()

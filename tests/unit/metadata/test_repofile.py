@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from reporters import Recorder
 
 from ppcdeps.metadata.repofile import (
     apply_overrides,
@@ -18,16 +19,8 @@ from ppcdeps.model.repository import RepoConfig, Side
 VARIABLES = {"releasever": "9", "basearch": "ppc64le", "arch": "ppc64le"}
 
 
-class Told(Silence):
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
-
-
-def parse(text: str, told: Told | None = None) -> tuple[RepoConfig, ...]:
-    return parse_repo_text(text, "my.repo", VARIABLES, Side.TARGET, told or Told())
+def parse(text: str, told: Recorder | None = None) -> tuple[RepoConfig, ...]:
+    return parse_repo_text(text, "my.repo", VARIABLES, Side.TARGET, told or Recorder())
 
 
 def faults_of(text: str) -> list[str]:
@@ -125,7 +118,7 @@ def test_main_gives_defaults_and_its_exclusions_count_too() -> None:
 
 
 def test_an_unknown_option_is_named_with_the_one_that_was_meant() -> None:
-    told = Told()
+    told = Recorder()
     parse("[a]\nbaseurl=/a\nbasurl=/b\nfastestmirror=1\nquite_other=1\n", told)
     assert told.warnings == [
         'my.repo [a]: unknown option "basurl" is ignored; did you mean "baseurl"?',

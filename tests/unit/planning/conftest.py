@@ -1,8 +1,10 @@
-"""The nova-compute workload solved once on the shared data."""
+"""The nova-compute workload solved once on the embedded snapshot."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import el9
 import pytest
 
 from ppcdeps.base.cache import Cache
@@ -20,7 +22,7 @@ from ppcdeps.recipebook.book import RecipeBook
 
 @dataclass(frozen=True)
 class Planner:
-    """Solves and plans on the shared data, with one cache for all tests."""
+    """Solves and plans on the embedded snapshot, with one cache for all tests."""
 
     target: Target
     cache: Cache
@@ -43,9 +45,9 @@ class Planner:
 
 
 @pytest.fixture(scope="session")
-def planner(el9_target: Target, tmp_path_factory: pytest.TempPathFactory) -> Planner:
-    """A planner on the shared data."""
-    return Planner(el9_target, Cache.open(tmp_path_factory.mktemp("cache")))
+def planner(run_folder: Path) -> Planner:
+    """A planner on the embedded snapshot. All workers of a run read the metadata once."""
+    return Planner(el9.target(), Cache.open(run_folder / "planner-cache"))
 
 
 @pytest.fixture(scope="session")

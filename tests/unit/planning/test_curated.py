@@ -9,6 +9,7 @@ from ppcdeps.planning.curated import load_arch_requirements, load_excluded_sourc
 
 
 def test_every_shipped_rule_is_whole() -> None:
+    assert load_arch_requirements() and load_excluded_sources()
     for requirement in load_arch_requirements():
         assert requirement.reason and ".spec" in requirement.origin
     for excluded in load_excluded_sources():

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import trapsrpms
+from reporters import Recorder
 
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.gap import Cause, RouteKind
@@ -31,16 +32,6 @@ Summary: What is asked for
 {files}
 %files -n {package}
 """
-
-
-class Warned(Silence):
-    """Remembers warnings."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
 
 
 def srpm_folder(tmp_path: Path, **parts: str) -> Path:
@@ -85,7 +76,7 @@ def test_what_only_x86_needs_at_run_time_is_taken_away(planner: Any, tmp_path: P
 
 def test_a_spec_that_would_run_code_is_a_warning_and_the_facts_decide(planner: Any, tmp_path: Path) -> None:
     folder = srpm_folder(tmp_path, **YAPPI, head="%define when %(date +%s)")
-    warned = Warned()
+    warned = Recorder()
     solution = planner.solve("python3-yappi", evaluations=Evaluations.in_folder(folder, planner.target, warned))
     (gap,) = [gap for gap in plan_of(solution, planner.metadata()).gaps if gap.name == "python-yappi"]
     assert gap.cause is Cause.ABSENT

@@ -1,4 +1,4 @@
-"""`why`, on nova-compute as the shared data has it."""
+"""`why`, on nova-compute as the embedded snapshot has it."""
 
 from itertools import pairwise
 

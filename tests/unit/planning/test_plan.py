@@ -1,4 +1,4 @@
-"""The plan of nova-compute on CentOS Stream 9 as the shared data has it."""
+"""The plan of nova-compute on CentOS Stream 9 as the embedded snapshot has it."""
 
 from typing import Any
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import el9
 import pytest
 
 from ppcdeps.model.errors import ConfigError
@@ -12,16 +13,16 @@ from ppcdeps.python.environment import TargetEnvironment
 EL9 = TargetEnvironment.of(PythonEnvironment("3.9.25", (2, 34)))
 
 
-def test_every_pin_of_a_release_is_read(shared_data: Path) -> None:
-    found = read_constraints(shared_data / "openstack/upper-constraints-yoga.txt", EL9)
+def test_every_pin_of_a_release_is_read() -> None:
+    found = read_constraints(el9.CONSTRAINTS, EL9)
     assert found.pins()["oslo-utils"] == "4.12.4"
-    assert found.by_name["oslo-utils"].where.endswith(":" + str(_line(shared_data, "oslo.utils===")))
+    assert found.by_name["oslo-utils"].where.endswith(":" + str(_line("oslo.utils===")))
     assert "markupsafe" in found.elsewhere, "its two lines are for Python 3.6 and 3.8"
     assert "markupsafe" not in found.by_name
 
 
-def _line(shared_data: Path, start: str) -> int:
-    lines = (shared_data / "openstack/upper-constraints-yoga.txt").read_text().splitlines()
+def _line(start: str) -> int:
+    lines = el9.CONSTRAINTS.read_text().splitlines()
     return next(number for number, line in enumerate(lines, 1) if line.startswith(start))
 
 

@@ -9,7 +9,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ppcdeps.rpm.elf import DamagedElfError, Elf, numbers_of, read_elf
@@ -82,7 +82,6 @@ def test_what_is_no_elf_file_is_none(content: bytes) -> None:
     assert read_elf(io.BytesIO(content)) is None
 
 
-@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_damaged_file_is_told_and_never_crashes(data: st.DataObject) -> None:
     content = bytearray(_SMALL)

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rpmmd import Package
 from universes import ARCH, REFERENCE_ARCH, Case, Outcome, Repository, run_case
@@ -22,9 +22,7 @@ from ppcdeps.rpm.requests import request_packages
 from ppcdeps.rpm.solving import solve_requests
 
 NAMES = "abcdefg"
-SLOW = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+SLOW = settings(max_examples=60)
 
 
 # Random universes -------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from reporters import Recorder
 from rpmmd import Package, write_repository
 
 from ppcdeps.base.cache import Cache
@@ -20,14 +21,6 @@ from ppcdeps.workflows.repositories import resolve_target
 from ppcdeps.workflows.targets import target_and_basis
 
 DAY = 86400
-
-
-class Told(Silence):
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
 
 
 @pytest.fixture
@@ -119,14 +112,14 @@ def test_a_snapshot_of_another_target_needs_the_target(cache: Cache, tmp_path: P
     saved = save(found.metadata, "elsewhere-1", tmp_path / "snapshot", cache, Silence())
     with pytest.raises(UsageError, match="does not tell which target"):
         chosen(cache, snapshot=str(saved.path))
-    told = Told()
+    told = Recorder()
     target, basis = target_and_basis(choice(cache, snapshot=str(saved.path), target="rocky-9"), cache, told)
     assert (target.name, basis.name, basis.shipped) == ("rocky-9", "elsewhere-1", False)
     assert told.warnings == ["the snapshot elsewhere-1 was made of another target than rocky-9"]
 
 
 def test_refresh_of_a_snapshot_is_told_to_change_nothing(cache: Cache) -> None:
-    told = Told()
+    told = Recorder()
     target_and_basis(choice(cache, refresh=True), cache, told)
     assert [line for line in told.warnings if "--refresh changes nothing" in line]
 

@@ -230,18 +230,22 @@ def test_a_hundred_thousand_files_take_seconds(memory_path: Path) -> None:
         folder = plain / f"big/p{number}"
         folder.mkdir()
         for each in range(500):
-            os.close(os.open(folder / f"m{each}.py", os.O_CREAT | os.O_WRONLY))
+            # Names of one empty file: as much to look at, and quicker to make.
+            if each:
+                os.link(folder / "m0.py", folder / f"m{each}.py")
+            else:
+                (folder / "m0.py").touch()
             lines.append(f"big/p{number}/m{each}.py,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\n")
     with (info / "RECORD").open("a") as record:
         record.writelines(lines)
-    begun = time.monotonic()
+    begun = time.process_time()
     found = report(memory_path)
     assert found.findings == ()
     assert next(one.count for one in found.examined if one.what == "files that they list") > 100_000
-    assert time.monotonic() - begun < 10
+    assert time.process_time() - begun < 10
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     content=st.binary(max_size=300),
     name=st.sampled_from(["METADATA", "RECORD", "INSTALLER", "direct_url.json", "top_level.txt"]),
@@ -250,7 +254,7 @@ def test_no_content_of_metadata_crashes(tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("fuzz")
     plain, _ = el_root(folder)
     (make_dist(plain, "six", "1.0", requires=["a"]) / name).write_bytes(content)
-    report(folder)
+    assert report(folder).examined
 
 
 def test_a_version_that_cannot_be_compared_is_told_once(tmp_path: Path) -> None:
@@ -260,7 +264,7 @@ def test_a_version_that_cannot_be_compared_is_told_once(tmp_path: Path) -> None:
     assert [one.rule for one in report(tmp_path).findings] == ["env-broken-metadata"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     line=st.sampled_from(["Name: ", "Version: ", "Requires-Dist: ", "Requires-Python: "]),
     value=st.text(max_size=40).map(lambda text: text.replace("\r", "").replace("\n", "")),
@@ -273,4 +277,4 @@ def test_no_value_of_metadata_crashes(tmp_path_factory: pytest.TempPathFactory, 
     (info / "METADATA").write_text(
         f"Metadata-Version: 2.1\nName: six\nVersion: 1\n{line}{value}\n", "utf-8", "surrogatepass"
     )
-    report(folder)
+    assert report(folder).examined

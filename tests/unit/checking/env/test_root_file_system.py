@@ -140,7 +140,7 @@ LINKS = st.lists(
 
 
 @pytest.mark.skipif(not _can_change_root(), reason="this machine lets nobody change the root folder")
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(links=LINKS)
 def test_chroot_resolves_the_same(tmp_path_factory: pytest.TempPathFactory, links: list[tuple[str, str]]) -> None:
     folder = tmp_path_factory.mktemp("chroot")

@@ -3,7 +3,7 @@
 import re
 
 from guests import check_domain, debian
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ppcdeps.checking.findings import Severity
@@ -63,7 +63,6 @@ def domains(draw: st.DrawFn) -> str:
 OFFERS = st.sampled_from([debian(), offer_of_build("almalinux-9"), offer_of_build("centos-stream-9")])
 
 
-@settings(max_examples=60, deadline=None)
 @given(domains(), OFFERS)
 def test_what_is_fixed_is_clean_and_stays_as_it_is(text: str, offer: HypervisorOffer) -> None:
     once = convert_domain(domain_of(text.encode(), "guest.xml"), offer).content
@@ -73,7 +72,6 @@ def test_what_is_fixed_is_clean_and_stays_as_it_is(text: str, offer: HypervisorO
     assert convert_domain(domain_of(once, "guest.xml"), offer).content == once
 
 
-@settings(max_examples=60, deadline=None)
 @given(domains(), st.data())
 def test_damaged_domains_are_told_or_read(text: str, data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(text)))

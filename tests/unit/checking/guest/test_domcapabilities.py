@@ -104,7 +104,9 @@ def test_an_unknown_build_is_told_with_the_nearest() -> None:
 
 def test_every_build_lies_within_what_pseries_can_have() -> None:
     facts = hypervisor_facts()
+    assert facts.builds
     for build in facts.builds.values():
+        assert build.offers, build.id
         for kind, values in build.offers.items():
             support = facts.pseries.get(kind)
             assert support is None or values - {"none"} <= support.has, (build.id, kind)
