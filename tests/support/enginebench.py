@@ -135,11 +135,16 @@ def outcome_of(document: Mapping[str, Any]) -> Outcome:
     )
     stop = threading.Event()
     timer = threading.Timer(document.get("stop_after") or 0, stop.set)
-    if document.get("stop_after") is not None:
-        timer.start()
     said = bytearray()
+
+    def hear(chunk: bytes) -> None:
+        # Counted from the first output on: a loaded machine takes a while to start a container.
+        if not said and document.get("stop_after") is not None:
+            timer.start()
+        said.extend(chunk)
+
     try:
-        ended = engine_of(document).run(root, job, said.extend, stop)
+        ended = engine_of(document).run(root, job, hear, stop)
     except EngineFailedError as fault:
         return Outcome("fault", -1, 0.0, bytes(said), str(fault))
     finally:
