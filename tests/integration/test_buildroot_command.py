@@ -206,7 +206,7 @@ def define(folder: Path, image: str) -> None:
     place = folder / "own" / "mine"
     place.mkdir(parents=True)
     place.joinpath("buildroot.toml").write_text(
-        'title = "Mine"\nkind = "image"\narch = "ppc64le"\nways = ["native", "emulated"]\n'
+        'title = "Mine"\nkind = "image"\narch = "ppc64le"\nmodes = ["native", "emulated"]\n'
         f'[image]\nname = "{image}"\npackages = ["some-package"]\n[digests]\nppc64le = ""\n'
     )
     place.joinpath("Containerfile.j2").write_text(
