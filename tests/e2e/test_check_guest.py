@@ -36,7 +36,7 @@ def test_an_image_a_flavor_and_what_they_would_have(ppcdeps: Program) -> None:
     assert "Nothing is broken" in ppcdeps(*arguments, "--property", "hw_disk_bus=scsi").out
 
 
-def test_a_domain_is_fixed_and_the_changes_are_reported(ppcdeps: Program) -> None:
+def test_a_domain_is_mended_and_the_changes_are_told(ppcdeps: Program) -> None:
     disk = "<disk type='file' device='cdrom'><target dev='hdc' bus='ide'/></disk>"
     (ppcdeps.folder / "guest.xml").write_text(domain(disk))
     check = ("check", "guest", "--capabilities", DEBIAN_12, "--domain")
