@@ -89,7 +89,7 @@ def demo(
     from ppcdeps.workflows.demo import demo_world
 
     began = time.monotonic()
-    say = _Show(sys.stderr if as_json else sys.stdout)
+    say = _DemoOutput(sys.stderr if as_json else sys.stdout)
     say.heading("A target, a reference and sources to plan with")
     world = demo_world(to, Cache.open(cache_directory, reporter), reporter, engine=engine, mirror=mirror)
     say.world(world)
@@ -140,7 +140,7 @@ def _run(step: DemoCommand, folder: Path, *, quiet_stdout: bool) -> EndedCommand
     return EndedCommand(step.typed, code, round(time.monotonic() - began, 1))
 
 
-class _Show:
+class _DemoOutput:
     """What the demo says between the commands."""
 
     def __init__(self, stream: object) -> None:

@@ -1,4 +1,4 @@
-"""`ppcdeps snapshot`: metadata kept for where there is no network, and which one answers."""
+"""`ppcdeps snapshot`: metadata saved for offline use, and which snapshot answers."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

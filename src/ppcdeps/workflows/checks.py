@@ -83,7 +83,7 @@ def check_host(*, collected: Path | None = None, target: str | None = None, nova
     """What keeps a host from being a compute node: this machine, or the one whose facts were collected in a file.
 
     ``target`` is by default the host's own distribution, ``nova`` (a version or a release) the one that it has.
-    Raises UsageError for a target or a nova that is not known, ConfigError for a file that holds no facts.
+    Raises UsageError for a target or a nova that is not known, ConfigError for a file without facts.
     """
     facts = hostfacts.load_facts(collected) if collected is not None else hostfacts.collect()
     known = nova_facts()

@@ -48,7 +48,7 @@ class ChosenTarget:
         return ResolvedTarget(**{**mine, "basis": basis}, metadata=metadata)
 
     def fetch(self, configs: Sequence[RepoConfig], kinds: Sequence[str] = DEFAULT_KINDS) -> tuple[RepoMetadata, ...]:
-        """The metadata of these repositories, as fresh as was asked for."""
+        """The metadata of these repositories, as fresh as was requested."""
         return tuple(
             fetch_repositories(
                 configs, self.cache, self.reporter, refresh=self.refresh, offline=self.offline, kinds=kinds
@@ -66,7 +66,7 @@ class ResolvedTarget(ChosenTarget):
     metadata: tuple[RepoMetadata, ...] = field(kw_only=True)
 
     def fetch_filelists(self, repositories: Sequence[RepoMetadata]) -> Sequence[RepoMetadata]:
-        """The repositories with their file lists: what a universe asks for when a path needs its owner."""
+        """The repositories with their file lists: what a universe reads when a path needs its owner."""
         return ensure(repositories, ("filelists",), self.cache, self.reporter, offline=self.offline)
 
     def with_repository(self, config: RepoConfig) -> "ResolvedTarget":

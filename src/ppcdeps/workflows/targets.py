@@ -34,7 +34,7 @@ AD_HOC = "ad-hoc"
 def target_and_basis(
     choice: RepositoryChoice, cache: Cache, reporter: Reporter, *, live: bool = False
 ) -> tuple[Target, MetadataBasis]:
-    """The target with the repositories that are to be asked, and where they are. Fetches nothing."""
+    """The target with the repositories that are to be read, and where they are. Fetches nothing."""
     if choice.is_ad_hoc:
         target = _ad_hoc_target(choice, reporter)
         basis = MetadataBasis(MetadataOrigin.AD_HOC, target.name)
@@ -100,17 +100,15 @@ def snapshot_for(target: Target, choice: RepositoryChoice, cache: Cache) -> Snap
 
 
 def target_of_snapshot(choice: RepositoryChoice, snapshot: Snapshot, reporter: Reporter) -> Target:
-    """The target that a snapshot was made of, with its repositories: told by its name where the choice names none.
+    """The target that a snapshot was made of, with its repositories: known by its name where the choice names none.
 
-    Raises UsageError where it cannot be told, or is of another OpenStack release than the choice says.
+    Raises UsageError where it cannot be known, or is of another OpenStack release than the choice says.
     """
     name = choice.target
     if name is None:
         fitting = [known for known in list_targets() if f"{snapshot.name}-".startswith(f"{known}-")]
         if not fitting:
-            raise UsageError(
-                f"the snapshot {snapshot.name} does not tell which target it is of", hint="give --target"
-            )
+            raise UsageError(f"the snapshot {snapshot.name} does not say which target it is of", hint="give --target")
         name = max(fitting, key=len)
     target = load_chosen(replace(choice, release=None), reporter, name=name)
     of_snapshot = snapshot.name.removeprefix(f"{target.name}-")

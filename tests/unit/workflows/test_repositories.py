@@ -110,7 +110,7 @@ def test_a_snapshot_that_was_chosen_and_is_gone_is_told_with_the_way_out(cache: 
 def test_a_snapshot_of_another_target_needs_the_target(cache: Cache, tmp_path: Path, repository: Path) -> None:
     found = resolve_target(choice(cache, repofrompath=(f"own,{repository}",)), Silence())
     saved = save(found.metadata, "elsewhere-1", tmp_path / "snapshot", cache, Silence())
-    with pytest.raises(UsageError, match="does not tell which target"):
+    with pytest.raises(UsageError, match="does not say which target"):
         chosen(cache, snapshot=str(saved.path))
     told = Recorder()
     target, basis = target_and_basis(choice(cache, snapshot=str(saved.path), target="rocky-9"), cache, told)
