@@ -56,7 +56,7 @@ def test_the_help_of_every_command_can_be_shown(name: str, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("kind", "code"),
     [
-        (PpcdepsError, 1),
+        (PpcdepsError, 70),
         (UsageError, 2),
         (ConfigError, 3),
         (BuildError, 10),

@@ -47,7 +47,7 @@ def test_files_come_out_as_they_went_in(tmp_path: Path) -> None:
         (entry("evil", b"/etc", LINK) + END, "'evil' in it is no plain file"),
         (entry("evil", b"", FOLDER) + END, "'evil' in it is no plain file"),
         (entry("a") + entry("./a") + END, "it has the file 'a' twice"),
-        (entry("a", magic=b"070707") + END, "no cpio archive of the kind"),
+        (entry("a", magic=b"070707") + END, "not a cpio archive of the kind"),
         (entry("a")[:-3], "ends too early"),
         (entry("a"), "ends too early"),
         (b"", "ends too early"),
