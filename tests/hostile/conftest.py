@@ -1,10 +1,9 @@
 """A scene for the session, cleared for each test, and the command line run in it under ceilings."""
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import pytest
-from doortrial import Outcome, Scene, run_line, scene
+from doortrial import Bring, Outcome, Scene, run_line, scene
 
 
 @pytest.fixture(scope="session")
@@ -19,13 +18,6 @@ def place(whole_scene: Scene) -> Scene:
     """The scene, empty."""
     whole_scene.clear()
     return whole_scene
-
-
-class Bring(Protocol):
-    """Runs a command line in the scene."""
-
-    def __call__(self, *arguments: object, code: int | set[int] | None = None, **variables: str) -> Outcome:
-        """How it went. There must be nothing to say against it, and the exit code must be ``code``."""
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from random import Random
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
-from damage import Words, damaged, smaller  # noqa: E402
-from doors import DOORS, Door  # noqa: E402
-from doortrial import SECONDS, Outcome, Scene, place_of_defect, run_door, scene  # noqa: E402
+from damage import Words, damaged, smaller
+from doors import DOORS, Door
+from doortrial import SECONDS, Outcome, Scene, place_of_defect, run_door, scene
 
 
 def signatures(outcome: Outcome) -> list[tuple[str, str]]:
@@ -63,7 +63,13 @@ def try_door(door: Door, place: Scene, count: int, seed: int, keep: Path | None,
 
 
 def _described(
-    door: Door, document: bytes, outcome: Outcome, signature: tuple[str, str], place: Scene, keep: Path | None, name: str
+    door: Door,
+    document: bytes,
+    outcome: Outcome,
+    signature: tuple[str, str],
+    place: Scene,
+    keep: Path | None,
+    name: str,
 ) -> dict[str, object]:
     kind, _ = signature
     told: dict[str, object] = {
@@ -110,13 +116,17 @@ def main() -> int:
     parser.add_argument("--record", type=Path, help="append a JSON line for each door to this file")
     parser.add_argument("--most", type=float, default=float("inf"), help="seconds a door gets at most")
     parser.add_argument("--input", type=Path, help="bring this document, as --keep wrote it, and show how it ends")
-    parser.add_argument("--slow-count", type=int, help="inputs for doors that start other programs (default: --count)")
+    parser.add_argument(
+        "--slow-count", type=int, help="inputs for doors that start other programs (default: --count)"
+    )
     options = parser.parse_args()
     failed = False
     if options.input is not None:
         with scene() as place:
             outcome = run_door(DOORS[options.door[0]], options.input.read_bytes(), place)
-            print(f"{outcome.out}{outcome.err}exit {outcome.code}, {outcome.seconds:.1f} s, {outcome.memory >> 20} MiB")
+            print(
+                f"{outcome.out}{outcome.err}exit {outcome.code}, {outcome.seconds:.1f} s, {outcome.memory >> 20} MiB"
+            )
             print("\n".join(f"complaint: {kind}: {where}" for kind, where in outcome.complaints) or "no complaint")
         return 0 if outcome.is_good else 1
     with scene() as place:

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Bring
 from damage import tar_of
-from doors import TARGET, empty_plan, lock_on, plan_json, plan_on, repository, snapshot_tar, unpack, wheel_of
 from doors import METADATA as WHEEL_METADATA
-from doortrial import SECRET, Scene
+from doors import TARGET, empty_plan, lock_on, plan_json, plan_on, repository, snapshot_tar, unpack, wheel_of
+from doortrial import SECRET, Bring, Scene
 
 from ppcdeps.base.digests import sha256_of
 
@@ -31,7 +30,20 @@ OPTIONS = (
     "\u202eevil",
 )
 """Roots that dnf would take for something else than a package, a capability or a path of a file in a package."""
-NAMES = ("x/../../victim", "../victim", "/victim", "..", ".", "", "a/b", "-x", "x\ny", "x\0y", "\u202ex", ".hidden/../x")
+NAMES = (
+    "x/../../victim",
+    "../victim",
+    "/victim",
+    "..",
+    ".",
+    "",
+    "a/b",
+    "-x",
+    "x\ny",
+    "x\0y",
+    "\u202ex",
+    ".hidden/../x",
+)
 
 
 def plan_with(place: Scene, **changed: Any) -> Path:
@@ -245,9 +257,11 @@ def test_a_link_in_a_recipe_is_not_followed_out_of_it(kind: str, place: Scene, b
     assert SECRET not in outcome.err
 
 
-@pytest.mark.parametrize("name", ["../../../evil-1.0-py3-none-any.whl", "/tmp/evil-1.0-py3-none-any.whl", "evil-1.0-py3-none-any.whl\n"])
+@pytest.mark.parametrize(
+    "name", ["../../../evil-1.0-py3-none-any.whl", "/tmp/evil-1.0-py3-none-any.whl", "evil-1.0-py3-none-any.whl\n"]
+)
 def test_file_names_of_an_index_are_no_paths(name: str, place: Scene, bring: Bring) -> None:
-    content = wheel_of(WHEEL_METADATA.replace(b"Requires-Dist: six >=1 ; python_version >= \"3\"\n", b""))
+    content = wheel_of(WHEEL_METADATA.replace(b'Requires-Dist: six >=1 ; python_version >= "3"\n', b""))
     place.serve("files/w.whl", content)
     import hashlib
 

@@ -5,9 +5,8 @@ import stat
 from pathlib import Path
 
 import pytest
-from conftest import Bring
 from doors import _served, plan_on, repository
-from doortrial import Scene
+from doortrial import Bring, Scene
 
 REFUSED = {3, 20}
 

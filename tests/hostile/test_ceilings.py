@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from conftest import Bring
 from doors import (
     METADATA,
     PLAIN,
@@ -28,11 +27,11 @@ from doors import (
     root_tar,
     run_state,
     snapshot_tar,
+    source_repository,
     unpack,
 )
-from doortrial import Outcome, Scene
+from doortrial import Bring, Outcome, Scene
 from rpmmd import Package, _filelists, _primary
-from test_remote_sources import source_repository
 
 from ppcdeps.model.nevra import Nevra
 
@@ -128,7 +127,9 @@ def test_an_answer_that_never_ends(file: str, place: Scene, bring: Bring) -> Non
 
 def test_a_source_package_that_never_ends(place: Scene, bring: Bring) -> None:
     url = source_repository(place, 'href="../endless/evil.src.rpm"', remote=True)
-    bring("recipes", "fetch", "evil", "--repofrompath", f"base,{repository(place)}", "--source", f"src,{url}", code=30)
+    bring(
+        "recipes", "fetch", "evil", "--repofrompath", f"base,{repository(place)}", "--source", f"src,{url}", code=30
+    )
 
 
 def test_thirty_thousand_dead_mirrors(place: Scene, bring: Bring) -> None:
@@ -161,7 +162,9 @@ def test_a_rich_dependency_nested_deep(kind: str, depth: int, place: Scene, brin
     opening, middle, closing = NESTED[kind]
     package = Package(Nevra.parse("evil-1-1.noarch"), relations={"requires": ("PLACE",)})
     primary = _primary([package]).replace("PLACE", opening * depth + middle + closing * depth)
-    url = repository(place, {"repodata/primary.xml": primary.encode(), "repodata/filelists.xml": _filelists([package]).encode()})
+    url = repository(
+        place, {"repodata/primary.xml": primary.encode(), "repodata/filelists.xml": _filelists([package]).encode()}
+    )
     bring(*plan_on(url, "evil"), code=30)
 
 
@@ -187,7 +190,9 @@ def test_elements_nested_deep(file: str, place: Scene, bring: Bring) -> None:
 def test_a_name_of_a_megabyte_and_more(size: int, place: Scene, bring: Bring) -> None:
     package = Package(Nevra.parse("evil-1-1.noarch"), relations={"requires": ("PLACE",)})
     primary = _primary([package]).replace("PLACE", "n" * size)
-    url = repository(place, {"repodata/primary.xml": primary.encode(), "repodata/filelists.xml": _filelists([package]).encode()})
+    url = repository(
+        place, {"repodata/primary.xml": primary.encode(), "repodata/filelists.xml": _filelists([package]).encode()}
+    )
     outcome = bring(*plan_on(url, "evil"), code={1, 30})
     assert len(outcome.out) < 100_000
 
@@ -247,7 +252,9 @@ def test_a_snapshot_folder_with_what_is_no_file(kind: str, place: Scene, bring: 
                 victim.symlink_to(place.canary / "secret.txt")
             case "folder":
                 victim.mkdir()
-        bring("plan", "app", "--snapshot", place.inputs / "saved", "--target", "centos-stream-9", *PLAIN, code={3, 30})
+        bring(
+            "plan", "app", "--snapshot", place.inputs / "saved", "--target", "centos-stream-9", *PLAIN, code={3, 30}
+        )
         victim.rmdir() if kind == "folder" else victim.unlink()
         victim.write_bytes(kept)
 
@@ -421,7 +428,20 @@ def test_pyproject_nested_deep(deep: int, place: Scene, bring: Bring) -> None:
         "setup(install_requires=['x'] * 10**9)",
         "x = '\0'",
     ],
-    ids=["list", "brackets", "signs", "sums", "attributes", "blocks", "calls", "long", "digits", "power", "many", "NUL"],
+    ids=[
+        "list",
+        "brackets",
+        "signs",
+        "sums",
+        "attributes",
+        "blocks",
+        "calls",
+        "long",
+        "digits",
+        "power",
+        "many",
+        "NUL",
+    ],
 )
 def test_setup_py_nested_deep(text: str, place: Scene, bring: Bring) -> None:
     source = f"from setuptools import setup\n{text}\nsetup(name='evil', version='1.0')\n".encode()
@@ -455,7 +475,9 @@ def test_metadata_of_far_too_much(kind: str, place: Scene, bring: Bring) -> None
 # Systems ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("lines", ["include /etc/ld.so.conf\n" * 50, "include *.conf\n" * 50, "include /etc/ld.*\n" * 200])
+@pytest.mark.parametrize(
+    "lines", ["include /etc/ld.so.conf\n" * 50, "include *.conf\n" * 50, "include /etc/ld.*\n" * 200]
+)
 def test_a_loader_configuration_that_includes_itself(lines: str, place: Scene, bring: Bring) -> None:
     unpack(root_tar(), place.inputs / "root")
     for number in range(3):

@@ -189,7 +189,7 @@ chmod 755 %{{buildroot}}/usr/bin/tool
 ESCAPES = {
     "proc root": "for p in 1 $PPID; do touch /proc/$p/root@MARK@ || :; done",
     "proc cwd": "touch /proc/1/cwd/@MARK@ /proc/$PPID/cwd/@MARK@ || :",
-    "chroot": "python3 -c 'import os\nos.mkdir(\"/x\"); os.chroot(\"/x\")\nfor i in range(99): os.chdir(\"..\")\nos.chroot(\".\"); open(\"@MARK@\", \"w\")' || :",
+    "chroot": 'python3 -c \'import os\nos.mkdir("/x"); os.chroot("/x")\nfor i in range(99): os.chdir("..")\nos.chroot("."); open("@MARK@", "w")\' || :',
     "mount": "mkdir /m; mount -t proc none /m && touch /m/1/root@MARK@ || :",
     "device": "mknod /d b 254 0 && cat /d >/dev/null && touch @MARK@ || :",
     "kill": "kill -0 1 && for p in $(ls /proc | grep -E '^[0-9]+$'); do touch /proc/$p/root@MARK@; done || :",
@@ -257,9 +257,13 @@ def test_no_plugin_of_dnf_is_loaded_on_this_machine(trial: Program) -> None:
     """What is configured on this machine, too: a plugin that a user has is code that runs as root."""
     plugins, mark = trial.folder / "plugins", trial.folder / "marks" / "plugin"
     plugins.mkdir()
-    (plugins / "own.py").write_text(f"open({str(mark)!r}, 'w')\nimport dnf\nclass Own(dnf.Plugin):\n    name = 'own'\n")
+    (plugins / "own.py").write_text(
+        f"open({str(mark)!r}, 'w')\nimport dnf\nclass Own(dnf.Plugin):\n    name = 'own'\n"
+    )
     (trial.folder / "dnf.conf").write_text(f"[main]\nplugins=1\npluginpath={plugins}\n")
     trial("plan", "tool", "--target", "target.toml", "-o", "plan.json", code=1)
     publish(trial.folder / "local", [package(trial.folder, "post", ":")], sign=None)
-    trial("verify", "plan.json", "--repository", "local", "--target", "target.toml", DNF0=str(trial.folder / "dnf.conf"))
+    trial(
+        "verify", "plan.json", "--repository", "local", "--target", "target.toml", DNF0=str(trial.folder / "dnf.conf")
+    )
     assert not mark.exists()

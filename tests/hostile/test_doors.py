@@ -1,6 +1,6 @@
 """Every door under generated damage: no defect, no hang, no memory, nothing outside, nothing forged on the terminal.
 
-A handful of inputs a door here; with `-m long` 2,000. `python tests/hostile/run.py` brings more, and keeps what fails.
+A few inputs a door here; with `-m long` 2,000. `python tests/hostile/run.py` brings more, and keeps what fails.
 """
 
 from random import Random

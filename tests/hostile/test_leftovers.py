@@ -7,9 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Bring
 from doors import METADATA, SDIST, WHEEL, _page, lock_on, packages, wheel_of
-from doortrial import Scene
+from doortrial import Bring, Scene
 from program import Program
 from rpmmd import Package, write_repository
 
@@ -26,13 +25,19 @@ def ppcdeps(tmp_path: Path) -> Program:
 
 @pytest.mark.parametrize("place", ["saved", "saved.tar"])
 def test_a_save_that_was_killed_leaves_nothing_behind_the_next(place: str, ppcdeps: Program) -> None:
-    many = [Package(Nevra("p", 0, str(number), "1", "noarch"), files=(f"/usr/bin/p{number}",)) for number in range(6000)]
+    many = [
+        Package(Nevra("p", 0, str(number), "1", "noarch"), files=(f"/usr/bin/p{number}",)) for number in range(6000)
+    ]
     write_repository(ppcdeps.folder / "many", many)
     command = ppcdeps.command("snapshot", "save", place, "--repofrompath", "base,many")
     killed = False
     for _ in range(5):
         process = subprocess.Popen(
-            command, cwd=ppcdeps.folder, env=ppcdeps.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            cwd=ppcdeps.folder,
+            env=ppcdeps.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         end = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < end:
@@ -51,7 +56,9 @@ def test_a_save_that_was_killed_leaves_nothing_behind_the_next(place: str, ppcde
 
 
 def _hidden(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir() if path.name.startswith(".") and path.name not in (".cache", ".local")]
+    return [
+        path.name for path in folder.iterdir() if path.name.startswith(".") and path.name not in (".cache", ".local")
+    ]
 
 
 def test_the_save_of_another_that_goes_on_is_left_alone(ppcdeps: Program) -> None:
@@ -69,7 +76,18 @@ def test_a_full_disk_names_the_file(option: str, ppcdeps: Program) -> None:
     words = ("plan", "app", "lost", "--python", "rpm", "--repofrompath", "base,repo")
     ppcdeps(*words, "-o", "first.json", code=1)
     done = subprocess.run(
-        ["bash", "-c", 'ulimit -f 1; exec "$@"', "bash", *ppcdeps.command(*words, "-o", "big.json" if option == "-o" else "x.json", *(("--build-order", "big.json") if option != "-o" else ()))],
+        [
+            "bash",
+            "-c",
+            'ulimit -f 1; exec "$@"',
+            "bash",
+            *ppcdeps.command(
+                *words,
+                "-o",
+                "big.json" if option == "-o" else "x.json",
+                *(("--build-order", "big.json") if option != "-o" else ()),
+            ),
+        ],
         cwd=ppcdeps.folder,
         env=ppcdeps.environment(),
         capture_output=True,
@@ -84,7 +102,9 @@ def test_a_full_disk_names_the_file(option: str, ppcdeps: Program) -> None:
 
 @pytest.mark.parametrize("kind", ["none", "beneath none", "file", "empty"])
 def test_a_home_that_does_not_exist_is_not_made(kind: str, ppcdeps: Program, tmp_path: Path) -> None:
-    home = {"none": tmp_path / "none", "beneath none": tmp_path / "a/b", "file": tmp_path / "file", "empty": Path()}[kind]
+    home = {"none": tmp_path / "none", "beneath none": tmp_path / "a/b", "file": tmp_path / "file", "empty": Path()}[
+        kind
+    ]
     if kind == "file":
         home.touch()
     environment = ppcdeps.environment(HOME="" if kind == "empty" else str(home))

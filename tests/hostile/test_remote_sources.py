@@ -7,42 +7,37 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from conftest import Bring
-from doors import METADATA, PLAIN, QUICK, WHEEL, _page, lock_on, plan_on, repomd_of, repository, wheel_of
-from doortrial import Scene, served_at
+from doors import (
+    METADATA,
+    PLAIN,
+    QUICK,
+    SOURCE,
+    WHEEL,
+    _page,
+    lock_on,
+    plan_on,
+    repomd_of,
+    repository,
+    source_repository,
+    wheel_of,
+)
+from doortrial import Bring, Scene, served_at
 
-PRIMARY = """<?xml version="1.0" encoding="UTF-8"?>
-<metadata xmlns="http://linux.duke.edu/metadata/common" xmlns:rpm="http://linux.duke.edu/metadata/rpm" packages="1">
-<package type="rpm"><name>evil</name><arch>src</arch><version epoch="0" ver="1" rel="1"/>
-<checksum type="sha256" pkgid="YES">{digest}</checksum><summary/><description/><packager/><url/>
-<time file="1" build="1"/><size package="{size}" installed="1" archive="1"/><location {location}/>
-<format><rpm:license>x</rpm:license><rpm:vendor/><rpm:group/><rpm:buildhost/><rpm:sourcerpm/>
-<rpm:header-range start="1" end="2"/><rpm:provides><rpm:entry name="evil" flags="EQ" epoch="0" ver="1" rel="1"/>
-</rpm:provides></format></package></metadata>
-"""
 ALONE = METADATA.replace(b'Requires-Dist: six >=1 ; python_version >= "3"\n', b"")
 
 
-def secret(place: Scene) -> bytes:
-    return (place.canary / "secret.txt").read_bytes()
-
-
-def source_repository(place: Scene, location: str, *, remote: bool, content: bytes | None = None) -> str:
-    """A source repository whose package has this location. Returns its URL."""
-    content = secret(place) if content is None else content
-    primary = PRIMARY.format(digest=hashlib.sha256(content).hexdigest(), size=len(content), location=location).encode()
-    files = {"repodata/primary.xml": primary}
-    files["repodata/repomd.xml"] = repomd_of(files)
-    for name, text in files.items():
-        if remote:
-            place.serve(f"src/{name}", text)
-        else:
-            place.file(f"src/{name}", text)
-    return f"{place.url}src/" if remote else (place.inputs / "src").as_uri()
-
-
 def fetch(place: Scene, url: str) -> tuple[object, ...]:
-    return ("recipes", "fetch", "evil", "--to", "out", "--repofrompath", f"base,{repository(place)}", "--source", f"src,{url}")
+    return (
+        "recipes",
+        "fetch",
+        "evil",
+        "--to",
+        "out",
+        "--repofrompath",
+        f"base,{repository(place)}",
+        "--source",
+        f"src,{url}",
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,14 +84,16 @@ def test_a_local_repository_leads_nowhere_by_links(place: Scene, bring: Bring) -
 
 
 def test_the_same_in_the_table_of_contents(place: Scene, bring: Bring) -> None:
-    primary = PRIMARY.format(digest="a" * 64, size=1, location='href="x"').encode()
+    primary = SOURCE.format(digest="a" * 64, size=1, location='href="x"').encode()
     (place.canary / "primary.xml").write_bytes(primary)
     try:
         repomd = repomd_of({"repodata/primary.xml": primary})
         for href in (f"file://{place.canary}/primary.xml", "%2e%2e/%2e%2e/canary/primary.xml"):
             place.serve("repo/repodata/repomd.xml", repomd.replace(b"repodata/primary.xml", href.encode()))
             bring(*plan_on(f"{place.url}repo/", "evil"), code=30)
-        place.file("repo/repodata/repomd.xml", repomd.replace(b"repodata/primary.xml", b"%2e%2e/%2e%2e/canary/primary.xml"))
+        place.file(
+            "repo/repodata/repomd.xml", repomd.replace(b"repodata/primary.xml", b"%2e%2e/%2e%2e/canary/primary.xml")
+        )
         bring(*plan_on((place.inputs / "repo").as_uri(), "evil"), code=30)
     finally:
         (place.canary / "primary.xml").unlink()
@@ -105,10 +102,14 @@ def test_the_same_in_the_table_of_contents(place: Scene, bring: Bring) -> None:
 @pytest.mark.parametrize("kind", ["mirrorlist", "metalink"])
 def test_a_remote_mirror_list_names_http_and_https_only(kind: str, place: Scene, bring: Bring) -> None:
     local = repository(place)
-    text = f"{local}/\n" if kind == "mirrorlist" else (
-        '<metalink xmlns="http://www.metalinker.org/"><files><file name="repomd.xml"><resources>'
-        f'<url protocol="file" type="file" preference="100">{local}/repodata/repomd.xml</url>'
-        "</resources></file></files></metalink>"
+    text = (
+        f"{local}/\n"
+        if kind == "mirrorlist"
+        else (
+            '<metalink xmlns="http://www.metalinker.org/"><files><file name="repomd.xml"><resources>'
+            f'<url protocol="file" type="file" preference="100">{local}/repodata/repomd.xml</url>'
+            "</resources></file></files></metalink>"
+        )
     )
     url = place.serve("list", text.encode())
     file = place.file("a.repo", f"[a]\n{kind}={url}\n{QUICK}".encode())
@@ -213,12 +214,12 @@ def test_a_machine_on_loopback_may_name_itself(place: Scene, bring: Bring) -> No
 
 
 def test_a_token_in_the_path_of_an_index_is_not_shown(place: Scene, bring: Bring) -> None:
-    token = "k3yTok9fAq2LxZ7vTr1mWq8"  # noqa: S105
+    token = "k3yTok9fAq2LxZ7vTr1mWq8"
     outcome = bring(*lock_on(place), code={3, 30}, PIP_INDEX_URL=f"{place.url}basic/{token}/simple/")
     assert token not in outcome.err + outcome.out
 
 
 def test_a_token_in_the_path_of_a_repository_is_not_shown(place: Scene, bring: Bring) -> None:
-    token = "k3yTok9fAq2LxZ7vTr1mWq8"  # noqa: S105
+    token = "k3yTok9fAq2LxZ7vTr1mWq8"
     outcome = bring(*plan_on(f"{place.url}basic/{token}/repo/", "app"), code=30)
     assert token not in outcome.err + outcome.out

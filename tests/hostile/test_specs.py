@@ -5,10 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import Bring
 from damage import dump_toml
 from doors import SPEC, plan_on, repacked, repository, srpm
-from doortrial import SECRET, Scene
+from doortrial import SECRET, Bring, Scene
 
 needs = [one for one in ("rpmbuild", "rpmspec", "bwrap") if shutil.which(one) is None]
 pytestmark = pytest.mark.skipif(bool(needs), reason=f"needs {', '.join(needs)}")
@@ -63,7 +62,11 @@ def evil_spec(text: str, where: str, place: Scene) -> bytes:
     text = text.replace("@FILE@", str(place.canary / "secret.txt")).replace("@FOLDER@", str(place.canary))
     text = text.replace("@MARK@", str(place.canary / "ran"))
     line = PLACES[where]
-    put = {"requires": f"Requires: x{text}", "buildrequires": f"BuildRequires: x{text}", "global": f"%global base 1{text}"}
+    put = {
+        "requires": f"Requires: x{text}",
+        "buildrequires": f"BuildRequires: x{text}",
+        "global": f"%global base 1{text}",
+    }
     return SPEC.replace(line, put[where].encode())
 
 
@@ -236,7 +239,16 @@ def test_a_text_file_in_place_of_an_rpm_is_not_fetched_from(place: Scene, bring:
     manifest = f"{place.url}evil.src.rpm\n{place.canary}/secret.txt\n".encode()
     place.file("srpms/lib-1.1-2.el9.src.rpm", manifest)
     bring(*plan(place), code=3)
-    bring("recipes", "render", "guestfs-tools", "--to", "out", "--srpm", place.inputs / "srpms/lib-1.1-2.el9.src.rpm", code=3)
+    bring(
+        "recipes",
+        "render",
+        "guestfs-tools",
+        "--to",
+        "out",
+        "--srpm",
+        place.inputs / "srpms/lib-1.1-2.el9.src.rpm",
+        code=3,
+    )
     bring("recipes", "lint", "--srpm", place.inputs / "srpms/lib-1.1-2.el9.src.rpm", code=3)
     assert place.asked() == []
 
@@ -255,7 +267,9 @@ def changed_tag(package: bytes, old: bytes, new: bytes) -> bytes:
     return package[:at] + (new + b"\0").ljust(len(old) + 1, b"\0")[: len(old) + 1] + package[at + len(old) + 1 :]
 
 
-@pytest.mark.parametrize("name", ["../../../canary/x", "/tmp/x", "..", "a/b", "-x", "lib.spec/../x", ".ssh/x", "x\ny"])
+@pytest.mark.parametrize(
+    "name", ["../../../canary/x", "/tmp/x", "..", "a/b", "-x", "lib.spec/../x", ".ssh/x", "x\ny"]
+)
 def test_names_in_the_payload_of_a_source_rpm_lead_nowhere(name: str, place: Scene, bring: Bring) -> None:
     file = place.file("lib.src.rpm", repacked(srpm(), {name: b"x"}))
     bring("recipes", "render", "guestfs-tools", "--to", "out", "--srpm", file, code=3)

@@ -35,7 +35,9 @@ def run(ppcdeps: Program, redirection: str, *words: str, **variables: str) -> "s
     )
 
 
-@pytest.mark.parametrize("words", [PLAN, (*PLAN, "--json"), ("--version",), ("--help",), ("recipes", "list"), ("plan", "--help")])
+@pytest.mark.parametrize(
+    "words", [PLAN, (*PLAN, "--json"), ("--version",), ("--help",), ("recipes", "list"), ("plan", "--help")]
+)
 def test_with_standard_output_closed_it_says_so(words: tuple[str, ...], ppcdeps: Program) -> None:
     """Exit 1 would mean that gaps remain, and 0 that there are none."""
     done = run(ppcdeps, ">&-", *words)

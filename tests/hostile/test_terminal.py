@@ -3,11 +3,10 @@
 import json
 
 import pytest
-from conftest import Bring
 from damage import FORGED
-from doors import METADATA, WHEEL, _page, lock_on, plan_json, plan_on, repository, wheel_of
+from doors import METADATA, WHEEL, _page, lock_on, plan_json, repository, wheel_of
 from doors import packages as small
-from doortrial import Scene
+from doortrial import Bring, Scene
 from rpmmd import Package, _filelists, _primary
 
 from ppcdeps.model.nevra import Nevra
@@ -35,12 +34,17 @@ def evil_repository(place: Scene, sign: str, where: str) -> str:
         case "name":
             primary = primary.replace("PLACE", "gone").replace("<name>evil</name>", f"<name>evil{word}</name>")
         case "version":
-            primary = primary.replace("PLACE", "gone").replace('ver="1" rel="1"/><checksum', f'ver="1{word}" rel="1"/><checksum')
+            primary = primary.replace("PLACE", "gone").replace(
+                'ver="1" rel="1"/><checksum', f'ver="1{word}" rel="1"/><checksum'
+            )
         case "source":
             primary = primary.replace("PLACE", "gone").replace("evil-1-1.src.rpm", f"evil{word}-1-1.src.rpm")
     return repository(
         place,
-        {"repodata/primary.xml": primary.encode(), "repodata/filelists.xml": _filelists([*small(), package]).encode()},
+        {
+            "repodata/primary.xml": primary.encode(),
+            "repodata/filelists.xml": _filelists([*small(), package]).encode(),
+        },
     )
 
 

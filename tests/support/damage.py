@@ -1,7 +1,7 @@
 """Damage done to valid documents, from a seed: to their bytes, lines, values, elements and members.
 
-A form knows how a kind of document is put together. ``damaged`` takes a valid document of a form and returns one with one
-to four faults; the same seed gives the same faults.
+A form knows how a kind of document is put together. ``damaged`` takes a valid document of a form and returns one
+with one to four faults; the same seed gives the same faults.
 """
 
 import bz2
@@ -50,7 +50,12 @@ class Words:
         canary = self.canary
         return (
             *("", " ", "\0", "-", "--", ".", "..", "/", "//", "~root", "\\", "#", "*", "%", "$", "'", '"'),
-            *("../../../../../../etc/passwd", f"{canary}/secret.txt", f"file://{canary}/secret.txt", "x/../../canary"),
+            *(
+                "../../../../../../etc/passwd",
+                f"{canary}/secret.txt",
+                f"file://{canary}/secret.txt",
+                "x/../../canary",
+            ),
             *("%2e%2e/%2e%2e/canary/secret.txt", "../canary/secret.txt", "file:secret.txt", "..\\..\\x"),
             *("--installroot=/", f"--setopt=pluginpath={canary}", f"-c{canary}/x", "http://127.0.0.1:9/x.rpm"),
             *("\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "\x9b31m", "\u202eevil\u2066", f"a\n{FORGED}\nb", "a\rb"),
@@ -60,13 +65,33 @@ class Words:
             *("http://[::1", "http://127.0.0.1:99999/", "http://\0/", "ftp://127.0.0.1/", "data:,x", "http://"),
             *("http://user:word@127.0.0.1:9/", "//127.0.0.1:9/x", "http://127.0.0.1:9/", "https://127.0.0.1:9/\n"),
             *(f"$(touch {canary}/ran)", f"`touch {canary}/ran`", f"; touch {canary}/ran", f"%(touch {canary}/ran)"),
-            *(f"%{{lua:os.execute('touch {canary}/ran')}}", f"%{{load:{canary}/secret.txt}}", "%{expand:%{expand:x}}"),
+            *(
+                f"%{{lua:os.execute('touch {canary}/ran')}}",
+                f"%{{load:{canary}/secret.txt}}",
+                "%{expand:%{expand:x}}",
+            ),
             *("{{ 7*7 }}", "{% include 'x' %}", "{{ range(10**9)|list }}", "%s%n", "{0}", "{}", "%(name)s", "${x}"),
             *("((a or b) and", "a >= ", ">= 1", "a b c", "=1", "a = 1:2-3-4", "a(", "(a if b", "(a or a)", "a = 1:"),
             *("sha256:zz", "sha256=zz", "#sha256=zz", "md5:" + "0" * 32, "sha256:" + "0" * 64, "a:b", ":", "a@b"),
             *("9999-99-99T99:99:99Z", "2026-02-30", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"),
             *("1!2.3.post4.dev5+local", "1.0.*", "==", "===x", "~=1", "!=", "<", ">=3.9,<", "99999999999999999999!1"),
-            *("[", "]", "{", "}", "&a;", "<a>", "]]>", "<!--", "'''", '"""', "|", "&a", "*a", "!!python/name:os", "@"),
+            *(
+                "[",
+                "]",
+                "{",
+                "}",
+                "&a;",
+                "<a>",
+                "]]>",
+                "<!--",
+                "'''",
+                '"""',
+                "|",
+                "&a",
+                "*a",
+                "!!python/name:os",
+                "@",
+            ),
             *("x; python_version ~= 'a'", "x @ file:///etc/passwd", "-r /etc/passwd", "-e .", "x[y", "x; extra == "),
             *("con", "a" * 256, "a" * 5_000, "../" * 40, "pypi:", "pypi:a b", "()", "(())", "a:b:c:d", "1,2,3"),
         )
@@ -100,7 +125,9 @@ def damage_bytes(content: bytes, random: Random, words: Words) -> bytes:
             word = words.any(random).encode("utf-8", "surrogatepass")
             return content[:at] + word + content[at:]
         case 6:
-            number = random.choice((0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 2**63 - 1, 2**64 - 1))
+            number = random.choice(
+                (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 2**63 - 1, 2**64 - 1)
+            )
             raw = number.to_bytes(8, random.choice(("big", "little")))
             width = random.choice((2, 4, 8))
             piece = raw[-width:] if raw[0] == 0 or random.random() < 0.5 else raw[:width]
@@ -228,7 +255,9 @@ def _toml_value(value: Any) -> str:
         case None:
             return '"null"'
         case float():
-            return "nan" if math.isnan(value) else f"{'-' if value < 0 else ''}inf" if math.isinf(value) else repr(value)
+            return (
+                "nan" if math.isnan(value) else f"{'-' if value < 0 else ''}inf" if math.isinf(value) else repr(value)
+            )
         case int():
             return str(value)
         case str():
@@ -258,7 +287,7 @@ def damage_toml(content: bytes, random: Random, words: Words) -> bytes:
         damaged = {"x": damaged}
     text = dump_toml(damaged)
     opened, closed = random.choice((("[", "]"), ("{a=", "}")))
-    text = text.replace(f'"{_DEEP_MARK}"', opened * DEEP + ('1' if opened != "[" else "") + closed * DEEP)
+    text = text.replace(f'"{_DEEP_MARK}"', opened * DEEP + ("1" if opened != "[" else "") + closed * DEEP)
     return text.encode("utf-8", "surrogatepass")
 
 
@@ -274,7 +303,9 @@ def damage_yaml(content: bytes, random: Random, words: Words) -> bytes:
     at = random.randrange(len(documents))
     if random.random() < 0.1:
         nine = ", ".join(["*b"] * 9)
-        levels = "".join(f"b{n}: &b{n} [{nine.replace('b', f'b{n - 1}')}]\n" for n in range(1, random.choice((3, 12))))
+        levels = "".join(
+            f"b{n}: &b{n} [{nine.replace('b', f'b{n - 1}')}]\n" for n in range(1, random.choice((3, 12)))
+        )
         return b"---\nb0: &b0 [x]\n" + levels.encode() + content
     documents[at] = damage_value(documents[at], random, words)
     try:
@@ -413,7 +444,8 @@ def read_tar(content: bytes) -> list[Member]:
     """The members of a tar archive, whatever compresses it."""
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         return [
-            Member(info, (archive.extractfile(info) or io.BytesIO()).read() if info.isreg() else b"") for info in archive
+            Member(info, (archive.extractfile(info) or io.BytesIO()).read() if info.isreg() else b"")
+            for info in archive
         ]
 
 
@@ -470,7 +502,9 @@ def damage_tar(content: bytes, random: Random, words: Words) -> bytes:
         case 2:
             info.name = _file_name(random, words, info.name)
         case 3:
-            info.type = random.choice((tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.DIRTYPE))
+            info.type = random.choice(
+                (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.DIRTYPE)
+            )
             info.linkname = random.choice(
                 (f"{words.canary}/secret.txt", "/dev/zero", "/etc/passwd", "../" * 9 + "etc/passwd", info.name, "x")
             )

@@ -1,7 +1,7 @@
 """The doors of ppcdeps: each way from outside data in, with a small valid document and a command line that reads it.
 
-Nothing but loopback is asked, and every command works in the folders of its scene. A document of several files is a tar
-archive of them.
+Nothing but loopback is asked, and every command works in the folders of its scene. A document of several files is a
+tar archive of them.
 """
 
 import functools
@@ -75,7 +75,9 @@ class Door:
 DOORS: dict[str, Door] = {}
 
 
-def _door(name: str, form: Form, document: Callable[[], bytes], suffix: str = ".txt", **more: object) -> Callable[..., object]:
+def _door(
+    name: str, form: Form, document: Callable[[], bytes], suffix: str = ".txt", **more: object
+) -> Callable[..., object]:
     """Enter the function below as a door's ``place``."""
 
     def enter(place: Callable[[Scene, bytes], list[str]]) -> Callable[[Scene, bytes], list[str]]:
@@ -107,7 +109,9 @@ def packages() -> list[Package]:
 def repository_files() -> Mapping[str, bytes]:
     """The files of a small repository with modules, by their path; the metadata is not compressed."""
     with tempfile.TemporaryDirectory() as name:
-        folder = write_repository(Path(name), packages(), modules_yaml({"m:1": ["lib-1:1.2-3.ppc64le"]}, "ppc64le", {"m": "1"}))
+        folder = write_repository(
+            Path(name), packages(), modules_yaml({"m:1": ["lib-1:1.2-3.ppc64le"]}, "ppc64le", {"m": "1"})
+        )
         found = {
             f"repodata/{path.name.removesuffix('.gz')}": gzip.decompress(path.read_bytes())
             for path in (folder / "repodata").glob("*.gz")
@@ -148,6 +152,31 @@ PLAIN = ("--no-output", "--python", "rpm")
 def plan_on(url: str, *roots: str) -> list[str]:
     """The command line that plans on one repository."""
     return ["plan", *(roots or ROOTS), "--repofrompath", f"base,{url}", *PLAIN]
+
+
+SOURCE = """<?xml version="1.0" encoding="UTF-8"?>
+<metadata xmlns="http://linux.duke.edu/metadata/common" xmlns:rpm="http://linux.duke.edu/metadata/rpm" packages="1">
+<package type="rpm"><name>evil</name><arch>src</arch><version epoch="0" ver="1" rel="1"/>
+<checksum type="sha256" pkgid="YES">{digest}</checksum><summary/><description/><packager/><url/>
+<time file="1" build="1"/><size package="{size}" installed="1" archive="1"/><location {location}/>
+<format><rpm:license>x</rpm:license><rpm:vendor/><rpm:group/><rpm:buildhost/><rpm:sourcerpm/>
+<rpm:header-range start="1" end="2"/><rpm:provides><rpm:entry name="evil" flags="EQ" epoch="0" ver="1" rel="1"/>
+</rpm:provides></format></package></metadata>
+"""
+
+
+def source_repository(place: Scene, location: str, *, remote: bool, content: bytes | None = None) -> str:
+    """A source repository whose package has this location. Returns its URL."""
+    content = (place.canary / "secret.txt").read_bytes() if content is None else content
+    primary = SOURCE.format(digest=hashlib.sha256(content).hexdigest(), size=len(content), location=location).encode()
+    files = {"repodata/primary.xml": primary}
+    files["repodata/repomd.xml"] = repomd_of(files)
+    for name, text in files.items():
+        if remote:
+            place.serve(f"src/{name}", text)
+        else:
+            place.file(f"src/{name}", text)
+    return f"{place.url}src/" if remote else (place.inputs / "src").as_uri()
 
 
 def _part(name: str) -> Callable[[], bytes]:
@@ -248,7 +277,13 @@ QUICK = "timeout=2\nretries=0\n"
 @_door("mirrorlist", damage_lines, lambda: b"# mirrors\n@URL@\nhttp://127.0.0.1:9/repo/\n", ".list")
 def _mirrorlist(scene: Scene, document: bytes) -> list[str]:
     url = scene.serve("mirrors", document.replace(b"@URL@", _served(scene).encode()))
-    return ["plan", *ROOTS, "--repo-file", str(scene.file("a.repo", f"[a]\nmirrorlist={url}\n{QUICK}".encode())), *PLAIN]
+    return [
+        "plan",
+        *ROOTS,
+        "--repo-file",
+        str(scene.file("a.repo", f"[a]\nmirrorlist={url}\n{QUICK}".encode())),
+        *PLAIN,
+    ]
 
 
 def _metalink_document() -> bytes:
@@ -266,7 +301,13 @@ def _metalink_document() -> bytes:
 @_door("metalink", damage_xml, _metalink_document, ".xml")
 def _metalink(scene: Scene, document: bytes) -> list[str]:
     url = scene.serve("metalink", document.replace(b"http://127.0.0.1:7/repo/", _served(scene).encode()))
-    return ["plan", *ROOTS, "--repo-file", str(scene.file("a.repo", f"[a]\nmetalink={url}\n{QUICK}".encode())), *PLAIN]
+    return [
+        "plan",
+        *ROOTS,
+        "--repo-file",
+        str(scene.file("a.repo", f"[a]\nmetalink={url}\n{QUICK}".encode())),
+        *PLAIN,
+    ]
 
 
 @_door("roots", damage_lines, lambda: b"app\nlib >= 1\n(lib or other)\npypi:six", ".txt")
@@ -323,9 +364,9 @@ def unpack(document: bytes, folder: Path) -> None:
         name = os.path.normpath("/" + member.info.name.replace("\0", "")).lstrip("/")
         path = folder / name.encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
         try:
-            if os.path.realpath(path.parent) != os.path.realpath(folder) and not os.path.realpath(path.parent).startswith(
-                os.path.realpath(folder) + "/"
-            ):
+            if os.path.realpath(path.parent) != os.path.realpath(folder) and not os.path.realpath(
+                path.parent
+            ).startswith(os.path.realpath(folder) + "/"):
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.is_symlink() or path.is_file():
@@ -994,7 +1035,12 @@ def _lock_wheel(scene: Scene, document: bytes) -> list[str]:
     damage_lines,
     lambda: b"[global]\nindex-url = @URL@simple\ntimeout = 2\nretries = 0\n[install]\nno-index = false\n",
     ".conf",
-    environment=lambda scene: {"PIP_INDEX_URL": "", "PIP_CONFIG_FILE": str(scene.inputs / "pip.conf"), "PIP_RETRIES": "0", "PIP_TIMEOUT": "1"},
+    environment=lambda scene: {
+        "PIP_INDEX_URL": "",
+        "PIP_CONFIG_FILE": str(scene.inputs / "pip.conf"),
+        "PIP_RETRIES": "0",
+        "PIP_TIMEOUT": "1",
+    },
 )
 def _pip_config(scene: Scene, document: bytes) -> list[str]:
     _page(scene, {WHEEL: wheel_of(METADATA)}, METADATA)
@@ -1005,7 +1051,9 @@ def _pip_config(scene: Scene, document: bytes) -> list[str]:
 @functools.cache
 def former_files() -> bytes:
     """The files of an earlier lock, which `constraints` reads again."""
-    return tar_of({"constraints-w.txt": CONSTRAINTS, "requirements-w.txt": _requirements(), "pylock.w.toml": _pylock()})
+    return tar_of(
+        {"constraints-w.txt": CONSTRAINTS, "requirements-w.txt": _requirements(), "pylock.w.toml": _pylock()}
+    )
 
 
 @_door("former-lock", damage_tar, former_files, ".tar")
@@ -1063,10 +1111,14 @@ def _one_file(place: str) -> Callable[[Scene, bytes], list[str]]:
 _LOADER = b"include ld.so.conf.d/*.conf\n/usr/lib64/own\ninclude /etc/ld.so.conf\nhwcap 0 nosegneg\n"
 _SITE = "usr/lib/python3.9/site-packages"
 _door("ld-so-conf", damage_lines, lambda: _LOADER, ".conf")(_one_file("etc/ld.so.conf"))
-_door("os-release", damage_lines, lambda: b'ID="centos"\nID_LIKE="rhel"\nVERSION_ID="9"\n')(_one_file("etc/os-release"))
+_door("os-release", damage_lines, lambda: b'ID="centos"\nID_LIKE="rhel"\nVERSION_ID="9"\n')(
+    _one_file("etc/os-release")
+)
 _door("env-metadata", damage_lines, lambda: METADATA, ".METADATA")(_one_file(f"{_SITE}/evil-1.0.dist-info/METADATA"))
 _door(
-    "env-record", damage_lines, lambda: b"evil/__init__.py,sha256=47DEQpj8HBSa-_TImW-5JA,0\nevil-1.0.dist-info/RECORD,,\n"
+    "env-record",
+    damage_lines,
+    lambda: b"evil/__init__.py,sha256=47DEQpj8HBSa-_TImW-5JA,0\nevil-1.0.dist-info/RECORD,,\n",
 )(_one_file(f"{_SITE}/evil-1.0.dist-info/RECORD"))
 _door("env-pth", damage_lines, lambda: b"/usr/lib/own\n../x\nimport os\n", ".pth")(_one_file(f"{_SITE}/own.pth"))
 _door("env-direct-url", damage_json, lambda: b'{"url": "file:///x", "dir_info": {"editable": true}}', ".json")(
@@ -1078,7 +1130,9 @@ _door("env-direct-url", damage_json, lambda: b'{"url": "file:///x", "dir_info": 
 def library() -> bytes:
     """A shared library of this machine."""
     with tempfile.TemporaryDirectory() as name:
-        made = compile_library(Path(name) / "x.so", soname="x.so", versions=("X_1.0",), options=("-Wl,-rpath,/usr/lib64/x",))
+        made = compile_library(
+            Path(name) / "x.so", soname="x.so", versions=("X_1.0",), options=("-Wl,-rpath,/usr/lib64/x",)
+        )
         return made.read_bytes()
 
 
@@ -1153,8 +1207,10 @@ def _flavor(scene: Scene, document: bytes) -> list[str]:
 @_door(
     "nova-conf",
     damage_lines,
-    lambda: b"[DEFAULT]\ndebug = true\n[libvirt]\nvirt_type = kvm\ncpu_mode = custom\ncpu_models = POWER9\n"
-    b"hw_machine_type = ppc64le=pseries\nswtpm_enabled = false\n[spice]\nenabled = false\n",
+    lambda: (
+        b"[DEFAULT]\ndebug = true\n[libvirt]\nvirt_type = kvm\ncpu_mode = custom\ncpu_models = POWER9\n"
+        b"hw_machine_type = ppc64le=pseries\nswtpm_enabled = false\n[spice]\nenabled = false\n"
+    ),
     ".conf",
 )
 def _nova_conf(scene: Scene, document: bytes) -> list[str]:
@@ -1229,8 +1285,10 @@ def _srpm_render(scene: Scene, document: bytes) -> list[str]:
     return ["recipes", "render", "guestfs-tools", "--to", "out", "--srpm", str(file)]
 
 
-_GUESTFS = SPEC.replace(b"Name: lib", b"Name: guestfs-tools").replace(b"1.%{base}", b"1.46").replace(
-    b"ExclusiveArch: x86_64 ppc64le", b"ExcludeArch: %{power64}"
+_GUESTFS = (
+    SPEC.replace(b"Name: lib", b"Name: guestfs-tools")
+    .replace(b"1.%{base}", b"1.46")
+    .replace(b"ExclusiveArch: x86_64 ppc64le", b"ExcludeArch: %{power64}")
 )
 
 
@@ -1306,5 +1364,3 @@ def _cpio(files: Mapping[str, bytes]) -> bytes:
 def installed() -> str:
     """The rpm of this machine, for the record of a run."""
     return run("rpm", "--version").strip() if has_program("rpm") else "none"
-
-

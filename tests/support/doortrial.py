@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
 
 from damage import FORGED
@@ -152,10 +152,17 @@ class Outcome:
         return not self.complaints
 
 
+class Bring(Protocol):
+    """Runs a command line in a scene."""
+
+    def __call__(self, *arguments: object, code: int | set[int] | None = None, **variables: str) -> Outcome:
+        """How it went. There must be nothing to say against it, and the exit code must be ``code``."""
+
+
 @contextlib.contextmanager
 def scene() -> Iterator[Scene]:
     """A scene in memory where there is room for it, with its server, as long as the context lasts."""
-    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     base = Path(tempfile.mkdtemp(prefix="hostile-", dir=place)).resolve()
     _prepare_process()
     made = Scene(base)
@@ -274,8 +281,7 @@ def run_door(door: "Door", document: bytes, place: Scene, *, seconds: float = SE
     """Bring the document to the door, and say how it went."""
     place.clear()
     arguments = tuple(door.place(place, document))
-    outcome = run_line(arguments, place, seconds=seconds, **door.variables(place))
-    return outcome
+    return run_line(arguments, place, seconds=seconds, **door.variables(place))
 
 
 def run_line(arguments: Sequence[str], place: Scene, *, seconds: float = SECONDS, **variables: str) -> Outcome:
@@ -336,8 +342,8 @@ def _run(arguments: Sequence[str], place: Scene, out: Path, err: Path, variables
         os.environ.update({name: value for name, value in {**own, **variables}.items() if value})
         tempfile.tempdir = None
         os.chdir(place.work)
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115, PTH123
-        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115, PTH123
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
         from ppcdeps.cli.main import main
 
         code = main(list(arguments))
@@ -412,7 +418,12 @@ def _trespass(place: Scene, before: dict[str, tuple[Any, ...]], outcome: Outcome
                     Path(path).unlink()
     for folder in (place.work, place.run / "home"):
         for path in folder.rglob("*"):
-            if path.is_file() and not path.is_symlink() and path.stat().st_size < DISK and SECRET.encode() in path.read_bytes():
+            if (
+                path.is_file()
+                and not path.is_symlink()
+                and path.stat().st_size < DISK
+                and SECRET.encode() in path.read_bytes()
+            ):
                 yield "read", f"a file outside is copied to {path.name}"
     left = [path.name for path in (place.run / "tmp").iterdir()]
     if left and outcome.code >= 0:
