@@ -22,6 +22,12 @@ from doors import DOORS, Door
 from doortrial import SECONDS, Outcome, Scene, place_of_defect, run_door, scene
 
 
+def say(text: str) -> None:
+    """A line of the report."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def signatures(outcome: Outcome) -> list[tuple[str, str]]:
     """The kinds of failure, without what differs from input to input."""
     plain = {"hang": "", "memory": "", "terminal": None, "outside": None, "read": None, "left": ""}
@@ -100,7 +106,8 @@ def summary(record: dict[str, object]) -> str:
     failures = record["failures"]
     assert isinstance(failures, list)
     lines += [
-        f"  {one['kind']} x{one['count']}: {one.get('place') or one['detail']} ({one.get('file', '')}) {one['said'][:160]!r}"
+        f"  {one['kind']} x{one['count']}: {one.get('place') or one['detail']} ({one.get('file', '')}) "
+        f"{one['said'][:160]!r}"
         for one in failures
     ]
     return "\n".join(lines)
@@ -124,25 +131,23 @@ def main() -> int:
     if options.input is not None:
         with scene() as place:
             outcome = run_door(DOORS[options.door[0]], options.input.read_bytes(), place)
-            print(
-                f"{outcome.out}{outcome.err}exit {outcome.code}, {outcome.seconds:.1f} s, {outcome.memory >> 20} MiB"
-            )
-            print("\n".join(f"complaint: {kind}: {where}" for kind, where in outcome.complaints) or "no complaint")
+            say(f"{outcome.out}{outcome.err}exit {outcome.code}, {outcome.seconds:.1f} s, {outcome.memory >> 20} MiB")
+            say("\n".join(f"complaint: {kind}: {where}" for kind, where in outcome.complaints) or "no complaint")
         return 0 if outcome.is_good else 1
     with scene() as place:
         for name in options.door or DOORS:
             door = DOORS[name]
             if lacks := door.lacks():
-                print(f"{name}: skipped, {lacks}")
+                say(f"{name}: skipped, {lacks}")
                 continue
             valid = run_door(door, door.document(), place)
             if not valid.is_good or valid.code not in (0, 1):
-                print(f"{name}: the valid document ends with {valid.code}: {valid.complaints} {valid.err}")
+                say(f"{name}: the valid document ends with {valid.code}: {valid.complaints} {valid.err}")
                 failed = True
             count = options.slow_count if door.slow and options.slow_count is not None else options.count
             record = try_door(door, place, count, options.seed, options.keep, options.most)
             failed = failed or bool(record["failures"])
-            print(summary(record), flush=True)
+            say(summary(record))
             if options.record:
                 with options.record.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(record) + "\n")

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 from damage import tar_of
-from doors import METADATA as WHEEL_METADATA
-from doors import TARGET, empty_plan, lock_on, plan_json, plan_on, repository, snapshot_tar, unpack, wheel_of
+from door import unpack
 from doortrial import SECRET, Bring, Scene
+from plandoors import TARGET, empty_plan, plan_json, snapshot_tar
+from pythondoors import METADATA as WHEEL_METADATA
+from pythondoors import lock_on, wheel_of
+from repositorydoors import plan_on, repository
 
 from ppcdeps.base.digests import sha256_of
 
@@ -247,7 +250,7 @@ sha256 = "{"a" * 64}"
 
 @pytest.mark.parametrize("kind", ["recipe.toml", "app.spec.j2"])
 def test_a_link_in_a_recipe_is_not_followed_out_of_it(kind: str, place: Scene, bring: Bring) -> None:
-    from doors import recipe_tar
+    from plandoors import recipe_tar
 
     unpack(recipe_tar(), place.inputs / "recipes")
     victim = place.inputs / "recipes/lib" / {"recipe.toml": "recipe.toml", "app.spec.j2": "lib.spec.j2"}[kind]
@@ -272,8 +275,8 @@ def test_file_names_of_an_index_are_no_paths(name: str, place: Scene, bring: Bri
 
 
 def test_members_of_an_sdist_lead_nowhere(place: Scene, bring: Bring) -> None:
-    from doors import SDIST, _page
+    from pythondoors import SDIST, offer
 
     members = {"evil-1.0/PKG-INFO": WHEEL_METADATA.partition(b"Requires-Dist")[0], "../../../canary/x": b"x"}
-    _page(place, {SDIST: tar_of(members, "gz")})
+    offer(place, {SDIST: tar_of(members, "gz")})
     bring(*lock_on(place), code={0, 3, 30})

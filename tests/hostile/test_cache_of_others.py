@@ -5,8 +5,8 @@ import stat
 from pathlib import Path
 
 import pytest
-from doors import _served, plan_on, repository
 from doortrial import Bring, Scene
+from repositorydoors import on_server, plan_on, repository
 
 REFUSED = {3, 20}
 
@@ -73,7 +73,7 @@ def test_a_cache_that_is_a_link_into_another_users_folder_is_refused(place: Scen
 
 
 def test_an_object_with_other_content_than_its_digest_is_not_used(place: Scene, bring: Bring) -> None:
-    url = _served(place)
+    url = on_server(place)
     bring(*plan_on(url, "app", "lost"))
     changed = 0
     for path in (place.cache / "v1" / "objects").rglob("*"):

@@ -8,30 +8,13 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from doors import (
-    METADATA,
-    PLAIN,
-    PYPROJECT,
-    QUICK,
-    SDIST,
-    TARGET,
-    WHEEL,
-    _page,
-    _sdist_with,
-    cache_state,
-    lock_on,
-    plan_json,
-    plan_on,
-    repository,
-    repository_files,
-    root_tar,
-    run_state,
-    snapshot_tar,
-    source_repository,
-    unpack,
-)
+from door import unpack
 from doortrial import Bring, Outcome, Scene
+from plandoors import TARGET, cache_state, plan_json, run_state, snapshot_tar
+from pythondoors import METADATA, PYPROJECT, SDIST, WHEEL, lock_on, offer, sdist_with
+from repositorydoors import PLAIN, QUICK, plan_on, repository, repository_files, source_repository
 from rpmmd import Package, _filelists, _primary
+from systemdoors import root_tar
 
 from ppcdeps.model.nevra import Nevra
 
@@ -141,7 +124,10 @@ def test_thirty_thousand_dead_mirrors(place: Scene, bring: Bring) -> None:
 @pytest.mark.parametrize("count", [200_000])
 def test_a_metalink_of_far_too_many_mirrors(count: int, place: Scene, bring: Bring) -> None:
     urls = "".join(f'<url protocol="http">http://127.0.0.1:9/{n}/repodata/repomd.xml</url>' for n in range(count))
-    text = f'<metalink xmlns="http://www.metalinker.org/"><files><file name="repomd.xml"><resources>{urls}</resources></file></files></metalink>'
+    text = (
+        '<metalink xmlns="http://www.metalinker.org/"><files><file name="repomd.xml"><resources>'
+        f"{urls}</resources></file></files></metalink>"
+    )
     file = place.file("a.repo", f"[a]\nmetalink={place.serve('list', text.encode())}\n{QUICK}".encode())
     bring("plan", "app", "--repo-file", file, *PLAIN, code=30)
 
@@ -351,12 +337,12 @@ def zeros_deflated(size: int) -> bytes:
 def test_metadata_of_a_gigabyte_in_a_small_wheel(place: Scene, bring: Bring) -> None:
     head = zlib.compressobj(9, zlib.DEFLATED, -15)
     data = head.compress(METADATA[:-1]) + head.flush(zlib.Z_FULL_FLUSH) + zeros_deflated(1 << 30)
-    _page(place, {WHEEL: zip_of(zip_entry(b"evil-1.0.dist-info/METADATA", data, (1 << 30) + len(METADATA) - 1))})
+    offer(place, {WHEEL: zip_of(zip_entry(b"evil-1.0.dist-info/METADATA", data, (1 << 30) + len(METADATA) - 1))})
     assert_ceiling(bring(*lock_on(place), code={3, 30}))
 
 
 def test_metadata_that_are_larger_than_the_wheel_says(place: Scene, bring: Bring) -> None:
-    _page(place, {WHEEL: zip_of(zip_entry(b"evil-1.0.dist-info/METADATA", zeros_deflated(1 << 30), 500))})
+    offer(place, {WHEEL: zip_of(zip_entry(b"evil-1.0.dist-info/METADATA", zeros_deflated(1 << 30), 500))})
     bring(*lock_on(place), code={3, 30})
 
 
@@ -364,7 +350,7 @@ def test_metadata_that_are_larger_than_the_wheel_says(place: Scene, bring: Bring
 def test_a_directory_of_gigabytes_announced(size: int, place: Scene, bring: Bring) -> None:
     wheel = zip_of(zip_entry(b"evil-1.0.dist-info/METADATA", zlib.compress(METADATA, wbits=-15), len(METADATA)))
     at = wheel.rindex(b"PK\5\6")
-    _page(place, {WHEEL: wheel[: at + 12] + struct.pack("<II", size, 0) + wheel[at + 20 :]})
+    offer(place, {WHEEL: wheel[: at + 12] + struct.pack("<II", size, 0) + wheel[at + 20 :]})
     bring(*lock_on(place), code={3, 30})
 
 
@@ -374,7 +360,7 @@ def test_a_directory_of_gigabytes_announced_in_zip64(place: Scene, bring: Bring)
     end64 = b"PK\6\6" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, 1, 1, 1 << 32, len(body))
     locator = b"PK\6\7" + struct.pack("<IQI", 0, start, 1)
     end = b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
-    _page(place, {WHEEL: body + directory + end64 + locator + end})
+    offer(place, {WHEEL: body + directory + end64 + locator + end})
     bring(*lock_on(place), code={3, 30})
 
 
@@ -408,7 +394,7 @@ def test_an_index_page_of_a_million_files(place: Scene, bring: Bring) -> None:
 @pytest.mark.parametrize("deep", range(3))
 def test_pyproject_nested_deep(deep: int, place: Scene, bring: Bring) -> None:
     text = PYPROJECT + f"[tool.x]\ny = {DEEP_TOML[deep]}\n".encode()
-    _page(place, {SDIST: _sdist_with(pyproject_toml=text, setup_py=b"")})
+    offer(place, {SDIST: sdist_with(pyproject_toml=text, setup_py=b"")})
     bring(*lock_on(place), code={0, 3, 30})
 
 
@@ -445,7 +431,7 @@ def test_pyproject_nested_deep(deep: int, place: Scene, bring: Bring) -> None:
 )
 def test_setup_py_nested_deep(text: str, place: Scene, bring: Bring) -> None:
     source = f"from setuptools import setup\n{text}\nsetup(name='evil', version='1.0')\n".encode()
-    _page(place, {SDIST: _sdist_with(setup_py=source)})
+    offer(place, {SDIST: sdist_with(setup_py=source)})
     bring(*lock_on(place), code={0, 3, 30})
 
 
@@ -455,7 +441,7 @@ def test_an_sdist_that_opens_to_gigabytes(place: Scene, bring: Bring) -> None:
     block = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
     first = zlib.compressobj(9, zlib.DEFLATED, -15)
     body = first.compress(head) + first.flush(zlib.Z_FULL_FLUSH) + block * 4096 + b"\3\0"
-    _page(place, {SDIST: b"\x1f\x8b\x08\0\0\0\0\0\0\3" + body + bytes(8)})
+    offer(place, {SDIST: b"\x1f\x8b\x08\0\0\0\0\0\0\3" + body + bytes(8)})
     bring(*lock_on(place), code={3, 30})
 
 
@@ -468,7 +454,7 @@ def test_metadata_of_far_too_much(kind: str, place: Scene, bring: Bring) -> None
         "long": f"Requires-Dist: six {','.join(['>=1'] * 300_000)}\n",
     }[kind]
     text = METADATA.replace(b"Classifier", more.encode() + b"Classifier")
-    _page(place, {WHEEL: b"x"}, text)
+    offer(place, {WHEEL: b"x"}, text)
     bring(*lock_on(place), code={3, 30})
 
 
@@ -562,7 +548,8 @@ def test_a_distribution_of_real_size_passes(place: Scene, bring: Bring) -> None:
     primary = f"{head}{many}</metadata>{tail}".replace('packages="1"', f'packages="{count}"', 1).encode()
     names = "".join(f"<file>/usr/share/doc/a/rather/long/path/file{n:05}.txt</file>\n" for n in range(80))
     lists = "".join(
-        f'<package pkgid="{n:064x}" name="p{n}" arch="noarch"><version epoch="0" ver="1" rel="1"/>\n{names}</package>\n'
+        f'<package pkgid="{n:064x}" name="p{n}" arch="noarch"><version epoch="0" ver="1" rel="1"/>\n'
+        f"{names}</package>\n"
         for n in range(count)
     )
     filelists = (
@@ -578,9 +565,9 @@ def test_a_distribution_of_real_size_passes(place: Scene, bring: Bring) -> None:
 
 
 def test_the_state_in_a_cache_may_be_anything(place: Scene, bring: Bring) -> None:
-    from doors import _served
+    from repositorydoors import on_server
 
-    url = _served(place)
+    url = on_server(place)
     bring(*plan_on(url, "app"), code=0)
     for text in (DEEP_JSON[0].encode(), b"[]", b"null", b"\xff", b"", cache_state()[:50], b'{"state": 1e999}'):
         for state in place.cache.glob("v*/repositories/*.json"):

@@ -189,7 +189,13 @@ chmod 755 %{{buildroot}}/usr/bin/tool
 ESCAPES = {
     "proc root": "for p in 1 $PPID; do touch /proc/$p/root@MARK@ || :; done",
     "proc cwd": "touch /proc/1/cwd/@MARK@ /proc/$PPID/cwd/@MARK@ || :",
-    "chroot": 'python3 -c \'import os\nos.mkdir("/x"); os.chroot("/x")\nfor i in range(99): os.chdir("..")\nos.chroot("."); open("@MARK@", "w")\' || :',
+    "chroot": """python3 -c 'import os
+os.mkdir("/x")
+os.chroot("/x")
+for i in range(99):
+    os.chdir("..")
+os.chroot(".")
+open("@MARK@", "w")' || :""",
     "mount": "mkdir /m; mount -t proc none /m && touch /m/1/root@MARK@ || :",
     "device": "mknod /d b 254 0 && cat /d >/dev/null && touch @MARK@ || :",
     "kill": "kill -0 1 && for p in $(ls /proc | grep -E '^[0-9]+$'); do touch /proc/$p/root@MARK@; done || :",
@@ -242,11 +248,11 @@ def test_a_scriptlet_does_not_leave_the_trial(how: str, scriptlet: str, trial: P
 
 
 def test_a_scriptlet_sees_no_network_and_no_other_process(trial: Program) -> None:
-    body = (
-        "ls /proc | grep -cE '^[0-9]+$' >/usr/bin/tool.out; grep -v lo: /proc/net/dev | grep -c : >>/usr/bin/tool.out\n"
-        "printf '#!/bin/sh\\ncat /usr/bin/tool.out\\n' >/usr/bin/tool\n"
-        "[ $(ls /proc | grep -cE '^[0-9]+$') -lt 40 ] || exit 1\n[ $(grep -v lo: /proc/net/dev | grep -c :) = 0 ] || exit 1"
-    )
+    body = """ls /proc | grep -cE '^[0-9]+$' >/usr/bin/tool.out
+grep -v lo: /proc/net/dev | grep -c : >>/usr/bin/tool.out
+printf '#!/bin/sh\\ncat /usr/bin/tool.out\\n' >/usr/bin/tool
+[ $(ls /proc | grep -cE '^[0-9]+$') -lt 40 ] || exit 1
+[ $(grep -v lo: /proc/net/dev | grep -c :) = 0 ] || exit 1"""
     trial("plan", "tool", "--target", "target.toml", "-o", "plan.json", code=1)
     publish(trial.folder / "local", [package(trial.folder, "post", body)], sign=None)
     done = trial("verify", "plan.json", "--repository", "local", "--target", "target.toml", "--json")

@@ -6,30 +6,11 @@ from pathlib import Path
 
 import pytest
 from damage import write_zip
-from doors import (
-    METADATA,
-    PLAIN,
-    PYPROJECT,
-    REPO,
-    SDIST,
-    TARGET,
-    WHEEL,
-    WORKLOAD,
-    _page,
-    _sdist_with,
-    _served,
-    cache_state,
-    lock_on,
-    plan_json,
-    plan_on,
-    repository,
-    repository_files,
-    run_state,
-    snapshot_tar,
-    unpack,
-    wheel_of,
-)
+from door import unpack
 from doortrial import Bring, Scene
+from plandoors import TARGET, WORKLOAD, cache_state, plan_json, run_state, snapshot_tar
+from pythondoors import METADATA, PYPROJECT, SDIST, WHEEL, lock_on, offer, sdist_with, wheel_of
+from repositorydoors import PLAIN, REPO, on_server, plan_on, repository, repository_files
 
 NUMBERS = (
     "99999999999999",
@@ -135,7 +116,8 @@ def test_numbers_in_a_repo_file(key: str, number: str, place: Scene, bring: Brin
     [
         "baseurl=x", "[a", "[]\nbaseurl=x", "[a]\nbaseurl=%(x)s", "[a]\nbaseurl=$x$$", "\0", "\ufeff[a]", "[a]\n[a]",
         "[a]\nbaseurl=http://[::1/", "[a]\nbaseurl=http://h:99999/", "[a]\nbaseurl=\n\n x", "[a]\nb", "=x",
-        "[a]\nbaseurl=file:///nowhere\nproxy=x y", "[a]\nbaseurl=http://127.0.0.1:9/\nproxy=http://[", "[DEFAULT]\na=b",
+        "[a]\nbaseurl=file:///nowhere\nproxy=x y", "[a]\nbaseurl=http://127.0.0.1:9/\nproxy=http://[",
+        "[DEFAULT]\na=b",
         "[a]\nbaseurl=http://127.0.0.1:9/\nsslcacert=/dev/zero", "[a]\nbaseurl=http://u\u0661:p@127.0.0.1:9/",
         "[a]\nbaseurl=http://127.0.0.1:9/\nusername=a\x01b\npassword=c", "[a]\nbaseurl=http://" + "a" * 300 + "/",
     ],
@@ -148,7 +130,8 @@ def test_a_repo_file_that_is_none(text: str, place: Scene, bring: Bring) -> None
 # Snapshots, plans, states -----------------------------------------------------------------------------------
 
 ODD: tuple[object, ...] = (
-    None, True, -1, 1.5, 99999999999999, 10**30, float("nan"), float("inf"), "x", "", "\ud800", "\0", [], [1], {}, {"a": 1}, [None],
+    None, True, -1, 1.5, 99999999999999, 10**30, float("nan"), float("inf"), "x", "", "\ud800", "\0", [], [1], {},
+    {"a": 1}, [None],
 )  # fmt: skip
 
 
@@ -227,7 +210,7 @@ def test_odd_members_of_the_state_of_a_run(place: Scene, bring: Bring) -> None:
 
 
 def test_odd_members_of_the_state_in_a_cache(place: Scene, bring: Bring) -> None:
-    url = _served(place)
+    url = on_server(place)
     bring("sync", "--repofrompath", f"base,{url}", code=0)
     (state,) = place.cache.glob("v*/repositories/*.json")
     assert cache_state()
@@ -308,7 +291,7 @@ def test_toml_that_is_none(content: bytes, place: Scene, bring: Bring) -> None:
     "digest", ["sha256=zz", "sha256=", "md5=x", "sha256=" + "A" * 64, "sha512=x", "x", "=", "sha256=\u0661"]
 )
 def test_an_odd_digest_in_a_page(digest: str, place: Scene, bring: Bring) -> None:
-    _page(place, {WHEEL: wheel_of(METADATA)})
+    offer(place, {WHEEL: wheel_of(METADATA)})
     (place.served / "simple/evil/index.json").unlink()
     place.serve("simple/evil/index.html", f'<a href="/files/{WHEEL}#{digest}">{WHEEL}</a>'.encode())
     bring(*lock_on(place), code={0, 3, 30})
@@ -332,7 +315,7 @@ def test_an_odd_digest_in_a_page(digest: str, place: Scene, bring: Bring) -> Non
 )
 @pytest.mark.parametrize("value", ODD, ids=repr)
 def test_odd_members_of_a_page(key: str, value: object, place: Scene, bring: Bring) -> None:
-    _page(place, {WHEEL: wheel_of(METADATA)}, METADATA)
+    offer(place, {WHEEL: wheel_of(METADATA)}, METADATA)
     page = json.loads((place.served / "simple/evil/index.json").read_text())
     (page if key in page else page["files"][0])[key] = value
     place.serve("simple/evil/index.json", json.dumps(page).encode())
@@ -344,7 +327,7 @@ def test_a_damaged_deflate_stream_in_a_wheel(at: int, place: Scene, bring: Bring
     wheel = bytearray(wheel_of(METADATA))
     start = wheel.index(b"METADATA") + 8
     wheel[start + at] ^= 0xFF
-    _page(place, {WHEEL: bytes(wheel)})
+    offer(place, {WHEEL: bytes(wheel)})
     bring(*lock_on(place), code={0, 3, 30})
     import hashlib
 
@@ -361,7 +344,7 @@ def test_a_wheel_of_another_method_or_encrypted(method: int, flags: int, place: 
         while at >= 0:
             wheel[at + offset : at + offset + 4] = flags.to_bytes(2, "little") + method.to_bytes(2, "little")
             at = wheel.find(magic, at + 4)
-    _page(place, {WHEEL: bytes(wheel)})
+    offer(place, {WHEEL: bytes(wheel)})
     bring(*lock_on(place), code={0, 3, 30})
 
 
@@ -375,7 +358,7 @@ def test_a_wheel_of_another_method_or_encrypted(method: int, flags: int, place: 
     ],
 )
 def test_a_wheel_without_metadata_where_they_are_to_be(name: str, place: Scene, bring: Bring) -> None:
-    _page(place, {WHEEL: write_zip([(name, METADATA)])})
+    offer(place, {WHEEL: write_zip([(name, METADATA)])})
     bring(*lock_on(place), code={0, 3, 30})
 
 
@@ -414,13 +397,13 @@ def test_odd_metadata(what: str, where: str, place: Scene, bring: Bring) -> None
     content = text.encode("utf-8", "surrogatepass")
     match where:
         case "beside":
-            _page(place, {WHEEL: wheel_of(METADATA)}, content)
+            offer(place, {WHEEL: wheel_of(METADATA)}, content)
         case "wheel":
-            _page(place, {WHEEL: wheel_of(content)})
+            offer(place, {WHEEL: wheel_of(content)})
         case "sdist":
             from damage import tar_of
 
-            _page(place, {SDIST: tar_of({"evil-1.0/PKG-INFO": content.replace(b"2.1", b"2.2")}, "gz")})
+            offer(place, {SDIST: tar_of({"evil-1.0/PKG-INFO": content.replace(b"2.1", b"2.2")}, "gz")})
     bring(*lock_on(place), code={0, 3, 30})
 
 
@@ -436,7 +419,7 @@ def test_odd_values_in_pyproject(place: Scene, bring: Bring) -> None:
                     *lines[number + 1 :],
                 ]
                 text = "\n".join(changed).encode()
-                _page(place, {SDIST: _sdist_with(pyproject_toml=text)})
+                offer(place, {SDIST: sdist_with(pyproject_toml=text)})
                 bring(*lock_on(place), code={0, 3, 30})
 
 
@@ -453,7 +436,7 @@ def test_odd_values_in_pyproject(place: Scene, bring: Bring) -> None:
     ],
 )
 def test_odd_constraints(name: str, content: bytes, place: Scene, bring: Bring) -> None:
-    _page(place, {WHEEL: wheel_of(METADATA)}, METADATA)
+    offer(place, {WHEEL: wheel_of(METADATA)}, METADATA)
     place.file(name, content)
     file = place.file("c.txt", b"-c more.txt\n" if name == "more.txt" else content)
     bring(*lock_on(place), "--constraints", file, code={0, 3, 30})
@@ -470,12 +453,16 @@ def test_odd_constraints(name: str, content: bytes, place: Scene, bring: Bring) 
         ("plan", "app", "--repofrompath", "x,\udcff"), ("plan", "app", "--repofrompath", "x,http://\udcff/"),
         ("plan", "app", "--repofrompath", "x,http://[::1"), ("plan", "app", "--repofrompath", "x,http://h:99999/"),
         ("plan", "app", "--repofrompath", "\udcff,/x"), ("plan", "app", "--releasever", "../x"),
-        ("plan", "app", "--releasever", "\n"), ("plan", "app", "--setopt", "\udcff.x=1"), ("plan", "app", "--repo", "["),
+        ("plan", "app", "--releasever", "\n"), ("plan", "app", "--setopt", "\udcff.x=1"),
+        ("plan", "app", "--repo", "["),
         ("plan", "app", "--snapshot", "\udcff"), ("plan", "app", "--snapshot", "/dev/null"), ("why", "\udcff"),
-        ("plan", "app", "--recipes", "/dev/null"), ("plan", "app", "--recipes", "\udcff"), ("plan", "app", "--srpms", "/dev"),
+        ("plan", "app", "--recipes", "/dev/null"), ("plan", "app", "--recipes", "\udcff"),
+        ("plan", "app", "--srpms", "/dev"),
         ("constraints", "pypi:\udcff"), ("constraints", "app", "--exclude-newer", "9999-99-99"),
-        ("constraints", "app", "--exclude-newer", "0001-01-01T00:00:00+23:59"), ("check", "guest", "--property", "\udcff=x"),
-        ("check", "guest", "--nova", "\udcff"), ("check", "host", "--nova", "9" * 6000), ("check", "env", "--root", "\udcff"),
+        ("constraints", "app", "--exclude-newer", "0001-01-01T00:00:00+23:59"),
+        ("check", "guest", "--property", "\udcff=x"),
+        ("check", "guest", "--nova", "\udcff"), ("check", "host", "--nova", "9" * 6000),
+        ("check", "env", "--root", "\udcff"),
         ("check", "env", "--root", "/proc/self/root/proc/1/nothing"), ("buildroot", "create", "../x"),
         ("buildroot", "create", "\udcff"), ("buildroot", "remove", "../../x"), ("recipes", "show", "../x"),
         ("recipes", "render", "../x", "--to", "out"), ("snapshot", "save", "\udcff/x"), ("\udcff",), ("--\udcff",),

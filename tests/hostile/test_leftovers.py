@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-from doors import METADATA, SDIST, WHEEL, _page, lock_on, packages, wheel_of
 from doortrial import Bring, Scene
 from program import Program
+from pythondoors import METADATA, SDIST, WHEEL, lock_on, offer, wheel_of
+from repositorydoors import packages
 from rpmmd import Package, write_repository
 
 from ppcdeps.model.nevra import Nevra
@@ -137,7 +138,7 @@ def error_of(place: Scene, bring: Bring) -> str:
 
 
 def test_releases_that_are_all_yanked_are_called_so(place: Scene, bring: Bring) -> None:
-    _page(place, {WHEEL: wheel_of(METADATA)}, METADATA)
+    offer(place, {WHEEL: wheel_of(METADATA)}, METADATA)
     page = json.loads((place.served / "simple/evil/index.json").read_text())
     page["files"][0]["yanked"] = "it is broken"
     place.serve("simple/evil/index.json", json.dumps(page).encode())
@@ -147,7 +148,7 @@ def test_releases_that_are_all_yanked_are_called_so(place: Scene, bring: Bring) 
 
 
 def test_releases_that_cannot_be_read_are_called_so(place: Scene, bring: Bring) -> None:
-    _page(place, {WHEEL: b"not a wheel", SDIST: b"not an sdist"})
+    offer(place, {WHEEL: b"not a wheel", SDIST: b"not an sdist"})
     said = error_of(place, bring)
     assert "read" in said or "damaged" in said
     assert "usable on this target" not in said
@@ -155,13 +156,13 @@ def test_releases_that_cannot_be_read_are_called_so(place: Scene, bring: Bring) 
 
 def test_releases_of_another_target_are_called_so(place: Scene, bring: Bring) -> None:
     name = "evil-1.0-cp39-cp39-win_amd64.whl"
-    _page(place, {name: wheel_of(METADATA)}, METADATA)
+    offer(place, {name: wheel_of(METADATA)}, METADATA)
     assert "usable on this target" in error_of(place, bring)
 
 
 def test_each_kind_is_counted_where_there_are_several(place: Scene, bring: Bring) -> None:
     other = "evil-2.0-cp39-cp39-win_amd64.whl"
-    _page(place, {WHEEL: wheel_of(METADATA), other: wheel_of(METADATA)}, METADATA)
+    offer(place, {WHEEL: wheel_of(METADATA), other: wheel_of(METADATA)}, METADATA)
     page = json.loads((place.served / "simple/evil/index.json").read_text())
     page["files"][0]["yanked"] = True
     place.serve("simple/evil/index.json", json.dumps(page).encode())

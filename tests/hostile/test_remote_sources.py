@@ -7,21 +7,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from doors import (
-    METADATA,
-    PLAIN,
-    QUICK,
-    SOURCE,
-    WHEEL,
-    _page,
-    lock_on,
-    plan_on,
-    repomd_of,
-    repository,
-    source_repository,
-    wheel_of,
-)
 from doortrial import Bring, Scene, served_at
+from pythondoors import METADATA, WHEEL, lock_on, offer, wheel_of
+from repositorydoors import PLAIN, QUICK, SOURCE, plan_on, repomd_of, repository, source_repository
 
 ALONE = METADATA.replace(b'Requires-Dist: six >=1 ; python_version >= "3"\n', b"")
 
@@ -206,7 +194,7 @@ def test_another_machine_does_not_send_us_to_our_own_loopback(how: str, place: S
 
 
 def test_a_machine_on_loopback_may_name_itself(place: Scene, bring: Bring) -> None:
-    _page(place, {WHEEL: wheel_of(METADATA)})
+    offer(place, {WHEEL: wheel_of(METADATA)})
     bring(*lock_on(place), code=0)
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from damage import dump_toml
-from doors import SPEC, plan_on, repacked, repository, srpm
 from doortrial import SECRET, Bring, Scene
+from repositorydoors import plan_on, repository
+from specdoors import SPEC, repacked, srpm
 
 needs = [one for one in ("rpmbuild", "rpmspec", "bwrap") if shutil.which(one) is None]
 pytestmark = pytest.mark.skipif(bool(needs), reason=f"needs {', '.join(needs)}")

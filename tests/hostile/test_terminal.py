@@ -4,9 +4,11 @@ import json
 
 import pytest
 from damage import FORGED
-from doors import METADATA, WHEEL, _page, lock_on, plan_json, repository, wheel_of
-from doors import packages as small
 from doortrial import Bring, Scene
+from plandoors import plan_json
+from pythondoors import METADATA, WHEEL, lock_on, offer, wheel_of
+from repositorydoors import packages as small
+from repositorydoors import repository
 from rpmmd import Package, _filelists, _primary
 
 from ppcdeps.model.nevra import Nevra
@@ -99,7 +101,7 @@ def test_an_index_shows_its_signs(sign: str, where: str, place: Scene, bring: Br
     metadata = METADATA
     if where == "requirement":
         metadata = METADATA.replace(b"six >=1", f"six{word} >=1".encode())
-    _page(place, {WHEEL: wheel_of(metadata)}, metadata)
+    offer(place, {WHEEL: wheel_of(metadata)}, metadata)
     page = json.loads((place.served / "simple/evil/index.json").read_text())
     entry = page["files"][0]
     match where:
