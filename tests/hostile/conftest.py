@@ -45,7 +45,7 @@ def bring(place: Scene) -> Bring:
     """Run a command line in the scene: whatever the input, it must end well and with the documented exit code."""
 
     def run(*arguments: object, code: int | set[int] | None = None, **variables: str) -> Outcome:
-        outcome = run_line([str(one) for one in arguments], place, **variables)
+        outcome = run_line([str(one) for one in arguments], place, variables)
         said = f"{outcome.code}: {outcome.err[-2000:]}"
         assert not outcome.complaints, f"{outcome.complaints}; exit {said}"
         if code is not None:

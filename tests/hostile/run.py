@@ -30,8 +30,7 @@ def say(text: str) -> None:
 
 def signatures(outcome: Outcome) -> list[tuple[str, str]]:
     """The kinds of failure, without what differs from input to input."""
-    plain = {"hang": "", "memory": "", "terminal": None, "outside": None, "read": None, "left": ""}
-    return [(kind, plain[kind] if plain.get(kind) is not None else where) for kind, where in outcome.complaints]
+    return [(kind, "" if kind in ("hang", "memory", "left") else where) for kind, where in outcome.complaints]
 
 
 def try_door(door: Door, place: Scene, count: int, seed: int, keep: Path | None, most: float) -> dict[str, object]:

@@ -24,6 +24,7 @@ SIGNS = {
 }
 BYTES = {"ESC": "\x1b[31mx", "OSC": "\x1b]0;title\x07", "DEL": "x\x7f", "BEL": "\x07", "BS": "a\b\bx", "NUL": "a\0b"}
 """What XML cannot hold, and JSON and TOML can."""
+ALL = {**SIGNS, **BYTES}
 
 
 def evil_repository(place: Scene, sign: str, where: str) -> str:
@@ -71,10 +72,10 @@ def test_a_sign_is_shown_in_a_form_that_can_be_read(sign: str, place: Scene, bri
     assert any(form in said for form in forms), said
 
 
-@pytest.mark.parametrize("sign", {**SIGNS, **BYTES})
+@pytest.mark.parametrize("sign", ALL)
 @pytest.mark.parametrize("where", ["workload", "name", "detail", "advice", "id", "root"])
 def test_a_plan_shows_its_signs(sign: str, where: str, place: Scene, bring: Bring) -> None:
-    word = f"x{({**SIGNS, **BYTES})[sign]}"
+    word = f"x{ALL[sign]}"
     document = json.loads(plan_json())
     match where:
         case "workload":
@@ -94,10 +95,10 @@ def test_a_plan_shows_its_signs(sign: str, where: str, place: Scene, bring: Brin
     bring("diff", before, after, "--json", code={0, 3})
 
 
-@pytest.mark.parametrize("sign", {**SIGNS, **BYTES})
+@pytest.mark.parametrize("sign", ALL)
 @pytest.mark.parametrize("where", ["name", "requirement", "file", "yanked", "python"])
 def test_an_index_shows_its_signs(sign: str, where: str, place: Scene, bring: Bring) -> None:
-    word = ({**SIGNS, **BYTES})[sign]
+    word = ALL[sign]
     metadata = METADATA
     if where == "requirement":
         metadata = METADATA.replace(b"six >=1", f"six{word} >=1".encode())
@@ -117,9 +118,9 @@ def test_an_index_shows_its_signs(sign: str, where: str, place: Scene, bring: Br
     bring(*lock_on(place))
 
 
-@pytest.mark.parametrize("sign", {**SIGNS, **BYTES})
+@pytest.mark.parametrize("sign", ALL)
 def test_an_error_shows_the_signs_of_what_it_names(sign: str, place: Scene, bring: Bring) -> None:
-    word = ({**SIGNS, **BYTES})[sign]
+    word = ALL[sign]
     if "\0" not in word:
         bring("plan", f"x{word}", "--repofrompath", f"base,{repository(place)}", "--no-output", code=2)
         bring("plan", f"{word}.toml", "--no-output", code={2, 3})
@@ -129,9 +130,9 @@ def test_an_error_shows_the_signs_of_what_it_names(sign: str, place: Scene, brin
     bring("plan", file, "--no-output", code=3)
 
 
-@pytest.mark.parametrize("sign", {**SIGNS, **BYTES})
+@pytest.mark.parametrize("sign", ALL)
 def test_checks_show_the_signs_of_what_they_read(sign: str, place: Scene, bring: Bring) -> None:
-    word = ({**SIGNS, **BYTES})[sign]
+    word = ALL[sign]
     image = {"name": f"i{word}", "properties": {"hw_disk_bus": f"scsi{word}", f"hw_{word}": "1", "os_type": word}}
     file = place.file("i.json", json.dumps(image).encode())
     bring("check", "guest", "--image", file, "--hypervisor", "almalinux-9")

@@ -16,7 +16,7 @@ import tempfile
 import time
 import traceback
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -281,10 +281,12 @@ def run_door(door: "Door", document: bytes, place: Scene, *, seconds: float = SE
     """Bring the document to the door, and say how it went."""
     place.clear()
     arguments = tuple(door.place(place, document))
-    return run_line(arguments, place, seconds=seconds, **door.variables(place))
+    return run_line(arguments, place, door.variables(place), seconds=seconds)
 
 
-def run_line(arguments: Sequence[str], place: Scene, *, seconds: float = SECONDS, **variables: str) -> Outcome:
+def run_line(
+    arguments: Sequence[str], place: Scene, variables: Mapping[str, str] | None = None, *, seconds: float = SECONDS
+) -> Outcome:
     """Run a command line in the scene as it is, and say how it went."""
     before = place.outside()
     out, err = place.base / "run" / "stdout", place.base / "run" / "stderr"
@@ -292,7 +294,7 @@ def run_line(arguments: Sequence[str], place: Scene, *, seconds: float = SECONDS
     own = _resident()
     child = os.fork()
     if not child:
-        _run(arguments, place, out, err, variables)
+        _run(arguments, place, out, err, variables or {})
     code, usage = _await(child, seconds)
     took = time.monotonic() - began
     memory = max(0, usage.ru_maxrss * 1024 - own)
@@ -313,7 +315,7 @@ def _address_space() -> int:
     return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
-def _run(arguments: Sequence[str], place: Scene, out: Path, err: Path, variables: dict[str, str]) -> None:
+def _run(arguments: Sequence[str], place: Scene, out: Path, err: Path, variables: Mapping[str, str]) -> None:
     """The child: never returns."""
     code = 1
     try:
@@ -338,6 +340,8 @@ def _run(arguments: Sequence[str], place: Scene, out: Path, err: Path, variables
             "NO_COLOR": "1",
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_INDEX_URL": f"{place.url}simple/",
+            "PIP_RETRIES": "0",
+            "PIP_TIMEOUT": "2",
         }
         os.environ.update({name: value for name, value in {**own, **variables}.items() if value})
         tempfile.tempdir = None
@@ -410,12 +414,12 @@ def _is_control(one: str) -> bool:
 
 def _trespass(place: Scene, before: dict[str, tuple[Any, ...]], outcome: Outcome) -> Iterator[tuple[str, str]]:
     after = place.outside()
-    for path in sorted({*before, *after}):
-        if before.get(path) != after.get(path):
-            yield "outside", f"{path.removeprefix(str(place.base))} changed"
-            if path not in before:
+    for name in sorted({*before, *after}):
+        if before.get(name) != after.get(name):
+            yield "outside", f"{name.removeprefix(str(place.base))} changed"
+            if name not in before:
                 with contextlib.suppress(OSError):
-                    Path(path).unlink()
+                    Path(name).unlink()
     for folder in (place.work, place.run / "home"):
         for path in folder.rglob("*"):
             if (
@@ -434,6 +438,6 @@ def place_of_defect(door: "Door", document: bytes, place: Scene) -> str:
     """Where in ppcdeps a defect comes from, as a path below the package, with its line: from a second run."""
     place.clear()
     arguments = tuple(door.place(place, document))
-    outcome = run_line(arguments, place, PPCDEPS_DEBUG="1", **door.variables(place))
+    outcome = run_line(arguments, place, {"PPCDEPS_DEBUG": "1", **door.variables(place)})
     found = _TRACE.findall(outcome.err)
     return f"{found[-1][0]}:{found[-1][1]}" if found else ""

@@ -52,6 +52,13 @@ make install
 """
 
 
+_GUESTFS: bytes = (
+    SPEC.replace(b"Name: lib", b"Name: guestfs-tools")
+    .replace(b"1.%{base}", b"1.46")
+    .replace(b"ExclusiveArch: x86_64 ppc64le", b"ExcludeArch: %{power64}")
+)
+
+
 @functools.cache
 def srpm(spec: bytes = SPEC) -> bytes:
     """The source RPM of a spec, made by rpmbuild."""
@@ -71,13 +78,6 @@ def _srpm(scene: Scene, document: bytes) -> list[str]:
 def _srpm_render(scene: Scene, document: bytes) -> list[str]:
     file = scene.file("guestfs-tools-1.46-1.src.rpm", document)
     return ["recipes", "render", "guestfs-tools", "--to", "out", "--srpm", str(file)]
-
-
-_GUESTFS = (
-    SPEC.replace(b"Name: lib", b"Name: guestfs-tools")
-    .replace(b"1.%{base}", b"1.46")
-    .replace(b"ExclusiveArch: x86_64 ppc64le", b"ExcludeArch: %{power64}")
-)
 
 
 @door("spec", damage_lines, lambda: SPEC, ".spec", needs=("rpmbuild", "bwrap"), slow=True)
@@ -126,7 +126,8 @@ def _divided(package: bytes) -> tuple[bytes, bytes]:
 
 
 def _cpio_members(content: bytes) -> list[tuple[str, bytes]]:
-    found, at = [], 0
+    found: list[tuple[str, bytes]] = []
+    at = 0
     while True:
         fields = [int(content[at + 6 + 8 * n : at + 14 + 8 * n], 16) for n in range(13)]
         size, length = fields[6], fields[11]
