@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import faulthandler
 import importlib
 import os
 import pkgutil
@@ -294,12 +295,12 @@ def run_line(
     own = _resident()
     child = os.fork()
     if not child:
-        _run(arguments, place, out, err, variables or {})
+        _run(arguments, place, (out, err), variables or {}, seconds)
     code, usage = _await(child, seconds)
     took = time.monotonic() - began
     memory = max(0, usage.ru_maxrss * 1024 - own)
     outcome = Outcome(code, took, memory, _read(out), _read(err), tuple(arguments))
-    complaints = [*_complaints(outcome, seconds), *_trespass(place, before, outcome)]
+    complaints = [*_complaints(outcome, seconds, _hangs_at(place)), *_trespass(place, before, outcome)]
     return replace(outcome, complaints=tuple(dict.fromkeys(complaints)))
 
 
@@ -315,13 +316,15 @@ def _address_space() -> int:
     return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
-def _run(arguments: Sequence[str], place: Scene, out: Path, err: Path, variables: Mapping[str, str]) -> None:
+def _run(
+    arguments: Sequence[str], place: Scene, streams: tuple[Path, Path], variables: Mapping[str, str], seconds: float
+) -> None:
     """The child: never returns."""
     code = 1
     try:
         os.setpgid(0, 0)
-        for number, path in ((1, out), (2, err)):
-            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), number)
+        for number, path in enumerate(streams, 1):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600), number)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.closerange(3, 64)
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -345,6 +348,8 @@ def _run(arguments: Sequence[str], place: Scene, out: Path, err: Path, variables
         }
         os.environ.update({name: value for name, value in {**own, **variables}.items() if value})
         tempfile.tempdir = None
+        stacks = (place.run / "stacks").open("w")
+        faulthandler.dump_traceback_later(seconds * 0.9, file=stacks)
         os.chdir(place.work)
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
@@ -379,10 +384,17 @@ def _await(child: int, seconds: float) -> tuple[int, resource.struct_rusage]:
     return os.waitstatus_to_exitcode(status), usage
 
 
-def _complaints(outcome: Outcome, seconds: float) -> Iterator[tuple[str, str]]:
+def _hangs_at(place: Scene) -> str:
+    """Where in ppcdeps the run was shortly before its time was over."""
+    stacks = place.run / "stacks"
+    found = _TRACE.search(stacks.read_text()) if stacks.exists() else None
+    return f" at {found[1]}:{found[2]}" if found else ""
+
+
+def _complaints(outcome: Outcome, seconds: float, where: str) -> Iterator[tuple[str, str]]:
     code, err = outcome.code, outcome.err
     if code == -signal.SIGKILL and outcome.seconds >= seconds:
-        yield "hang", f"over {seconds:.0f} s"
+        yield "hang", f"over {seconds:.0f} s{where}"
     elif code < 0:
         yield "killed", signal.Signals(-code).name
     elif code == 70:
