@@ -116,6 +116,7 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--door", action="append", choices=sorted(DOORS), help="a door; repeatable (default: all)")
+    parser.add_argument("--list", action="store_true", help="only list the doors that can be tried here")
     parser.add_argument("--count", type=int, default=2000, help="inputs a door (default: 2000)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="write inputs that fail to this folder")
@@ -126,6 +127,9 @@ def main() -> int:
         "--slow-count", type=int, help="inputs for doors that start other programs (default: --count)"
     )
     options = parser.parse_args()
+    if options.list:
+        say("\n".join(name for name, door in DOORS.items() if not door.lacks()))
+        return 0
     failed = False
     if options.input is not None:
         with scene() as place:
