@@ -16,9 +16,7 @@ def table(records: Iterable[dict[str, Any]]) -> str:
     """A row for each door: inputs, exit codes, the slowest run, the largest one, and what failed."""
     rows = ["| door | inputs | exit codes | slowest | most memory | failures |", "|---|---|---|---|---|---|"]
     for one in sorted(records, key=lambda one: str(one["door"])):
-        codes = ", ".join(
-            f"{code}: {count}" for code, count in sorted(one["codes"].items(), key=lambda pair: int(pair[0]))
-        )
+        codes = ", ".join(f"{code}: {one['codes'][code]}" for code in sorted(one["codes"], key=int))
         failures = ", ".join(f"{each['kind']} {each['count']}" for each in one["failures"]) or "none"
         rows.append(
             f"| {one['door']} | {one['inputs']} | {codes} | {one['slowest']} s | {one['largest']} MiB | {failures} |"
@@ -32,10 +30,11 @@ def main() -> None:
     count, seconds = sum(one["inputs"] for one in records), sum(one["seconds"] for one in records)
     head = (
         "# Generated damage at every door\n\n"
-        f"{count} documents at {len(records)} doors in {seconds / 3600:.1f} hours of runs, by `tests/hostile/run.py` on "
-        f"Python {platform.python_version()}. A failure would be: exit 70, a traceback, a signal, more than 10 s or 1 GiB, a\n"
-        "control character or a forged line in the output, a fault without an error line, a file outside of the run's\n"
-        "folders read or written, or something left in the temporary folder.\n\n"
+        f"{count} documents at {len(records)} doors in {seconds / 3600:.1f} hours of runs, by\n"
+        f"`tests/hostile/run.py` on Python {platform.python_version()}. A failure would be: exit 70, a traceback,\n"
+        "a signal, more than 10 s or 1 GiB, a control character or a forged line in the output, a fault without an\n"
+        "error line, a file outside of the run's folders read or written, or something left in the temporary\n"
+        "folder.\n\n"
     )
     sys.stdout.write(head + table(records) + "\n")
 

@@ -245,7 +245,16 @@ def _serve(served: Scene, host: str = "127.0.0.1") -> tuple[str, int]:
             file = next((one for one in found if one.is_file()), None) if ".." not in name else None
             body = file.read_bytes() if file else b"no"
             kinds = {"json": "application/vnd.pypi.simple.v1+json", "html": "text/html"}
-            self.send_response(200 if file else 404)
+            span = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
+            status = 200 if file else 404
+            whole = len(body)
+            if file and span is not None:
+                start = int(span[1]) if span[1] else max(0, whole - int(span[2] or 0))
+                end = min(int(span[2]), whole - 1) if span[1] and span[2] else whole - 1
+                body, status = body[start : end + 1], 206
+            self.send_response(status)
+            if status == 206:
+                self.send_header("Content-Range", f"bytes {start}-{end}/{whole}")
             self.send_header("Content-Type", kinds.get(file.name.rpartition(".")[2] if file else "", "application/x"))
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -298,10 +307,18 @@ def run_line(
         _run(arguments, place, (out, err), variables or {}, seconds)
     code, usage = _await(child, seconds)
     took = time.monotonic() - began
+    _import_what_was_imported(place.run / "modules")
     memory = max(0, usage.ru_maxrss * 1024 - own)
     outcome = Outcome(code, took, memory, _read(out), _read(err), tuple(arguments))
     complaints = [*_complaints(outcome, seconds, _hangs_at(place)), *_trespass(place, before, outcome)]
     return replace(outcome, complaints=tuple(dict.fromkeys(complaints)))
+
+
+def _import_what_was_imported(listed: Path) -> None:
+    """Import here what a run had to import, so that those after it need not."""
+    for name in listed.read_text().splitlines() if listed.exists() else ():
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
 
 
 def _read(path: Path) -> str:
@@ -355,9 +372,11 @@ def _run(
         sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
         from ppcdeps.cli.main import main
 
+        before = set(sys.modules)
         code = main(list(arguments))
         sys.stdout.flush()
         sys.stderr.flush()
+        (place.run / "modules").write_text("\n".join(sorted(set(sys.modules) - before)))
     except BaseException:
         with contextlib.suppress(BaseException):
             traceback.print_exc()
