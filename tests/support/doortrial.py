@@ -214,6 +214,8 @@ def _serve(served: Scene, host: str = "127.0.0.1") -> tuple[str, int]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = -1
 
         def do_GET(self) -> None:
             with contextlib.suppress(OSError), (served.run / "asked").open("a", encoding="utf-8") as log:
