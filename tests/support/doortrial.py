@@ -209,7 +209,7 @@ def served_at(host: str, place: Scene) -> Iterator[str]:
 def _serve(served: Scene, host: str = "127.0.0.1") -> tuple[str, int]:
     """A server in a process of its own: the process that forks the runs has one thread only.
 
-    Below `endless/` an answer never ends; `redirect/URL` leads to a URL, quoted; all else are files.
+    Below a folder `endless/` an answer never ends; `redirect/URL` leads to a URL, quoted; all else are files.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -221,7 +221,7 @@ def _serve(served: Scene, host: str = "127.0.0.1") -> tuple[str, int]:
             with contextlib.suppress(OSError), (served.run / "asked").open("a", encoding="utf-8") as log:
                 log.write(f"{self.path}\n")
             name = self.path.partition("?")[0].strip("/")
-            if name.startswith("endless/"):
+            if "endless/" in name:
                 self.endless()
             elif name.startswith("redirect/"):
                 self.send_response(302)
