@@ -13,7 +13,7 @@ from door import unpack
 from doortrial import Bring, Outcome, Scene
 from plandoors import TARGET, cache_state, plan_json, run_state, snapshot_tar
 from pythondoors import METADATA, PYPROJECT, SDIST, WHEEL, lock_on, offer, sdist_with
-from repositorydoors import PLAIN, QUICK, plan_on, repository, repository_files, source_repository
+from repositorydoors import PLAIN, QUICK, plan_on, repomd_of, repository, repository_files, source_repository
 from rpmmd import Package, _filelists, _primary
 from systemdoors import root_tar
 
@@ -123,9 +123,19 @@ def test_an_answer_that_never_ends(file: str, place: Scene, bring: Bring) -> Non
 
 def test_a_source_package_that_never_ends(place: Scene, bring: Bring) -> None:
     url = source_repository(place, 'href="endless/evil.src.rpm"', remote=True)
-    bring(
-        "recipes", "fetch", "evil", "--repofrompath", f"base,{repository(place)}", "--source", f"src,{url}", code=30
-    )
+    words = ("recipes", "fetch", "evil", "--repofrompath", f"base,{repository(place)}", "--source", f"src,{url}")
+    bring(*words, code=30)
+    # Where nothing says how large it is, the ceiling does.
+    primary = place.served / "src/repodata/primary.xml"
+    primary.write_bytes(re.sub(rb"<size [^>]*/>", b"", primary.read_bytes()))
+    place.serve("src/repodata/repomd.xml", repomd_of({"repodata/primary.xml": primary.read_bytes()}))
+    assert_ceiling(bring(*words, "--refresh", code=30, **lowered(place, {"package.size": "16M"})))
+
+
+@pytest.mark.parametrize("kind", ["metadata", "package", "wheel", "sdist"])
+def test_a_ceiling_that_is_none_is_an_error_of_its_file(kind: str, place: Scene, bring: Bring) -> None:
+    for value in ("x", "", "-1", "nan", "99999999999999999999T"):
+        bring(*plan_on(repository(place), "app"), code=3, **lowered(place, {f"{kind}.size": value}))
 
 
 def test_thirty_thousand_dead_mirrors(place: Scene, bring: Bring) -> None:
