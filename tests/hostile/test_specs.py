@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from damage import dump_toml
 from doortrial import SECRET, Bring, Scene
-from repositorydoors import plan_on, repository
-from specdoors import SPEC, repacked, srpm
+from rpmmd import Package, write_repository
+from specdoors import GUESTFS, SPEC, repacked, srpm
+
+from ppcdeps.model.nevra import Nevra
 
 needs = [one for one in ("rpmbuild", "rpmspec", "bwrap") if shutil.which(one) is None]
 pytestmark = pytest.mark.skipif(bool(needs), reason=f"needs {', '.join(needs)}")
@@ -72,11 +74,26 @@ def evil_spec(text: str, where: str, place: Scene) -> bytes:
 
 
 def plan(place: Scene) -> tuple[object, ...]:
-    sources = place.inputs / "srpms"
-    reference = repository(place, name="reference")
-    command = plan_on(repository(place), "app", "lib >= 1")
-    command = [word for word in command if word != "--no-output"]
-    return (*command, "--reference", f"x86,{reference}", "--srpms", sources, "-o", "p.json")
+    """The command line of a plan that has `lib` built from its source package, and so tells its BuildRequires."""
+    app = Package(Nevra.parse("app-1-1.ppc64le"), relations={"requires": ("lib",)})
+    lib = Package(Nevra.parse("lib-1.1-2.el9.x86_64"), source="lib-1.1-2.el9")
+    source = Package(Nevra.parse("lib-1.1-2.el9.src"))
+    target, reference, sources = (
+        write_repository(place.inputs / name, [package]).as_uri()
+        for name, package in (("repo", app), ("x86", lib), ("src", source))
+    )
+    options = ("--repofrompath", f"base,{target}", "--reference", f"x86,{reference}", "--source", f"src,{sources}")
+    options = (*options, "--python", "rpm")
+    return ("plan", "app", *options, "--srpms", place.inputs / "srpms", "-o", "p.json")
+
+
+def test_the_plan_tells_what_the_spec_asks_for(place: Scene, bring: Bring) -> None:
+    """Without this, the tests below would see nothing."""
+    place.file(
+        "srpms/lib-1.1-2.el9.src.rpm", repacked(srpm(), {"lib.spec": evil_spec("seen", "buildrequires", place)})
+    )
+    bring(*plan(place), code=1)
+    assert "xseen" in (place.work / "p.json").read_text()
 
 
 @pytest.mark.parametrize("where", ["requires", "buildrequires"])
@@ -87,8 +104,7 @@ def test_a_spec_reads_no_file_of_this_machine(how: str, where: str, place: Scene
     home = str(place.run / "home")
     for text in (outcome.out, outcome.err, *(path.read_text() for path in place.work.glob("*.json"))):
         assert SECRET not in text
-        assert SECRET.split()[-1] not in text
-        assert home not in text
+        assert f"x{home}" not in text
 
 
 @pytest.mark.parametrize("where", PLACES)
@@ -239,7 +255,7 @@ def test_a_text_file_in_place_of_an_rpm_is_not_fetched_from(place: Scene, bring:
     place.serve("evil.src.rpm", srpm())
     manifest = f"{place.url}evil.src.rpm\n{place.canary}/secret.txt\n".encode()
     place.file("srpms/lib-1.1-2.el9.src.rpm", manifest)
-    bring(*plan(place), code=3)
+    bring(*plan(place), code={0, 1, 3})
     bring(
         "recipes",
         "render",
@@ -256,21 +272,18 @@ def test_a_text_file_in_place_of_an_rpm_is_not_fetched_from(place: Scene, bring:
 
 @pytest.mark.parametrize("version", [b"1 2", b"", b"../x", b"-1", b"1\n2", b"1;x", b"\xff"])
 def test_a_header_with_a_version_that_is_none(version: bytes, place: Scene, bring: Bring) -> None:
-    content = changed_tag(srpm(), b"1.1", version)
-    file = place.file("srpms/lib-1.1-2.el9.src.rpm", content)
+    old = b"\0guestfs-tools\x001.46\0"
+    tags = {old: b"\0guestfs-tools\0" + version.ljust(len(b"1.46"), b"\0") + b"\0"}
+    content = repacked(srpm(GUESTFS), {}, tags)
+    assert content != srpm(GUESTFS)
+    file = place.file("srpms/guestfs-tools-1.46-1.src.rpm", content)
     bring("recipes", "render", "guestfs-tools", "--to", "out", "--srpm", file, code=3)
     bring(*plan(place), code={0, 1, 3})
-
-
-def changed_tag(package: bytes, old: bytes, new: bytes) -> bytes:
-    """The package with another text for a tag, of at most the same length: the rest is not moved."""
-    at = package.index(b"\0lib\0" + old + b"\0") + 5
-    return package[:at] + (new + b"\0").ljust(len(old) + 1, b"\0")[: len(old) + 1] + package[at + len(old) + 1 :]
 
 
 @pytest.mark.parametrize(
     "name", ["../../../canary/x", "/tmp/x", "..", "a/b", "-x", "lib.spec/../x", ".ssh/x", "x\ny"]
 )
 def test_names_in_the_payload_of_a_source_rpm_lead_nowhere(name: str, place: Scene, bring: Bring) -> None:
-    file = place.file("lib.src.rpm", repacked(srpm(), {name: b"x"}))
+    file = place.file("guestfs-tools-1.46-1.src.rpm", repacked(srpm(GUESTFS), {name: b"x"}))
     bring("recipes", "render", "guestfs-tools", "--to", "out", "--srpm", file, code=3)

@@ -35,7 +35,7 @@ SECONDS = 10.0
 MEMORY = 1 << 30
 DISK = 256 << 20
 """Bytes that no file of a run may exceed: what is put in is much smaller."""
-SECRET = "the canary's secret"
+SECRET = "Canary5ecret"
 """What is in a file that no run has business to read."""
 GOOD = frozenset({0, 1, 2, 3, 10, 20, 30})
 FAULTS = frozenset({2, 3, 20, 30})
@@ -430,7 +430,9 @@ def _complaints(outcome: Outcome, seconds: float, where: str) -> Iterator[tuple[
         yield "memory", f"{outcome.memory >> 20} MiB"
     if "no space left" in err:
         yield "disk", f"a file of more than {DISK >> 20} MiB"
-    if code in FAULTS and not re.search(r"^ppcdeps: error: ", err, re.MULTILINE) and "Usage" not in err:
+    # `recipes lint` lists its findings on standard output, and ends with 3 where one is an error.
+    told = re.search(r"^ppcdeps: error: ", err, re.MULTILINE) or "Usage" in err or outcome.out
+    if code in FAULTS and not told:
         yield "silent", f"exit {code} without an error line"
     for stream, text in (("stdout", outcome.out), ("stderr", err)):
         if controls := sorted({one for one in text if _is_control(one)}):

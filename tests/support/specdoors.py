@@ -2,6 +2,7 @@
 
 import functools
 import gzip
+import hashlib
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,7 +53,7 @@ make install
 """
 
 
-_GUESTFS: bytes = (
+GUESTFS: bytes = (
     SPEC.replace(b"Name: lib", b"Name: guestfs-tools")
     .replace(b"1.%{base}", b"1.46")
     .replace(b"ExclusiveArch: x86_64 ppc64le", b"ExcludeArch: %{power64}")
@@ -74,7 +75,7 @@ def _srpm(scene: Scene, document: bytes) -> list[str]:
     return [*plan_on(repository(scene)), "--srpms", str(scene.inputs / "srpms")]
 
 
-@door("srpm-render", damage_bytes, lambda: srpm(_GUESTFS), ".src.rpm", needs=("rpmbuild",), slow=True)
+@door("srpm-render", damage_bytes, lambda: srpm(GUESTFS), ".src.rpm", needs=("rpmbuild",), slow=True)
 def _srpm_render(scene: Scene, document: bytes) -> list[str]:
     file = scene.file("guestfs-tools-1.46-1.src.rpm", document)
     return ["recipes", "render", "guestfs-tools", "--to", "out", "--srpm", str(file)]
@@ -88,19 +89,43 @@ def _spec(scene: Scene, document: bytes) -> list[str]:
     return [*plan_on(repository(scene)), "--reference", f"x86,{reference}", "--srpms", str(scene.inputs / "srpms")]
 
 
-@door("spec-render", damage_lines, lambda: _GUESTFS, ".spec", needs=("rpmbuild",), slow=True)
+@door("spec-render", damage_lines, lambda: GUESTFS, ".spec", needs=("rpmbuild",), slow=True)
 def _spec_render(scene: Scene, document: bytes) -> list[str]:
     """A spec that a recipe edits."""
-    file = scene.file("guestfs-tools-1.46-1.src.rpm", repacked(srpm(_GUESTFS), {"lib.spec": document}))
+    file = scene.file("guestfs-tools-1.46-1.src.rpm", repacked(srpm(GUESTFS), {"lib.spec": document}))
     return ["recipes", "render", "guestfs-tools", "--to", "out", "--srpm", str(file)]
 
 
-def repacked(package: bytes, changed: Mapping[str, bytes]) -> bytes:
-    """The package with these files of its payload replaced; what the header says of them is left as it was."""
-    head, payload = _divided(package)
-    files = dict(_cpio_members(gzip.decompress(payload) if payload[:2] == b"\x1f\x8b" else _unpacked(payload)))
-    files.update(changed)
-    return head + gzip.compress(_cpio(files), 1, mtime=0)
+def repacked(package: bytes, changed: Mapping[str, bytes], tags: Mapping[bytes, bytes] | None = None) -> bytes:
+    """The package with these files of its payload replaced, and all its digests and sizes right.
+
+    ``tags`` are texts of the header and what stands in their place, of the same length.
+
+    What the header says of the single files is left as it was: nothing compares it.
+    """
+    signature, header, payload = _divided(package)
+    opened = _unpacked(payload)
+    made = _cpio({**dict(_cpio_members(opened)), **changed})
+    packed = gzip.compress(made, 1, mtime=0)
+    for old, new in ((payload, packed), (opened, made)):
+        header = header.replace(_hex("sha256", old), _hex("sha256", new))
+    for text, other in (tags or {}).items():
+        header = header.replace(text, other)
+    before = _divided(package)[1]
+    whole = before + payload
+    for old, new in (
+        (_hex("sha256", before), _hex("sha256", header)),
+        (_hex("sha1", before), _hex("sha1", header)),
+        (hashlib.md5(whole).digest(), hashlib.md5(header + packed).digest()),
+        (len(whole).to_bytes(4, "big"), len(header + packed).to_bytes(4, "big")),
+        (len(opened).to_bytes(4, "big"), len(made).to_bytes(4, "big")),
+    ):
+        signature = signature.replace(old, new, 1)
+    return signature + header + packed
+
+
+def _hex(algorithm: str, content: bytes) -> bytes:
+    return hashlib.new(algorithm, content).hexdigest().encode()
 
 
 def _unpacked(payload: bytes) -> bytes:
@@ -108,21 +133,24 @@ def _unpacked(payload: bytes) -> bytes:
 
     import zstandard
 
+    if payload[:2] == b"\x1f\x8b":
+        return gzip.decompress(payload)
     if payload[:4] == b"\x28\xb5\x2f\xfd":
         return zstandard.ZstdDecompressor().decompressobj().decompress(payload)
     return lzma.decompress(payload)
 
 
-def _divided(package: bytes) -> tuple[bytes, bytes]:
-    """Lead, signature and header, and the payload: 96 bytes, then two header structures, the first padded to 8."""
+def _divided(package: bytes) -> tuple[bytes, bytes, bytes]:
+    """Lead with signature, header, and payload: 96 bytes, then two header structures, the first padded to 8."""
+    ends = []
     at = 96
-    for number in range(2):
+    for _ in range(2):
         entries = int.from_bytes(package[at + 8 : at + 12], "big")
         data = int.from_bytes(package[at + 12 : at + 16], "big")
         at += 16 + 16 * entries + data
-        if number == 0:
-            at += -at % 8
-    return package[:at], package[at:]
+        at += 0 if ends else -at % 8
+        ends.append(at)
+    return package[: ends[0]], package[ends[0] : ends[1]], package[ends[1] :]
 
 
 def _cpio_members(content: bytes) -> list[tuple[str, bytes]]:
