@@ -277,7 +277,7 @@ def test_a_header_with_a_version_that_is_none(version: bytes, place: Scene, brin
     content = repacked(srpm(GUESTFS), {}, tags)
     assert content != srpm(GUESTFS)
     file = place.file("srpms/guestfs-tools-1.46-1.src.rpm", content)
-    bring("recipes", "render", "guestfs-tools", "--to", "out", "--srpm", file, code=3)
+    bring("recipes", "render", "guestfs-tools", "--to", "out", "--srpm", file, code={2, 3})
     bring(*plan(place), code={0, 1, 3})
 
 
