@@ -21,7 +21,7 @@ from ppcdeps.engines.job import Buildroot
 from ppcdeps.model.nevra import Nevra
 
 pytestmark = pytest.mark.skipif(bool(lacks()), reason=lacks() or "-")
-SECRET = "the host's own secret"
+SECRET = "Hosts0wnSecret"
 CODES = {0, 10}
 
 
@@ -64,9 +64,6 @@ def build(world: BuildWorld, one: Thing, *options: str) -> str:
 
 
 LEFT = {
-    "requires, a link": "ln -sf @SECRET@ /build/.requires",
-    "requires, a FIFO": "rm -f /build/.requires; mkfifo /build/.requires",
-    "requires, a device": "ln -sf /dev/zero /build/.requires",
     "smoke test, a link": "ln -sf @SECRET@ /build/smoke.sh",
     "smoke test, a FIFO": "rm -f /build/smoke.sh; mkfifo /build/smoke.sh",
     "smoke test, endless": "ln -sf /dev/zero /build/smoke.sh",
@@ -96,6 +93,34 @@ def test_what_a_build_leaves_is_not_followed(what: str, world: BuildWorld) -> No
     for path in world.folder.rglob("*"):
         if path.is_file() and not path.is_symlink():
             assert SECRET.encode() not in path.read_bytes(), path
+
+
+ASKS = """\
+Name: asks
+Version: {{ version }}
+Release: 1
+Summary: A package that asks for others while it is built
+License: MIT
+Source0: {{ sources[0].url }}
+BuildArch: noarch
+%description
+A package that asks for others.
+%generate_buildrequires
+echo 'what-nobody-has'
+rm -f /build/.requires
+@COMMAND@
+%build
+%install
+%files
+"""
+
+
+@pytest.mark.parametrize("command", ["ln -s @SECRET@", "mkfifo", "ln -s /dev/zero"])
+def test_the_list_that_a_build_writes_of_its_requirements_is_not_followed(command: str, world: BuildWorld) -> None:
+    secret = world.folder.parent / "secret"
+    spec = ASKS.replace("@COMMAND@", f"{command} /build/.requires".replace("@SECRET@", str(secret)))
+    said = build(world, Thing("asks", spec=spec))
+    assert SECRET not in said
 
 
 def test_nothing_that_a_build_made_can_be_run_by_other_users(world: BuildWorld) -> None:
