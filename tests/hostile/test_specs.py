@@ -83,8 +83,7 @@ def plan(place: Scene) -> tuple[object, ...]:
         for name, package in (("repo", app), ("x86", lib), ("src", source))
     )
     options = ("--repofrompath", f"base,{target}", "--reference", f"x86,{reference}", "--source", f"src,{sources}")
-    options = (*options, "--python", "rpm")
-    return ("plan", "app", *options, "--srpms", place.inputs / "srpms", "-o", "p.json")
+    return ("plan", "app", *options, "--python", "rpm", "--srpms", place.inputs / "srpms", "-o", "p.json")
 
 
 def test_the_plan_tells_what_the_spec_asks_for(place: Scene, bring: Bring) -> None:

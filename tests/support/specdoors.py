@@ -142,7 +142,7 @@ def _unpacked(payload: bytes) -> bytes:
 
 def _divided(package: bytes) -> tuple[bytes, bytes, bytes]:
     """Lead with signature, header, and payload: 96 bytes, then two header structures, the first padded to 8."""
-    ends = []
+    ends: list[int] = []
     at = 96
     for _ in range(2):
         entries = int.from_bytes(package[at + 8 : at + 12], "big")
