@@ -15,7 +15,7 @@ from ppcdeps.workflows.targets import load_chosen, snapshot_for, target_of_snaps
 
 
 @dataclass(frozen=True, slots=True)
-class MetadataSource:
+class AnsweringMetadata:
     """What answers for a target, by its title: a snapshot, or its live repositories where that is None."""
 
     target: str
@@ -64,8 +64,8 @@ def show_snapshot(name: str, choice: RepositoryChoice, reporter: Reporter) -> Sn
     return read_snapshot(name, Cache.open(choice.cache_directory, reporter))
 
 
-def metadata_source(choice: RepositoryChoice, reporter: Reporter) -> MetadataSource:
+def metadata_source(choice: RepositoryChoice, reporter: Reporter) -> AnsweringMetadata:
     """What answers for the target now. Raises UsageError, ConfigError."""
     cache = Cache.open(choice.cache_directory, reporter)
     target = load_chosen(choice, reporter)
-    return MetadataSource(title_of(target), snapshot_for(target, choice, cache), shipped_snapshots())
+    return AnsweringMetadata(title_of(target), snapshot_for(target, choice, cache), shipped_snapshots())
