@@ -5,12 +5,13 @@ from pathlib import Path
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.snapshot import Snapshot, shipped_snapshots
-from ppcdeps.metadata.snapshot import save as write_snapshot
 from ppcdeps.metadata.snapshot import use as read_snapshot
+from ppcdeps.metadata.snapshot_writer import save as write_snapshot
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.workflows.choice import RepositoryChoice
 from ppcdeps.workflows.remembered import remember_snapshot, title_of
-from ppcdeps.workflows.repositories import ALL_KINDS, choose_target
+from ppcdeps.workflows.repositories import choose_target
+from ppcdeps.workflows.sync import ALL_KINDS
 from ppcdeps.workflows.targets import load_chosen, snapshot_for, target_of_snapshot
 
 
