@@ -20,6 +20,7 @@ from ppcdeps.building.publishing.inspection import (
 from ppcdeps.model.capability import parse_requirement
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
+from ppcdeps.model.nevra import Nevra
 from ppcdeps.rpm.header import read_header
 
 pytestmark = pytest.mark.skipif(bool(lacks()), reason=lacks())
@@ -229,7 +230,8 @@ def test_what_a_plan_asks_of_a_source() -> None:
         name: str, source: str | None, wanted: str, *requirers: tuple[str, str], kind: GapKind = GapKind.RPM
     ) -> Gap:
         asked = tuple(Requirer(*one) for one in requirers)
-        return Gap(name, kind, Cause.ABSENT, Phase.RUN, (wanted,), asked, Route(RouteKind.REBUILD), source)
+        package = Nevra.parse(wanted) if kind is GapKind.RPM else wanted
+        return Gap(name, kind, Cause.ABSENT, Phase.RUN, (package,), asked, Route(RouteKind.REBUILD), source)
 
     gaps = [
         gap(
@@ -242,7 +244,7 @@ def test_what_a_plan_asks_of_a_source() -> None:
         ),
         gap("sample", "sample", "sample-devel-2:1-1.el9.ppc64le", ("/usr/bin/sample", "user-1-1.ppc64le")),
         gap("other", "other", "other-1-1.ppc64le", ("other", "user-1-1.ppc64le")),
-        replace(gap("sample", None, "sample==1", ("sample", "pip")), kind=GapKind.PYTHON),
+        gap("sample", None, "sample==1", ("sample", "pip"), kind=GapKind.PYTHON),
     ]
     assert expected_of(gaps, "sample") == Expected(
         ("sample", "sample-devel"), ("libsample.so.3()(64bit)", "sample >= 1", "/usr/bin/sample")

@@ -16,10 +16,11 @@ from published import publish
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.compression import open_stream
 from ppcdeps.metadata import snapshot
-from ppcdeps.metadata.facts import strip_modules
 from ppcdeps.metadata.modules import read_modules
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.metadata.snapshot import Snapshot
+from ppcdeps.metadata.snapshot_writer import save
+from ppcdeps.metadata.stripping import strip_modules
 from ppcdeps.metadata.sync import fetch_repositories
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.reporter import Silence
@@ -78,7 +79,7 @@ def small(published: dict[str, RepoMetadata]) -> tuple[RepoMetadata, ...]:
 def reduced(published: dict[str, RepoMetadata], cache: Cache, tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     """A snapshot of the published repositories."""
     place = tmp_path_factory.mktemp("reduced") / "snapshot"
-    return snapshot.save([published[name] for name in PUBLISHED], "reduced", place, cache, Silence())
+    return save([published[name] for name in PUBLISHED], "reduced", place, cache, Silence())
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -174,11 +175,11 @@ def test_the_same_metadata_gives_the_same_bytes(
     small: tuple[RepoMetadata, ...], cache: Cache, tmp_path: Path
 ) -> None:
     first, second = tmp_path / "one", tmp_path / "two"
-    snapshot.save(small, "test", first, cache, Silence())
-    snapshot.save(small, "test", second, cache, Silence())
+    save(small, "test", first, cache, Silence())
+    save(small, "test", second, cache, Silence())
     assert contents(first) == contents(second)
     for place in ("one.tar", "two.tar"):
-        snapshot.save(small, "test", tmp_path / place, cache, Silence())
+        save(small, "test", tmp_path / place, cache, Silence())
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
     used = snapshot.use(tmp_path / "one.tar", cache)
     assert contents(used.path) == contents(first)
@@ -190,7 +191,7 @@ def test_prose_people_and_hosts_are_gone(small: tuple[RepoMetadata, ...], cache:
         original = stream.read().decode()
     assert re.search(r"<(summary|description)>\s*\S", original)
     place = tmp_path / "s"
-    snapshot.save(small, "test", place, cache, Silence())
+    save(small, "test", place, cache, Silence())
     text = opened(place)
     for word in ("summary", "description", "packager", "url", "vendor", "license", "buildhost", "time"):
         assert not re.search(rf"<(rpm:)?{word}[ >]", text)
@@ -266,7 +267,7 @@ def test_options_of_repositories_come_back(small: tuple[RepoMetadata, ...], cach
     )
     gone = RepoConfig("gone", Side.TARGET, baseurl=((tmp_path / "none").as_uri(),), optional=True)
     metadata = fetch_repositories([config, gone], cache, Silence())
-    made = snapshot.save(metadata, "x", tmp_path / "s", cache, Silence())
+    made = save(metadata, "x", tmp_path / "s", cache, Silence())
     assert made.absent == ("gone",)
     (found,) = made.configs
     assert (found.id, found.side, found.priority, found.cost) == ("extra", Side.REFERENCE, 7, 3)
@@ -341,9 +342,9 @@ def test_a_file_that_is_no_tar(tmp_path: Path, cache: Cache) -> None:
 def test_saving_spares_what_is_no_snapshot(small: tuple[RepoMetadata, ...], tmp_path: Path, cache: Cache) -> None:
     (tmp_path / "precious").write_text("mine")
     with pytest.raises(UsageError, match="is there and is not a snapshot"):
-        snapshot.save(small, "x", tmp_path, cache, Silence())
+        save(small, "x", tmp_path, cache, Silence())
     assert (tmp_path / "precious").read_text() == "mine"
     place = tmp_path / "s"
-    snapshot.save(small[:1], "x", place, cache, Silence())
-    assert len(snapshot.save(small, "x", place, cache, Silence()).repositories) == 2, "an older one is replaced"
+    save(small[:1], "x", place, cache, Silence())
+    assert len(save(small, "x", place, cache, Silence()).repositories) == 2, "an older one is replaced"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -50,7 +49,7 @@ def new_file(folder: Path, *, prefix: str = NEW, private: bool = False) -> Itera
 
     ``private``: for this user's eyes alone, else as the umask says.
     """
-    path = folder / f"{prefix}{secrets.token_hex(8)}"
+    path = folder / f"{prefix}{os.urandom(8).hex()}"
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     handle = os.open(path, flags, _PRIVATE if private else _SHARED)
     try:

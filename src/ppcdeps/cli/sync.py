@@ -20,7 +20,7 @@ def sync(choice: RepositoryChoice, as_json: bool, reporter: TerminalReporter) ->
     """
     from ppcdeps.report.repositories import render_sync, sync_document
     from ppcdeps.report.text import as_json as to_json
-    from ppcdeps.workflows.repositories import sync_repositories
+    from ppcdeps.workflows.sync import sync_repositories
 
     title, synced = sync_repositories(choice, reporter)
     click.echo(to_json(sync_document(title, synced)) if as_json else render_sync(title, synced), nl=False)

@@ -314,12 +314,6 @@ def _save(home: Path, probes: dict[str, dict[str, Any]]) -> None:
         write_file(_memory(home), json.dumps({"format": _FORMAT, "probes": probes}), durable=False)
 
 
-def _boot() -> str:
-    with contextlib.suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return ""
-
-
 def _remembered(name: str, home: Path, connection: str | None) -> Probe | None:
     entry = _load(home).get(_key(name, connection), {})
     with contextlib.suppress(KeyError, TypeError):

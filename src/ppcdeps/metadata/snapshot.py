@@ -6,14 +6,12 @@ repository has them, so that a solver decides on it as on the original. Prose, p
 left out; package ids are serial numbers.
 """
 
-import hashlib
 import json
 import os
 import re
 import shutil
 import tarfile
-import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -21,28 +19,17 @@ from typing import Any
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.ceilings import CEILINGS
-from ppcdeps.base.compression import DamagedError
 from ppcdeps.base.digests import sha256_of
-from ppcdeps.metadata.facts import (
-    StrippedPrimary,
-    filter_filelists,
-    named_paths,
-    strip_modules,
-    strip_primary,
-)
-from ppcdeps.metadata.repository import RepoMetadata
-from ppcdeps.metadata.sync import ensure
-from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, RepositoryError, UsageError
-from ppcdeps.model.reporter import Reporter
+from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.repository import RepoConfig, Side
 
 FORMAT = 1
 """The number of the format of snapshot.json."""
 
-_INDEX = "snapshot.json"
+INDEX = "snapshot.json"
 _LEVEL = 19
 _WINDOW_LOG = 27
-_SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
+SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
 _MEMBER = re.compile(
     r"(?:\./)?(?P<path>snapshot\.json|[A-Za-z0-9_][A-Za-z0-9_.:-]*/repodata/[a-z]+\.(?:xml|yaml)(?:\.zst)?)"
 )
@@ -95,7 +82,7 @@ def shipped_snapshots() -> tuple[str, ...]:
     folder = files("ppcdeps").joinpath("data", "snapshots")
     if not folder.is_dir():
         return ()
-    return tuple(sorted(entry.name for entry in folder.iterdir() if entry.joinpath(_INDEX).is_file()))
+    return tuple(sorted(entry.name for entry in folder.iterdir() if entry.joinpath(INDEX).is_file()))
 
 
 def use(path_or_name: str | Path, cache: Cache) -> Snapshot:
@@ -111,11 +98,11 @@ def use(path_or_name: str | Path, cache: Cache) -> Snapshot:
 
 def info(path: Path) -> Snapshot:
     """What the snapshot in this folder says of itself. Raises ConfigError where it cannot be read."""
-    index = path / _INDEX
+    index = path / INDEX
     try:
         raw = json.loads(index.read_text("utf-8"))
     except FileNotFoundError as fault:
-        raise ConfigError(f"{path} is not a snapshot: it has no {_INDEX}") from fault
+        raise ConfigError(f"{path} is not a snapshot: it has no {INDEX}") from fault
     except OSError as fault:
         raise ConfigError(f"{index} cannot be read: {fault.strerror or fault}") from fault
     except ValueError as fault:
@@ -142,190 +129,6 @@ def info(path: Path) -> Snapshot:
         raise ConfigError(f"{index} is damaged: {fault!r}", hint="make or download the snapshot again") from fault
 
 
-def save(
-    metadata: Sequence[RepoMetadata],
-    target_name: str,
-    place: Path,
-    cache: Cache,
-    reporter: Reporter,
-    *,
-    note: str = "",
-    offline: bool = False,
-) -> Snapshot:
-    """Write a snapshot of these repositories to a folder, or to a tar file where ``place`` ends in ``.tar``.
-
-    File lists that are not in the cache yet are fetched. The bytes depend on the metadata, the repositories'
-    options and the zstd library alone. An older snapshot at ``place`` is replaced once the new one is
-    complete; anything else there is left alone with UsageError. Returns what was written.
-    """
-    _check_place(place)
-    for one in metadata:
-        if not _SAFE_ID.fullmatch(one.config.id):
-            raise UsageError(f"the repository id {one.config.id!r} cannot be a folder of a snapshot")
-    present = [one for one in ensure(metadata, ("filelists",), cache, reporter, offline=offline) if not one.problem]
-    task = f"snapshot {target_name}"
-    reporter.begin(task, 2 * len(present))
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place.parent, prefix=".snapshot-") as scratch:
-            folder = Path(scratch) / "snapshot"
-            folder.mkdir()
-            entries = _write_repositories(present, folder, lambda: reporter.advance(task, 1))
-            index = {
-                "format": FORMAT,
-                "name": target_name,
-                "note": note,
-                "repositories": entries,
-                "absent": sorted(one.config.id for one in metadata if one.problem),
-            }
-            text = json.dumps(index, indent=1, sort_keys=True) + "\n"
-            (folder / _INDEX).write_text(text, "utf-8")
-            if place.suffix == ".tar":
-                packed = Path(scratch) / "snapshot.tar"
-                _pack(folder, packed)
-                packed.replace(place)
-                return use(place, cache)
-            _put_folder(folder, place, Path(scratch) / "old")
-    except OSError as fault:
-        raise EnvironmentLacksError(
-            f"the snapshot cannot be written to {place}: {fault.strerror or fault}"
-        ) from fault
-    finally:
-        reporter.end(task)
-    return info(place)
-
-
-# Writing ----------------------------------------------------------------------------------------------------
-
-
-def _write_repositories(
-    metadata: Iterable[RepoMetadata], folder: Path, advance: Callable[[], None]
-) -> list[dict[str, Any]]:
-    stripped: list[tuple[RepoMetadata, StrippedPrimary]] = []
-    wanted: set[str] = set()
-    for one in metadata:
-        with _translated(one, "primary"):
-            primary = strip_primary(one.files["primary"].path)
-        wanted |= named_paths(primary.requirements)
-        stripped.append((one, primary))
-        advance()
-    entries = []
-    for one, primary in stripped:
-        contents = {"primary": ("primary.xml", primary.xml)}
-        if "filelists" in one.files:
-            with _translated(one, "filelists"):
-                lists = filter_filelists(one.files["filelists"].path, wanted, primary)
-            contents["filelists"] = ("filelists.xml", lists)
-        if "modules" in one.files:
-            with _translated(one, "modules"):
-                modules = strip_modules(one.files["modules"].path)
-            contents["modules"] = ("modules.yaml", modules)
-        _write_tree(folder / one.config.id / "repodata", contents, one)
-        entries.append(_entry_of(one, primary.packages))
-        advance()
-    return entries
-
-
-class _translated:  # noqa: N801 - read as a word where it is used
-    """Tells damage met while stripping as the repository's fault."""
-
-    def __init__(self, metadata: RepoMetadata, kind: str) -> None:
-        self._where = f"repository {metadata.config.id}: {kind}"
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, fault: BaseException | None, trace: object) -> None:
-        if isinstance(fault, DamagedError):
-            raise RepositoryError(f"{self._where} {fault}", hint="run `ppcdeps sync --refresh`") from fault
-
-
-def _write_tree(repodata: Path, contents: Mapping[str, tuple[str, bytes]], metadata: RepoMetadata) -> None:
-    import zstandard
-
-    parameters = zstandard.ZstdCompressionParameters.from_level(
-        _LEVEL, window_log=_WINDOW_LOG, enable_ldm=True, write_content_size=True, threads=0
-    )
-    repodata.mkdir(parents=True)
-    records = []
-    for kind, (name, opened) in sorted(contents.items()):
-        packed = zstandard.ZstdCompressor(compression_params=parameters).compress(opened)
-        (repodata / f"{name}.zst").write_bytes(packed)
-        records.append(
-            f'<data type="{kind}">\n'
-            f'<checksum type="sha256">{hashlib.sha256(packed).hexdigest()}</checksum>\n'
-            f'<open-checksum type="sha256">{hashlib.sha256(opened).hexdigest()}</open-checksum>\n'
-            f'<location href="repodata/{name}.zst"/>\n'
-            f"<timestamp>{metadata.date or 0}</timestamp>\n"
-            f"<size>{len(packed)}</size>\n<open-size>{len(opened)}</open-size>\n</data>\n"
-        )
-    revision = re.sub(r"[^A-Za-z0-9_.:+-]", "", metadata.revision)
-    (repodata / "repomd.xml").write_text(
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        '<repomd xmlns="http://linux.duke.edu/metadata/repo">\n'
-        f"<revision>{revision}</revision>\n{''.join(records)}</repomd>\n",
-        "utf-8",
-    )
-
-
-def _entry_of(metadata: RepoMetadata, packages: int) -> dict[str, Any]:
-    config = metadata.config
-    return {
-        "id": config.id,
-        "side": str(config.side),
-        "revision": metadata.revision,
-        "date": metadata.date,
-        "digest": metadata.digest,
-        "packages": packages,
-        "enabled": config.enabled,
-        "priority": config.priority,
-        "cost": config.cost,
-        "excludepkgs": list(config.excludepkgs),
-        "includepkgs": list(config.includepkgs),
-        "module_hotfixes": config.module_hotfixes,
-    }
-
-
-def _check_place(place: Path) -> None:
-    if not place.exists():
-        return
-    if place.suffix == ".tar":
-        if not place.is_file():
-            raise UsageError(f"{place} is there and is not a file")
-        return
-    if not place.is_dir() or (any(place.iterdir()) and not (place / _INDEX).is_file()):
-        raise UsageError(f"{place} is there and is not a snapshot", hint="name another place, or remove it first")
-
-
-def _put_folder(folder: Path, place: Path, aside: Path) -> None:
-    """Put the finished folder at its place. The old one is moved away, and removed with the scratch
-    folder.
-    """
-    if not place.exists():
-        folder.rename(place)
-        return
-    place.rename(aside)
-    try:
-        folder.rename(place)
-    except BaseException:
-        aside.rename(place)
-        raise
-
-
-def _pack(folder: Path, target: Path) -> None:
-    """A tar file whose bytes depend on the content alone."""
-    with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            member = tarfile.TarInfo(path.relative_to(folder).as_posix())
-            member.size = path.stat().st_size
-            member.mode = 0o644
-            with path.open("rb") as stream:
-                tar.addfile(member, stream)
-
-
-# Reading ----------------------------------------------------------------------------------------------------
-
-
 def _located(path_or_name: str | Path) -> Path:
     path = Path(path_or_name).expanduser()
     if path.exists():
@@ -334,7 +137,7 @@ def _located(path_or_name: str | Path) -> Path:
     if str(path_or_name) in names:
         return Path(str(files("ppcdeps").joinpath("data", "snapshots", str(path_or_name))))
     known = ", ".join(names) or "none"
-    raise UsageError(f"there is not a snapshot {str(path_or_name)!r}", hint=f"give a path to one; shipped: {known}")
+    raise UsageError(f"there is no snapshot {str(path_or_name)!r}", hint=f"give a path to one; shipped: {known}")
 
 
 def _unpacked(path: Path, cache: Cache) -> Path:
@@ -379,7 +182,7 @@ def _repository_of(entry: Mapping[str, Any]) -> SnapshotRepository:
 
 def _config_of(entry: Mapping[str, Any], path: Path, name: str) -> RepoConfig:
     identity = str(entry["id"])
-    if not _SAFE_ID.fullmatch(identity):
+    if not SAFE_ID.fullmatch(identity):
         raise ValueError(f"repository id {identity!r}")
     return RepoConfig(
         id=identity,

@@ -255,7 +255,7 @@ def _gap(document: JsonObject) -> Gap:
 
 
 def _requirers_from(document: JsonObject) -> tuple[Requirer, ...]:
-    return tuple(Requirer(each.text("requirement"), each.text("by")) for each in document.objects("required_by"))
+    return tuple(Requirer(*row) for row in document.text_rows("required_by", "requirement", "by"))
 
 
 def _python(document: JsonObject) -> PlannedPython:
@@ -279,10 +279,8 @@ def _distribution(document: JsonObject) -> PlannedDistribution:
         version=document.text("version"),
         provision=document.choice("provision", Provision),
         pinned_by=document.text("pinned_by"),
-        required_by=tuple(
-            DistributionRequirer(each.text("by"), each.text("specifier")) for each in document.objects("required_by")
-        ),
-        files=tuple(PlannedFile(each.text("name"), each.text("sha256")) for each in document.objects("files")),
+        required_by=tuple(DistributionRequirer(*row) for row in document.text_rows("required_by", "by", "specifier")),
+        files=tuple(PlannedFile(*row) for row in document.text_rows("files", "name", "sha256")),
         rpm=document.text("rpm") if "rpm" in document else "",
         extras=texts("extras"),
         builds_from=texts("builds_from"),

@@ -67,14 +67,6 @@ class Elf:
         return self.flags & 3 if self.machine == "EM_PPC64" else None
 
 
-def numbers_of(version: str, prefix: str = "GLIBC_") -> tuple[int, ...] | None:
-    """The numbers of a symbol version: ``GLIBC_2.34`` is ``(2, 34)``. None where it is not of that form."""
-    parts = version.removeprefix(prefix).split(".")
-    if not version.startswith(prefix) or not all(part.isdecimal() for part in parts):
-        return None
-    return tuple(map(int, parts))
-
-
 def read_elf(stream: BinaryIO) -> Elf | None:
     """What the file says, from its beginning on; None where it is not an ELF file.
 

@@ -1,7 +1,8 @@
 """What a plan is requested of: a workload, and the resolved target that it is to run on."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -88,8 +89,19 @@ def _is_file(word: str) -> bool:
 def _fingerprint() -> str:
     """The version of ppcdeps, and the state of its files where these are worked on."""
     package = Path(ppcdeps.__file__).parent
-    files = [*package.rglob("*.[pt][yo]*"), *package.parents[1].glob("recipes/*/*.toml")]
-    return f"{ppcdeps.__version__} {_states(files)}"
+    folders = [folder for folder in (package, package.parents[1] / "recipes") if folder.is_dir()]
+    return f"{ppcdeps.__version__} {[sorted(_states_below(folder)) for folder in folders]}"
+
+
+def _states_below(folder: Path | str) -> Iterator[tuple[str, int, int]]:
+    """Names, sizes and times of the modules and TOML files below a folder; pathlib would take five times as long."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith((".py", ".toml")):
+                state = entry.stat()
+                yield entry.name, state.st_size, state.st_mtime_ns
+            elif entry.is_dir() and entry.name != "__pycache__":
+                yield from _states_below(entry.path)
 
 
 def _states(files: Iterable[Path]) -> str:

@@ -5,17 +5,18 @@ from pathlib import Path
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.snapshot import Snapshot, shipped_snapshots
-from ppcdeps.metadata.snapshot import save as write_snapshot
 from ppcdeps.metadata.snapshot import use as read_snapshot
+from ppcdeps.metadata.snapshot_writer import save as write_snapshot
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.workflows.choice import RepositoryChoice
 from ppcdeps.workflows.remembered import remember_snapshot, title_of
-from ppcdeps.workflows.repositories import ALL_KINDS, choose_target
+from ppcdeps.workflows.repositories import choose_target
+from ppcdeps.workflows.sync import ALL_KINDS
 from ppcdeps.workflows.targets import load_chosen, snapshot_for, target_of_snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class MetadataSource:
+class AnsweringMetadata:
     """What answers for a target, by its title: a snapshot, or its live repositories where that is None."""
 
     target: str
@@ -64,8 +65,8 @@ def show_snapshot(name: str, choice: RepositoryChoice, reporter: Reporter) -> Sn
     return read_snapshot(name, Cache.open(choice.cache_directory, reporter))
 
 
-def metadata_source(choice: RepositoryChoice, reporter: Reporter) -> MetadataSource:
+def metadata_source(choice: RepositoryChoice, reporter: Reporter) -> AnsweringMetadata:
     """What answers for the target now. Raises UsageError, ConfigError."""
     cache = Cache.open(choice.cache_directory, reporter)
     target = load_chosen(choice, reporter)
-    return MetadataSource(title_of(target), snapshot_for(target, choice, cache), shipped_snapshots())
+    return AnsweringMetadata(title_of(target), snapshot_for(target, choice, cache), shipped_snapshots())

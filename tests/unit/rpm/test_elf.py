@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppcdeps.rpm.elf import DamagedElfError, Elf, numbers_of, read_elf
+from ppcdeps.rpm.elf import DamagedElfError, Elf, read_elf
 
 
 def _samples() -> list[Path]:
@@ -69,12 +69,6 @@ def test_ppc64le_is_told_from_ppc64() -> None:
     assert (little.arch, little.abi) == ("ppc64le", 2)
     assert Elf("dyn", "EM_PPC64", 64, False, 1).arch == "ppc64"
     assert Elf("dyn", "EM_PPC64", 32, False, 1).arch == "ppc64 (32 bits, big-endian)"
-
-
-def test_symbol_versions_are_compared_as_numbers() -> None:
-    assert (numbers_of("GLIBC_2.17") or ()) > (numbers_of("GLIBC_2.4") or ())
-    assert numbers_of("GLIBC_PRIVATE") is None
-    assert numbers_of("GLIBCXX_3.4.29", "GLIBCXX_") == (3, 4, 29)
 
 
 @pytest.mark.parametrize("content", [b"", b"#!/bin/sh\n", b"\x7fEL", b"!<arch>\n"])

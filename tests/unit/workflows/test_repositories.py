@@ -8,7 +8,7 @@ from reporters import Recorder
 from rpmmd import Package, write_repository
 
 from ppcdeps.base.cache import Cache
-from ppcdeps.metadata.snapshot import save
+from ppcdeps.metadata.snapshot_writer import save
 from ppcdeps.metadata.targets import load_target
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.nevra import Nevra

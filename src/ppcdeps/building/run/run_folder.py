@@ -35,11 +35,6 @@ class RunState:
     started: float
     finished: float | None = None
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the run came to its end, well or not."""
-        return self.finished is not None
-
 
 @dataclass(slots=True)
 class RunFolder:

@@ -24,7 +24,7 @@ def test_a_run_that_was_killed_is_not_over(tmp_path: Path) -> None:
     assert done.returncode == -9
     state = read_state(tmp_path / "run")
     assert state is not None
-    assert not state.is_over
+    assert state.finished is None
     assert state.arguments == ("-j", "2")
     with open_run_folder(tmp_path / "run") as session:  # and its lock died with it
         session.begin(Path("plan.json"), "0", [])
@@ -32,7 +32,7 @@ def test_a_run_that_was_killed_is_not_over(tmp_path: Path) -> None:
         session.finish()
     state = read_state(tmp_path / "run")
     assert state is not None
-    assert state.is_over
+    assert state.finished is not None
     assert state.results == {"a": "built"}
 
 

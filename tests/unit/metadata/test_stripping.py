@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ppcdeps.base.compression import DamagedError
-from ppcdeps.metadata.facts import filter_filelists, named_paths, strip_primary
+from ppcdeps.metadata.stripping import filter_filelists, named_paths, strip_primary
 
 PRIMARY = """<?xml version="1.0"?>
 <metadata xmlns="http://linux.duke.edu/metadata/common"
