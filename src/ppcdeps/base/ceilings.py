@@ -35,6 +35,31 @@ class Ceilings:
     """What an sdist opens to: the largest of public indexes open to some 500 MB."""
     archive_text: int = 4 * _MIB
     """What is read of one member of an archive."""
+    spec_size: int = 8 * _MIB
+    """The largest specs, of kernels and TeX Live, have less than 4 MB with their changelogs."""
+    spec_seconds: int = 6
+    """Seconds for the evaluation of a spec for one architecture. That of a kernel takes less than one."""
+    spec_memory: int = 512 * _MIB
+    spec_output: int = 16 * _MIB
+    """What rpm prints of an evaluated spec."""
+    template_size: int = _MIB
+    template_seconds: int = 5
+    """Seconds for filling a template. It takes milliseconds."""
+    template_memory: int = 512 * _MIB
+    template_output: int = 8 * _MIB
+    patch_size: int = 64 * _MIB
+    """A patch of a recipe. Those that move a kernel from one release to the next have some 10 MB."""
+    package_header: int = 256 * _MIB
+    """The header of an RPM. rpm itself reads no larger one."""
+    package_files: int = 50_000
+    """A count: the files of a source RPM."""
+    package_opened: int = 16 * _GIB
+    """What a source RPM unpacks to. Browsers and toolchains have about 4 GB."""
 
 
 CEILINGS = Ceilings()
+
+
+def raised_by(key: str) -> str:
+    """How the ceiling of a key of `Ceilings` is raised, as the hint of an error."""
+    return f'raise "{key.replace("_", ".", 1)}" in the file that PPCDEPS_CEILINGS names'

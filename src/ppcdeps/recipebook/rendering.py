@@ -275,7 +275,8 @@ def _own_spec(recipe: Recipe, version: str, sources: tuple[Source, ...]) -> tupl
             package = f"python3-{rpm_name}"
             return f"{package}.spec", package, _fill("python-extension.spec.j2", values)
         case _:
-            text = fill_template(recipe.folder / recipe.spec_template, OWN_SPEC, values, dict(recipe.variables))
+            template, variables = recipe.folder / recipe.spec_template, dict(recipe.variables)
+            text = fill_template(template, OWN_SPEC, values, variables, folder=recipe.folder)
             return Path(recipe.spec_template).name.removesuffix(".j2"), name, text
 
 
@@ -362,7 +363,7 @@ def _joined(words: Iterable[str]) -> str:
 
 
 def _fill(name: str, values: Mapping[str, Any]) -> str:
-    return fill_template(shipped_recipes() / TEMPLATES / name, DECLARED[name], values)
+    return fill_template(shipped_recipes() / TEMPLATES / name, DECLARED[name], values, shipped=True)
 
 
 def _text(spec: Path) -> str:
