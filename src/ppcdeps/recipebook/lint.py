@@ -14,7 +14,8 @@ from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.target import Target
 from ppcdeps.recipebook.book import RecipeBook, for_source, is_named, sources_of
 from ppcdeps.recipebook.patches import header_of
-from ppcdeps.recipebook.rendering import Rendering, render, source_identity
+from ppcdeps.recipebook.rendering import Rendering, render
+from ppcdeps.rpm.header import source_identity
 from ppcdeps.rpm.platforms import platform_of
 from ppcdeps.rpm.specs import evaluate_spec
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from ppcdeps.base.digests import sha256_of
-from ppcdeps.base.programs import run_program
 from ppcdeps.base.removal import remove_tree
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Source, Upstream
@@ -24,6 +23,7 @@ from ppcdeps.recipebook.patches import check_patches, mailed
 from ppcdeps.recipebook.specedit import edit_spec
 from ppcdeps.recipebook.srpm import unpack_srpm
 from ppcdeps.recipebook.templates import fill_template
+from ppcdeps.rpm.header import source_identity
 
 _SPEC = frozenset(
     {
@@ -181,22 +181,6 @@ def _check_fit(recipe: Recipe, name: str, found: str, path: Path, version: str |
         )
     if version is not None and version != found:
         raise UsageError(f"{path} is version {found}, not {version}")
-
-
-def source_identity(path: Path) -> tuple[str, str]:
-    """Name and upstream version of a source RPM. Raises ConfigError where it is none."""
-    command = ["rpm", "-qp", "--nosignature", "--qf", "%{SOURCEPACKAGE} %{NAME} %{VERSION}"]
-    if not path.is_file():
-        raise ConfigError(f"there is no source RPM {path}")
-    done = run_program(
-        command, operands=[str(path.resolve())], needed_for="source RPMs are read with it", install="the package rpm"
-    )
-    if not done.is_well:
-        raise ConfigError(f"{path} cannot be read as an RPM: {done.reason}")
-    is_source, name, version = done.text.split()
-    if is_source != "1":
-        raise ConfigError(f"{path} is an RPM, but not a source RPM", hint="give the .src.rpm")
-    return name, version
 
 
 def _from_sources(recipe: Recipe, version: str | None, given: Mapping[str, Path], inside: Path) -> _Content:
