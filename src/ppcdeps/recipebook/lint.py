@@ -140,7 +140,7 @@ def _doubts(recipe: Recipe, targets: frozenset[str]) -> Iterator[str]:
 def _faults(recipe: Recipe) -> Iterator[str]:
     for patch in recipe.patches:
         try:
-            header = header_of(recipe.folder / patch.file)
+            header = header_of(recipe.folder, patch.file)
         except ConfigError as fault:
             yield str(fault)
             continue
@@ -233,7 +233,7 @@ def _python_of_rpmlint() -> list[str] | None:
     script = shutil.which("rpmlint")
     if script is None:
         return None
-    with open(script, "rb") as file:
+    with Path(script).open("rb") as file:
         first = file.readline(1000).decode("utf-8", "replace")
     words = first.removeprefix("#!").split()
     if words[:1] == ["/usr/bin/env"]:

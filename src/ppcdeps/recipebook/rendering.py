@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ppcdeps.base.ceilings import CEILINGS, raised_by
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.base.removal import remove_tree
 from ppcdeps.model.errors import ConfigError, UsageError
@@ -19,7 +20,7 @@ from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Sour
 from ppcdeps.python.bridge import spec_of_bridge
 from ppcdeps.python.names import normalize, rpm_version
 from ppcdeps.recipebook.book import TEMPLATES, for_source, is_named, shipped_recipes, sources_of
-from ppcdeps.recipebook.patches import check_patches, mailed
+from ppcdeps.recipebook.patches import check_patches, mailed, read_patch
 from ppcdeps.recipebook.specedit import edit_spec
 from ppcdeps.recipebook.srpm import unpack_srpm
 from ppcdeps.recipebook.templates import fill_template
@@ -202,6 +203,8 @@ def _add_source(recipe: Recipe, source: Source, path: Path, inside: Path) -> Non
         shutil.copyfile(path, inside / source.file)
     except FileNotFoundError as error:
         raise ConfigError(f"there is no file {path}") from error
+    except shutil.SpecialFileError as error:
+        raise ConfigError(f"{path} is not a regular file") from error
     digest = sha256_of(inside / source.file)
     if digest != source.sha256:
         raise ConfigError(
@@ -217,7 +220,7 @@ def _add_patches(recipe: Recipe, inside: Path, what: str) -> None:
         place = inside / Path(patch.file).name
         if place.exists():
             raise ConfigError(f"{what} has {place.name} already", hint=f"rename it in recipe {recipe.folder.name}")
-        text = (recipe.folder / patch.file).read_text("utf-8", errors="surrogateescape")
+        text = read_patch(recipe.folder, patch.file).decode("utf-8", "surrogateescape")
         place.write_text(mailed(text, patch.why), "utf-8", errors="surrogateescape")
 
 
@@ -352,6 +355,10 @@ def _fill(name: str, values: Mapping[str, Any]) -> str:
 
 def _text(spec: Path) -> str:
     try:
-        return spec.read_text("utf-8")
+        with spec.open("rb") as stream:
+            content = stream.read(CEILINGS.spec_size + 1)
+        if len(content) > CEILINGS.spec_size:
+            raise ConfigError(f"{spec.name} has more than {CEILINGS.spec_size} bytes", hint=raised_by("spec_size"))
+        return content.decode()
     except UnicodeDecodeError as error:
         raise ConfigError(f"{spec.name} is not UTF-8 text (byte {error.start})") from error

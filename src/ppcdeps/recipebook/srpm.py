@@ -63,9 +63,7 @@ def unpack_cpio(stream: BinaryIO, folder: Path) -> Iterator[str]:
         for most, count, what in (("opened", total, "bytes"), ("files", len(seen) + 1, "files")):
             ceiling: int = getattr(CEILINGS, f"package_{most}")
             if count > ceiling:
-                raise BrokenArchiveError(
-                    f"it unpacks to more than {ceiling} {what}; {raised_by(f'package_{most}')}"
-                )
+                raise BrokenArchiveError(f"it unpacks to more than {ceiling} {what}; {raised_by(f'package_{most}')}")
         seen.add(plain)
         _write(member, folder / plain)
         yield plain

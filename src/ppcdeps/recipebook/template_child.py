@@ -11,19 +11,27 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+_LONGEST = 500
+"""Characters of a message: a template can make it as long as it likes."""
 
-class TemplateFault(Exception):
+
+class TemplateFaultError(Exception):
     """What is wrong with a template. ``undeclared`` are names that it uses and may not."""
 
-    def __init__(self, message: str, *, line: int | None = None, undeclared: Iterable[str] = (), met: str = "") -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, *, line: int | None = None, undeclared: Iterable[str] = (), met: str = ""
+    ) -> None:
+        super().__init__(" ".join(message.split())[:_LONGEST])
         self.line = line
         self.undeclared = tuple(undeclared)
         self.met = met
 
 
 def filled(source: str, values: Mapping[str, Any], declared: Iterable[str], ceiling: int) -> str:
-    """The text that a template gives, of at most ``ceiling`` characters. Raises TemplateFault for all that is wrong."""
+    """The text that a template gives, of at most ``ceiling`` characters.
+
+    Raises TemplateFaultError for all that is wrong.
+    """
     from jinja2 import StrictUndefined, TemplateError, meta, nodes
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -36,30 +44,30 @@ def filled(source: str, values: Mapping[str, Any], declared: Iterable[str], ceil
     try:
         tree = environment.parse(source)
         for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
-            raise TemplateFault("a template reads no other file", line=node.lineno)
+            raise TemplateFaultError("a template reads no other file", line=node.lineno)
         undeclared = meta.find_undeclared_variables(tree) - set(declared)
         if undeclared:
-            raise TemplateFault("uses variables that are not declared", undeclared=sorted(undeclared))
+            raise TemplateFaultError("uses variables that are not declared", undeclared=sorted(undeclared))
         parts: list[str] = []
         size = 0
         for part in environment.from_string(source).generate(**values):
             size += len(part)
             if size > ceiling:
-                raise TemplateFault(f"gives more than {ceiling} characters", met="template_output")
+                raise TemplateFaultError(f"gives more than {ceiling} characters", met="template_output")
             parts.append(part)
         text = "".join(parts)
         text.encode()
         return text
     except TemplateError as error:
-        raise TemplateFault(str(error), line=getattr(error, "lineno", None)) from error
+        raise TemplateFaultError(str(error), line=getattr(error, "lineno", None)) from error
     except MemoryError as error:
-        raise TemplateFault("takes too much memory", met="template_memory") from error
-    except TemplateFault:
+        raise TemplateFaultError("takes too much memory", met="template_memory") from error
+    except TemplateFaultError:
         raise
     except RecursionError as error:
-        raise TemplateFault("it is nested too deep, or calls itself") from error
+        raise TemplateFaultError("it is nested too deep, or calls itself") from error
     except Exception as error:  # the template's own: it divides, formats and calls
-        raise TemplateFault(f"{type(error).__name__}: {error}") from error
+        raise TemplateFaultError(f"{type(error).__name__}: {error}") from error
 
 
 def main() -> None:
@@ -73,7 +81,7 @@ def main() -> None:
         resource.setrlimit(number, (least, least))
     try:
         answer: dict[str, Any] = {"text": filled(job["source"], job["values"], job["declared"], job["output"])}
-    except TemplateFault as fault:
+    except TemplateFaultError as fault:
         answer = {"fault": str(fault), "line": fault.line, "undeclared": fault.undeclared, "met": fault.met}
     json.dump(answer, sys.stdout)
 

@@ -11,7 +11,7 @@ from ppcdeps.base.programs import UnfinishedProgramError, run_program
 from ppcdeps.base.untrusted import open_beneath
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.recipebook import template_child
-from ppcdeps.recipebook.template_child import TemplateFault
+from ppcdeps.recipebook.template_child import TemplateFaultError
 
 
 def fill_template(
@@ -25,11 +25,11 @@ def fill_template(
 ) -> str:
     """The text that a template gives. ``more`` are variables that its recipe declares, and their values.
 
-    The template lies beneath ``folder``, its own where none is given, and is no link. One that is not ``shipped`` with
-    ppcdeps is filled by a process of its own, under ceilings of time, memory and output.
+    The template lies beneath ``folder``, its own where none is given, and is no link. One that is not ``shipped``
+    with ppcdeps is filled by a process of its own, under ceilings of time, memory and output.
 
-    Raises ConfigError where the template is not one, uses a variable that is not declared, or one without a value, and
-    where it meets a ceiling.
+    Raises ConfigError where the template is not one, uses a variable that is not declared, or one without a value,
+    and where it meets a ceiling.
     """
     source = _source(template, folder or template.parent)
     values = {**values, **(more or {})}
@@ -38,7 +38,7 @@ def fill_template(
         if shipped:
             return template_child.filled(source, values, known, sys.maxsize)
         return _filled_apart(source, values, known)
-    except TemplateFault as fault:
+    except TemplateFaultError as fault:
         if fault.undeclared:
             raise ConfigError(
                 f"template {template} uses variables that are not declared:",
@@ -74,7 +74,7 @@ def _filled_apart(source: str, values: Mapping[str, Any], declared: list[str]) -
         "memory": CEILINGS.template_memory,
         "output": CEILINGS.template_output,
     }
-    overdue = TemplateFault(f"takes more than {CEILINGS.template_seconds} s", met="template_seconds")
+    overdue = TemplateFaultError(f"takes more than {CEILINGS.template_seconds} s", met="template_seconds")
     try:
         done = run_program(
             [sys.executable, "-I", "-S", template_child.__file__],
@@ -93,11 +93,10 @@ def _filled_apart(source: str, values: Mapping[str, Any], declared: list[str]) -
         answer = json.loads(done.output)
     except ValueError:
         # Python itself came to an end: of its stack, or of its memory while it printed.
-        raise TemplateFault(
-            f"takes more than {CEILINGS.template_memory} bytes of memory, or is nested too deep", met="template_memory"
+        raise TemplateFaultError(
+            f"takes more than {CEILINGS.template_memory} bytes of memory, or is nested too deep",
+            met="template_memory",
         ) from None
     if "text" in answer:
         return str(answer["text"])
-    raise TemplateFault(
-        answer["fault"], line=answer["line"], undeclared=answer["undeclared"], met=answer["met"]
-    )
+    raise TemplateFaultError(answer["fault"], line=answer["line"], undeclared=answer["undeclared"], met=answer["met"])

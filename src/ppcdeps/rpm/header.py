@@ -173,6 +173,8 @@ def _rpm(command: Sequence[str], package: Path) -> str:
     except UnfinishedProgramError as error:
         raise ConfigError(f"{package.name} is not read: {error.message}") from error
     if not done.is_well:
-        reason = done.reason.removeprefix("error: ").replace(f"{package.resolve()}: ", "")
-        raise ConfigError(f"{package.name} is no RPM package, or damaged: {reason}")
+        # rpm says nothing of a file that does not even begin as a package.
+        said = done.reason if done.error_text.strip() else "it does not begin as one"
+        reason = said.removeprefix("error: ").replace(f"{package.resolve()}: ", "")
+        raise ConfigError(f"{package} is no RPM package, or damaged: {reason}")
     return done.text

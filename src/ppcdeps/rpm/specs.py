@@ -218,9 +218,7 @@ def _content(spec: Path) -> bytes:
     except OSError as error:
         raise ConfigError(f"cannot read the spec {spec}: {error.strerror}") from error
     if len(content) > CEILINGS.spec_size:
-        raise ConfigError(
-            f"the spec {spec} has more than {CEILINGS.spec_size} bytes", hint=raised_by("spec_size")
-        )
+        raise ConfigError(f"the spec {spec} has more than {CEILINGS.spec_size} bytes", hint=raised_by("spec_size"))
     if b"\0" in content:
         raise ConfigError(f"the spec {spec} is not text: it has a NUL byte in line {_line_of_nul(content)}")
     return content
