@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from ppcdeps.base.ceilings import CEILINGS, raised_by
+from ppcdeps.base.ceilings import CEILINGS, how_to_raise
 from ppcdeps.base.programs import run_program
 from ppcdeps.base.untrusted import read_beneath
 from ppcdeps.model.errors import ConfigError
@@ -46,7 +46,7 @@ def read_patch(folder: Path, name: str) -> bytes:
             return read_beneath(folder.parent, rest, CEILINGS.patch_size)
         return read_beneath(folder, name, CEILINGS.patch_size)
     except OSError as error:
-        hint = raised_by("patch_size") if error.errno == errno.EFBIG else None
+        hint = how_to_raise("patch_size") if error.errno == errno.EFBIG else None
         raise ConfigError(f"cannot read the patch {folder / name}: {error.strerror}", hint=hint) from error
 
 
@@ -79,11 +79,11 @@ def unpack(archive: Path, into: Path) -> Path:
         with tarfile.open(archive) as tar:
             for number, member in enumerate(tar, start=1):
                 size += member.size
-                for key, count in (("archive_members", number), ("archive", size)):
+                for key, count in (("archive_members", number), ("package_opened", size)):
                     if count > getattr(CEILINGS, key):
                         what = "members" if key == "archive_members" else "bytes"
                         raise ConfigError(
-                            f"{archive} has more than {getattr(CEILINGS, key)} {what}", hint=raised_by(key)
+                            f"{archive} has more than {getattr(CEILINGS, key)} {what}", hint=how_to_raise(key)
                         )
                 tar.extract(member, into, filter="data")
     except (OSError, tarfile.TarError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:

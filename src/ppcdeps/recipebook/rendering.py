@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppcdeps.base.ceilings import CEILINGS, raised_by
+from ppcdeps.base.ceilings import CEILINGS, how_to_raise
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.base.removal import remove_tree
 from ppcdeps.model.errors import ConfigError, UsageError
@@ -358,7 +358,7 @@ def _text(spec: Path) -> str:
         with spec.open("rb") as stream:
             content = stream.read(CEILINGS.spec_size + 1)
         if len(content) > CEILINGS.spec_size:
-            raise ConfigError(f"{spec.name} has more than {CEILINGS.spec_size} bytes", hint=raised_by("spec_size"))
+            raise ConfigError(f"{spec.name} has more than {CEILINGS.spec_size} bytes", hint=how_to_raise("spec_size"))
         return content.decode()
     except UnicodeDecodeError as error:
         raise ConfigError(f"{spec.name} is not UTF-8 text (byte {error.start})") from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ppcdeps.base.ceilings import CEILINGS, raised_by
+from ppcdeps.base.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.rpm.payload import BrokenArchiveError, Member, members_of, open_payload
 
@@ -63,7 +63,9 @@ def unpack_cpio(stream: BinaryIO, folder: Path) -> Iterator[str]:
         for most, count, what in (("opened", total, "bytes"), ("files", len(seen) + 1, "files")):
             ceiling: int = getattr(CEILINGS, f"package_{most}")
             if count > ceiling:
-                raise BrokenArchiveError(f"it unpacks to more than {ceiling} {what}; {raised_by(f'package_{most}')}")
+                raise BrokenArchiveError(
+                    f"it unpacks to more than {ceiling} {what}; {how_to_raise(f'package_{most}')}"
+                )
         seen.add(plain)
         _write(member, folder / plain)
         yield plain

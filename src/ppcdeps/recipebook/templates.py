@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ppcdeps.base.ceilings import CEILINGS, raised_by
+from ppcdeps.base.ceilings import CEILINGS, how_to_raise
 from ppcdeps.base.programs import UnfinishedProgramError, run_program
 from ppcdeps.base.untrusted import open_beneath
 from ppcdeps.model.errors import ConfigError
@@ -45,7 +45,7 @@ def fill_template(
                 faults=tuple(f'"{name}"; declared: {", ".join(known)}' for name in fault.undeclared),
             ) from fault
         line = f", line {fault.line}" if fault.line else ""
-        hint = raised_by(fault.met) if fault.met else None
+        hint = how_to_raise(fault.met) if fault.met else None
         raise ConfigError(f"template {template}{line}: {fault}", hint=hint) from fault
 
 
@@ -55,7 +55,8 @@ def _source(template: Path, folder: Path) -> str:
             content = stream.read(CEILINGS.template_size + 1)
         if len(content) > CEILINGS.template_size:
             raise ConfigError(
-                f"template {template} has more than {CEILINGS.template_size} bytes", hint=raised_by("template_size")
+                f"template {template} has more than {CEILINGS.template_size} bytes",
+                hint=how_to_raise("template_size"),
             )
         return content.decode()
     except OSError as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ppcdeps.base.ceilings import CEILINGS, raised_by
+from ppcdeps.base.ceilings import CEILINGS, how_to_raise
 from ppcdeps.base.programs import UnfinishedProgramError, run_program
 from ppcdeps.base.untrusted import open_regular
 from ppcdeps.model.errors import ConfigError
@@ -134,7 +134,7 @@ def raw_header(package: Path) -> bytes:
             if length > CEILINGS.package_header:
                 raise ConfigError(
                     f"{package.name} has a header of more than {CEILINGS.package_header} bytes",
-                    hint=raised_by("package_header"),
+                    hint=how_to_raise("package_header"),
                 )
             # Only the first of the two, the signatures, is filled up to a multiple of eight bytes.
             file.seek(length + (-length % 8 if padded else 0), os.SEEK_CUR)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from ppcdeps.base.ceilings import CEILINGS, raised_by
+from ppcdeps.base.ceilings import CEILINGS, how_to_raise
 from ppcdeps.base.untrusted import open_regular
 from ppcdeps.engines.confinement import Confined, UnconfinableError, run_confined
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
@@ -218,7 +218,7 @@ def _content(spec: Path) -> bytes:
     except OSError as error:
         raise ConfigError(f"cannot read the spec {spec}: {error.strerror}") from error
     if len(content) > CEILINGS.spec_size:
-        raise ConfigError(f"the spec {spec} has more than {CEILINGS.spec_size} bytes", hint=raised_by("spec_size"))
+        raise ConfigError(f"the spec {spec} has more than {CEILINGS.spec_size} bytes", hint=how_to_raise("spec_size"))
     if b"\0" in content:
         raise ConfigError(f"the spec {spec} is not text: it has a NUL byte in line {_line_of_nul(content)}")
     return content
@@ -233,7 +233,7 @@ def _check_ceilings(title: str, done: Confined) -> None:
         met, key = f"takes more than {CEILINGS.spec_memory} bytes of memory", "spec_memory"
     else:
         return
-    raise ConfigError(f"{title} is not evaluated: that {met}", hint=raised_by(key))
+    raise ConfigError(f"{title} is not evaluated: that {met}", hint=how_to_raise(key))
 
 
 def _line_of_nul(content: bytes) -> int:
