@@ -1,5 +1,6 @@
 """Specs evaluated for a target: what is refused, what is said of faults, and that no macro gets out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest

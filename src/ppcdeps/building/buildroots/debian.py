@@ -291,7 +291,7 @@ def _make_folder_of(place: Path, root: Path) -> None:
 
 def _own_file(origin: Path, file: Path) -> bytes:
     try:
-        return read_beneath(origin, file.relative_to(origin).as_posix(), CEILINGS.source)
+        return read_beneath(origin, file.relative_to(origin).as_posix(), CEILINGS.package_size)
     except OSError as fault:
         raise ConfigError(f"cannot read {file}: {fault.strerror}") from fault
 
