@@ -153,7 +153,7 @@ def test_a_source_rpm_that_the_recipe_is_not_for(srpms: Callable[[str], Path], t
         render(recipe, tmp_path / "out")
     text = tmp_path / "x.src.rpm"
     text.write_text("no rpm")
-    with pytest.raises(ConfigError, match="cannot be read as an RPM"):
+    with pytest.raises(ConfigError, match="is no RPM package, or damaged"):
         render(recipe, tmp_path / "out", srpm=text)
     assert not (tmp_path / "out").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["x.src.rpm"], "nothing half done is left"

@@ -44,9 +44,16 @@ _RELATIONS = frozenset({"<", "<=", "=", "==", ">=", ">"})
 def edit_spec(text: str, recipe: Recipe, spec_name: str) -> str:
     """The spec with the recipe's edits, dropped requirements, patches and release suffix.
 
-    Raises ConfigError with every edit that finds nothing to change.
+    Raises ConfigError with every edit that finds nothing to change, and for a spec that the library cannot read.
     """
-    spec = _Spec(text)
+    classes = _specfile()
+    try:
+        return _edited(_Spec(text, classes), recipe, spec_name)
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError, classes.Error) as fault:
+        raise ConfigError(f"{spec_name} cannot be edited: its lines are not those of a spec") from fault
+
+
+def _edited(spec: "_Spec", recipe: Recipe, spec_name: str) -> str:
     faults = []
     for number, edit in enumerate(recipe.edits, start=1):
         if not _apply(spec, edit) and not edit.optional:
@@ -126,8 +133,8 @@ def _place(package: str) -> str:
 class _Spec:
     """The text of a spec, cut into sections."""
 
-    def __init__(self, text: str) -> None:
-        self._classes = _specfile()
+    def __init__(self, text: str, classes: Any) -> None:
+        self._classes = classes
         self._sections: Sections = self._cut(text.split("\n"))
 
     @property
@@ -274,7 +281,7 @@ def _specfile() -> Any:
     known = sys.modules.get("rpm")
     sys.modules["rpm"] = _Unexpanded("rpm")
     try:
-        from specfile import macro_definitions, macros, sections, tags
+        from specfile import exceptions, macro_definitions, macros, sections, tags
     finally:
         if known is None:
             del sys.modules["rpm"]
@@ -284,6 +291,7 @@ def _specfile() -> Any:
     vars(macros)["rpm"] = _Unexpanded("rpm")
 
     class Classes:
+        Error = exceptions.SpecfileException
         MacroDefinitions = macro_definitions.MacroDefinitions
         Section = sections.Section
         Sections = sections.Sections

@@ -3,6 +3,7 @@ one.
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -299,7 +300,8 @@ def _digest(folders: Sequence[Path]) -> str:
     found = hashlib.sha256()
     for folder in folders:
         for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-            content = file.read_bytes()
+            # Where a link leads to is no part of the definition, and nothing reads it.
+            content = os.fsencode(file.readlink()) if file.is_symlink() else file.read_bytes()
             found.update(f"{file.relative_to(folder)}\0{len(content)}\0".encode())
             found.update(content)
     return found.hexdigest()

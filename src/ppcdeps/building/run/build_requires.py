@@ -57,7 +57,8 @@ class BuildRequirements:
     ) -> tuple[RequiredPackage, ...]:
         root = self.steps.setup.build_root.root
         # rpmbuild writes all BuildRequires, the static ones included, into a source package of its own.
-        listing = "for p in SRPMS/*.buildreqs.nosrc.rpm; do rpm -qp --requires --nosignature $p; done >.requires"
+        query = "rpm -qp --nomanifest --nosignature --requires"
+        listing = f"for p in SRPMS/*.buildreqs.nosrc.rpm; do {query} $p; done >.requires"
         script = (
             f"{install_script(root)}rm -rf SRPMS; rpmbuild -br {self.options} SPECS/{rendered.spec} && code=0 || "
             f"code=$?; [ $code != {_MORE_REQUIRED} ] || {{ {listing}; }}; exit $code"
