@@ -112,7 +112,8 @@ def write_output(path: Path, text: str) -> None:
     Raises ConfigError where the folder cannot be written to; a full disk is raised as it is.
     """
     try:
-        write_file(path, text)
+        # Half a surrogate, which only a name of a file can have: JSON reads it back from this spelling.
+        write_file(path, text.encode("utf-8", "backslashreplace"))
     except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise ConfigError(
             f"cannot write {path}: {error.strerror}", hint="name another place with --output"

@@ -18,7 +18,9 @@ def render_book(recipes: Iterable[Recipe]) -> str:
 
 def render_recipe(recipe: Recipe) -> str:
     """All that a recipe says, for people."""
-    lines = [recipe.summary, "", *recipe.reason.splitlines(), ""]
+    lines = [f"{recipe.folder.name}: {recipe.summary}", ""]
+    lines += [f"  {line}".rstrip() for line in recipe.reason.rstrip("\n").split("\n")]
+    lines += [""]
     names = ", ".join((recipe.source, *recipe.names))
     rows = [("source", names), ("kind", recipe.kind), ("versions", str(recipe.versions)), ("where", _where(recipe))]
     rows += [("macro", f"{name} = {value}") for name, value in recipe.macros]

@@ -78,7 +78,7 @@ def render_snapshot(snapshot: Snapshot) -> str:
     ]
     lines = [
         f"Snapshot {snapshot.name}, {snapshot.size / 2**20:.1f} MiB, in {snapshot.path}",
-        *([snapshot.note] if snapshot.note else []),
+        *([f"note: {snapshot.note}"] if snapshot.note else []),
         *columns(rows),
     ]
     if snapshot.absent:
