@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 
 import click
@@ -59,6 +60,9 @@ def cli(debug: bool) -> None:
 def run() -> None:
     """Run the command line of this process, and end the process with its exit code."""
     prepare_standard_streams()
+    if not sys.warnoptions:
+        # Python warns of what it parses, in words of the file: of `"\\d"` in a setup.py that is read, not run.
+        warnings.simplefilter("ignore")
     try:
         code = main(sys.argv[1:])
     except KeyboardInterrupt:
