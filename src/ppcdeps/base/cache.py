@@ -63,11 +63,13 @@ class Cache:
         """Open the cache in ``directory`` (default: ``default_cache_directory()``), creating it where needed.
 
         A cache of another version is left aside with a warning and a new one is begun. Where the directory
-        cannot be written, a temporary one that lives as long as the process takes its place, with a warning.
+        cannot be written, or the home that it lies in does not exist, a temporary one that lives as long as the
+        process takes its place, with a warning.
         """
         reporter = reporter or Silence()
         place = (directory or default_cache_directory()).expanduser()
         try:
+            _require_home(place)
             cls._prepare(place, reporter)
         except OSError as fault:
             if fault.errno in DISK_FULL:
@@ -311,6 +313,25 @@ def _full_disk_named(place: Path) -> Iterator[None]:
         if fault.errno in DISK_FULL:
             raise disk_full(place) from fault
         raise
+
+
+def _require_home(place: Path) -> None:
+    """Raise FileNotFoundError where the place is in a home that does not exist: root could make one for anybody."""
+    home = os.environ.get("HOME")
+    if home == "":
+        # Then ~/.cache is a folder of the root.
+        if not any(os.environ.get(name) for name in ("PPCDEPS_CACHE", "XDG_CACHE_HOME")) and (
+            place == default_cache_directory()
+        ):
+            raise FileNotFoundError(errno.ENOENT, "HOME is empty", str(place))
+        return
+    try:
+        folder = Path(home or Path.home())
+    except RuntimeError:
+        # A user number without an entry in the list of users.
+        return
+    if folder in place.absolute().parents and not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, f"the home {folder} does not exist", str(place))
 
 
 def disk_full(place: Path) -> PpcdepsError:
