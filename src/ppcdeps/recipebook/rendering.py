@@ -21,7 +21,7 @@ from ppcdeps.python.bridge import spec_of_bridge
 from ppcdeps.python.names import normalize, rpm_version
 from ppcdeps.recipebook.book import TEMPLATES, for_source, is_named, shipped_recipes, sources_of
 from ppcdeps.recipebook.patches import check_patches, mailed, read_patch
-from ppcdeps.recipebook.specedit import edit_spec
+from ppcdeps.recipebook.specedit import edit_spec_apart
 from ppcdeps.recipebook.srpm import unpack_srpm
 from ppcdeps.recipebook.templates import fill_template
 from ppcdeps.rpm.header import source_identity
@@ -166,7 +166,7 @@ def _from_source_package(recipe: Recipe, path: Path | None, version: str | None,
     name, found = source_identity(path)
     _check_fit(recipe, name, found, path, version)
     spec = unpack_srpm(path, inside).spec
-    text = edit_spec(_text(spec), recipe, spec.name)
+    text = edit_spec_apart(_text(spec), recipe, spec.name)
     spec.unlink()
     _add_patches(recipe, inside, path.name)
     return _Content(name, found, spec.name, text)

@@ -6,12 +6,18 @@ plans. The specfile library would expand macros while it looks for tags: it gets
 that expands nothing, and the conditions of a section, which need not be closed in it, are masked.
 """
 
+import json
+import pickle
+import resource
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, assert_never
 
+from ppcdeps.base.ceilings import CEILINGS, how_to_raise
+from ppcdeps.base.programs import UnfinishedProgramError, run_program
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.recipe import (
     AddLine,
@@ -39,6 +45,54 @@ _MASK = "\ue000"
 """Stands for `%`. A code point for private use, which no spec has."""
 _Change = Callable[[str], str | None]
 _RELATIONS = frozenset({"<", "<=", "=", "==", ">=", ">"})
+
+
+_CHILD = """
+import json, pickle, resource, sys
+sys.path[:], limits = pickle.load(sys.stdin.buffer)
+for name, most in limits:
+    hard = resource.getrlimit(name)[1]
+    least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(name, (least, least))
+from ppcdeps.model.errors import ConfigError
+from ppcdeps.recipebook.specedit import edit_spec
+try:
+    answer = {"text": edit_spec(*pickle.load(sys.stdin.buffer))}
+except ConfigError as fault:
+    answer = {"fault": fault.message, "hint": fault.hint, "faults": fault.faults}
+json.dump(answer, sys.stdout)
+"""
+
+
+def edit_spec_apart(text: str, recipe: Recipe, spec_name: str) -> str:
+    """``edit_spec`` in a process of its own, under the ceilings of specs: one that is made for it takes for ever."""
+    limits = ((resource.RLIMIT_CPU, CEILINGS.spec_seconds), (resource.RLIMIT_AS, CEILINGS.spec_memory))
+    job = pickle.dumps((sys.path, limits)) + pickle.dumps((text, recipe, spec_name))
+    met = ""
+    try:
+        done = run_program(
+            [sys.executable, "-I", "-S", "-c", _CHILD],
+            given=job,
+            environment={"PYTHONDONTWRITEBYTECODE": "1"},
+            bare=True,
+            seconds=CEILINGS.spec_seconds,
+        )
+        if done.code in (-signal.SIGXCPU, -signal.SIGKILL):
+            met = "spec_seconds"
+        else:
+            answer = json.loads(done.output)
+    except UnfinishedProgramError:
+        met = "spec_seconds"
+    except ValueError:
+        met = "spec_memory"
+    if met:
+        what = "seconds" if met == "spec_seconds" else "bytes of memory"
+        raise ConfigError(
+            f"{spec_name} is not edited: that takes more than {getattr(CEILINGS, met)} {what}", hint=how_to_raise(met)
+        )
+    if "fault" in answer:
+        raise ConfigError(answer["fault"], hint=answer["hint"], faults=tuple(answer["faults"]))
+    return str(answer["text"])
 
 
 def edit_spec(text: str, recipe: Recipe, spec_name: str) -> str:

@@ -82,8 +82,7 @@ def _filled_apart(source: str, values: Mapping[str, Any], declared: list[str]) -
             given=json.dumps(job),
             environment={"PYTHONDONTWRITEBYTECODE": "1"},
             bare=True,
-            # The processor's time is limited by the child itself; this is for one that waits.
-            seconds=2 * CEILINGS.template_seconds,
+            seconds=CEILINGS.template_seconds,
             ceiling=16 * CEILINGS.template_output,
         )
     except UnfinishedProgramError:
