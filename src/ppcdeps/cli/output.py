@@ -126,16 +126,10 @@ def _put(text: str) -> None:
 
 
 def _escaped(text: str) -> str:
-    """JSON in which what no terminal is to get, and what standard output cannot encode, is in the escapes of JSON."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    """JSON in ASCII: any encoding has it, and no terminal obeys it."""
 
     def spelled(found: re.Match[str]) -> str:
-        one = found[0]
-        if one == visible_lines(one):
-            with contextlib.suppress(UnicodeEncodeError, LookupError):
-                one.encode(encoding)
-                return one
-        units = one.encode("utf-16-be", "surrogatepass").hex()
+        units = found[0].encode("utf-16-be", "surrogatepass").hex()
         return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
 
     return _BEYOND_ASCII.sub(spelled, text)
