@@ -11,7 +11,7 @@ import click
 
 from ppcdeps import __version__
 from ppcdeps.cli.lazy_group import LazyGroup
-from ppcdeps.cli.output import lossy, mute, prepare_standard_streams, say, standard_output_fails
+from ppcdeps.cli.output import STANDARD_OUTPUT, lossy, mute, prepare_standard_streams, say, standard_output_fails
 from ppcdeps.model.errors import DISK_FULL, PpcdepsError
 from ppcdeps.model.exitcodes import ExitCode
 from ppcdeps.model.visible import visible
@@ -135,12 +135,10 @@ def _usage(fault: click.ClickException) -> int:
 def _of_the_machine(fault: OSError) -> str:
     """What the operating system refused, where no adapter has said it better."""
     place = fault.filename
-    if place is None and standard_output_fails():
-        place = "standard output"
     if fault.errno in DISK_FULL:
         place = visible(str(place or "the disk"))
         return f"no space left while writing to {place}; free some space, and run the command again"
-    if fault.errno == errno.EBADF and place == "standard output":
+    if fault.errno == errno.EBADF and place == STANDARD_OUTPUT:
         return "standard output is closed; send it to a file, or to /dev/null"
     reason = fault.strerror or str(fault) or type(fault).__name__
     return visible(f"{place}: {reason}" if place else reason)

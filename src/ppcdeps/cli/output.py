@@ -6,6 +6,7 @@ nothing, OSError is raised, as the answer is lost.
 """
 
 import contextlib
+import io
 import os
 import re
 import sys
@@ -19,7 +20,31 @@ from ppcdeps.model.visible import visible_lines
 Part = str | tuple[str, str]
 """A piece of a line: text, or text and its color (``bold`` is one)."""
 
+STANDARD_OUTPUT = "standard output"
+"""What errors call it."""
+
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7e]")
+
+
+class _StandardOutput(io.TextIOWrapper):
+    """Standard output whose errors name it, also where click writes to it."""
+
+    def write(self, text: str, /) -> int:
+        with _named():
+            return super().write(text)
+
+    def flush(self) -> None:
+        with _named():
+            super().flush()
+
+
+@contextlib.contextmanager
+def _named() -> Iterator[None]:
+    try:
+        yield
+    except OSError as fault:
+        fault.filename = STANDARD_OUTPUT
+        raise
 
 
 def prepare_standard_streams() -> None:
@@ -44,9 +69,10 @@ def prepare_standard_streams() -> None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     if sys.stderr is None:
         sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
-    # An encoding without a character of the answer is no reason to give no answer.
-    if callable(reconfigure := getattr(sys.stdout, "reconfigure", None)):
-        reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        encoding, at_once = sys.stdout.encoding, sys.stdout.line_buffering
+        # An encoding without a character of the answer is no reason to give no answer.
+        sys.stdout = _StandardOutput(sys.stdout.detach(), encoding, "backslashreplace", line_buffering=at_once)
 
 
 def write(text: str, *, as_json: bool = False) -> None:
@@ -121,21 +147,16 @@ def _put(text: str) -> None:
             sys.stderr.write(text)
             sys.stderr.flush()
         return
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    with _named():
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 def _escaped(text: str) -> str:
-    """JSON in which what no terminal is to get, and what standard output cannot encode, is in the escapes of JSON."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    """JSON in ASCII: any encoding has it, and no terminal obeys it."""
 
     def spelled(found: re.Match[str]) -> str:
-        one = found[0]
-        if one == visible_lines(one):
-            with contextlib.suppress(UnicodeEncodeError, LookupError):
-                one.encode(encoding)
-                return one
-        units = one.encode("utf-16-be", "surrogatepass").hex()
+        units = found[0].encode("utf-16-be", "surrogatepass").hex()
         return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
 
     return _BEYOND_ASCII.sub(spelled, text)
