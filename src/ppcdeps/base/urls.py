@@ -121,7 +121,5 @@ def _is_token(segment: str) -> bool:
         return False
     if _UUID.search(segment):
         return True
-    return any(
-        not _DIGEST.fullmatch(word) and len(_CLASSES.findall(word)) > _FEWEST_CHANGES
-        for word in _WORD.findall(segment)
-    )
+    words = (word for word in _WORD.findall(segment) if not _DIGEST.fullmatch(word))
+    return any(len(_CLASSES.findall(word)) > _FEWEST_CHANGES for word in words)

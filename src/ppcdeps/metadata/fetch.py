@@ -261,7 +261,7 @@ def _usable(listed: MirrorList, named_by: str, where: str) -> MirrorList:
     mirrors = tuple(mirror for mirror, reason in refusals if not reason)
     if not mirrors:
         raise RepositoryError(
-            f"{where}: names no mirror that may be used: {shown_url(refusals[0][0])} {refusals[0][1]}"
+            f"{where}: names no mirror that may be used: {shown_url(listed.mirrors[0])} {refusals[0][1]}"
         )
     return replace(listed, mirrors=mirrors[: CEILINGS.metadata_mirrors])
 

@@ -163,7 +163,7 @@ def check_location(href: str, subject: str, *, base: str | None = None) -> str:
 
 
 def location_below(base: str, location: str, subject: str, *, named_by: str | None = None) -> str:
-    """The URL of a file at a checked location below a base URL, which ``named_by`` (default: the configuration) names.
+    """The URL of a file at a checked location below a base URL. ``named_by`` is what names the base, if not the user.
 
     Raises RepositoryError where a local one would lead out of its folder, by a link as well, or the base is not one
     that what names it may name.

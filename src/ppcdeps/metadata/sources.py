@@ -236,7 +236,7 @@ def _packages(repository: RepoMetadata, wanted: Callable[[str], bool]) -> Iterat
     if primary is None:
         raise RepositoryError(f"{where} lists no primary metadata")
     try:
-        for package in read_primary(primary.path):
+        for package in read_primary(primary.intact_path()):
             if wanted(package.name) and package.arch:
                 yield _package(package, repository)
     except (DamagedError, OSError) as error:
