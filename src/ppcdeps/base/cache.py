@@ -47,7 +47,7 @@ def default_cache_directory() -> Path:
 
 
 def require_own_cache(directory: Path) -> None:
-    """Raise EnvironmentLacksError where another user could have written in the cache: what it has is run and removed."""
+    """Raise EnvironmentLacksError where another user could have written in the cache, from which programs are run."""
     require_own(
         directory,
         "the cache",
