@@ -67,7 +67,7 @@ class Ceilings:
     """METADATA or PKG-INFO."""
     wheel_requirements: int = 10_000
     """A count: requirements and extras in METADATA. Distributions with all extras have 1,000."""
-    wheel_requirement: int = 64 * 1024
+    wheel_requirement: int = 8 * 1024
     """One requirement."""
     sdist_size: int = 8 * _GIB
     archive_members: int = 500_000

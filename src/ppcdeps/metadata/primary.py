@@ -88,7 +88,7 @@ class PrimaryPackage:
     def checksum(self) -> str:
         """The RPM file's checksum as ``algorithm:hex``; empty without one."""
         found = _CHECKSUM.search(self.text)
-        return f"{found[1].decode().lower()}:{found[2].decode().lower()}" if found else ""
+        return f"{found[1].decode('utf-8', 'replace').lower()}:{found[2].decode().lower()}" if found else ""
 
     @property
     def size(self) -> int | None:
@@ -105,7 +105,7 @@ class PrimaryPackage:
     def relations(self) -> Iterator[tuple[str, list[Mapping[str, str]]]]:
         """The kind of each relation (``provides``, ``requires`` ...) with its entries' attributes."""
         for kind, entries in _RELATION.findall(self.text):
-            yield kind.decode(), [_attributes(entry) for entry in _ENTRY.findall(entries)]
+            yield kind.decode("utf-8", "replace"), [_attributes(entry) for entry in _ENTRY.findall(entries)]
 
     def files(self) -> list[str]:
         """The paths that primary.xml lists of the package."""
@@ -179,7 +179,7 @@ def announced_packages(path: Path) -> int | None:
 
 
 def _attributes(text: bytes) -> dict[str, str]:
-    return {key.decode(): _plain(value) for key, value in _ATTRIBUTE.findall(text)}
+    return {key.decode("utf-8", "replace"): _plain(value) for key, value in _ATTRIBUTE.findall(text)}
 
 
 def _plain(text: bytes) -> str:

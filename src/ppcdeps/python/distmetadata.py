@@ -90,12 +90,12 @@ def _of_wheel(index: Index, file: IndexFile, source: MetadataSource) -> DistMeta
 
 
 def _checked(metadata: DistMetadata, file: IndexFile) -> DistMetadata:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     named = normalize(file.filename.partition("-")[0]) if file.is_wheel else ""
     try:
         same_version = Version(metadata.version) == Version(file.version)
-    except InvalidVersion:
+    except ValueError:
         same_version = metadata.version == file.version
     if not same_version or (named and normalize(metadata.name) != named):
         raise RepositoryError(
