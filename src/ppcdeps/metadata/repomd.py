@@ -18,7 +18,7 @@ from ppcdeps.model.errors import RepositoryError
 
 _STRONG = {"sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
 _WEAK = {"sha": "sha1", "sha1": "sha1"}
-_LAST_SECOND = 253_402_300_799
+LAST_SECOND = 253_402_300_799
 """Of the year 9999: no later one can be shown."""
 _HEX = re.compile(r"[0-9a-f]+")
 
@@ -209,7 +209,7 @@ def _number(raw: Mapping[str, str], name: str, subject: str) -> int | None:
         not whole.isascii()
         or not whole.isdigit()
         or len(whole) > 18
-        or (name == "timestamp" and int(whole) > _LAST_SECOND)
+        or (name == "timestamp" and int(whole) > LAST_SECOND)
     ):
         raise RepositoryError(f"{subject} has a malformed {name} ({_shown(value)})", hint=_OTHER_MIRROR)
     return int(whole)

@@ -20,8 +20,8 @@ def parse_xml(
 ) -> None:
     """Run an XML document through the handlers; names come without prefix, ``xml:base`` as ``base``.
 
-    Raises UnsafeXmlError on a document type declaration, on nesting beyond a ceiling and on an encoding that cannot be
-    read, what the handlers raise, and expat.ExpatError on what is not well-formed.
+    Raises UnsafeXmlError on a document type declaration, on nesting beyond a ceiling and on an encoding that cannot
+    be read, what the handlers raise, and expat.ExpatError on what is not well-formed.
     """
     parser = expat.ParserCreate(namespace_separator="|")
     parser.buffer_text = True
@@ -46,8 +46,8 @@ def parse_xml(
     try:
         parser.Parse(data, True)
     except (LookupError, ValueError) as fault:
-        # Encodings that Python does not know, or that have characters of several bytes, which expat cannot ask it for.
-        if isinstance(fault, UnsafeXmlError):
+        # An encoding that Python does not know, or one with characters of several bytes, which expat cannot take.
+        if type(fault) is not LookupError and type(fault) is not ValueError:
             raise
         raise UnsafeXmlError(f"is not well-formed XML ({fault})") from fault
 

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
 from ppcdeps.base.ceilings import CEILINGS, beyond
+from ppcdeps.base.tars import BoundedMember
 from ppcdeps.model.errors import PpcdepsError, RepositoryError
 from ppcdeps.python.zips import open_zip
 
@@ -112,7 +113,7 @@ def _tar_members(path: Path, limit: int) -> Iterator[_Member]:
     # Stream mode: headers are met while decompressing, so that the limit holds for false sizes too.
     with path.open("rb") as raw:
         opened = _Limited(_decompressed(raw), limit)
-        with tarfile.open(fileobj=cast(IO[bytes], opened), mode="r|") as archive:
+        with tarfile.open(fileobj=cast(IO[bytes], opened), mode="r|", tarinfo=BoundedMember) as archive:
             for member in archive:
                 if member.size > limit:
                     raise _TooLarge(f"a member of {member.size} bytes")
