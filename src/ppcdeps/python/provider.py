@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from resolvelib import AbstractProvider
 
+from ppcdeps.base.urls import refusal, shown_url
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.python.catalogue import Catalogue, UsableRelease
 from ppcdeps.python.constraintsfile import Constraints
@@ -245,7 +246,10 @@ class TargetProvider(AbstractProvider[PythonRequirement, Candidate, str]):
             reason = f"requires Python {metadata.requires_python}"
         else:
             try:
-                applying(metadata.requires, self.catalogue.environment, "", "")
+                for want in applying(metadata.requires, self.catalogue.environment, "", ""):
+                    forbidden = refusal(want.url, release.files[0].url, "file:///") if want.url else ""
+                    if forbidden:
+                        reason = f"requires {want.name} from {shown_url(want.url)[:200]}, which {forbidden}"
             except (ValueError, RecursionError, LookupError, TypeError) as fault:
                 # packaging lets through what its grammar does not foresee, such as numbers of 5,000 digits.
                 first = next(iter(str(fault).splitlines()), "") or type(fault).__name__
