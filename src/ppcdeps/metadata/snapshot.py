@@ -6,6 +6,7 @@ repository has them, so that a solver decides on it as on the original. Prose, p
 left out; package ids are serial numbers.
 """
 
+import errno
 import json
 import os
 import re
@@ -18,8 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from ppcdeps.base.cache import Cache
-from ppcdeps.base.ceilings import CEILINGS
+from ppcdeps.base.ceilings import CEILINGS, beyond, how_to_raise
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.tars import BoundedMember
+from ppcdeps.base.untrusted import open_regular, read_beneath
+from ppcdeps.metadata.repomd import LAST_SECOND
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.repository import RepoConfig, Side
 
@@ -100,12 +104,12 @@ def info(path: Path) -> Snapshot:
     """What the snapshot in this folder says of itself. Raises ConfigError where it cannot be read."""
     index = path / INDEX
     try:
-        raw = json.loads(index.read_text("utf-8"))
+        raw = json.loads(read_beneath(path, INDEX, CEILINGS.snapshot_index).decode())
     except FileNotFoundError as fault:
         raise ConfigError(f"{path} is not a snapshot: it has no {INDEX}") from fault
     except OSError as fault:
         raise ConfigError(f"{index} cannot be read: {fault.strerror or fault}") from fault
-    except ValueError as fault:
+    except (ValueError, RecursionError) as fault:
         raise ConfigError(f"{index} is damaged: {fault}", hint="make or download the snapshot again") from fault
     found = raw.get("format") if isinstance(raw, dict) else None
     if found != FORMAT:
@@ -125,7 +129,7 @@ def info(path: Path) -> Snapshot:
             tuple(str(one) for one in raw.get("absent", ())),
             str(raw.get("note", "")),
         )
-    except (KeyError, TypeError, ValueError) as fault:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, RecursionError) as fault:
         raise ConfigError(f"{index} is damaged: {fault!r}", hint="make or download the snapshot again") from fault
 
 
@@ -142,22 +146,35 @@ def _located(path_or_name: str | Path) -> Path:
 
 def _unpacked(path: Path, cache: Cache) -> Path:
     try:
+        # A FIFO would wait for ever, a device never end.
+        open_regular(path.resolve(), CEILINGS.snapshot_size).close()
         digest = sha256_of(path)
         return cache.derived_folder(f"snapshot-{digest}", lambda folder: _extract(path, folder))
     except OSError as fault:
-        raise ConfigError(f"{path} cannot be read: {fault.strerror or fault}") from fault
-    except tarfile.TarError as fault:
+        met = f" ({how_to_raise('snapshot_size')})" if fault.errno == errno.EFBIG else ""
+        raise ConfigError(f"{path} cannot be read: {fault.strerror or fault}{met}") from fault
+    except (tarfile.TarError, ValueError, EOFError, OverflowError, RecursionError) as fault:
         raise ConfigError(f"{path} is not a snapshot: not a tar file ({fault})") from fault
 
 
 def _extract(path: Path, folder: Path) -> None:
     """Unpack the members that a snapshot has: plain files at known places. Anything else is refused."""
-    with tarfile.open(path) as tar:
-        for member in tar:
+    total = 0
+    with tarfile.open(path, "r:", tarinfo=BoundedMember) as tar:
+        for count, member in enumerate(tar, start=1):
+            # tarfile keeps each that it meets.
+            tar.members.clear()  # type: ignore[attr-defined]
+            total += member.size
+            if count > CEILINGS.snapshot_members:
+                raise ConfigError(f"{path} has {beyond('snapshot_members', 'more than')}")
+            if total > CEILINGS.snapshot_size:
+                raise ConfigError(f"{path} opens to {beyond('snapshot_size', 'more than')}")
+            if member.size > CEILINGS.snapshot_member:
+                raise ConfigError(f"{path}: its member {member.name[:80]!r} {beyond('snapshot_member')}")
             if member.isdir():
                 continue
             found = _MEMBER.fullmatch(member.name)
-            if found is None or not member.isreg() or member.size > CEILINGS.snapshot_member:
+            if found is None or not member.isreg():
                 raise ConfigError(f"{path} is not a snapshot: it has the member {member.name[:80]!r}")
             target = folder / found["path"]
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -174,10 +191,16 @@ def _repository_of(entry: Mapping[str, Any]) -> SnapshotRepository:
         str(entry["id"]),
         Side(entry["side"]),
         str(entry["revision"]),
-        None if entry["date"] is None else int(entry["date"]),
+        None if entry["date"] is None else _date_of(entry["date"]),
         str(entry["digest"]),
         int(entry["packages"]),
     )
+
+
+def _date_of(value: Any) -> int:
+    if not 0 <= value <= LAST_SECOND:
+        raise ValueError(f"date {value!r}")
+    return int(value)
 
 
 def _config_of(entry: Mapping[str, Any], path: Path, name: str) -> RepoConfig:
