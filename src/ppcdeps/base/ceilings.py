@@ -74,6 +74,10 @@ class Ceilings:
     """What an sdist opens to: the largest of public indexes open to some 500 MB."""
     archive_text: int = 4 * _MIB
     """What is read of one member of an archive."""
+    contained_text: int = 64 * _MIB
+    """A log, list or script that contained code leaves."""
+    contained_package: int = 16 * _GIB
+    """A package or wheel that contained code leaves."""
 
 
 def key_of(name: str) -> str:
