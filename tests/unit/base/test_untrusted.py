@@ -113,5 +113,5 @@ def test_what_is_no_file_to_use_is_refused_by_its_name(folder: Path, what: str) 
             place.write_text("x" * 101)
         case _:
             (folder / "results/a\n.log").write_text("x")
-    with pytest.raises(OSError, match="not a regular file|larger than|control characters"):
+    with pytest.raises(OSError, match=r"not a regular file|larger than|control characters"):
         names_beneath(folder)
