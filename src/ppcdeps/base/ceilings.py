@@ -102,6 +102,10 @@ class Ceilings:
     """A count: the files of a source RPM."""
     package_opened: int = 16 * _GIB
     """What a source RPM unpacks to. Browsers and toolchains have about 4 GB."""
+    contained_text: int = 64 * _MIB
+    """A log, list or script that contained code leaves."""
+    contained_package: int = 16 * _GIB
+    """A package or wheel that contained code leaves."""
 
 
 def key_of(name: str) -> str:

@@ -46,6 +46,8 @@ class RunFolder:
     def begin(self, plan: Path, digest: str, arguments: Sequence[str]) -> None:
         """Note that a run has begun. What an earlier one left half-done is removed."""
         remove_tree(self.folder / "scratch", strict=False)
+        # What is built may be set-uid before it is packed, and no other user is to reach it.
+        (self.folder / "scratch").mkdir(mode=0o700)
         self._write(RunState(str(plan.absolute()), digest, tuple(arguments), {}, time.time()))
 
     def note(self, result: TaskResult) -> None:
@@ -74,7 +76,7 @@ def open_run_folder(folder: Path) -> Iterator[RunFolder]:
     """
     _check_ours(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise ConfigError(
