@@ -14,7 +14,7 @@ from pathlib import Path
 from ppcdeps.building.run.build_run import BuildOptions
 from ppcdeps.model.errors import PpcdepsError
 from ppcdeps.model.plan import Plan
-from ppcdeps.model.plan_file import dump_plan
+from ppcdeps.base.plan_file import dump_plan
 from ppcdeps.model.reporter import Silence
 from ppcdeps.workflows.build import BuildRequest, build
 from ppcdeps.workflows.choice import RepositoryChoice

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ppcdeps.base.atomic import NewFile, new_file, new_folder, write_file
+from ppcdeps.base.documents import DocumentError, parse_json
 from ppcdeps.base.removal import remove_tree
 from ppcdeps.model.errors import DISK_FULL, EnvironmentLacksError, PpcdepsError
 from ppcdeps.model.reporter import Reporter, Silence
@@ -175,8 +176,8 @@ class Cache:
     def read_state(self, key: str) -> dict[str, Any] | None:
         """What was recorded for a repository, or None, also where the record cannot be read."""
         try:
-            value = json.loads((self.root / "repositories" / f"{key}.json").read_bytes())
-        except (OSError, ValueError):
+            value = parse_json((self.root / "repositories" / f"{key}.json").read_bytes())
+        except (OSError, DocumentError):
             return None
         return value if isinstance(value, dict) else None
 

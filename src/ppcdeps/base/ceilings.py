@@ -35,6 +35,19 @@ class Ceilings:
     """What an sdist opens to: the largest of public indexes open to some 500 MB."""
     archive_text: int = 4 * _MIB
     """What is read of one member of an archive."""
+    document: int = 64 * _MIB
+    """A plan, or another JSON document."""
+    document_depth: int = 100
+    """Levels of nesting in a JSON or TOML document."""
+    toml: int = 4 * _MIB
+    """A TOML file, which is read character by character: 4 MiB take seconds."""
+    dependency_depth: int = 100
+    """Levels of parentheses in a boolean dependency: libsolv and rpm use the stack for each."""
 
 
 CEILINGS = Ceilings()
+
+
+def how_to_raise(key: str) -> str:
+    """What an error says of the way to raise a ceiling, by its key in ceilings.toml."""
+    return f"raise {key} in the file that PPCDEPS_CEILINGS names, if it is to be read"

@@ -117,8 +117,8 @@ def build(
         return _resume(context, plan_file, work)
     if plan_file is None:
         raise click.UsageError("Missing argument PLAN", context)
+    from ppcdeps.base.plan_file import load_plan
     from ppcdeps.cli.build_view import BuildView
-    from ppcdeps.model.plan_file import load_plan
     from ppcdeps.report.build import dump_build_run, render_build_run
     from ppcdeps.workflows.build import BuildRequest, build_until_closed, default_work
     from ppcdeps.workflows.build import build as run_build

@@ -56,7 +56,7 @@ def constraints(
 
     The index and its credentials are those of pip's configuration.
     """
-    from ppcdeps.model.plan_file import python_document
+    from ppcdeps.base.plan_file import python_document
     from ppcdeps.model.python_plan import Provision
     from ppcdeps.python.gaps import planned_python
     from ppcdeps.python.lockfiles import spelled_out

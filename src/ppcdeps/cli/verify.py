@@ -41,7 +41,7 @@ def verify(
 
     Exit code 0: closed; 1: not.
     """
-    from ppcdeps.model.plan_file import load_plan
+    from ppcdeps.base.plan_file import load_plan
     from ppcdeps.report.verification import dump_verification, render_verification
     from ppcdeps.workflows.build import default_repository
     from ppcdeps.workflows.replan import choice_for, local_repository

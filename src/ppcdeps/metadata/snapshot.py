@@ -23,6 +23,8 @@ from ppcdeps.base.cache import Cache
 from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.compression import DamagedError
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.documents import DocumentError, parse_json
+from ppcdeps.base.untrusted import read_beneath
 from ppcdeps.metadata.facts import (
     StrippedPrimary,
     filter_filelists,
@@ -32,7 +34,9 @@ from ppcdeps.metadata.facts import (
 )
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.metadata.sync import ensure
+from ppcdeps.model import names
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, RepositoryError, UsageError
+from ppcdeps.model.json_object import JsonObject, WrongValueError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig, Side
 
@@ -42,9 +46,8 @@ FORMAT = 1
 _INDEX = "snapshot.json"
 _LEVEL = 19
 _WINDOW_LOG = 27
-_SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
 _MEMBER = re.compile(
-    r"(?:\./)?(?P<path>snapshot\.json|[A-Za-z0-9_][A-Za-z0-9_.:-]*/repodata/[a-z]+\.(?:xml|yaml)(?:\.zst)?)"
+    r"(?:\./)?(?P<path>snapshot\.json|[A-Za-z0-9_][A-Za-z0-9_.:+-]*/repodata/[a-z]+\.(?:xml|yaml)(?:\.zst)?)"
 )
 
 
@@ -113,33 +116,33 @@ def info(path: Path) -> Snapshot:
     """What the snapshot in this folder says of itself. Raises ConfigError where it cannot be read."""
     index = path / _INDEX
     try:
-        raw = json.loads(index.read_text("utf-8"))
+        raw = parse_json(read_beneath(path, _INDEX, CEILINGS.document))
     except FileNotFoundError as fault:
         raise ConfigError(f"{path} is not a snapshot: it has no {_INDEX}") from fault
     except OSError as fault:
         raise ConfigError(f"{index} cannot be read: {fault.strerror or fault}") from fault
-    except ValueError as fault:
-        raise ConfigError(f"{index} is damaged: {fault}", hint="make or download the snapshot again") from fault
+    except DocumentError as fault:
+        raise ConfigError(f"{index} {fault}", hint="make or download the snapshot again") from fault
     found = raw.get("format") if isinstance(raw, dict) else None
-    if found != FORMAT:
+    if found != FORMAT or isinstance(found, bool):
         raise ConfigError(
-            f"{index} has format {found!r}, this ppcdeps reads {FORMAT}",
+            f"{index} has another format than {FORMAT}, which this ppcdeps reads {FORMAT}",
             hint="make the snapshot again with `ppcdeps snapshot save`",
         )
     try:
-        entries = [
-            (_repository_of(entry), _config_of(entry, path, str(raw["name"]))) for entry in raw["repositories"]
-        ]
+        document = JsonObject(raw)
+        name = document.named("name", names.target_name)
+        entries = list(document.objects("repositories"))
         return Snapshot(
-            str(raw["name"]),
+            name,
             path,
-            tuple(repository for repository, _ in entries),
-            tuple(config for _, config in entries),
-            tuple(str(one) for one in raw.get("absent", ())),
-            str(raw.get("note", "")),
+            tuple(map(_repository_of, entries)),
+            tuple(_config_of(entry, path, name) for entry in entries),
+            document.all_named("absent", names.repository_id) if "absent" in document else (),
+            document.text("note") if "note" in document else "",
         )
-    except (KeyError, TypeError, ValueError) as fault:
-        raise ConfigError(f"{index} is damaged: {fault!r}", hint="make or download the snapshot again") from fault
+    except WrongValueError as fault:
+        raise ConfigError(f"{index} is damaged: {fault}", hint="make or download the snapshot again") from fault
 
 
 def save(
@@ -160,8 +163,7 @@ def save(
     """
     _check_place(place)
     for one in metadata:
-        if not _SAFE_ID.fullmatch(one.config.id):
-            raise UsageError(f"the repository id {one.config.id!r} cannot be a folder of a snapshot")
+        names.repository_id(one.config.id)
     present = [one for one in ensure(metadata, ("filelists",), cache, reporter, offline=offline) if not one.problem]
     task = f"snapshot {target_name}"
     reporter.begin(task, 2 * len(present))
@@ -366,31 +368,37 @@ def _extract(path: Path, folder: Path) -> None:
                 os.fsync(sink.fileno())
 
 
-def _repository_of(entry: Mapping[str, Any]) -> SnapshotRepository:
+def _repository_of(entry: JsonObject) -> SnapshotRepository:
     return SnapshotRepository(
-        str(entry["id"]),
-        Side(entry["side"]),
-        str(entry["revision"]),
-        None if entry["date"] is None else int(entry["date"]),
-        str(entry["digest"]),
-        int(entry["packages"]),
+        entry.named("id", names.repository_id),
+        entry.choice("side", Side),
+        entry.text("revision"),
+        entry.optional_moment("date"),
+        entry.named("digest", names.digest),
+        entry.count("packages"),
     )
 
 
-def _config_of(entry: Mapping[str, Any], path: Path, name: str) -> RepoConfig:
-    identity = str(entry["id"])
-    if not _SAFE_ID.fullmatch(identity):
-        raise ValueError(f"repository id {identity!r}")
+def _config_of(entry: JsonObject, path: Path, name: str) -> RepoConfig:
+    identity = entry.named("id", names.repository_id)
     return RepoConfig(
         id=identity,
-        side=Side(entry["side"]),
+        side=entry.choice("side", Side),
         name=identity,
         baseurl=(f"{(path.resolve() / identity).as_uri()}/",),
-        enabled=bool(entry["enabled"]),
-        priority=int(entry["priority"]),
-        cost=int(entry["cost"]),
-        excludepkgs=tuple(str(one) for one in entry["excludepkgs"]),
-        includepkgs=tuple(str(one) for one in entry["includepkgs"]),
-        module_hotfixes=bool(entry["module_hotfixes"]),
+        enabled=entry.truth("enabled"),
+        priority=_of_solver(entry, "priority"),
+        cost=_of_solver(entry, "cost"),
+        excludepkgs=entry.texts("excludepkgs"),
+        includepkgs=entry.texts("includepkgs"),
+        module_hotfixes=entry.truth("module_hotfixes"),
         origin=f"snapshot {name}",
     )
+
+
+def _of_solver(entry: JsonObject, key: str) -> int:
+    """A number that libsolv can rank by."""
+    value = entry.whole(key)
+    if abs(value) > 10**9:
+        entry.refuse(key, "is out of range")
+    return value

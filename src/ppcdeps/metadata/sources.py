@@ -19,6 +19,7 @@ from ppcdeps.base.cache import Cache
 from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.compression import DamagedError
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.documents import parse_json, read_document
 from ppcdeps.base.urls import is_file_url, join_url, shown_url
 from ppcdeps.metadata.primary import PrimaryPackage, read_primary
 from ppcdeps.metadata.repomd import check_location
@@ -211,7 +212,7 @@ def write_sources(folder: Path, sources: Sequence[FetchedSource]) -> Path:
 def read_record(path: Path) -> tuple[dict[str, Any], ...]:
     """The entries of a sources.json. Raises ConfigError where it cannot be read or is none."""
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = parse_json(read_document(path))
         entries = tuple(document["sources"]) if document["schema"] == SCHEMA else None
         if entries is None or not all(isinstance(entry["file"], str) for entry in entries):
             raise ValueError

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from ppcdeps.base.plan_file import gap_document
 from ppcdeps.model.gap import Gap, GapKind, Phase, Route, RouteKind
 from ppcdeps.model.plan import Plan, RepositoryState
-from ppcdeps.model.plan_file import gap_document
 
 if TYPE_CHECKING:
     from ppcdeps.planning.explanation import Explanation

@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ppcdeps.base.plan_file import gap_document
 from ppcdeps.model.gap import Gap
-from ppcdeps.model.plan_file import gap_document
 from ppcdeps.model.verification import Check, CheckOutcome, Verification
 from ppcdeps.report.text import as_json, columns
 

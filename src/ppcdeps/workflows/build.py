@@ -8,12 +8,12 @@ from pathlib import Path
 
 from ppcdeps.base.atomic import write_output
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.plan_file import dump_plan, load_plan
 from ppcdeps.building.run.build_run import BuildBasis, BuildOptions, BuildRun, build_plan, check_plan
 from ppcdeps.building.run.events import BuildEvent, BuildListener
 from ppcdeps.building.run.run_folder import STATE, RunFolder, open_run_folder, read_state
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.plan import Plan
-from ppcdeps.model.plan_file import dump_plan, load_plan
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.verification import Verification
 from ppcdeps.recipebook.book import load_book

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ppcdeps.model.plan_file import load_plan
+from ppcdeps.base.plan_file import load_plan
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.report.difference import PlanDifference, difference
 

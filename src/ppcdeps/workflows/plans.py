@@ -7,11 +7,11 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, BinaryIO
 
+from ppcdeps.base.plan_file import dump_plan, load_plan
 from ppcdeps.base.toml import closest
 from ppcdeps.model.errors import ConfigError, RepositoryError, UsageError
 from ppcdeps.model.gap import GapKind
 from ppcdeps.model.plan import Plan
-from ppcdeps.model.plan_file import dump_plan, load_plan
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.planning.workloads import PYTHON_PREFIX, curated_constraints, list_workloads
 from ppcdeps.workflows.index import open_index

@@ -6,7 +6,7 @@ import pytest
 
 from ppcdeps.model.gap import Cause, Gap, Phase, RouteKind
 from ppcdeps.model.plan import Plan
-from ppcdeps.model.plan_file import dump_plan
+from ppcdeps.base.plan_file import dump_plan
 from ppcdeps.planning.plan import plan_of
 from ppcdeps.planning.solution import Solution
 from ppcdeps.recipebook.book import RecipeBook

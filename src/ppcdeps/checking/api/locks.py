@@ -10,9 +10,9 @@ from typing import Any
 from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, PylockValidationError
 from packaging.requirements import InvalidRequirement, Requirement
 
+from ppcdeps.base.plan_file import load_plan
 from ppcdeps.checking.inputs import read_input
 from ppcdeps.model.errors import ConfigError
-from ppcdeps.model.plan_file import load_plan
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.constraintsfile import logical_lines
 from ppcdeps.python.environment import TargetEnvironment

@@ -7,7 +7,7 @@ import pytest
 from ppcdeps.checking.api.locks import LockedRelease, LockInput, read_lock
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.plan import Plan
-from ppcdeps.model.plan_file import dump_plan
+from ppcdeps.base.plan_file import dump_plan
 from ppcdeps.model.python_plan import PlannedDistribution, PlannedFile, PlannedPython, Provision
 
 DIGEST = "a" * 64

@@ -14,7 +14,7 @@ from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.plan import SCHEMA, ChosenPackage, DroppedRequirement, Plan, RepositoryState
-from ppcdeps.model.plan_file import dump_plan, load_plan
+from ppcdeps.base.plan_file import dump_plan, load_plan
 from ppcdeps.model.python_plan import (
     DistributionRequirer,
     PlannedDistribution,
