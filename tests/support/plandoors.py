@@ -219,7 +219,7 @@ def plan_json() -> bytes:
 def _plan(digest: str) -> dict[str, object]:
     by = [{"by": "w", "requirement": "app"}]
     return {
-        "schema": 1,
+        "schema": 2,
         "workload": "w",
         "target": "ad-hoc",
         "arch": "ppc64le",
@@ -263,7 +263,7 @@ def _plan(digest: str) -> dict[str, object]:
                     "subject": ["lib"],
                 },
                 "source": "lib",
-                "wanted": ["lib >= 1"],
+                "wanted": ["lib-1.0-1.x86_64"],
             },
             {
                 "cause": "unknown",
@@ -286,19 +286,23 @@ def _plan(digest: str) -> dict[str, object]:
         ],
         "needs": {"lib": ["gcc"]},
         "waves": [["lib"]],
-        "reliefs": [],
+        "dropped_requirements": [],
         "advice": ["a word"],
         "python": {
             "python": "3.9.25",
             "machine": "ppc64le",
             "glibc": "2.34",
+            "added_rpms": [],
+            "notes": [],
+            "bridge": [],
             "distributions": [
                 {
                     "name": "evil",
                     "version": "1.0",
-                    "provided": "wheel",
-                    "via": ["w"],
-                    "files": [{"name": WHEEL, "sha256": hashlib.sha256(wheel_of(METADATA)).hexdigest(), "size": 1}],
+                    "provision": "wheel",
+                    "pinned_by": "w",
+                    "required_by": [{"by": "w", "specifier": ">=1"}],
+                    "files": [{"name": WHEEL, "sha256": hashlib.sha256(wheel_of(METADATA)).hexdigest()}],
                 }
             ],
         },

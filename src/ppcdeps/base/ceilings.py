@@ -1,53 +1,183 @@
-"""How much is read at most of what comes from outside: one place for every ceiling on bytes and counts.
+"""How much is read at most of what comes from outside: one place for every ceiling on bytes, counts, depth and time.
 
 Each is far above what real distributions and public indexes have, and low enough that a hostile or broken server can
-neither fill the memory nor the disk.
+neither fill the memory nor the disk. ceilings.toml changes them: ``metadata_size`` is ``size`` in its table
+``[metadata]``.
 """
 
-from dataclasses import dataclass
+import os
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, cast
+
+from ppcdeps.model.errors import ConfigError
 
 _MIB = 1024**2
 _GIB = 1024**3
+
+VARIABLE = "PPCDEPS_CEILINGS"
+"""The environment variable that names the file."""
+_SIZE = re.compile(r"([0-9]{1,15})\s*([KMGT]?)(?:i?B)?")
+_UNITS = {"": 1, "K": 1024, "M": _MIB, "G": _GIB, "T": 1024 * _GIB}
+_HIGHEST = 1 << 62
+_LARGEST_FILE = _MIB
 
 
 @dataclass(frozen=True, slots=True)
 class Ceilings:
     """Bytes, where nothing else is said."""
 
-    mirror_list: int = 4 * _MIB
-    repomd: int = 8 * _MIB
-    openpgp: int = 4 * _MIB
+    metadata_list: int = 4 * _MIB
+    """A mirror list or a metalink."""
+    metadata_mirrors: int = 100
+    """A count: the mirrors of a list that are kept."""
+    metadata_tries: int = 10
+    """A count: the mirrors that are tried for one file."""
+    metadata_repomd: int = 8 * _MIB
+    metadata_openpgp: int = 4 * _MIB
     """A key file, or a signature."""
-    metadata_file: int = 4 * _GIB
-    """A file that repomd.xml names, compressed or opened, where its size is not announced."""
-    modules: int = 512 * _MIB
+    metadata_size: int = 512 * _MIB
+    """A file that repomd.xml names, as it is sent. Fedora's file lists have 60 MB."""
+    metadata_opened: int = _GIB
+    """The same, opened. Those of Fedora open to 300 MB."""
+    metadata_packages: int = 1_000_000
+    """A count. Fedora has 62,000."""
+    metadata_package: int = 16 * _MIB
+    """The element of one package in primary.xml or filelists.xml. Kernels have some hundred thousand bytes."""
+    metadata_modules: int = 64 * _MIB
+    """modules.yaml, opened. That of RHEL has 3 MB."""
+    metadata_depth: int = 100
+    """Levels of nesting in XML and YAML."""
     snapshot_member: int = _GIB
-    source: int = 16 * _GIB
-    """A source RPM or tarball of unknown size."""
-    index_page: int = 256 * _MIB
-    """The largest projects of public indexes have pages of 40 MB."""
-    distribution: int = 16 * _GIB
-    """A wheel or an sdist."""
-    distribution_metadata: int = 16 * _MIB
-    archive_members: int = 200_000
+    snapshot_members: int = 1000
     """A count."""
-    archive: int = 2 * _GIB
+    package_size: int = 8 * _GIB
+    """A source RPM or tarball."""
+    index_page: int = 64 * _MIB
+    """The largest projects of public indexes have pages of 40 MB."""
+    index_files: int = 200_000
+    """A count: the files of one page. The largest projects have some 20,000."""
+    wheel_size: int = 8 * _GIB
+    wheel_directory: int = 64 * _MIB
+    """The directory of a wheel. Wheels of 20,000 files have 2 MB."""
+    wheel_metadata: int = 16 * _MIB
+    """METADATA or PKG-INFO."""
+    wheel_requirements: int = 10_000
+    """A count: requirements and extras in METADATA. Distributions with all extras have 1,000."""
+    wheel_requirement: int = 64 * 1024
+    """One requirement."""
+    sdist_size: int = 8 * _GIB
+    archive_members: int = 500_000
+    """A count."""
+    archive_opened: int = 2 * _GIB
     """What an sdist opens to: the largest of public indexes open to some 500 MB."""
     archive_text: int = 4 * _MIB
     """What is read of one member of an archive."""
-    document: int = 64 * _MIB
+    document_size: int = 64 * _MIB
     """A plan, or another JSON document."""
+    document_toml: int = 4 * _MIB
+    """A TOML file: it is read character by character, and 4 MiB take seconds."""
     document_depth: int = 100
-    """Levels of nesting in a JSON or TOML document."""
-    toml: int = 4 * _MIB
-    """A TOML file, which is read character by character: 4 MiB take seconds."""
+    """Levels of nesting in JSON and TOML."""
     dependency_depth: int = 100
     """Levels of parentheses in a boolean dependency: libsolv and rpm use the stack for each."""
 
 
-CEILINGS = Ceilings()
+def key_of(name: str) -> str:
+    """The key of a ceiling in ceilings.toml: ``metadata.size`` for ``metadata_size``."""
+    return name.replace("_", ".", 1)
 
 
-def how_to_raise(key: str) -> str:
-    """What an error says of the way to raise a ceiling, by its key in ceilings.toml."""
-    return f"raise {key} in the file that PPCDEPS_CEILINGS names, if it is to be read"
+def how_to_raise(name: str) -> str:
+    """What the error says that names a ceiling, as its hint."""
+    return f"raise {key_of(name)} in ceilings.toml (the file that {VARIABLE} names) if this is meant to be so large"
+
+
+def beyond(name: str, what: str = "") -> str:
+    """That a ceiling was met, as a phrase for an error: by which, and how it is raised."""
+    value = getattr(CEILINGS, name)
+    return f"{what or 'is larger than'} {value} {_unit_of(name)}, the ceiling {key_of(name)}: {how_to_raise(name)}"
+
+
+def read_ceilings() -> Ceilings:
+    """The ceilings that ceilings.toml says, the defaults for the others. Raises ConfigError."""
+    chosen = os.environ.get(VARIABLE)
+    file = Path(chosen) if chosen else _default_file()
+    if not chosen and not file.is_file():
+        return Ceilings()
+    values: dict[str, int] = {}
+    faults: list[str] = []
+    names = {key_of(field.name): field.name for field in fields(Ceilings)}
+    for key, value in _entries(_document(file)):
+        number = _number(value)
+        if key not in names:
+            faults.append(f'unknown key "{key}"; known are {", ".join(sorted(names))}')
+        elif number is None:
+            faults.append(f'"{key}" is to be a number from 1 on, or a size such as "4G"')
+        else:
+            values[names[key]] = number
+    if faults:
+        raise ConfigError(f"the file of ceilings {file} has faults:", faults=tuple(faults[:20]))
+    return Ceilings(**values)
+
+
+def _default_file() -> Path:
+    place = os.environ.get("XDG_CONFIG_HOME", "")
+    folder = Path(place) if place.startswith("/") else Path(os.environ.get("HOME") or "/", ".config")
+    return folder / "ppcdeps" / "ceilings.toml"
+
+
+def _document(file: Path) -> dict[str, Any]:
+    import tomllib
+
+    from ppcdeps.base.untrusted import open_regular
+
+    try:
+        with open_regular(file.resolve(), _LARGEST_FILE) as stream:
+            return tomllib.load(stream)
+    except OSError as error:
+        raise ConfigError(f"cannot read the file of ceilings {file}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"the file of ceilings {file} is not TOML: {error}") from error
+
+
+def _entries(document: dict[str, Any]) -> list[tuple[str, Any]]:
+    found = []
+    for name, value in document.items():
+        if isinstance(value, dict):
+            found += [(f"{name}.{key}", one) for key, one in value.items()]
+        else:
+            found.append((name, value))
+    return found
+
+
+def _number(value: Any) -> int | None:
+    if isinstance(value, str):
+        found = _SIZE.fullmatch(value.strip())
+        value = int(found[1]) * _UNITS[found[2]] if found else None
+    return value if type(value) is int and 0 < value <= _HIGHEST else None
+
+
+def _unit_of(name: str) -> str:
+    if name.endswith("_seconds"):
+        return "seconds"
+    if name.endswith("_depth"):
+        return "levels"
+    counted = ("_members", "_mirrors", "_tries", "_packages", "_files", "_requirements", "_includes")
+    return name.rpartition("_")[2] if name.endswith(counted) else "bytes"
+
+
+class _Configured:
+    """Reads the file when a ceiling is first needed: `--help` needs none."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        found = read_ceilings()
+        for one in fields(found):
+            setattr(self, one.name, getattr(found, one.name))
+        return object.__getattribute__(self, name)
+
+
+CEILINGS = cast(Ceilings, _Configured())

@@ -41,7 +41,7 @@ def open_stream(path: Path, *, limit: int | None = None) -> BinaryIO:
         return cast(
             BinaryIO,
             io.BufferedReader(
-                _Bounded(_open_raw(raw), raw, CEILINGS.metadata_file if limit is None else limit), _BLOCK
+                _Bounded(_open_raw(raw), raw, CEILINGS.metadata_opened if limit is None else limit), _BLOCK
             ),
         )
     except BaseException:

@@ -13,7 +13,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from ppcdeps.base.ceilings import CEILINGS, how_to_raise
+from ppcdeps.base.ceilings import CEILINGS, beyond
 
 _BRACKETS = b"[]{}"
 _OTHERS = bytes(sorted(set(range(256)) - set(_BRACKETS)))
@@ -25,12 +25,13 @@ class DocumentError(ValueError):
     """A document that is none of its kind, or that meets a ceiling."""
 
 
-def read_document(path: Path, *, ceiling: int | None = None) -> bytes:
+def read_document(path: Path, ceiling: str = "document_size") -> bytes:
     """The whole content of a regular file; links are followed, since the user or their own folder named it.
+    ``ceiling`` is the name of the one that holds.
 
     Raises OSError where it cannot be read or is not a regular file, DocumentError where it is too large.
     """
-    most = CEILINGS.document if ceiling is None else ceiling
+    most: int = getattr(CEILINGS, ceiling)
     # A FIFO without a writer would wait for ever, and a device may never end.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as stream:
@@ -40,7 +41,7 @@ def read_document(path: Path, *, ceiling: int | None = None) -> bytes:
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
         content = stream.read(most + 1)
-    _check_size(len(content), most, "document.size" if ceiling is None else "document.toml")
+    _check_size(len(content), ceiling)
     return content
 
 
@@ -51,7 +52,7 @@ def parse_json(content: bytes | str) -> Any:
     """
     try:
         text = content if isinstance(content, str) else content.decode()
-        _check_size(len(text), CEILINGS.document, "document.size")
+        _check_size(len(text), "document_size")
         if not _is_shallow(text.encode()):
             raise DocumentError(_too_deep())
         value = json.loads(text, parse_constant=_refuse_constant)
@@ -73,7 +74,7 @@ def parse_json(content: bytes | str) -> Any:
 
 def parse_toml(content: bytes | str) -> dict[str, Any]:
     """The top table of a TOML document. Raises DocumentError."""
-    _check_size(len(content), CEILINGS.toml, "document.toml")
+    _check_size(len(content), "document_toml")
     try:
         text = content if isinstance(content, str) else content.decode()
         # tomllib takes quadratic time for a key of many parts, and a level of the stack for each bracket.
@@ -148,10 +149,10 @@ def _refuse_constant(name: str) -> Any:
     raise DocumentError(f"has the number {name}, which JSON has not")
 
 
-def _check_size(size: int, ceiling: int, key: str) -> None:
-    if size > ceiling:
-        raise DocumentError(f"is larger than {ceiling} bytes: {how_to_raise(key)}")
+def _check_size(size: int, ceiling: str) -> None:
+    if size > getattr(CEILINGS, ceiling):
+        raise DocumentError(beyond(ceiling))
 
 
 def _too_deep() -> str:
-    return f"is nested deeper than {CEILINGS.document_depth} levels: {how_to_raise('document.depth')}"
+    return beyond("document_depth", "is nested deeper than")

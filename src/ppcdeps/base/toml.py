@@ -6,7 +6,6 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Final
 
-from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.documents import DocumentError, parse_toml, read_document
 from ppcdeps.model.errors import ConfigError
 
@@ -179,7 +178,7 @@ def read_toml(file: TomlFile, what: str) -> Table:
     Raises ConfigError where the file cannot be read or is not TOML.
     """
     try:
-        raw = read_document(file, ceiling=CEILINGS.toml) if isinstance(file, Path) else file.read_bytes()
+        raw = read_document(file, "document_toml") if isinstance(file, Path) else file.read_bytes()
         content = parse_toml(raw)
     except OSError as error:
         raise ConfigError(f"cannot read {what} {file}: {error.strerror}") from error

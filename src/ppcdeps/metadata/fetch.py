@@ -183,11 +183,11 @@ class RepositoryFetch:
     def _mirrors(self) -> MirrorList:
         config = self.config
         if config.metalink:
-            data = self._read(config.metalink, "the metalink", CEILINGS.mirror_list)
+            data = self._read(config.metalink, "the metalink", CEILINGS.metadata_list)
             where = f"{self.where}: {shown_url(config.metalink)}"
             return parse_metalink(data, where, local=is_file_url(config.metalink))
         if config.mirrorlist:
-            data = self._read(config.mirrorlist, "the mirrorlist", CEILINGS.mirror_list)
+            data = self._read(config.mirrorlist, "the mirrorlist", CEILINGS.metadata_list)
             where = f"{self.where}: {shown_url(config.mirrorlist)}"
             return parse_mirrorlist(data, where, local=is_file_url(config.mirrorlist))
         if not config.baseurl:
@@ -204,7 +204,7 @@ class RepositoryFetch:
             url = join_url(base, REPOMD)
             same = validators is not None and validators.url == shown_url(url)
             condition = replace(validators, url=url) if validators is not None and same else None
-            answer = self.transfer.client.read(url, limit=CEILINGS.repomd, validators=condition)
+            answer = self.transfer.client.read(url, limit=CEILINGS.metadata_repomd, validators=condition)
             data = known if answer.status == 304 else answer.body
             if not matches(data, listed.accepted):
                 raise net.TransportFault(
@@ -220,8 +220,8 @@ class RepositoryFetch:
         return self.transfer.first(listed.mirrors, attempt, f"{self.where}: repomd.xml")
 
     def _check_signature(self, data: bytes, base: str, where: str) -> None:
-        keys = [self._read(url, "its gpgkey", CEILINGS.openpgp) for url in self.config.gpgkey]
-        signature = self._read(join_url(base, f"{REPOMD}.asc"), "its signature", CEILINGS.openpgp)
+        keys = [self._read(url, "its gpgkey", CEILINGS.metadata_openpgp) for url in self.config.gpgkey]
+        signature = self._read(join_url(base, f"{REPOMD}.asc"), "its signature", CEILINGS.metadata_openpgp)
         verify_signature(data, signature, keys, where)
 
     def _read(self, url: str, what: str, limit: int) -> bytes:
@@ -245,7 +245,7 @@ class RepositoryFetch:
             f"{self.where}: {record.kind}",
             checksum=record.checksum,
             size=record.size,
-            limit=CEILINGS.metadata_file,
+            limit=CEILINGS.metadata_size,
             task=f"{self.config.id}: {record.kind}",
             inspect=lambda draft: _verify_content(draft, record),
         )

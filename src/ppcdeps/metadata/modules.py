@@ -112,7 +112,7 @@ def load_documents(path: Path) -> list[Mapping[str, Any]]:
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     loader = _text_loader(base)
     try:
-        with open_stream(path, limit=CEILINGS.modules) as stream:
+        with open_stream(path, limit=CEILINGS.metadata_modules) as stream:
             documents = list(yaml.load_all(stream, Loader=loader))
     except (yaml.YAMLError, UnicodeDecodeError) as fault:
         line = getattr(getattr(fault, "problem_mark", None), "line", None)

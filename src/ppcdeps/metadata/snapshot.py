@@ -116,7 +116,7 @@ def info(path: Path) -> Snapshot:
     """What the snapshot in this folder says of itself. Raises ConfigError where it cannot be read."""
     index = path / _INDEX
     try:
-        raw = parse_json(read_beneath(path, _INDEX, CEILINGS.document))
+        raw = parse_json(read_beneath(path, _INDEX, CEILINGS.document_size))
     except FileNotFoundError as fault:
         raise ConfigError(f"{path} is not a snapshot: it has no {_INDEX}") from fault
     except OSError as fault:
@@ -126,7 +126,7 @@ def info(path: Path) -> Snapshot:
     found = raw.get("format") if isinstance(raw, dict) else None
     if found != FORMAT or isinstance(found, bool):
         raise ConfigError(
-            f"{index} has another format than {FORMAT}, which this ppcdeps reads {FORMAT}",
+            f"{index} has format {str(found)[:20]!r}, this ppcdeps reads {FORMAT}",
             hint="make the snapshot again with `ppcdeps snapshot save`",
         )
     try:

@@ -296,7 +296,7 @@ def _fetch(
             f"{where}:",
             checksum=checksum,
             size=size,
-            limit=CEILINGS.source,
+            limit=CEILINGS.package_size,
             task=f"{config.id}: {urlsplit(usable[0]).path.rpartition('/')[2]}",
             authority=authority,
         )

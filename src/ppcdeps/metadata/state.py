@@ -104,7 +104,7 @@ class CachedState:
         local = local_repomd(config)
         if local is not None:
             try:
-                return local.stat().st_size <= CEILINGS.repomd and sha256_of(local) == self.digest
+                return local.stat().st_size <= CEILINGS.metadata_repomd and sha256_of(local) == self.digest
             except OSError:
                 return False
         age = time.time() - self.checked

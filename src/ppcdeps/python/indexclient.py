@@ -94,7 +94,7 @@ class IndexClient:
             target.truncate()
             checksum = checksum_of(hashes)
             return self._client.save(
-                one, target, checksum=checksum, size=None, limit=CEILINGS.distribution, authority="its index"
+                one, target, checksum=checksum, size=None, limit=CEILINGS.wheel_size, authority="its index"
             )
 
         self._tried(url, attempt)

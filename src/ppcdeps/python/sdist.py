@@ -50,7 +50,7 @@ def archive_members(path: Path, filename: str) -> Iterator[_Member]:
     Raises RepositoryError as ``read_sdist`` does.
     """
     size = path.stat().st_size
-    limit = min(CEILINGS.archive, max(_ALWAYS_ALLOWED, size * _HIGHEST_RATIO))
+    limit = min(CEILINGS.archive_opened, max(_ALWAYS_ALLOWED, size * _HIGHEST_RATIO))
     try:
         zipped = filename.endswith((".zip", ".whl"))
         for count, member in enumerate(_zip_members(path, limit) if zipped else _tar_members(path, limit)):

@@ -38,7 +38,7 @@ def wheel_metadata_text(index: Index, file: IndexFile) -> tuple[bytes, MetadataS
 
 def _served_metadata(index: Index, file: IndexFile) -> bytes | None:
     url = f"{file.url}.metadata"
-    answer = index.client.read(url, limit=CEILINGS.distribution_metadata, accept=(200, 404, 410), packed=True)
+    answer = index.client.read(url, limit=CEILINGS.wheel_metadata, accept=(200, 404, 410), packed=True)
     if answer.status != 200:
         index.warn_once(f"{file.filename}: the index announces its metadata and does not have it; the wheel is read")
         return None
@@ -73,7 +73,7 @@ def _metadata_in(path: Path, file: IndexFile) -> bytes:
 
 
 def _metadata_member(stream: Any, file: IndexFile) -> bytes:
-    limit = CEILINGS.distribution_metadata
+    limit = CEILINGS.wheel_metadata
     try:
         with zipfile.ZipFile(stream) as archive:
             names = [name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]

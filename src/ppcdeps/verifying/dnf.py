@@ -54,7 +54,7 @@ class Dnf:
 
     def install(self, root: Path, wanted: Iterable[str]) -> DnfRun:
         """Install packages, capabilities or paths into the root file system, all of them or nothing."""
-        return self.run("install", *wanted, root=root)
+        return self.run("install", "--", *wanted, root=root)
 
     def repoclosure(self, root: Path, checked: str) -> DnfRun:
         """Look for requirements of the repository ``checked`` that no repository satisfies.

@@ -10,11 +10,11 @@ from typing import Any
 import jsonschema
 import pytest
 
+from ppcdeps.base.plan_file import dump_plan, load_plan
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.plan import SCHEMA, ChosenPackage, DroppedRequirement, Plan, RepositoryState
-from ppcdeps.base.plan_file import dump_plan, load_plan
 from ppcdeps.model.python_plan import (
     DistributionRequirer,
     PlannedDistribution,

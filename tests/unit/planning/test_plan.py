@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from ppcdeps.base.plan_file import dump_plan
 from ppcdeps.model.gap import Cause, Gap, Phase, RouteKind
 from ppcdeps.model.plan import Plan
-from ppcdeps.base.plan_file import dump_plan
 from ppcdeps.planning.plan import plan_of
 from ppcdeps.planning.solution import Solution
 from ppcdeps.recipebook.book import RecipeBook

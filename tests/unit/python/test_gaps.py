@@ -4,8 +4,8 @@ import json
 
 from indexes import OpenIndex, Shop, lock_of, pkg_info, sdist, wheel
 
-from ppcdeps.model.gap import Cause, GapKind, Requirer, RouteKind
 from ppcdeps.base.plan_file import python_document
+from ppcdeps.model.gap import Cause, GapKind, Requirer, RouteKind
 from ppcdeps.python.gaps import planned_python, python_gaps
 from ppcdeps.python.lock import PythonLock
 

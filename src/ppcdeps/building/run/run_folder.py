@@ -108,7 +108,7 @@ def read_state(folder: Path) -> RunState | None:
     """
     path = folder / STATE
     try:
-        document = parse_json(read_beneath(folder, STATE, CEILINGS.document))
+        document = parse_json(read_beneath(folder, STATE, CEILINGS.document_size))
         if not isinstance(document, dict) or document.get("schema") != SCHEMA:
             raise ValueError(f"it is not of schema {SCHEMA}")
         state = value_from(RunState, document)

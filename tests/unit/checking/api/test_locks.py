@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from ppcdeps.base.plan_file import dump_plan
 from ppcdeps.checking.api.locks import LockedRelease, LockInput, read_lock
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.plan import Plan
-from ppcdeps.base.plan_file import dump_plan
 from ppcdeps.model.python_plan import PlannedDistribution, PlannedFile, PlannedPython, Provision
 
 DIGEST = "a" * 64
