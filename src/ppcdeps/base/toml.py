@@ -71,7 +71,12 @@ class Table:
         value = self._value(key, _ABSENT)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _LARGEST:
             if value is not _ABSENT:
-                self.fault(f'"{key}" is to be a whole number from {least} to {_LARGEST}, not {_kind(value)}')
+                span = (
+                    "on"
+                    if isinstance(value, bool) or not isinstance(value, int) or value < least
+                    else f"to {_LARGEST}"
+                )
+                self.fault(f'"{key}" is to be a whole number from {least} {span}, not {_kind(value)}')
             return least
         return value
 

@@ -20,13 +20,13 @@ _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~^!-]{0,254}")
 _EVR = re.compile(r"(?:[0-9]{1,10}:)?[A-Za-z0-9._+~^]{1,254}(?:-[A-Za-z0-9._+~^]{1,254})?")
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+!~^=,-]{0,254}")
 # What is in the parentheses of a capability is another world's name: perl(A::B), npm(@x/y), font(:lang=en).
-_CAPABILITY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~^-]*(?:\([A-Za-z0-9._+~^:@/=,\[\]()-]*\)[A-Za-z0-9._+~^-]*)?")
+_CAPABILITY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~^-]*(?:\([\w.+~^:@/=,\[\]()-]*\)[A-Za-z0-9._+~^-]*)?")
 _STEP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~^=!-]{0,254}(?: \(with [A-Za-z0-9][A-Za-z0-9._+-]{0,99}\))?")
 _SUBJECT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~^=!:-]{0,999}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DIGEST = re.compile(r"[0-9a-f]{0,128}")
 _DOTTED = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}){1,2}")
-_PATH = re.compile(r"/[A-Za-z0-9._+~^:@=,()\[\]/-]+")
+_PATH = re.compile(r"/[\w.+~^:@=,()\[\]/-]+")
 _LONGEST = 4096
 
 
@@ -62,7 +62,7 @@ def architecture(text: str) -> str:
 
 def repository_id(text: str) -> str:
     """The id of a repository, which is a section of dnf's configuration and a folder of a snapshot."""
-    return _checked(_REPOSITORY, text, "a repository id (letters, digits, _ . : + -, not at first a sign)")
+    return _checked(_REPOSITORY, text, "a repository id (letters, digits, - _ . : +, a letter, digit or _ at first)")
 
 
 def package_name(text: str) -> str:
@@ -166,4 +166,4 @@ def _checked(grammar: re.Pattern[str], text: str, what: str) -> str:
 
 def _shown(text: str) -> str:
     """A text that may be anything, as one short word of ASCII."""
-    return ascii(text if len(text) <= 80 else f"{text[:80]}...")
+    return f'"{ascii(text if len(text) <= 80 else f"{text[:80]}...")[1:-1]}"'

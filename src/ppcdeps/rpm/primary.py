@@ -17,8 +17,9 @@ from ppcdeps.metadata.primary import PrimaryPackage, parse_primary
 from ppcdeps.model.capability import depth_of, paths_in
 from ppcdeps.model.errors import RepositoryError
 
-# libsolv takes a dependency whose name begins with a parenthesis for a boolean one, and uses the stack for each level.
+# libsolv takes a dependency that begins with a parenthesis for a boolean one, and uses the stack for each level.
 _RICH_ENTRY = re.compile(rb"""\bname\s*=\s*(?:"((?:\(|&)[^"]*)"|'((?:\(|&)[^']*)')""")
+_NAME_ENTRY = re.compile(rb"""\bname\s*=\s*("[^"]*"|'[^']*')""")
 _PATH_ENTRY = re.compile(rb'<rpm:entry\b[^>]*?\bname="([^"]*/[^"]*)"')
 _IN_PRIMARY = re.compile(r"/etc/|/usr/lib/sendmail$|.*bin/")
 
@@ -46,16 +47,21 @@ def cut_primary(stream: BinaryIO, origin: str) -> list[PrimaryPackage]:
     try:
         packages = list(parse_primary(stream))
         for package in packages:
-            _check_depth(package)
+            _check_dependencies(package)
     except DamagedError as error:
         raise RepositoryError(f"{origin}: primary.xml {error}", hint="refresh with `ppcdeps sync`") from error
     packages.sort(key=lambda package: (package.name, package.arch, package.version_text, package.text))
     return packages
 
 
-def _check_depth(package: PrimaryPackage) -> None:
+def _check_dependencies(package: PrimaryPackage) -> None:
     text = package.text
-    # A search of two bytes first: few packages have boolean dependencies.
+    if len(text) > CEILINGS.dependency_length:
+        longest = max(map(len, _NAME_ENTRY.findall(text)), default=0)
+        if longest > CEILINGS.dependency_length:
+            what = f"has a dependency of {package.name[:100]} that is longer than"
+            raise DamagedError(beyond("dependency_length", what))
+    # A search for two bytes first: few packages have boolean dependencies.
     if not (b'"(' in text or b"'(" in text or b'"&' in text or b"'&" in text):
         return
     for double, single in _RICH_ENTRY.findall(text):

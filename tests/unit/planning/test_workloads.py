@@ -144,7 +144,6 @@ def test_plain_names_make_a_plain_name(roots: list[str], name: str) -> None:
         "/usr/bin/virsh",
         "pypi:numpy",
         "(a or b)",
-        "..",
         "x" * 300,
         "perl(Test::More)",
     ],
