@@ -82,8 +82,6 @@ class Ceilings:
     """Levels of nesting in JSON and TOML."""
     dependency_depth: int = 100
     """Levels of parentheses in a boolean dependency: libsolv and rpm use the stack for each."""
-    dependency_length: int = 16 * 1024
-    """One dependency. The longest of distributions have 500 characters."""
 
 
 def key_of(name: str) -> str:

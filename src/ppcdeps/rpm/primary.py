@@ -14,12 +14,12 @@ from typing import BinaryIO
 from ppcdeps.base.ceilings import CEILINGS, beyond
 from ppcdeps.base.compression import DamagedError
 from ppcdeps.metadata.primary import PrimaryPackage, parse_primary
+from ppcdeps.model import names
 from ppcdeps.model.capability import depth_of, paths_in
 from ppcdeps.model.errors import RepositoryError
 
 # libsolv takes a dependency that begins with a parenthesis for a boolean one, and uses the stack for each level.
 _RICH_ENTRY = re.compile(rb"""\bname\s*=\s*(?:"((?:\(|&)[^"]*)"|'((?:\(|&)[^']*)')""")
-_NAME_ENTRY = re.compile(rb"""\bname\s*=\s*("[^"]*"|'[^']*')""")
 _PATH_ENTRY = re.compile(rb'<rpm:entry\b[^>]*?\bname="([^"]*/[^"]*)"')
 _IN_PRIMARY = re.compile(r"/etc/|/usr/lib/sendmail$|.*bin/")
 
@@ -47,20 +47,23 @@ def cut_primary(stream: BinaryIO, origin: str) -> list[PrimaryPackage]:
     try:
         packages = list(parse_primary(stream))
         for package in packages:
-            _check_dependencies(package)
+            _check_package(package)
     except DamagedError as error:
         raise RepositoryError(f"{origin}: primary.xml {error}", hint="refresh with `ppcdeps sync`") from error
     packages.sort(key=lambda package: (package.name, package.arch, package.version_text, package.text))
     return packages
 
 
-def _check_dependencies(package: PrimaryPackage) -> None:
+def _check_package(package: PrimaryPackage) -> None:
+    """Names go on into plans, arguments and paths; libsolv takes anything for one."""
+    try:
+        names.package_name(package.name)
+        names.architecture(package.arch)
+        if package.source:
+            names.package_name(package.source.rsplit("-", 2)[0])
+    except ValueError as error:
+        raise DamagedError(f"has a package that rpm cannot make: {error}") from error
     text = package.text
-    if len(text) > CEILINGS.dependency_length:
-        longest = max(map(len, _NAME_ENTRY.findall(text)), default=0)
-        if longest > CEILINGS.dependency_length:
-            what = f"has a dependency of {package.name[:100]} that is longer than"
-            raise DamagedError(beyond("dependency_length", what))
     # A search for two bytes first: few packages have boolean dependencies.
     if not (b'"(' in text or b"'(" in text or b'"&' in text or b"'&" in text):
         return
