@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ppcdeps.base.atomic import NewFile, new_file, new_folder, write_file
+from ppcdeps.base.digests import digest_of
 from ppcdeps.base.documents import DocumentError, parse_json
+from ppcdeps.base.owned import make_private, require_own
 from ppcdeps.base.removal import remove_tree
 from ppcdeps.model.errors import DISK_FULL, EnvironmentLacksError, PpcdepsError
 from ppcdeps.model.reporter import Reporter, Silence
@@ -45,6 +47,15 @@ def default_cache_directory() -> Path:
     return Path(platformdirs.user_cache_dir("ppcdeps"))
 
 
+def require_own_cache(directory: Path) -> None:
+    """Raise EnvironmentLacksError where another user could have written in the cache, from which programs are run."""
+    require_own(
+        directory,
+        "the cache",
+        "make it this user's alone (chown, chmod -R go-w), remove it, or set PPCDEPS_CACHE to another directory",
+    )
+
+
 class Cache:
     """Verified repository files, the state of each repository, and what upper layers derive from them.
 
@@ -56,6 +67,7 @@ class Cache:
         self.directory = directory
         self.root = directory / f"v{FORMAT}"
         self._writing: set[Path] = set()
+        self._compared: set[Path] = set()
         self._guard = threading.Lock()
         self._abandoned = False
 
@@ -68,6 +80,7 @@ class Cache:
         """
         reporter = reporter or Silence()
         place = (directory or default_cache_directory()).expanduser()
+        require_own_cache(place)
         try:
             cls._prepare(place, reporter)
         except OSError as fault:
@@ -87,8 +100,10 @@ class Cache:
     @staticmethod
     def _prepare(place: Path, reporter: Reporter) -> None:
         root = place / f"v{FORMAT}"
+        make_private(place)
+        make_private(root)
         for name in ("objects", "repositories", "derived", "tmp", "locks"):
-            (root / name).mkdir(parents=True, exist_ok=True)
+            make_private(root / name)
         if not os.access(root / "tmp", os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(root))
         _remove_stale(root / "tmp")
@@ -117,17 +132,35 @@ class Cache:
             raise ValueError(f"not a checksum: {checksum!r}")
         return self.root / "objects" / found["algorithm"] / found["hex"][:2] / found["hex"]
 
-    def find_object(self, checksum: str, size: int | None = None) -> Path | None:
+    def find_object(self, checksum: str, size: int | None = None, *, compare: bool = True) -> Path | None:
         """The object's path, or None where it is not there or has not the recorded size in bytes.
 
-        The content is not hashed again: an object got its name only after it was verified.
+        An object whose content has changed is removed. It is compared when a run first asks for it; without
+        ``compare`` the caller has `is_intact` do so before it reads the object.
         """
         path = self.object_path(checksum)
         try:
             found = path.stat()
         except OSError:
             return None
-        return path if size is None or found.st_size == size else None
+        if size is not None and found.st_size != size:
+            return None
+        return path if not compare or self.is_intact(checksum) else None
+
+    def is_intact(self, checksum: str) -> bool:
+        """Whether an object has the content that its name says. One that has not is removed."""
+        path = self.object_path(checksum)
+        if path in self._compared:
+            return True
+        algorithm, _, wanted = checksum.partition(":")
+        try:
+            if digest_of(path, algorithm) == wanted:
+                self._compared.add(path)
+                return True
+            path.unlink()
+        except (OSError, ValueError):
+            pass
+        return False
 
     def store_object(self, checksum: str, data: bytes) -> Path:
         """Store ``data``, whose checksum the caller has verified. Returns where."""
@@ -294,6 +327,7 @@ class Draft(NewFile):
         """Give the verified content its name in the cache. Returns where it lies now."""
         path = self._cache.object_path(checksum)
         self.put(path)
+        self._cache._compared.add(path)
         return path
 
     def put(self, path: Path, *, durable: bool = True) -> None:

@@ -45,6 +45,8 @@ class Ceilings:
     """A count. Fedora has 62,000."""
     metadata_package: int = 16 * _MIB
     """The element of one package in primary.xml or filelists.xml. Kernels have some hundred thousand bytes."""
+    metadata_name: int = 16 * 1024
+    """A name, a version, a capability or a path. Rich dependencies have some 500 bytes."""
     metadata_modules: int = 64 * _MIB
     """modules.yaml, opened. That of RHEL has 3 MB."""
     metadata_depth: int = 100

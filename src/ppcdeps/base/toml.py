@@ -71,11 +71,7 @@ class Table:
         value = self._value(key, _ABSENT)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _LARGEST:
             if value is not _ABSENT:
-                span = (
-                    "on"
-                    if isinstance(value, bool) or not isinstance(value, int) or value < least
-                    else f"to {_LARGEST}"
-                )
+                span = f"to {_LARGEST}" if isinstance(value, int) and value > _LARGEST else "on"
                 self.fault(f'"{key}" is to be a whole number from {least} {span}, not {_kind(value)}')
             return least
         return value

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
 from xml.parsers import expat
 
+from ppcdeps.base.urls import is_file_url, join_url, refusal, shown_url
 from ppcdeps.metadata.safexml import UnsafeXmlError, describe_bad_xml, parse_xml
 from ppcdeps.model.errors import RepositoryError
 
@@ -76,6 +77,7 @@ def parse_repomd(data: bytes, where: str) -> Repomd:
     return Repomd(reader.revision.strip(), hashlib.sha256(data).hexdigest(), MappingProxyType(records))
 
 
+_NOT_USABLE = "do not use this repository before its owner fixes it"
 _OTHER_MIRROR = "try another mirror, or report it to the repository's owner"
 
 
@@ -156,8 +158,23 @@ def check_location(href: str, subject: str, *, base: str | None = None) -> str:
     elif ".." in decoded.split("/") or ".." in unquote(decoded).split("/"):
         refusal = f"climbs out of the repository ({_shown(href)})"
     if refusal:
-        raise RepositoryError(f"{subject} {refusal}", hint="do not use this repository before its owner fixes it")
+        raise RepositoryError(f"{subject} {refusal}", hint=_NOT_USABLE)
     return href
+
+
+def location_below(base: str, location: str, subject: str, *, named_by: str | None = None) -> str:
+    """The URL of a file at a checked location below a base URL. ``named_by`` is what names the base, if not the user.
+
+    Raises RepositoryError where a local one would lead out of its folder, by a link as well, or the base is not one
+    that what names it may name.
+    """
+    url = join_url(base, location)
+    reason = refusal(url, base, base) if is_file_url(base) else ""
+    if named_by is not None:
+        reason = refusal(url, named_by, named_by) or reason
+    if reason:
+        raise RepositoryError(f"{subject}: {shown_url(url)} {reason}", hint=_NOT_USABLE)
+    return url
 
 
 def _shown(text: str) -> str:

@@ -207,7 +207,7 @@ def _write_repositories(
     wanted: set[str] = set()
     for one in metadata:
         with _translated(one, "primary"):
-            primary = strip_primary(one.files["primary"].path)
+            primary = strip_primary(one.files["primary"].intact_path())
         wanted |= named_paths(primary.requirements)
         stripped.append((one, primary))
         advance()
@@ -216,11 +216,11 @@ def _write_repositories(
         contents = {"primary": ("primary.xml", primary.xml)}
         if "filelists" in one.files:
             with _translated(one, "filelists"):
-                lists = filter_filelists(one.files["filelists"].path, wanted, primary)
+                lists = filter_filelists(one.files["filelists"].intact_path(), wanted, primary)
             contents["filelists"] = ("filelists.xml", lists)
         if "modules" in one.files:
             with _translated(one, "modules"):
-                modules = strip_modules(one.files["modules"].path)
+                modules = strip_modules(one.files["modules"].intact_path())
             contents["modules"] = ("modules.yaml", modules)
         _write_tree(folder / one.config.id / "repodata", contents, one)
         entries.append(_entry_of(one, primary.packages))

@@ -16,13 +16,12 @@ from urllib.parse import urlsplit
 
 from ppcdeps.base.atomic import new_file, write_file
 from ppcdeps.base.cache import Cache
-from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.compression import DamagedError
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.base.documents import parse_json, read_document
-from ppcdeps.base.urls import is_file_url, join_url, shown_url
+from ppcdeps.base.urls import is_file_url, shown_url
 from ppcdeps.metadata.primary import PrimaryPackage, read_primary
-from ppcdeps.metadata.repomd import check_location
+from ppcdeps.metadata.repomd import check_location, location_below
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.metadata.transfer import RepositoryTransfer
 from ppcdeps.model.errors import ConfigError, RepositoryError
@@ -146,7 +145,8 @@ def fetch_package(
     if len(digits) != 2 * hashlib.new(algorithm).digest_size:
         raise RepositoryError(f"{where}: its metadata has a {algorithm} checksum of {len(digits)} digits")
     bases = [package.base] if package.base else _bases(package.repository)
-    urls = [join_url(base, location) for base in bases]
+    named_by = _bases(package.repository)[0] if package.base else None
+    urls = [location_below(base, location, f"{where}: it", named_by=named_by) for base in bases]
     path = _fetch(
         urls, package.checksum, package.size, config, cache, reporter, offline, where, f"the metadata of {config.id}"
     )
@@ -237,7 +237,7 @@ def _packages(repository: RepoMetadata, wanted: Callable[[str], bool]) -> Iterat
     if primary is None:
         raise RepositoryError(f"{where} lists no primary metadata")
     try:
-        for package in read_primary(primary.path):
+        for package in read_primary(primary.intact_path()):
             if wanted(package.name) and package.arch:
                 yield _package(package, repository)
     except (DamagedError, OSError) as error:
@@ -296,7 +296,7 @@ def _fetch(
             f"{where}:",
             checksum=checksum,
             size=size,
-            limit=CEILINGS.package_size,
+            limit="package_size",
             task=f"{config.id}: {urlsplit(usable[0]).path.rpartition('/')[2]}",
             authority=authority,
         )

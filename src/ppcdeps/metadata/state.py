@@ -114,7 +114,7 @@ class CachedState:
         """The state as metadata, or None where an object of these kinds is missing or has lost its size."""
         files = {}
         for kind, record in self.records.items():
-            path = cache.find_object(record.checksum, record.size)
+            path = cache.find_object(record.checksum, record.size, compare=False)
             if path is not None:
                 files[kind] = MetadataFile(kind, path, record.checksum, record.open_checksum, record.open_size)
         if any(kind in self.records and kind not in files for kind in kinds):

@@ -38,7 +38,7 @@ def wheel_metadata_text(index: Index, file: IndexFile) -> tuple[bytes, MetadataS
 
 def _served_metadata(index: Index, file: IndexFile) -> bytes | None:
     url = f"{file.url}.metadata"
-    answer = index.client.read(url, limit=CEILINGS.wheel_metadata, accept=(200, 404, 410), packed=True)
+    answer = index.client.read(url, limit="wheel_metadata", accept=(200, 404, 410), packed=True)
     if answer.status != 200:
         index.warn_once(f"{file.filename}: the index announces its metadata and does not have it; the wheel is read")
         return None
@@ -57,7 +57,7 @@ def _served_metadata(index: Index, file: IndexFile) -> bytes | None:
 def _from_ranges(index: Index, file: IndexFile) -> bytes:
     if file.size is not None and file.size <= _WHOLE:
         return _metadata_in(index.local_file(file), file)
-    first = _piece(index, file, f"-{_TAIL}", _TAIL)
+    first = _piece(index, file, f"-{_TAIL}")
     total = _total(first.headers.get("content-range", ""))
     if first.status != 206 or total is None:
         # The server has no ranges, or the wheel is smaller than the range.
@@ -130,15 +130,15 @@ class _Sparse(io.RawIOBase):
 
     def _fetched(self, start: int, length: int) -> bytes:
         end = min(start + length, self._size) - 1
-        answer = _piece(self._index, self._file, f"{start}-{end}", length)
+        answer = _piece(self._index, self._file, f"{start}-{end}")
         if answer.status != 206 or len(answer.body) != end - start + 1:
             raise RepositoryError(f"{shown_url(self._file.url)}: the server stopped giving byte ranges")
         return answer.body
 
 
-def _piece(index: Index, file: IndexFile, span: str, limit: int) -> HttpResponse:
+def _piece(index: Index, file: IndexFile, span: str) -> HttpResponse:
     headers = {"Range": f"bytes={span}"}
-    return index.client.read(file.url, limit=limit, headers=headers, accept=(200, 206, 416))
+    return index.client.read(file.url, limit="wheel_directory", headers=headers, accept=(200, 206, 416))
 
 
 def _total(header: str) -> int | None:

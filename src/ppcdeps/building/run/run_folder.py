@@ -109,8 +109,9 @@ def read_state(folder: Path) -> RunState | None:
     path = folder / STATE
     try:
         document = parse_json(read_beneath(folder, STATE, CEILINGS.document_size))
-        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-            raise ValueError(f"it is not of schema {SCHEMA}")
+        schema = document.get("schema") if isinstance(document, dict) else None
+        if type(schema) is not int or schema != SCHEMA:
+            raise ValueError(f"it is of schema {str(schema)[:20]}")
         state = value_from(RunState, document)
         if state.started < 0 or not math.isfinite(state.started) or "\0" in f"{state.plan}{''.join(state.arguments)}":
             raise ValueError("it has a value that ppcdeps never writes")
