@@ -122,7 +122,7 @@ def info(path: Path) -> Snapshot:
     except OSError as fault:
         raise ConfigError(f"{index} cannot be read: {fault.strerror or fault}") from fault
     except DocumentError as fault:
-        raise ConfigError(f"{index} {fault}", hint="make or download the snapshot again") from fault
+        raise ConfigError(f"{index} is damaged: it {fault}", hint="make or download the snapshot again") from fault
     found = raw.get("format") if isinstance(raw, dict) else None
     if found != FORMAT or isinstance(found, bool):
         raise ConfigError(
