@@ -126,7 +126,7 @@ def info(path: Path) -> Snapshot:
     found = raw.get("format") if isinstance(raw, dict) else None
     if found != FORMAT or isinstance(found, bool):
         raise ConfigError(
-            f"{index} has format {str(found)[:20]!r}, this ppcdeps reads {FORMAT}",
+            f"{index} has format {str(found)[:20]}, this ppcdeps reads {FORMAT}",
             hint="make the snapshot again with `ppcdeps snapshot save`",
         )
     try:
