@@ -292,19 +292,19 @@ def _plan(digest: str) -> dict[str, object]:
             "python": "3.9.25",
             "machine": "ppc64le",
             "glibc": "2.34",
+            "added_rpms": [],
+            "notes": [],
+            "bridge": [],
             "distributions": [
                 {
                     "name": "evil",
                     "version": "1.0",
                     "provision": "wheel",
-                    "pinned_by": "",
+                    "pinned_by": "w",
                     "required_by": [{"by": "w", "specifier": ">=1"}],
                     "files": [{"name": WHEEL, "sha256": hashlib.sha256(wheel_of(METADATA)).hexdigest()}],
                 }
             ],
-            "added_rpms": [],
-            "notes": ["a word"],
-            "bridge": [],
         },
     }
 

@@ -24,6 +24,7 @@ from ppcdeps.base.atomic import NewFile, new_file, new_folder, write_file
 from ppcdeps.base.digests import digest_of
 from ppcdeps.base.owned import make_private, require_own
 from ppcdeps.base.removal import remove_tree
+from ppcdeps.model.documents import DocumentError, parse_json
 from ppcdeps.model.errors import DISK_FULL, EnvironmentLacksError, PpcdepsError
 from ppcdeps.model.reporter import Reporter, Silence
 
@@ -210,8 +211,8 @@ class Cache:
     def read_state(self, key: str) -> dict[str, Any] | None:
         """What was recorded for a repository, or None, also where the record cannot be read."""
         try:
-            value = json.loads((self.root / "repositories" / f"{key}.json").read_bytes())
-        except (OSError, ValueError, RecursionError):
+            value = parse_json((self.root / "repositories" / f"{key}.json").read_bytes())
+        except (OSError, DocumentError):
             return None
         return value if isinstance(value, dict) else None
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
-from ppcdeps.base.ceilings import CEILINGS, beyond
+from ppcdeps.model.ceilings import CEILINGS, beyond
 
 _BLOCK = 1 << 18
 _XZ_MEMORY = 512 * 1024**2

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 from ppcdeps import __version__
-from ppcdeps.base.ceilings import CEILINGS, beyond
 from ppcdeps.base.untrusted import open_regular
 from ppcdeps.base.urls import credentials_in, is_file_url, path_of, refusal, shown_url, without_credentials
+from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.reporter import Reporter, Silence
 
 if TYPE_CHECKING:

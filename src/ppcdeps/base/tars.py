@@ -3,7 +3,7 @@
 import tarfile
 from typing import Any
 
-from ppcdeps.base.ceilings import CEILINGS, beyond
+from ppcdeps.model.ceilings import CEILINGS, beyond
 
 _WITH_TEXT = (
     tarfile.XHDTYPE,

@@ -15,7 +15,6 @@ from xml.parsers import expat
 
 from ppcdeps.base import http as net
 from ppcdeps.base.cache import Cache
-from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.compression import DamagedError, verify_open
 from ppcdeps.base.signature import verify_signature
 from ppcdeps.base.urls import is_file_url, join_url, refusal, shown_url
@@ -25,6 +24,7 @@ from ppcdeps.metadata.repository import MetadataFile, RepoMetadata
 from ppcdeps.metadata.safexml import RootReader, UnsafeXmlError
 from ppcdeps.metadata.state import REPOMD, CachedState, local_repomd, state_key
 from ppcdeps.metadata.transfer import RepositoryTransfer, UnreachableRepositoryError
+from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.errors import EnvironmentLacksError, RepositoryError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ppcdeps.base.ceilings import CEILINGS, beyond
 from ppcdeps.base.compression import DamagedError, open_stream
+from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.nevra import Nevra
 

@@ -12,8 +12,8 @@ from html import unescape
 from pathlib import Path
 from typing import BinaryIO
 
-from ppcdeps.base.ceilings import CEILINGS, beyond
 from ppcdeps.base.compression import DamagedError, open_stream
+from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.nevra import Nevra
 
 _BLOCK = 1 << 20

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 from xml.parsers import expat
 
-from ppcdeps.base.ceilings import CEILINGS, beyond
 from ppcdeps.base.http import looks_like_html
+from ppcdeps.model.ceilings import CEILINGS, beyond
 
 
 class UnsafeXmlError(ValueError):

@@ -17,9 +17,10 @@ from ppcdeps.base.cache import Cache
 from ppcdeps.base.compression import DamagedError
 from ppcdeps.base.removal import remove_tree
 from ppcdeps.metadata.repository import RepoMetadata
-from ppcdeps.metadata.snapshot import FORMAT, INDEX, SAFE_ID, Snapshot, info, use
+from ppcdeps.metadata.snapshot import FORMAT, INDEX, Snapshot, info, use
 from ppcdeps.metadata.stripping import StrippedPrimary, filter_filelists, named_paths, strip_modules, strip_primary
 from ppcdeps.metadata.sync import ensure
+from ppcdeps.model import names
 from ppcdeps.model.errors import EnvironmentLacksError, RepositoryError, UsageError
 from ppcdeps.model.reporter import Reporter
 
@@ -46,8 +47,7 @@ def save(
     """
     _check_place(place)
     for one in metadata:
-        if not SAFE_ID.fullmatch(one.config.id):
-            raise UsageError(f"the repository id {one.config.id!r} cannot be a folder of a snapshot")
+        names.repository_id(one.config.id)
     present = [one for one in ensure(metadata, ("filelists",), cache, reporter, offline=offline) if not one.problem]
     task = f"snapshot {target_name}"
     reporter.begin(task, 2 * len(present))

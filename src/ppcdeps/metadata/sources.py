@@ -23,6 +23,7 @@ from ppcdeps.metadata.primary import PrimaryPackage, read_primary
 from ppcdeps.metadata.repomd import check_location, location_below
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.metadata.transfer import RepositoryTransfer
+from ppcdeps.model.documents import parse_json, read_document
 from ppcdeps.model.errors import ConfigError, RepositoryError
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.reporter import Reporter
@@ -211,7 +212,7 @@ def write_sources(folder: Path, sources: Sequence[FetchedSource]) -> Path:
 def read_record(path: Path) -> tuple[dict[str, Any], ...]:
     """The entries of a sources.json. Raises ConfigError where it cannot be read or is none."""
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = parse_json(read_document(path))
         entries = tuple(document["sources"]) if document["schema"] == SCHEMA else None
         if entries is None or not all(isinstance(entry["file"], str) for entry in entries):
             raise ValueError

@@ -11,11 +11,11 @@ from typing import Any
 
 from ppcdeps.base import http as net
 from ppcdeps.base.cache import Cache
-from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.base.urls import is_file_url, join_url, path_of
 from ppcdeps.metadata.repomd import RepomdRecord
 from ppcdeps.metadata.repository import MetadataFile, RepoMetadata
+from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.repository import RepoConfig
 
 REPOMD = "repodata/repomd.xml"
@@ -45,7 +45,7 @@ class CachedState:
     def read(cls, cache: Cache, config: RepoConfig) -> "CachedState | None":
         """The recorded state; None where there is none, or it has another shape than this version writes."""
         raw = cache.read_state(state_key(config))
-        if raw is None or raw.get("state") != _FORMAT:
+        if raw is None or type(raw.get("state")) is not int or raw["state"] != _FORMAT:
             return None
         try:
             records = {str(kind): _record_of(kind, fields) for kind, fields in raw["records"].items()}
@@ -65,7 +65,7 @@ class CachedState:
                 signed=bool(raw["signed"]),
                 records=records,
             )
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             return None
 
     def write(self, cache: Cache, config: RepoConfig) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from ppcdeps.base.ceilings import CEILINGS, beyond
+from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.errors import RepositoryError
 
 _COUNTED = re.compile(rb"(?im)^(?:requires-dist|provides-extra)[ \t]*:")

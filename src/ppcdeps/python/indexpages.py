@@ -3,14 +3,14 @@
 With yanked files (PEP 592), core metadata beside the files (PEP 658, PEP 714) and upload times (PEP 700).
 """
 
-import json
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-from ppcdeps.base.ceilings import CEILINGS, beyond
 from ppcdeps.base.http import HttpResponse
 from ppcdeps.base.urls import is_file_url, refusal, shown_url
+from ppcdeps.model.ceilings import CEILINGS, beyond
+from ppcdeps.model.documents import parse_json
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.python.distfiles import IndexFile, name_in, version_in
 from ppcdeps.python.names import normalize
@@ -38,7 +38,7 @@ def read_page(answer: HttpResponse, name: str) -> list[IndexFile]:
 
 def _json_page(answer: HttpResponse, name: str) -> list[IndexFile]:
     try:
-        document = json.loads(answer.body)
+        document = parse_json(answer.body)
         major = str(document.get("meta", {}).get("api-version", "1.0")).partition(".")[0]
         listed = document["files"]
         called = str(document.get("name", name))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
-from ppcdeps.base.ceilings import CEILINGS, beyond
 from ppcdeps.base.tars import BoundedMember
+from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.errors import PpcdepsError, RepositoryError
 from ppcdeps.python.zips import open_zip
 

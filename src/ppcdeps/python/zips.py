@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
-from ppcdeps.base.ceilings import CEILINGS, beyond
+from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.errors import PpcdepsError, RepositoryError
 
 

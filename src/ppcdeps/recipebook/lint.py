@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.programs import run_program
 from ppcdeps.engines.confinement import UnconfinableError, run_confined
+from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, PpcdepsError
 from ppcdeps.model.recipe import Recipe, RecipeKind
 from ppcdeps.model.reporter import Reporter

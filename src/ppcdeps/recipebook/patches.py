@@ -9,9 +9,9 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from ppcdeps.base.ceilings import CEILINGS, how_to_raise
 from ppcdeps.base.programs import run_program
 from ppcdeps.base.untrusted import read_beneath
+from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.recipe import Patch
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppcdeps.base.ceilings import CEILINGS, how_to_raise
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.base.removal import remove_tree
+from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Source, Upstream
 from ppcdeps.python.bridge import spec_of_bridge

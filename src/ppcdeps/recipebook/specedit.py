@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, assert_never
 
-from ppcdeps.base.ceilings import CEILINGS, how_to_raise
 from ppcdeps.base.programs import UnfinishedProgramError, run_program
+from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.recipe import (
     AddLine,

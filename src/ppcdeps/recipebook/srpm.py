@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ppcdeps.base.ceilings import CEILINGS, how_to_raise
+from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.rpm.payload import BrokenArchiveError, Member, members_of, open_payload
 

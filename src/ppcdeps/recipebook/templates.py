@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ppcdeps.base.ceilings import CEILINGS, how_to_raise
 from ppcdeps.base.programs import UnfinishedProgramError, run_program
 from ppcdeps.base.untrusted import open_beneath
+from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.recipebook import template_child
 from ppcdeps.recipebook.template_child import TemplateFaultError

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ppcdeps.base.ceilings import CEILINGS, how_to_raise
 from ppcdeps.base.programs import UnfinishedProgramError, run_program
 from ppcdeps.base.untrusted import open_regular
+from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.nevra import Nevra
 

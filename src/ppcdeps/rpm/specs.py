@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from ppcdeps.base.ceilings import CEILINGS, how_to_raise
 from ppcdeps.base.untrusted import open_regular
 from ppcdeps.engines.confinement import Confined, UnconfinableError, run_confined
+from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
 from ppcdeps.model.gap import Cause
 from ppcdeps.model.nevra import Nevra

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.untrusted import read_beneath
 from ppcdeps.engines.engine import WORKSPACE, Engine
 from ppcdeps.engines.job import Buildroot, Ending, Job, Limits
+from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.verification import Check, CheckOutcome
 from ppcdeps.python.wheelhouse import Wheelhouse
 from ppcdeps.verifying import importing

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from trapsrpms import MISSING
 
-from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.metadata.targets import load_target
+from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.rpm.platforms import PlatformMacros, platform_of
 from ppcdeps.rpm.specs import SpecEvaluation, SpecRefusedError, evaluate_spec

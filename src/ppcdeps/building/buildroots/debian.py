@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.programs import run_program
 from ppcdeps.base.removal import remove_tree
 from ppcdeps.base.untrusted import read_beneath
 from ppcdeps.building.buildroots.definitions import DEBIAN_ARCH, TRIPLET, DebianMaking, Definition
+from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, PpcdepsError, RepositoryError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.recipebook.templates import fill_template

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import ppcdeps
-from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.base.removal import remove_tree
 from ppcdeps.base.untrusted import files_beneath
@@ -27,6 +26,7 @@ from ppcdeps.building.run.steps import FailedError, StepRunner, install_script, 
 from ppcdeps.building.run.store import LOG, PACKAGES, WHEELS, StoredBuild, key_of
 from ppcdeps.building.run.tasks import Task
 from ppcdeps.engines.job import BuildMode
+from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.errors import DISK_FULL, EnvironmentLacksError, PpcdepsError
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.recipe import Recipe

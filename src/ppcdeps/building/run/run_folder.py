@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import json
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,10 @@ from pathlib import Path
 from ppcdeps.base.atomic import write_file
 from ppcdeps.base.jsonvalues import value_from
 from ppcdeps.base.removal import remove_tree
+from ppcdeps.base.untrusted import read_beneath
 from ppcdeps.building.run.events import TaskResult
+from ppcdeps.model.ceilings import CEILINGS
+from ppcdeps.model.documents import parse_json
 from ppcdeps.model.errors import ConfigError, UsageError
 
 STATE = "run.json"
@@ -101,13 +105,17 @@ def read_state(folder: Path) -> RunState | None:
     """
     path = folder / STATE
     try:
-        document = json.loads(path.read_text("utf-8"))
-        if document["schema"] != SCHEMA:
-            raise ValueError(f"it is of schema {document['schema']}")
-        return value_from(RunState, document)
+        document = parse_json(read_beneath(folder, STATE, CEILINGS.document_size))
+        schema = document.get("schema") if isinstance(document, dict) else None
+        if type(schema) is not int or schema != SCHEMA:
+            raise ValueError(f"it is of schema {str(schema)[:20]}")
+        state = value_from(RunState, document)
+        if state.started < 0 or not math.isfinite(state.started) or "\0" in f"{state.plan}{''.join(state.arguments)}":
+            raise ValueError("it has a value that ppcdeps never writes")
+        return state
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {error}", hint="remove it, and build without --resume") from error
 
 

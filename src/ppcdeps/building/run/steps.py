@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ppcdeps.base.atomic import same_file
-from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.removal import remove_tree
 from ppcdeps.base.untrusted import read_beneath
 from ppcdeps.building.run.failures import FailureCause, cause_of
@@ -18,6 +17,7 @@ from ppcdeps.building.run.resolver import RequiredPackage
 from ppcdeps.building.run.setup import BuildSetup, plain
 from ppcdeps.building.run.tasks import Task
 from ppcdeps.engines.job import BuildMode, Buildroot, Ended, Ending, Job
+from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.nevra import Nevra
 
 _PACKAGES = "/requires"

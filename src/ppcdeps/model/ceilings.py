@@ -7,6 +7,7 @@ neither fill the memory nor the disk. ceilings.toml changes them: ``metadata_siz
 
 import os
 import re
+import stat
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
@@ -106,6 +107,14 @@ class Ceilings:
     """A log, list or script that contained code leaves."""
     contained_package: int = 16 * _GIB
     """A package or wheel that contained code leaves."""
+    document_size: int = 64 * _MIB
+    """A plan, or another JSON document."""
+    document_toml: int = 4 * _MIB
+    """A TOML file: it is read character by character, and 4 MiB take seconds."""
+    document_depth: int = 100
+    """Levels of nesting in JSON and TOML."""
+    dependency_depth: int = 100
+    """Levels of parentheses in a boolean dependency: libsolv and rpm use the stack for each."""
 
 
 def key_of(name: str) -> str:
@@ -155,10 +164,13 @@ def _default_file() -> Path:
 def _document(file: Path) -> dict[str, Any]:
     import tomllib
 
-    from ppcdeps.base.untrusted import open_regular
-
     try:
-        with open_regular(file.resolve(), _LARGEST_FILE) as stream:
+        state = file.stat()
+        if not stat.S_ISREG(state.st_mode) or state.st_size > _LARGEST_FILE:
+            raise ConfigError(
+                f"the file of ceilings {file} is not a regular file of at most {_LARGEST_FILE >> 20} MiB"
+            )
+        with file.open("rb") as stream:
             return tomllib.load(stream)
     except OSError as error:
         raise ConfigError(f"cannot read the file of ceilings {file}: {error.strerror}") from error
