@@ -73,6 +73,8 @@ def prepare_standard_streams() -> None:
         encoding, at_once = sys.stdout.encoding, sys.stdout.line_buffering
         # An encoding without a character of the answer is no reason to give no answer.
         sys.stdout = _StandardOutput(sys.stdout.detach(), encoding, "backslashreplace", line_buffering=at_once)
+        # shutil asks this one for the width of the terminal.
+        sys.__stdout__ = sys.stdout  # type: ignore[misc]
 
 
 def write(text: str, *, as_json: bool = False) -> None:
