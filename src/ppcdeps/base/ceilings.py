@@ -54,26 +54,6 @@ class Ceilings:
     """A count."""
     package_size: int = 8 * _GIB
     """A source RPM or tarball."""
-    index_page: int = 64 * _MIB
-    """The largest projects of public indexes have pages of 40 MB."""
-    index_files: int = 200_000
-    """A count: the files of one page. The largest projects have some 20,000."""
-    wheel_size: int = 8 * _GIB
-    wheel_directory: int = 64 * _MIB
-    """The directory of a wheel. Wheels of 20,000 files have 2 MB."""
-    wheel_metadata: int = 16 * _MIB
-    """METADATA or PKG-INFO."""
-    wheel_requirements: int = 10_000
-    """A count: requirements and extras in METADATA. Distributions with all extras have 1,000."""
-    wheel_requirement: int = 64 * 1024
-    """One requirement."""
-    sdist_size: int = 8 * _GIB
-    archive_members: int = 500_000
-    """A count."""
-    archive_opened: int = 2 * _GIB
-    """What an sdist opens to: the largest of public indexes open to some 500 MB."""
-    archive_text: int = 4 * _MIB
-    """What is read of one member of an archive."""
     spec_size: int = 8 * _MIB
     """The largest specs, of kernels and TeX Live, have less than 4 MB with their changelogs."""
     spec_seconds: int = 6
@@ -94,6 +74,26 @@ class Ceilings:
     """A count: the files of a source RPM."""
     package_opened: int = 16 * _GIB
     """What a source RPM unpacks to. Browsers and toolchains have about 4 GB."""
+    index_page: int = 64 * _MIB
+    """The largest projects of public indexes have pages of 40 MB."""
+    index_files: int = 200_000
+    """A count: the files of one page. The largest projects have some 20,000."""
+    wheel_size: int = 8 * _GIB
+    wheel_directory: int = 64 * _MIB
+    """The directory of a wheel. Wheels of 20,000 files have 2 MB."""
+    wheel_metadata: int = 16 * _MIB
+    """METADATA or PKG-INFO."""
+    wheel_requirements: int = 10_000
+    """A count: requirements and extras in METADATA. Distributions with all extras have 1,000."""
+    wheel_requirement: int = 64 * 1024
+    """One requirement."""
+    sdist_size: int = 8 * _GIB
+    archive_members: int = 500_000
+    """A count."""
+    archive_opened: int = 2 * _GIB
+    """What an sdist opens to: the largest of public indexes open to some 500 MB."""
+    archive_text: int = 4 * _MIB
+    """What is read of one member of an archive."""
 
 
 def key_of(name: str) -> str:
