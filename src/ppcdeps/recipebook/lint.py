@@ -184,10 +184,10 @@ def lint_rendering(name: str, rendering: Rendering, recipe: Recipe, target: Targ
     if recipe.kind is RecipeKind.SRPM:
         # rpmlint would report the style of the distribution's own spec.
         return
-    yield from _rpmlint(name, rendering.spec, platform)
+    yield from rpmlint_findings(name, rendering.spec, platform)
 
 
-def _rpmlint(name: str, spec: Path, platform: PlatformMacros) -> Iterator[LintFinding]:
+def rpmlint_findings(name: str, spec: Path, platform: PlatformMacros) -> Iterator[LintFinding]:
     """What rpmlint says. It evaluates the spec by rpm, with this machine's macros, and so is confined like rpm."""
     python = _python_of_rpmlint()
     if python is None:

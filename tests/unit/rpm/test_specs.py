@@ -210,6 +210,30 @@ def test_a_spec_without_end_is_given_up(
             evaluate(tmp_path, platform, HEAD + lua + TAIL)
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        "%{expand:%{expand:%%{lua:local f = io.open('@') if f then print(f:read('*a')) end}}}",
+        "%{expand:%{load:@}}",
+        "%global l load:@\n%{expand:%%{%{l}}}",
+        "%global l lua:print((pcall(dofile, '@')), rpm.expand('%{load:@}'))\n%{expand:%%{%{l}}}",
+        "%global l uncompress:@\n%{expand:%%{%{l}}}",
+    ],
+)
+def test_a_spec_sees_no_other_file_of_this_machine(how: str, tmp_path: Path, platform: PlatformMacros) -> None:
+    secret = tmp_path / "beside" / "secret"
+    secret.parent.mkdir()
+    secret.write_text("Canary")
+    before, _, last = how.replace("@", str(secret)).rpartition("\n")
+    folder = tmp_path / "spec"
+    folder.mkdir()
+    try:
+        said = repr(evaluate(folder, platform, f"{before}\n{HEAD}Provides: x{last}\n{TAIL}"))
+    except ConfigError as error:
+        said = str(error)
+    assert "Canary" not in said
+
+
 def test_a_spec_that_prints_without_end_is_given_up(
     tmp_path: Path, platform: PlatformMacros, monkeypatch: pytest.MonkeyPatch
 ) -> None:
