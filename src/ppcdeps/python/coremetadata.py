@@ -59,7 +59,7 @@ def metadata_fields(text: bytes) -> dict[str, Any]:
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as fault:
         # What the parser of mails raises depends on the version of Python.
         raise RepositoryError(f"the metadata cannot be read ({fault})") from None
-    fields = dict(raw)
+    fields: dict[str, Any] = dict(raw)
     if any(len(str(each)) > CEILINGS.wheel_requirement for each in fields.get("requires_dist") or ()):
         raise RepositoryError(f"the metadata have a requirement of {beyond('wheel_requirement', 'more than')}")
     return fields
