@@ -54,7 +54,7 @@ def archive_members(path: Path, filename: str) -> Iterator[_Member]:
     limit = min(CEILINGS.archive_opened, max(_ALWAYS_ALLOWED, size * _HIGHEST_RATIO))
     try:
         zipped = filename.endswith((".zip", ".whl"))
-        for count, member in enumerate(_zip_members(path, limit) if zipped else _tar_members(path, limit)):
+        for count, member in enumerate(_zip_members(path, filename, limit) if zipped else _tar_members(path, limit)):
             if count >= CEILINGS.archive_members:
                 raise _TooLarge(f"{beyond('archive_members', 'more than')}")
             _forbid_escape(member[0], filename)
@@ -74,7 +74,7 @@ def archive_members(path: Path, filename: str) -> Iterator[_Member]:
         raise RepositoryError(f"{filename} is a damaged archive ({words})") from None
 
 
-class _TooLarge(Exception):  # noqa: N818 - translated where it is raised
+class _TooLarge(RepositoryError):  # noqa: N818 - translated where it is raised
     pass
 
 
@@ -160,8 +160,8 @@ class _Limited:
         return data
 
 
-def _zip_members(path: Path, limit: int) -> Iterator[_Member]:
-    with path.open("rb") as stream, open_zip(stream, path.name, "archive") as archive:
+def _zip_members(path: Path, filename: str, limit: int) -> Iterator[_Member]:
+    with path.open("rb") as stream, open_zip(stream, filename, "archive") as archive:
         declared = sum(member.file_size for member in archive.infolist())
         if declared > limit:
             raise _TooLarge(f"opens to {declared} bytes")
