@@ -54,6 +54,10 @@ class Ceilings:
     snapshot_member: int = _GIB
     snapshot_members: int = 1000
     """A count."""
+    snapshot_size: int = 4 * _GIB
+    """A snapshot as a tar file. That of Fedora has 40 MB."""
+    snapshot_index: int = 16 * _MIB
+    """snapshot.json."""
     package_size: int = 8 * _GIB
     """A source RPM or tarball."""
     index_page: int = 64 * _MIB
@@ -67,11 +71,13 @@ class Ceilings:
     """METADATA or PKG-INFO."""
     wheel_requirements: int = 10_000
     """A count: requirements and extras in METADATA. Distributions with all extras have 1,000."""
-    wheel_requirement: int = 64 * 1024
+    wheel_requirement: int = 8 * 1024
     """One requirement."""
     sdist_size: int = 8 * _GIB
     archive_members: int = 500_000
     """A count."""
+    archive_header: int = _MIB
+    """The names and attributes of one member of a tar archive."""
     archive_opened: int = 2 * _GIB
     """What an sdist opens to: the largest of public indexes open to some 500 MB."""
     archive_text: int = 4 * _MIB

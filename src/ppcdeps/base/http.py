@@ -455,8 +455,9 @@ class HttpClient:
                 reason = f"TLS failed: {_root_of(fault)}"
                 return TransportFault(url, reason, unreachable=True, kind=FaultKind.CERTIFICATE)
             case requests.exceptions.InvalidSchema() | requests.exceptions.MissingSchema():
-                reason = str(fault) if str(fault).startswith("is ") else "is neither http nor https"
-                return TransportFault(url, f"redirects to what {reason}")
+                if "loopback" in str(fault):
+                    return TransportFault(url, f"redirects to what {fault}")
+                return TransportFault(url, "redirects to something else than http or https")
             case requests.exceptions.TooManyRedirects():
                 return TransportFault(url, "redirects in a circle")
             case requests.exceptions.InvalidURL() | requests.exceptions.InvalidProxyURL():

@@ -32,8 +32,10 @@ _RELATION = re.compile(rb"<rpm:(\w+)>(.*?)</rpm:\1>", re.DOTALL)
 _ENTRY = re.compile(rb'<rpm:entry((?:\s+[\w:]+="[^"]*")*)\s*/?>')
 _FILE = re.compile(rb"<file\b[^>]*>([^<]*)</file>")
 _ATTRIBUTE = re.compile(rb'([\w:]+)="([^"]*)"')
-_VERSION_TEXT = re.compile(rb'(?:\s+(?:epoch="\d{0,10}"|ver="[^"\s<>-]*"|rel="[^"\s<>-]*"|\w+="[^"]*"))*\s*/?')
-_BAD_ENTRY = re.compile(rb'<rpm:entry\b(?:[^>]*\sname=""|(?=[^>]*\sflags="(?!(?:EQ|LT|GT|LE|GE)")))')
+_VERSION_TEXT = re.compile(
+    rb'(?:\s+(?:epoch="\d{0,10}"|(?:ver|rel)="[^"\s<>-]*"|(?!(?:epoch|ver|rel)=)[\w:]+="[^"]*"))*\s*/?'
+)
+_BAD_FLAGS = re.compile(rb'flags="(?!(?:EQ|LT|GT|LE|GE)")')
 _NAMES = re.compile(rb'\b\w+="([^"]*)"|<(?:name|arch|file|rpm:sourcerpm)\b[^>]*>([^<]*)')
 
 
@@ -88,7 +90,7 @@ class PrimaryPackage:
     def checksum(self) -> str:
         """The RPM file's checksum as ``algorithm:hex``; empty without one."""
         found = _CHECKSUM.search(self.text)
-        return f"{found[1].decode().lower()}:{found[2].decode().lower()}" if found else ""
+        return f"{found[1].decode('utf-8', 'replace').lower()}:{found[2].decode().lower()}" if found else ""
 
     @property
     def size(self) -> int | None:
@@ -105,7 +107,7 @@ class PrimaryPackage:
     def relations(self) -> Iterator[tuple[str, list[Mapping[str, str]]]]:
         """The kind of each relation (``provides``, ``requires`` ...) with its entries' attributes."""
         for kind, entries in _RELATION.findall(self.text):
-            yield kind.decode(), [_attributes(entry) for entry in _ENTRY.findall(entries)]
+            yield kind.decode("utf-8", "replace"), [_attributes(entry) for entry in _ENTRY.findall(entries)]
 
     def files(self) -> list[str]:
         """The paths that primary.xml lists of the package."""
@@ -155,7 +157,8 @@ def _check_version(package: PrimaryPackage) -> None:
     """Whether rpm could make such a package: libsolv takes any words for a name, a version, and an entry's."""
     if _VERSION_TEXT.fullmatch(package.version_text) is None:
         raise DamagedError(f"has a version that is none: {package.name[:100]} {package.version_text[:100]!r}")
-    if _BAD_ENTRY.search(package.text):
+    # Plain searches: each package of a distribution is looked through.
+    if b' name=""' in package.text or _BAD_FLAGS.search(package.text):
         raise DamagedError(f"has a dependency of {package.name[:100]} without a name, or of an unknown kind")
 
 
@@ -179,7 +182,7 @@ def announced_packages(path: Path) -> int | None:
 
 
 def _attributes(text: bytes) -> dict[str, str]:
-    return {key.decode(): _plain(value) for key, value in _ATTRIBUTE.findall(text)}
+    return {key.decode("utf-8", "replace"): _plain(value) for key, value in _ATTRIBUTE.findall(text)}
 
 
 def _plain(text: bytes) -> str:

@@ -13,11 +13,13 @@ from urllib.parse import unquote, urlsplit
 from xml.parsers import expat
 
 from ppcdeps.base.urls import is_file_url, join_url, refusal, shown_url
-from ppcdeps.metadata.safexml import UnsafeXmlError, describe_bad_xml, parse_xml
+from ppcdeps.metadata.safexml import describe_bad_xml, parse_xml
 from ppcdeps.model.errors import RepositoryError
 
 _STRONG = {"sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
 _WEAK = {"sha": "sha1", "sha1": "sha1"}
+LAST_SECOND = 253_402_300_799
+"""Of the year 9999: no later one can be shown."""
 _HEX = re.compile(r"[0-9a-f]+")
 
 
@@ -65,7 +67,7 @@ def parse_repomd(data: bytes, where: str) -> Repomd:
     reader = _RepomdReader()
     try:
         parse_xml(data, reader.start, reader.text, reader.end)
-    except (expat.ExpatError, UnsafeXmlError, _NotRepomdError) as fault:
+    except (expat.ExpatError, ValueError, LookupError) as fault:
         raise RepositoryError(f"{where}: {describe_bad_xml(data, fault)}", hint=_OTHER_MIRROR) from fault
     records: dict[str, RepomdRecord] = {}
     for raw in reader.records:
@@ -203,6 +205,11 @@ def _number(raw: Mapping[str, str], name: str, subject: str) -> int | None:
         return None
     # Timestamps may be fractions (createrepo of old); sizes never are.
     whole = value.partition(".")[0] if name == "timestamp" else value
-    if not whole.isascii() or not whole.isdigit() or len(whole) > 18:
+    if (
+        not whole.isascii()
+        or not whole.isdigit()
+        or len(whole) > 18
+        or (name == "timestamp" and int(whole) > LAST_SECOND)
+    ):
         raise RepositoryError(f"{subject} has a malformed {name} ({_shown(value)})", hint=_OTHER_MIRROR)
     return int(whole)

@@ -6,25 +6,30 @@ repository has them, so that a solver decides on it as on the original. Prose, p
 left out; package ids are serial numbers.
 """
 
+import contextlib
+import errno
+import fcntl
 import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import tarfile
-import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from ppcdeps.base.cache import Cache
-from ppcdeps.base.ceilings import CEILINGS
+from ppcdeps.base.ceilings import CEILINGS, beyond, how_to_raise
 from ppcdeps.base.compression import DamagedError
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.base.documents import DocumentError, parse_json
-from ppcdeps.base.untrusted import read_beneath
+from ppcdeps.base.removal import remove_tree
+from ppcdeps.base.tars import BoundedMember
+from ppcdeps.base.untrusted import open_regular, read_beneath
 from ppcdeps.metadata.facts import (
     StrippedPrimary,
     filter_filelists,
@@ -44,6 +49,7 @@ FORMAT = 1
 """The number of the format of snapshot.json."""
 
 _INDEX = "snapshot.json"
+_SCRATCH = ".snapshot-"
 _LEVEL = 19
 _WINDOW_LOG = 27
 _MEMBER = re.compile(
@@ -116,7 +122,7 @@ def info(path: Path) -> Snapshot:
     """What the snapshot in this folder says of itself. Raises ConfigError where it cannot be read."""
     index = path / _INDEX
     try:
-        raw = parse_json(read_beneath(path, _INDEX, CEILINGS.document_size))
+        raw = parse_json(read_beneath(path, _INDEX, CEILINGS.snapshot_index))
     except FileNotFoundError as fault:
         raise ConfigError(f"{path} is not a snapshot: it has no {_INDEX}") from fault
     except OSError as fault:
@@ -169,8 +175,8 @@ def save(
     reporter.begin(task, 2 * len(present))
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place.parent, prefix=".snapshot-") as scratch:
-            folder = Path(scratch) / "snapshot"
+        with _scratch_folder(place.parent) as scratch:
+            folder = scratch / "snapshot"
             folder.mkdir()
             entries = _write_repositories(present, folder, lambda: reporter.advance(task, 1))
             index = {
@@ -183,11 +189,11 @@ def save(
             text = json.dumps(index, indent=1, sort_keys=True) + "\n"
             (folder / _INDEX).write_text(text, "utf-8")
             if place.suffix == ".tar":
-                packed = Path(scratch) / "snapshot.tar"
+                packed = scratch / "snapshot.tar"
                 _pack(folder, packed)
                 packed.replace(place)
                 return use(place, cache)
-            _put_folder(folder, place, Path(scratch) / "old")
+            _put_folder(folder, place, scratch / "old")
     except OSError as fault:
         raise EnvironmentLacksError(
             f"the snapshot cannot be written to {place}: {fault.strerror or fault}"
@@ -195,6 +201,47 @@ def save(
     finally:
         reporter.end(task)
     return info(place)
+
+
+@contextlib.contextmanager
+def _scratch_folder(parent: Path) -> Iterator[Path]:
+    """A folder to write a snapshot in, held by a lock; those of saves that were killed are removed."""
+    folder = parent / f"{_SCRATCH}{secrets.token_hex(8)}"
+    with contextlib.ExitStack() as held:
+        with _locked(parent) as alone:
+            if alone:
+                _remove_abandoned(parent)
+            folder.mkdir(mode=0o700)
+            held.callback(remove_tree, folder, strict=False)
+            held.enter_context(_locked(folder))
+        yield folder
+
+
+def _remove_abandoned(parent: Path) -> None:
+    for path in parent.iterdir():
+        if not re.fullmatch(rf"{re.escape(_SCRATCH)}[0-9a-f]{{16}}", path.name) or path.is_symlink():
+            continue
+        with contextlib.suppress(OSError):
+            if path.stat().st_uid != os.geteuid():
+                continue
+            with _locked(path) as abandoned:
+                if abandoned:
+                    remove_tree(path, strict=False)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Whether this process holds the lock of the folder meanwhile: another may, and some file systems have none."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = True
+        except OSError:
+            alone = False
+        yield alone
+    finally:
+        os.close(handle)
 
 
 # Writing ----------------------------------------------------------------------------------------------------
@@ -341,22 +388,35 @@ def _located(path_or_name: str | Path) -> Path:
 
 def _unpacked(path: Path, cache: Cache) -> Path:
     try:
+        # A FIFO would wait for ever, a device never end.
+        open_regular(path.resolve(), CEILINGS.snapshot_size).close()
         digest = sha256_of(path)
         return cache.derived_folder(f"snapshot-{digest}", lambda folder: _extract(path, folder))
     except OSError as fault:
-        raise ConfigError(f"{path} cannot be read: {fault.strerror or fault}") from fault
-    except tarfile.TarError as fault:
+        met = f" ({how_to_raise('snapshot_size')})" if fault.errno == errno.EFBIG else ""
+        raise ConfigError(f"{path} cannot be read: {fault.strerror or fault}{met}") from fault
+    except (tarfile.TarError, ValueError, EOFError, OverflowError, RecursionError) as fault:
         raise ConfigError(f"{path} is not a snapshot: not a tar file ({fault})") from fault
 
 
 def _extract(path: Path, folder: Path) -> None:
     """Unpack the members that a snapshot has: plain files at known places. Anything else is refused."""
-    with tarfile.open(path) as tar:
-        for member in tar:
+    total = 0
+    with tarfile.open(path, "r:", tarinfo=BoundedMember) as tar:
+        for count, member in enumerate(tar, start=1):
+            # tarfile keeps each that it meets.
+            tar.members.clear()  # type: ignore[attr-defined]
+            total += member.size
+            if count > CEILINGS.snapshot_members:
+                raise ConfigError(f"{path} has {beyond('snapshot_members', 'more than')}")
+            if total > CEILINGS.snapshot_size:
+                raise ConfigError(f"{path} opens to {beyond('snapshot_size', 'more than')}")
+            if member.size > CEILINGS.snapshot_member:
+                raise ConfigError(f"{path}: its member {member.name[:80]!r} {beyond('snapshot_member')}")
             if member.isdir():
                 continue
             found = _MEMBER.fullmatch(member.name)
-            if found is None or not member.isreg() or member.size > CEILINGS.snapshot_member:
+            if found is None or not member.isreg():
                 raise ConfigError(f"{path} is not a snapshot: it has the member {member.name[:80]!r}")
             target = folder / found["path"]
             target.parent.mkdir(parents=True, exist_ok=True)

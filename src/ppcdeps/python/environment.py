@@ -36,11 +36,11 @@ class TargetEnvironment:
         """The environment of a target. Raises ConfigError where its Python is not one that can be
         described.
         """
-        from packaging.version import InvalidVersion, Version
+        from packaging.version import Version
 
         try:
             version = Version(python.version)
-        except InvalidVersion:
+        except ValueError:
             raise ConfigError(
                 f"the target's Python version {python.version!r} is not a version",
                 hint="write it like 3.9.25",

@@ -202,11 +202,11 @@ def _where(file: LockedFile, places: FilePlaces) -> str:
 
 
 def _specifier(text: str) -> str:
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.specifiers import SpecifierSet
 
     try:
         return str(SpecifierSet(text))
-    except InvalidSpecifier:
+    except ValueError:
         return ""
 
 

@@ -365,7 +365,7 @@ def _fixed_by_name(fixed: Sequence[FixedDistribution]) -> dict[str, FixedDistrib
         name = normalize(each.name)
         try:
             version = Version(each.version)
-        except InvalidVersion:
+        except ValueError:
             continue
         known = found.setdefault(name, replace(each, name=name))
         if Version(known.version) != version:

@@ -2,14 +2,15 @@
 
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
-from ppcdeps.base.ceilings import CEILINGS
-from ppcdeps.model.errors import RepositoryError
+from ppcdeps.base.ceilings import CEILINGS, beyond
+from ppcdeps.base.tars import BoundedMember
+from ppcdeps.model.errors import PpcdepsError, RepositoryError
+from ppcdeps.python.zips import open_zip
 
 _HIGHEST_RATIO = 400
 _ALWAYS_ALLOWED = 64 * 1024**2
@@ -53,9 +54,9 @@ def archive_members(path: Path, filename: str) -> Iterator[_Member]:
     limit = min(CEILINGS.archive_opened, max(_ALWAYS_ALLOWED, size * _HIGHEST_RATIO))
     try:
         zipped = filename.endswith((".zip", ".whl"))
-        for count, member in enumerate(_zip_members(path, limit) if zipped else _tar_members(path, limit)):
+        for count, member in enumerate(_zip_members(path, filename, limit) if zipped else _tar_members(path, limit)):
             if count >= CEILINGS.archive_members:
-                raise _TooLarge(f"more than {CEILINGS.archive_members} members")
+                raise _TooLarge(f"{beyond('archive_members', 'more than')}")
             _forbid_escape(member[0], filename)
             yield member
     except _TooLarge as fault:
@@ -63,11 +64,17 @@ def archive_members(path: Path, filename: str) -> Iterator[_Member]:
             f"{filename} has {size} bytes and {fault}: it looks like a decompression bomb and is not read",
             hint="pin another version in the constraints file",
         ) from None
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as fault:
-        raise RepositoryError(f"{filename} is a damaged archive ({fault})") from None
+    except PpcdepsError:
+        raise
+    except MemoryError:
+        raise RepositoryError(f"{filename} is a damaged archive (it needs too much memory)") from None
+    except Exception as fault:
+        # tarfile and the decompressors have no one error, and differ by version in what they let through.
+        words = " ".join(str(fault).split())[:200] or type(fault).__name__
+        raise RepositoryError(f"{filename} is a damaged archive ({words})") from None
 
 
-class _TooLarge(Exception):  # noqa: N818 - translated where it is raised
+class _TooLarge(RepositoryError):  # noqa: N818 - translated where it is raised
     pass
 
 
@@ -106,7 +113,7 @@ def _tar_members(path: Path, limit: int) -> Iterator[_Member]:
     # Stream mode: headers are met while decompressing, so that the limit holds for false sizes too.
     with path.open("rb") as raw:
         opened = _Limited(_decompressed(raw), limit)
-        with tarfile.open(fileobj=cast(IO[bytes], opened), mode="r|") as archive:
+        with tarfile.open(fileobj=cast(IO[bytes], opened), mode="r|", tarinfo=BoundedMember) as archive:
             for member in archive:
                 if member.size > limit:
                     raise _TooLarge(f"a member of {member.size} bytes")
@@ -153,8 +160,8 @@ class _Limited:
         return data
 
 
-def _zip_members(path: Path, limit: int) -> Iterator[_Member]:
-    with zipfile.ZipFile(path) as archive:
+def _zip_members(path: Path, filename: str, limit: int) -> Iterator[_Member]:
+    with path.open("rb") as stream, open_zip(stream, filename, "archive") as archive:
         declared = sum(member.file_size for member in archive.infolist())
         if declared > limit:
             raise _TooLarge(f"opens to {declared} bytes")

@@ -3,17 +3,16 @@
 import hashlib
 import io
 import re
-import zipfile
 from pathlib import Path
 from typing import Any
 
-from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.http import HttpResponse
 from ppcdeps.base.urls import is_file_url, shown_url
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.python.coremetadata import MetadataSource
 from ppcdeps.python.distfiles import IndexFile
 from ppcdeps.python.index import Index
+from ppcdeps.python.zips import open_zip, read_member
 
 _WHOLE = 96 * 1024
 """Bytes up to which a wheel is read in one piece: a second request would cost more."""
@@ -73,18 +72,12 @@ def _metadata_in(path: Path, file: IndexFile) -> bytes:
 
 
 def _metadata_member(stream: Any, file: IndexFile) -> bytes:
-    limit = CEILINGS.wheel_metadata
-    try:
-        with zipfile.ZipFile(stream) as archive:
-            names = [name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
-            # A wheel has one; vendored ones would lie deeper.
-            if len(names) != 1:
-                raise RepositoryError(f"{file.filename} has {len(names) or 'no'} METADATA files: it is not a wheel")
-            if archive.getinfo(names[0]).file_size > limit:
-                raise RepositoryError(f"{file.filename}: its METADATA is larger than {limit} bytes")
-            return archive.read(names[0])
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError) as fault:
-        raise RepositoryError(f"{file.filename} is a damaged wheel ({fault})") from None
+    with open_zip(stream, file.filename) as archive:
+        names = [name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
+        # A wheel has one; vendored ones would lie deeper.
+        if len(names) != 1:
+            raise RepositoryError(f"{file.filename} has {len(names) or 'no'} METADATA files: it is not a wheel")
+        return read_member(archive, names[0], "wheel_metadata", file.filename)
 
 
 class _Sparse(io.RawIOBase):

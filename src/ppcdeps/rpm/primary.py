@@ -99,5 +99,5 @@ def answered_by_primary(path: str) -> bool:
 
 
 def _paths_wanted(document: bytes) -> set[str]:
-    named = {unescape(entry.decode()) for entry in set(_PATH_ENTRY.findall(document))}
+    named = {unescape(entry.decode("utf-8", "replace")) for entry in set(_PATH_ENTRY.findall(document))}
     return {path for text in named for path in paths_in(text)}
