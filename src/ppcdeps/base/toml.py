@@ -13,7 +13,7 @@ TomlFile = Path | Traversable
 """A file of the user's, or one that ppcdeps ships."""
 
 _ABSENT: Final = object()
-_LARGEST: Final = 2**31 - 1
+_LARGEST: Final = 2**32 - 1
 
 
 def closest(word: str, known: Iterable[str]) -> str:
