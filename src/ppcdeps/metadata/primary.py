@@ -35,7 +35,7 @@ _ATTRIBUTE = re.compile(rb'([\w:]+)="([^"]*)"')
 _VERSION_TEXT = re.compile(
     rb'(?:\s+(?:epoch="\d{0,10}"|(?:ver|rel)="[^"\s<>-]*"|(?!(?:epoch|ver|rel)=)[\w:]+="[^"]*"))*\s*/?'
 )
-_BAD_FLAGS = re.compile(rb'flags="(?!(?:EQ|LT|GT|LE|GE)")')
+_BAD_FLAGS = re.compile(rb'flags="(?!EQ"|[GL][TE]")')
 _NAMES = re.compile(rb'\b\w+="([^"]*)"|<(?:name|arch|file|rpm:sourcerpm)\b[^>]*>([^<]*)')
 
 
