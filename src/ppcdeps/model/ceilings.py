@@ -107,6 +107,10 @@ class Ceilings:
     """A log, list or script that contained code leaves."""
     contained_package: int = 16 * _GIB
     """A package or wheel that contained code leaves."""
+    loader_files: int = 1000
+    """A count: files that ld.so.conf includes."""
+    loader_folders: int = 1000
+    """A count: folders that ld.so.conf names."""
     document_size: int = 64 * _MIB
     """A plan, or another JSON document."""
     document_toml: int = 4 * _MIB

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ppcdeps.model.documents import DocumentError, read_document
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.names import normalize
@@ -59,8 +60,8 @@ def read_constraints(path: Path, environment: TargetEnvironment, *, shown: str |
     """
     name = shown or str(path)
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
+        text = read_document(path).decode("utf-8")
+    except (OSError, UnicodeDecodeError, DocumentError) as fault:
         reason = getattr(fault, "strerror", None) or fault
         raise ConfigError(f"the constraints file {name} cannot be read: {reason}") from None
     return parse_constraints(text, environment, origin=name)

@@ -1,7 +1,6 @@
 """Lock files of Python distributions, read from what several tools write: a plan, a pylock.toml, a file for pip."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, Pylock
 from packaging.requirements import InvalidRequirement, Requirement
 
 from ppcdeps.checking.inputs import read_input
+from ppcdeps.model.documents import DocumentError, parse_toml
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.plan_file import load_plan
 from ppcdeps.model.target import PythonEnvironment
@@ -128,10 +128,11 @@ def _text(table: Mapping[str, Any], key: str) -> str:
 def _read_pylock(reading: _Reading, text: str) -> None:
     path = reading.path
     try:
-        lock = Pylock.from_dict(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as fault:
-        raise ConfigError(f"{path} is not TOML: {fault}") from None
-    except PylockValidationError as fault:
+        lock = Pylock.from_dict(parse_toml(text))
+    except DocumentError as fault:
+        raise ConfigError(f"{path} {fault}") from None
+    except (PylockValidationError, TypeError, ValueError, AttributeError) as fault:
+        # packaging checks what it validates, and trips over some kinds of values before it does.
         raise ConfigError(f"{path} is not a lock of PEP 751: {fault}") from None
     marker = " ".join(map(str, lock.environments or ()))
     for attribute, name in (("python", "python_version"), ("machine", "platform_machine")):

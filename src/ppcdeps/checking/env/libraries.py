@@ -4,6 +4,7 @@ loader.
 Followed: ld.so(8), with ld.so.conf and its includes in place of the cache that ldconfig makes of them.
 """
 
+import itertools
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,7 @@ from fnmatch import fnmatch
 
 from ppcdeps.checking.env.interpreters import program_at
 from ppcdeps.checking.env.root_file_system import EntryKind, RootFileSystem
+from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.rpm.elf import Elf
 
 _LIMIT = 1 << 20
@@ -36,7 +38,7 @@ class Libraries:
         self._arch = arch
         triplet = _TRIPLETS.get(arch)
         multiarch = (f"/lib/{triplet}", f"/usr/lib/{triplet}") if triplet else ()
-        configured = _configured(root, "/etc/ld.so.conf", 0)
+        configured = _LoaderConfiguration(root).folders()
         self.folders = tuple(dict.fromkeys((*configured, *multiarch, *_DEFAULTS)))
         self._found: dict[str, tuple[str, Elf] | None] = {}
         self._read: dict[str, Elf | None] = {}
@@ -97,18 +99,43 @@ class Libraries:
         return (path, elf) if elf is not None and elf.arch == self._arch else None
 
 
-def _configured(root: RootFileSystem, path: str, depth: int) -> Iterator[str]:
-    if depth > _DEEPEST or not root.is_file(path):
-        return
-    text = (root.read(path, _LIMIT) or b"").decode("utf-8", "surrogateescape")
-    for line in text.splitlines():
-        words = line.partition("#")[0].split()
-        if len(words) > 1 and words[0] == "include":
-            for pattern in words[1:]:
-                for file in _matching(root, posixpath.join(posixpath.dirname(path), pattern)):
-                    yield from _configured(root, file, depth + 1)
-        elif words and words[0] != "hwcap":
-            yield from (one for one in re.split(r"[\s:,]+", " ".join(words)) if one.startswith("/"))
+class _LoaderConfiguration:
+    """ld.so.conf and its includes, each file read once: one that includes itself adds nothing.
+
+    What is beyond the ceilings on files and folders is left out.
+    """
+
+    def __init__(self, root: RootFileSystem) -> None:
+        self._root = root
+        self._seen: set[str] = set()
+        self._patterns: set[str] = set()
+
+    def folders(self) -> tuple[str, ...]:
+        """The folders that are searched before the default ones, in order."""
+        found = itertools.islice(self._folders_in("/etc/ld.so.conf", 0), CEILINGS.loader_folders)
+        return tuple(dict.fromkeys(found))
+
+    def _folders_in(self, path: str, depth: int) -> Iterator[str]:
+        path = posixpath.normpath(path)
+        if depth > _DEEPEST or path in self._seen or len(self._seen) >= CEILINGS.loader_files:
+            return
+        self._seen.add(path)
+        if not self._root.is_file(path):
+            return
+        text = (self._root.read(path, _LIMIT) or b"").decode("utf-8", "surrogateescape")
+        for line in text.splitlines():
+            words = line.partition("#")[0].split()
+            if len(words) > 1 and words[0] == "include":
+                # A line may name one pattern thousands of times, and each of them looks into the folder.
+                for word in words[1:]:
+                    pattern = posixpath.normpath(posixpath.join(posixpath.dirname(path), word))
+                    if pattern in self._patterns or len(self._patterns) >= CEILINGS.loader_files:
+                        continue
+                    self._patterns.add(pattern)
+                    for file in _matching(self._root, pattern):
+                        yield from self._folders_in(file, depth + 1)
+            elif words and words[0] != "hwcap":
+                yield from (one for one in re.split(r"[\s:,]+", " ".join(words)) if one.startswith("/"))
 
 
 def _matching(root: RootFileSystem, pattern: str) -> list[str]:
