@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 from ppcdeps.base.urls import shown_url
 from ppcdeps.metadata.variables import substitute, unset_variables
 from ppcdeps.model import names
+from ppcdeps.model.documents import DocumentError, read_document
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig, Side
@@ -187,11 +188,13 @@ def read_repo_file(
     ConfigError with all faults of the file at once.
     """
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_document(path, "repo_size").decode("utf-8-sig")
     except UnicodeDecodeError as fault:
         raise ConfigError(f"{path} is not UTF-8 text (byte {fault.start})", hint="save it as UTF-8") from fault
     except OSError as fault:
         raise ConfigError(f"{path} cannot be read: {fault.strerror or fault}") from fault
+    except DocumentError as fault:
+        raise ConfigError(f"{path} {fault}") from fault
     return parse_repo_text(text, str(path), variables, side, reporter)
 
 

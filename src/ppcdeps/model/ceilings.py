@@ -113,6 +113,34 @@ class Ceilings:
     """A TOML file: it is read character by character, and 4 MiB take seconds."""
     document_depth: int = 100
     """Levels of nesting in JSON and TOML."""
+    document_seconds: int = 5
+    """Seconds in which a named pipe, such as the shell makes of ``<(virsh dumpxml NAME)``, has been read."""
+    guest_size: int = 8 * _MIB
+    """A libvirt domain, domcapabilities, an image, a flavor or nova.conf. Large domains have some 200 kB."""
+    guest_elements: int = 100_000
+    """A count: elements of XML, or properties."""
+    host_size: int = 16 * _MIB
+    """Collected facts. Those of a host with 192 threads have some 200 kB."""
+    pip_size: int = 16 * _MIB
+    """A constraints or requirements file, or a configuration of pip. With all hashes, they have some MB."""
+    pip_requirements: int = 50_000
+    """A count, of one file."""
+    pip_requirement: int = 16 * 1024
+    """One requirement of a file, without its hashes."""
+    repo_size: int = 4 * _MIB
+    """A .repo file."""
+    root_text: int = _MIB
+    """A file of a root such as os-release, ld.so.conf, pyvenv.cfg or a .pth file."""
+    root_includes: int = 1000
+    """A count: the files and patterns that ld.so.conf includes. Those of EL9 are 5."""
+    root_metadata: int = 16 * _MIB
+    """The metadata of a distribution."""
+    root_list: int = 64 * _MIB
+    """A list of files: RECORD, or dpkg's."""
+    root_program: int = 64 * _MIB
+    """An interpreter, or its library."""
+    root_database: int = 4 * _GIB
+    """An RPM database."""
     dependency_depth: int = 100
     """Levels of parentheses in a boolean dependency: libsolv and rpm use the stack for each."""
 
@@ -200,7 +228,7 @@ def _unit_of(name: str) -> str:
         return "seconds"
     if name.endswith("_depth"):
         return "levels"
-    counted = ("_members", "_mirrors", "_tries", "_packages", "_files", "_requirements", "_includes")
+    counted = ("_members", "_mirrors", "_tries", "_packages", "_files", "_requirements", "_includes", "_elements")
     return name.rpartition("_")[2] if name.endswith(counted) else "bytes"
 
 

@@ -26,23 +26,55 @@ class DocumentError(ValueError):
 
 
 def read_document(path: Path, ceiling: str = "document_size") -> bytes:
-    """The whole content of a regular file; links are followed, since the user or their own folder named it.
-    ``ceiling`` is the name of the one that holds.
+    """The whole content of a regular file or of a pipe that something writes to; links are followed, since the user
+    or their own folder named it. ``ceiling`` is the name of the one that holds.
 
-    Raises OSError where it cannot be read or is not a regular file, DocumentError where it is too large.
+    Raises OSError where it cannot be read or is anything else, DocumentError where it is too large or does not end.
     """
     most: int = getattr(CEILINGS, ceiling)
-    # A FIFO without a writer would wait for ever, and a device may never end.
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    # Looked at before as well: opening some devices is an act, such as rewinding a tape.
+    _check_mode(path.stat().st_mode, path)
+    # A FIFO without a writer would wait for ever.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     with os.fdopen(handle, "rb") as stream:
         mode = os.fstat(handle).st_mode
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
-        content = stream.read(most + 1)
+        _check_mode(mode, path)
+        content = _content_of_pipe(handle, most, path) if stat.S_ISFIFO(mode) else stream.read(most + 1)
     _check_size(len(content), ceiling)
     return content
+
+
+def _check_mode(mode: int, path: Path) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
+        raise OSError(errno.EINVAL, "neither a regular file nor a pipe", str(path))
+
+
+def _content_of_pipe(handle: int, most: int, path: Path) -> bytes:
+    import select
+    import time
+
+    parts: list[bytes] = []
+    size, end = 0, time.monotonic() + CEILINGS.document_seconds
+    waiting = select.poll()
+    waiting.register(handle, select.POLLIN)
+    while size <= most:
+        left = end - time.monotonic()
+        if left <= 0:
+            raise DocumentError(beyond("document_seconds", "does not end within"))
+        try:
+            part = os.read(handle, 1 << 16)
+        except BlockingIOError:
+            waiting.poll(left * 1000)
+            continue
+        if not part:
+            break
+        parts.append(part)
+        size += len(part)
+    if not parts:
+        raise OSError(errno.EINVAL, "a pipe that nobody writes to", str(path))
+    return b"".join(parts)
 
 
 def parse_json(content: bytes | str) -> Any:
