@@ -3,7 +3,7 @@
 import configparser
 import re
 
-_LONG_BLANK = re.compile(r"[^\S\n]{64,}")
+_LONG_BLANK = re.compile(r"(?<=\S)[^\S\n]{5,}")
 
 
 class IniError(ValueError):
@@ -12,8 +12,8 @@ class IniError(ValueError):
 
 def read_ini(parser: configparser.RawConfigParser, text: str, source: str) -> None:
     """Fill the parser with the options of a text; ``source`` is what messages call it. Raises IniError."""
-    # configparser takes quadratic time for a line with a long blank.
-    short = _LONG_BLANK.sub(" " * 64, text)
+    # configparser takes quadratic time for a line with long blanks.
+    short = _LONG_BLANK.sub(" " * 4, text)
     try:
         parser.read_string(short, source=source)
     except configparser.Error as fault:

@@ -1,6 +1,7 @@
 """TOML files in: typed values out of tables, all faults of a file reported together."""
 
 import difflib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -14,6 +15,7 @@ TomlFile = Path | Traversable
 
 _ABSENT: Final = object()
 _LARGEST: Final = 2**32 - 1
+_MOST_HINTS: Final = 100
 
 
 def closest(word: str, known: Iterable[str]) -> str:
@@ -54,7 +56,7 @@ class Table:
         if not isinstance(values, list) or not all(isinstance(one, str) and one.strip() for one in values):
             self.fault(f'"{key}" is to be an array of texts, not {_kind(value)}')
             return ()
-        for twice in sorted({one for one in values if values.count(one) > 1}):
+        for twice in sorted(one for one, count in Counter(values).items() if count > 1):
             self.fault(f'"{key}" names "{twice}" twice')
         return tuple(values)
 
@@ -150,7 +152,8 @@ class Table:
         for key in self._content:
             if key in names:
                 continue
-            hint = closest(key, names)
+            # Each hint takes its time, and nobody reads thousands.
+            hint = closest(key, names) if len(self.faults) < _MOST_HINTS else ""
             self.fault(f'unknown key "{key}"' + (f", {hint}" if hint else ""))
 
     def _text(self, key: str, value: Any) -> str | None:

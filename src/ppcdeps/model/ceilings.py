@@ -118,12 +118,14 @@ class Ceilings:
     guest_size: int = 8 * _MIB
     """A libvirt domain, domcapabilities, an image, a flavor or nova.conf. Large domains have some 200 kB."""
     guest_elements: int = 100_000
-    """A count: elements of XML, or properties."""
+    """A count: elements of XML. Domains have some hundred."""
+    guest_properties: int = 1000
+    """A count: properties of an image or a flavor. OpenStack allows 128."""
     host_size: int = 16 * _MIB
     """Collected facts. Those of a host with 192 threads have some 200 kB."""
     pip_size: int = 16 * _MIB
     """A constraints or requirements file, or a configuration of pip. With all hashes, they have some MB."""
-    pip_requirements: int = 50_000
+    pip_requirements: int = 10_000
     """A count, of one file."""
     pip_requirement: int = 16 * 1024
     """One requirement of a file, without its hashes."""
@@ -228,7 +230,17 @@ def _unit_of(name: str) -> str:
         return "seconds"
     if name.endswith("_depth"):
         return "levels"
-    counted = ("_members", "_mirrors", "_tries", "_packages", "_files", "_requirements", "_includes", "_elements")
+    counted = (
+        "_members",
+        "_mirrors",
+        "_tries",
+        "_packages",
+        "_files",
+        "_requirements",
+        "_includes",
+        "_elements",
+        "_properties",
+    )
     return name.rpartition("_")[2] if name.endswith(counted) else "bytes"
 
 

@@ -154,7 +154,10 @@ class _Resolution:
 
         def fits(release: UsableRelease) -> bool:
             requires = self.catalogue.metadata(release).requires
-            requirers = applying(requires, self.environment, "", "")
+            try:
+                requirers = applying(requires, self.environment, "", "")
+            except (ValueError, LookupError, TypeError, RecursionError):
+                return False  # its metadata are not valid
             return all(contains(each.specifier, Version(held), None) for each in requirers if each.name == clash.name)
 
         final = [release for release in offer.releases if not release.version.is_prerelease and not release.yanked]

@@ -83,8 +83,8 @@ def read_description(file: Path, owner: str) -> Described:
     pairs = _pairs(found) if isinstance(found, str) else found
     if not isinstance(pairs, dict):
         raise ConfigError(f'{file}: "properties" is {_json_type(found)}, not an object', hint=hint)
-    if len(pairs) > CEILINGS.guest_elements:
-        raise ConfigError(f"{file} has {beyond('guest_elements', 'more than')}")
+    if len(pairs) > CEILINGS.guest_properties:
+        raise ConfigError(f"{file} has {beyond('guest_properties', 'more than')}")
     name = document.get("name") or document.get("id") or file.name
     properties = (
         _property(str(key), _text(value), owner)
