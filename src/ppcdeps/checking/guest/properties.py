@@ -106,6 +106,8 @@ def read_nova_conf(file: Path) -> NovaConf:
         return (parser.get(section, option, fallback="") or "").strip()
 
     models = option_of("libvirt", "cpu_models") or option_of("libvirt", "cpu_model")
+    if models.count(",") >= CEILINGS.guest_properties:
+        raise ConfigError(f"{file}: cpu_models has {beyond('guest_properties', 'more than')}")
     machines = (one.partition("=") for one in option_of("libvirt", "hw_machine_type").split(","))
     return NovaConf(
         str(file),
