@@ -559,6 +559,214 @@ def test_a_file_named_on_the_command_line_that_does_not_end(
     bring(*[str(victim) if word == "@" else word for word in line], code={2, 3, 20, 30})
 
 
+LONG = 3_000_000
+SLOW_TEXTS = {
+    "spaces": "a" + " " * LONG + "b",
+    "words": "a " * LONG,
+    "short blanks": ("a" + "    b" * 500_000),
+    "one word": "a" * LONG,
+    "digits": "1" * LONG,
+    "continued": "a\\\n" * LONG,
+    "quotes": "a='\\" * 500_000,
+    "requirements": "".join(f"a>{n}\n" for n in range(9_000)),
+    "versions": "a" + ">=1," * LONG + ">=1",
+    "brackets": f"a ; {'(' * 7_000}os_name=='x'{')' * 7_000}",
+}
+"""Texts that take quadratic time where a pattern goes back over what it has read."""
+
+
+@pytest.mark.parametrize(
+    "door", ["image", "nova.conf", "cpuinfo", "versions", "requirements", "constraints", "pip.conf"]
+)
+@pytest.mark.parametrize("name", SLOW_TEXTS)
+def test_texts_that_are_slow_to_search(name: str, door: str, place: Scene, bring: Bring) -> None:
+    text = SLOW_TEXTS[name]
+    image = place.file("i.json", b'{"properties": {"hw_disk_bus": "scsi"}}')
+    more = ("--nova", "yoga", "--hypervisor", "el8")
+    facts: dict[str, object] = {"schema": 1, "machine": "ppc64le", "kernel": "x", "exists": {}, "auxv": {}}
+    match door:
+        case "image":
+            file = place.file("j.json", json.dumps({"properties": text}).encode())
+            bring("check", "guest", "--image", file, *more, code={0, 1, 3})
+        case "nova.conf":
+            file = place.file("nova.conf", f"[libvirt]\n{text}\n".encode())
+            bring("check", "guest", "--image", image, "--nova-conf", file, *more, code={0, 1, 3})
+        case "cpuinfo":
+            facts |= {"files": {"/proc/cpuinfo": text, "/etc/os-release": text}, "programs": {}}
+            bring("check", "host", "--from", place.file("f.json", json.dumps(facts).encode()), code={0, 1, 3})
+        case "versions":
+            facts |= {"files": {}, "programs": {"qemu version": text, "qemu": "q", "qemu devices": text}}
+            file = place.file("f.json", json.dumps(facts).encode())
+            bring("check", "host", "--nova", "yoga", "--from", file, code={0, 1, 3})
+        case "requirements":
+            bring("check", "lock", place.file("r.txt", text.encode()), "--offline", code={3, 30})
+        case "constraints":
+            offer(place, {WHEEL: b"x"}, METADATA)
+            file = place.file("c.txt", text.encode())
+            bring(*lock_on(place), "--constraints", file, code={0, 3, 20, 30})
+        case "pip.conf":
+            file = place.file("pip.conf", f"[global]\n{text}\n".encode())
+            bring(*lock_on(place), code={0, 3, 20, 30}, PIP_CONFIG_FILE=str(file))
+
+
+@pytest.mark.parametrize("kind", ["elements", "disks", "attribute", "attributes", "blank", "inputs"])
+def test_a_domain_of_far_too_much(kind: str, place: Scene, bring: Bring) -> None:
+    devices = {
+        "elements": "<a/>" * 1_500_000,
+        "disks": "<disk type='file'><target dev='hda' bus='ide'/></disk>" * 40_000,
+        "attribute": f"<disk x='{'a' * 7_000_000}'><target dev='hda' bus='ide'/></disk>",
+        "attributes": f"<disk {' '.join(f'a{n}=' + chr(39) * 2 for n in range(300_000))}><target bus='ide'/></disk>",
+        "blank": f"<controller type='ide'{' ' * 7_000_000}/>",
+        "inputs": "<input type='mouse' bus='ps2'/><graphics type='spice'/>" * 30_000,
+    }[kind]
+    text = (
+        "<domain type='kvm'><name>x</name><os><type arch='x86_64' machine='pc'>hvm</type></os>"
+        f"<devices>{devices}</devices></domain>"
+    )
+    file = place.file("d.xml", text.encode())
+    written = ("--write-domain", place.inputs / "out.xml")
+    outcome = bring("check", "guest", "--domain", file, "--hypervisor", "el8", *written, code={0, 1, 3})
+    if kind == "elements":
+        assert_ceiling(outcome)
+
+
+@pytest.mark.parametrize("what", ["properties", "models", "roots", "requirements", "keys"])
+def test_far_too_many_of_something(what: str, place: Scene, bring: Bring) -> None:
+    more = ("--nova", "yoga", "--hypervisor", "el8")
+    match what:
+        case "properties":
+            text = json.dumps({"properties": {f"hw_disk_bu{n}": "x" for n in range(90_000)}})
+            assert_ceiling(bring("check", "guest", "--image", place.file("i.json", text.encode()), *more, code=3))
+        case "models":
+            image = place.file("i.json", b'{"properties": {"hw_disk_bus": "scsi"}}')
+            text = f"[libvirt]\ncpu_models={','.join(f'm{n}' for n in range(500_000))}\n"
+            conf = place.file("nova.conf", text.encode())
+            assert_ceiling(bring("check", "guest", "--image", image, "--nova-conf", conf, *more, code=3))
+        case "roots":
+            text = f"name = 'w'\ntitle = 't'\nroots = {[f'r{n}' for n in range(100_000)]}\n"
+            bring("plan", place.file("w.toml", text.encode()), *PLAIN, code=3)
+        case "requirements":
+            text = "".join(f"a{n}==1\n" for n in range(100_000))
+            assert_ceiling(bring("check", "lock", place.file("r.txt", text.encode()), "--offline", code=3))
+        case "keys":
+            text = "name = 'w'\ntitle = 't'\nroots = ['app']\n" + "".join(f"k{n} = 1\n" for n in range(100_000))
+            bring("plan", place.file("w.toml", text.encode()), *PLAIN, code=3)
+
+
+@pytest.mark.parametrize(
+    "line", ["# x on ppc64le, Python 3.999999999.1, glibc 2.34", "# x on ppc64le, Python 3.9.25, glibc 2.999999999"]
+)
+def test_a_lock_for_a_python_that_there_cannot_be(line: str, place: Scene, bring: Bring) -> None:
+    bring("check", "lock", place.file("r.txt", f"{line}\nsix==1.0\n".encode()), "--offline", code=3)
+
+
+@pytest.mark.parametrize("marker", ["os_name ~= 'x'", "'x' in extras", "python_version ~= '3'"])
+def test_a_marker_that_has_no_value(marker: str, place: Scene, bring: Bring) -> None:
+    file = place.file("r.txt", f"six==1.0 ; {marker}\n".encode())
+    bring("check", "lock", file, "--offline", code=3)
+    offer(place, {WHEEL: b"x"}, METADATA)
+    bring(*lock_on(place), "--constraints", file, code=3)
+
+
+def test_an_option_of_nova_conf_without_a_value_that_goes_on(place: Scene, bring: Bring) -> None:
+    image = place.file("i.json", b'{"properties": {"hw_disk_bus": "scsi"}}')
+    conf = place.file("nova.conf", b"[libvirt]\ncpu_mode\n  more\n")
+    bring("check", "guest", "--image", image, "--nova-conf", conf, "--hypervisor", "el8", code=3)
+
+
+NAMED_FILES = [
+    ("plan", "@.toml", *PLAIN),
+    ("plan", "x", "--target", "@.toml", *PLAIN),
+    ("plan", "x", "--repo-file", "@", *PLAIN),
+    ("plan", "x", "--snapshot", "@", *PLAIN),
+    ("diff", "@.json", "@.json"),
+    ("build", "@.json"),
+    ("verify", "@.json"),
+    ("check", "lock", "@"),
+    ("check", "lock", "@.toml"),
+    ("check", "lock", "@.json"),
+    ("check", "host", "--from", "@"),
+    ("check", "guest", "--domain", "@"),
+    ("check", "guest", "--domain", "@", "--capabilities", "@"),
+    ("check", "guest", "--image", "@"),
+    ("check", "guest", "--flavor", "@"),
+    ("check", "guest", "--image", "@", "--nova-conf", "@"),
+    ("constraints", "app", "--constraints", "@"),
+    ("snapshot", "info", "@"),
+]
+
+
+@pytest.mark.parametrize("line", NAMED_FILES, ids=" ".join)
+@pytest.mark.parametrize("kind", ["fifo", "held", "terminal", "folder"])
+def test_a_named_file_that_is_none(line: tuple[str, ...], kind: str, place: Scene, bring: Bring) -> None:
+    import os
+
+    suffix = next((word[1:] for word in line if word.startswith("@.")), "")
+    victim = place.inputs / f"named{suffix}"
+    held: list[int] = []
+    match kind:
+        case "fifo":
+            os.mkfifo(victim)
+        case "held":  # something has it open to write, and never writes
+            os.mkfifo(victim)
+            held.append(os.open(victim, os.O_RDWR))
+        case "terminal":
+            held += os.openpty()
+            victim.symlink_to(os.ttyname(held[1]))
+        case "folder":
+            victim.mkdir()
+    try:
+        bring(*[str(victim) if word.startswith("@") else word for word in line], code={2, 3, 20, 30})
+    finally:
+        for handle in held:
+            os.close(handle)
+
+
+def test_a_pipe_that_something_writes_to_is_read(place: Scene) -> None:
+    """As the shell makes of ``<(virsh dumpxml NAME)``."""
+    import os
+    import threading
+
+    from doortrial import run_line
+
+    fifo = place.inputs / "pipe"
+    os.mkfifo(fifo)
+    holder = os.open(fifo, os.O_RDWR)
+
+    def write() -> None:
+        with fifo.open("wb") as sink:
+            sink.write(b'{"properties": {"hw_disk_bus": "scsi"}, "name": "' + b"n" * 200_000 + b'"}')
+        os.close(holder)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    outcome = run_line(["check", "guest", "--image", str(fifo), "--nova", "yoga", "--hypervisor", "el8"], place)
+    writer.join(10)
+    assert outcome.code in (0, 1), outcome.err
+
+
+@pytest.mark.parametrize("chain", ["itself", "folders", "long", "patterns"])
+def test_a_loader_configuration_without_an_end(chain: str, place: Scene, bring: Bring) -> None:
+    unpack(root_tar(), place.inputs / "root")
+    match chain:
+        case "itself":
+            place.file("root/etc/ld.so.conf", b"include ld.so.conf\n" * 5_000 + b"/usr/local/lib\n")
+        case "folders":
+            for number in range(60):
+                place.file(f"root/etc/ld.so.conf.d/{number}.conf", b"include ld.so.conf.d/*.conf *.conf\n" * 60)
+            place.file("root/etc/ld.so.conf", b"include ld.so.conf.d/*.conf\n")
+        case "long":
+            for number in range(3_000):
+                place.file(f"root/etc/{number}.conf", f"include {number + 1}.conf\n".encode())
+            place.file("root/etc/ld.so.conf", b"include 0.conf\n")
+        case "patterns":
+            text = "".join(f"include /usr/lib/{'*a' * 30}{n}*\n" for n in range(10_000))
+            place.file("root/etc/ld.so.conf", text.encode())
+    outcome = bring("check", "env", "--root", place.inputs / "root", code={0, 1})
+    if chain in ("long", "patterns"):
+        assert "root.includes" in outcome.out
+
+
 # What must pass ---------------------------------------------------------------------------------------------
 
 

@@ -113,6 +113,8 @@ class Ceilings:
     """A TOML file: it is read character by character, and 4 MiB take seconds."""
     document_depth: int = 100
     """Levels of nesting in JSON and TOML."""
+    document_roots: int = 5000
+    """A count: the roots of a workload file."""
     document_seconds: int = 5
     """Seconds in which a named pipe, such as the shell makes of ``<(virsh dumpxml NAME)``, has been read."""
     guest_size: int = 8 * _MIB
@@ -238,6 +240,7 @@ def _unit_of(name: str) -> str:
         "_files",
         "_requirements",
         "_includes",
+        "_roots",
         "_elements",
         "_properties",
     )

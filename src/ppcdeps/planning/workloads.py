@@ -8,6 +8,7 @@ from pathlib import Path
 from ppcdeps.base.datafiles import find_file, origin_of, shipped_folder, shipped_names
 from ppcdeps.base.toml import Table, TomlFile, closest, raise_faults, read_toml
 from ppcdeps.model import names
+from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.workload import Workload
 
@@ -101,6 +102,8 @@ def _workload(top: Table, file: TomlFile, requested: str | None) -> Workload:
     roots = top.all_named("roots", names.root)
     if not roots:
         top.fault('"roots" names none')
+    if len(roots) > CEILINGS.document_roots:
+        top.fault(f'"roots" has {beyond("document_roots", "more than")}')
     openstack = top.table("openstack")
     releases, default = openstack.texts("releases"), openstack.optional_text("default")
     if default and default not in releases:
