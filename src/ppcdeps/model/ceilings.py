@@ -113,6 +113,8 @@ class Ceilings:
     """A TOML file: it is read character by character, and 4 MiB take seconds."""
     document_depth: int = 100
     """Levels of nesting in JSON and TOML."""
+    document_lines: int = 20_000
+    """A count: lines of an INI file, such as nova.conf, whose sample has some 10,000."""
     document_roots: int = 5000
     """A count: the roots of a workload file."""
     document_seconds: int = 5
@@ -241,6 +243,7 @@ def _unit_of(name: str) -> str:
         "_requirements",
         "_includes",
         "_roots",
+        "_lines",
         "_elements",
         "_properties",
     )
