@@ -7,7 +7,7 @@ import pytest
 from doortrial import Bring, Outcome, Scene, run_line, scene
 
 FOLDER = Path(__file__).parent
-FIRST, SPREAD = 4, 4
+FIRST, SPREAD = 2, 2
 """Of a test with many variants, the first ones and some of the others are run every time; the rest are `long`."""
 
 

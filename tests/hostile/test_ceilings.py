@@ -764,7 +764,7 @@ def test_a_loader_configuration_without_an_end(chain: str, place: Scene, bring: 
             place.file("root/etc/ld.so.conf", text.encode())
     outcome = bring("check", "env", "--root", place.inputs / "root", code={0, 1})
     if chain in ("long", "patterns"):
-        assert "root.includes" in outcome.out
+        assert "loader.files" in outcome.out
 
 
 # What must pass ---------------------------------------------------------------------------------------------

@@ -252,7 +252,11 @@ def _pylock() -> bytes:
                     "marker": "python_version >= '3'",
                     "wheels": [{"name": WHEEL, "path": f"wheels/{WHEEL}", "hashes": {"sha256": digest}}],
                 },
-                {"name": "six", "version": "1.16.0", "sdist": {"url": "http://127.0.0.1:9/six.tar.gz", "hashes": {}}},
+                {
+                    "name": "six",
+                    "version": "1.16.0",
+                    "sdist": {"url": "http://127.0.0.1:9/six.tar.gz", "hashes": {"sha256": "0" * 64}},
+                },
             ],
         }
     ).encode()

@@ -188,7 +188,7 @@ def read_repo_file(
     ConfigError with all faults of the file at once.
     """
     try:
-        text = read_document(path, "repo_size").decode("utf-8-sig")
+        text = read_document(path, "metadata_list").decode("utf-8-sig")
     except UnicodeDecodeError as fault:
         raise ConfigError(f"{path} is not UTF-8 text (byte {fault.start})", hint="save it as UTF-8") from fault
     except OSError as fault:

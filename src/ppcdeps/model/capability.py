@@ -68,6 +68,14 @@ def parse_requirement(text: str) -> Requirement:
     return requirement
 
 
+def requirement_of(text: str) -> Requirement:
+    """A requirement as a package of a repository has it: what is not well-formed is one name, as for libsolv."""
+    try:
+        return parse_requirement(text)
+    except ValueError:
+        return Capability(text)
+
+
 def depth_of(text: str) -> int:
     """How deep its parentheses are nested at most."""
     depth = deepest = 0

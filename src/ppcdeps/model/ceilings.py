@@ -30,7 +30,7 @@ class Ceilings:
     """Bytes, where nothing else is said."""
 
     metadata_list: int = 4 * _MIB
-    """A mirror list or a metalink."""
+    """A mirror list, a metalink or a .repo file."""
     metadata_mirrors: int = 100
     """A count: the mirrors of a list that are kept."""
     metadata_tries: int = 10
@@ -107,6 +107,10 @@ class Ceilings:
     """A log, list or script that contained code leaves."""
     contained_package: int = 16 * _GIB
     """A package or wheel that contained code leaves."""
+    loader_files: int = 1000
+    """A count: files and patterns that ld.so.conf includes. Those of EL9 are 5."""
+    loader_folders: int = 1000
+    """A count: folders that ld.so.conf names."""
     document_size: int = 64 * _MIB
     """A plan, or another JSON document."""
     document_toml: int = 4 * _MIB
@@ -133,12 +137,8 @@ class Ceilings:
     """A count, of one file."""
     pip_requirement: int = 16 * 1024
     """One requirement of a file, without its hashes."""
-    repo_size: int = 4 * _MIB
-    """A .repo file."""
     root_text: int = _MIB
     """A file of a root such as os-release, ld.so.conf, pyvenv.cfg or a .pth file."""
-    root_includes: int = 1000
-    """A count: the files and patterns that ld.so.conf includes. Those of EL9 are 5."""
     root_metadata: int = 16 * _MIB
     """The metadata of a distribution."""
     root_list: int = 64 * _MIB
@@ -240,8 +240,8 @@ def _unit_of(name: str) -> str:
         "_tries",
         "_packages",
         "_files",
+        "_folders",
         "_requirements",
-        "_includes",
         "_roots",
         "_lines",
         "_elements",

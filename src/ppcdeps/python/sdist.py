@@ -4,6 +4,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
@@ -58,7 +59,8 @@ def archive_members(path: Path, filename: str) -> Iterator[_Member]:
             if count >= CEILINGS.archive_members:
                 raise _TooLarge(f"{beyond('archive_members', 'more than')}")
             _forbid_escape(member[0], filename)
-            yield member
+            name, read = member
+            yield name, None if read is None else partial(_read_member, read, filename)
     except _TooLarge as fault:
         raise RepositoryError(
             f"{filename} has {size} bytes and {fault}: it looks like a decompression bomb and is not read",
@@ -70,6 +72,17 @@ def archive_members(path: Path, filename: str) -> Iterator[_Member]:
         raise RepositoryError(f"{filename} is a damaged archive (it needs too much memory)") from None
     except Exception as fault:
         # tarfile and the decompressors have no one error, and differ by version in what they let through.
+        words = " ".join(str(fault).split())[:200] or type(fault).__name__
+        raise RepositoryError(f"{filename} is a damaged archive ({words})") from None
+
+
+def _read_member(read: Callable[[], bytes], filename: str) -> bytes:
+    """The content of a member, whose damage shows only when it is read."""
+    try:
+        return read()
+    except PpcdepsError:
+        raise
+    except Exception as fault:
         words = " ".join(str(fault).split())[:200] or type(fault).__name__
         raise RepositoryError(f"{filename} is a damaged archive ({words})") from None
 

@@ -9,7 +9,7 @@ powerpc64le).
 import re
 from typing import Any
 
-from ppcdeps.model.capability import DEEPEST, Capability, depth_of, parse_requirement
+from ppcdeps.model.capability import DEEPEST, Capability, depth_of, requirement_of
 from ppcdeps.rpm.binding import libsolv
 
 _OF_X86 = re.compile(
@@ -40,7 +40,7 @@ def dependency(pool: Any, text: str) -> Any:
         if rich is None:
             raise ValueError(f"not a boolean dependency: {text}")
         return rich
-    capability = parse_requirement(text)
+    capability = requirement_of(text)
     assert isinstance(capability, Capability)
     return plain_dependency(pool, capability)
 

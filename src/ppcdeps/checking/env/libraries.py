@@ -8,12 +8,14 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
+from itertools import islice
 
 from ppcdeps.checking.env.interpreters import program_at
 from ppcdeps.checking.env.root_file_system import RootFileSystem
 from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.rpm.elf import Elf
 
+_CONFIGURATION = "/etc/ld.so.conf"
 _DEFAULTS = ("/lib64", "/usr/lib64", "/lib", "/usr/lib")
 _TRIPLETS = {
     "ppc64le": "powerpc64le-linux-gnu",
@@ -34,8 +36,11 @@ class Libraries:
         self._arch = arch
         triplet = _TRIPLETS.get(arch)
         multiarch = (f"/lib/{triplet}", f"/usr/lib/{triplet}") if triplet else ()
-        configured = _configured(root, "/etc/ld.so.conf")
-        self.folders = tuple(dict.fromkeys((*configured, *multiarch, *_DEFAULTS)))
+        most = CEILINGS.loader_folders
+        configured = list(islice(_configured(root, _CONFIGURATION), most + 1))
+        if len(configured) > most:
+            root.unseen[_CONFIGURATION] = f"it has {beyond('loader_folders', 'more than')}"
+        self.folders = tuple(dict.fromkeys((*configured[:most], *multiarch, *_DEFAULTS)))
         self._found: dict[str, tuple[str, Elf] | None] = {}
         self._read: dict[str, Elf | None] = {}
 
@@ -107,8 +112,8 @@ def _configured(root: RootFileSystem, first: str) -> Iterator[str]:
         elif len(words) > 1 and words[0] == "include":
             files = []
             for pattern in (posixpath.join(posixpath.dirname(path), word) for word in words[1:]):
-                if len(included) >= CEILINGS.root_includes:
-                    root.unseen[path] = f"it has {beyond('root_includes', 'more than')}"
+                if len(included) >= CEILINGS.loader_files:
+                    root.unseen[path] = f"it has {beyond('loader_files', 'more than')}"
                     break
                 if pattern in included:
                     continue
