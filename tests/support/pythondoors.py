@@ -255,7 +255,7 @@ def _pylock() -> bytes:
                 {
                     "name": "six",
                     "version": "1.16.0",
-                    "sdist": {"url": "http://127.0.0.1:9/six.tar.gz", "hashes": {"sha256": "0" * 64}},
+                    "sdist": {"url": "http://127.0.0.1:9/six-1.16.0.tar.gz", "hashes": {"sha256": "0" * 64}},
                 },
             ],
         }
