@@ -373,6 +373,10 @@ def _run(
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
         from ppcdeps.cli.main import main
+        from ppcdeps.model.ceilings import CEILINGS
+
+        # Another test of this process may have read them: a new process reads its own file.
+        vars(CEILINGS).clear()
 
         before = set(sys.modules)
         code = main(list(arguments))
