@@ -108,7 +108,7 @@ def make_world(
         _fill(world, packages, cache, reporter, engine, mirror, machine)
     except BaseException:
         # Half of it is of no use, and the next run would refuse a folder that is not empty.
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder, strict=False)
         raise
     return world
 

@@ -22,7 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from ppcdeps.base.programs import run_program
 from ppcdeps.engines.sandbox import SandboxProcess, Setup
+from ppcdeps.model.errors import EnvironmentLacksError
 
 _SECONDS = 60
 _OUTPUT = 64 << 20
@@ -101,10 +103,10 @@ def _content(stream: BinaryIO) -> str:
 def _libraries_of(program: str) -> tuple[Path, ...]:
     """The shared libraries of a program and what loads them, by the paths at which they are looked for."""
     try:
-        done = subprocess.run(["ldd", program], capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.SubprocessError) as fault:
+        done = run_program(["ldd"], operands=[program], seconds=20)
+    except EnvironmentLacksError as fault:
         raise UnconfinableError(f"the libraries of {program} are not known: {fault}") from fault
-    return tuple(Path(path) for path in re.findall(r"(?:=>|^)\s+(/\S+)", done.stdout, re.MULTILINE))
+    return tuple(Path(path) for path in re.findall(r"(?:=>|^)\s+(/\S+)", done.text, re.MULTILINE))
 
 
 def _outermost(*paths: Path) -> tuple[str, ...]:

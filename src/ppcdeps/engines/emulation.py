@@ -8,12 +8,12 @@ import contextlib
 import os
 import platform
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from ppcdeps.base.programs import run_program
 from ppcdeps.model.errors import EnvironmentLacksError
 from ppcdeps.model.reporter import Reporter
 
@@ -123,20 +123,14 @@ def ensure_emulation(arch: str, reporter: Reporter, *, place: Path = BINFMT) -> 
     try:
         if not (place / "register").exists():
             # Read-only in most containers, and mount is then refused.
-            subprocess.run(
-                ["mount", "-t", "binfmt_misc", "binfmt_misc", str(place)],
-                check=True,
-                capture_output=True,
-                text=True,
-                timeout=20,
-            )
+            mount = run_program(["mount", "-t", "binfmt_misc"], operands=["binfmt_misc", str(place)], seconds=20)
+            mount.checked(EnvironmentLacksError)
         (place / "register").write_bytes(line)
     except FileExistsError:
         # Another process registered it just now.
         return emulation_of(arch, place=place)
-    except (OSError, subprocess.SubprocessError) as fault:
-        reason = fault.stderr if isinstance(fault, subprocess.CalledProcessError) else str(fault)
-        reporter.warn(f"could not register qemu for {arch}: {reason.strip()}")
+    except (OSError, EnvironmentLacksError) as fault:
+        reporter.warn(f"could not register qemu for {arch}: {fault}")
         return emulation_of(arch, place=place)
     reporter.note(f"registered qemu for {arch} with the kernel (binfmt_misc)")
     return emulation_of(arch, place=place)
