@@ -21,7 +21,7 @@ from ppcdeps.model.repository import RepoConfig, Side
 from ppcdeps.model.target import Target
 from ppcdeps.planning.order import Bootstrap, order_of
 from ppcdeps.planning.plan import waves_of
-from ppcdeps.planning.solution import solve
+from ppcdeps.planning.solution import solve_builds, solve_run
 from ppcdeps.planning.workloads import workload_of_roots
 from ppcdeps.recipebook.srpm import UnpackedSrpm, unpack_srpm
 from ppcdeps.rpm.platforms import PlatformMacros, platform_of
@@ -229,13 +229,14 @@ def test_a_cycle_of_three_is_found_in_solved_build_environments(tmp_path: Path, 
     )
     cache = Cache.open(tmp_path / "cache")
     metadata = fetch_repositories(small.repositories, cache, Silence())
-    solution = solve(
+    run = solve_run(
         workload_of_roots(["trap-cycle-a"]),
         small,
         metadata,
         cache,
         lambda wanted: ensure(wanted, ("filelists",), cache, Silence()),
     )
+    solution = solve_builds(run)
     order = waves_of(solution)
     assert order.undecided == CYCLE
     assert [cycle.members for cycle in order.cycles] == [CYCLE]

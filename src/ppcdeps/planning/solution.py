@@ -65,24 +65,6 @@ class Solution:
         return solved.requested_by if by == solved.request.id else self.universe.label(by)
 
 
-def solve(
-    workload: Workload,
-    target: Target,
-    repositories: Sequence[RepoMetadata],
-    cache: Cache,
-    fetch_filelists: FetchFilelists,
-    book: RecipeBook | None = None,
-    evaluations: Evaluations | None = None,
-) -> Solution:
-    """Solve the workload's run time, then the builds that this takes, until nothing new is missing.
-
-    ``book`` are the recipes to build by (default: those that ppcdeps brings), ``evaluations`` the source RPMs that
-    are at hand. Raises UsageError for a root that is not well-formed, RepositoryError where metadata is damaged,
-    ConfigError for a wrong recipe.
-    """
-    return solve_builds(solve_run(workload, target, repositories, cache, fetch_filelists, book, evaluations))
-
-
 def solve_run(
     workload: Workload,
     target: Target,
@@ -92,7 +74,12 @@ def solve_run(
     book: RecipeBook | None = None,
     evaluations: Evaluations | None = None,
 ) -> Solution:
-    """Solve the workload's run time alone. Raises what `solve` raises."""
+    """Solve the workload's run time alone; `solve_builds` goes on from there.
+
+    ``book`` are the recipes to build by (default: those that ppcdeps brings), ``evaluations`` the source RPMs that
+    are at hand. Raises UsageError for a root that is not well-formed, RepositoryError where metadata is damaged,
+    ConfigError for a wrong recipe.
+    """
     universe = open_universe(
         repositories,
         target.arch,

@@ -15,7 +15,7 @@ from ppcdeps.model.reporter import Silence
 from ppcdeps.model.target import Target
 from ppcdeps.planning.evaluation import Evaluations
 from ppcdeps.planning.plan import plan_of
-from ppcdeps.planning.solution import Solution, solve
+from ppcdeps.planning.solution import Solution, solve_builds, solve_run
 from ppcdeps.planning.workloads import load_workload, workload_of_roots
 from ppcdeps.recipebook.book import RecipeBook
 
@@ -30,7 +30,8 @@ class Planner:
     def solve(self, *roots: str, book: RecipeBook | None = None, evaluations: Evaluations | None = None) -> Solution:
         """The solution for nova-compute, or for roots of one's own, with the shipped recipes or others."""
         workload = workload_of_roots(roots) if roots else load_workload("nova-compute", self.target.openstack)
-        return solve(workload, self.target, self.metadata(), self.cache, self._filelists, book, evaluations)
+        run = solve_run(workload, self.target, self.metadata(), self.cache, self._filelists, book, evaluations)
+        return solve_builds(run)
 
     def plan(self, *roots: str) -> Plan:
         """The same as a plan."""

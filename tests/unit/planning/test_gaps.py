@@ -16,7 +16,7 @@ from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.reporter import Silence
 from ppcdeps.planning.curated import load_recorded_runs
 from ppcdeps.planning.gaps import gaps_of
-from ppcdeps.planning.solution import Solution, solve
+from ppcdeps.planning.solution import Solution, solve_builds, solve_run
 from ppcdeps.planning.workloads import workload_of_roots
 from ppcdeps.recipebook.book import RecipeBook, load_book, recipe_digest
 
@@ -44,7 +44,10 @@ def solution_of(tmp_path: Path) -> SolutionOf:
         target = replace(load_target("centos-stream-9"), repositories=tuple(configs), build_packages=())
         metadata = fetch_repositories(configs, cache, Silence())
         workload = replace(workload_of_roots(roots), name="work")
-        return solve(workload, target, metadata, cache, lambda m: ensure(m, ("filelists",), cache, Silence()), book)
+        run = solve_run(
+            workload, target, metadata, cache, lambda m: ensure(m, ("filelists",), cache, Silence()), book
+        )
+        return solve_builds(run)
 
     return solution_of
 
