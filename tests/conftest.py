@@ -29,6 +29,7 @@ LONGEST_FIRST = (
     "integration/test_python_lock.py",
     "e2e/test_build_faults.py",
     "integration/test_engines.py",
+    "hostile/test_contained.py",
     "e2e/test_demo.py",
     "integration/test_libvirt_patch.py",
     "integration/test_verify.py",
@@ -39,6 +40,10 @@ LONGEST_FIRST = (
     "integration/test_engines_probing.py",
     "integration/test_against_dnf.py",
     "e2e/test_plan.py",
+    "hostile/test_defects.py",
+    "hostile/test_ceilings.py",
+    "hostile/test_doors.py",
+    "hostile/test_arguments_and_names.py",
 )
 """The files that take longest. Files are handed to the workers in the order of collection: a long one that starts
 last would run on alone. The second takes no buildroot, which the first makes meanwhile.

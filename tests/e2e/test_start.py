@@ -23,8 +23,8 @@ def test_help_imports_no_command_and_no_heavy_library(ppcdeps: Program) -> None:
     assert "click" in imported
     assert not imported & HEAVY
     ours = {name for name in imported if name.startswith("ppcdeps")}
-    start = {"ppcdeps", "ppcdeps.cli", "ppcdeps.cli.main", "ppcdeps.cli.lazy_group"}
-    assert ours <= {*start, "ppcdeps.model", "ppcdeps.model.errors", "ppcdeps.model.exitcodes"}
+    start = {"ppcdeps", *(f"ppcdeps.{name}" for name in ("cli", "cli.main", "cli.lazy_group", "cli.output"))}
+    assert ours <= {*start, *(f"ppcdeps.model{name}" for name in ("", ".errors", ".exitcodes", ".visible"))}
 
 
 def test_help_lists_every_command_with_its_line(ppcdeps: Program) -> None:

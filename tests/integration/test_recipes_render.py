@@ -21,7 +21,7 @@ from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Source, Upstream
 from ppcdeps.model.reporter import Silence
 from ppcdeps.recipebook.book import RecipeBook, for_source, load_book, rebuild_recipe, sdist_recipe
-from ppcdeps.recipebook.lint import LintFinding, LintSeverity, lint_book, lint_rendering
+from ppcdeps.recipebook.lint import LintFinding, LintSeverity, lint_book, lint_rendering, rpmlint_findings
 from ppcdeps.recipebook.patches import mailed
 from ppcdeps.recipebook.rendering import Rendering, render
 from ppcdeps.rpm.platforms import platform_of
@@ -153,7 +153,7 @@ def test_a_source_rpm_that_the_recipe_is_not_for(srpms: Callable[[str], Path], t
         render(recipe, tmp_path / "out")
     text = tmp_path / "x.src.rpm"
     text.write_text("no rpm")
-    with pytest.raises(ConfigError, match="cannot be read as an RPM"):
+    with pytest.raises(ConfigError, match="is no RPM package, or damaged"):
         render(recipe, tmp_path / "out", srpm=text)
     assert not (tmp_path / "out").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["x.src.rpm"], "nothing half done is left"
@@ -435,3 +435,18 @@ def test_lint_ends_with_3_where_there_is_an_error(tmp_path: Path, capsys: pytest
 
 def test_the_empty_book_is_a_book() -> None:
     assert lint_book(RecipeBook(()), TARGET, [], Silence()) == ()
+
+
+@pytest.mark.skipif(shutil.which("rpmlint") is None, reason="rpmlint is not installed")
+def test_rpmlint_is_confined(tmp_path: Path) -> None:
+    """What an evaluation lets pass with the target's macros may run something with those of this machine."""
+    (tmp_path / "secret").write_text("Canary")
+    mark = tmp_path / "ran"
+    spec = tmp_path / "x.spec"
+    for code in (f"%(touch {mark})", f"%{{lua:os.execute('touch {mark}')}}", f"%{{load:{tmp_path}/secret}}"):
+        text = f"Name: x\nVersion: 1\nRelease: 1\nSummary: s {code}\nLicense: MIT\n%description\nx\n%files\n"
+        spec.write_text(text)
+        found = list(rpmlint_findings("x", spec, platform_of(TARGET)))
+        assert found
+        assert not mark.exists()
+        assert "Canary" not in str(found)

@@ -400,7 +400,7 @@ def test_interrupted_it_leaves_nothing_and_ends_with_130(
     world: World, wait_until: Callable[[Callable[[], bool]], None], debian_root: Buildroot
 ) -> None:
     world.plan("tool")
-    world.publish(world.tool(post="touch /started; sleep 60"))
+    world.publish(world.tool(post="touch /started; sleep 6060"))
     trials = debian_root.path.parents[2] / "trials"
     command = world.program.command("verify", "plan.json", "--repository", "local", *world.options)
     with subprocess.Popen(
@@ -409,7 +409,7 @@ def test_interrupted_it_leaves_nothing_and_ends_with_130(
         wait_until(lambda: any(trials.glob("trial-*/root/started")))
         process.send_signal(2)
         assert process.wait(60) == 130
-    assert "sleep 60" not in subprocess.run(["ps", "-ef"], capture_output=True, text=True, check=True).stdout
+    assert "sleep 6060" not in subprocess.run(["ps", "-ef"], capture_output=True, text=True, check=True).stdout
 
 
 def test_killed_it_leaves_only_what_the_next_run_removes(

@@ -52,10 +52,14 @@ def new_file(folder: Path, *, prefix: str = NEW, private: bool = False) -> Itera
     path = folder / f"{prefix}{os.urandom(8).hex()}"
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     handle = os.open(path, flags, _PRIVATE if private else _SHARED)
+    stream = os.fdopen(handle, "w+b")
     try:
-        with os.fdopen(handle, "w+b") as stream:
-            yield NewFile(path, stream)
+        yield NewFile(path, stream)
+        stream.close()
     finally:
+        # Where the disk is full, to close it fails as well, and would hide the error that is under way.
+        with contextlib.suppress(OSError):
+            stream.close()
         path.unlink(missing_ok=True)
 
 
@@ -80,12 +84,25 @@ def write_files(contents: Mapping[Path, str | bytes], *, durable: bool = True) -
         drafts = []
         for path, content in contents.items():
             draft = stack.enter_context(new_file(path.parent))
-            draft.stream.write(content.encode() if isinstance(content, str) else content)
-            # Now, not when it is put: a full disk has to show before any is.
-            draft.stream.flush()
             drafts.append((draft, path))
+            with _named(path):
+                draft.stream.write(content.encode() if isinstance(content, str) else content)
+                # Now, not when it is put: a full disk has to show before any is.
+                draft.stream.flush()
         for draft, path in drafts:
-            draft.put(path, durable=durable)
+            with _named(path):
+                draft.put(path, durable=durable)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Have an error of writing name the file: the kernel does not say which it was."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def write_output(path: Path, text: str) -> None:
@@ -94,7 +111,8 @@ def write_output(path: Path, text: str) -> None:
     Raises ConfigError where the folder cannot be written to; a full disk is raised as it is.
     """
     try:
-        write_file(path, text)
+        # Half a surrogate, which only a name of a file can have: JSON reads it back from this spelling.
+        write_file(path, text.encode("utf-8", "backslashreplace"))
     except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise ConfigError(
             f"cannot write {path}: {error.strerror}", hint="name another place with --output"

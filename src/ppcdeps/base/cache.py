@@ -21,7 +21,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ppcdeps.base.atomic import NewFile, new_file, new_folder, write_file
+from ppcdeps.base.digests import digest_of
+from ppcdeps.base.owned import make_private, require_own
 from ppcdeps.base.removal import remove_tree
+from ppcdeps.model.documents import DocumentError, parse_json
 from ppcdeps.model.errors import DISK_FULL, EnvironmentLacksError, PpcdepsError
 from ppcdeps.model.reporter import Reporter, Silence
 
@@ -44,6 +47,15 @@ def default_cache_directory() -> Path:
     return Path(platformdirs.user_cache_dir("ppcdeps"))
 
 
+def require_own_cache(directory: Path) -> None:
+    """Raise EnvironmentLacksError where another user could have written in the cache, from which programs are run."""
+    require_own(
+        directory,
+        "the cache",
+        "make it this user's alone (chown, chmod -R go-w), remove it, or set PPCDEPS_CACHE to another directory",
+    )
+
+
 class Cache:
     """Verified repository files, the state of each repository, and what upper layers derive from them.
 
@@ -55,6 +67,7 @@ class Cache:
         self.directory = directory
         self.root = directory / f"v{FORMAT}"
         self._writing: set[Path] = set()
+        self._compared: set[Path] = set()
         self._guard = threading.Lock()
         self._abandoned = False
 
@@ -63,11 +76,14 @@ class Cache:
         """Open the cache in ``directory`` (default: ``default_cache_directory()``), creating it where needed.
 
         A cache of another version is left aside with a warning and a new one is begun. Where the directory
-        cannot be written, a temporary one that lives as long as the process takes its place, with a warning.
+        cannot be written, or the home that it lies in does not exist, a temporary one that lives as long as the
+        process takes its place, with a warning.
         """
         reporter = reporter or Silence()
         place = (directory or default_cache_directory()).expanduser()
+        require_own_cache(place)
         try:
+            _require_home(place)
             cls._prepare(place, reporter)
         except OSError as fault:
             if fault.errno in DISK_FULL:
@@ -86,8 +102,10 @@ class Cache:
     @staticmethod
     def _prepare(place: Path, reporter: Reporter) -> None:
         root = place / f"v{FORMAT}"
+        make_private(place)
+        make_private(root)
         for name in ("objects", "repositories", "derived", "tmp", "locks"):
-            (root / name).mkdir(parents=True, exist_ok=True)
+            make_private(root / name)
         if not os.access(root / "tmp", os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(root))
         _remove_stale(root / "tmp")
@@ -116,17 +134,35 @@ class Cache:
             raise ValueError(f"not a checksum: {checksum!r}")
         return self.root / "objects" / found["algorithm"] / found["hex"][:2] / found["hex"]
 
-    def find_object(self, checksum: str, size: int | None = None) -> Path | None:
+    def find_object(self, checksum: str, size: int | None = None, *, compare: bool = True) -> Path | None:
         """The object's path, or None where it is not there or has not the recorded size in bytes.
 
-        The content is not hashed again: an object got its name only after it was verified.
+        An object whose content has changed is removed. It is compared when a run first asks for it; without
+        ``compare`` the caller has `is_intact` do so before it reads the object.
         """
         path = self.object_path(checksum)
         try:
             found = path.stat()
         except OSError:
             return None
-        return path if size is None or found.st_size == size else None
+        if size is not None and found.st_size != size:
+            return None
+        return path if not compare or self.is_intact(checksum) else None
+
+    def is_intact(self, checksum: str) -> bool:
+        """Whether an object has the content that its name says. One that has not is removed."""
+        path = self.object_path(checksum)
+        if path in self._compared:
+            return True
+        algorithm, _, wanted = checksum.partition(":")
+        try:
+            if digest_of(path, algorithm) == wanted:
+                self._compared.add(path)
+                return True
+            path.unlink()
+        except (OSError, ValueError):
+            pass
+        return False
 
     def store_object(self, checksum: str, data: bytes) -> Path:
         """Store ``data``, whose checksum the caller has verified. Returns where."""
@@ -175,8 +211,8 @@ class Cache:
     def read_state(self, key: str) -> dict[str, Any] | None:
         """What was recorded for a repository, or None, also where the record cannot be read."""
         try:
-            value = json.loads((self.root / "repositories" / f"{key}.json").read_bytes())
-        except (OSError, ValueError):
+            value = parse_json((self.root / "repositories" / f"{key}.json").read_bytes())
+        except (OSError, DocumentError):
             return None
         return value if isinstance(value, dict) else None
 
@@ -293,6 +329,7 @@ class Draft(NewFile):
         """Give the verified content its name in the cache. Returns where it lies now."""
         path = self._cache.object_path(checksum)
         self.put(path)
+        self._cache._compared.add(path)
         return path
 
     def put(self, path: Path, *, durable: bool = True) -> None:
@@ -311,6 +348,25 @@ def _full_disk_named(place: Path) -> Iterator[None]:
         if fault.errno in DISK_FULL:
             raise disk_full(place) from fault
         raise
+
+
+def _require_home(place: Path) -> None:
+    """Raise FileNotFoundError where the place is in a home that does not exist: root could make one for anybody."""
+    home = os.environ.get("HOME")
+    if home == "":
+        # Then ~/.cache is a folder of the root.
+        if not any(os.environ.get(name) for name in ("PPCDEPS_CACHE", "XDG_CACHE_HOME")) and (
+            place == default_cache_directory()
+        ):
+            raise FileNotFoundError(errno.ENOENT, "HOME is empty", str(place))
+        return
+    try:
+        folder = Path(home or Path.home())
+    except RuntimeError:
+        # A user number without an entry in the list of users.
+        return
+    if folder in place.absolute().parents and not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, f"the home {folder} does not exist", str(place))
 
 
 def disk_full(place: Path) -> PpcdepsError:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
-from ppcdeps.base.ceilings import CEILINGS
+from ppcdeps.model.ceilings import CEILINGS, beyond
 
 _BLOCK = 1 << 18
 _XZ_MEMORY = 512 * 1024**2
@@ -31,18 +31,16 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
 
 
-def open_stream(path: Path, *, limit: int | None = None) -> BinaryIO:
+def open_stream(path: Path, *, limit: int | None = None, ceiling: str = "metadata_opened") -> BinaryIO:
     """The decompressed content of ``path``, which may be compressed in any of the known ways or not at all.
 
-    Reading more than ``limit`` bytes (default: the ceiling of a metadata file) or meeting damage raises DamagedError.
+    Reading more than ``limit`` bytes, or than the ceiling allows, or meeting damage raises DamagedError.
     """
     raw = path.open("rb")
     try:
         return cast(
             BinaryIO,
-            io.BufferedReader(
-                _Bounded(_open_raw(raw), raw, CEILINGS.metadata_file if limit is None else limit), _BLOCK
-            ),
+            io.BufferedReader(_Bounded(_open_raw(raw), raw, limit, ceiling), _BLOCK),
         )
     except BaseException:
         raw.close()
@@ -65,7 +63,7 @@ def verify_open(
     algorithm, _, wanted = (checksum or "sha256:").partition(":")
     digest = hashlib.new(algorithm, usedforsecurity=False)
     total = 0
-    with open_stream(path, limit=size if size is not None else None) as stream:
+    with open_stream(path, limit=size) as stream:
         while block := stream.read(_BLOCK):
             total += len(block)
             digest.update(block)
@@ -142,11 +140,14 @@ class _Members(io.RawIOBase):
 class _Bounded(io.RawIOBase):
     """A stream that refuses to give more than ``limit`` bytes, and raises one error for all kinds of damage."""
 
-    def __init__(self, inner: io.RawIOBase | BinaryIO, raw: BinaryIO, limit: int) -> None:
+    def __init__(self, inner: io.RawIOBase | BinaryIO, raw: BinaryIO, limit: int | None, ceiling: str) -> None:
         self._inner = inner
         self._raw = raw
-        self._left = limit
-        self._limit = limit
+        most = getattr(CEILINGS, ceiling)
+        self._left = most if limit is None else min(limit, most)
+        announced = limit is not None and limit <= most
+        phrase = "opens to more than"
+        self._too_many = f"{phrase} {limit} bytes" if announced else beyond(ceiling, phrase)
 
     def readable(self) -> bool:
         return True
@@ -161,13 +162,15 @@ class _Bounded(io.RawIOBase):
             if fault.errno is not None:
                 raise
             raise DamagedError(f"cannot be decompressed: {fault}") from fault
+        except MemoryError as fault:
+            raise DamagedError("needs too much memory to be decompressed") from fault
         except Exception as fault:
             # zstandard is imported only where a zstd file is met, so its error is known by its name.
             if type(fault).__name__ != "ZstdError":
                 raise
             raise DamagedError(f"cannot be decompressed: {fault}") from fault
         if len(data) > self._left:
-            raise DamagedError(f"opens to more than {self._limit} bytes")
+            raise DamagedError(self._too_many)
         self._left -= len(data)
         view[: len(data)] = data
         return len(data)

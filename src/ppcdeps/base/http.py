@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 from ppcdeps import __version__
-from ppcdeps.base.urls import credentials_in, is_file_url, path_of, shown_url, without_credentials
+from ppcdeps.base.untrusted import open_regular
+from ppcdeps.base.urls import credentials_in, is_file_url, path_of, refusal, shown_url, without_credentials
+from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.reporter import Reporter, Silence
 
 if TYPE_CHECKING:
@@ -182,7 +184,7 @@ class HttpClient:
         self,
         url: str,
         *,
-        limit: int,
+        limit: str,
         validators: Validators | None = None,
         headers: Mapping[str, str] | None = None,
         accept: Container[int] = _OK,
@@ -193,8 +195,9 @@ class HttpClient:
         ``accept`` are the statuses that are answers; ``packed`` lets the server compress the answer for the way, as
         nothing announces the size or checksum of a page. Where a Range was asked for and the server has none, the
         status is 200 and the body empty: it would be the whole file. Raises TransportFault, also where there are more
-        than ``limit`` bytes.
+        bytes than the ceiling ``limit`` allows.
         """
+        most = getattr(CEILINGS, limit)
         sent = dict(headers or {})
         if validators is not None and validators.url == url:
             sent |= validators.headers
@@ -206,8 +209,8 @@ class HttpClient:
             whole_in_place_of_part = "Range" in sent and body.status == 200
             for block in () if whole_in_place_of_part else body.blocks():
                 total += len(block)
-                if total > limit:
-                    raise TransportFault(url, f"is larger than {limit} bytes")
+                if total > most:
+                    raise TransportFault(url, beyond(limit))
                 parts.append(block)
         fresh = Validators(url, body.headers.get("etag", ""), body.headers.get("last-modified", ""))
         current = validators if body.status == 304 and validators is not None else fresh
@@ -220,21 +223,24 @@ class HttpClient:
         *,
         checksum: str | None,
         size: int | None,
-        limit: int,
+        limit: str,
         task: str = "",
         authority: str = "repomd.xml",
     ) -> int:
         """Write a file to ``stream`` and verify it on the way. Returns its size in bytes.
 
         ``checksum`` is ``algorithm:hex``, and ``authority`` who says so, for the message where it differs. Stops as
-        soon as there is more than ``size`` (or ``limit``, where the size is unknown). Progress is reported as
+        soon as there is more than ``size`` or than the ceiling ``limit`` allows. Progress is reported as
         ``task``, where it has a name. Raises TransportFault where it is not the announced file.
         """
+        most = getattr(CEILINGS, limit)
         algorithm, _, wanted = (checksum or "sha256:").partition(":")
         digest = hashlib.new(algorithm, usedforsecurity=False)
         total = 0
         head = b""
         reporter = Silence() if is_file_url(url) or not task else self._reporter
+        if size is not None and size > most:
+            raise TransportFault(url, f"is announced with {size} bytes: {beyond(limit, 'more than')}")
         reporter.begin(task, size)
         try:
             # As stored: a server that calls a .tar.gz an encoding would have it unpacked on the way.
@@ -244,7 +250,7 @@ class HttpClient:
                 for block in body.blocks():
                     head = head or block[:1024]
                     total += len(block)
-                    if total > (limit if size is None else size):
+                    if total > (most if size is None else size):
                         raise TransportFault(url, _too_large(head, size, limit))
                     digest.update(block)
                     stream.write(block)
@@ -290,10 +296,12 @@ class HttpClient:
     def _open_file(self, url: str) -> Iterator["_Body"]:
         path = path_of(url)
         try:
-            stream = path.open("rb")
+            # Links on the way are its owner's affair; what they lead to has to be a file.
+            stream = open_regular(path.resolve())
             size = os.fstat(stream.fileno()).st_size
-        except OSError as fault:
-            raise TransportFault(url, f"cannot be read: {fault.strerror or fault}") from fault
+        except (OSError, ValueError, RuntimeError) as fault:
+            reason = getattr(fault, "strerror", None) or fault
+            raise TransportFault(url, f"cannot be read: {reason}") from fault
         with stream:
 
             def blocks() -> Iterator[bytes]:
@@ -357,7 +365,16 @@ class HttpClient:
         import urllib3
         from requests.adapters import HTTPAdapter
 
-        session = requests.Session()
+        class _Session(requests.Session):
+            def get_redirect_target(self, resp: requests.Response) -> str | None:
+                target = super().get_redirect_target(resp)
+                # A redirect within a host has no host.
+                reason = refusal(target, resp.url) if target and urlsplit(target).netloc else ""
+                if reason:
+                    raise requests.exceptions.InvalidSchema(reason)
+                return target
+
+        session: requests.Session = _Session()
         session.max_redirects = 10
         session.headers["User-Agent"] = f"ppcdeps/{__version__}"
         # An empty proxy means none, not that of the environment.
@@ -438,6 +455,8 @@ class HttpClient:
                 reason = f"TLS failed: {_root_of(fault)}"
                 return TransportFault(url, reason, unreachable=True, kind=FaultKind.CERTIFICATE)
             case requests.exceptions.InvalidSchema() | requests.exceptions.MissingSchema():
+                if "loopback" in str(fault):
+                    return TransportFault(url, f"redirects to what {fault}")
                 return TransportFault(url, "redirects to something else than http or https")
             case requests.exceptions.TooManyRedirects():
                 return TransportFault(url, "redirects in a circle")
@@ -480,7 +499,8 @@ def try_mirrors(
     """
     last: dict[str, TransportFault] = {}
     count = dict.fromkeys(mirrors, 0)
-    queue = list(count)
+    # The first of a list are the best; a list of dead ones would be tried for hours.
+    queue = list(count)[: CEILINGS.metadata_tries]
     spent = 0
     rounds = 0
     # 0 is dnf's way to say "without limit".
@@ -511,10 +531,10 @@ def try_mirrors(
 _HTML = "sends a web page (HTML) with status 200, not the file: a login, error or redirect page answers there"
 
 
-def _too_large(head: bytes, size: int | None, limit: int) -> str:
+def _too_large(head: bytes, size: int | None, limit: str) -> str:
     if looks_like_html(head):
         return _HTML
-    return f"has more than {size} bytes, the announced size" if size is not None else f"is larger than {limit} bytes"
+    return f"has more than {size} bytes, the announced size" if size is not None else beyond(limit)
 
 
 def _takes_decode_content(read1: Callable[..., bytes]) -> bool:

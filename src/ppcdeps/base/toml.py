@@ -1,18 +1,21 @@
 """TOML files in: typed values out of tables, all faults of a file reported together."""
 
 import difflib
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Final
 
+from ppcdeps.model.documents import DocumentError, parse_toml, read_document
 from ppcdeps.model.errors import ConfigError
 
 TomlFile = Path | Traversable
 """A file of the user's, or one that ppcdeps ships."""
 
 _ABSENT: Final = object()
+_LARGEST: Final = 2**32 - 1
+_MOST_HINTS: Final = 100
 
 
 def closest(word: str, known: Iterable[str]) -> str:
@@ -53,7 +56,7 @@ class Table:
         if not isinstance(values, list) or not all(isinstance(one, str) and one.strip() for one in values):
             self.fault(f'"{key}" is to be an array of texts, not {_kind(value)}')
             return ()
-        for twice in sorted({one for one in values if values.count(one) > 1}):
+        for twice in sorted(one for one, count in Counter(values).items() if count > 1):
             self.fault(f'"{key}" names "{twice}" twice')
         return tuple(values)
 
@@ -66,18 +69,19 @@ class Table:
         return value
 
     def integer(self, key: str, *, least: int = 0) -> int:
-        """A whole number that is there, at least ``least``."""
+        """A whole number that is there, at least ``least``, and such as C programs can hold."""
         value = self._value(key, _ABSENT)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _LARGEST:
             if value is not _ABSENT:
-                self.fault(f'"{key}" is to be a whole number from {least} on, not {_kind(value)}')
+                span = f"to {_LARGEST}" if isinstance(value, int) and value > _LARGEST else "on"
+                self.fault(f'"{key}" is to be a whole number from {least} {span}, not {_kind(value)}')
             return least
         return value
 
     def number(self, key: str) -> float:
         """A number that is there, greater than 0."""
         value = self._value(key, _ABSENT)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e15:
             if value is not _ABSENT:
                 self.fault(f'"{key}" is to be a number greater than 0, not {_kind(value)}')
             return 1.0
@@ -106,6 +110,23 @@ class Table:
             label = f"[[{key}]] {name}" if isinstance(name, str) else f"[[{key}]] number {place}"
             yield Table(one, self.faults, where=self._within(label))
 
+    def named(self, key: str, grammar: Callable[[str], str]) -> str:
+        """A text that is there, and that a grammar of `ppcdeps.model.names` takes."""
+        return self.checked(key, self.text(key), grammar)
+
+    def all_named(self, key: str, grammar: Callable[[str], str]) -> tuple[str, ...]:
+        """Texts like those of `texts`, all of which a grammar takes."""
+        return tuple(self.checked(key, text, grammar) for text in self.texts(key))
+
+    def checked(self, key: str, text: str, grammar: Callable[[str], str]) -> str:
+        """A text of this table, if a grammar takes it, with a fault where it does not."""
+        if text:
+            try:
+                return grammar(text)
+            except ValueError as fault:
+                self.fault(f'"{key}": {fault}')
+        return ""
+
     def entries(self) -> dict[str, str]:
         """All of the table as names and texts; a number or boolean becomes the text that TOML has for it."""
         texts: dict[str, str] = {}
@@ -131,7 +152,8 @@ class Table:
         for key in self._content:
             if key in names:
                 continue
-            hint = closest(key, names)
+            # Each hint takes its time, and nobody reads thousands.
+            hint = closest(key, names) if len(self.faults) < _MOST_HINTS else ""
             self.fault(f'unknown key "{key}"' + (f", {hint}" if hint else ""))
 
     def _text(self, key: str, value: Any) -> str | None:
@@ -160,13 +182,12 @@ def read_toml(file: TomlFile, what: str) -> Table:
     Raises ConfigError where the file cannot be read or is not TOML.
     """
     try:
-        content = tomllib.loads(file.read_bytes().decode())
+        raw = read_document(file, "document_toml") if isinstance(file, Path) else file.read_bytes()
+        content = parse_toml(raw)
     except OSError as error:
         raise ConfigError(f"cannot read {what} {file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{what} {file} is not UTF-8 text (byte {error.start})") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{what} {file} is not TOML: {error}") from error
+    except DocumentError as error:
+        raise ConfigError(f"{what} {file} {error}") from error
     return Table(content, [])
 
 

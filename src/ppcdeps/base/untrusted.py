@@ -6,8 +6,10 @@ between a look and the opening. Each function refuses all of these with an OSErr
 """
 
 import errno
+import fnmatch
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -61,6 +63,34 @@ def read_beneath(folder: str | Path, path: str, ceiling: int) -> bytes:
     if len(content) > ceiling:  # it has grown since it was opened
         raise _too_large(path, ceiling)
     return content
+
+
+def files_beneath(folder: Path, top: str, pattern: str, ceiling: int) -> Iterator[Path]:
+    """The regular files beneath the folder ``top`` of a trusted folder whose names fit a pattern such as ``*.rpm``.
+
+    Sorted; no folder is entered through a link. A folder of such a name is none of them, and ``top`` may be missing.
+    Raises OSError for a link, a FIFO or a device of such a name, for a file that is larger than ``ceiling``, for a
+    name with control characters, and where ``top`` itself is no folder.
+    """
+    place = folder / top
+    try:
+        if not stat.S_ISDIR(place.lstat().st_mode):
+            raise OSError(errno.ENOTDIR, "not a folder", top)
+    except FileNotFoundError:
+        return
+    found = []
+    # Nothing that runs can change the folders while they are read: os.walk enters no link that is one already.
+    for here, _, names in os.walk(place):
+        found += [Path(here, name) for name in names if fnmatch.fnmatchcase(name, pattern)]
+    for path in sorted(found):
+        if not path.name.isprintable():
+            raise OSError(errno.EINVAL, "a name with control characters", ascii(path.name))
+        state = path.lstat()
+        if not stat.S_ISREG(state.st_mode):
+            raise _not_regular(path.relative_to(folder))
+        if state.st_size > ceiling:
+            raise _too_large(path.relative_to(folder), ceiling)
+        yield path
 
 
 def _is_special(mode: int) -> bool:

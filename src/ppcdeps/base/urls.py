@@ -1,10 +1,19 @@
-"""URLs of repositories and indexes: joined, turned into paths, and shown without what is secret in them."""
+"""URLs of repositories and indexes: joined, turned into paths, held to who named them, and shown without secrets."""
 
+import ipaddress
 import re
+import socket
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 _SECRET_QUERY = re.compile(r"(?i)([?&][^=&]*(?:token|key|secret|passw|sig)[^=&]*=)[^&]*")
+_WORD = re.compile(r"[A-Za-z0-9]{16,}")
+_DIGEST = re.compile(r"[0-9a-f]{56,}")
+_UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_CLASSES = re.compile(r"[0-9]+|[a-z]+|[A-Z]+")
+_FEWEST_CHANGES = 5
+"""Changes between digits, small and capital letters from which on a word was drawn and not written."""
 
 
 def join_url(base: str, location: str) -> str:
@@ -15,13 +24,64 @@ def join_url(base: str, location: str) -> str:
 
 def is_file_url(url: str) -> bool:
     """Whether the URL names a file of this machine."""
-    return url.startswith("file:")
+    return url[:5].lower() == "file:"
 
 
 def path_of(url: str) -> Path:
     """The path that a file URL names."""
     parts = urlsplit(url)
     return Path(unquote(parts.path) or "/")
+
+
+def refusal(url: str, named_by: str, folder: str | None = None) -> str:
+    """Why what lies at ``named_by`` may not name ``url``, as a phrase; empty where it may.
+
+    What is remote names http and https only, and this machine's loopback addresses only where it lies on one itself:
+    else a server would decide what is read here. What is local names files beneath ``folder``, a file URL (default:
+    nothing that is local), links followed.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return "is not a URL"
+    if parts.scheme in ("http", "https") and host:
+        if is_file_url(named_by) or not is_loopback(host) or is_loopback(urlsplit(named_by).hostname or ""):
+            return ""
+        return "is on this machine's loopback address, which only a server on it may name"
+    if parts.scheme != "file":
+        return "is neither http nor https"
+    if not is_file_url(named_by):
+        return "is a file of this machine, which no server may name"
+    if folder is not None and _lies_beneath(url, folder):
+        return ""
+    return "leads out of its folder"
+
+
+def _lies_beneath(url: str, folder: str) -> bool:
+    try:
+        return path_of(url).resolve().is_relative_to(path_of(folder).resolve())
+    except (OSError, ValueError, RuntimeError):
+        # A null byte, or links in a circle.
+        return False
+
+
+@lru_cache(maxsize=1024)
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address, in any of its spellings, means this machine."""
+    name = host.strip("[]").rstrip(".").partition("%")[0].lower()
+    if name in ("localhost", "localhost.localdomain", "ip6-localhost") or name.endswith(".localhost"):
+        return True
+    try:
+        # Also 127.1, 0x7f.1 and 2130706433, as the C library reads them.
+        address: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.IPv4Address(socket.inet_aton(name))
+    except (OSError, ValueError):
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            return False
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return bool(mapped.is_loopback or mapped.is_unspecified)
 
 
 def credentials_in(url: str) -> tuple[str, tuple[str, str] | None]:
@@ -38,8 +98,28 @@ def without_credentials(url: str) -> str:
 
 
 def shown_url(url: str) -> str:
-    """The URL without credentials: what a message may say."""
-    parts = urlsplit(url)
+    """The URL without credentials: what a message may say.
+
+    Also without what looks like a token in the path, as some services have it there.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
     if "@" in parts.netloc:
         url = url.replace(parts.netloc, f"***@{parts.netloc.rpartition('@')[2]}", 1)
+    if parts.netloc and len(parts.path) > 16:
+        path = "/".join("***" if _is_token(each) else each for each in parts.path.split("/"))
+        if path != parts.path:
+            url = url.replace(parts.path, path, 1)
     return _SECRET_QUERY.sub(r"\1***", url)
+
+
+def _is_token(segment: str) -> bool:
+    """Whether a part of a path looks drawn at random. A file's name does not, nor does a digest that stores use."""
+    if len(segment) < 16 or "." in segment:
+        return False
+    if _UUID.search(segment):
+        return True
+    words = (word for word in _WORD.findall(segment) if not _DIGEST.fullmatch(word))
+    return any(len(_CLASSES.findall(word)) > _FEWEST_CHANGES for word in words)

@@ -20,6 +20,7 @@ from ppcdeps.cli.options import (
     recipes_option,
     repository_options,
 )
+from ppcdeps.cli.output import write
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.model.exitcodes import ExitCode
 from ppcdeps.workflows.choice import RepositoryChoice
@@ -147,7 +148,7 @@ def build(
         else:
             build_run = run_build(request, reporter, view)
     shown = dump_build_run(build_run, verdict) if as_json else render_build_run(build_run, verdict)
-    click.echo(shown, nl=False)
+    write(shown, as_json=as_json)
     if verdict is not None and verdict.is_closed:
         return ExitCode.DONE
     if build_run.failed:

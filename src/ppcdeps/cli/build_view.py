@@ -1,6 +1,5 @@
 """Running builds on standard error: a live table on a terminal, plain lines anywhere else."""
 
-import os
 import sys
 import threading
 import time
@@ -8,9 +7,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-import click
-
 from ppcdeps.building.run.events import BuildEvent, BuildFinished, BuildOutcome, BuildStarted, StageReached
+from ppcdeps.cli.output import Part, is_colored, is_terminal, lossy, painted, say
+from ppcdeps.model.visible import visible
 from ppcdeps.report.build import duration, finished_lines
 
 if TYPE_CHECKING:
@@ -40,10 +39,10 @@ class BuildView:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._stream = stream or sys.stderr
-        terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        terminal = is_terminal(self._stream)
         self._quiet = quiet
         self._live_wanted = live and terminal and not quiet
-        self._colored = terminal and not os.environ.get("NO_COLOR")
+        self._colored = is_colored(self._stream)
         self._now = now
         self._running: dict[str, tuple[float, float | None, str]] = {}
         self._progress = (0, 0)
@@ -75,23 +74,23 @@ class BuildView:
                     self._running[task.name] = (self._now(), expected, "")
                     if self._live is None and not self._quiet:
                         usual = f", usually {duration(expected * 60)}" if expected else ""
-                        self._say(f"{task.name}: begins{usual}; log: {log}")
+                        self._say(visible(f"{task.name}: begins{usual}; log: {log}"))
                 case StageReached(task, stage):
                     since, expected, _ = self._running.get(task.name, (self._now(), None, ""))
                     self._running[task.name] = (since, expected, str(stage))
                 case BuildFinished(result, done, total):
                     self._running.pop(result.task.name, None)
                     self._progress = (done, total)
-                    label, color = _LABELS[result.outcome]
                     if self._quiet and result.outcome is not BuildOutcome.FAILED:
                         return
-                    first, *rest = finished_lines(result)
-                    shown = click.style(label, fg=color) if self._colored else label
-                    self._say("\n".join([f"[{done}/{total}] {result.task.name}: {shown}{first}", *rest]))
+                    label = _LABELS[result.outcome]
+                    lines = "\n".join(map(visible, finished_lines(result)))
+                    self._say(f"[{done}/{total}] {visible(result.task.name)}: ", label, lines)
 
     def _table(self) -> Any:
         from rich.spinner import Spinner
         from rich.table import Table
+        from rich.text import Text
 
         with self._guard:
             table = Table.grid(padding=(0, 2))
@@ -102,16 +101,17 @@ class BuildView:
                     until = since + expected * 60
                     when = time.strftime("%H:%M", time.localtime(until))
                     end = f"done about {when}" if until > now else f"usually {duration(expected * 60)}"
-                table.add_row(Spinner("dots"), name, stage, duration(now - since), end)
+                table.add_row(Spinner("dots"), Text(visible(name)), stage, duration(now - since), end)
             done, total = self._progress
             if total:
                 table.add_row("", f"{done} of {total} are done", "", "", "")
             return table
 
-    def _say(self, text: str) -> None:
+    def _say(self, *parts: Part) -> None:
         if self._live is not None:
             from rich.text import Text
 
-            self._live.console.print(Text.from_ansi(text), soft_wrap=True)
+            with lossy(self._stream):
+                self._live.console.print(Text.from_ansi(painted(*parts, colored=self._colored)), soft_wrap=True)
         else:
-            click.echo(text, file=self._stream, color=self._colored or None)
+            say(*parts, stream=self._stream)

@@ -15,6 +15,7 @@ from ppcdeps.cli.options import (
     mode_option,
     output_options,
 )
+from ppcdeps.cli.output import write
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.model.exitcodes import ExitCode
 
@@ -51,7 +52,7 @@ def doctor(connection: str | None, cache_directory: Path | None, as_json: bool, 
     from ppcdeps.workflows.buildroots import diagnose_engines
 
     diagnosis = diagnose_engines(Cache.open(cache_directory, reporter), reporter, connection=connection)
-    click.echo(dump_diagnosis(diagnosis) if as_json else render_diagnosis(diagnosis), nl=False)
+    write(dump_diagnosis(diagnosis) if as_json else render_diagnosis(diagnosis), as_json=as_json)
     return ExitCode.DONE if diagnosis.chosen else ExitCode.ENVIRONMENT_LACKS
 
 
@@ -68,7 +69,7 @@ def list_created(
     from ppcdeps.workflows.buildroots import list_buildroots
 
     definitions, created = list_buildroots(_buildroots(buildroot_folders, cache_directory, reporter))
-    click.echo(dump_list(definitions, created) if as_json else render_list(definitions, created), nl=False)
+    write(dump_list(definitions, created) if as_json else render_list(definitions, created), as_json=as_json)
 
 
 @buildroot.command()
@@ -102,7 +103,7 @@ def create(
 
     roots = _buildroots(buildroot_folders, cache_directory, reporter)
     made, recorded = create_buildroot(_request(name, mode, packages, mirror), roots, renew=renew)
-    click.echo(dump_created(made, recorded) if as_json else render_created(made, recorded), nl=False)
+    write(dump_created(made, recorded) if as_json else render_created(made, recorded), as_json=as_json)
 
 
 @buildroot.command(
@@ -187,7 +188,7 @@ def remove(
         raise click.UsageError("say which: names, keys, or --all", click.get_current_context())
     roots = _buildroots(buildroot_folders, cache_directory, reporter)
     removed = roots.remove_all() if everything else roots.remove(*what)
-    click.echo(dump_removed(removed) if as_json else render_removed(removed), nl=False)
+    write(dump_removed(removed) if as_json else render_removed(removed), as_json=as_json)
 
 
 def _request(name: str, mode: str | None, packages: tuple[str, ...], mirror: str | None) -> "BuildrootRequest":

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ppcdeps.cli.lazy_group import LazyGroup
+from ppcdeps.cli.output import write
 from ppcdeps.model.exitcodes import ExitCode
 
 if TYPE_CHECKING:
@@ -31,5 +32,5 @@ def show_report(report: "Report", as_json: bool) -> int:
     """Print the report of a check. Returns the exit code."""
     from ppcdeps.report.findings import dump_report, render_report
 
-    click.echo(dump_report(report) if as_json else render_report(report), nl=False)
+    write(dump_report(report) if as_json else render_report(report), as_json=as_json)
     return ExitCode.DONE if report.is_clean else ExitCode.GAPS_REMAIN

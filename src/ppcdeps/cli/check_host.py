@@ -6,6 +6,7 @@ import click
 
 from ppcdeps.cli.check import show_report
 from ppcdeps.cli.options import json_option, output_options
+from ppcdeps.cli.output import write
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.exitcodes import ExitCode
 from ppcdeps.model.reporter import Reporter
@@ -51,5 +52,5 @@ def host(
     text = collect_host(collect)
     reporter.note(f"this machine's facts are in {collect}; judge them with `ppcdeps check host --from {collect}`")
     if as_json:
-        click.echo(text, nl=False)
+        write(text, as_json=True)
     return ExitCode.DONE

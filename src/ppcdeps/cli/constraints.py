@@ -7,8 +7,10 @@ from pathlib import Path
 import click
 
 from ppcdeps.cli.options import json_option, output_options, python_option, repository_options, roots_argument
+from ppcdeps.cli.output import write, write_line
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.model.errors import UsageError
+from ppcdeps.model.visible import visible
 from ppcdeps.workflows.choice import RepositoryChoice
 from ppcdeps.workflows.request import Installer
 
@@ -80,10 +82,11 @@ def constraints(
     if as_json:
         import json
 
-        click.echo(json.dumps(python_document(planned_python(side.lock, side.bridge)), indent=2, sort_keys=True))
+        document = python_document(planned_python(side.lock, side.bridge))
+        write(json.dumps(document, indent=2, sort_keys=True) + "\n", as_json=True)
     else:
         for path in written:
-            click.echo(path)
+            write_line(visible(str(path)))
     if not side.lock.having(Provision.WHEEL, Provision.SDIST):
         reporter.warn("nothing is left for pip to install: as far as this metadata shows, RPMs provide it all")
     for note in side.lock.notes:

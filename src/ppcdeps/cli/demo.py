@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ppcdeps.cli.options import cache_option, engine_option, json_option, mirror_option, output_options
+from ppcdeps.cli.output import Part, say, write, write_line
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.model.exitcodes import ExitCode
 
@@ -89,24 +90,25 @@ def demo(
     from ppcdeps.workflows.demo import demo_world
 
     began = time.monotonic()
-    say = _DemoOutput(sys.stderr if as_json else sys.stdout)
-    say.heading("A target, a reference and sources to plan with")
+    shown = _DemoOutput(aside=as_json)
+    shown.heading("A target, a reference and sources to plan with")
     world = demo_world(to, Cache.open(cache_directory, reporter), reporter, engine=engine, mirror=mirror)
-    say.world(world)
+    shown.world(world)
     done: list[EndedCommand] = []
     for step in _commands(world, mode, engine, cache_directory):
-        say.step(step)
+        shown.step(step)
         done.append(_run(step, world.folder, quiet_stdout=as_json))
         if done[-1].exit_code != step.expected:
-            say.line(f"\nThe demo ends here: this command was to end with {step.expected}, not {done[-1].exit_code}.")
+            shown.line(f"The demo ends here: this command was to end with {step.expected}, not {done[-1].exit_code}.")
             break
     else:
-        say.end(world, mode, time.monotonic() - began)
+        shown.end(world, mode, time.monotonic() - began)
     if as_json:
         import json
 
         document = {"schema": 1, "folder": str(world.folder), "repository": str(world.repository), "mode": mode}
-        click.echo(json.dumps({**document, "steps": [asdict(each) for each in done]}, indent=1, sort_keys=True))
+        steps = [asdict(each) for each in done]
+        write(json.dumps({**document, "steps": steps}, indent=1, sort_keys=True) + "\n", as_json=True)
     last = done[-1]
     well = last.exit_code == 0 and len(done) == len(_commands(world, mode, engine, cache_directory))
     return 0 if well else last.exit_code or ExitCode.GAPS_REMAIN
@@ -143,14 +145,17 @@ def _run(step: DemoCommand, folder: Path, *, quiet_stdout: bool) -> EndedCommand
 class _DemoOutput:
     """What the demo says between the commands."""
 
-    def __init__(self, stream: object) -> None:
-        self._echo: Callable[[str], None] = lambda text: click.echo(text, file=stream)  # type: ignore[arg-type]
+    def __init__(self, *, aside: bool) -> None:
+        """``aside``: on standard error, as standard output is for JSON."""
+        self._line: Callable[[Part], None] = say if aside else write_line
 
     def line(self, text: str) -> None:
-        self._echo(text)
+        self._line("")
+        self._line(text)
 
     def heading(self, text: str) -> None:
-        self._echo(f"\n{click.style(f'# {text}', bold=True)}")
+        self._line("")
+        self._line((f"# {text}", "bold"))
 
     def world(self, world: "DemoWorld") -> None:
         rows = (
@@ -161,24 +166,24 @@ class _DemoOutput:
             ("  repositories/", "of the target (ppc64le), of the reference (this machine's packages), of sources"),
             ("  sources/", "tarballs of Debian's source packages"),
         )
-        self._echo("")
+        self._line("")
         for name, what in rows:
-            self._echo(f"{name:<20}{what}".rstrip())
-        self._echo(f"\n$ cd {shlex.quote(_shown(world.folder))}")
+            self._line(f"{name:<20}{what}".rstrip())
+        self.line(f"$ cd {shlex.quote(_shown(world.folder))}")
 
     def step(self, step: DemoCommand) -> None:
         self.heading(step.title)
-        self._echo(f"$ {step.typed}")
+        self._line(f"$ {step.typed}")
 
     def end(self, world: "DemoWorld", mode: str, seconds: float) -> None:
         took = f"{int(seconds) // 60} min {int(seconds) % 60} s"
         how = {"cross": "cross-compiled", "accelerated": "built under emulation with the machine's own compiler"}
         folder = _shown(world.folder)
-        self._echo(f"\nDone in {took}. {folder}/{world.repository.name} holds packages for ppc64le: "
-                   f"{how.get(mode, 'built under emulation')}, installed and run under emulation.")  # fmt: skip
-        self._echo("\nTo try next, in that folder")
+        self.line(f"Done in {took}. {folder}/{world.repository.name} holds packages for ppc64le: "
+                  f"{how.get(mode, 'built under emulation')}, installed and run under emulation.")  # fmt: skip
+        self.line("To try next, in that folder")
         for command, what in _NEXT:
-            self._echo(f"  {command:<60}{what}")
+            self._line(f"  {command:<60}{what}")
 
 
 _NEXT: Sequence[tuple[str, str]] = (

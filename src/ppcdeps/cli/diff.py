@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ppcdeps.cli.options import json_option, output_options
+from ppcdeps.cli.output import write
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.model.exitcodes import ExitCode
 
@@ -26,5 +27,5 @@ def diff(before: Path, after: Path, exit_code: bool, as_json: bool, reporter: Te
     from ppcdeps.workflows.diff import diff_plans
 
     found = diff_plans(before, after, reporter)
-    click.echo(to_json(difference_document(found)) if as_json else render_difference(found), nl=False)
+    write(to_json(difference_document(found)) if as_json else render_difference(found), as_json=as_json)
     return ExitCode.GAPS_REMAIN if exit_code and found else ExitCode.DONE

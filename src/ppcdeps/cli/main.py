@@ -1,16 +1,20 @@
 """The command `ppcdeps`: its subcommands, and the one line and exit code that every error becomes."""
 
+import errno
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 
 import click
 
 from ppcdeps import __version__
 from ppcdeps.cli.lazy_group import LazyGroup
+from ppcdeps.cli.output import STANDARD_OUTPUT, lossy, mute, prepare_standard_streams, say, standard_output_fails
 from ppcdeps.model.errors import DISK_FULL, PpcdepsError
 from ppcdeps.model.exitcodes import ExitCode
+from ppcdeps.model.visible import visible
 
 PROGRAM = "ppcdeps"
 
@@ -55,20 +59,26 @@ def cli(debug: bool) -> None:
 
 def run() -> None:
     """Run the command line of this process, and end the process with its exit code."""
+    prepare_standard_streams()
+    if not sys.warnoptions:
+        # Python warns of what it parses, in words of the file: of `"\\d"` in a setup.py that is read, not run.
+        warnings.simplefilter("ignore")
     try:
         code = main(sys.argv[1:])
     except KeyboardInterrupt:
         # A second Ctrl-C, while the first was being reported.
         code = ExitCode.INTERRUPTED
     # What the interpreter would flush on its way out is flushed by now, or cannot be.
+    with lossy(sys.stderr):
+        sys.stderr.flush()
     sys.exit(code)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command line. Returns the exit code; every error is one line on standard error."""
-    if f"_{PROGRAM.upper()}_COMPLETE" in os.environ:
-        cli.main(list(arguments), prog_name=PROGRAM)
     try:
+        if f"_{PROGRAM.upper()}_COMPLETE" in os.environ:
+            cli.main(list(arguments), prog_name=PROGRAM)
         code = _invoke(arguments)
         sys.stdout.flush()
     except click.exceptions.Exit as done:
@@ -81,7 +91,7 @@ def main(arguments: Sequence[str]) -> int:
         return _reported("interrupted", ExitCode.INTERRUPTED, label="")
     except BrokenPipeError:
         # The reader has enough, as `head` has.
-        _close_standard_output()
+        mute(sys.stdout)
         return ExitCode.BROKEN_PIPE
     except PpcdepsError as fault:
         return _reported(str(fault), fault.exit_code, trace=True)
@@ -105,7 +115,7 @@ def _flushed(code: int) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _close_standard_output()
+        mute(sys.stdout)
         return ExitCode.BROKEN_PIPE
     except OSError as fault:
         return _reported(_of_the_machine(fault), ExitCode.ENVIRONMENT_LACKS)
@@ -115,20 +125,23 @@ def _flushed(code: int) -> int:
 def _usage(fault: click.ClickException) -> int:
     context = getattr(fault, "ctx", None)
     if isinstance(context, click.Context) and type(fault).__name__ == "NoArgsIsHelpError":
-        click.echo(context.get_help(), err=True)
+        say(context.get_help())
         return fault.exit_code
     command = context.command_path if isinstance(context, click.Context) else PROGRAM
-    message = " ".join(fault.format_message().split()).rstrip(".")
+    message = visible(" ".join(fault.format_message().split()).rstrip("."))
     return _reported(f"{message}; see `{command} --help`", ExitCode.USAGE)
 
 
 def _of_the_machine(fault: OSError) -> str:
     """What the operating system refused, where no adapter has said it better."""
+    place = fault.filename
     if fault.errno in DISK_FULL:
-        place = fault.filename or "standard output"
+        place = visible(str(place or "the disk"))
         return f"no space left while writing to {place}; free some space, and run the command again"
+    if fault.errno == errno.EBADF and place == STANDARD_OUTPUT:
+        return "standard output is closed; send it to a file, or to /dev/null"
     reason = fault.strerror or str(fault) or type(fault).__name__
-    return f"{fault.filename}: {reason}" if fault.filename else reason
+    return visible(f"{place}: {reason}" if place else reason)
 
 
 def _defect(fault: Exception) -> str:
@@ -138,7 +151,7 @@ def _defect(fault: Exception) -> str:
     frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(fault.__traceback__)]
     ours = [f"{path.name}:{line}" for path, line in frames if path.is_relative_to(package)]
     where = f" at {ours[-1]}" if ours else ""
-    what = " ".join(str(fault).split())[:200]
+    what = visible(" ".join(str(fault).split())[:200])
     return (
         f"this is a defect of ppcdeps: {type(fault).__name__}{where}{': ' if what else ''}{what}; "
         "run it again with PPCDEPS_DEBUG=1 for the traceback, and report it"
@@ -147,19 +160,9 @@ def _defect(fault: Exception) -> str:
 
 def _reported(message: str, code: int, *, label: str = "error: ", trace: bool = False) -> int:
     """Write the message to standard error. Returns the exit code."""
-    try:
-        if trace and os.environ.get("PPCDEPS_DEBUG"):
-            traceback.print_exc()
-        click.echo(f"{PROGRAM}: {label}{message}", err=True)
-        sys.stdout.flush()
-    except OSError:
-        # Standard error is closed: the exit code has to say it all.
-        _close_standard_output()
+    if trace and os.environ.get("PPCDEPS_DEBUG"):
+        say(traceback.format_exc().rstrip("\n"))
+    say(f"{PROGRAM}: {label}{message}")
+    if standard_output_fails():
+        mute(sys.stdout)
     return code
-
-
-def _close_standard_output() -> None:
-    """Discard what is still buffered, which the interpreter would try to flush at its end, with a traceback."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)

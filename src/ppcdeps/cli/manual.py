@@ -13,7 +13,9 @@ import click
 
 from ppcdeps import __version__
 from ppcdeps.cli.main import COMMANDS, PROGRAM, cli
+from ppcdeps.cli.output import write_line
 from ppcdeps.model.exitcodes import ExitCode
+from ppcdeps.model.visible import visible
 
 EXIT_CODES: Mapping[ExitCode, str] = {
     ExitCode.DONE: "Done, and nothing is missing.",
@@ -126,4 +128,4 @@ def _plain(text: str) -> str:
 
 if __name__ == "__main__":
     for page in write_manual(Path(sys.argv[1] if len(sys.argv) > 1 else "man")):
-        click.echo(page)
+        write_line(visible(str(page)))

@@ -14,6 +14,7 @@ from ppcdeps.cli.options import (
     roots_argument,
     srpms_option,
 )
+from ppcdeps.cli.output import write
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.model.exitcodes import ExitCode
 from ppcdeps.report.text import render_plan
@@ -77,5 +78,5 @@ def plan(
 
         write_output(order_file, dump_build_order(build_order(made, request, reporter)))
     reporter.note(f"answered from {resolved.basis.line()}")
-    click.echo(text if as_json else render_plan(made, str(path) if path else None), nl=False)
+    write(text if as_json else render_plan(made, str(path) if path else None), as_json=as_json)
     return ExitCode.GAPS_REMAIN if made.gaps else ExitCode.DONE

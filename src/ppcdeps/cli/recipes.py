@@ -5,8 +5,10 @@ from pathlib import Path
 import click
 
 from ppcdeps.cli.options import json_option, output_options, recipes_option
+from ppcdeps.cli.output import write, write_line
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.model.exitcodes import ExitCode
+from ppcdeps.model.visible import visible
 from ppcdeps.workflows.choice import DEFAULT_TARGET
 
 _target_option = click.option(
@@ -54,7 +56,7 @@ def list_recipes(folders: tuple[Path, ...], as_json: bool, reporter: TerminalRep
     from ppcdeps.report.recipes import dump_recipes, render_book
 
     book = load_book(folders)
-    click.echo(dump_recipes(book) if as_json else render_book(book), nl=False)
+    write(dump_recipes(book) if as_json else render_book(book), as_json=as_json)
 
 
 @recipes.command()
@@ -68,7 +70,7 @@ def show(name: str, folders: tuple[Path, ...], as_json: bool, reporter: Terminal
     from ppcdeps.report.recipes import dump_recipe, render_recipe
 
     recipe = load_book(folders).named(name)
-    click.echo(dump_recipe(recipe) if as_json else render_recipe(recipe), nl=False)
+    write(dump_recipe(recipe) if as_json else render_recipe(recipe), as_json=as_json)
 
 
 @recipes.command(short_help="Write a folder that rpmbuild builds a recipe from.")
@@ -120,7 +122,7 @@ def render(
     written = render_recipe(recipe, to, target=target, version=version, srpm=srpm, sources=sources)
     for source in written.missing:
         reporter.note(f"build.sh will fetch {source.url}")
-    click.echo(written.spec)
+    write_line(visible(str(written.spec)))
 
 
 @recipes.command()
@@ -150,7 +152,7 @@ def lint(
 
     book = load_book(folders)
     findings = lint_recipes(book, reporter, target=target, srpms=srpms)
-    click.echo(dump_findings(findings) if as_json else render_findings(findings), nl=False)
+    write(dump_findings(findings) if as_json else render_findings(findings), as_json=as_json)
     errors = sum(one.severity is LintSeverity.ERROR for one in findings)
     reporter.note(f"{len(book.recipes)} recipes: {errors} errors, {len(findings) - errors} warnings")
     return ExitCode.CONFIG if errors else ExitCode.DONE

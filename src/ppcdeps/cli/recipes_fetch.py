@@ -5,7 +5,9 @@ from pathlib import Path
 import click
 
 from ppcdeps.cli.options import json_option, output_options, recipes_option, repository_options
+from ppcdeps.cli.output import write, write_line
 from ppcdeps.cli.reporter import TerminalReporter
+from ppcdeps.model.visible import visible
 from ppcdeps.workflows.choice import RepositoryChoice
 
 
@@ -52,8 +54,9 @@ def fetch(
     if as_json:
         import json
 
-        click.echo(json.dumps([record_entry(source) for source in sources], indent=1, sort_keys=True))
+        document = json.dumps([record_entry(source) for source in sources], indent=1, sort_keys=True)
+        write(f"{document}\n", as_json=True)
     else:
         for source in sources:
-            click.echo(to / source.file)
+            write_line(visible(str(to / source.file)))
     reporter.note(f"{len(sources)} files verified, recorded in {record}")

@@ -1,11 +1,11 @@
 """What a run reports on standard error: a progress bar on a terminal, plain lines anywhere else."""
 
-import os
 import sys
 import threading
 from typing import TYPE_CHECKING, Any, TextIO
 
-import click
+from ppcdeps.cli.output import Part, is_colored, is_terminal, lossy, painted, say
+from ppcdeps.model.visible import visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -22,9 +22,9 @@ class TerminalReporter:
     def __init__(self, *, quiet: bool = False, progress: bool = True, stream: TextIO | None = None) -> None:
         self._quiet = quiet
         self._stream = stream or sys.stderr
-        terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        terminal = is_terminal(self._stream)
         self._bar_wanted = progress and terminal and not quiet
-        self._colored = terminal and not os.environ.get("NO_COLOR")
+        self._colored = is_colored(self._stream)
         self._guard = threading.RLock()
         self._bar: Progress | None = None
         self._tasks: dict[str, Any] = {}
@@ -42,25 +42,24 @@ class TerminalReporter:
     def note(self, message: str) -> None:
         """Show a line, unless the user wants quiet."""
         if not self._quiet:
-            self._say(message)
+            self._say(visible(message))
 
     def warn(self, message: str) -> None:
         """Show a warning."""
-        label = click.style("warning:", fg="yellow") if self._colored else "warning:"
-        self._say(f"{label} {message}")
+        self._say(("warning:", "yellow"), f" {visible(message)}")
 
     def begin(self, task: str, total: int | None) -> None:
         """Show that a task starts."""
         if self._quiet:
             return
         if not self._bar_wanted:
-            self._say(f"{task} ...")
+            self._say(f"{visible(task)} ...")
             return
         with self._guard:
             if self._bar is None:
                 self._bar = _progress_bar(self._stream, colored=self._colored)
                 self._bar.start()
-            self._tasks[task] = self._bar.add_task(task, total=total)
+            self._tasks[task] = self._bar.add_task(visible(task), total=total)
 
     def advance(self, task: str, amount: int) -> None:
         """Move the task's bar on."""
@@ -85,14 +84,15 @@ class TerminalReporter:
                 self._bar = None
                 self._tasks.clear()
 
-    def _say(self, line: str) -> None:
+    def _say(self, *parts: Part) -> None:
         with self._guard:
             if self._bar is not None:
                 from rich.text import Text
 
-                self._bar.console.print(Text.from_ansi(line), soft_wrap=True)
+                with lossy(self._stream):
+                    self._bar.console.print(Text.from_ansi(painted(*parts, colored=self._colored)), soft_wrap=True)
             else:
-                click.echo(line, file=self._stream, color=self._colored or None)
+                say(*parts, stream=self._stream)
 
 
 def _progress_bar(stream: TextIO, *, colored: bool) -> "Progress":

@@ -12,6 +12,7 @@ from ppcdeps.cli.options import (
     repository_options,
     target_options,
 )
+from ppcdeps.cli.output import write, write_line
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.workflows.choice import RepositoryChoice
 
@@ -107,14 +108,14 @@ def info(
         _show(source.snapshot, as_json)
     elif as_json:
         document = {"schema": 1, "target": source.target, "name": None, "shipped": list(source.shipped)}
-        click.echo(to_json(document), nl=False)
+        write(to_json(document), as_json=True)
     else:
-        click.echo(f"The live repositories answer for {source.target}.")
-        click.echo(f"Snapshots that came with ppcdeps: {', '.join(source.shipped) or 'none'}")
+        write_line(f"The live repositories answer for {source.target}.")
+        write_line(f"Snapshots that came with ppcdeps: {', '.join(source.shipped) or 'none'}")
 
 
 def _show(shown: "Snapshot", as_json: bool) -> None:
     from ppcdeps.report.repositories import render_snapshot, snapshot_document
     from ppcdeps.report.text import as_json as to_json
 
-    click.echo(to_json(snapshot_document(shown)) if as_json else render_snapshot(shown), nl=False)
+    write(to_json(snapshot_document(shown)) if as_json else render_snapshot(shown), as_json=as_json)

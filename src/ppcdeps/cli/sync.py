@@ -3,6 +3,7 @@
 import click
 
 from ppcdeps.cli.options import json_option, output_options, repository_options
+from ppcdeps.cli.output import write
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.workflows.choice import RepositoryChoice
 
@@ -23,4 +24,4 @@ def sync(choice: RepositoryChoice, as_json: bool, reporter: TerminalReporter) ->
     from ppcdeps.workflows.sync import sync_repositories
 
     title, synced = sync_repositories(choice, reporter)
-    click.echo(to_json(sync_document(title, synced)) if as_json else render_sync(title, synced), nl=False)
+    write(to_json(sync_document(title, synced)) if as_json else render_sync(title, synced), as_json=as_json)

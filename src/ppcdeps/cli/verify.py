@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ppcdeps.cli.options import engine_option, json_option, output_options, recipes_option, repository_options
+from ppcdeps.cli.output import write
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.model.exitcodes import ExitCode
 from ppcdeps.workflows.choice import RepositoryChoice
@@ -62,5 +63,5 @@ def verify(
         engine=engine,
         install=not no_install,
     )
-    click.echo(dump_verification(found) if as_json else render_verification(found), nl=False)
+    write(dump_verification(found) if as_json else render_verification(found), as_json=as_json)
     return ExitCode.DONE if found.is_closed else ExitCode.GAPS_REMAIN

@@ -12,6 +12,7 @@ from ppcdeps.cli.options import (
     repository_options,
     srpms_option,
 )
+from ppcdeps.cli.output import write
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.report.text import dump_explanation, render_explanation
 from ppcdeps.workflows.choice import RepositoryChoice
@@ -56,4 +57,4 @@ def why(
     request = plan_request(roots or (DEFAULT_WORKLOAD,), resolved, python=python, srpms=srpms, recipes=folders)
     explanation = explain(name, request, reporter)
     reporter.note(f"answered from {resolved.basis.line()}")
-    click.echo(dump_explanation(explanation) if as_json else render_explanation(explanation), nl=False)
+    write(dump_explanation(explanation) if as_json else render_explanation(explanation), as_json=as_json)

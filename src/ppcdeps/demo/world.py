@@ -6,6 +6,7 @@ this machine, and the target is a Debian root for ppc64le, which one RPM stands 
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -253,8 +254,10 @@ def _build_reference(
     finally:
         reporter.end(task)
     if not ended.is_well:
-        log = Path(tempfile.gettempdir()) / f"{job.name}.log"
-        log.write_bytes(b"".join(output))
+        # The demo's own folder goes. A name in the shared folder is to be one that nobody could take before.
+        handle, log = tempfile.mkstemp(prefix="ppcdeps-demo-", suffix=".log")
+        with os.fdopen(handle, "wb") as stream:
+            stream.writelines(output)
         raise BuildError(f"the {root.arch} packages cannot be built: {ended.ending} {ended.code}", hint=f"see {log}")
     for package in work.glob("*/RPMS/*/*.rpm"):
         shutil.move(package, world.reference / package.name)

@@ -101,7 +101,8 @@ class RunRegister:
 
         What a killed run of that name left is removed first. Raises EngineFailedError where one is under way.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, exist_ok=True)
         for file, things in self.abandoned():
             if file.stem == run:
                 _remove_all(things)

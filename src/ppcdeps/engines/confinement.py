@@ -10,6 +10,7 @@ nothing but the program with its libraries and the files that it is given.
 import ctypes
 import errno
 import functools
+import math
 import os
 import re
 import secrets
@@ -26,30 +27,40 @@ from ppcdeps.base.programs import run_program
 from ppcdeps.engines.sandbox import SandboxProcess, Setup
 from ppcdeps.model.errors import EnvironmentLacksError
 
-_SECONDS = 60
-_OUTPUT = 64 << 20
-_RLIMITS = {"CPU": 30, "AS": 1 << 30, "FSIZE": _OUTPUT}
-
 
 @dataclass(frozen=True, slots=True)
 class Confined:
-    """How a confined program ended. ``caught``: it tried to start another program, and was ended for it."""
+    """How a confined program ended.
+
+    It was ended where it tried to start another program (``caught``), took too long (``overdue``), or wrote too much
+    (``flooded``).
+    """
 
     code: int
     output: str
     errors: str
     caught: bool = False
     overdue: bool = False
+    flooded: bool = False
 
 
 class UnconfinableError(Exception):
     """The kernel or the machine offers no way to confine a program."""
 
 
-def run_confined(command: Sequence[str], *, folder: Path, readable: Iterable[Path] = ()) -> Confined:
+def run_confined(
+    command: Sequence[str],
+    *,
+    folder: Path,
+    readable: Iterable[Path] = (),
+    seconds: float = 60,
+    memory: int = 1 << 30,
+    output: int = 64 << 20,
+) -> Confined:
     """Run a program in a folder, confined: it sees that folder, what else is ``readable``, and its own libraries.
 
-    Files and folders are seen by the paths that are given here, and no link leads to others.
+    Files and folders are seen by the paths that are given here, and no link leads to others. It may take these
+    ``seconds``, and have and write so many bytes of ``memory`` and ``output``.
 
     Raises UnconfinableError where this kernel cannot do it, FileNotFoundError where there is no such program.
     """
@@ -71,17 +82,17 @@ def run_confined(command: Sequence[str], *, folder: Path, readable: Iterable[Pat
             "LD_LIBRARY_PATH": ":".join(sorted({str(library.parent) for library in libraries})),
         },
         visible=_outermost(Path(program), *libraries, folder, *readable),
-        rlimits=_RLIMITS,
+        rlimits={"CPU": math.ceil(seconds), "AS": memory, "FSIZE": output},
         filter=content,
         execve=execve,
         key=key,
     )
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as errors:
         # To files: a program that floods a pipe would fill the memory. RLIMIT_FSIZE limits their size.
-        sandbox = SandboxProcess(setup, output, errors)
+        sandbox = SandboxProcess(setup, said, errors)
         overdue = False
         try:
-            sandbox.process.wait(_SECONDS)
+            sandbox.process.wait(seconds)
         except subprocess.TimeoutExpired:
             overdue = True
         finally:
@@ -90,13 +101,23 @@ def run_confined(command: Sequence[str], *, folder: Path, readable: Iterable[Pat
             report = sandbox.report()
         if "fault" in report:
             raise UnconfinableError(report["fault"])
-        overdue |= code in (-signal.SIGXCPU, -signal.SIGXFSZ, -signal.SIGKILL)
-        return Confined(code, _content(output), _content(errors), caught=code == -signal.SIGSYS, overdue=overdue)
+        return Confined(
+            code,
+            _content(said),
+            _content(errors),
+            caught=code == -signal.SIGSYS,
+            overdue=overdue or code in (-signal.SIGXCPU, -signal.SIGKILL),
+            flooded=code == -signal.SIGXFSZ or output in (_size(said), _size(errors)),
+        )
+
+
+def _size(stream: BinaryIO) -> int:
+    return os.fstat(stream.fileno()).st_size
 
 
 def _content(stream: BinaryIO) -> str:
     stream.seek(0)
-    return stream.read(_OUTPUT).decode("utf-8", "replace")
+    return stream.read().decode("utf-8", "replace")
 
 
 @functools.cache

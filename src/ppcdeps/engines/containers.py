@@ -91,8 +91,8 @@ class LayerWatch:
         return Ending.DISK_FULL if size.isdigit() and int(size) >= self._limit else None
 
 
-def container_options(root: Buildroot, job: Job, mounts: Iterable[Mount]) -> list[str]:
-    """The options that podman and docker have in common, limits included."""
+def container_options(root: Buildroot, job: Job, mounts: Iterable[Mount], flags: Sequence[str] = ()) -> list[str]:
+    """The options that podman and docker have in common, limits included. ``flags`` are those of every mount."""
     options = ["--init", "--name", job.name, "--hostname", "ppcdeps", "--pull=never", "--log-driver=none"]
     options += ["--network=host" if job.network else "--network=none", "-w", job.folder]
     for variable, value in environment_of(root, job).items():
@@ -100,7 +100,8 @@ def container_options(root: Buildroot, job: Job, mounts: Iterable[Mount]) -> lis
     for mount in mounts:
         if ":" in f"{mount.source}{mount.place}":
             raise EngineFailedError(f'"{mount.source}" cannot be mounted: its name has a colon in it')
-        options += ["-v", f"{mount.source}:{mount.place}{'' if mount.writable else ':ro'}"]
+        words = ",".join((*(() if mount.writable else ("ro",)), *flags))
+        options += ["-v", f"{mount.source}:{mount.place}{words and ':'}{words}"]
     limits = job.limits
     if limits.memory is not None:
         options += ["--memory", str(limits.memory), "--memory-swap", str(limits.memory)]

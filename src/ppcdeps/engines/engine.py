@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ppcdeps.base.cache import default_cache_directory
+from ppcdeps.base.cache import default_cache_directory, require_own_cache
 from ppcdeps.engines.job import Buildroot, Ended, Job
 from ppcdeps.model.errors import EnvironmentLacksError
 
@@ -50,7 +50,10 @@ class EngineFailedError(EnvironmentLacksError):
 
 def engines_home(directory: Path | None = None) -> Path:
     """The folder where engines keep what they need and what sweep reads, in the cache ``directory`` or the user's."""
-    return (directory or default_cache_directory()).expanduser() / "engines"
+    place = (directory or default_cache_directory()).expanduser()
+    # What sweep reads there is run.
+    require_own_cache(place)
+    return place / "engines"
 
 
 @dataclass(frozen=True, slots=True)

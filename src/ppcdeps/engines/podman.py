@@ -15,15 +15,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ppcdeps.base.programs import run_program
 from ppcdeps.base.removal import remove_tree
 from ppcdeps.engines.container_image import image_for
 from ppcdeps.engines.containers import Cli, LayerWatch, attend, container_options, in_one_stream
 from ppcdeps.engines.engine import EngineFailedError, Mount, Output, check_name, mounts_of, own_folder
 from ppcdeps.engines.job import Buildroot, Ended, Ending, Job
-from ppcdeps.engines.sandbox import scratch_for
+from ppcdeps.engines.sandbox import Scratch, scratch_for
 from ppcdeps.engines.supervise import DiskWatch, Watch
 
 _LONGEST = 50
+_FLAGS = ("nosuid", "nodev")
+"""No file of a run is set-uid or a device for this machine. Docker has no such options."""
 _ELSEWHERE = Path("/var/tmp")  # noqa: S108
 
 FIXES = {
@@ -75,11 +78,15 @@ class Podman:
         with scratch_for(job, self.home) as (scratch, claim):
             claim.add("container", job.name, cli.command)
             identity = scratch.folder / "id"
-            options = [*container_options(root, job, mounts), *self._options(), "--cidfile", str(identity)]
+            options = [*container_options(root, job, mounts, _FLAGS), *self._options(), "--cidfile", str(identity)]
             command = in_one_stream(root, job.command)
-            arguments = ["run", *options, "--rootfs", f"{own_folder(root)}:O", *command]
+            layer = _layer_over(root, scratch)
+            place = str(layer) if layer is not None else f"{own_folder(root)}:O"
+            arguments = ["run", *options, "--rootfs", place, *command]
             watches: list[Watch] = []
-            if job.limits.disk is not None:
+            if job.limits.disk is not None and layer is not None:
+                watches.append(DiskWatch(job.limits.disk, (scratch.upper, job.workspace)))
+            elif job.limits.disk is not None:
                 storage = (self.home / "podman" / "root", _run_root(self.home))
                 watches.append(_ContainerDiskWatch(job.limits.disk, job.workspace, storage, identity))
             return attend(cli, arguments, job, output, stop, scratch, claim, watches=watches)
@@ -117,6 +124,21 @@ class Podman:
             return attend(
                 cli, arguments, job, output, stop, scratch, claim, watches=watches, before_removal=bring_back
             )
+
+
+def _layer_over(root: Buildroot, scratch: Scratch) -> Path | None:
+    """The root under a layer for one run, mounted nosuid and nodev. It goes with the folder of the run.
+
+    None where this user may not mount: podman then lays its own layer over it, for which it takes no such options.
+    """
+    lower = own_folder(root)
+    if os.geteuid() != 0 or any(sign in f"{lower}{scratch.folder}" for sign in ",:\\"):
+        return None
+    overlay = scratch.overlay(lower)
+    options = f"lowerdir={lower},upperdir={overlay['upper']},workdir={overlay['work']}"
+    merged = overlay["merged"]
+    command = ["mount", "-t", "overlay", "-o", f"nosuid,nodev,{options}"]
+    return Path(merged) if run_program(command, operands=["ppcdeps", merged]).is_well else None
 
 
 class _ContainerDiskWatch(DiskWatch):

@@ -271,7 +271,8 @@ def _refused(probe: Probe, said: str, known: KnownFailure | None, root: Buildroo
 def _trial(root: Buildroot | None, home: Path) -> Iterator[tuple[Buildroot, Path]]:
     """The root to try with and an empty workspace, in a folder that names its maker: dead makers' are removed."""
     top = home / "trials"
-    top.mkdir(parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    top.mkdir(exist_ok=True)
     for old in top.iterdir():
         pid, _, started = old.name.partition("-")[0].partition("_")
         if not pid.isdigit() or started_at(int(pid)) != started:
@@ -310,7 +311,7 @@ def _load(home: Path) -> dict[str, dict[str, Any]]:
 def _save(home: Path, probes: dict[str, dict[str, Any]]) -> None:
     # It only saves time: where it cannot be written, engines are tried each time.
     with contextlib.suppress(OSError):
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_file(_memory(home), json.dumps({"format": _FORMAT, "probes": probes}), durable=False)
 
 

@@ -128,7 +128,8 @@ def scratch_for(job: Job, home: Path) -> Iterator[tuple[Scratch, Claim]]:
     claim.add("folder", folder)
     try:
         remove_tree(folder, unmount=True)
-        folder.mkdir(parents=True, mode=0o700)
+        folder.parent.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700)
     except OSError as fault:
         claim.release()
         raise EngineFailedError(f"cannot make {folder}: {fault.strerror}") from fault

@@ -90,7 +90,7 @@ def _mount_root(setup: "dict[str, Any]") -> None:
     options = f"lowerdir={lower},upperdir={upper},workdir={work}"
     if setup["rootless"]:
         options += ",userxattr"
-    _mount("overlay", overlay["merged"], "overlay", MS_NODEV, options)
+    _mount("overlay", overlay["merged"], "overlay", MS_NOSUID | MS_NODEV, options)
 
 
 def _show_only(visible: list[str]) -> None:

@@ -15,22 +15,24 @@ from xml.parsers import expat
 
 from ppcdeps.base import http as net
 from ppcdeps.base.cache import Cache
-from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.compression import DamagedError, verify_open
 from ppcdeps.base.signature import verify_signature
-from ppcdeps.base.urls import is_file_url, join_url, shown_url
+from ppcdeps.base.urls import is_file_url, join_url, refusal, shown_url
 from ppcdeps.metadata.mirrors import MirrorList, matches, parse_metalink, parse_mirrorlist
-from ppcdeps.metadata.repomd import Repomd, RepomdRecord, parse_repomd
+from ppcdeps.metadata.repomd import Repomd, RepomdRecord, location_below, parse_repomd
 from ppcdeps.metadata.repository import MetadataFile, RepoMetadata
 from ppcdeps.metadata.safexml import RootReader, UnsafeXmlError
 from ppcdeps.metadata.state import REPOMD, CachedState, local_repomd, state_key
 from ppcdeps.metadata.transfer import RepositoryTransfer, UnreachableRepositoryError
+from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.errors import EnvironmentLacksError, RepositoryError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig
 
 _PATIENCE = 3.0
 """Seconds of waiting for another process after which the user is shown why nothing happens."""
+_MOST_LOOKED_AT = 1000
+"""Mirrors of a list of which it is asked whether they may be used."""
 _ROOTS = {"primary": "metadata", "filelists": "filelists", "other": "otherdata", "updateinfo": "updates"}
 """The root element of each kind of file that is XML."""
 
@@ -183,13 +185,14 @@ class RepositoryFetch:
     def _mirrors(self) -> MirrorList:
         config = self.config
         if config.metalink:
-            data = self._read(config.metalink, "the metalink", CEILINGS.mirror_list)
+            data = self._read(config.metalink, "the metalink", "metadata_list")
             where = f"{self.where}: {shown_url(config.metalink)}"
-            return parse_metalink(data, where, local=is_file_url(config.metalink))
+            return _usable(parse_metalink(data, where, local=is_file_url(config.metalink)), config.metalink, where)
         if config.mirrorlist:
-            data = self._read(config.mirrorlist, "the mirrorlist", CEILINGS.mirror_list)
+            data = self._read(config.mirrorlist, "the mirrorlist", "metadata_list")
             where = f"{self.where}: {shown_url(config.mirrorlist)}"
-            return parse_mirrorlist(data, where, local=is_file_url(config.mirrorlist))
+            listed = parse_mirrorlist(data, where, local=is_file_url(config.mirrorlist))
+            return _usable(listed, config.mirrorlist, where)
         if not config.baseurl:
             raise RepositoryError(f"{self.where}: has no baseurl, mirrorlist or metalink ({config.origin})")
         return MirrorList(config.baseurl)
@@ -204,7 +207,7 @@ class RepositoryFetch:
             url = join_url(base, REPOMD)
             same = validators is not None and validators.url == shown_url(url)
             condition = replace(validators, url=url) if validators is not None and same else None
-            answer = self.transfer.client.read(url, limit=CEILINGS.repomd, validators=condition)
+            answer = self.transfer.client.read(url, limit="metadata_repomd", validators=condition)
             data = known if answer.status == 304 else answer.body
             if not matches(data, listed.accepted):
                 raise net.TransportFault(
@@ -220,11 +223,11 @@ class RepositoryFetch:
         return self.transfer.first(listed.mirrors, attempt, f"{self.where}: repomd.xml")
 
     def _check_signature(self, data: bytes, base: str, where: str) -> None:
-        keys = [self._read(url, "its gpgkey", CEILINGS.openpgp) for url in self.config.gpgkey]
-        signature = self._read(join_url(base, f"{REPOMD}.asc"), "its signature", CEILINGS.openpgp)
+        keys = [self._read(url, "its gpgkey", "metadata_openpgp") for url in self.config.gpgkey]
+        signature = self._read(join_url(base, f"{REPOMD}.asc"), "its signature", "metadata_openpgp")
         verify_signature(data, signature, keys, where)
 
-    def _read(self, url: str, what: str, limit: int) -> bytes:
+    def _read(self, url: str, what: str, limit: str) -> bytes:
         return self.transfer.read(url, f"{self.where}: {what}", limit=limit)
 
     # The files
@@ -241,15 +244,26 @@ class RepositoryFetch:
             )
         path = self.transfer.fetch_object(
             self.cache,
-            [join_url(base, record.location) for base in mirrors],
+            [location_below(base, record.location, f"{self.where}: {record.kind}") for base in mirrors],
             f"{self.where}: {record.kind}",
             checksum=record.checksum,
             size=record.size,
-            limit=CEILINGS.metadata_file,
+            limit="metadata_size",
             task=f"{self.config.id}: {record.kind}",
             inspect=lambda draft: _verify_content(draft, record),
         )
         return replace(record, size=path.stat().st_size)
+
+
+def _usable(listed: MirrorList, named_by: str, where: str) -> MirrorList:
+    """The mirrors that the list may name, up to a ceiling: the first are the preferred ones."""
+    refusals = [(mirror, refusal(mirror, named_by, folder="file:///")) for mirror in listed.mirrors[:_MOST_LOOKED_AT]]
+    mirrors = tuple(mirror for mirror, reason in refusals if not reason)
+    if not mirrors:
+        raise RepositoryError(
+            f"{where}: names no mirror that may be used: {shown_url(listed.mirrors[0])} {refusals[0][1]}"
+        )
+    return replace(listed, mirrors=mirrors[: CEILINGS.metadata_mirrors])
 
 
 def _sha256(data: bytes) -> str:

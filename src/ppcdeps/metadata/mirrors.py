@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from xml.parsers import expat
 
 from ppcdeps.base.http import looks_like_html
-from ppcdeps.metadata.safexml import UnsafeXmlError, describe_bad_xml, parse_xml
+from ppcdeps.metadata.safexml import describe_bad_xml, parse_xml
 from ppcdeps.model.errors import RepositoryError
 
 _REPOMD_PATH = "repodata/repomd.xml"
@@ -65,7 +65,7 @@ def parse_metalink(data: bytes, where: str, *, local: bool = False) -> MirrorLis
     reader = _MetalinkReader()
     try:
         parse_xml(data, reader.start, reader.text, reader.end)
-    except (expat.ExpatError, UnsafeXmlError) as fault:
+    except (expat.ExpatError, ValueError, LookupError) as fault:
         raise RepositoryError(f"{where}: the metalink {describe_bad_xml(data, fault)}") from fault
     if not reader.is_metalink:
         raise RepositoryError(f"{where}: the metalink {describe_bad_xml(data, ValueError('is none'))}")

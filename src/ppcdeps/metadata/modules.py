@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.compression import DamagedError, open_stream
+from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.nevra import Nevra
 
@@ -99,7 +99,7 @@ def read_modules(path: Path) -> ModuleIndex:
                     name = str(data["module"])
                     if name not in defaults or defaults[name][0] <= modified:
                         defaults[name] = (modified, str(data["stream"]))
-        except (KeyError, TypeError, ValueError, AttributeError) as fault:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as fault:
             raise DamagedError(f"has a malformed module document ({fault!r})") from fault
     return ModuleIndex(tuple(streams), {name: stream for name, (_, stream) in defaults.items()})
 
@@ -112,9 +112,13 @@ def load_documents(path: Path) -> list[Mapping[str, Any]]:
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     loader = _text_loader(base)
     try:
-        with open_stream(path, limit=CEILINGS.modules) as stream:
+        with open_stream(path, ceiling="metadata_modules") as stream:
             documents = list(yaml.load_all(stream, Loader=loader))
-    except (yaml.YAMLError, UnicodeDecodeError) as fault:
+    except _TooLarge as fault:
+        raise DamagedError(str(fault)) from fault
+    except DamagedError:
+        raise
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError, AttributeError, LookupError) as fault:
         line = getattr(getattr(fault, "problem_mark", None), "line", None)
         where = f" (line {line + 1})" if line is not None else ""
         raise DamagedError(f"is not well-formed YAML{where}") from fault
@@ -299,13 +303,57 @@ def _text_loader(base: Any) -> Any:
     """A safe loader that leaves numbers and dates as text: a stream ``1.10`` is not the number 1.1."""
 
     class Loader(base):  # type: ignore[misc]
-        pass
+        def construct_document(self, node: Any) -> Any:
+            _check_size(node)
+            return super().construct_document(node)
 
     Loader.yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag in _RESOLVED]
         for first, resolvers in base.yaml_implicit_resolvers.items()
     }
     return Loader
+
+
+def _check_size(root: Any) -> None:
+    """Raise _TooLarge where the document, with what its aliases stand for, is larger than a ceiling allows.
+
+    A few aliases of lists of aliases stand for more than any memory has, and so does one within what it names.
+    """
+    most, deepest = CEILINGS.metadata_modules, CEILINGS.metadata_depth
+    sizes: dict[int, int] = {}
+    entered: set[int] = set()
+    todo: list[tuple[Any, int, bool]] = [(root, 1, False)]
+    while todo:
+        node, depth, seen = todo.pop()
+        below = _children(node)
+        if seen:
+            entered.discard(id(node))
+            sizes[id(node)] = 1 + sum(sizes[id(each)] for each in below)
+            if sizes[id(node)] > most:
+                raise _TooLarge(beyond("metadata_modules", "with its aliases is larger than"))
+            continue
+        if id(node) in sizes:
+            continue
+        if id(node) in entered:
+            raise _TooLarge("has an alias within what it names")
+        if depth > deepest:
+            raise _TooLarge(beyond("metadata_depth", "is nested deeper than"))
+        if not below:
+            sizes[id(node)] = 1 + len(node.value)
+            continue
+        entered.add(id(node))
+        todo.append((node, depth, True))
+        todo += ((each, depth + 1, False) for each in below)
+
+
+def _children(node: Any) -> list[Any]:
+    if isinstance(node.value, str):
+        return []
+    return [each for entry in node.value for each in (entry if isinstance(entry, tuple) else (entry,))]
+
+
+class _TooLarge(Exception):  # noqa: N818 - translated where the documents are read
+    pass
 
 
 _RESOLVED = frozenset({"tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"})

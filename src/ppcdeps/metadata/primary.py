@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ppcdeps.base.compression import DamagedError, open_stream
+from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.nevra import Nevra
 
 _BLOCK = 1 << 20
-_LARGEST_PACKAGE = 64 * 1024**2
-"""Bytes of one package element. The largest kernels have some hundred thousand."""
+_LONGEST_EPOCH = 10
+"""Digits: an epoch has 32 bits."""
 _HEAD = re.compile(rb"<metadata\b[^>]*>")
 _COUNT = re.compile(rb'\bpackages="(\d{1,9})"')
 _BEGIN = re.compile(rb"<package\b")
@@ -31,6 +32,11 @@ _RELATION = re.compile(rb"<rpm:(\w+)>(.*?)</rpm:\1>", re.DOTALL)
 _ENTRY = re.compile(rb'<rpm:entry((?:\s+[\w:]+="[^"]*")*)\s*/?>')
 _FILE = re.compile(rb"<file\b[^>]*>([^<]*)</file>")
 _ATTRIBUTE = re.compile(rb'([\w:]+)="([^"]*)"')
+_VERSION_TEXT = re.compile(
+    rb'(?:\s+(?:epoch="\d{0,10}"|(?:ver|rel)="[^"\s<>-]*"|(?!(?:epoch|ver|rel)=)[\w:]+="[^"]*"))*\s*/?'
+)
+_BAD_FLAGS = re.compile(rb'flags="(?!EQ"|[GL][TE]")')
+_NAMES = re.compile(rb'\b\w+="([^"]*)"|<(?:name|arch|file|rpm:sourcerpm)\b[^>]*>([^<]*)')
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ class PrimaryPackage:
     def nevra(self) -> Nevra:
         """Raises DamagedError where there is no version, or an epoch that is not a number."""
         epoch = self.version.get("epoch") or "0"
-        if "ver" not in self.version or not epoch.isascii() or not epoch.isdigit():
+        if "ver" not in self.version or not epoch.isascii() or not epoch.isdigit() or len(epoch) > _LONGEST_EPOCH:
             raise DamagedError(f"says no version of {self.name}")
         return Nevra(self.name, int(epoch), self.version["ver"], self.version.get("rel", ""), self.arch)
 
@@ -84,7 +90,7 @@ class PrimaryPackage:
     def checksum(self) -> str:
         """The RPM file's checksum as ``algorithm:hex``; empty without one."""
         found = _CHECKSUM.search(self.text)
-        return f"{found[1].decode().lower()}:{found[2].decode().lower()}" if found else ""
+        return f"{found[1].decode('utf-8', 'replace').lower()}:{found[2].decode().lower()}" if found else ""
 
     @property
     def size(self) -> int | None:
@@ -101,7 +107,7 @@ class PrimaryPackage:
     def relations(self) -> Iterator[tuple[str, list[Mapping[str, str]]]]:
         """The kind of each relation (``provides``, ``requires`` ...) with its entries' attributes."""
         for kind, entries in _RELATION.findall(self.text):
-            yield kind.decode(), [_attributes(entry) for entry in _ENTRY.findall(entries)]
+            yield kind.decode("utf-8", "replace"), [_attributes(entry) for entry in _ENTRY.findall(entries)]
 
     def files(self) -> list[str]:
         """The paths that primary.xml lists of the package."""
@@ -127,10 +133,15 @@ def parse_primary(stream: BinaryIO) -> Iterator[PrimaryPackage]:
         while (begin := _BEGIN.search(buffer, start)) and (end := buffer.find(_END, begin.start())) >= 0:
             count += 1
             start = end + len(_END)
-            yield PrimaryPackage(buffer[begin.start() : start])
+            if count > CEILINGS.metadata_packages:
+                raise DamagedError(beyond("metadata_packages", "has more than"))
+            package = PrimaryPackage(buffer[begin.start() : start])
+            _check_lengths(package.text)
+            _check_version(package)
+            yield package
         buffer = buffer[start:]
-        if len(buffer) > _LARGEST_PACKAGE:
-            raise DamagedError(f"has a package of more than {_LARGEST_PACKAGE} bytes")
+        if len(buffer) > CEILINGS.metadata_package + _BLOCK:
+            raise DamagedError(beyond("metadata_package", "has a package of more than"))
         tail = buffer[-64:]
         block = stream.read(_BLOCK)
         if not block:
@@ -140,6 +151,23 @@ def parse_primary(stream: BinaryIO) -> Iterator[PrimaryPackage]:
     if b"</metadata>" not in tail or (announced and int(announced[1]) != count):
         declared = announced[1].decode() if announced else "some"
         raise DamagedError(f"is cut short or damaged: {count} of {declared} packages")
+
+
+def _check_version(package: PrimaryPackage) -> None:
+    """Whether rpm could make such a package: libsolv takes any words for a name, a version, and an entry's."""
+    if _VERSION_TEXT.fullmatch(package.version_text) is None:
+        raise DamagedError(f"has a version that is none: {package.name[:100]} {package.version_text[:100]!r}")
+    # Plain searches: each package of a distribution is looked through.
+    if b' name=""' in package.text or _BAD_FLAGS.search(package.text):
+        raise DamagedError(f"has a dependency of {package.name[:100]} without a name, or of an unknown kind")
+
+
+def _check_lengths(text: bytes) -> None:
+    most = CEILINGS.metadata_name
+    if len(text) <= most:
+        return
+    if any(len(value) > most for found in _NAMES.findall(text) for value in found):
+        raise DamagedError(beyond("metadata_name", "has a name of more than"))
 
 
 def announced_packages(path: Path) -> int | None:
@@ -154,7 +182,7 @@ def announced_packages(path: Path) -> int | None:
 
 
 def _attributes(text: bytes) -> dict[str, str]:
-    return {key.decode(): _plain(value) for key, value in _ATTRIBUTE.findall(text)}
+    return {key.decode("utf-8", "replace"): _plain(value) for key, value in _ATTRIBUTE.findall(text)}
 
 
 def _plain(text: bytes) -> str:

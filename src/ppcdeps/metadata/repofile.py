@@ -11,12 +11,13 @@ from urllib.parse import quote, urlsplit
 
 from ppcdeps.base.urls import shown_url
 from ppcdeps.metadata.variables import substitute, unset_variables
+from ppcdeps.model import names
+from ppcdeps.model.documents import DocumentError, read_document
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig, Side
 
 _SCHEMES = ("http", "https", "file")
-_ID = re.compile(r"[A-Za-z0-9_.:-]+")
 _TRUE = frozenset({"1", "yes", "true", "on", "enabled"})
 _FALSE = frozenset({"0", "no", "false", "off", "disabled"})
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -187,11 +188,13 @@ def read_repo_file(
     ConfigError with all faults of the file at once.
     """
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_document(path, "metadata_list").decode("utf-8-sig")
     except UnicodeDecodeError as fault:
         raise ConfigError(f"{path} is not UTF-8 text (byte {fault.start})", hint="save it as UTF-8") from fault
     except OSError as fault:
         raise ConfigError(f"{path} cannot be read: {fault.strerror or fault}") from fault
+    except DocumentError as fault:
+        raise ConfigError(f"{path} {fault}") from fault
     return parse_repo_text(text, str(path), variables, side, reporter)
 
 
@@ -292,8 +295,10 @@ class _Section:
 
     def config(self, side: Side, defaults: "_Section") -> RepoConfig:
         """The repository; what it does not say, ``[main]`` says. Exclusions of both count together."""
-        if not _ID.fullmatch(self.name):
-            self.fault("is not a repository id (letters, digits, - _ . :)")
+        try:
+            names.repository_id(self.name)
+        except ValueError as fault:
+            self.fault(f"is {fault}")
         values = {key: value for key, value in defaults.values.items() if key not in _OWN} | self.values
         both = (*defaults.values.get("excludepkgs", ()), *self.values.get("excludepkgs", ()))
         if both:
@@ -315,8 +320,8 @@ class _Section:
             self.fault("has no baseurl, mirrorlist or metalink: nothing says where the repository is")
         unset = dict.fromkeys(name for url in urls for name in unset_variables(url))
         if unset:
-            names = ", ".join(f"${name}" for name in unset)
-            self.fault(f"its address has {names}, which is not set (a vars directory or an option can set it)")
+            shown = ", ".join(f"${name}" for name in unset)
+            self.fault(f"its address has {shown}, which is not set (a vars directory or an option can set it)")
 
 
 _OWN = frozenset({"name", "baseurl", "mirrorlist", "metalink", "enabled", "priority", "cost"})
@@ -337,8 +342,12 @@ def repo_from_path(option: str, side: Side, *, option_name: str = "--repofrompat
     """The repository that ``ID,URL`` names; a plain path becomes a file URL. Raises UsageError."""
     name, comma, address = option.partition(",")
     name, address = name.strip(), address.strip()
-    if not comma or not address or not _ID.fullmatch(name):
+    if not comma or not address:
         raise UsageError(f"{option_name} is to be ID,URL, not {shown_url(option)!r}")
+    try:
+        names.repository_id(name)
+    except ValueError as fault:
+        raise UsageError(f"{option_name} is to be ID,URL: {fault}") from fault
     if "://" in address:
         try:
             url = _url(address)

@@ -12,11 +12,14 @@ from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
 from xml.parsers import expat
 
-from ppcdeps.metadata.safexml import UnsafeXmlError, describe_bad_xml, parse_xml
+from ppcdeps.base.urls import is_file_url, join_url, refusal, shown_url
+from ppcdeps.metadata.safexml import describe_bad_xml, parse_xml
 from ppcdeps.model.errors import RepositoryError
 
 _STRONG = {"sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
 _WEAK = {"sha": "sha1", "sha1": "sha1"}
+LAST_SECOND = 253_402_300_799
+"""Of the year 9999: no later one can be shown."""
 _HEX = re.compile(r"[0-9a-f]+")
 
 
@@ -64,7 +67,7 @@ def parse_repomd(data: bytes, where: str) -> Repomd:
     reader = _RepomdReader()
     try:
         parse_xml(data, reader.start, reader.text, reader.end)
-    except (expat.ExpatError, UnsafeXmlError, _NotRepomdError) as fault:
+    except (expat.ExpatError, ValueError, LookupError) as fault:
         raise RepositoryError(f"{where}: {describe_bad_xml(data, fault)}", hint=_OTHER_MIRROR) from fault
     records: dict[str, RepomdRecord] = {}
     for raw in reader.records:
@@ -76,6 +79,7 @@ def parse_repomd(data: bytes, where: str) -> Repomd:
     return Repomd(reader.revision.strip(), hashlib.sha256(data).hexdigest(), MappingProxyType(records))
 
 
+_NOT_USABLE = "do not use this repository before its owner fixes it"
 _OTHER_MIRROR = "try another mirror, or report it to the repository's owner"
 
 
@@ -156,8 +160,23 @@ def check_location(href: str, subject: str, *, base: str | None = None) -> str:
     elif ".." in decoded.split("/") or ".." in unquote(decoded).split("/"):
         refusal = f"climbs out of the repository ({_shown(href)})"
     if refusal:
-        raise RepositoryError(f"{subject} {refusal}", hint="do not use this repository before its owner fixes it")
+        raise RepositoryError(f"{subject} {refusal}", hint=_NOT_USABLE)
     return href
+
+
+def location_below(base: str, location: str, subject: str, *, named_by: str | None = None) -> str:
+    """The URL of a file at a checked location below a base URL. ``named_by`` is what names the base, if not the user.
+
+    Raises RepositoryError where a local one would lead out of its folder, by a link as well, or the base is not one
+    that what names it may name.
+    """
+    url = join_url(base, location)
+    reason = refusal(url, base, base) if is_file_url(base) else ""
+    if named_by is not None:
+        reason = refusal(url, named_by, named_by) or reason
+    if reason:
+        raise RepositoryError(f"{subject}: {shown_url(url)} {reason}", hint=_NOT_USABLE)
+    return url
 
 
 def _shown(text: str) -> str:
@@ -186,6 +205,11 @@ def _number(raw: Mapping[str, str], name: str, subject: str) -> int | None:
         return None
     # Timestamps may be fractions (createrepo of old); sizes never are.
     whole = value.partition(".")[0] if name == "timestamp" else value
-    if not whole.isascii() or not whole.isdigit() or len(whole) > 18:
+    if (
+        not whole.isascii()
+        or not whole.isdigit()
+        or len(whole) > 18
+        or (name == "timestamp" and int(whole) > LAST_SECOND)
+    ):
         raise RepositoryError(f"{subject} has a malformed {name} ({_shown(value)})", hint=_OTHER_MIRROR)
     return int(whole)

@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ppcdeps.base.digests import digest_of
+from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.repository import RepoConfig
+
+_compared: set[Path] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,22 @@ class MetadataFile:
     checksum: str
     open_checksum: str | None = None
     open_size: int | None = None
+
+    def intact_path(self) -> Path:
+        """Where the file lies, compared with its digest when a run first reads it.
+
+        Raises RepositoryError where it was changed in the cache, and removes it there.
+        """
+        if self.path not in _compared:
+            algorithm, _, wanted = self.checksum.partition(":")
+            if digest_of(self.path, algorithm) != wanted:
+                self.path.unlink(missing_ok=True)
+                raise RepositoryError(
+                    f"the {self.kind} metadata in the cache ({self.path}) are not what was fetched: they are removed",
+                    hint="run the command again, to fetch them anew",
+                )
+            _compared.add(self.path)
+        return self.path
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from typing import Any
 from xml.parsers import expat
 
 from ppcdeps.base.http import looks_like_html
+from ppcdeps.model.ceilings import CEILINGS, beyond
 
 
 class UnsafeXmlError(ValueError):
@@ -19,17 +20,36 @@ def parse_xml(
 ) -> None:
     """Run an XML document through the handlers; names come without prefix, ``xml:base`` as ``base``.
 
-    Raises UnsafeXmlError on a document type declaration, expat.ExpatError on what is not well-formed.
+    Raises UnsafeXmlError on a document type declaration, on nesting beyond a ceiling and on an encoding that cannot
+    be read, what the handlers raise, and expat.ExpatError on what is not well-formed.
     """
     parser = expat.ParserCreate(namespace_separator="|")
     parser.buffer_text = True
     parser.StartDoctypeDeclHandler = refuse_doctype
-    parser.StartElementHandler = lambda name, attributes: start(
-        _local(name), {_local(key): value for key, value in attributes.items()}
-    )
+    depth = 0
+
+    def begin(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > CEILINGS.metadata_depth:
+            raise UnsafeXmlError(beyond("metadata_depth", "is nested deeper than"))
+        start(_local(name), {_local(key): value for key, value in attributes.items()})
+
+    def finish(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        end(_local(name))
+
+    parser.StartElementHandler = begin
     parser.CharacterDataHandler = text
-    parser.EndElementHandler = lambda name: end(_local(name))
-    parser.Parse(data, True)
+    parser.EndElementHandler = finish
+    try:
+        parser.Parse(data, True)
+    except (LookupError, ValueError) as fault:
+        # An encoding that Python does not know, or one with characters of several bytes, which expat cannot take.
+        if type(fault) is not LookupError and type(fault) is not ValueError:
+            raise
+        raise UnsafeXmlError(f"is not well-formed XML ({fault})") from fault
 
 
 def refuse_doctype(name: str, *_: object) -> None:
@@ -66,6 +86,9 @@ class RootReader:
             return
         try:
             self._parser.Parse(block, False)
+        except (LookupError, ValueError) as fault:
+            if not self.root:
+                raise UnsafeXmlError(f"is not well-formed XML ({fault})") from fault
         except expat.ExpatError:
             if not self.root:
                 raise

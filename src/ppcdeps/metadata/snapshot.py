@@ -6,21 +6,24 @@ repository has them, so that a solver decides on it as on the original. Prose, p
 left out; package ids are serial numbers.
 """
 
-import json
+import errno
 import os
 import re
 import shutil
 import tarfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from ppcdeps.base.cache import Cache
-from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.tars import BoundedMember
+from ppcdeps.base.untrusted import open_regular, read_beneath
+from ppcdeps.model import names
+from ppcdeps.model.ceilings import CEILINGS, beyond, how_to_raise
+from ppcdeps.model.documents import DocumentError, parse_json
 from ppcdeps.model.errors import ConfigError, UsageError
+from ppcdeps.model.json_object import JsonObject, WrongValueError
 from ppcdeps.model.repository import RepoConfig, Side
 
 FORMAT = 1
@@ -29,9 +32,8 @@ FORMAT = 1
 INDEX = "snapshot.json"
 _LEVEL = 19
 _WINDOW_LOG = 27
-SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
 _MEMBER = re.compile(
-    r"(?:\./)?(?P<path>snapshot\.json|[A-Za-z0-9_][A-Za-z0-9_.:-]*/repodata/[a-z]+\.(?:xml|yaml)(?:\.zst)?)"
+    r"(?:\./)?(?P<path>snapshot\.json|[A-Za-z0-9_][A-Za-z0-9_.:+-]*/repodata/[a-z]+\.(?:xml|yaml)(?:\.zst)?)"
 )
 
 
@@ -100,33 +102,33 @@ def info(path: Path) -> Snapshot:
     """What the snapshot in this folder says of itself. Raises ConfigError where it cannot be read."""
     index = path / INDEX
     try:
-        raw = json.loads(index.read_text("utf-8"))
+        raw = parse_json(read_beneath(path, INDEX, CEILINGS.snapshot_index))
     except FileNotFoundError as fault:
         raise ConfigError(f"{path} is not a snapshot: it has no {INDEX}") from fault
     except OSError as fault:
         raise ConfigError(f"{index} cannot be read: {fault.strerror or fault}") from fault
-    except ValueError as fault:
-        raise ConfigError(f"{index} is damaged: {fault}", hint="make or download the snapshot again") from fault
+    except DocumentError as fault:
+        raise ConfigError(f"{index} is damaged: it {fault}", hint="make or download the snapshot again") from fault
     found = raw.get("format") if isinstance(raw, dict) else None
-    if found != FORMAT:
+    if found != FORMAT or isinstance(found, bool):
         raise ConfigError(
-            f"{index} has format {found!r}, this ppcdeps reads {FORMAT}",
+            f"{index} has format {str(found)[:20]}, this ppcdeps reads {FORMAT}",
             hint="make the snapshot again with `ppcdeps snapshot save`",
         )
     try:
-        entries = [
-            (_repository_of(entry), _config_of(entry, path, str(raw["name"]))) for entry in raw["repositories"]
-        ]
+        document = JsonObject(raw)
+        name = document.named("name", names.target_name)
+        entries = list(document.objects("repositories"))
         return Snapshot(
-            str(raw["name"]),
+            name,
             path,
-            tuple(repository for repository, _ in entries),
-            tuple(config for _, config in entries),
-            tuple(str(one) for one in raw.get("absent", ())),
-            str(raw.get("note", "")),
+            tuple(map(_repository_of, entries)),
+            tuple(_config_of(entry, path, name) for entry in entries),
+            document.all_named("absent", names.repository_id) if "absent" in document else (),
+            document.text("note") if "note" in document else "",
         )
-    except (KeyError, TypeError, ValueError) as fault:
-        raise ConfigError(f"{index} is damaged: {fault!r}", hint="make or download the snapshot again") from fault
+    except WrongValueError as fault:
+        raise ConfigError(f"{index} is damaged: {fault}", hint="make or download the snapshot again") from fault
 
 
 def _located(path_or_name: str | Path) -> Path:
@@ -142,22 +144,35 @@ def _located(path_or_name: str | Path) -> Path:
 
 def _unpacked(path: Path, cache: Cache) -> Path:
     try:
+        # A FIFO would wait for ever, a device never end.
+        open_regular(path.resolve(), CEILINGS.snapshot_size).close()
         digest = sha256_of(path)
         return cache.derived_folder(f"snapshot-{digest}", lambda folder: _extract(path, folder))
     except OSError as fault:
-        raise ConfigError(f"{path} cannot be read: {fault.strerror or fault}") from fault
-    except tarfile.TarError as fault:
+        met = f" ({how_to_raise('snapshot_size')})" if fault.errno == errno.EFBIG else ""
+        raise ConfigError(f"{path} cannot be read: {fault.strerror or fault}{met}") from fault
+    except (tarfile.TarError, ValueError, EOFError, OverflowError, RecursionError) as fault:
         raise ConfigError(f"{path} is not a snapshot: not a tar file ({fault})") from fault
 
 
 def _extract(path: Path, folder: Path) -> None:
     """Unpack the members that a snapshot has: plain files at known places. Anything else is refused."""
-    with tarfile.open(path) as tar:
-        for member in tar:
+    total = 0
+    with tarfile.open(path, "r:", tarinfo=BoundedMember) as tar:
+        for count, member in enumerate(tar, start=1):
+            # tarfile keeps each that it meets.
+            tar.members.clear()  # type: ignore[attr-defined]
+            total += member.size
+            if count > CEILINGS.snapshot_members:
+                raise ConfigError(f"{path} has {beyond('snapshot_members', 'more than')}")
+            if total > CEILINGS.snapshot_size:
+                raise ConfigError(f"{path} opens to {beyond('snapshot_size', 'more than')}")
+            if member.size > CEILINGS.snapshot_member:
+                raise ConfigError(f"{path}: its member {member.name[:80]!r} {beyond('snapshot_member')}")
             if member.isdir():
                 continue
             found = _MEMBER.fullmatch(member.name)
-            if found is None or not member.isreg() or member.size > CEILINGS.snapshot_member:
+            if found is None or not member.isreg():
                 raise ConfigError(f"{path} is not a snapshot: it has the member {member.name[:80]!r}")
             target = folder / found["path"]
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -169,31 +184,37 @@ def _extract(path: Path, folder: Path) -> None:
                 os.fsync(sink.fileno())
 
 
-def _repository_of(entry: Mapping[str, Any]) -> SnapshotRepository:
+def _repository_of(entry: JsonObject) -> SnapshotRepository:
     return SnapshotRepository(
-        str(entry["id"]),
-        Side(entry["side"]),
-        str(entry["revision"]),
-        None if entry["date"] is None else int(entry["date"]),
-        str(entry["digest"]),
-        int(entry["packages"]),
+        entry.named("id", names.repository_id),
+        entry.choice("side", Side),
+        entry.text("revision"),
+        entry.optional_moment("date"),
+        entry.named("digest", names.digest),
+        entry.count("packages"),
     )
 
 
-def _config_of(entry: Mapping[str, Any], path: Path, name: str) -> RepoConfig:
-    identity = str(entry["id"])
-    if not SAFE_ID.fullmatch(identity):
-        raise ValueError(f"repository id {identity!r}")
+def _config_of(entry: JsonObject, path: Path, name: str) -> RepoConfig:
+    identity = entry.named("id", names.repository_id)
     return RepoConfig(
         id=identity,
-        side=Side(entry["side"]),
+        side=entry.choice("side", Side),
         name=identity,
         baseurl=(f"{(path.resolve() / identity).as_uri()}/",),
-        enabled=bool(entry["enabled"]),
-        priority=int(entry["priority"]),
-        cost=int(entry["cost"]),
-        excludepkgs=tuple(str(one) for one in entry["excludepkgs"]),
-        includepkgs=tuple(str(one) for one in entry["includepkgs"]),
-        module_hotfixes=bool(entry["module_hotfixes"]),
+        enabled=entry.truth("enabled"),
+        priority=_of_solver(entry, "priority"),
+        cost=_of_solver(entry, "cost"),
+        excludepkgs=entry.texts("excludepkgs"),
+        includepkgs=entry.texts("includepkgs"),
+        module_hotfixes=entry.truth("module_hotfixes"),
         origin=f"snapshot {name}",
     )
+
+
+def _of_solver(entry: JsonObject, key: str) -> int:
+    """A number that libsolv can rank by."""
+    value = entry.whole(key)
+    if abs(value) > 10**9:
+        entry.refuse(key, "is out of range")
+    return value

@@ -1,12 +1,13 @@
 """Saving a snapshot: a target's metadata reduced to dependency facts, in one folder or tar file."""
 
+import contextlib
+import fcntl
 import hashlib
 import json
+import os
 import re
 import tarfile
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,18 @@ import zstandard
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.compression import DamagedError
+from ppcdeps.base.removal import remove_tree
 from ppcdeps.metadata.repository import RepoMetadata
-from ppcdeps.metadata.snapshot import FORMAT, INDEX, SAFE_ID, Snapshot, info, use
+from ppcdeps.metadata.snapshot import FORMAT, INDEX, Snapshot, info, use
 from ppcdeps.metadata.stripping import StrippedPrimary, filter_filelists, named_paths, strip_modules, strip_primary
 from ppcdeps.metadata.sync import ensure
+from ppcdeps.model import names
 from ppcdeps.model.errors import EnvironmentLacksError, RepositoryError, UsageError
 from ppcdeps.model.reporter import Reporter
 
 _LEVEL = 19
 _WINDOW_LOG = 27
+_SCRATCH = ".snapshot-"
 
 
 def save(
@@ -43,15 +47,14 @@ def save(
     """
     _check_place(place)
     for one in metadata:
-        if not SAFE_ID.fullmatch(one.config.id):
-            raise UsageError(f"the repository id {one.config.id!r} cannot be a folder of a snapshot")
+        names.repository_id(one.config.id)
     present = [one for one in ensure(metadata, ("filelists",), cache, reporter, offline=offline) if not one.problem]
     task = f"snapshot {target_name}"
     reporter.begin(task, 2 * len(present))
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place.parent, prefix=".snapshot-") as scratch:
-            folder = Path(scratch) / "snapshot"
+        with _scratch_folder(place.parent) as scratch:
+            folder = scratch / "snapshot"
             folder.mkdir()
             entries = _write_repositories(present, folder, lambda: reporter.advance(task, 1))
             index = {
@@ -64,11 +67,11 @@ def save(
             text = json.dumps(index, indent=1, sort_keys=True) + "\n"
             (folder / INDEX).write_text(text, "utf-8")
             if place.suffix == ".tar":
-                packed = Path(scratch) / "snapshot.tar"
+                packed = scratch / "snapshot.tar"
                 _pack(folder, packed)
                 packed.replace(place)
                 return use(place, cache)
-            _put_folder(folder, place, Path(scratch) / "old")
+            _put_folder(folder, place, scratch / "old")
     except OSError as fault:
         raise EnvironmentLacksError(
             f"the snapshot cannot be written to {place}: {fault.strerror or fault}"
@@ -78,6 +81,47 @@ def save(
     return info(place)
 
 
+@contextlib.contextmanager
+def _scratch_folder(parent: Path) -> Iterator[Path]:
+    """A folder to write a snapshot in, held by a lock; those of saves that were killed are removed."""
+    folder = parent / f"{_SCRATCH}{os.urandom(8).hex()}"
+    with contextlib.ExitStack() as held:
+        with _locked(parent) as alone:
+            if alone:
+                _remove_abandoned(parent)
+            folder.mkdir(mode=0o700)
+            held.callback(remove_tree, folder, strict=False)
+            held.enter_context(_locked(folder))
+        yield folder
+
+
+def _remove_abandoned(parent: Path) -> None:
+    for path in parent.iterdir():
+        if not re.fullmatch(rf"{re.escape(_SCRATCH)}[0-9a-f]{{16}}", path.name) or path.is_symlink():
+            continue
+        with contextlib.suppress(OSError):
+            if path.stat().st_uid != os.geteuid():
+                continue
+            with _locked(path) as abandoned:
+                if abandoned:
+                    remove_tree(path, strict=False)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Whether this process holds the lock of the folder meanwhile: another may, and some file systems have none."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = True
+        except OSError:
+            alone = False
+        yield alone
+    finally:
+        os.close(handle)
+
+
 def _write_repositories(
     metadata: Iterable[RepoMetadata], folder: Path, advance: Callable[[], None]
 ) -> list[dict[str, Any]]:
@@ -85,7 +129,7 @@ def _write_repositories(
     wanted: set[str] = set()
     for one in metadata:
         with _damage_named(one, "primary"):
-            primary = strip_primary(one.files["primary"].path)
+            primary = strip_primary(one.files["primary"].intact_path())
         wanted |= named_paths(primary.requirements)
         stripped.append((one, primary))
         advance()
@@ -94,11 +138,11 @@ def _write_repositories(
         contents = {"primary": ("primary.xml", primary.xml)}
         if "filelists" in one.files:
             with _damage_named(one, "filelists"):
-                lists = filter_filelists(one.files["filelists"].path, wanted, primary)
+                lists = filter_filelists(one.files["filelists"].intact_path(), wanted, primary)
             contents["filelists"] = ("filelists.xml", lists)
         if "modules" in one.files:
             with _damage_named(one, "modules"):
-                modules = strip_modules(one.files["modules"].path)
+                modules = strip_modules(one.files["modules"].intact_path())
             contents["modules"] = ("modules.yaml", modules)
         _write_tree(folder / one.config.id / "repodata", contents, one)
         entries.append(_entry_of(one, primary.packages))
@@ -106,7 +150,7 @@ def _write_repositories(
     return entries
 
 
-@contextmanager
+@contextlib.contextmanager
 def _damage_named(metadata: RepoMetadata, kind: str) -> Iterator[None]:
     try:
         yield

@@ -16,14 +16,14 @@ from urllib.parse import urlsplit
 
 from ppcdeps.base.atomic import new_file, write_file
 from ppcdeps.base.cache import Cache
-from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.compression import DamagedError
 from ppcdeps.base.digests import sha256_of
-from ppcdeps.base.urls import is_file_url, join_url, shown_url
+from ppcdeps.base.urls import is_file_url, shown_url
 from ppcdeps.metadata.primary import PrimaryPackage, read_primary
-from ppcdeps.metadata.repomd import check_location
+from ppcdeps.metadata.repomd import check_location, location_below
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.metadata.transfer import RepositoryTransfer
+from ppcdeps.model.documents import parse_json, read_document
 from ppcdeps.model.errors import ConfigError, RepositoryError
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.reporter import Reporter
@@ -145,7 +145,8 @@ def fetch_package(
     if len(digits) != 2 * hashlib.new(algorithm).digest_size:
         raise RepositoryError(f"{where}: its metadata has a {algorithm} checksum of {len(digits)} digits")
     bases = [package.base] if package.base else _bases(package.repository)
-    urls = [join_url(base, location) for base in bases]
+    named_by = _bases(package.repository)[0] if package.base else None
+    urls = [location_below(base, location, f"{where}: it", named_by=named_by) for base in bases]
     path = _fetch(
         urls, package.checksum, package.size, config, cache, reporter, offline, where, f"the metadata of {config.id}"
     )
@@ -211,7 +212,7 @@ def write_sources(folder: Path, sources: Sequence[FetchedSource]) -> Path:
 def read_record(path: Path) -> tuple[dict[str, Any], ...]:
     """The entries of a sources.json. Raises ConfigError where it cannot be read or is none."""
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = parse_json(read_document(path))
         entries = tuple(document["sources"]) if document["schema"] == SCHEMA else None
         if entries is None or not all(isinstance(entry["file"], str) for entry in entries):
             raise ValueError
@@ -236,7 +237,7 @@ def _packages(repository: RepoMetadata, wanted: Callable[[str], bool]) -> Iterat
     if primary is None:
         raise RepositoryError(f"{where} lists no primary metadata")
     try:
-        for package in read_primary(primary.path):
+        for package in read_primary(primary.intact_path()):
             if wanted(package.name) and package.arch:
                 yield _package(package, repository)
     except (DamagedError, OSError) as error:
@@ -295,7 +296,7 @@ def _fetch(
             f"{where}:",
             checksum=checksum,
             size=size,
-            limit=CEILINGS.source,
+            limit="package_size",
             task=f"{config.id}: {urlsplit(usable[0]).path.rpartition('/')[2]}",
             authority=authority,
         )

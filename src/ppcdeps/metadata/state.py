@@ -11,11 +11,11 @@ from typing import Any
 
 from ppcdeps.base import http as net
 from ppcdeps.base.cache import Cache
-from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.base.urls import is_file_url, join_url, path_of
 from ppcdeps.metadata.repomd import RepomdRecord
 from ppcdeps.metadata.repository import MetadataFile, RepoMetadata
+from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.repository import RepoConfig
 
 REPOMD = "repodata/repomd.xml"
@@ -45,7 +45,7 @@ class CachedState:
     def read(cls, cache: Cache, config: RepoConfig) -> "CachedState | None":
         """The recorded state; None where there is none, or it has another shape than this version writes."""
         raw = cache.read_state(state_key(config))
-        if raw is None or raw.get("state") != _FORMAT:
+        if raw is None or type(raw.get("state")) is not int or raw["state"] != _FORMAT:
             return None
         try:
             records = {str(kind): _record_of(kind, fields) for kind, fields in raw["records"].items()}
@@ -65,7 +65,7 @@ class CachedState:
                 signed=bool(raw["signed"]),
                 records=records,
             )
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             return None
 
     def write(self, cache: Cache, config: RepoConfig) -> None:
@@ -104,7 +104,7 @@ class CachedState:
         local = local_repomd(config)
         if local is not None:
             try:
-                return local.stat().st_size <= CEILINGS.repomd and sha256_of(local) == self.digest
+                return local.stat().st_size <= CEILINGS.metadata_repomd and sha256_of(local) == self.digest
             except OSError:
                 return False
         age = time.time() - self.checked
@@ -114,7 +114,7 @@ class CachedState:
         """The state as metadata, or None where an object of these kinds is missing or has lost its size."""
         files = {}
         for kind, record in self.records.items():
-            path = cache.find_object(record.checksum, record.size)
+            path = cache.find_object(record.checksum, record.size, compare=False)
             if path is not None:
                 files[kind] = MetadataFile(kind, path, record.checksum, record.open_checksum, record.open_size)
         if any(kind in self.records and kind not in files for kind in kinds):

@@ -9,7 +9,7 @@ from xml.parsers import expat
 from ppcdeps.base.compression import DamagedError, open_stream
 from ppcdeps.metadata.modules import load_documents
 from ppcdeps.metadata.primary import read_primary
-from ppcdeps.metadata.safexml import UnsafeXmlError, refuse_doctype
+from ppcdeps.metadata.safexml import refuse_doctype
 from ppcdeps.model.capability import paths_in
 
 _BLOCK = 1 << 18
@@ -76,7 +76,7 @@ def strip_primary(path: Path) -> StrippedPrimary:
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<metadata xmlns="{_COMMON}" xmlns:rpm="{_RPM}" packages="{len(ids)}">\n'
     )
-    xml = "".join((head, *out, "</metadata>\n")).encode()
+    xml = "".join((head, *out, "</metadata>\n")).encode("utf-8", "replace")
     return StrippedPrimary(xml, len(ids), frozenset(requirements), ids, paths)
 
 
@@ -100,7 +100,7 @@ def filter_filelists(path: Path, wanted: set[str], primary: StrippedPrimary) -> 
     _read(path, reader.start, reader.end, reader.text)
     root = f'<filelists xmlns="{_LISTS[:-1]}" packages="{reader.count}">'
     head = f'<?xml version="1.0" encoding="UTF-8"?>\n{root}\n'
-    return "".join((head, *reader.out, "</filelists>\n")).encode()
+    return "".join((head, *reader.out, "</filelists>\n")).encode("utf-8", "replace")
 
 
 def strip_modules(path: Path) -> bytes:
@@ -109,9 +109,14 @@ def strip_modules(path: Path) -> bytes:
     """
     import yaml
 
-    documents = [slim for raw in load_documents(path) if (slim := _slim_document(raw)) is not None]
-    text: str = yaml.safe_dump_all(documents, sort_keys=True, explicit_start=True, explicit_end=True)
-    return text.encode()
+    try:
+        documents = [slim for raw in load_documents(path) if (slim := _slim_document(raw)) is not None]
+        text: str = yaml.safe_dump_all(documents, sort_keys=True, explicit_start=True, explicit_end=True)
+        return text.encode()
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError, AttributeError, LookupError) as fault:
+        if isinstance(fault, DamagedError):
+            raise
+        raise DamagedError(f"has a malformed module document ({fault!r})") from fault
 
 
 def _slim_document(raw: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -151,7 +156,9 @@ def _read(path: Path, start: Any, end: Any, text: Any) -> None:
             while block := stream.read(_BLOCK):
                 parser.Parse(block, False)
         parser.Parse(b"", True)
-    except (expat.ExpatError, UnsafeXmlError) as fault:
+    except DamagedError:
+        raise
+    except (expat.ExpatError, ValueError, LookupError) as fault:
         raise DamagedError(f"is not well-formed XML ({fault})") from fault
 
 

@@ -123,5 +123,5 @@ def _joined(faults: Sequence[PpcdepsError]) -> PpcdepsError:
             return fault
     if len(faults) == 1:
         return faults[0]
-    lines = "\n".join(f"  {fault}" for fault in faults)
-    return RepositoryError(f"{len(faults)} repositories could not be read:\n{lines}")
+    lines = tuple(line for fault in faults for line in str(fault).split("\n"))
+    return RepositoryError(f"{len(faults)} repositories could not be read:", faults=lines)

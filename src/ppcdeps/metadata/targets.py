@@ -11,6 +11,7 @@ from ppcdeps.base.datafiles import find_file, origin_of, shipped_names
 from ppcdeps.base.toml import Table, TomlFile, closest, raise_faults, read_toml
 from ppcdeps.metadata.repofile import read_repo_file
 from ppcdeps.metadata.variables import builtin_variables, substitute, unset_variables
+from ppcdeps.model import names
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.model.repository import RepoConfig, Side
@@ -19,12 +20,11 @@ from ppcdeps.model.target import PythonEnvironment, Target
 FOLDER = "targets"
 
 _NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
-_PYTHON = re.compile(r"\d+\.\d+\.\d+")
-_GLIBC = re.compile(r"(\d+)\.(\d+)")
+_PYTHON = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
+_GLIBC = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})")
 _BASELINE = re.compile(r"POWER(?:8|9|1\d)")
-_STREAM = re.compile(r"[^\s:]+:[^\s:]+")
-_ID = re.compile(r"[A-Za-z0-9_.:-]+")
-_DURATION = re.compile(r"(\d+)([smhd]?)")
+_STREAM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*:[A-Za-z0-9_][A-Za-z0-9._+-]*")
+_DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 _REPO_FILES = {
     "repofiles": Side.TARGET,
     "reference_repofiles": Side.REFERENCE,
@@ -88,10 +88,10 @@ class _TargetReader:
 
     def target(self, release: str | None) -> Target:
         top = self.top
-        name = top.text("name")
-        default_releasever = top.text("releasever")
-        releasever = self.given.get("releasever", default_releasever)
-        arch, reference_arch = top.text("arch"), top.text("reference_arch")
+        name = top.named("name", names.target_name)
+        default_releasever = top.named("releasever", names.release_name)
+        releasever = top.checked("releasever", self.given.get("releasever", default_releasever), names.release_name)
+        arch, reference_arch = top.named("arch", names.architecture), top.named("reference_arch", names.architecture)
         if arch and arch == reference_arch:
             top.fault(f'"arch" and "reference_arch" are both {arch}: the reference is another architecture')
         releases = self._openstack()
@@ -125,8 +125,8 @@ class _TargetReader:
             platform_id=substitute(platform_id, of_target) if platform_id else None,
             module_streams=streams,
             install_weak_deps=top.flag("install_weak_deps", False),
-            buildroot=top.optional_text("buildroot"),
-            build_packages=top.texts("build_packages"),
+            buildroot=top.named("buildroot", names.buildroot_name) if "buildroot" in top else None,
+            build_packages=top.all_named("build_packages", names.package_name),
             origin=origin_of(self.file),
             openstack=openstack,
             openstack_releases=releases.known,
@@ -200,8 +200,8 @@ class _TargetReader:
         """A URL as it is; a path is taken from the folder of the file, and becomes a file URL."""
         unset = unset_variables(text)
         if unset:
-            names = ", ".join(f"${name}" for name in unset)
-            table.fault(f'"{key}" has {names}, which is not set')
+            shown = ", ".join(f"${name}" for name in unset)
+            table.fault(f'"{key}" has {shown}, which is not set')
             return text
         scheme, separator, _ = text.partition("://")
         if separator:
@@ -261,9 +261,7 @@ def _repository(table: Table, side: Side, variables: Mapping[str, str], reader: 
         "retries": table.integer,
         "optional": table.flag,
     }
-    id_ = table.text("id")
-    if id_ and not _ID.fullmatch(id_):
-        table.fault(f'"id" is to be made of letters, digits and "-_.:", not "{id_}"')
+    id_ = table.named("id", names.repository_id)
     given = {key: read(key) for key, read in options.items() if key in table}
     config = RepoConfig(id=id_, side=side, origin=f"{origin_of(reader.file)} [[repositories]] {id_}", **given)
     if not any(key in table for key in ("baseurl", "mirrorlist", "metalink")):
@@ -277,7 +275,7 @@ def _seconds(table: Table, key: str) -> int | None:
     value = table.raw(key)
     if value in ("never", -1):
         return None
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31:
         return value
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if found is None:

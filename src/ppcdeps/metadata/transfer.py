@@ -58,7 +58,7 @@ class RepositoryTransfer:
         """Give the connections back."""
         self.client.close()
 
-    def read(self, url: str, subject: str, *, limit: int) -> bytes:
+    def read(self, url: str, subject: str, *, limit: str) -> bytes:
         """The whole of a small file. Raises RepositoryError, whose message begins with ``subject``."""
         return self.first([url], lambda one: self.client.read(one, limit=limit), subject).body
 
@@ -86,7 +86,7 @@ class RepositoryTransfer:
         *,
         checksum: str,
         size: int | None,
-        limit: int,
+        limit: str,
         task: str,
         authority: str = "repomd.xml",
         inspect: Callable[[Path], object] = lambda _: None,

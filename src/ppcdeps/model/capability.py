@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import assert_never
 
 _RELATIONS = ("<", ">", "=", "<=", ">=")
+DEEPEST = 100
+"""Levels of parentheses in a boolean dependency: real ones have four, and libsolv and rpm use the stack for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +54,38 @@ Requirement = Capability | Rich
 def parse_requirement(text: str) -> Requirement:
     """Read a requirement as spec files and rpm metadata write it.
 
-    Raises ValueError where a boolean dependency is not well-formed.
+    Raises ValueError where a boolean dependency is not well-formed, or nested too deep.
     """
     text = text.strip()
     if not text.startswith("("):
         return _capability(text.split())
+    if depth_of(text) > DEEPEST:
+        raise ValueError(f"a boolean dependency is nested deeper than {DEEPEST} levels: {text[:60]}...")
     words = _Words(text)
     requirement = _rich(words)
     if words.peek() is not None:
         raise ValueError(f"unexpected {words.peek()!r} in the boolean dependency {text}")
     return requirement
+
+
+def requirement_of(text: str) -> Requirement:
+    """A requirement as a package of a repository has it: what is not well-formed is one name, as for libsolv."""
+    try:
+        return parse_requirement(text)
+    except ValueError:
+        return Capability(text)
+
+
+def depth_of(text: str) -> int:
+    """How deep its parentheses are nested at most."""
+    depth = deepest = 0
+    for char in text:
+        if char == "(":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif char == ")":
+            depth -= 1
+    return deepest
 
 
 def capabilities_in(requirement: Requirement) -> Iterator[Capability]:

@@ -3,23 +3,30 @@
 import errno
 
 from ppcdeps.model.exitcodes import ExitCode
+from ppcdeps.model.visible import visible
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """The error numbers of a write that finds no room."""
 
 
 class PpcdepsError(Exception):
-    """A fault as one line: what, where, and what to do next. Never shown as a traceback."""
+    """A fault as one line: what, where, and what to do next. Never shown as a traceback.
+
+    Several faults are reported together: ``faults`` has them, a line each. As text, no line breaks are there but
+    those between these lines: what the message names may be from outside.
+    """
 
     exit_code = ExitCode.DEFECT
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, faults: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.faults = faults
 
     def __str__(self) -> str:
-        return f"{self.message}; {self.hint}" if self.hint else self.message
+        first = f"{self.message}; {self.hint}" if self.hint else self.message
+        return "\n".join((visible(first), *(f"  {visible(fault)}" for fault in self.faults)))
 
 
 class UsageError(PpcdepsError):
@@ -29,19 +36,9 @@ class UsageError(PpcdepsError):
 
 
 class ConfigError(PpcdepsError):
-    """A configuration or input file is unreadable or says something impossible.
-
-    All faults of a file are reported together: ``faults`` has them, a line each.
-    """
+    """A configuration or input file is unreadable or says something impossible."""
 
     exit_code = ExitCode.CONFIG
-
-    def __init__(self, message: str, *, hint: str | None = None, faults: tuple[str, ...] = ()) -> None:
-        super().__init__(message, hint=hint)
-        self.faults = faults
-
-    def __str__(self) -> str:
-        return "\n".join((super().__str__(), *(f"  {fault}" for fault in self.faults)))
 
 
 class BuildError(PpcdepsError):

@@ -1,11 +1,14 @@
 """Objects of a JSON document, read with their types checked: a fault names the place of the value."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, NoReturn, TypeVar
 
 Choice = TypeVar("Choice", bound=StrEnum)
+Parsed = TypeVar("Parsed")
+_LATEST = 253402300799
+"""The last second of the year 9999: a later one has no date."""
 
 
 class WrongValueError(ValueError):
@@ -53,6 +56,21 @@ class JsonObject:
             self.refuse(key, "has an entry that is not a text")
         return tuple(values)
 
+    def named(self, key: str, grammar: Callable[[str], Parsed]) -> Parsed:
+        """A text that a grammar takes, as ``ppcdeps.model.names`` has them."""
+        return self.checked(key, self.text(key), grammar)
+
+    def all_named(self, key: str, grammar: Callable[[str], Parsed]) -> tuple[Parsed, ...]:
+        """An array of texts, each of which a grammar takes."""
+        return tuple(self.checked(key, text, grammar) for text in self.texts(key))
+
+    def checked(self, key: str, text: str, grammar: Callable[[str], Parsed]) -> Parsed:
+        """What a grammar makes of a text of a member."""
+        try:
+            return grammar(text)
+        except ValueError as fault:
+            self.refuse(key, f"is {fault}" if str(fault).startswith("not ") else f"has {fault}")
+
     def text_arrays(self, key: str) -> tuple[tuple[str, ...], ...]:
         """An array of arrays of texts."""
         values = self._array(key)
@@ -70,6 +88,20 @@ class JsonObject:
     def optional_whole(self, key: str) -> int | None:
         """A whole number, or null."""
         return None if self._value(key) is None else self.whole(key)
+
+    def count(self, key: str) -> int:
+        """A whole number of at least 0."""
+        value = self.whole(key)
+        if value < 0:
+            self.refuse(key, "is less than 0")
+        return value
+
+    def optional_moment(self, key: str) -> int | None:
+        """Seconds since 1970 that have a date, or null."""
+        value = self.optional_whole(key)
+        if value is not None and not 0 <= value <= _LATEST:
+            self.refuse(key, "is not a time in seconds since 1970")
+        return value
 
     def number(self, key: str) -> float:
         """A number of at least 0."""

@@ -4,7 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-_NEVRA = re.compile(r"(?P<name>.+)-(?:(?P<epoch>\d+):)?(?P<version>[^-:]+)-(?P<release>[^-:]+)\.(?P<arch>[^.-]+)")
+_NEVRA = re.compile(
+    r"(?P<name>.+)-(?:(?P<epoch>[0-9]{1,10}):)?(?P<version>[^-:]+)-(?P<release>[^-:]+)\.(?P<arch>[^.-]+)"
+)
 
 
 @dataclass(frozen=True, slots=True, order=False)
@@ -25,7 +27,7 @@ class Nevra:
         """
         found = _NEVRA.fullmatch(text.removesuffix(".rpm"))
         if found is None:
-            raise ValueError(f"not a package identity (name-version-release.arch): {text!r}")
+            raise ValueError(f"not a package identity (name-version-release.arch): {text[:200]!r}")
         return cls(found["name"], int(found["epoch"] or 0), found["version"], found["release"], found["arch"])
 
     @property

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ppcdeps.model import names
+from ppcdeps.model.documents import DocumentError, parse_json, read_document
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.json_object import JsonObject, WrongValueError
@@ -44,10 +46,10 @@ def load_plan(path: Path) -> Plan:
     than the schema says, with the place of that value.
     """
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = parse_json(read_document(path))
     except OSError as error:
         raise ConfigError(f"cannot read the plan {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+    except DocumentError as error:
         raise ConfigError(f"{path} is not a plan: {error}", hint="make one with `ppcdeps plan`") from error
     schema = document.get("schema") if isinstance(document, dict) else None
     if not isinstance(schema, int) or isinstance(schema, bool):
@@ -183,19 +185,28 @@ def _plan(document: JsonObject) -> Plan:
     created_from, needs = document.inner("created_from"), document.inner("needs")
     python = document.inner("python")
     return Plan(
-        workload=document.text("workload"),
-        target=document.text("target"),
-        arch=document.text("arch"),
-        roots=document.texts("roots"),
-        repositories=tuple(_state(name, created_from.inner(name)) for name in created_from.names),
+        workload=document.named("workload", names.workload_name),
+        target=document.named("target", names.target_name),
+        arch=document.named("arch", names.architecture),
+        roots=document.all_named("roots", names.root),
+        repositories=tuple(
+            _state(created_from.checked(name, name, names.repository_id), created_from.inner(name))
+            for name in created_from.names
+        ),
         closure=tuple(map(_package, document.objects("closure"))),
         gaps=tuple(map(_gap, document.objects("gaps"))),
         dropped_requirements=tuple(
             DroppedRequirement(each.text("source"), each.text("requirement"), each.text("grounds"))
             for each in document.objects("dropped_requirements")
         ),
-        waves=document.text_arrays("waves"),
-        needs={source: needs.texts(source) for source in needs.names},
+        waves=tuple(
+            tuple(document.checked("waves", name, names.step_name) for name in wave)
+            for wave in document.text_arrays("waves")
+        ),
+        needs={
+            needs.checked(source, source, names.step_name): needs.all_named(source, names.step_name)
+            for source in needs.names
+        },
         python=_python(python) if python.names else None,
         advice=document.texts("advice"),
     )
@@ -206,20 +217,20 @@ def _state(name: str, document: JsonObject) -> RepositoryState:
         id=name,
         side=_one_of(document, "side", ("target", "reference", "source")),
         revision=document.text("revision"),
-        date=document.optional_whole("date"),
-        digest=document.text("digest"),
-        packages=document.whole("packages"),
+        date=document.optional_moment("date"),
+        digest=document.named("digest", names.digest),
+        packages=document.count("packages"),
         problem=document.text("problem"),
     )
 
 
 def _package(document: JsonObject) -> ChosenPackage:
     return ChosenPackage(
-        nevra=_nevra(document, "nevra", document.text("nevra")),
-        repo=document.text("repo"),
+        nevra=document.named("nevra", names.nevra),
+        repo=document.named("repo", names.repository_id),
         side=_one_of(document, "side", ("target", "reference", "standin")),
         required_by=_requirers_from(document),
-        source=document.text("source"),
+        source=_optional_name(document, "source"),
     )
 
 
@@ -229,13 +240,13 @@ def _gap(document: JsonObject) -> Gap:
     kind, cause, source = (
         document.choice("kind", GapKind),
         document.choice("cause", Cause),
-        document.optional_text("source"),
+        document.named("source", names.step_name) if document.optional_text("source") is not None else None,
     )
-    wanted: tuple[Nevra | str, ...] = document.texts("wanted")
+    wanted: tuple[Nevra | str, ...] = document.all_named("wanted", names.requirement_text)
     if kind is GapKind.RPM and (source is not None or cause is Cause.CONFLICT):
-        wanted = tuple(_nevra(document, "wanted", text) for text in document.texts("wanted"))
+        wanted = document.all_named("wanted", names.nevra)
     return Gap(
-        name=document.text("name"),
+        name=document.named("name", names.requirement_text),
         kind=kind,
         cause=cause,
         phase=document.choice("phase", Phase),
@@ -243,11 +254,11 @@ def _gap(document: JsonObject) -> Gap:
         required_by=_requirers_from(document),
         route=Route(
             kind=route.choice("kind", RouteKind),
-            subject=route.texts("subject"),
+            subject=route.all_named("subject", names.subject_of_route),
             reason=route.text("reason"),
             help=route.text("help"),
             minutes=tuple((mode, minutes.number(mode)) for mode in sorted(minutes.names)),
-            digest=route.text("digest"),
+            digest=route.named("digest", names.digest),
         ),
         source=source,
         detail=document.text("detail"),
@@ -260,13 +271,13 @@ def _requirers_from(document: JsonObject) -> tuple[Requirer, ...]:
 
 def _python(document: JsonObject) -> PlannedPython:
     return PlannedPython(
-        python=document.text("python"),
-        machine=document.text("machine"),
-        glibc=document.text("glibc"),
+        python=document.named("python", names.dotted_version),
+        machine=document.named("machine", names.architecture),
+        glibc=document.named("glibc", names.dotted_version),
         distributions=tuple(map(_distribution, document.objects("distributions"))),
-        added_rpms=document.texts("added_rpms"),
+        added_rpms=document.all_named("added_rpms", names.requirement_text),
         notes=document.texts("notes"),
-        bridge=document.texts("bridge"),
+        bridge=document.all_named("bridge", names.root),
     )
 
 
@@ -275,12 +286,15 @@ def _distribution(document: JsonObject) -> PlannedDistribution:
         return document.texts(key) if key in document else ()
 
     return PlannedDistribution(
-        name=document.text("name"),
-        version=document.text("version"),
+        name=document.named("name", names.distribution_name),
+        version=document.named("version", names.version_text),
         provision=document.choice("provision", Provision),
         pinned_by=document.text("pinned_by"),
         required_by=tuple(DistributionRequirer(*row) for row in document.text_rows("required_by", "by", "specifier")),
-        files=tuple(PlannedFile(*row) for row in document.text_rows("files", "name", "sha256")),
+        files=tuple(
+            PlannedFile(each.named("name", names.file_name), each.named("sha256", names.sha256))
+            for each in document.objects("files")
+        ),
         rpm=document.text("rpm") if "rpm" in document else "",
         extras=texts("extras"),
         builds_from=texts("builds_from"),
@@ -290,11 +304,9 @@ def _distribution(document: JsonObject) -> PlannedDistribution:
     )
 
 
-def _nevra(document: JsonObject, key: str, text: str) -> Nevra:
-    try:
-        return Nevra.parse(text)
-    except ValueError as error:
-        document.refuse(key, f"is {error}")
+def _optional_name(document: JsonObject, key: str) -> str:
+    """The name of a package, or an empty text."""
+    return document.named(key, names.package_name) if document.text(key) else ""
 
 
 def _one_of(document: JsonObject, key: str, choices: tuple[str, ...]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from ppcdeps.model.capability import Capability, capabilities_in, parse_requirement
+from ppcdeps.model.capability import Capability, capabilities_in, parse_requirement, requirement_of
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.gap import Gap
 from ppcdeps.planning.gaps import gaps_of
@@ -88,7 +88,7 @@ def _found_in(solution: Solution, solved: SolvedRequest, name: str) -> int | Non
 
 
 def _name_of(requirement: str) -> str:
-    parsed = parse_requirement(requirement)
+    parsed = requirement_of(requirement)
     return parsed.name if isinstance(parsed, Capability) else requirement
 
 
@@ -171,7 +171,7 @@ class _Explainer:
     def _candidates(self, requirement: str) -> Iterator[str]:
         universe = self.solution.universe
         targets = ", ".join(p.metadata.config.id for p in universe.parts if p.role is Role.TARGET)
-        for capability in capabilities_in(parse_requirement(requirement)):
+        for capability in capabilities_in(requirement_of(requirement)):
             text = str(capability)
             providers = universe.providers_of(text)
             if requirement != text and not providers:
@@ -218,7 +218,7 @@ class _Explainer:
     def _only_from(self, requirement: str, source: str) -> bool:
         """Whether something of the requirement comes from this source's stand-ins only, or from nowhere."""
         universe = self.solution.universe
-        for capability in capabilities_in(parse_requirement(requirement)):
+        for capability in capabilities_in(requirement_of(requirement)):
             providers = universe.providers_of(str(capability))
             if all(universe.is_standin(i) and universe.source_of(i) == source for i in providers):
                 return True

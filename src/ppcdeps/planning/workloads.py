@@ -7,15 +7,15 @@ from pathlib import Path
 
 from ppcdeps.base.datafiles import find_file, origin_of, shipped_folder, shipped_names
 from ppcdeps.base.toml import Table, TomlFile, closest, raise_faults, read_toml
-from ppcdeps.model.capability import parse_requirement
+from ppcdeps.model import names
+from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.workload import Workload
 
 FOLDER = "workloads"
-PYTHON_PREFIX = "pypi:"
+PYTHON_PREFIX = names.PYTHON_PREFIX
 """What marks a root that is a Python distribution."""
 
-_DISTRIBUTION = re.compile(r"[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+]+")
 _LONGEST_NAME = 60
 
@@ -67,9 +67,12 @@ def workload_of_roots(roots: Iterable[str]) -> Workload:
     if not cleaned:
         raise UsageError("there is nothing to plan", hint="give a workload or a root")
     for root in cleaned:
-        fault = _fault_of_root(root)
-        if fault:
-            raise UsageError(fault, hint=f"give a package, a capability, an absolute path, or {PYTHON_PREFIX}NAME")
+        try:
+            names.root(root)
+        except ValueError as fault:
+            raise UsageError(
+                str(fault), hint=f"give a package, a capability, an absolute path, or {PYTHON_PREFIX}NAME"
+            ) from fault
     return Workload(name=_file_name(cleaned), title=", ".join(cleaned), roots=cleaned)
 
 
@@ -95,13 +98,12 @@ def together(workloads: Sequence[Workload]) -> Workload:
 
 
 def _workload(top: Table, file: TomlFile, requested: str | None) -> Workload:
-    name, title, roots = top.text("name"), top.text("title"), top.texts("roots")
+    name, title = top.named("name", names.workload_name), top.text("title")
+    roots = top.all_named("roots", names.root)
     if not roots:
         top.fault('"roots" names none')
-    for root in roots:
-        fault = _fault_of_root(root)
-        if fault:
-            top.fault(f'"roots": {fault}')
+    if len(roots) > CEILINGS.document_roots:
+        top.fault(f'"roots" has {beyond("document_roots", "more than")}')
     openstack = top.table("openstack")
     releases, default = openstack.texts("releases"), openstack.optional_text("default")
     if default and default not in releases:
@@ -133,22 +135,6 @@ def _beside(file: TomlFile, name: str) -> str:
     """A constraints file that lies beside the workload's file, as a path; else the name of one of ppcdeps's own."""
     place = file.parent / name if isinstance(file, Path) else None
     return str(place.absolute()) if place is not None and place.is_file() else name
-
-
-def _fault_of_root(root: str) -> str:
-    """Why the text is not a root, or nothing where it is one."""
-    if not root.strip():
-        return "an empty text is not a root"
-    if not root.isprintable():
-        return f"a root has no control characters: {root!r}"
-    if root.startswith(PYTHON_PREFIX):
-        name = root.removeprefix(PYTHON_PREFIX)
-        return "" if _DISTRIBUTION.fullmatch(name) else f'not the name of a Python distribution: "{name}"'
-    try:
-        parse_requirement(root)
-    except ValueError as error:
-        return str(error)
-    return ""
 
 
 def _file_name(roots: tuple[str, ...]) -> str:

@@ -110,12 +110,12 @@ def _fault(wanted: BridgedCapability, lock: PythonLock) -> str:
 
 
 def _satisfies(version: str, relation: str, evr: str) -> bool:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         # The release has no counterpart on the Python side: where one side lacks it, rpm ignores it too.
         wanted, found = Version(python_version(evr)), Version(version)
-    except InvalidVersion:
+    except ValueError:
         return False
     holds = {
         "=": found == wanted,

@@ -79,12 +79,12 @@ class Catalogue:
         return known
 
     def _of_version(self, name: str, version: str) -> tuple[UsableRelease, ...]:
-        from packaging.version import InvalidVersion, Version
+        from packaging.version import Version
 
         project = self.index.project(name)
         try:
             texts = project.spellings(Version(version))
-        except InvalidVersion:
+        except ValueError:
             return ()
         return self._usable(Project(name, project.index, {text: project.files[text] for text in texts})).releases
 
@@ -93,7 +93,7 @@ class Catalogue:
 
         Raises ConfigError where the URL is not one of a wheel or sdist whose name states its version.
         """
-        from packaging.version import InvalidVersion, Version
+        from packaging.version import Version
 
         plain, fragment = urldefrag(url)
         parts = urlsplit(plain)
@@ -106,7 +106,7 @@ class Catalogue:
         text = version_in(filename, name)
         try:
             version = Version(text)
-        except InvalidVersion:
+        except ValueError:
             raise ConfigError(
                 f"{name} @ {url}: the file's name does not say that it is a wheel or sdist of {name}",
                 hint="refer to a file named as the packaging specifications say",
@@ -149,11 +149,11 @@ class Catalogue:
             return True
         known = self._python_verdicts.get(requires_python)
         if known is None:
-            from packaging.specifiers import InvalidSpecifier, SpecifierSet
+            from packaging.specifiers import SpecifierSet
 
             try:
                 known = SpecifierSet(requires_python).contains(self.environment.version, prereleases=True)
-            except InvalidSpecifier:
+            except ValueError:
                 known = True
             self._python_verdicts[requires_python] = known
         return known

@@ -5,13 +5,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ppcdeps.model.ceilings import CEILINGS, beyond
+from ppcdeps.model.documents import DocumentError, read_document
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.names import normalize
+from ppcdeps.python.requirements import RequirementError, usable_requirement
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
     from packaging.specifiers import SpecifierSet
+
+
+_SHOWN = 200
+"""Characters of a line in an error."""
+_MOST_SPECIFIERS = 100
+"""Of one distribution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,36 +68,33 @@ def read_constraints(path: Path, environment: TargetEnvironment, *, shown: str |
     """
     name = shown or str(path)
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        reason = getattr(fault, "strerror", None) or fault
-        raise ConfigError(f"the constraints file {name} cannot be read: {reason}") from None
+        text = read_document(path, "pip_size").decode("utf-8")
+    except OSError as fault:
+        raise ConfigError(f"the constraints file {name} cannot be read: {fault.strerror or fault}") from None
+    except UnicodeDecodeError as fault:
+        raise ConfigError(f"the constraints file {name} cannot be read: {fault}") from None
+    except DocumentError as fault:
+        raise ConfigError(f"the constraints file {name} {fault}") from None
     return parse_constraints(text, environment, origin=name)
 
 
 def parse_constraints(text: str, environment: TargetEnvironment, *, origin: str) -> Constraints:
     """Like ``read_constraints``, from the file's text."""
-    from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
-    from packaging.requirements import InvalidRequirement, Requirement
-
     found: dict[str, Constraint] = {}
     elsewhere: dict[str, None] = {}
     faults: list[str] = []
-    for number, line, _ in logical_lines(text):
+    for number_of, (number, line, _) in enumerate(logical_lines(text), 1):
         where = f"{origin}:{number}"
+        if number_of > CEILINGS.pip_requirements:
+            raise ConfigError(f"{where}: the constraints file has {beyond('pip_requirements', 'more than')}")
         try:
-            requirement = Requirement(line)
-        except InvalidRequirement as fault:
-            faults.append(f"{where}: {line!r} is not a constraint ({str(fault).splitlines()[0]})")
+            requirement, holds = usable_requirement(line, environment)
+        except RequirementError as fault:
+            faults.append(f"{where}: {line[:_SHOWN]!r} is not a constraint ({fault})")
             continue
         name = normalize(requirement.name)
         if requirement.extras:
             faults.append(f"{where}: {line!r} names extras, which pip does not allow in constraints")
-            continue
-        try:
-            holds = environment.holds(requirement.marker)
-        except (UndefinedComparison, UndefinedEnvironmentName) as fault:
-            faults.append(f"{where}: the marker of {line!r} cannot be evaluated ({fault})")
             continue
         if not holds:
             elsewhere[name] = None
@@ -110,6 +116,8 @@ def _merged(found: dict[str, Constraint], name: str, requirement: "Requirement",
             f"{where}: {name} is held to {fresh.url or requirement.specifier}, and {known.where} holds it to "
             f"{known.url or known.specifier}: keep one of the two"
         ]
+    if len(known.specifier) > _MOST_SPECIFIERS:
+        return [f"{where}: {name} is constrained in more than {_MOST_SPECIFIERS} ways: keep few of them"]
     found[name] = Constraint(name, known.specifier & fresh.specifier, known.where, known.url)
     return []
 
@@ -120,16 +128,17 @@ def logical_lines(text: str) -> Iterator[tuple[int, str, str]]:
     Lines that end in a backslash go on, comments are left out, and so are options that stand alone, such as
     --index-url: they are not ours to follow.
     """
-    pending, start = "", 0
+    pending: list[str] = []
+    start = 0
     for number, raw in enumerate(text.splitlines(), 1):
         # A hash begins a comment at the line's beginning or after a blank; within a URL it does not.
         body = "" if raw.lstrip().startswith("#") else raw.partition(" #")[0]
         start = start or number
-        pending += body.rstrip()
-        if pending.endswith("\\"):
-            pending = pending[:-1] + " "
+        body = body.rstrip()
+        if body.endswith("\\"):
+            pending.append(body[:-1])
             continue
-        line, _, options = pending.partition(" --")
+        line, _, options = " ".join((*pending, body)).partition(" --")
         if line.strip() and not line.strip().startswith("-"):
             yield start, line.strip(), f" --{options}" if options else ""
-        pending, start = "", 0
+        pending, start = [], 0

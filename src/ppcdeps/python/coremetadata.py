@@ -1,8 +1,14 @@
 """Core metadata (METADATA, PKG-INFO) as values: what a release requires, and where that was read."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from ppcdeps.model.ceilings import CEILINGS, beyond
+from ppcdeps.model.errors import RepositoryError
+
+_COUNTED = re.compile(rb"(?im)^(?:requires-dist|provides-extra)[ \t]*:")
 
 
 class MetadataSource(StrEnum):
@@ -40,11 +46,23 @@ class DistMetadata:
 
 
 def metadata_fields(text: bytes) -> dict[str, Any]:
-    """The fields by the names that ``packaging.metadata`` has for them, as far as they can be read."""
+    """The fields by the names that ``packaging.metadata`` has for them, as far as they can be read.
+
+    Raises RepositoryError where there are more requirements and extras than a ceiling allows, or longer ones.
+    """
     from packaging.metadata import parse_email
 
-    raw, _ = parse_email(text)
-    return dict(raw)
+    if len(_COUNTED.findall(text)) > CEILINGS.wheel_requirements:
+        raise RepositoryError(f"the metadata have {beyond('wheel_requirements', 'more than')}")
+    try:
+        raw, _ = parse_email(text)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as fault:
+        # What the parser of mails raises depends on the version of Python.
+        raise RepositoryError(f"the metadata cannot be read ({fault})") from None
+    fields: dict[str, Any] = dict(raw)
+    if any(len(str(each)) > CEILINGS.wheel_requirement for each in fields.get("requires_dist") or ()):
+        raise RepositoryError(f"the metadata have a requirement of {beyond('wheel_requirement', 'more than')}")
+    return fields
 
 
 def parse_metadata(text: bytes, source: MetadataSource) -> DistMetadata:

@@ -46,11 +46,11 @@ class IndexFile:
     @property
     def build_number(self) -> tuple[int, str]:
         """The build tag of a wheel as a sort key; a wheel without one sorts first."""
-        from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+        from packaging.utils import parse_wheel_filename
 
         try:
             return parse_wheel_filename(self.filename)[2] or (-1, "")
-        except InvalidWheelFilename:
+        except ValueError:
             return (-1, "")
 
 
@@ -68,19 +68,19 @@ class Project:
 
         A wheel and an sdist of one release may spell its version in two ways.
         """
-        from packaging.version import InvalidVersion, Version
+        from packaging.version import Version
 
         found: dict[Version, list[str]] = {}
         for text in self.files:
             try:
                 found.setdefault(Version(text), []).append(text)
-            except InvalidVersion:
+            except ValueError:
                 continue
         return dict(sorted(found.items(), reverse=True))
 
     def spellings(self, version: "Version") -> list[str]:
         """The texts that name this version; without a local part, also those that add one, as ``==`` does."""
-        from packaging.version import InvalidVersion, Version
+        from packaging.version import Version
 
         head = str(version.release[0]).lstrip("0")
         found = []
@@ -89,7 +89,7 @@ class Project:
                 continue
             try:
                 each = Version(text)
-            except InvalidVersion:
+            except ValueError:
                 continue
             if each == version or (version.local is None and each.public == version.public):
                 found.append(text)

@@ -6,9 +6,9 @@ marked as what it is, the wheel for another machine, and what the author's machi
 it needs a build.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ppcdeps.base.urls import shown_url
 from ppcdeps.model.errors import RepositoryError
@@ -23,6 +23,8 @@ from ppcdeps.python.wheelmetadata import wheel_metadata_text
 
 if TYPE_CHECKING:
     from ppcdeps.python.environment import TargetEnvironment
+
+T = TypeVar("T")
 
 _FORMAT = 5
 
@@ -64,8 +66,8 @@ def sdist_facts(index: Index, file: IndexFile) -> SdistFacts:
     if known is not None:
         return known
     contents = read_sdist(index.local_file(file), file.filename)
-    metadata = _checked(sdist_metadata(contents, file.filename), file)
-    verdict = judge(contents)
+    metadata = _checked(_read(lambda: sdist_metadata(contents, file.filename), file), file)
+    verdict = _read(lambda: judge(contents), file)
     if key:
         index.cache.remember(
             key,
@@ -83,19 +85,34 @@ def _of_wheel(index: Index, file: IndexFile, source: MetadataSource) -> DistMeta
     key = _key("wheel", file)
     metadata = _metadata_in(index.cache.recall(key)) if key else None
     if metadata is None:
-        metadata = _checked(parse_metadata(*wheel_metadata_text(index, file)), file)
+        text, where = wheel_metadata_text(index, file)
+        metadata = _checked(_read(lambda: parse_metadata(text, where), file), file)
         if key:
             index.cache.remember(key, asdict(metadata))
     return metadata if source is MetadataSource.WHEEL else replace(metadata, source=source)
 
 
+def _read(reader: Callable[[], T], file: IndexFile) -> T:
+    """What the reader makes of a file's texts, whatever it raises becoming a RepositoryError that names the file."""
+    try:
+        return reader()
+    except RepositoryError as fault:
+        if file.filename in fault.message:
+            raise
+        raise RepositoryError(f"{file.filename}: {fault.message}", hint=fault.hint) from None
+    except Exception as fault:
+        # The parsers of Python, TOML and mails have no one error: deep nesting and long numbers raise others.
+        words = " ".join(str(fault).split())[:200] or type(fault).__name__
+        raise RepositoryError(f"{file.filename}: its metadata cannot be read ({words})") from None
+
+
 def _checked(metadata: DistMetadata, file: IndexFile) -> DistMetadata:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     named = normalize(file.filename.partition("-")[0]) if file.is_wheel else ""
     try:
         same_version = Version(metadata.version) == Version(file.version)
-    except InvalidVersion:
+    except ValueError:
         same_version = metadata.version == file.version
     if not same_version or (named and normalize(metadata.name) != named):
         raise RepositoryError(

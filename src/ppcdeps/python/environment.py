@@ -12,10 +12,16 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
     from packaging.version import Version
 
+_HIGHEST = 999
+"""Of each number of a version of Python and glibc."""
 _OLDEST_GLIBC = {"ppc64le": (2, 17), "x86_64": (2, 5), "aarch64": (2, 17), "s390x": (2, 17)}
 """The first manylinux profile of each machine. On ppc64le it is the first glibc that the port has."""
 _LEGACY_PROFILES = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinux1"}
 _LEGACY_MACHINES = {"manylinux2010": frozenset({"x86_64"}), "manylinux1": frozenset({"x86_64"})}
+
+
+class MarkerError(ValueError):
+    """A marker such as ``os_name ~= 'posix'``, which has no value."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +42,11 @@ class TargetEnvironment:
         """The environment of a target. Raises ConfigError where its Python is not one that can be
         described.
         """
-        from packaging.version import InvalidVersion, Version
+        from packaging.version import Version
 
         try:
             version = Version(python.version)
-        except InvalidVersion:
+        except ValueError:
             raise ConfigError(
                 f"the target's Python version {python.version!r} is not a version",
                 hint="write it like 3.9.25",
@@ -51,6 +57,9 @@ class TargetEnvironment:
                 f"the target's Python version {python.version} lacks its last number",
                 hint="write it in full, like 3.9.25: a bare 3.9 means 3.9.0",
             )
+        if max((*version.release, *python.glibc)) > _HIGHEST:
+            # All lower ones are counted.
+            raise ConfigError(f"there is no Python {python.version} with glibc {'.'.join(map(str, python.glibc))}")
         if python.implementation != "cpython":
             raise ConfigError(f"Python implementation {python.implementation!r} is not supported", hint="use cpython")
         return cls(python.version, python.glibc, machine)
@@ -88,7 +97,7 @@ class TargetEnvironment:
 
     def holds(self, marker: object, extras: tuple[str, ...] = ()) -> bool:
         """Whether a ``packaging`` marker (or None) holds on the target, for one of ``extras`` or
-        without any.
+        without any. Raises MarkerError where it can be parsed and not evaluated.
         """
         if marker is None:
             return True
@@ -106,7 +115,11 @@ class TargetEnvironment:
         from packaging.markers import Marker
 
         assert isinstance(marker, Marker)
-        return marker.evaluate({**self.markers, "extra": extra})
+        try:
+            return marker.evaluate({**self.markers, "extra": extra})
+        except (ValueError, TypeError, LookupError, RecursionError) as fault:
+            # What packaging raises for comparisons without a meaning depends on its version.
+            raise MarkerError(str(fault).partition("\n")[0]) from fault
 
     @cached_property
     def platforms(self) -> tuple[str, ...]:

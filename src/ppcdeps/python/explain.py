@@ -94,22 +94,38 @@ def _given(
     if constraint is not None:
         lines.append(f"{name} {constraint.url or constraint.specifier}: held by {constraint.where}")
     offer = provider.catalogue.offer(name)
-    passed_over = {**offer.unusable, **provider.rejected.get(name, {})}
+    rejected = provider.rejected.get(name, {})
+    passed_over = {**offer.unusable, **rejected}
+    usable = [each for each in offer.releases if not each.yanked and each.text not in rejected]
+    yanked = {each.text: each.yanked for each in offer.releases if each.yanked}
+    where = f" on {offer.index}" if offer.index else ""
     if not offer.releases and not passed_over:
         lines.append(f"{name}: no configured index knows it")
     elif not offer.releases:
         version, reason = next(iter(passed_over.items()))
         lines.append(f"{name}: none of its {len(passed_over)} releases is for this target; {version} {reason}")
     else:
-        newest, oldest = offer.releases[0], offer.releases[-1]
-        count = len(offer.releases)
-        span = newest.text if count == 1 else f"{count} releases from {oldest.text} to {newest.text}"
-        where = f" on {offer.index}" if offer.index else ""
-        lines.append(f"{name}: {span} usable on this target{where}")
+        if usable:
+            newest, oldest, count = usable[0], usable[-1], len(usable)
+            span = newest.text if count == 1 else f"{count} releases from {oldest.text} to {newest.text}"
+            lines.append(f"{name}: {span} usable on this target{where}")
+        else:
+            lines.append(f"{name}: none of its releases{where} can be used")
         pin = constraint.pin if constraint is not None else ""
         if pin in passed_over:
             lines.append(f"{name} {pin} {passed_over[pin]}")
-        yanked = next((each for each in offer.releases if each.text == pin and each.yanked), None)
-        if yanked is not None:
-            lines.append(f"{name} {pin} was yanked: {yanked.yanked}")
+        if pin in yanked:
+            lines.append(f"{name} {pin} was yanked: {yanked[pin]}")
+        elif yanked and not usable:
+            lines.append(_counted(name, "yanked", "was yanked: ", yanked))
+        if rejected and not usable:
+            lines.append(_counted(name, "with metadata that cannot be used", "", rejected))
+        if offer.unusable and not usable:
+            lines.append(_counted(name, "not for this target", "", offer.unusable))
     return lines
+
+
+def _counted(name: str, kind: str, verb: str, reasons: Mapping[str, str]) -> str:
+    text, reason = next(iter(reasons.items()))
+    example = f"{name} {text} {verb}{reason}".removesuffix(": *")
+    return example if len(reasons) == 1 else f"{name}: {len(reasons)} releases {kind}, such as {text}"

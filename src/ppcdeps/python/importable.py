@@ -132,11 +132,11 @@ def entry_point_modules(text: str) -> tuple[str, ...]:
 
 
 def _version(name: str, text: str) -> "Version":
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         return Version(text)
-    except InvalidVersion:
+    except ValueError:
         raise RepositoryError(f"{name} {text}: not a version that an index could have") from None
 
 

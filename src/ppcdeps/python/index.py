@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ppcdeps.base.cache import Cache
-from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.digests import digest_of, sha256_of
 from ppcdeps.base.http import HttpResponse, Validators
 from ppcdeps.base.urls import is_file_url, path_of, shown_url
@@ -173,7 +172,7 @@ class Index:
         before = Validators(url, known.get("etag") or "", known.get("modified") or "") if known else None
         answer = self.client.read(
             url,
-            limit=CEILINGS.index_page,
+            limit="index_page",
             headers={"Accept": ACCEPT, "Cache-Control": "max-age=0"},
             validators=before,
             accept=(200, 404, 410),
@@ -190,7 +189,7 @@ class Index:
         return {"files": rows, "etag": fresh.etag, "modified": fresh.last_modified} | control
 
     def _local_page(self, path: Path) -> HttpResponse:
-        answer = self.client.read(path.as_uri(), limit=CEILINGS.index_page)
+        answer = self.client.read(path.as_uri(), limit="index_page")
         kind = "application/vnd.pypi.simple.v1+json" if path.suffix == ".json" else "text/html"
         return replace(answer, headers={"content-type": kind})
 
@@ -216,7 +215,7 @@ class Index:
             return known
         self.refuse_offline(file.filename)
         with self.cache.new_object() as draft:
-            self.client.save(file.url, draft.stream, file.hashes)
+            self.client.save(file.url, draft.stream, file.hashes, file.size)
             draft.stream.flush()
             return draft.publish(f"sha256:{file.hashes.get('sha256') or sha256_of(draft.path)}")
 
@@ -250,7 +249,7 @@ class Index:
                 return []
             answer = self.client.read(
                 place,
-                limit=CEILINGS.index_page,
+                limit="index_page",
                 headers={"Accept": "text/html"},
                 accept=(200, 404, 410),
                 packed=True,

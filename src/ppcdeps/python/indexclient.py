@@ -5,7 +5,6 @@ from collections.abc import Callable, Container, Mapping
 from typing import BinaryIO, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.http import (
     AllMirrorsFailed,
     FaultKind,
@@ -68,7 +67,7 @@ class IndexClient:
         self,
         url: str,
         *,
-        limit: int,
+        limit: str,
         headers: Mapping[str, str] | None = None,
         validators: Validators | None = None,
         accept: Container[int] = (200,),
@@ -82,7 +81,7 @@ class IndexClient:
             ),
         )
 
-    def save(self, url: str, target: BinaryIO, hashes: Mapping[str, str]) -> None:
+    def save(self, url: str, target: BinaryIO, hashes: Mapping[str, str], size: int | None = None) -> None:
         """Write the whole file at ``url`` to ``target`` and compare it with its hash.
 
         Raises RepositoryError where it is not there, is larger than a distribution may be, or is not what its index
@@ -93,9 +92,8 @@ class IndexClient:
             target.seek(0)
             target.truncate()
             checksum = checksum_of(hashes)
-            return self._client.save(
-                one, target, checksum=checksum, size=None, limit=CEILINGS.distribution, authority="its index"
-            )
+            limit = "wheel_size" if file_name(url).endswith(".whl") else "sdist_size"
+            return self._client.save(one, target, checksum=checksum, size=size, limit=limit, authority="its index")
 
         self._tried(url, attempt)
 

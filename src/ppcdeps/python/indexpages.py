@@ -3,13 +3,14 @@
 With yanked files (PEP 592), core metadata beside the files (PEP 658, PEP 714) and upload times (PEP 700).
 """
 
-import json
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from ppcdeps.base.http import HttpResponse
-from ppcdeps.base.urls import shown_url
+from ppcdeps.base.urls import is_file_url, refusal, shown_url
+from ppcdeps.model.ceilings import CEILINGS, beyond
+from ppcdeps.model.documents import parse_json
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.python.distfiles import IndexFile, name_in, version_in
 from ppcdeps.python.names import normalize
@@ -37,20 +38,23 @@ def read_page(answer: HttpResponse, name: str) -> list[IndexFile]:
 
 def _json_page(answer: HttpResponse, name: str) -> list[IndexFile]:
     try:
-        document = json.loads(answer.body)
+        document = parse_json(answer.body)
         major = str(document.get("meta", {}).get("api-version", "1.0")).partition(".")[0]
         listed = document["files"]
         called = str(document.get("name", name))
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         raise _no_index(answer, "answers JSON that is not a project page") from None
     if major != "1":
         raise _no_index(answer, f"speaks version {major} of the simple API, ppcdeps reads version 1")
     if normalize(called) != name:
         raise _no_index(answer, f"answers with the project {called!r} to a question about {name!r}")
     files = []
+    if not isinstance(listed, list):
+        raise _no_index(answer, "answers JSON whose list of files is malformed")
+    _check_count(len(listed), answer.url)
     for entry in listed:
         try:
-            filename, url = str(entry["filename"]), urljoin(answer.url, str(entry["url"]))
+            filename, url = str(entry["filename"]), _joined(answer.url, str(entry["url"]))
             version = version_in(filename, name)
             if not version:
                 continue
@@ -59,7 +63,7 @@ def _json_page(answer: HttpResponse, name: str) -> list[IndexFile]:
             files.append(
                 IndexFile(
                     filename=filename,
-                    url=url,
+                    url=_checked(url, answer.url),
                     version=version,
                     hashes={str(key): str(value).lower() for key, value in entry.get("hashes", {}).items()},
                     requires_python=entry.get("requires-python") or "",
@@ -84,7 +88,7 @@ def _html_page(answer: HttpResponse, name: str) -> list[IndexFile]:
     page = _parsed(answer)
     if not page.anchors and "links for" not in page.heading.lower() and not page.versioned:
         raise _no_index(answer, "answers an HTML page that lists no files (a login page, or the wrong URL?)")
-    return [file for anchor in page.anchors if (file := _from_anchor(anchor, page.base, name)) is not None]
+    return [file for anchor in page.anchors if (file := _from_anchor(anchor, page, name)) is not None]
 
 
 def flat_page(answer: HttpResponse) -> list[IndexFile]:
@@ -93,14 +97,14 @@ def flat_page(answer: HttpResponse) -> list[IndexFile]:
     found = []
     for anchor in page.anchors:
         filename = unquote(urlsplit(anchor.get("href", "")).path.rpartition("/")[2])
-        file = _from_anchor(anchor, page.base, name_in(filename))
+        file = _from_anchor(anchor, page, name_in(filename))
         if file is not None:
             found.append(file)
     return found
 
 
-def _from_anchor(anchor: Mapping[str, str], base: str, name: str) -> IndexFile | None:
-    url, fragment = urldefrag(urljoin(base, anchor.get("href", "")))
+def _from_anchor(anchor: Mapping[str, str], page: "_Page", name: str) -> IndexFile | None:
+    url, fragment = urldefrag(_joined(page.base, anchor.get("href", "")))
     filename = unquote(urlsplit(url).path.rpartition("/")[2])
     version = version_in(filename, name)
     if not version:
@@ -109,13 +113,39 @@ def _from_anchor(anchor: Mapping[str, str], base: str, name: str) -> IndexFile |
     metadata = anchor.get("data-core-metadata", anchor.get("data-dist-info-metadata"))
     return IndexFile(
         filename=filename,
-        url=url,
+        url=_checked(url, page.url),
         version=version,
         hashes={algorithm: digest.partition("&")[0].lower()} if equals else {},
         requires_python=anchor.get("data-requires-python", ""),
         yanked=(anchor["data-yanked"] or "*") if "data-yanked" in anchor else "",
         metadata_hash=None if metadata in (None, "false") else ("" if metadata == "true" else metadata),
     )
+
+
+def _joined(base: str, url: str) -> str:
+    try:
+        return urljoin(base, url)
+    except ValueError:
+        # [ and ] around what is no address.
+        return url
+
+
+def _checked(url: str, page: str) -> str:
+    """The URL, where the page may name it: a server's page no local file, a local page what lies beside it."""
+    # Local mirrors have the pages in simple/NAME/ and the files in packages/.
+    folder = urljoin(page, "../../") if is_file_url(page) else None
+    reason = refusal(url, page, folder)
+    if reason:
+        raise RepositoryError(
+            f"{shown_url(page)} names {shown_url(url)[:200]}, which {reason}",
+            hint="do not use this index before its owner fixes it",
+        )
+    return url
+
+
+def _check_count(count: int, page: str) -> None:
+    if count > CEILINGS.index_files:
+        raise RepositoryError(f"{shown_url(page)} {beyond('index_files', 'lists more than')}")
 
 
 def _parsed(answer: HttpResponse) -> "_Page":
@@ -130,7 +160,7 @@ class _Page(HTMLParser):
 
     def __init__(self, url: str) -> None:
         super().__init__(convert_charrefs=True)
-        self.base = url
+        self.url = self.base = url
         self.anchors: list[dict[str, str]] = []
         self.heading = ""
         self.versioned = False
@@ -140,8 +170,9 @@ class _Page(HTMLParser):
         found = {key: value or "" for key, value in attrs}
         if tag == "a" and found.get("href"):
             self.anchors.append(found)
+            _check_count(len(self.anchors), self.url)
         elif tag == "base" and found.get("href"):
-            self.base = urljoin(self.base, found["href"])
+            self.base = _joined(self.base, found["href"])
         elif tag == "meta" and found.get("name") == "pypi:repository-version":
             self.versioned = True
         self._inside = tag if tag in ("title", "h1") else ""

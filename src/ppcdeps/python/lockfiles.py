@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ppcdeps.base.atomic import write_files
+from ppcdeps.base.named_files import read_named_text
 from ppcdeps.base.urls import without_credentials
 from ppcdeps.model.errors import EnvironmentLacksError
 from ppcdeps.model.python_plan import Provision
@@ -78,7 +79,7 @@ def former_pins(directory: Path, workload: str, environment: TargetEnvironment) 
         return {}
     pins = read_constraints(path, environment).pins()
     # What an RPM provided had its version from there, and has it from there again.
-    of_rpm = re.findall(r"(?m)^([^\s#=]+)==.*\n(?:    #.*\n)*?    # from the RPM ", path.read_text("utf-8"))
+    of_rpm = re.findall(r"(?m)^([^\s#=]+)==.*\n(?:    #.*\n)*?    # from the RPM ", read_named_text(path, "pip_size"))
     return {name: version for name, version in pins.items() if name not in of_rpm}
 
 
@@ -202,11 +203,11 @@ def _where(file: LockedFile, places: FilePlaces) -> str:
 
 
 def _specifier(text: str) -> str:
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.specifiers import SpecifierSet
 
     try:
         return str(SpecifierSet(text))
-    except InvalidSpecifier:
+    except ValueError:
         return ""
 
 

@@ -3,8 +3,6 @@
 import threading
 from collections.abc import Callable, Sequence
 
-from packaging.requirements import InvalidRequirement
-
 from ppcdeps.model.errors import PpcdepsError
 from ppcdeps.python.provider import TargetProvider
 from ppcdeps.python.requirements import PythonRequirement, applying
@@ -56,5 +54,5 @@ class LookAhead:
                 return
             requires = self._provider.catalogue.metadata(release).requires
             self.follow(applying(requires, self._provider.catalogue.environment, want.extra, str(want.name)))
-        except (PpcdepsError, InvalidRequirement):
+        except (PpcdepsError, ValueError, LookupError, TypeError, RecursionError):
             return

@@ -132,11 +132,11 @@ def python_version(rpm_version: str) -> str:
 
 def rpm_version(version: str) -> str:
     """A Python version as rpm orders it right: pre-releases get a tilde, ``3rc1`` becomes ``3~rc1``."""
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         parsed = Version(version)
-    except InvalidVersion:
+    except ValueError:
         return version
     text = ".".join(str(part) for part in parsed.release)
     if parsed.epoch:

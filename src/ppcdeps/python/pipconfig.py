@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ppcdeps.base.ini_files import IniError, read_ini
+from ppcdeps.model.documents import DocumentError, read_document
 from ppcdeps.model.errors import ConfigError
 
 _SECTIONS = ("global", "install")
@@ -113,11 +115,13 @@ def _read_file(file: Path) -> list[tuple[str, str, str]]:
         return []
     parser = configparser.RawConfigParser()
     try:
-        parser.read_string(file.read_text("utf-8"), source=str(file))
+        read_ini(parser, read_document(file, "pip_size").decode("utf-8"), str(file))
     except (OSError, UnicodeDecodeError) as fault:
         raise ConfigError(f"pip's configuration file {file} cannot be read: {fault}") from None
-    except configparser.Error as fault:
-        raise ConfigError(f"pip's configuration file {file} is malformed: {fault.message.splitlines()[0]}") from None
+    except DocumentError as fault:
+        raise ConfigError(f"pip's configuration file {file} {fault}") from None
+    except IniError as fault:
+        raise ConfigError(f"pip's configuration file {file} is malformed: {fault}") from None
     return [
         (section, _key(key), value)
         for section in _SECTIONS

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from resolvelib import AbstractProvider
 
+from ppcdeps.base.urls import refusal, shown_url
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.python.catalogue import Catalogue, UsableRelease
 from ppcdeps.python.constraintsfile import Constraints
@@ -209,7 +210,7 @@ class TargetProvider(AbstractProvider[PythonRequirement, Candidate, str]):
         yield from self._preferred_first(name, fitting)
 
     def _preferred_first(self, name: str, fitting: list[UsableRelease]) -> Iterator[UsableRelease]:
-        from packaging.version import InvalidVersion, Version
+        from packaging.version import Version
 
         preferred = [self._hints.get(name)]
         if name not in self._constraints.by_name:
@@ -218,7 +219,7 @@ class TargetProvider(AbstractProvider[PythonRequirement, Candidate, str]):
         for text in preferred:
             try:
                 version = Version(text) if text else None
-            except InvalidVersion:
+            except ValueError:
                 continue
             if version is None:
                 continue
@@ -234,7 +235,6 @@ class TargetProvider(AbstractProvider[PythonRequirement, Candidate, str]):
 
     def _is_sound(self, release: UsableRelease) -> bool:
         """Whether the release's metadata can be used; why not is recorded for the explanation."""
-        from packaging.requirements import InvalidRequirement
 
         tried = self._tried.setdefault(release.name, {})
         tried[release.text] = None
@@ -246,9 +246,14 @@ class TargetProvider(AbstractProvider[PythonRequirement, Candidate, str]):
             reason = f"requires Python {metadata.requires_python}"
         else:
             try:
-                applying(metadata.requires, self.catalogue.environment, "", "")
-            except InvalidRequirement as fault:
-                reason = f"its metadata is invalid ({str(fault).splitlines()[0]})"
+                for want in applying(metadata.requires, self.catalogue.environment, "", ""):
+                    forbidden = refusal(want.url, release.files[0].url, "file:///") if want.url else ""
+                    if forbidden:
+                        reason = f"requires {want.name} from {shown_url(want.url)[:200]}, which {forbidden}"
+            except (ValueError, RecursionError, LookupError, TypeError) as fault:
+                # packaging lets through what its grammar does not foresee, such as numbers of 5,000 digits.
+                first = next(iter(str(fault).splitlines()), "") or type(fault).__name__
+                reason = f"its metadata is invalid ({first[:200]})"
         if reason:
             self.rejected.setdefault(release.name, {})[release.text] = reason
         return not reason
@@ -293,13 +298,13 @@ def contains(specifier: "SpecifierSet", version: "Version", release: UsableRelea
 
 
 def _is_exactly(text: str, version: "Version", release: UsableRelease | None) -> bool:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     if release is not None:
         return text.lower() == release.text.lower()
     try:
         return Version(text) == version
-    except InvalidVersion:
+    except ValueError:
         return False
 
 

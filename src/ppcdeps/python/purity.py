@@ -196,7 +196,7 @@ def _script(text: str) -> _Script:
         return _Script()
     try:
         tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return _by_words(text)
     compiles: list[str] = []
     languages: list[str] = []
@@ -387,7 +387,7 @@ def _unused(sources: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
 def _toml(text: str) -> Mapping[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError, LookupError, TypeError):
         return {}
 
 

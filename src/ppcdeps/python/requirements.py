@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ppcdeps.python.environment import TargetEnvironment
+from ppcdeps.model.ceilings import CEILINGS, beyond
+from ppcdeps.python.environment import MarkerError, TargetEnvironment
 from ppcdeps.python.names import normalize
 
 if TYPE_CHECKING:
@@ -32,6 +33,31 @@ class PythonRequirement:
         one.
         """
         return f"{self.name}[{self.extra}]" if self.extra else self.name
+
+
+class RequirementError(ValueError):
+    """A requirement of a file that cannot be used: why, as a phrase on one line."""
+
+
+def usable_requirement(text: str, environment: TargetEnvironment) -> tuple["Requirement", bool]:
+    """A requirement that people wrote, and whether it holds on the target.
+
+    Raises RequirementError where it cannot be parsed, is too long, or has a marker that cannot be evaluated.
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    if len(text) > CEILINGS.pip_requirement:
+        raise RequirementError(beyond("pip_requirement"))
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as fault:
+        raise RequirementError(str(fault).partition("\n")[0]) from fault
+    except (ValueError, RecursionError) as fault:
+        raise RequirementError(f"it cannot be parsed: {fault}") from fault
+    try:
+        return requirement, environment.holds(requirement.marker)
+    except MarkerError as fault:
+        raise RequirementError(f"its marker cannot be evaluated: {fault}") from fault
 
 
 @lru_cache(maxsize=16384)

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from packaging.requirements import InvalidRequirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 from resolvelib import BaseReporter, ResolutionImpossible, ResolutionTooDeep, Resolver
@@ -25,7 +24,13 @@ from ppcdeps.python.lookahead import LookAhead
 from ppcdeps.python.names import normalize
 from ppcdeps.python.provider import Candidate, FixedDistribution, TargetProvider, TooManyReleasesError, contains
 from ppcdeps.python.purity import Purity
-from ppcdeps.python.requirements import PythonRequirement, applying, requirement_of, wants_of
+from ppcdeps.python.requirements import (
+    PythonRequirement,
+    RequirementError,
+    applying,
+    usable_requirement,
+    wants_of,
+)
 
 _ROUNDS = 20_000
 
@@ -149,7 +154,10 @@ class _Resolution:
 
         def fits(release: UsableRelease) -> bool:
             requires = self.catalogue.metadata(release).requires
-            requirers = applying(requires, self.environment, "", "")
+            try:
+                requirers = applying(requires, self.environment, "", "")
+            except (ValueError, LookupError, TypeError, RecursionError):
+                return False  # its metadata are not valid
             return all(contains(each.specifier, Version(held), None) for each in requirers if each.name == clash.name)
 
         final = [release for release in offer.releases if not release.version.is_prerelease and not release.yanked]
@@ -365,7 +373,7 @@ def _fixed_by_name(fixed: Sequence[FixedDistribution]) -> dict[str, FixedDistrib
         name = normalize(each.name)
         try:
             version = Version(each.version)
-        except InvalidVersion:
+        except ValueError:
             continue
         known = found.setdefault(name, replace(each, name=name))
         if Version(known.version) != version:
@@ -382,11 +390,11 @@ def _root_wants(roots: Sequence[PythonRoot], environment: TargetEnvironment) -> 
     faults = []
     for root in sorted(roots, key=lambda each: (normalize(each.requirement), each.by)):
         try:
-            requirement = requirement_of(root.requirement)
-        except InvalidRequirement as fault:
-            faults.append(f"{root.requirement!r} of {root.by}: {str(fault).splitlines()[0]}")
+            requirement, holds = usable_requirement(root.requirement, environment)
+        except RequirementError as fault:
+            faults.append(f"{root.requirement!r} of {root.by}: {fault}")
             continue
-        if environment.holds(requirement.marker):
+        if holds:
             wants.extend(wants_of(requirement, root.by))
     if faults:
         raise ConfigError("these roots are not Python requirements", faults=tuple(faults))

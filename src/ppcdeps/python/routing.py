@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ppcdeps.model.capability import Capability, Requirement, Rich, parse_requirement
+from ppcdeps.model.capability import Capability, Requirement, Rich, requirement_of
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.python.bridge import BridgedCapability
 from ppcdeps.python.lock import PythonRoot
@@ -181,7 +181,7 @@ def _requirements_on(
         for path in target.paths:
             providers.setdefault(path, target)
     for text in package.requires:
-        for capability in _capabilities(parse_requirement(text)):
+        for capability in _capabilities(requirement_of(text)):
             found = providers.get(capability.name)
             if found is not None and found.nevra != package.nevra:
                 yield capability, found

@@ -2,14 +2,16 @@
 
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
-from ppcdeps.base.ceilings import CEILINGS
-from ppcdeps.model.errors import RepositoryError
+from ppcdeps.base.tars import BoundedMember
+from ppcdeps.model.ceilings import CEILINGS, beyond
+from ppcdeps.model.errors import PpcdepsError, RepositoryError
+from ppcdeps.python.zips import open_zip
 
 _HIGHEST_RATIO = 400
 _ALWAYS_ALLOWED = 64 * 1024**2
@@ -50,24 +52,42 @@ def archive_members(path: Path, filename: str) -> Iterator[_Member]:
     Raises RepositoryError as ``read_sdist`` does.
     """
     size = path.stat().st_size
-    limit = min(CEILINGS.archive, max(_ALWAYS_ALLOWED, size * _HIGHEST_RATIO))
+    limit = min(CEILINGS.archive_opened, max(_ALWAYS_ALLOWED, size * _HIGHEST_RATIO))
     try:
         zipped = filename.endswith((".zip", ".whl"))
-        for count, member in enumerate(_zip_members(path, limit) if zipped else _tar_members(path, limit)):
+        for count, member in enumerate(_zip_members(path, filename, limit) if zipped else _tar_members(path, limit)):
             if count >= CEILINGS.archive_members:
-                raise _TooLarge(f"more than {CEILINGS.archive_members} members")
+                raise _TooLarge(f"{beyond('archive_members', 'more than')}")
             _forbid_escape(member[0], filename)
-            yield member
+            name, read = member
+            yield name, None if read is None else partial(_read_member, read, filename)
     except _TooLarge as fault:
         raise RepositoryError(
             f"{filename} has {size} bytes and {fault}: it looks like a decompression bomb and is not read",
             hint="pin another version in the constraints file",
         ) from None
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as fault:
-        raise RepositoryError(f"{filename} is a damaged archive ({fault})") from None
+    except PpcdepsError:
+        raise
+    except MemoryError:
+        raise RepositoryError(f"{filename} is a damaged archive (it needs too much memory)") from None
+    except Exception as fault:
+        # tarfile and the decompressors have no one error, and differ by version in what they let through.
+        words = " ".join(str(fault).split())[:200] or type(fault).__name__
+        raise RepositoryError(f"{filename} is a damaged archive ({words})") from None
 
 
-class _TooLarge(Exception):  # noqa: N818 - translated where it is raised
+def _read_member(read: Callable[[], bytes], filename: str) -> bytes:
+    """The content of a member, whose damage shows only when it is read."""
+    try:
+        return read()
+    except PpcdepsError:
+        raise
+    except Exception as fault:
+        words = " ".join(str(fault).split())[:200] or type(fault).__name__
+        raise RepositoryError(f"{filename} is a damaged archive ({words})") from None
+
+
+class _TooLarge(RepositoryError):  # noqa: N818 - translated where it is raised
     pass
 
 
@@ -106,7 +126,7 @@ def _tar_members(path: Path, limit: int) -> Iterator[_Member]:
     # Stream mode: headers are met while decompressing, so that the limit holds for false sizes too.
     with path.open("rb") as raw:
         opened = _Limited(_decompressed(raw), limit)
-        with tarfile.open(fileobj=cast(IO[bytes], opened), mode="r|") as archive:
+        with tarfile.open(fileobj=cast(IO[bytes], opened), mode="r|", tarinfo=BoundedMember) as archive:
             for member in archive:
                 if member.size > limit:
                     raise _TooLarge(f"a member of {member.size} bytes")
@@ -153,8 +173,8 @@ class _Limited:
         return data
 
 
-def _zip_members(path: Path, limit: int) -> Iterator[_Member]:
-    with zipfile.ZipFile(path) as archive:
+def _zip_members(path: Path, filename: str, limit: int) -> Iterator[_Member]:
+    with path.open("rb") as stream, open_zip(stream, filename, "archive") as archive:
         declared = sum(member.file_size for member in archive.infolist())
         if declared > limit:
             raise _TooLarge(f"opens to {declared} bytes")

@@ -1,6 +1,6 @@
 """Source distributions by name and version, from the index, verified and stored by their digest."""
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from ppcdeps.metadata.sources import FetchedSource, SourceKind, fetched_source
 from ppcdeps.model.errors import RepositoryError, UsageError
@@ -16,7 +16,7 @@ def fetch_sdist(index: Index, name: str, version: str) -> FetchedSource:
     """
     try:
         wanted = Version(version)
-    except InvalidVersion as error:
+    except ValueError as error:
         raise UsageError(
             f"{name}=={version}: {version!r} is not a version", hint="write pypi:NAME==VERSION"
         ) from error

@@ -49,7 +49,8 @@ def _script_requirements(text: str) -> tuple[str, ...] | None:
     """
     try:
         tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        # MemoryError: the parser says so where its own stack is too small.
         return None
     setups = [
         node
@@ -62,7 +63,7 @@ def _script_requirements(text: str) -> tuple[str, ...] | None:
         if keyword.arg == "install_requires":
             try:
                 value = ast.literal_eval(keyword.value)
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, RecursionError, MemoryError, SyntaxError):
                 return None
             return tuple(str(each) for each in value) if isinstance(value, list | tuple) else None
     return ()
@@ -74,7 +75,7 @@ def _static_requirements(text: str) -> tuple[str, ...] | None:
     """
     try:
         project = tomllib.loads(text).get("project")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError, TypeError, LookupError):
         return None
     if not isinstance(project, dict) or "name" not in project:
         return None

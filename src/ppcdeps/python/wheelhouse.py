@@ -107,7 +107,7 @@ def _build_requires(sdist: Pinned) -> tuple[str, ...]:
     texts = read_sdist(sdist.path, sdist.file).texts
     try:
         declared = tomllib.loads(texts.get("pyproject.toml", "")).get("build-system", {}).get("requires")
-    except (tomllib.TOMLDecodeError, AttributeError):
+    except (ValueError, RecursionError, AttributeError, LookupError, TypeError):
         declared = None
     if isinstance(declared, list):
         return (*map(str, declared), "wheel")

@@ -3,17 +3,16 @@
 import hashlib
 import io
 import re
-import zipfile
 from pathlib import Path
 from typing import Any
 
-from ppcdeps.base.ceilings import CEILINGS
 from ppcdeps.base.http import HttpResponse
 from ppcdeps.base.urls import is_file_url, shown_url
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.python.coremetadata import MetadataSource
 from ppcdeps.python.distfiles import IndexFile
 from ppcdeps.python.index import Index
+from ppcdeps.python.zips import open_zip, read_member
 
 _WHOLE = 96 * 1024
 """Bytes up to which a wheel is read in one piece: a second request would cost more."""
@@ -38,7 +37,7 @@ def wheel_metadata_text(index: Index, file: IndexFile) -> tuple[bytes, MetadataS
 
 def _served_metadata(index: Index, file: IndexFile) -> bytes | None:
     url = f"{file.url}.metadata"
-    answer = index.client.read(url, limit=CEILINGS.distribution_metadata, accept=(200, 404, 410), packed=True)
+    answer = index.client.read(url, limit="wheel_metadata", accept=(200, 404, 410), packed=True)
     if answer.status != 200:
         index.warn_once(f"{file.filename}: the index announces its metadata and does not have it; the wheel is read")
         return None
@@ -57,7 +56,7 @@ def _served_metadata(index: Index, file: IndexFile) -> bytes | None:
 def _from_ranges(index: Index, file: IndexFile) -> bytes:
     if file.size is not None and file.size <= _WHOLE:
         return _metadata_in(index.local_file(file), file)
-    first = _piece(index, file, f"-{_TAIL}", _TAIL)
+    first = _piece(index, file, f"-{_TAIL}")
     total = _total(first.headers.get("content-range", ""))
     if first.status != 206 or total is None:
         # The server has no ranges, or the wheel is smaller than the range.
@@ -73,18 +72,12 @@ def _metadata_in(path: Path, file: IndexFile) -> bytes:
 
 
 def _metadata_member(stream: Any, file: IndexFile) -> bytes:
-    limit = CEILINGS.distribution_metadata
-    try:
-        with zipfile.ZipFile(stream) as archive:
-            names = [name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
-            # A wheel has one; vendored ones would lie deeper.
-            if len(names) != 1:
-                raise RepositoryError(f"{file.filename} has {len(names) or 'no'} METADATA files: it is not a wheel")
-            if archive.getinfo(names[0]).file_size > limit:
-                raise RepositoryError(f"{file.filename}: its METADATA is larger than {limit} bytes")
-            return archive.read(names[0])
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError) as fault:
-        raise RepositoryError(f"{file.filename} is a damaged wheel ({fault})") from None
+    with open_zip(stream, file.filename) as archive:
+        names = [name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
+        # A wheel has one; vendored ones would lie deeper.
+        if len(names) != 1:
+            raise RepositoryError(f"{file.filename} has {len(names) or 'no'} METADATA files: it is not a wheel")
+        return read_member(archive, names[0], "wheel_metadata", file.filename)
 
 
 class _Sparse(io.RawIOBase):
@@ -130,15 +123,15 @@ class _Sparse(io.RawIOBase):
 
     def _fetched(self, start: int, length: int) -> bytes:
         end = min(start + length, self._size) - 1
-        answer = _piece(self._index, self._file, f"{start}-{end}", length)
+        answer = _piece(self._index, self._file, f"{start}-{end}")
         if answer.status != 206 or len(answer.body) != end - start + 1:
             raise RepositoryError(f"{shown_url(self._file.url)}: the server stopped giving byte ranges")
         return answer.body
 
 
-def _piece(index: Index, file: IndexFile, span: str, limit: int) -> HttpResponse:
+def _piece(index: Index, file: IndexFile, span: str) -> HttpResponse:
     headers = {"Range": f"bytes={span}"}
-    return index.client.read(file.url, limit=limit, headers=headers, accept=(200, 206, 416))
+    return index.client.read(file.url, limit="wheel_directory", headers=headers, accept=(200, 206, 416))
 
 
 def _total(header: str) -> int | None:

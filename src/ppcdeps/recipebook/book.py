@@ -121,7 +121,9 @@ def recipe_digest(recipe: Recipe) -> str:
     digest = hashlib.sha256()
     own = {path.relative_to(recipe.folder).as_posix() for path in recipe.folder.rglob("*") if path.is_file()}
     for name in sorted(own | {patch.file for patch in recipe.patches}):
-        content = sha256_of(recipe.folder / name)
+        path = recipe.folder / name
+        # Where a link leads to is no part of the recipe, and nothing reads it.
+        content = f"link {path.readlink()}" if path.is_symlink() else sha256_of(path)
         digest.update(f"{name} {content}\n".encode())
     return digest.hexdigest()
 
@@ -255,6 +257,8 @@ def _check_kind(top: Table, recipe: Recipe) -> None:
             top.fault(f'"{key}" has no place in a recipe of kind "{recipe.kind}"')
     if recipe.spec_template and not _within(recipe.folder, recipe.spec_template).is_file():
         top.fault(f'"spec": there is no file {recipe.spec_template} in the recipe\'s folder')
+    elif recipe.spec_template and not _is_path(recipe.spec_template):
+        top.fault(f'"spec" is not a name for a file: "{recipe.spec_template}"')
     versions: dict[str, int] = {}
     for source in recipe.sources:
         versions[source.version] = versions.get(source.version, 0) + (source.role == "main")
@@ -268,7 +272,15 @@ def _check_kind(top: Table, recipe: Recipe) -> None:
 def _check_text(top: Table, recipe: Recipe) -> None:
     """What goes into a spec or a script as one line is to be one line."""
     upstream = recipe.upstream
-    lines = [recipe.summary, recipe.release_suffix, recipe.bootstrap, *recipe.build_requires, *recipe.requires]
+    lines = [
+        *recipe.links,
+        *recipe.names,
+        recipe.summary,
+        recipe.release_suffix,
+        recipe.bootstrap,
+        *recipe.build_requires,
+        *recipe.requires,
+    ]
     lines += [*recipe.packages, *recipe.dropped_requires, *recipe.dropped_build_requires]
     lines += [text for _, text in recipe.macros]
     if upstream is not None:
@@ -329,6 +341,8 @@ def _patch(table: Table, folder: Path) -> Patch:
     patch = Patch(file=table.text("file"), why=table.text("why"), origin=table.text("origin"), strip=strip)
     if patch.file and not _of_book(folder, patch.file).is_file():
         table.fault(f"there is no file {patch.file} in the recipe's folder")
+    elif patch.file and not _is_path(patch.file.removeprefix("../")):
+        table.fault(f'"file" is not a name for a file: "{patch.file}"')
     table.finish()
     return patch
 
@@ -417,6 +431,10 @@ def _choice(table: Table, key: str, known: type[_Chosen]) -> _Chosen | None:
     except ValueError:
         table.fault(f'"{key}" is "{word}"; {closest(word, list(known)) or "known: " + ", ".join(known)}')
         return None
+
+
+def _is_path(name: str) -> bool:
+    return all(_NAME.fullmatch(part) for part in name.split("/"))
 
 
 def _within(folder: Path, name: str) -> Path:

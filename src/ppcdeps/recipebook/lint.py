@@ -1,28 +1,63 @@
 """Lint of recipes that can be read: checks of our own, and rpmlint on the rendered specs."""
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from ppcdeps.base.programs import MissingProgramError, run_program
+from ppcdeps.base.programs import run_program
+from ppcdeps.engines.confinement import UnconfinableError, run_confined
+from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, PpcdepsError
 from ppcdeps.model.recipe import Recipe, RecipeKind
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.target import Target
 from ppcdeps.recipebook.book import RecipeBook, for_source, is_named, sources_of
 from ppcdeps.recipebook.patches import header_of
-from ppcdeps.recipebook.rendering import Rendering, render, source_identity
-from ppcdeps.rpm.platforms import platform_of
+from ppcdeps.recipebook.rendering import Rendering, render
+from ppcdeps.rpm.header import source_identity
+from ppcdeps.rpm.platforms import PlatformMacros, platform_of
 from ppcdeps.rpm.specs import evaluate_spec
 
 _RPMLINT_CONFIG = """\
+# rpmlint would try where it can write, and in confinement it can nowhere. It unpacks nothing of a spec.
+ExtractDir = "/nonexistent"
 # Errors to rpmlint that are none in a spec which is built here and not published by a distribution. The
 # templates apply patches with patch(1) itself, without fuzz.
 Filters = ["no-changelogname-tag", "no-%check-section", "no-buildroot-tag", "invalid-url", "patch-not-applied"]
 """
+
+
+_RPMLINT = """\
+import runpy, subprocess, sys
+class Missing(subprocess.Popen):
+    def __init__(self, command, *rest, **options):
+        raise FileNotFoundError(2, "there are no programs", str(command))
+    def __del__(self, **options):
+        pass
+subprocess.Popen = Missing
+subprocess.run = lambda command, *rest, **options: subprocess.CompletedProcess(command, 0, "", "")
+subprocess.check_output = lambda *rest, **options: ""
+try:
+    import rpm
+    rpm.expandMacro("%{load:platform.macros}")
+except ImportError:
+    pass
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""Runs rpmlint where no program can be started. It starts rpm to have a spec evaluated, which is done here before.
+
+The target's macros are in place of those of this machine that start programs, as they are in that evaluation.
+"""
+_LINTED = (0, 64, 65, 66)
+"""The exit codes of rpmlint where it came to an end, whatever it found."""
+_SECONDS = 10
+_LIBRARIES = ("/usr/lib", "/usr/lib64", "/etc/xdg/rpmlint")
+"""Where Python, rpmlint, rpm with its macros, and their libraries are."""
 
 
 class LintSeverity(StrEnum):
@@ -105,7 +140,7 @@ def _doubts(recipe: Recipe, targets: frozenset[str]) -> Iterator[str]:
 def _faults(recipe: Recipe) -> Iterator[str]:
     for patch in recipe.patches:
         try:
-            header = header_of(recipe.folder / patch.file)
+            header = header_of(recipe.folder, patch.file)
         except ConfigError as fault:
             yield str(fault)
             continue
@@ -123,10 +158,11 @@ def lint_rendering(name: str, rendering: Rendering, recipe: Recipe, target: Targ
         for fault in _shell_faults(script.read_text("utf-8")):
             yield LintFinding(name, LintSeverity.ERROR, f"{script.name}: {fault}")
     conditions = dict.fromkeys(recipe.enabled, True) | dict.fromkeys(recipe.disabled, False)
+    platform = platform_of(target)
     try:
         evaluated = evaluate_spec(
             rendering.spec,
-            platform_of(target),
+            platform,
             target.arch,
             sources=rendering.folder / "SOURCES",
             conditions=conditions,
@@ -135,7 +171,9 @@ def lint_rendering(name: str, rendering: Rendering, recipe: Recipe, target: Targ
     except EnvironmentLacksError:
         raise
     except ConfigError as fault:
+        # What rpm cannot evaluate, rpmlint, which has rpm evaluate it, is not given.
         yield LintFinding(name, LintSeverity.ERROR, str(fault))
+        return
     else:
         spec = rendering.spec.name
         if evaluated.excluded:
@@ -146,24 +184,61 @@ def lint_rendering(name: str, rendering: Rendering, recipe: Recipe, target: Targ
     if recipe.kind is RecipeKind.SRPM:
         # rpmlint would report the style of the distribution's own spec.
         return
-    yield from _rpmlint(name, rendering.spec)
+    yield from rpmlint_findings(name, rendering.spec, platform)
 
 
-def _rpmlint(name: str, spec: Path) -> Iterator[LintFinding]:
-    with tempfile.TemporaryDirectory(prefix="ppcdeps-rpmlint-") as folder:
-        config = Path(folder) / "ppcdeps.toml"
+def rpmlint_findings(name: str, spec: Path, platform: PlatformMacros) -> Iterator[LintFinding]:
+    """What rpmlint says. It evaluates the spec by rpm, with this machine's macros, and so is confined like rpm."""
+    python = _python_of_rpmlint()
+    if python is None:
+        return
+    program, *options = python
+    with tempfile.TemporaryDirectory(prefix="ppcdeps-rpmlint-") as scratch:
+        folder = Path(scratch)
+        config, copy = folder / "ppcdeps.toml", folder / spec.name
         config.write_text(_RPMLINT_CONFIG, "utf-8")
+        copy.write_bytes(spec.read_bytes())
+        defines = "".join(f"%{macro} {body}\n" for macro, body in platform.defines.items())
+        (folder / "platform.macros").write_text(platform.macros + defines, "utf-8")
+        script = Path(shutil.which("rpmlint") or "rpmlint")
         try:
-            done = run_program(["rpmlint", "--config", str(config)], operands=[str(spec)])
-        except MissingProgramError:
-            return
-    for line in done.text.splitlines():
+            done = run_confined(
+                [program, *options, "-c", _RPMLINT, str(script), "--config", config.name, "--", copy.name],
+                folder=folder,
+                readable=(script, *(Path(path) for path in _LIBRARIES if Path(path).exists())),
+                seconds=_SECONDS,
+                output=CEILINGS.spec_output,
+            )
+        except (FileNotFoundError, UnconfinableError) as fault:
+            raise EnvironmentLacksError(f"rpmlint cannot be run in confinement: {fault}") from fault
+    if done.caught:
+        text = f"rpmlint: {spec.name}: ended, as a macro of this machine or of the spec starts a program"
+        yield LintFinding(name, LintSeverity.WARNING, text)
+    elif done.overdue or done.flooded:
+        yield LintFinding(name, LintSeverity.ERROR, f"rpmlint: {spec.name}: rpmlint does not come to an end with it")
+    elif done.code not in _LINTED:
+        said = (done.errors.strip() or done.output.strip()).splitlines() or [f"exit code {done.code}"]
+        yield LintFinding(name, LintSeverity.WARNING, f"rpmlint does not work here: {said[-1]}")
+    for line in done.output.splitlines():
         where, mark, message = line.partition(": E: ")
         if not mark:
             where, mark, message = line.partition(": W: ")
         if mark:
             severity = LintSeverity.ERROR if mark == ": E: " else LintSeverity.WARNING
             yield LintFinding(name, severity, f"rpmlint: {Path(where).name}: {message}")
+
+
+def _python_of_rpmlint() -> list[str] | None:
+    """The Python that rpmlint runs with, and its options, as its first line says; None where there is no rpmlint."""
+    script = shutil.which("rpmlint")
+    if script is None:
+        return None
+    with Path(script).open("rb") as file:
+        first = file.readline(1000).decode("utf-8", "replace")
+    words = first.removeprefix("#!").split()
+    if words[:1] == ["/usr/bin/env"]:
+        del words[0]
+    return words if first.startswith("#!") and words else [sys.executable]
 
 
 def _shell_faults(script: str) -> list[str]:

@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from ppcdeps.base.digests import sha256_of
-from ppcdeps.base.programs import run_program
 from ppcdeps.base.removal import remove_tree
+from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Source, Upstream
 from ppcdeps.python.bridge import spec_of_bridge
 from ppcdeps.python.names import normalize, rpm_version
 from ppcdeps.recipebook.book import TEMPLATES, for_source, is_named, shipped_recipes, sources_of
-from ppcdeps.recipebook.patches import check_patches, mailed
-from ppcdeps.recipebook.specedit import edit_spec
+from ppcdeps.recipebook.patches import check_patches, mailed, read_patch
+from ppcdeps.recipebook.specedit import edit_spec_apart
 from ppcdeps.recipebook.srpm import unpack_srpm
 from ppcdeps.recipebook.templates import fill_template
+from ppcdeps.rpm.header import source_identity
 
 _SPEC = frozenset(
     {
@@ -165,7 +166,7 @@ def _from_source_package(recipe: Recipe, path: Path | None, version: str | None,
     name, found = source_identity(path)
     _check_fit(recipe, name, found, path, version)
     spec = unpack_srpm(path, inside).spec
-    text = edit_spec(_text(spec), recipe, spec.name)
+    text = edit_spec_apart(_text(spec), recipe, spec.name)
     spec.unlink()
     _add_patches(recipe, inside, path.name)
     return _Content(name, found, spec.name, text)
@@ -181,22 +182,6 @@ def _check_fit(recipe: Recipe, name: str, found: str, path: Path, version: str |
         )
     if version is not None and version != found:
         raise UsageError(f"{path} is version {found}, not {version}")
-
-
-def source_identity(path: Path) -> tuple[str, str]:
-    """Name and upstream version of a source RPM. Raises ConfigError where it is none."""
-    command = ["rpm", "-qp", "--nosignature", "--qf", "%{SOURCEPACKAGE} %{NAME} %{VERSION}"]
-    if not path.is_file():
-        raise ConfigError(f"there is no source RPM {path}")
-    done = run_program(
-        command, operands=[str(path.resolve())], needed_for="source RPMs are read with it", install="the package rpm"
-    )
-    if not done.is_well:
-        raise ConfigError(f"{path} cannot be read as an RPM: {done.reason}")
-    is_source, name, version = done.text.split()
-    if is_source != "1":
-        raise ConfigError(f"{path} is an RPM, but not a source RPM", hint="give the .src.rpm")
-    return name, version
 
 
 def _from_sources(recipe: Recipe, version: str | None, given: Mapping[str, Path], inside: Path) -> _Content:
@@ -218,6 +203,8 @@ def _add_source(recipe: Recipe, source: Source, path: Path, inside: Path) -> Non
         shutil.copyfile(path, inside / source.file)
     except FileNotFoundError as error:
         raise ConfigError(f"there is no file {path}") from error
+    except shutil.SpecialFileError as error:
+        raise ConfigError(f"{path} is not a regular file") from error
     digest = sha256_of(inside / source.file)
     if digest != source.sha256:
         raise ConfigError(
@@ -233,7 +220,7 @@ def _add_patches(recipe: Recipe, inside: Path, what: str) -> None:
         place = inside / Path(patch.file).name
         if place.exists():
             raise ConfigError(f"{what} has {place.name} already", hint=f"rename it in recipe {recipe.folder.name}")
-        text = (recipe.folder / patch.file).read_text("utf-8", errors="surrogateescape")
+        text = read_patch(recipe.folder, patch.file).decode("utf-8", "surrogateescape")
         place.write_text(mailed(text, patch.why), "utf-8", errors="surrogateescape")
 
 
@@ -275,7 +262,8 @@ def _own_spec(recipe: Recipe, version: str, sources: tuple[Source, ...]) -> tupl
             package = f"python3-{rpm_name}"
             return f"{package}.spec", package, _fill("python-extension.spec.j2", values)
         case _:
-            text = fill_template(recipe.folder / recipe.spec_template, OWN_SPEC, values, dict(recipe.variables))
+            template, variables = recipe.folder / recipe.spec_template, dict(recipe.variables)
+            text = fill_template(template, OWN_SPEC, values, variables, folder=recipe.folder)
             return Path(recipe.spec_template).name.removesuffix(".j2"), name, text
 
 
@@ -362,11 +350,15 @@ def _joined(words: Iterable[str]) -> str:
 
 
 def _fill(name: str, values: Mapping[str, Any]) -> str:
-    return fill_template(shipped_recipes() / TEMPLATES / name, DECLARED[name], values)
+    return fill_template(shipped_recipes() / TEMPLATES / name, DECLARED[name], values, shipped=True)
 
 
 def _text(spec: Path) -> str:
     try:
-        return spec.read_text("utf-8")
+        with spec.open("rb") as stream:
+            content = stream.read(CEILINGS.spec_size + 1)
+        if len(content) > CEILINGS.spec_size:
+            raise ConfigError(f"{spec.name} has more than {CEILINGS.spec_size} bytes", hint=how_to_raise("spec_size"))
+        return content.decode()
     except UnicodeDecodeError as error:
         raise ConfigError(f"{spec.name} is not UTF-8 text (byte {error.start})") from error

@@ -6,12 +6,18 @@ plans. The specfile library would expand macros while it looks for tags: it gets
 that expands nothing, and the conditions of a section, which need not be closed in it, are masked.
 """
 
+import json
+import pickle
+import resource
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, assert_never
 
+from ppcdeps.base.programs import UnfinishedProgramError, run_program
+from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.recipe import (
     AddLine,
@@ -41,12 +47,67 @@ _Change = Callable[[str], str | None]
 _RELATIONS = frozenset({"<", "<=", "=", "==", ">=", ">"})
 
 
+_CHILD = """
+import json, pickle, resource, sys
+sys.path[:], limits = pickle.load(sys.stdin.buffer)
+for name, most in limits:
+    hard = resource.getrlimit(name)[1]
+    least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(name, (least, least))
+from ppcdeps.model.errors import ConfigError
+from ppcdeps.recipebook.specedit import edit_spec
+try:
+    answer = {"text": edit_spec(*pickle.load(sys.stdin.buffer))}
+except ConfigError as fault:
+    answer = {"fault": fault.message, "hint": fault.hint, "faults": fault.faults}
+json.dump(answer, sys.stdout)
+"""
+
+
+def edit_spec_apart(text: str, recipe: Recipe, spec_name: str) -> str:
+    """``edit_spec`` in a process of its own, under the ceilings of specs: one that is made for it takes for ever."""
+    limits = ((resource.RLIMIT_CPU, CEILINGS.spec_seconds), (resource.RLIMIT_AS, CEILINGS.spec_memory))
+    job = pickle.dumps((sys.path, limits)) + pickle.dumps((text, recipe, spec_name))
+    met = ""
+    try:
+        done = run_program(
+            [sys.executable, "-I", "-S", "-c", _CHILD],
+            given=job,
+            environment={"PYTHONDONTWRITEBYTECODE": "1"},
+            bare=True,
+            seconds=CEILINGS.spec_seconds,
+        )
+        if done.code in (-signal.SIGXCPU, -signal.SIGKILL):
+            met = "spec_seconds"
+        else:
+            answer = json.loads(done.output)
+    except UnfinishedProgramError:
+        met = "spec_seconds"
+    except ValueError:
+        met = "spec_memory"
+    if met:
+        what = "seconds" if met == "spec_seconds" else "bytes of memory"
+        raise ConfigError(
+            f"{spec_name} is not edited: that takes more than {getattr(CEILINGS, met)} {what}", hint=how_to_raise(met)
+        )
+    if "fault" in answer:
+        raise ConfigError(answer["fault"], hint=answer["hint"], faults=tuple(answer["faults"]))
+    return str(answer["text"])
+
+
 def edit_spec(text: str, recipe: Recipe, spec_name: str) -> str:
     """The spec with the recipe's edits, dropped requirements, patches and release suffix.
 
-    Raises ConfigError with every edit that finds nothing to change.
+    Raises ConfigError with every edit that finds nothing to change, and for a spec that the library cannot read.
     """
-    spec = _Spec(text)
+    classes = _specfile()
+    try:
+        return _edited(_Spec(text, classes), recipe, spec_name)
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError, classes.Error) as fault:
+        raise ConfigError(f"{spec_name} cannot be edited: its lines are not those of a spec") from fault
+
+
+def _edited(spec: "_Spec", recipe: Recipe, spec_name: str) -> str:
     faults = []
     for number, edit in enumerate(recipe.edits, start=1):
         if not _apply(spec, edit) and not edit.optional:
@@ -126,8 +187,8 @@ def _place(package: str) -> str:
 class _Spec:
     """The text of a spec, cut into sections."""
 
-    def __init__(self, text: str) -> None:
-        self._classes = _specfile()
+    def __init__(self, text: str, classes: Any) -> None:
+        self._classes = classes
         self._sections: Sections = self._cut(text.split("\n"))
 
     @property
@@ -274,7 +335,7 @@ def _specfile() -> Any:
     known = sys.modules.get("rpm")
     sys.modules["rpm"] = _Unexpanded("rpm")
     try:
-        from specfile import macro_definitions, macros, sections, tags
+        from specfile import exceptions, macro_definitions, macros, sections, tags
     finally:
         if known is None:
             del sys.modules["rpm"]
@@ -284,6 +345,7 @@ def _specfile() -> Any:
     vars(macros)["rpm"] = _Unexpanded("rpm")
 
     class Classes:
+        Error = exceptions.SpecfileException
         MacroDefinitions = macro_definitions.MacroDefinitions
         Section = sections.Section
         Sections = sections.Sections

@@ -1,17 +1,18 @@
 """Source RPMs unpacked: the spec and its sources, as plain files in one folder and nowhere else."""
 
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.rpm.payload import BrokenArchiveError, Member, members_of, open_payload
 
-UNPACKED_LIMIT = 16 << 30
-"""Bytes of all files together. Browsers and toolchains have about 4 GB."""
-FILES_LIMIT = 50_000
+_SPEC = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*\.spec")
+"""The name of a spec is a word in scripts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ def unpack_srpm(srpm: Path, folder: Path) -> UnpackedSrpm:
     if len(specs) != 1:
         found = ", ".join(specs) or "none"
         raise ConfigError(f"{srpm.name} is to have one spec file, and has {found}", hint="is it a source RPM?")
+    if not _SPEC.fullmatch(specs[0]):
+        raise ConfigError(f"{srpm.name} has a spec of the name {specs[0]!r}, and that is to be one plain word")
     return UnpackedSrpm(folder, folder / specs[0], files)
 
 
@@ -57,8 +60,12 @@ def unpack_cpio(stream: BinaryIO, folder: Path) -> Iterator[str]:
         total += member.size
         if plain in seen:
             raise BrokenArchiveError(f"it has the file {plain!r} twice")
-        if total > UNPACKED_LIMIT or len(seen) >= FILES_LIMIT:
-            raise BrokenArchiveError(f"it unpacks to more than {UNPACKED_LIMIT >> 30} GB or {FILES_LIMIT} files")
+        for most, count, what in (("opened", total, "bytes"), ("files", len(seen) + 1, "files")):
+            ceiling: int = getattr(CEILINGS, f"package_{most}")
+            if count > ceiling:
+                raise BrokenArchiveError(
+                    f"it unpacks to more than {ceiling} {what}; {how_to_raise(f'package_{most}')}"
+                )
         seen.add(plain)
         _write(member, folder / plain)
         yield plain
@@ -73,6 +80,8 @@ def _plain_name(name: str, mode: int) -> str:
         raise BrokenArchiveError(f"{plain!r} in it is no plain file")
     if plain in ("", ".", "..") or "/" in plain or "\0" in plain or not plain.isprintable():
         raise BrokenArchiveError(f"it has the file {name!r}, and files of a source RPM lie in one folder")
+    if plain.startswith("-"):
+        raise BrokenArchiveError(f"it has the file {name!r}, which programs would take for an option")
     return plain
 
 

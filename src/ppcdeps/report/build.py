@@ -7,7 +7,7 @@ from typing import Any
 from ppcdeps.building.run.build_run import BuildRun
 from ppcdeps.building.run.events import BuildOutcome, TaskResult
 from ppcdeps.model.verification import Verification
-from ppcdeps.report.text import as_json, columns
+from ppcdeps.report.text import as_json, columns, text_of
 from ppcdeps.report.verification import render_verification, verification_document
 
 
@@ -63,7 +63,7 @@ def render_build_run(build_run: BuildRun, verdict: Verification | None = None) -
             lines.append(f"For the target: copy {build_run.repo_file} to /etc/yum.repos.d")
         if verdict is None:
             lines.append(f"Prove it with: ppcdeps verify {build_run.plan} --repository {build_run.repository}")
-    text = "\n".join(lines) + "\n"
+    text = text_of(lines)
     return text if verdict is None else f"{text}\n{render_verification(verdict)}"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from ppcdeps.building.buildroots.buildroots import Created
 from ppcdeps.building.buildroots.definitions import Definition
 from ppcdeps.engines.job import Buildroot
-from ppcdeps.report.text import as_json, columns
+from ppcdeps.report.text import as_json, columns, text_of
 
 _SHORT = 12
 
@@ -29,13 +29,13 @@ def render_list(definitions: Sequence[Definition], created: Sequence[Created]) -
     rows += [(one.name, ", ".join(one.modes), one.title) for one in definitions]
     lines = ["What can be created", *columns(rows), ""]
     if not created:
-        return "\n".join([*lines, "None is created."]) + "\n"
+        return text_of([*lines, "None is created."])
     table = [("NAME", "KEY", "SIZE", "AGE", "PACKAGES BESIDE ITS OWN")]
     table += [
         (one.name, one.key[:_SHORT], f"{one.size / 1e6:.0f} MB", _age(one.made), " ".join(one.extra) or "-")
         for one in created
     ]
-    return "\n".join([*lines, "What is created", *columns(table)]) + "\n"
+    return text_of([*lines, "What is created", *columns(table)])
 
 
 def dump_created(buildroot: Buildroot, created: Created) -> str:
@@ -63,7 +63,7 @@ def render_created(buildroot: Buildroot, created: Created) -> str:
     ]
     if created.repository is not None:
         rows.append(("repository", str(created.repository)))
-    return "\n".join(columns(rows)) + "\n"
+    return text_of(columns(rows))
 
 
 def dump_removed(removed: Sequence[Created]) -> str:
@@ -75,7 +75,7 @@ def render_removed(removed: Sequence[Created]) -> str:
     """What was removed, as text."""
     if not removed:
         return "Nothing was there to be removed.\n"
-    return "".join(f"removed {one.name} {one.key[:_SHORT]} ({one.size / 1e6:.0f} MB)\n" for one in removed)
+    return text_of(f"removed {one.name} {one.key[:_SHORT]} ({one.size / 1e6:.0f} MB)" for one in removed)
 
 
 def _definition(one: Definition) -> dict[str, Any]:

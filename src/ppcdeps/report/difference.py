@@ -10,6 +10,7 @@ from ppcdeps.model.evr import compare_evr
 from ppcdeps.model.gap import Gap
 from ppcdeps.model.plan import ChosenPackage, DroppedRequirement, Plan, RepositoryState
 from ppcdeps.model.python_plan import PlannedDistribution
+from ppcdeps.report.text import text_of
 
 Value = TypeVar("Value")
 
@@ -184,7 +185,7 @@ def render_difference(shown: PlanDifference) -> str:
         return "The plans are the same.\n"
     if not shown.answer_differs:
         lines += ["", "Only the repositories' metadata differs; the answer is the same."]
-    return "\n".join(lines).lstrip("\n") + "\n"
+    return text_of(lines).lstrip("\n")
 
 
 def difference_document(shown: PlanDifference) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ppcdeps.engines.emulation import Emulation
 from ppcdeps.engines.probe import Probe
-from ppcdeps.report.text import as_json, columns
+from ppcdeps.report.text import as_json, columns, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def render_diagnosis(diagnosis: Diagnosis) -> str:
         lines.append(f"  fix: {diagnosis.emulation.fix}")
     space = diagnosis.space
     lines.append(f"Disk: {_gigabytes(space.free)} of {_gigabytes(space.total)} free in {space.path}")
-    return "\n".join(lines) + "\n"
+    return text_of(lines)
 
 
 def _finding(probe: Probe) -> str:

@@ -2,13 +2,11 @@
 
 import dataclasses
 from collections.abc import Iterator
-from textwrap import wrap
 from typing import Any
 
 from ppcdeps.checking.findings import Finding, Report, Severity
-from ppcdeps.report.text import as_json
+from ppcdeps.report.text import as_json, text_of, wrapped
 
-_WIDTH = 110
 _TITLES = {
     Severity.ERROR: ("Error", "Errors"),
     Severity.WARNING: ("Warning", "Warnings"),
@@ -21,7 +19,7 @@ def render_report(report: Report) -> str:
 
     Texts are wrapped; lines to copy are not.
     """
-    lines = [f"check {report.check}: {_visible(report.subject)}"]
+    lines = [f"check {report.check}: {report.subject}"]
     for severity, titles in _TITLES.items():
         found = [one for one in report.findings if one.severity is severity]
         if found:
@@ -31,8 +29,8 @@ def render_report(report: Report) -> str:
             lines += _finding(one)
     if report.skipped:
         lines += ["", "Not seen"]
-        lines += [line for one in report.skipped for line in _wrapped(f"{one.what}: {one.why}", "  ")]
-    return "\n".join([*lines, "", *_wrapped(f"{_verdict(report)}. {_examined(report)}".rstrip(), ""), ""])
+        lines += [line for one in report.skipped for line in wrapped(f"{one.what}: {one.why}", "  ", more="  ")]
+    return text_of([*lines, "", *wrapped(f"{_verdict(report)}. {_examined(report)}".rstrip(), "", more="  ")])
 
 
 def dump_report(report: Report) -> str:
@@ -48,15 +46,15 @@ def report_document(report: Report) -> dict[str, Any]:
 
 
 def _finding(finding: Finding) -> Iterator[str]:
-    yield f"  {_visible(finding.where)}  [{finding.rule}]"
-    yield from _wrapped(finding.message, "    ")
+    yield f"  {finding.where}  [{finding.rule}]"
+    yield from wrapped(finding.message, "    ", more="  ")
     for line in finding.detail:
-        yield from _wrapped(line, "      ")
+        yield from wrapped(line, "      ", more="  ")
     if finding.fixed_in:
-        yield f"    fixed in: {_visible(finding.fixed_in)}"
+        yield f"    fixed in: {finding.fixed_in}"
     if finding.fix:
         yield "    to fix it:"
-        yield from (f"      {_visible(line)}" for line in finding.fix)
+        yield from (f"      {line}" for line in finding.fix)
 
 
 def _verdict(report: Report) -> str:
@@ -75,22 +73,3 @@ def _verdict(report: Report) -> str:
 def _examined(report: Report) -> str:
     counted = ", ".join(f"{one.what} {one.count}" for one in report.examined)
     return f"Looked at: {counted}." if counted else ""
-
-
-def _wrapped(text: str, indent: str) -> list[str]:
-    return wrap(
-        _visible(text),
-        _WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent + "  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-def _visible(text: str) -> str:
-    """Text that any terminal and any encoding takes: names of files may hold line ends and bytes that are no text."""
-    return "".join(
-        char if char.isprintable() and not 0xD800 <= ord(char) <= 0xDFFF else char.encode("unicode_escape").decode()
-        for char in text
-    )

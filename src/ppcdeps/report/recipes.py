@@ -6,19 +6,21 @@ from typing import Any
 
 from ppcdeps.model.recipe import Edit, Recipe
 from ppcdeps.recipebook.lint import LintFinding
-from ppcdeps.report.text import as_json, columns
+from ppcdeps.report.text import as_json, columns, text_of
 
 
 def render_book(recipes: Iterable[Recipe]) -> str:
     """The recipes, a line each."""
     rows = [("RECIPE", "KIND", "VERSIONS", "WHERE", "SUMMARY")]
     rows += [(one.folder.name, one.kind, str(one.versions), _where(one), one.summary) for one in recipes]
-    return "\n".join([*columns(rows, indent=""), ""])
+    return text_of(columns(rows, indent=""))
 
 
 def render_recipe(recipe: Recipe) -> str:
     """All that a recipe says, for people."""
-    lines = [recipe.summary, "", *recipe.reason.splitlines(), ""]
+    lines = [f"{recipe.folder.name}: {recipe.summary}", ""]
+    lines += [f"  {line}".rstrip() for line in recipe.reason.rstrip("\n").split("\n")]
+    lines += [""]
     names = ", ".join((recipe.source, *recipe.names))
     rows = [("source", names), ("kind", recipe.kind), ("versions", str(recipe.versions)), ("where", _where(recipe))]
     rows += [("macro", f"{name} = {value}") for name, value in recipe.macros]
@@ -34,7 +36,7 @@ def render_recipe(recipe: Recipe) -> str:
         lines += ["", f"  {_edit(edit)}", f"    {edit.why}{' (where the spec has it)' if edit.optional else ''}"]
     for patch in recipe.patches:
         lines += ["", f"  patch {patch.file}", f"    {patch.why}", f"    origin: {patch.origin}"]
-    return "\n".join([*lines, ""])
+    return text_of(lines)
 
 
 def dump_recipes(recipes: Iterable[Recipe]) -> str:
@@ -62,7 +64,7 @@ def recipe_document(recipe: Recipe) -> dict[str, Any]:
 
 def render_findings(findings: Iterable[LintFinding]) -> str:
     """Findings, a line each."""
-    return "".join(f"{one.recipe}: {one.severity}: {one.message}\n" for one in findings)
+    return text_of(f"{one.recipe}: {one.severity}: {one.message}" for one in findings)
 
 
 def dump_findings(findings: Iterable[LintFinding]) -> str:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from ppcdeps.metadata.snapshot import Snapshot
-from ppcdeps.report.text import SIDES, columns, date_of
+from ppcdeps.report.text import SIDES, columns, date_of, text_of
 
 
 class SyncState(StrEnum):
@@ -52,7 +52,7 @@ def render_sync(target: str, repositories: Sequence[SyncedRepository]) -> str:
     absent = [one for one in repositories if one.problem]
     if absent:
         lines += ["", "Optional, and not there:", *(f"  {one.id}: {one.problem}" for one in absent)]
-    return "\n".join(lines) + "\n"
+    return text_of(lines)
 
 
 def snapshot_document(snapshot: Snapshot, **more: object) -> dict[str, Any]:
@@ -78,12 +78,12 @@ def render_snapshot(snapshot: Snapshot) -> str:
     ]
     lines = [
         f"Snapshot {snapshot.name}, {snapshot.size / 2**20:.1f} MiB, in {snapshot.path}",
-        *([snapshot.note] if snapshot.note else []),
+        *([f"note: {snapshot.note}"] if snapshot.note else []),
         *columns(rows),
     ]
     if snapshot.absent:
         lines += ["", f"Not there when it was made: {', '.join(snapshot.absent)}"]
-    return "\n".join(lines) + "\n"
+    return text_of(lines)
 
 
 def _number(value: int | None) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ppcdeps.model.gap import Gap, GapKind, Phase, Route, RouteKind
 from ppcdeps.model.plan import Plan, RepositoryState
 from ppcdeps.model.plan_file import gap_document
+from ppcdeps.model.visible import visible
 
 if TYPE_CHECKING:
     from ppcdeps.planning.explanation import Explanation
@@ -38,10 +39,10 @@ def render_plan(plan: Plan, written_to: str | None = None) -> str:
     lines += _dropped_requirements(plan)
     lines += ["", "Metadata this rests on", *_repositories(plan.repositories)]
     if plan.advice:
-        lines += ["", "Advice", *(line for advice in plan.advice for line in _advice(advice))]
+        lines += ["", "Advice", *(line for advice in plan.advice for line in wrapped(advice, "  ", more="  "))]
     if written_to is not None:
         lines += ["", f"The whole plan is in {written_to}; `ppcdeps why NAME` explains any name in it."]
-    return "\n".join(lines) + "\n"
+    return text_of(lines)
 
 
 def render_explanation(explanation: "Explanation") -> str:
@@ -61,7 +62,7 @@ def render_explanation(explanation: "Explanation") -> str:
             lines.append(f"What would help: {gap.route.help}")
     if explanation.tried:
         lines += ["", "Tried", *(f"  {line}" for line in explanation.tried)]
-    return "\n".join(lines) + "\n"
+    return text_of(lines)
 
 
 def dump_explanation(explanation: "Explanation") -> str:
@@ -79,6 +80,23 @@ def dump_explanation(explanation: "Explanation") -> str:
     return as_json(document)
 
 
+def text_of(lines: Iterable[str]) -> str:
+    """The lines of a report as text. No line has a line break, or anything else that controls a terminal, in it."""
+    return "".join(f"{visible(line)}\n" for line in lines)
+
+
+def wrapped(text: str, indent: str, *, more: str = "") -> list[str]:
+    """A text wrapped between its words. ``more``: how much further all lines but the first are indented."""
+    return wrap(
+        visible(text),
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + more,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 def as_json(value: Any, *, ascii_only: bool = False) -> str:
     """A value of JSON's own kinds as text: keys sorted, one line feed at the end."""
     return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=ascii_only) + "\n"
@@ -93,6 +111,7 @@ def columns(rows: Sequence[Sequence[str]], indent: str = "  ") -> list[str]:
     """Rows set in columns as wide as their widest cell, the last one ragged."""
     if not rows:
         return []
+    rows = [[visible(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -177,12 +196,7 @@ def _by_pip(gaps: Sequence[Gap]) -> list[str]:
     pins = sorted(pin for gap in gaps for pin in gap.route.subject)
     sdists = sum(1 for gap in gaps if gap.route.kind is RouteKind.PIP_SDIST)
     title = f"From the Python index with pip: {len(pins)} pure or prebuilt distributions, {sdists} of them as sdists"
-    return ["", title, *_wrapped(pins)]
-
-
-def _wrapped(names: Iterable[str]) -> list[str]:
-    lines = wrap(", ".join(names), _WIDTH - 2, break_on_hyphens=False, break_long_words=False)
-    return [f"  {line}" for line in lines]
+    return ["", title, *wrapped(", ".join(pins), "  ")]
 
 
 def _reused(gaps: Sequence[Gap]) -> list[str]:
@@ -190,7 +204,7 @@ def _reused(gaps: Sequence[Gap]) -> list[str]:
         return []
     packages = sum(len(gap.wanted) for gap in gaps)
     title = f"Reused as they are: {packages} noarch packages of {len(gaps)} sources"
-    return ["", title, *_wrapped(gap.name for gap in gaps)]
+    return ["", title, *wrapped(", ".join(gap.name for gap in gaps), "  ")]
 
 
 def _dropped_requirements(plan: Plan) -> list[str]:
@@ -198,17 +212,6 @@ def _dropped_requirements(plan: Plan) -> list[str]:
         return []
     rows = [(dropped.source, dropped.requirement, dropped.grounds) for dropped in plan.dropped_requirements]
     return ["", f"Required by the x86 builds only, and dropped: {len(rows)}", *columns(rows)]
-
-
-def _advice(advice: str) -> list[str]:
-    return wrap(
-        advice,
-        _WIDTH,
-        initial_indent="  ",
-        subsequent_indent="    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def _repositories(states: Iterable[RepositoryState]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from ppcdeps.model.gap import Gap
 from ppcdeps.model.plan_file import gap_document
 from ppcdeps.model.verification import Check, CheckOutcome, Verification
-from ppcdeps.report.text import as_json, columns
+from ppcdeps.report.text import as_json, columns, text_of
 
 _MOST = 30
 _SHOWN_LOG = 12
@@ -32,7 +32,7 @@ def render_verification(found: Verification) -> str:
                 lines.append(f"  $ {shlex.join(check.command)}")
             lines += [f"  {line}" for line in check.log[-_SHOWN_LOG:]]
     lines += ["", *(f"warning: {warning}" for warning in found.warnings), _verdict(found)]
-    return "\n".join(lines) + "\n"
+    return text_of(lines)
 
 
 def dump_verification(found: Verification) -> str:

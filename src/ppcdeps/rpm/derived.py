@@ -10,7 +10,7 @@ def recall(cache: Cache, key: str) -> Any:
     """The value under the key; None where there is none, or its file cannot be read."""
     try:
         return json.loads(cache.derived_path(key, ".json").read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

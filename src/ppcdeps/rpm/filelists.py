@@ -49,10 +49,10 @@ def _search(content: bytes, paths: frozenset[str], positions: dict[str, int]) ->
     for element in _ELEMENT.finditer(content):
         package, path = element.groups()
         if package is not None:
-            position = positions.get(package.decode())
+            position = positions.get(package.decode("utf-8", "replace"))
             continue
         if b"&" in path:
-            path = unescape(path.decode()).encode()
+            path = unescape(path.decode("utf-8", "replace")).encode("utf-8", "replace")
         if position is not None and path in wanted:
-            found.setdefault(path.decode(), []).append(position)
+            found.setdefault(path.decode("utf-8", "replace"), []).append(position)
     return found

@@ -1,13 +1,17 @@
 """What the header of a binary RPM says, as rpm itself reads it, and the bytes that it consists of."""
 
 import os
+import re
 import struct
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from ppcdeps.base.programs import UnfinishedProgramError, run_program
+from ppcdeps.base.untrusted import open_regular
+from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.nevra import Nevra
 
@@ -22,7 +26,10 @@ _SECONDS = 120
 _LEAD = 96
 _LEAD_MAGIC = b"\xed\xab\xee\xdb"
 _HEADER_MAGIC = b"\x8e\xad\xe8\x01"
-_LARGEST = 256 << 20
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
+_VERSION = re.compile(r"[A-Za-z0-9._+~^]+")
+_ARCH = re.compile(r"[A-Za-z0-9_]+")
+"""What rpmbuild lets a name, a version or a release, and an architecture be. A header can have any text for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +62,8 @@ def read_header(package: Path) -> PackageHeader:
     """
     queries = [f"{tag}\\t%{{{tag}}}\\n" for tag in (*_TAGS, *_NUMBERS)]
     queries += [f"[{letter}\\t%{{{tag}}}\\n]" for letter, tag in _LISTS.items()]
-    query = ["rpm", "-qp", "--nomanifest", "--nosignature", "--qf", "".join(queries), str(package.resolve())]
-    said = _rpm(query, package)
     words: dict[str, list[str]] = {}
-    for line in said.splitlines():
+    for line in _query(package, "".join(queries)).split("\n"):
         key, _, value = line.partition("\t")
         words.setdefault(key, []).append("" if value == "(none)" else value)
     try:
@@ -68,6 +73,7 @@ def read_header(package: Path) -> PackageHeader:
         nevra = Nevra(name, int(epoch), version, release, arch)
     except (KeyError, ValueError):
         raise ConfigError(f"{package.name} is damaged: its header lacks what every package has") from None
+    _check_words(package, name=name, version=version, release=release, arch=arch)
     return PackageHeader(
         nevra=nevra,
         source=source,
@@ -84,6 +90,24 @@ def read_header(package: Path) -> PackageHeader:
     )
 
 
+def source_identity(package: Path) -> tuple[str, str]:
+    """Name and upstream version of a source RPM. Raises ConfigError where the file is none, or damaged."""
+    said = _query(package, "%{SOURCEPACKAGE}\\t%{NAME}\\t%{VERSION}")
+    is_source, _, rest = said.partition("\t")
+    name, _, version = rest.partition("\t")
+    if is_source != "1":
+        raise ConfigError(f"{package} is an RPM, but not a source RPM", hint="give the .src.rpm")
+    _check_words(package, name=name, version=version)
+    return name, version
+
+
+def _check_words(package: Path, **words: str) -> None:
+    for what, word in words.items():
+        known = {"name": _NAME, "arch": _ARCH}.get(what, _VERSION)
+        if not known.fullmatch(word) or word == "(none)":
+            raise ConfigError(f"{package.name} is damaged: the {what} in its header is {word[:100]!r}")
+
+
 def check_digests(package: Path) -> None:
     """Return if header and payload have the digests that the package says; signatures are not looked at.
 
@@ -97,7 +121,7 @@ def raw_header(package: Path) -> bytes:
 
     Raises ConfigError where the file is not an RPM.
     """
-    with package.open("rb") as file:
+    with _opened(package) as file:
         lead = file.read(_LEAD)
         if lead[:4] != _LEAD_MAGIC:
             raise ConfigError(f"{package.name} is not an RPM package: it does not begin as one")
@@ -107,13 +131,28 @@ def raw_header(package: Path) -> bytes:
                 raise ConfigError(f"{package.name} is damaged: its header ends too early")
             entries, size = struct.unpack(">II", intro[8:])
             length = 16 * entries + size
-            if length > _LARGEST:
-                raise ConfigError(f"{package.name} is damaged: its header says to have {length} bytes")
+            if length > CEILINGS.package_header:
+                raise ConfigError(
+                    f"{package.name} has a header of more than {CEILINGS.package_header} bytes",
+                    hint=how_to_raise("package_header"),
+                )
             # Only the first of the two, the signatures, is filled up to a multiple of eight bytes.
             file.seek(length + (-length % 8 if padded else 0), os.SEEK_CUR)
         end = file.tell()
         file.seek(0)
         return file.read(end)
+
+
+def _opened(package: Path) -> BinaryIO:
+    try:
+        return open_regular(package)
+    except OSError as error:
+        raise ConfigError(f"{package} cannot be read: {error.strerror}") from error
+
+
+def _query(package: Path, form: str) -> str:
+    # A text file would be taken for a manifest: a list of files and URLs that rpm reads as well.
+    return _rpm(["rpm", "-qp", "--nomanifest", "--nosignature", "--qf", form, str(package.resolve())], package)
 
 
 def _rpm(command: Sequence[str], package: Path) -> str:
@@ -134,6 +173,8 @@ def _rpm(command: Sequence[str], package: Path) -> str:
     except UnfinishedProgramError as error:
         raise ConfigError(f"{package.name} is not read: {error.message}") from error
     if not done.is_well:
-        reason = done.reason.removeprefix("error: ").replace(f"{package.resolve()}: ", "")
-        raise ConfigError(f"{package.name} is no RPM package, or damaged: {reason}")
-    return done.output.decode("utf-8", "surrogateescape")
+        # rpm says nothing of a file that does not even begin as a package.
+        said = done.reason if done.error_text.strip() else "it does not begin as one"
+        reason = said.removeprefix("error: ").replace(f"{package.resolve()}: ", "")
+        raise ConfigError(f"{package} is no RPM package, or damaged: {reason}")
+    return done.text

@@ -9,7 +9,7 @@ powerpc64le).
 import re
 from typing import Any
 
-from ppcdeps.model.capability import Capability, parse_requirement
+from ppcdeps.model.capability import DEEPEST, Capability, depth_of, requirement_of
 from ppcdeps.rpm.binding import libsolv
 
 _OF_X86 = re.compile(
@@ -34,11 +34,13 @@ def dependency(pool: Any, text: str) -> Any:
     Raises ValueError where the text is not a dependency.
     """
     if text.startswith("("):
+        if depth_of(text) > DEEPEST:
+            raise ValueError(f"a boolean dependency is nested deeper than {DEEPEST} levels: {text[:60]}...")
         rich = pool.parserpmrichdep(text)
         if rich is None:
             raise ValueError(f"not a boolean dependency: {text}")
         return rich
-    capability = parse_requirement(text)
+    capability = requirement_of(text)
     assert isinstance(capability, Capability)
     return plain_dependency(pool, capability)
 

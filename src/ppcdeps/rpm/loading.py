@@ -65,7 +65,7 @@ def load_parts(pool: Any, metadata: RepoMetadata, arch: str, reference_arch: str
     parts = [_load_cached(pool, metadata, role, _key(primary, role, arch, reference_arch), cache) for role in roles]
     if all(part is not None for part in parts):
         return [part for part in parts if part is not None]
-    with open_stream(primary.path, limit=primary.open_size) as stream:
+    with open_stream(primary.intact_path(), limit=primary.open_size) as stream:
         packages = cut_primary(stream, f"repository {metadata.config.id}")
     for part in parts:
         if part is not None:
@@ -82,7 +82,7 @@ def read_metadata(metadata: RepoMetadata, file: MetadataFile) -> bytes:
     Raises RepositoryError where it cannot be decompressed.
     """
     try:
-        with open_stream(file.path, limit=file.open_size) as stream:
+        with open_stream(file.intact_path(), limit=file.open_size) as stream:
             return stream.read()
     except DamagedError as error:
         raise RepositoryError(

@@ -115,7 +115,7 @@ def _index_of(metadata: RepoMetadata) -> "ModuleIndex":
     from ppcdeps.metadata.modules import read_modules
 
     try:
-        return read_modules(metadata.files["modules"].path)
+        return read_modules(metadata.files["modules"].intact_path())
     except DamagedError as error:
         raise RepositoryError(
             f"repository {metadata.config.id}: modules {error}", hint="refresh with `ppcdeps sync`"

@@ -19,6 +19,8 @@ _HEADER = 110
 _NAME_LIMIT = 4096
 _END = b"TRAILER!!!"
 _BLOCK = 1 << 20
+_PADDING = 1 << 20
+"""Bytes at most that follow the archive's end: it is filled up to a full block."""
 
 
 class BrokenArchiveError(Exception):
@@ -72,9 +74,8 @@ def open_payload(package: Path, kind: str = "RPM package") -> Iterator[BinaryIO]
         with process:
             try:
                 yield process.stdout  # type: ignore[misc]
-                # What follows the archive's end is padding.
-                while process.stdout.read(_BLOCK):
-                    pass
+                if len(process.stdout.read(_PADDING + 1)) > _PADDING:
+                    raise BrokenArchiveError("its payload goes on after the end of its archive")
             except BrokenArchiveError as broken:
                 fault = ConfigError(f"{package.name} is not unpacked: {broken}")
             finally:

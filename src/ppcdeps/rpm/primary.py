@@ -13,9 +13,13 @@ from typing import BinaryIO
 
 from ppcdeps.base.compression import DamagedError
 from ppcdeps.metadata.primary import PrimaryPackage, parse_primary
-from ppcdeps.model.capability import paths_in
+from ppcdeps.model import names
+from ppcdeps.model.capability import depth_of, paths_in
+from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.errors import RepositoryError
 
+# libsolv takes a dependency that begins with a parenthesis for a boolean one, and uses the stack for each level.
+_RICH_ENTRY = re.compile(rb"""\bname\s*=\s*(?:"((?:\(|&)[^"]*)"|'((?:\(|&)[^']*)')""")
 _PATH_ENTRY = re.compile(rb'<rpm:entry\b[^>]*?\bname="([^"]*/[^"]*)"')
 _IN_PRIMARY = re.compile(r"/etc/|/usr/lib/sendmail$|.*bin/")
 
@@ -37,14 +41,36 @@ class Cut:
 def cut_primary(stream: BinaryIO, origin: str) -> list[PrimaryPackage]:
     """All packages of a primary.xml's open content, sorted by name, architecture and version.
 
-    Raises RepositoryError where the document is not primary.xml, is damaged, or ends early.
+    Raises RepositoryError where the document is not primary.xml, is damaged, or ends early, and where a boolean
+    dependency is nested so deep that libsolv would run out of stack.
     """
     try:
         packages = list(parse_primary(stream))
+        for package in packages:
+            _check_package(package)
     except DamagedError as error:
         raise RepositoryError(f"{origin}: primary.xml {error}", hint="refresh with `ppcdeps sync`") from error
     packages.sort(key=lambda package: (package.name, package.arch, package.version_text, package.text))
     return packages
+
+
+def _check_package(package: PrimaryPackage) -> None:
+    """Names go on into plans, arguments and paths; libsolv takes anything for one."""
+    try:
+        names.package_name(package.name)
+        names.architecture(package.arch)
+        if package.source:
+            names.package_name(package.source.rsplit("-", 2)[0])
+    except ValueError as error:
+        raise DamagedError(f"has a package that rpm cannot make: {error}") from error
+    text = package.text
+    # A search for two bytes first: few packages have boolean dependencies.
+    if not (b'"(' in text or b"'(" in text or b'"&' in text or b"'&" in text):
+        return
+    for double, single in _RICH_ENTRY.findall(text):
+        if depth_of(unescape((double or single).decode("utf-8", "replace"))) > CEILINGS.dependency_depth:
+            what = f"has a boolean dependency of {package.name[:100]} that is nested deeper than"
+            raise DamagedError(beyond("dependency_depth", what))
 
 
 def select(packages: Iterable[PrimaryPackage], arches: Iterable[str]) -> Cut:
@@ -73,5 +99,5 @@ def answered_by_primary(path: str) -> bool:
 
 
 def _paths_wanted(document: bytes) -> set[str]:
-    named = {unescape(entry.decode()) for entry in set(_PATH_ENTRY.findall(document))}
+    named = {unescape(entry.decode("utf-8", "replace")) for entry in set(_PATH_ENTRY.findall(document))}
     return {path for text in named for path in paths_in(text)}

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ppcdeps.model.capability import capabilities_in, parse_requirement
+from ppcdeps.model.capability import capabilities_in, requirement_of
 from ppcdeps.rpm.isa import dependency
 from ppcdeps.rpm.universe import Universe
 
@@ -63,7 +63,7 @@ class Requirers:
         text = str(dep)
         if not text.startswith("("):
             return {s.id for s in pool.whatprovides(dep) if s.id in self._chosen}
-        deps = [dependency(pool, str(plain)) for plain in capabilities_in(parse_requirement(text))]
+        deps = [dependency(pool, str(plain)) for plain in capabilities_in(requirement_of(text))]
         return {s.id for plain in deps for s in pool.whatprovides(plain) if s.id in self._chosen}
 
 

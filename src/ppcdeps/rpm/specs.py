@@ -5,12 +5,17 @@ without the user's configuration, and confined: a spec that would run code while
 """
 
 import re
+import signal
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
+from ppcdeps.base.untrusted import open_regular
 from ppcdeps.engines.confinement import Confined, UnconfinableError, run_confined
+from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
 from ppcdeps.model.gap import Cause
 from ppcdeps.model.nevra import Nevra
@@ -18,13 +23,15 @@ from ppcdeps.rpm.isa import translated
 from ppcdeps.rpm.platforms import PlatformMacros
 from ppcdeps.rpm.specscan import code_in
 
-SPEC_LIMIT = 8 << 20
-"""Bytes that a spec may have. The largest, of kernels and TeX Live, have less than 4 MB with their changelogs."""
-
 _LIBRARY = Path("/usr/lib/rpm")
 _PACKAGE = re.compile(r"%package(?![\w}])(?P<rest>.*)")
+_EPOCH = re.compile(r"[0-9]{1,10}")
 _FOLDER_OF_COPY = re.compile(r"\S*/ppcdeps-spec-[^/\s]*/")
 _CODE_ATTEMPT = "it starts a program while it is read"
+_NO_MEMORY = ("not enough memory", "memory alloc", "emory exhausted", "bad_alloc")
+"""Words of rpm, of Lua and of the C++ library where a program gets no more memory."""
+_LINES, _WIDTH = 20, 500
+"""How much is shown of what rpm says: a spec can make it say anything, as often as it likes."""
 
 _BUILT = (
     "package\\t%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\n"
@@ -161,8 +168,8 @@ def evaluate_spec(
     build conditions by name, as `--with` and `--without` set them; ``defines`` are macros that win over the
     platform's.
 
-    Raises ConfigError with all of rpm's words where the spec does not parse, SpecRefusedError where it would run
-    code, EnvironmentLacksError where rpmspec is missing or the kernel cannot confine it.
+    Raises ConfigError with rpm's own words where the spec does not parse, or meets a ceiling; SpecRefusedError where
+    it would run code, EnvironmentLacksError where rpmspec is missing or the kernel cannot confine it.
     """
     content = _content(spec)
     _refuse_code(spec, content.decode("utf-8", "replace"))
@@ -185,12 +192,15 @@ def evaluate_spec(
 def _evaluated(
     title: str, arch: str, platform: str, spec: str, options: Sequence[str], folder: Path, readable: Sequence[Path]
 ) -> SpecEvaluation:
+    # One time for all: a spec that sleeps is not to be waited for at each query.
+    deadline = time.monotonic() + CEILINGS.spec_seconds
+
     def queried(*query: str) -> Confined:
-        done = _confined(["rpmspec", *options, *query, spec], folder, readable)
+        left = max(0.1, deadline - time.monotonic())
+        done = _confined(["rpmspec", *options, *query, spec], folder, readable, left)
         if done.caught:
             raise _refused(title, (_CODE_ATTEMPT,))
-        if done.overdue:
-            raise ConfigError(f"{title} is not evaluated: rpmspec did not come to an end with it")
+        _check_ceilings(title, done)
         if done.code:
             raise _unparsable(title, arch, spec, done.errors)
         return done
@@ -198,20 +208,32 @@ def _evaluated(
     # `rpmspec -q` alone lists packages that are never built (EL9's qemu-kvm); --builtrpms lists what the build gives.
     built = queried("-q", "--builtrpms", "--qf", _BUILT)
     source = queried("-q", "--srpm", "--qf", _SOURCE)
-    return _evaluation(arch, platform, built.output, source.output, queried("-P"))
+    return _evaluation(title, arch, platform, built.output, source.output, queried("-P"))
 
 
 def _content(spec: Path) -> bytes:
     try:
-        with spec.open("rb") as stream:
-            content = stream.read(SPEC_LIMIT + 1)
+        with open_regular(spec) as stream:
+            content = stream.read(CEILINGS.spec_size + 1)
     except OSError as error:
         raise ConfigError(f"cannot read the spec {spec}: {error.strerror}") from error
-    if len(content) > SPEC_LIMIT:
-        raise ConfigError(f"the spec {spec} has more than {SPEC_LIMIT >> 20} MB: it is not a spec")
+    if len(content) > CEILINGS.spec_size:
+        raise ConfigError(f"the spec {spec} has more than {CEILINGS.spec_size} bytes", hint=how_to_raise("spec_size"))
     if b"\0" in content:
         raise ConfigError(f"the spec {spec} is not text: it has a NUL byte in line {_line_of_nul(content)}")
     return content
+
+
+def _check_ceilings(title: str, done: Confined) -> None:
+    if done.overdue:
+        met, key = f"takes more than {CEILINGS.spec_seconds} s", "spec_seconds"
+    elif done.flooded:
+        met, key = f"gives more than {CEILINGS.spec_output} bytes", "spec_output"
+    elif done.code and (done.code == -signal.SIGABRT or any(words in done.errors for words in _NO_MEMORY)):
+        met, key = f"takes more than {CEILINGS.spec_memory} bytes of memory", "spec_memory"
+    else:
+        return
+    raise ConfigError(f"{title} is not evaluated: that {met}", hint=how_to_raise(key))
 
 
 def _line_of_nul(content: bytes) -> int:
@@ -228,13 +250,20 @@ def _refused(title: str, faults: tuple[str, ...]) -> SpecRefusedError:
     return SpecRefusedError(
         f"{title} is not evaluated on this machine, as it would run code",
         hint="`ppcdeps build` reads it in the buildroot; a recipe may replace these lines",
-        faults=faults,
+        faults=faults[:_LINES],
     )
 
 
-def _confined(command: Sequence[str], folder: Path, readable: Sequence[Path]) -> Confined:
+def _confined(command: Sequence[str], folder: Path, readable: Sequence[Path], seconds: float) -> Confined:
     try:
-        return run_confined(command, folder=folder, readable=readable)
+        return run_confined(
+            command,
+            folder=folder,
+            readable=readable,
+            seconds=seconds,
+            memory=CEILINGS.spec_memory,
+            output=CEILINGS.spec_output,
+        )
     except FileNotFoundError as error:
         raise EnvironmentLacksError(
             "rpmspec is not installed, and specs are evaluated with it",
@@ -274,13 +303,12 @@ def _defined(macros: Mapping[str, str]) -> list[str]:
 
 
 def _unparsable(title: str, arch: str, spec: str, errors: str) -> ConfigError:
-    faults = tuple(
-        dict.fromkeys(
-            _FOLDER_OF_COPY.sub("", line.removeprefix("error: ")).replace(spec, title)
-            for line in errors.splitlines()
-            if line.strip() and not line.startswith(("warning:", "error: query of specfile"))
-        )
+    lines = (
+        _FOLDER_OF_COPY.sub("", line[:_WIDTH].removeprefix("error: ")).replace(spec, title)
+        for line in errors.splitlines()
+        if line.strip() and not line.startswith(("warning:", "error: query of specfile"))
     )
+    faults = tuple(dict.fromkeys(islice(lines, _LINES)))
     return ConfigError(
         f"{title} does not parse for {arch}",
         hint="a macro that its distribution defines may be unknown here: see the platform's macro file",
@@ -288,8 +316,11 @@ def _unparsable(title: str, arch: str, spec: str, errors: str) -> ConfigError:
     )
 
 
-def _evaluation(arch: str, platform: str, built: str, source: str, parsed: Confined) -> SpecEvaluation:
-    (header, tags), *_ = _packages(source)
+def _evaluation(title: str, arch: str, platform: str, built: str, source: str, parsed: Confined) -> SpecEvaluation:
+    found = _packages(source)
+    if not found:
+        raise ConfigError(f"{title} is not evaluated: rpm names no source package of it")
+    (header, tags), *_ = found
     evaluation = SpecEvaluation(
         arch=arch,
         platform=platform,
@@ -302,7 +333,10 @@ def _evaluation(arch: str, platform: str, built: str, source: str, parsed: Confi
         build_requires=_stated(tags, "requires"),
         exclusive_arch=tuple(tags.get("exclusive", ())),
         exclude_arch=tuple(tags.get("excluded", ())),
-        warnings=tuple(line.removeprefix("warning: ") for line in parsed.errors.splitlines() if line.strip()),
+        warnings=tuple(
+            line[:_WIDTH].removeprefix("warning: ")
+            for line in islice((line for line in parsed.errors.splitlines() if line.strip()), _LINES)
+        ),
     )
     if not evaluation.excluded:
         return evaluation
@@ -315,7 +349,7 @@ def _packages(output: str) -> list[tuple[Nevra, dict[str, list[str]]]]:
     for line in output.splitlines():
         key, *values = line.split("\t")
         match values:
-            case [name, epoch, version, release, arch] if key == "package":
+            case [name, epoch, version, release, arch] if key == "package" and _EPOCH.fullmatch(epoch):
                 found.append((Nevra(name, int(epoch), version, release, arch), {}))
             case [value] if found and value and value != "(none)":
                 found[-1][1].setdefault(key, []).append(value)

@@ -7,22 +7,26 @@ know what macros make of each other. That these start nothing is the matter of `
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 _SECTION = re.compile(
     r"%(changelog|description|package|prep|build|install|check|clean|files|pre|post|generate_)\w*\b"
 )
-_SHELL = re.compile(r"(%+)(?=\()")
+_SHELL = re.compile(r"(?<!%)(%+)(?=\()")
 _COMMENT = re.compile(r"^\s*%dnl\b")
-_LUA = re.compile(r"\{\s*lua\s*:|\[[^\]\n]*\blua\s*:")
+_LUA = re.compile(r"(?P<mark>[\[\]\n])|(?P<brace>\{\s*)?\blua\s*:")
+_BRACKETS = re.compile(r"\\.|[{}\[\]]", re.DOTALL)
 _REACHING = re.compile(
     r"\b(?:io|os|posix|package|debug|require|load|loadfile|loadstring|dofile|collectgarbage|coroutine"
     r"|getmetatable|setmetatable|rawget|rawset|getfenv|setfenv|_G|_ENV)\b"
 )
 _RPM_IN_LUA = re.compile(r"\brpm\b(?:\s*\.\s*(?P<function>\w+))?")
 _HARMLESS = frozenset({"expand", "define", "undefine", "isdefined", "vercmp", "ver", "splitargs", "unsplitargs"})
-_INCLUDE = re.compile(r"^\s*%include\s+(?P<path>\S+)|%\{\s*load\s*:\s*(?P<loaded>[^}\s]+)", re.MULTILINE)
+_INCLUDE = re.compile(r"^[ \t]*%include[ \t]+(?P<path>\S+)|%\{\s*load\s*:\s*(?P<loaded>[^}\s]+)", re.MULTILINE)
 _OWN_SOURCE = re.compile(r"%\{?(?:SOURCE\d*|S:\d+|_sourcedir)\b", re.IGNORECASE)
-_GLUED_NAME = re.compile(r"%%+\{\w*%[^:}\n]*\}?\w*\s*:")
+_GLUED_NAME = re.compile(r"(?<!%)%%+\{\w{0,40}%[^:}\n]{0,40}\}?\w{0,40}\s{0,9}:")
+_SHOWN = 20
+# All take a time that grows with the text, not with its square: a line may have the length of the whole spec.
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +41,19 @@ class Code:
 
 
 def code_in(text: str) -> tuple[Code, ...]:
-    """All places in the text of a spec (or a macro file) that run code when rpm expands it, in their order."""
-    found = [*_shells(text), *_luas(text), *_includes(text)]
+    """The places in the text of a spec (or a macro file) that run code when rpm expands it, in their order.
+
+    Of each kind at most 20.
+    """
+    found = [code for kind in (_shells, _luas, _includes) for code in islice(kind(text), _SHOWN)]
     return tuple(sorted(set(found), key=lambda code: (code.line, code.what)))
 
 
 def _shells(text: str) -> Iterator[Code]:
     section = ""
     for number, line in enumerate(text.splitlines(), start=1):
+        if "%" not in line:
+            continue
         if starts := _SECTION.match(line):
             section = starts[1]
         if _COMMENT.match(line):
@@ -53,13 +62,23 @@ def _shells(text: str) -> Iterator[Code]:
             # An even number is the text "%(": harmless where it is read once, as in a changelog.
             if len(signs[1]) % 2 or section != "changelog":
                 yield Code(number, f"runs a shell: {_shown(line[signs.start() :])}")
-        if _GLUED_NAME.search(line):
+        if ":" in line and _GLUED_NAME.search(line):
             yield Code(number, f"builds a macro's name from macros: {_shown(line)}")
 
 
 def _luas(text: str) -> Iterator[Code]:
+    if "lua" not in text:
+        return
+    end, bracket = 0, False
     for start in _LUA.finditer(text):
+        if start["mark"]:
+            bracket = start["mark"] == "["
+            continue
+        # Lua within the Lua before it was seen with that.
+        if start.start() < end or not (bracket or start["brace"] is not None):
+            continue
         body = _body(text, start.end())
+        end = start.end() + len(body)
         for word in _REACHING.finditer(body):
             yield _lua_code(text, start.end() + word.start(), word[0])
         for word in _RPM_IN_LUA.finditer(body):
@@ -73,16 +92,12 @@ def _lua_code(text: str, position: int, word: str) -> Code:
 
 def _body(text: str, start: int) -> str:
     """The Lua up to the brace that closes it; to the end of the text where braces in strings hide it."""
-    depth, position = 1, start
-    while position < len(text):
-        # As rpm counts them: what follows a backslash does not count, though Lua may see it otherwise.
-        if text[position] == "\\":
-            position += 2
-            continue
-        depth += (text[position] in "{[") - (text[position] in "}]")
+    depth = 1
+    # As rpm counts them: what follows a backslash does not count, though Lua may see it otherwise.
+    for found in _BRACKETS.finditer(text, start):
+        depth += (found[0] in "{[") - (found[0] in "}]")
         if not depth:
-            return text[start:position]
-        position += 1
+            return text[start : found.start()]
     return text[start:]
 
 

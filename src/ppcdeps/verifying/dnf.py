@@ -52,9 +52,13 @@ class Dnf:
     platform_id: str | None = None
     install_weak_deps: bool = False
 
-    def install(self, root: Path, wanted: Iterable[str]) -> DnfRun:
-        """Install packages, capabilities or paths into the root file system, all of them or nothing."""
-        return self.run("install", *wanted, root=root)
+    def download(self, root: Path, wanted: Iterable[str], to: Path) -> DnfRun:
+        """Fetch what installing packages, capabilities or paths into the root file system takes; install nothing.
+
+        All of it comes to the folder ``to``, signatures checked. No plugin of this machine is loaded.
+        """
+        options = ("--noplugins", "--downloadonly", "--downloaddir", str(to))
+        return self.run("install", *options, "--", *wanted, root=root)
 
     def repoclosure(self, root: Path, checked: str) -> DnfRun:
         """Look for requirements of the repository ``checked`` that no repository satisfies.
@@ -62,7 +66,9 @@ class Dnf:
         ``root`` is a folder whose packages do not count.
         """
         arches = [word for arch in (self.arch, "noarch") for word in ("--arch", arch)]
-        return self.run("repoclosure", "--check", checked, *arches, root=root)
+        # It is a plugin itself, and the only one to be loaded.
+        plugins = ("--disableplugin=*", "--enableplugin=repoclosure")
+        return self.run("repoclosure", *plugins, "--check", checked, *arches, root=root)
 
     def run(self, action: str, *words: str, root: Path, patience: float = PATIENCE) -> DnfRun:
         """Run an action of dnf in the root file system.
@@ -75,8 +81,7 @@ class Dnf:
 
     def _options(self, root: Path) -> Iterable[str]:
         yield from ("--installroot", str(root), "--forcearch", self.arch, "--releasever", self.releasever)
-        # The plugin keeps every package that is installed in a folder of the machine.
-        yield from ("--assumeyes", "--disableplugin=local")
+        yield "--assumeyes"
 
     def _configuration(self, root: Path) -> Path:
         """A configuration with all the repositories; readable by its owner alone, since there may be passwords."""
@@ -120,13 +125,6 @@ def rpm_database(root: Path) -> str:
     return next((place for place in places if any(root.joinpath(place[1:]).glob("rpmdb.sqlite"))), places[1])
 
 
-def rpm_files(root: Path, package: str) -> tuple[str, ...]:
-    """The paths of a package that is installed in a root, as they are inside; none where it is not installed."""
-    command = ["rpm", "--root", str(root), "--dbpath", rpm_database(root), "--query", "--list"]
-    done = run_program(command, operands=[package])
-    return tuple(line for line in done.text.splitlines() if line.startswith("/")) if done.is_well else ()
-
-
 def repository_options(config: RepoConfig) -> Mapping[str, str]:
     """A repository's options as a `.repo` file has them, what is dnf's default included where it is short."""
     options = {"name": config.name or config.id, "enabled": "1"}
@@ -168,7 +166,6 @@ def _run(command: tuple[str, ...], patience: float, variables: Mapping[str, str]
             environment={"LANG": "C.UTF-8", **variables},
             seconds=patience,
             merged=True,
-            # Its scriptlets end with it, and rpm holds back any milder signal during a transaction.
             dies_by=signal.SIGKILL,
         )
     except UnfinishedProgramError as fault:

@@ -23,7 +23,7 @@ def trial_folder(scratch: Path) -> Iterator[Path]:
     Raises EnvironmentLacksError where it cannot be made.
     """
     try:
-        scratch.mkdir(parents=True, exist_ok=True)
+        scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         _remove_abandoned(scratch)
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=scratch))
         handle = os.open(_lock_of(folder), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -70,7 +70,7 @@ def _overlaid(root: Path, lower: Path, changes: Path) -> bool:
         return False
     for name in ("upper", "work"):
         (changes / name).mkdir(parents=True)
-    options = f"lowerdir={lower},upperdir={changes / 'upper'},workdir={changes / 'work'}"
+    options = f"nosuid,nodev,lowerdir={lower},upperdir={changes / 'upper'},workdir={changes / 'work'}"
     return run_program(["mount", "-t", "overlay", "-o", options], operands=["ppcdeps", str(root)]).is_well
 
 

@@ -7,11 +7,13 @@ import json
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ppcdeps.base.untrusted import read_beneath
 from ppcdeps.engines.engine import WORKSPACE, Engine
 from ppcdeps.engines.job import Buildroot, Ending, Job, Limits
+from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.verification import Check, CheckOutcome
 from ppcdeps.python.wheelhouse import Wheelhouse
 from ppcdeps.verifying import importing
@@ -85,10 +87,10 @@ def try_packages(root: Buildroot, wanted: TrialContents, engine: Engine, folder:
     )
     ended = engine.run(root, job, log.append)
     lost = "" if ended.ending is Ending.EXITED else f"the run was ended: {ended.ending}"
-    results = _Results(folder / "results", lost, b"".join(log).decode(errors="replace"))
+    results = _Results(folder, lost, b"".join(log).decode(errors="replace"))
     return TrialResults(
         _python_check(wanted, results),
-        _imports_check(wanted, results, folder),
+        _imports_check(wanted, results),
         tuple(
             results.check(f"{30 + number}-{_file_name(name)}", "ran to its end", subject=name)
             for number, name in enumerate(sorted(wanted.smoke_tests))
@@ -132,7 +134,10 @@ def _imports_step(wanted: TrialContents, folder: Path) -> str:
 
 
 class _Results:
-    """What the steps left. ``lost`` says why the run did not come to its end, or nothing."""
+    """What the steps left in the workspace ``folder``. ``lost`` says why the run did not come to its end, or nothing.
+
+    What was tried may have put links, FIFOs or endless files in the place of each: then it is as if it had left none.
+    """
 
     def __init__(self, folder: Path, lost: str, said: str) -> None:
         self.folder = folder
@@ -142,7 +147,7 @@ class _Results:
     def check(self, step: str, detail: str, subject: str = "") -> Check:
         log = self._log(step)
         try:
-            code, seconds = map(int, (self.folder / f"{step}.code").read_text().split())
+            code, seconds = map(int, self.text(f"{step}.code").split())
         except (OSError, ValueError):
             why = self._lost or "the run ended before it"
             return Check(CheckOutcome.FAILED, why, subject, log=log or _tail(self._said))
@@ -153,9 +158,13 @@ class _Results:
 
     def _log(self, step: str) -> tuple[str, ...]:
         try:
-            return _tail((self.folder / f"{step}.log").read_text("utf-8", errors="replace"))
+            return _tail(self.text(f"{step}.log"))
         except OSError:
             return ()
+
+    def text(self, name: str) -> str:
+        """The content of a result. Raises OSError where there is none that may be read."""
+        return read_beneath(self.folder, f"results/{name}", CEILINGS.contained_text).decode("utf-8", "replace")
 
 
 def _python_check(wanted: TrialContents, results: _Results) -> Check:
@@ -166,19 +175,25 @@ def _python_check(wanted: TrialContents, results: _Results) -> Check:
     return results.check("10-python", f"{counted(len(house.pinned), 'distribution')} by pip, hashes checked{sdists}")
 
 
-def _imports_check(wanted: TrialContents, results: _Results, folder: Path) -> Check:
+def _imports_check(wanted: TrialContents, results: _Results) -> Check:
     if not wanted.has_imports:
         return _nothing("there is nothing to import")
     check = results.check("20-imports", "")
     if check.outcome is not CheckOutcome.OK:
         return check
-    said = json.loads((folder / "results" / "imports.json").read_text("utf-8"))
-    native = sum(1 for one in said if one["native"])
-    faults = tuple(f"{one['module']}: {one['fault']}" for one in said if one["fault"])
+    try:
+        said = [
+            (str(one["module"]), bool(one["native"]), str(one["fault"]))
+            for one in json.loads(results.text("imports.json"))
+        ]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return replace(check, outcome=CheckOutcome.FAILED, detail="the list of what was imported cannot be read")
+    native = sum(is_native for _, is_native, _ in said)
+    faults = tuple(f"{module}: {fault}" for module, _, fault in said if fault)
     if faults:
         detail = f"{len(faults)} of {counted(len(said), 'module')} cannot be imported"
         return Check(CheckOutcome.FAILED, detail, log=faults[:_TAIL], seconds=check.seconds)
-    names = tuple(str(one["module"]) for one in said)
+    names = tuple(module for module, _, _ in said)
     detail = f"{counted(len(said), 'module')}, {native} of them compiled"
     return Check(CheckOutcome.OK, detail, log=names, seconds=check.seconds)
 

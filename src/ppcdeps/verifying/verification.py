@@ -12,8 +12,9 @@ from ppcdeps.base.cache import Cache
 from ppcdeps.building.buildroots.buildroots import Buildroots
 from ppcdeps.building.buildroots.definitions import DebianMaking
 from ppcdeps.building.publishing.repository import read_manifest
+from ppcdeps.engines.cleanup import sweep
 from ppcdeps.engines.emulation import machine_arch, require_emulation
-from ppcdeps.engines.engine import engines_home
+from ppcdeps.engines.engine import Engine, engines_home
 from ppcdeps.engines.job import BuildMode, Buildroot
 from ppcdeps.engines.probe import choose_engine
 from ppcdeps.model.errors import EnvironmentLacksError
@@ -28,9 +29,11 @@ from ppcdeps.planning.workloads import PYTHON_PREFIX
 from ppcdeps.python.index import Index
 from ppcdeps.python.wheelhouse import Wheelhouse, fetch_wheelhouse
 from ppcdeps.recipebook.book import RecipeBook
-from ppcdeps.verifying.dnf import Dnf, DnfRun, dnf_program, rpm_files
+from ppcdeps.rpm.header import PackageHeader, read_header
+from ppcdeps.verifying.dnf import Dnf, DnfRun, dnf_program, rpm_database
 from ppcdeps.verifying.gapreview import changed_metadata, review_gaps
 from ppcdeps.verifying.importing import modules_of
+from ppcdeps.verifying.installation import RpmRun, install_packages, make_installer_root
 from ppcdeps.verifying.trialroot import trial_folder, trial_root
 from ppcdeps.verifying.trials import TrialContents, counted, try_packages
 
@@ -40,6 +43,8 @@ LOCAL_PRIORITY = 1
 """Before every other repository: what was built is what is to be tried."""
 
 _PIP = "python3-pip"
+_LOG = 20
+"""Lines of a log that a check has."""
 _TRANSACTION = re.compile(r"^Install +(\d+) +Packages?", re.MULTILINE)
 
 
@@ -82,6 +87,8 @@ def verify(before: Plan, after: Plan, basis: VerificationBasis, reporter: Report
     found = without_installation(before, after, basis.local, "")
     require_installation(basis.target.arch, reporter)
     base = base_of(basis.target, basis.cache, reporter)
+    # What runs of a killed trial goes before its folder.
+    sweep(engines_home(basis.cache.directory), reporter)
     with trial_folder(basis.cache.root / "trials") as folder:
         closure = _repoclosure(basis, folder, reporter)
         with trial_root(folder, base) as root:
@@ -93,7 +100,7 @@ def require_installation(arch: str, reporter: Reporter) -> None:
     """Raise EnvironmentLacksError where packages of ``arch`` cannot be installed into a root of this machine."""
     if os.geteuid() != 0:
         raise EnvironmentLacksError(
-            "installing into a root runs the packages' scriptlets with chroot, which only root may",
+            "installing into a root makes files of many users, which only root may",
             hint="run it as root (sudo); `ppcdeps verify --no-install` rests on the plan alone",
         )
     dnf_program()
@@ -117,6 +124,14 @@ def without_installation(before: Plan, after: Plan, local: RepoConfig, why: str)
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Downloaded:
+    """What dnf resolved and fetched. ``packages`` are the files that were not there before."""
+
+    run: DnfRun
+    packages: tuple[Path, ...]
+
+
 class _Trial:
     """One installation into a root that is thrown away."""
 
@@ -138,29 +153,77 @@ class _Trial:
         self.reporter = reporter
         self.root = root
         self.dnf = _dnf(basis, folder)
+        self.database = rpm_database(root)
+        self.installed: dict[Path, PackageHeader] = {}
+        """The packages that were installed, by their files."""
+        self.smoke_recipes = tuple(self._recipes())
+        self._installer: Buildroot | None = None
+        self._engine: Engine | None = None
 
     def run(self, found: Verification) -> Verification:
-        installation = self._installation(found.gaps)
+        # All is resolved before anything is installed: what scriptlets leave in the root is not for dnf to read.
+        wanted = self._wanted()
+        main = self._downloaded(wanted) if wanted else None
+        extra = self._extra_packages(wanted) if main is None or main.run.is_well else {}
+        installation = self._installation(found.gaps, main)
         found = replace(found, installation=installation)
         if installation.outcome is CheckOutcome.FAILED:
             why = Check(CheckOutcome.SKIPPED, "not tried: the installation failed")
             return replace(found, python=why, imports=why)
-        return self._tried(found)
+        return self._tried(found, extra)
 
-    def _installation(self, gaps: GapReview) -> Check:
-        wanted = self._wanted()
-        if not wanted:
-            return Check(CheckOutcome.SKIPPED, "the plan has no RPM packages")
-        if gaps.remaining and not gaps.is_closed:
-            self.reporter.note("gaps remain: the installation shows what they mean")
+    def _downloaded(self, wanted: Sequence[str]) -> "_Downloaded":
+        """What dnf fetches to have all of it installed, into one folder for all of the trial."""
+        place = self.folder / "packages"
+        place.mkdir(exist_ok=True)
+        there = set(place.glob("*.rpm"))
         task = f"dnf install {' '.join(wanted)}"
         self.reporter.begin(task, None)
         try:
-            done = self.dnf.install(self.root, wanted)
+            done = self.dnf.download(self.root, wanted, place)
         finally:
             self.reporter.end(task)
-        count = _TRANSACTION.search(done.output)
-        return _check(done, f"{counted(int(count[1]) if count else 0, 'package')} installed")
+        return _Downloaded(done, tuple(sorted(set(place.glob("*.rpm")) - there)))
+
+    def _installation(self, gaps: GapReview, main: "_Downloaded | None") -> Check:
+        if main is None:
+            return Check(CheckOutcome.SKIPPED, "the plan has no RPM packages")
+        if gaps.remaining and not gaps.is_closed:
+            self.reporter.note("gaps remain: the installation shows what they mean")
+        if not main.run.is_well:
+            return _check(main.run, "")
+        count = _TRANSACTION.search(main.run.output)
+        detail = f"{counted(int(count[1]) if count else 0, 'package')} installed"
+        done = self._install(main.packages)
+        if done is None:
+            return _check(main.run, detail)
+        log = tuple(line.rstrip() for line in f"{main.run.output}\n{done.said}".rstrip().splitlines()[-_LOG:])
+        seconds = main.run.seconds + done.ended.seconds
+        if done.is_well:
+            return Check(CheckOutcome.OK, detail, command=main.run.command, log=log, seconds=seconds)
+        return Check(CheckOutcome.FAILED, done.reason, command=done.command, log=log, seconds=seconds)
+
+    def _install(self, packages: Sequence[Path]) -> RpmRun | None:
+        """Install package files by an engine. None where there are none."""
+        if not packages:
+            return None
+        place = self.folder / "installer"
+        installer = self._installer = self._installer or make_installer_root(place)
+        engine = self._engine = self._engine or self._chosen(None)
+        name = f"ppcdeps-{self.folder.name}-rpm".lower()
+        task = f"rpm -U {counted(len(packages), 'package')}"
+        self.reporter.begin(task, None)
+        try:
+            done = install_packages(installer, engine, self.root, self.database, packages, name)
+        finally:
+            self.reporter.end(task)
+        if done.is_well:
+            self.installed |= {path: read_header(path) for path in packages}
+        return done
+
+    def _chosen(self, root: Buildroot | None) -> Engine:
+        home = engines_home(self.basis.cache.directory)
+        return choose_engine(root, self.basis.engine, home=home, reporter=self.reporter)
 
     def _wanted(self) -> tuple[str, ...]:
         roots = [root for root in self.after.roots if not root.startswith(PYTHON_PREFIX)]
@@ -170,14 +233,14 @@ class _Trial:
             roots.append(_PIP)
         return tuple(dict.fromkeys(roots))
 
-    def _tried(self, found: Verification) -> Verification:
+    def _tried(self, found: Verification, extra: Mapping[str, "_Downloaded"]) -> Verification:
         arch = self.basis.target.arch
         if not any((self.root / place).exists() for place in ("bin/sh", "usr/bin/sh")):
             nothing = _not_tried("the packages bring no shell, so nothing can be run in their root")
             return replace(found, python=nothing, imports=nothing)
         mode = BuildMode.NATIVE if machine_arch() == arch else BuildMode.EMULATED
         found = replace(found, ran=mode.value)
-        smoke_tests, skipped = self._smoke_tests()
+        smoke_tests, skipped = self._smoke_tests(extra)
         wanted = TrialContents(
             wheelhouse=self._wheelhouse(),
             modules=self._modules(),
@@ -188,8 +251,7 @@ class _Trial:
             name="trial", mode=mode, path=self.root, arch=arch, target=arch, key=self.folder.name,
             environment=self.base.environment if self.base else {},
         )  # fmt: skip
-        home = engines_home(self.basis.cache.directory)
-        engine = choose_engine(sandbox, self.basis.engine, home=home, reporter=self.reporter)
+        engine = self._chosen(sandbox)
         task = "imports and smoke tests" if not wanted.wheelhouse.pinned else "pip install, imports and smoke tests"
         self.reporter.begin(task, None)
         try:
@@ -208,8 +270,10 @@ class _Trial:
     def _modules(self) -> Mapping[str, bool]:
         """The Python modules in the packages of the local repository that are installed now."""
         found: dict[str, bool] = {}
-        for package in self._local_packages():
-            found |= modules_of(rpm_files(self.root, package))
+        wanted = frozenset(self._local_packages())
+        for header in self.installed.values():
+            if str(header.nevra) in wanted or header.nevra.name in wanted:
+                found |= modules_of(header.files)
         return found
 
     def _local_packages(self) -> Iterable[str]:
@@ -218,20 +282,34 @@ class _Trial:
         names += self.after.python.added_rpms if self.after.python is not None else ()
         return tuple(dict.fromkeys(names))
 
-    def _smoke_tests(self) -> tuple[dict[str, str], tuple[Check, ...]]:
+    def _extra_packages(self, wanted: Sequence[str]) -> Mapping[str, "_Downloaded"]:
+        """What the smoke tests of recipes take beside the plan's packages, by the recipe's name."""
+        place = self.folder / "packages"
+        names = {read_header(path).nevra.name for path in place.glob("*.rpm")} if place.is_dir() else set()
+        found = {}
+        for recipe in self.smoke_recipes:
+            missing = [name for name in recipe.packages if name not in names]
+            if missing:
+                found[recipe.folder.name] = self._downloaded((*wanted, *missing))
+        return found
+
+    def _smoke_tests(self, extra: Mapping[str, "_Downloaded"]) -> tuple[dict[str, str], tuple[Check, ...]]:
         """The scripts of the recipes that the plan built with, and why others are left aside.
 
         The packages that a recipe names are installed for it, too: a test may need more of them than the workload.
         """
         scripts: dict[str, str] = {}
         skipped: list[Check] = []
-        for recipe in self._recipes():
-            missing = [name for name in recipe.packages if not rpm_files(self.root, name)]
-            done = self.dnf.install(self.root, missing) if missing else None
-            if done is not None and not done.is_well:
-                detail = f"{', '.join(missing)} cannot be installed"
-                skipped.append(Check(CheckOutcome.FAILED, detail, recipe.folder.name, done.command, done.tail()))
-                continue
+        for recipe in self.smoke_recipes:
+            more = extra.get(recipe.folder.name)
+            if more is not None:
+                done = self._install(more.packages) if more.run.is_well else None
+                if not more.run.is_well or (done is not None and not done.is_well):
+                    detail = f"{', '.join(recipe.packages)} cannot be installed"
+                    log = tuple(done.said.splitlines()[-_LOG:]) if done is not None else more.run.tail()
+                    command = done.command if done is not None else more.run.command
+                    skipped.append(Check(CheckOutcome.FAILED, detail, recipe.folder.name, command, log))
+                    continue
             scripts[recipe.folder.name] = f"set -eu\ncd /tmp\n{recipe.smoke_test}\n"
         return scripts, tuple(skipped)
 

@@ -122,7 +122,7 @@ def interrupted_run(plan_file: Path | None, work: Path | None) -> InterruptedRun
             hint=f"build it anew with `ppcdeps build {plan.name}`",
         )
     named = () if "--work" in state.arguments else ("--work", str(work))
-    return InterruptedRun(work, (*state.arguments, *named, str(plan)))
+    return InterruptedRun(work, (*state.arguments, *named, "--", str(plan)))
 
 
 def default_work(plan: Plan) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ppcdeps.base.untrusted import open_beneath, open_regular, read_beneath
+from ppcdeps.base.untrusted import files_beneath, open_beneath, open_regular, read_beneath
 
 
 @pytest.fixture
@@ -80,3 +80,38 @@ def test_no_handle_is_left_open(folder: Path) -> None:
         with pytest.raises(OSError):
             open_beneath(folder, path, 1)
     assert handles() == before
+
+
+def names_beneath(folder: Path, top: str = "results") -> list[str]:
+    return [path.name for path in files_beneath(folder, top, "*.log", 100)]
+
+
+def test_files_are_found_in_folders_and_not_through_links(folder: Path) -> None:
+    (folder / "results/more").mkdir()
+    (folder / "results/more/a.log").write_text("x")
+    (folder.parent / "other").mkdir()
+    (folder.parent / "other/secret.log").write_text("secret")
+    (folder / "results/linked").symlink_to(folder.parent / "other")
+    assert names_beneath(folder) == ["build.log", "a.log"]
+    assert names_beneath(folder, "missing") == []
+    (folder / "top").symlink_to(folder.parent / "other")
+    with pytest.raises(OSError, match="not a folder"):
+        names_beneath(folder, "top")
+
+
+@pytest.mark.parametrize("what", ["link", "dangling link", "FIFO", "large", "name"])
+def test_what_is_no_file_to_use_is_refused_by_its_name(folder: Path, what: str) -> None:
+    place = folder / "results/x.log"
+    match what:
+        case "link":
+            place.symlink_to(folder.parent / "secret")
+        case "dangling link":
+            place.symlink_to("nowhere")
+        case "FIFO":
+            os.mkfifo(place)
+        case "large":
+            place.write_text("x" * 101)
+        case _:
+            (folder / "results/a\n.log").write_text("x")
+    with pytest.raises(OSError, match=r"not a regular file|larger than|control characters"):
+        names_beneath(folder)

@@ -149,7 +149,7 @@ def test_all_faults_of_a_file_are_told_at_once() -> None:
         "[a]: retries is to be 0 or more, not '-1'",
         "[c]: has no baseurl, mirrorlist or metalink: nothing says where the repository is",
         "[d]: its address has $host, which is not set (a vars directory or an option can set it)",
-        "[bad id]: is not a repository id (letters, digits, - _ . :)",
+        '[bad id]: is not a repository id (letters, digits, - _ . : +, a letter, digit or _ at first): "bad id"',
     ]
 
 

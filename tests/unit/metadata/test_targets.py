@@ -298,7 +298,8 @@ baseurl = ["https://mirror.example/$nothing/"]
         '[[repositories]] a: "priority" is to be a whole number from 1 on, not the number 0',
         '[[repositories]] a: "enabled" is to be true or false, not the text "yes"',
         '[[repositories]] a: unknown key "exclude", did you mean "excludepkgs"?',
-        '[[repositories]] a b: "id" is to be made of letters, digits and "-_.:", not "a b"',
+        '[[repositories]] a b: "id": not a repository id '
+        '(letters, digits, - _ . : +, a letter, digit or _ at first): "a b"',
         '[[repositories]] a b: "metadata_expire" is to be seconds, a duration such as "48h", '
         "or \"never\", not 'soon'",
         '[[repositories]] a b: it has no URL: give "baseurl", "mirrorlist" or "metalink"',

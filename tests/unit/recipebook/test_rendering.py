@@ -1,12 +1,16 @@
 """Templates: declared variables only, and what a shell reads is quoted."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.errors import ConfigError, UsageError
-from ppcdeps.recipebook.book import TEMPLATES, load_recipe, shipped_recipes
+from ppcdeps.recipebook.book import TEMPLATES, load_recipe, rebuild_recipe, shipped_recipes
+from ppcdeps.recipebook.patches import read_patch
 from ppcdeps.recipebook.rendering import DECLARED, render
+from ppcdeps.recipebook.specedit import edit_spec_apart
 from ppcdeps.recipebook.templates import fill_template
 
 DIGEST = "0" * 64
@@ -107,3 +111,51 @@ def test_macros_and_conditions_reach_the_build_quoted(tmp_path: Path) -> None:
     assert """ --define 'color it'"'"'s blue' --with fast --without tests "$@" SPECS/own.spec""" in script
     container = (tmp_path / "out" / "Containerfile").read_text()
     assert "--define '_with_fast --with-fast' --define '_without_tests --without-tests'" in container
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{% for a in range(9999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", r"template\.seconds"),
+        ("{{ 'x' * 10**10 }}", r"template\.memory"),
+        ("{% for a in range(99999) %}{{ 'x' * 1000 }}{% endfor %}", r"template\.output"),
+        ("\n{% include '/etc/passwd' %}", r"line 2: a template reads no other file"),
+        ("{{ 1 / 0 }}", "division by zero"),
+        ('{{ "\\ud800" }}', "surrogates"),
+    ],
+)
+def test_a_template_meets_its_ceilings(text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CEILINGS, "template_seconds", 2)
+    with pytest.raises(ConfigError, match=said):
+        fill_template(template(tmp_path, text), (), {})
+
+
+def test_a_template_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    template(tmp_path, "{{ name }}")
+    (tmp_path / "link.j2").symlink_to(tmp_path / "x.j2")
+    with pytest.raises(ConfigError, match="cannot read template"):
+        fill_template(tmp_path / "link.j2", {"name"}, {"name": "x"})
+
+
+def test_a_patch_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "recipe").mkdir()
+    (tmp_path / "recipe/a.patch").symlink_to(tmp_path / "secret")
+    with pytest.raises(ConfigError, match="cannot read the patch"):
+        read_patch(tmp_path / "recipe", "a.patch")
+
+
+def test_a_spec_that_takes_for_ever_to_edit_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CEILINGS, "spec_seconds", 1)
+    text = "Name: x\nRelease: 1\n" + "%if 1\n" * 100_000
+    recipe = replace(rebuild_recipe("x"), release_suffix=".a")
+    with pytest.raises(ConfigError, match=r"spec\.seconds"):
+        edit_spec_apart(text, recipe, "x.spec")
+
+
+def test_a_spec_is_edited_apart_as_it_is_here() -> None:
+    recipe = replace(rebuild_recipe("x"), release_suffix=".a")
+    assert edit_spec_apart("Name: x\nRelease: 1\n", recipe, "x.spec") == "Name: x\nRelease: 1.a\n"
+    with pytest.raises(ConfigError, match=r"does not fit x\.spec") as caught:
+        edit_spec_apart("Name: x\n", recipe, "x.spec")
+    assert len(caught.value.faults) == 1

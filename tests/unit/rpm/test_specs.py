@@ -1,11 +1,13 @@
 """Specs evaluated for a target: what is refused, what is said of faults, and that no macro gets out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from trapsrpms import MISSING
 
 from ppcdeps.metadata.targets import load_target
+from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.rpm.platforms import PlatformMacros, platform_of
 from ppcdeps.rpm.specs import SpecEvaluation, SpecRefusedError, evaluate_spec
@@ -200,15 +202,51 @@ def test_a_file_that_is_no_spec_is_told(tmp_path: Path, platform: PlatformMacros
 def test_a_spec_without_end_is_given_up(
     tmp_path: Path, platform: PlatformMacros, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ppcdeps.engines.confinement._SECONDS", 0.5)
-    with pytest.raises(ConfigError, match="did not come to an end"):
-        evaluate(tmp_path, platform, HEAD + "%{lua: while true do end}\n" + TAIL)
+    monkeypatch.setattr(CEILINGS, "spec_seconds", 1)
+    for endless in ("while true do end", "posix.sleep(1000)"):
+        # Built by a macro, so that the scan for code does not see it first.
+        lua = f"%global l lua: {endless}\n%{{expand:%%{{%{{l}}}}}}\n"
+        with pytest.raises(ConfigError, match=r"takes more than 1 s; raise spec\.seconds in"):
+            evaluate(tmp_path, platform, HEAD + lua + TAIL)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "%{expand:%{expand:%%{lua:local f = io.open('@') if f then print(f:read('*a')) end}}}",
+        "%{expand:%{load:@}}",
+        "%global l load:@\n%{expand:%%{%{l}}}",
+        "%global l lua:print((pcall(dofile, '@')), rpm.expand('%{load:@}'))\n%{expand:%%{%{l}}}",
+        "%global l uncompress:@\n%{expand:%%{%{l}}}",
+    ],
+)
+def test_a_spec_sees_no_other_file_of_this_machine(how: str, tmp_path: Path, platform: PlatformMacros) -> None:
+    secret = tmp_path / "beside" / "secret"
+    secret.parent.mkdir()
+    secret.write_text("Canary")
+    before, _, last = how.replace("@", str(secret)).rpartition("\n")
+    folder = tmp_path / "spec"
+    folder.mkdir()
+    try:
+        said = repr(evaluate(folder, platform, f"{before}\n{HEAD}Provides: x{last}\n{TAIL}"))
+    except ConfigError as error:
+        said = str(error)
+    assert "Canary" not in said
+
+
+def test_a_spec_that_prints_without_end_is_given_up(
+    tmp_path: Path, platform: PlatformMacros, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CEILINGS, "spec_output", 100_000)
+    lua = "%{lua: for i = 1, 100000 do print('Requires: x' .. i .. '\\n') end}\n"
+    with pytest.raises(ConfigError, match=r"gives more than 100000 bytes; raise spec\.output in"):
+        evaluate(tmp_path, platform, HEAD + lua + TAIL)
 
 
 def test_a_spec_that_eats_memory_or_itself_is_told(tmp_path: Path, platform: PlatformMacros) -> None:
     hungry = "%{lua: local t = {} for i = 1, 1e9 do t[i] = string.rep('x', 1e7) .. i end}\n"
     for code in (hungry, "%define a %b\n%define b %a\nProvides: x%a\n"):
-        with pytest.raises(ConfigError, match=r"does not parse for ppc64le|did not come to an end"):
+        with pytest.raises(ConfigError, match=r"does not parse for ppc64le|more than \d+ (s|bytes of memory);"):
             evaluate(tmp_path, platform, HEAD + code + TAIL)
 
 
@@ -221,7 +259,6 @@ def test_every_shipped_target_has_its_macros(name: str, tmp_path: Path) -> None:
 
 
 def test_a_target_without_a_known_platform_is_told() -> None:
-    from dataclasses import replace
 
     target = replace(load_target("centos-stream-9"), platform_id="platform:el7")
     with pytest.raises(ConfigError, match="no macros for the platform platform:el7"):

@@ -17,7 +17,9 @@ from typing import Final
 
 from ppcdeps.base.programs import run_program
 from ppcdeps.base.removal import remove_tree
+from ppcdeps.base.untrusted import read_beneath
 from ppcdeps.building.buildroots.definitions import DEBIAN_ARCH, TRIPLET, DebianMaking, Definition
+from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, PpcdepsError, RepositoryError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.recipebook.templates import fill_template
@@ -287,16 +289,24 @@ def _make_folder_of(place: Path, root: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
 
 
+def _own_file(origin: Path, file: Path) -> bytes:
+    try:
+        return read_beneath(origin, file.relative_to(origin).as_posix(), CEILINGS.package_size)
+    except OSError as fault:
+        raise ConfigError(f"cannot read {file}: {fault.strerror}") from fault
+
+
 def copy_files(origin: Path, root: Path, values: Mapping[str, str]) -> None:
     """Put a definition's own files into the root, in place of what is there; programs are made executable."""
     if not origin.is_dir():
         return
     for file in sorted(path for path in origin.rglob("*") if path.is_file()):
         place = root / file.relative_to(origin)
-        content = file.read_bytes()
         if place.suffix == ".j2":
             place = place.with_suffix("")
-            content = fill_template(file, values, values).encode()
+            content = fill_template(file, values, values, folder=origin).encode()
+        else:
+            content = _own_file(origin, file)
         _make_folder_of(place, root)
         # A package may have a link there, and what it leads to is another's.
         place.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ _DATABASE: Final = Path("var/lib/rpm")
 _UPSTREAM = re.compile(r"(?:[0-9]+:)?(?P<version>[^-]+(?:-[^-]+)*?)(?:-[^-]+)?")
 _REPACKED = re.compile(r"[+~.](?:dfsg|ds|git|really|repack).*")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
+_PROVIDE = re.compile(r"[A-Za-z0-9_/.][^\s%\\{}]*( = [A-Za-z0-9.+~^_:-]+)?")
 _RPM_WORD = re.compile(r"[^A-Za-z0-9.+~^_]")
 _OWN_PROVIDES: Final = ("rtld(GNU_HASH)", "/bin/sh")
 
@@ -101,7 +102,8 @@ def provides_of(root: Path, arch: str, making: DebianMaking, packages: Mapping[s
         *_of_perl(root, arch),
         *_of_tables(arch, making, packages),
     }
-    return tuple(sorted(found))
+    # The names of files: anything could stand in them, and rpmbuild would expand a macro on this machine.
+    return tuple(sorted(one for one in found if _PROVIDE.fullmatch(one)))
 
 
 # --- what is in a root -------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@ one.
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from ppcdeps.base.datafiles import shipped_folder
 from ppcdeps.base.toml import Table, closest, raise_faults, read_toml
 from ppcdeps.engines.job import BuildMode
+from ppcdeps.model import names
 from ppcdeps.model.capability import Capability, Requirement, capabilities_in, parse_requirement
 from ppcdeps.model.errors import ConfigError, UsageError
 
@@ -108,7 +110,11 @@ def load_definitions(folders: Sequence[Path] = (), *, shipped: bool = True) -> D
             raise ConfigError(
                 f"there is no folder of buildroots {folder}", hint=f"give one that holds NAME/{DEFINITION_FILE}"
             )
-        found |= {file.parent.name: file.parent for file in folder.glob(f"*/{DEFINITION_FILE}")}
+        for file in folder.glob(f"*/{DEFINITION_FILE}"):
+            try:
+                found[names.buildroot_name(file.parent.name)] = file.parent
+            except ValueError as fault:
+                raise ConfigError(f"the folder {str(file.parent)!a} is {fault}") from fault
     return Definitions(found)
 
 
@@ -299,7 +305,8 @@ def _digest(folders: Sequence[Path]) -> str:
     found = hashlib.sha256()
     for folder in folders:
         for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-            content = file.read_bytes()
+            # Where a link leads to is no part of the definition, and nothing reads it.
+            content = os.fsencode(file.readlink()) if file.is_symlink() else file.read_bytes()
             found.update(f"{file.relative_to(folder)}\0{len(content)}\0".encode())
             found.update(content)
     return found.hexdigest()

@@ -59,6 +59,8 @@ def collect_wheels(folder: Path, arch: str) -> tuple[Wheel, ...]:
 
     Raises BuildError with the first that cannot be used for ``arch``, or where two differ under one name.
     """
+    if folder.is_symlink():
+        raise BuildError(f"the build made {folder.name} a link")
     found: dict[str, Wheel] = {}
     for path in sorted(folder.rglob("*.whl")):
         if not path.is_file() or path.is_symlink():

@@ -9,7 +9,7 @@ from pathlib import Path
 from ppcdeps.building.run.failures import FailureCause
 from ppcdeps.building.run.resolver import RequiredPackage
 from ppcdeps.building.run.sources import RenderedBuild
-from ppcdeps.building.run.steps import FailedError, StepRunner, install_script
+from ppcdeps.building.run.steps import FailedError, StepRunner, install_script, left_text
 from ppcdeps.engines.job import Ending
 
 _MORE_REQUIRED = 11
@@ -34,8 +34,10 @@ class BuildRequirements:
         Where the spec has %generate_buildrequires, that is re-run with its requests installed until it requests
         nothing new, as mock does: its first request may be the program that computes the others.
         """
+        # Read before anything runs that could change it.
+        is_dynamic = _is_dynamic(rendered)
         packages = self._resolved(rendered, self._static(rendered))
-        return self._with_generated(rendered, packages) if _is_dynamic(rendered) else packages
+        return self._with_generated(rendered, packages) if is_dynamic else packages
 
     def _static(self, rendered: RenderedBuild) -> tuple[str, ...]:
         """The BuildRequires of the spec as the buildroot's own rpm and macros evaluate it."""
@@ -48,7 +50,7 @@ class BuildRequirements:
         ended = self.steps.run(root, "requires", script, rendered.folder)
         if not ended.is_well:
             raise self.steps.failure(ended, "its spec cannot be evaluated in the buildroot")
-        found = _listed(rendered.folder / ".requires")
+        found = _listed(rendered)
         self.steps.remember(key, found)
         return found
 
@@ -57,7 +59,8 @@ class BuildRequirements:
     ) -> tuple[RequiredPackage, ...]:
         root = self.steps.setup.build_root.root
         # rpmbuild writes all BuildRequires, the static ones included, into a source package of its own.
-        listing = "for p in SRPMS/*.buildreqs.nosrc.rpm; do rpm -qp --requires --nosignature $p; done >.requires"
+        query = "rpm -qp --nomanifest --nosignature --requires"
+        listing = f"for p in SRPMS/*.buildreqs.nosrc.rpm; do {query} $p; done >.requires"
         script = (
             f"{install_script(root)}rm -rf SRPMS; rpmbuild -br {self.options} SPECS/{rendered.spec} && code=0 || "
             f"code=$?; [ $code != {_MORE_REQUIRED} ] || {{ {listing}; }}; exit $code"
@@ -68,7 +71,7 @@ class BuildRequirements:
                 return packages
             if ended.ending is not Ending.EXITED or ended.code != _MORE_REQUIRED:
                 raise self.steps.failure(ended, "its %generate_buildrequires failed")
-            packages = self._resolved(rendered, _listed(rendered.folder / ".requires"))
+            packages = self._resolved(rendered, _listed(rendered))
         raise FailedError(FailureCause("its %generate_buildrequires requests more each time", "see its spec"))
 
     def _resolved(self, rendered: RenderedBuild, requirements: Sequence[str]) -> tuple[RequiredPackage, ...]:
@@ -91,10 +94,10 @@ class BuildRequirements:
         return resolved.packages
 
 
-def _listed(file: Path) -> tuple[str, ...]:
+def _listed(rendered: RenderedBuild) -> tuple[str, ...]:
     """The requirements that rpm wrote to a file, which is removed; without those that rpm itself satisfies."""
-    lines = file.read_text("utf-8", errors="replace").splitlines()
-    file.unlink()
+    lines = left_text(rendered.folder, ".requires").splitlines()
+    (rendered.folder / ".requires").unlink(missing_ok=True)
     return tuple(sorted({line.strip() for line in lines if line.strip() and not line.startswith("rpmlib(")}))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import ppcdeps
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.base.removal import remove_tree
+from ppcdeps.base.untrusted import files_beneath
 from ppcdeps.building.createrepo import index_folder
 from ppcdeps.building.publishing.inspection import SetInspection, inspect_set
 from ppcdeps.building.publishing.records import BuildRecord, BuiltPackage
@@ -21,10 +22,11 @@ from ppcdeps.building.run.resolver import RequiredPackage
 from ppcdeps.building.run.setup import BuildSetup
 from ppcdeps.building.run.smoke import smoke_script
 from ppcdeps.building.run.sources import RenderedBuild
-from ppcdeps.building.run.steps import FailedError, StepRunner, install_script
+from ppcdeps.building.run.steps import FailedError, StepRunner, install_script, unreadable
 from ppcdeps.building.run.store import LOG, PACKAGES, WHEELS, StoredBuild, key_of
 from ppcdeps.building.run.tasks import Task
 from ppcdeps.engines.job import BuildMode
+from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.errors import DISK_FULL, EnvironmentLacksError, PpcdepsError
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.recipe import Recipe
@@ -47,7 +49,8 @@ def build(
     began = time.monotonic()
     log, scratch = setup.log_of(task), setup.scratch_of(task)
     remove_tree(scratch, strict=False)
-    scratch.mkdir(parents=True)
+    scratch.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    scratch.mkdir(mode=0o700)
     log.parent.mkdir(parents=True, exist_ok=True)
     try:
         # Unbuffered: what cannot be written to a full disk is not tried again when the log is closed.
@@ -102,7 +105,7 @@ class _TaskBuild:
         started = time.time()
         self.reached(BuildStage.BUILD)
         self._rpmbuild(rendered, required)
-        packages = sorted((rendered.folder / "RPMS").rglob("*.rpm"))
+        packages = _left(rendered.folder, "RPMS", "*.rpm")
         if not packages:
             raise FailedError(FailureCause("rpmbuild ended well and made no package", "see %files in its spec"))
         self.reached(BuildStage.INSPECTION)
@@ -177,7 +180,7 @@ class _TaskBuild:
             (result / name).mkdir(parents=True)
         for path in packages:
             path.rename(result / PACKAGES / path.name)
-        for path in sorted((self.scratch / "build" / "SRPMS").glob("*.src.rpm")):
+        for path in _left(self.scratch / "build", "SRPMS", "*.src.rpm"):
             path.rename(result / path.name)
         for wheel in collect_wheels(self.scratch / "build" / "BUILD", self.root.target):
             shutil.copyfile(wheel.path, result / WHEELS / wheel.file)
@@ -190,7 +193,7 @@ class _TaskBuild:
             self.steps.note("no program of the target runs here: no smoke test")
             return
         packages = sorted((result / PACKAGES).glob("*.rpm"))
-        script = smoke_script(rendered.folder, packages)
+        script = smoke_script(rendered.smoke, packages)
         if not script:
             return
         names = [Nevra.parse(path.name).name for path in packages]
@@ -237,6 +240,14 @@ class _TaskBuild:
                 BuiltPackage(one.file, sha256_of(folder / one.file), str(one.nevra)) for one in inspection.packages
             ),
         )
+
+
+def _left(folder: Path, top: str, pattern: str) -> list[Path]:
+    """The files of such names that a build left beneath a folder. Raises FailedError for what is no file."""
+    try:
+        return list(files_beneath(folder, top, pattern, CEILINGS.contained_package))
+    except OSError as fault:
+        raise unreadable(fault) from fault
 
 
 def _summary(inspection: SetInspection) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import json
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,10 @@ from pathlib import Path
 from ppcdeps.base.atomic import write_file
 from ppcdeps.base.jsonvalues import value_from
 from ppcdeps.base.removal import remove_tree
+from ppcdeps.base.untrusted import read_beneath
 from ppcdeps.building.run.events import TaskResult
+from ppcdeps.model.ceilings import CEILINGS
+from ppcdeps.model.documents import parse_json
 from ppcdeps.model.errors import ConfigError, UsageError
 
 STATE = "run.json"
@@ -46,6 +50,8 @@ class RunFolder:
     def begin(self, plan: Path, digest: str, arguments: Sequence[str]) -> None:
         """Note that a run has begun. What an earlier one left half-done is removed."""
         remove_tree(self.folder / "scratch", strict=False)
+        # What is built may be set-uid before it is packed, and no other user is to reach it.
+        (self.folder / "scratch").mkdir(mode=0o700)
         self._write(RunState(str(plan.absolute()), digest, tuple(arguments), {}, time.time()))
 
     def note(self, result: TaskResult) -> None:
@@ -74,7 +80,7 @@ def open_run_folder(folder: Path) -> Iterator[RunFolder]:
     """
     _check_ours(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise ConfigError(
@@ -99,13 +105,17 @@ def read_state(folder: Path) -> RunState | None:
     """
     path = folder / STATE
     try:
-        document = json.loads(path.read_text("utf-8"))
-        if document["schema"] != SCHEMA:
-            raise ValueError(f"it is of schema {document['schema']}")
-        return value_from(RunState, document)
+        document = parse_json(read_beneath(folder, STATE, CEILINGS.document_size))
+        schema = document.get("schema") if isinstance(document, dict) else None
+        if type(schema) is not int or schema != SCHEMA:
+            raise ValueError(f"it is of schema {str(schema)[:20]}")
+        state = value_from(RunState, document)
+        if state.started < 0 or not math.isfinite(state.started) or "\0" in f"{state.plan}{''.join(state.arguments)}":
+            raise ValueError("it has a value that ppcdeps never writes")
+        return state
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {error}", hint="remove it, and build without --resume") from error
 
 

@@ -23,18 +23,16 @@ for name in sys.argv[1:]:
 """
 
 
-def smoke_script(folder: Path, packages: Sequence[Path]) -> str:
+def smoke_script(own: str, packages: Sequence[Path]) -> str:
     """The shell script that tests packages where they are installed; empty where there is nothing to test.
 
-    ``folder`` is the rendered recipe, ``packages`` the RPMs.
+    ``own`` is the script of the recipe, ``packages`` are the RPMs.
     """
     parts = []
     modules = sorted({module for path in packages for module in extension_modules(path)})
     if modules:
         parts.append(f"set -eu\npython3 - {' '.join(modules)} <<'PYTHON'\n{_IMPORTS}PYTHON\n")
-    own = folder / "smoke.sh"
-    if own.is_file():
-        parts.append(own.read_text("utf-8"))
+    parts.append(own)
     return "".join(parts)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.untrusted import open_beneath
 from ppcdeps.building.publishing.records import SourceFile
 from ppcdeps.building.run.tasks import Bridge, Task
 from ppcdeps.metadata.sources import FetchedSource
@@ -27,7 +28,8 @@ _HASHED = ("SPECS", "SOURCES", "build.sh", "smoke.sh")
 class RenderedBuild:
     """A rendered task: a folder with SPECS, SOURCES and build.sh.
 
-    ``digest`` is the SHA-256 over all that decides on the build.
+    ``digest`` is the SHA-256 over all that decides on the build; ``smoke`` the recipe's smoke test, read before a
+    build could change it.
     """
 
     folder: Path
@@ -36,6 +38,7 @@ class RenderedBuild:
     version: str
     sources: tuple[SourceFile, ...]
     digest: str
+    smoke: str = ""
 
     def date(self) -> int | None:
         """The time of the newest file in the tarballs, about that of the release, in seconds since 1970.
@@ -44,7 +47,11 @@ class RenderedBuild:
         """
         dates: list[int] = []
         for path in sorted((self.folder / "SOURCES").iterdir()):
-            with suppress(tarfile.TarError, OSError, EOFError), tarfile.open(path) as archive:
+            with (
+                suppress(tarfile.TarError, OSError, EOFError),
+                open_beneath(self.folder, f"SOURCES/{path.name}") as stream,
+                tarfile.open(fileobj=stream) as archive,
+            ):
                 dates += [int(member.mtime) for member in archive]
         return max(dates, default=None)
 
@@ -142,7 +149,9 @@ class SourceCollector:
 
 
 def _rendered(folder: Path, spec: str, name: str, version: str, sources: tuple[SourceFile, ...]) -> RenderedBuild:
-    return RenderedBuild(folder, spec, name, version, sources, _digest_of(folder))
+    smoke = folder / "smoke.sh"
+    text = smoke.read_text("utf-8") if smoke.is_file() else ""
+    return RenderedBuild(folder, spec, name, version, sources, _digest_of(folder), text)
 
 
 def _digest_of(folder: Path) -> str:

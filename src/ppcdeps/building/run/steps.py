@@ -11,11 +11,13 @@ from typing import BinaryIO
 
 from ppcdeps.base.atomic import same_file
 from ppcdeps.base.removal import remove_tree
+from ppcdeps.base.untrusted import read_beneath
 from ppcdeps.building.run.failures import FailureCause, cause_of
 from ppcdeps.building.run.resolver import RequiredPackage
 from ppcdeps.building.run.setup import BuildSetup, plain
 from ppcdeps.building.run.tasks import Task
 from ppcdeps.engines.job import BuildMode, Buildroot, Ended, Ending, Job
+from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.nevra import Nevra
 
 _PACKAGES = "/requires"
@@ -106,14 +108,15 @@ class StepRunner:
             return frozenset(json.loads(self.setup.cache.derived_path(key, ".json").read_text("utf-8")))
         workspace = self.setup.work / "scratch" / f"installed-{threading.get_native_id()}"
         remove_tree(workspace, strict=False)
-        workspace.mkdir(parents=True)
+        workspace.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        workspace.mkdir(mode=0o700)
         form = "%{NAME}-%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}.%{ARCH}\\n"
         try:
             ended = self.run(root, "installed", f"cd /build && rpm -qa --qf '{form}' >installed", workspace)
             if not ended.is_well:
                 cause = "the buildroot's rpm does not list what is installed"
                 raise FailedError(FailureCause(cause, "create the buildroot again with --renew"))
-            lines = (workspace / "installed").read_text("utf-8").split()
+            lines = left_text(workspace, "installed").split()
         finally:
             remove_tree(workspace, strict=False)
         found = sorted({str(Nevra.parse(line)) for line in lines if not line.startswith("gpg-pubkey")})
@@ -139,6 +142,20 @@ class StepRunner:
 
     def _write(self, output: bytes) -> None:
         self.log.write(output)
+
+
+def left_text(folder: Path, name: str) -> str:
+    """The content of a file that a step left in its workspace. Raises FailedError where it is not to be read."""
+    try:
+        return read_beneath(folder, name, CEILINGS.contained_text).decode("utf-8", "replace")
+    except OSError as fault:
+        raise unreadable(fault, name) from fault
+
+
+def unreadable(fault: OSError, name: str = "") -> FailedError:
+    """That a build left something that no build leaves: a link, a FIFO, a device, more than the ceiling."""
+    what = f"{fault.filename or name}: {fault.strerror}"
+    return FailedError(FailureCause(f"what it left cannot be used: {what}", "see what its spec does"))
 
 
 def install_script(root: Buildroot) -> str:

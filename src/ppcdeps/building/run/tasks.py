@@ -78,6 +78,8 @@ def tasks_of(plan: Plan, book: RecipeBook, only: Sequence[str] = ()) -> tuple[Ta
                 made.append(_task(name, gap, condition, needs, plan, book))
             except ConfigError as error:
                 faults.append(str(error))
+            except (IndexError, ValueError):
+                faults.append(f"the route of {gap.name} names nothing that can be built")
         tasks += made
         latest |= {task.source: task.name for task in made}
     if faults:

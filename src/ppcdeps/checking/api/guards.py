@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ppcdeps.checking.api.syntax import dotted
+from ppcdeps.checking.api.syntax import dotted, nodes_in
 
 IMPORT = frozenset({"ImportError", "Exception", "BaseException", "StandardError"})
 MODULE = IMPORT | {"ModuleNotFoundError"}
@@ -53,7 +53,7 @@ def is_guard(node: ast.expr, learned: Collection[str] = ()) -> bool:
     if any(name.isupper() for name in _operands(node)):
         # A constant that is tested for truth is a flag, set where something was found out.
         return True
-    for each in ast.walk(node):
+    for each in nodes_in(node):
         match each:
             case ast.Name(id=name) | ast.Attribute(attr=name):
                 if name in _ASKING or name in learned or _GUARDING.search(name):
@@ -65,7 +65,7 @@ def is_guard(node: ast.expr, learned: Collection[str] = ()) -> bool:
 
 def finds_out(node: ast.expr) -> bool:
     """Whether an expression finds out which version of a library is there, or whether it has something."""
-    for each in ast.walk(node):
+    for each in nodes_in(node):
         match each:
             case ast.Name(id=name) | ast.Attribute(attr=name):
                 if name in _FINDING_OUT or "version" in name.lower():

@@ -1,24 +1,26 @@
 """Lock files of Python distributions, read from what several tools write: a plan, a pylock.toml, a file for pip."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, PylockValidationError
-from packaging.requirements import InvalidRequirement, Requirement
 
-from ppcdeps.checking.inputs import read_input
+from ppcdeps.base.named_files import read_named
+from ppcdeps.model.ceilings import CEILINGS, beyond
+from ppcdeps.model.documents import DocumentError, parse_toml
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.plan_file import load_plan
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.constraintsfile import logical_lines
-from ppcdeps.python.environment import TargetEnvironment
+from ppcdeps.python.environment import MarkerError, TargetEnvironment
 from ppcdeps.python.names import normalize
+from ppcdeps.python.requirements import RequirementError, usable_requirement
 
-_LARGEST = 64 * 1024**2
+_SHOWN = 200
+"""Characters of a line in an error."""
 _NEWEST_MICRO = 99
 """Where a lock names 3.9 only, its newest release is meant: conditions in code ask for a least one, if for any."""
 _HASH = re.compile(r"hash=sha256:([0-9a-f]{64})")
@@ -70,7 +72,8 @@ def read_lock(path: Path, *, python: str | None = None, machine: str | None = No
     Raises ConfigError where the file cannot be read, is none of these, or pins nothing.
     """
     try:
-        text = read_input(path, _LARGEST, "a lock has some hundred kB").decode("utf-8")
+        content = read_named(path, "document_size", what="the lock")
+        text = content.decode("utf-8")
     except UnicodeDecodeError:
         raise ConfigError(f"cannot read the lock {path}: it is not UTF-8 text") from None
     reading = _Reading(path, "", "", "")
@@ -96,7 +99,7 @@ def _environment(reading: _Reading, python: str | None, machine: str | None) -> 
     version = python or reading.python or "3.9.25"
     if re.fullmatch(r"\d+\.\d+", version):
         version = f"{version}.{_NEWEST_MICRO}"
-    glibc = re.fullmatch(r"(\d+)\.(\d+)", reading.glibc)
+    glibc = re.fullmatch(r"(\d{1,9})\.(\d{1,9})", reading.glibc)
     numbers = (int(glibc[1]), int(glibc[2])) if glibc else (2, 34)
     return TargetEnvironment.of(PythonEnvironment(version, numbers), machine or reading.machine or "ppc64le")
 
@@ -128,10 +131,11 @@ def _text(table: Mapping[str, Any], key: str) -> str:
 def _read_pylock(reading: _Reading, text: str) -> None:
     path = reading.path
     try:
-        lock = Pylock.from_dict(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as fault:
-        raise ConfigError(f"{path} is not TOML: {fault}") from None
-    except PylockValidationError as fault:
+        lock = Pylock.from_dict(parse_toml(text))
+    except DocumentError as fault:
+        raise ConfigError(f"{path} {fault}") from None
+    except (PylockValidationError, TypeError, ValueError, AttributeError, KeyError, RecursionError) as fault:
+        # packaging raises others than its own for values of types that it does not expect.
         raise ConfigError(f"{path} is not a lock of PEP 751: {fault}") from None
     marker = " ".join(map(str, lock.environments or ()))
     for attribute, name in (("python", "python_version"), ("machine", "platform_machine")):
@@ -141,7 +145,12 @@ def _read_pylock(reading: _Reading, text: str) -> None:
     reading.python = reading.python or (exact[1] if exact else "")
     environment = _environment(reading, None, None)
     for package in lock.packages:
-        if environment.holds(package.marker):
+        try:
+            holds = environment.holds(package.marker)
+        except MarkerError as fault:
+            message = f"{path} cannot be used: the marker of {package.name} cannot be evaluated ({fault})"
+            raise ConfigError(message) from None
+        if holds:
             _read_package(reading, package)
 
 
@@ -171,14 +180,16 @@ def _read_head(reading: _Reading, text: str) -> None:
 def _read_requirements(reading: _Reading, text: str, environment: TargetEnvironment) -> None:
     faults: list[str] = []
     rpms = dict(re.findall(r"(?m)^([^\s#=]+)==.*\n(?:    #.*\n)*?    # from the RPM (\S+)", text))
-    for number, line, options in logical_lines(text):
+    for count, (number, line, options) in enumerate(logical_lines(text), 1):
+        if count > CEILINGS.pip_requirements:
+            raise ConfigError(f"{reading.path} has {beyond('pip_requirements', 'more than')}")
         digests = frozenset(_HASH.findall(options))
         try:
-            requirement = Requirement(line)
-        except InvalidRequirement:
-            faults.append(f"{reading.path}:{number}: {line!r} is not a requirement")
+            requirement, holds = usable_requirement(line, environment)
+        except RequirementError as fault:
+            faults.append(f"{reading.path}:{number}: {line[:_SHOWN]!r} is not a requirement ({fault})")
             continue
-        if not environment.holds(requirement.marker):
+        if not holds:
             continue
         pins = [
             each.version

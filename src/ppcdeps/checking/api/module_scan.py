@@ -13,7 +13,7 @@ from ppcdeps.checking.api.guards import ATTRIBUTE, IMPORT, MODULE, SPARE, Guards
 from ppcdeps.checking.api.imports import Imports
 from ppcdeps.checking.api.module_facts import VALUE, Binding, BindingKind, ClassShape, ModuleFacts
 from ppcdeps.checking.api.scopes import AttributeChain, Exports, ModuleScopes, ScopeKind
-from ppcdeps.checking.api.syntax import dotted, texts_of
+from ppcdeps.checking.api.syntax import children_of, dotted, nodes_in, texts_of
 from ppcdeps.checking.api.uses import Uses
 
 SOURCE_LIMIT = 3 * 1024**2
@@ -189,7 +189,7 @@ class _ModuleWalker:
                 self.exports.change(node.value, node.op)
 
     def case(self, node: ast.match_case) -> None:
-        for each in ast.walk(node.pattern):
+        for each in nodes_in(node.pattern):
             match each:
                 case ast.MatchAs(name=str() as name) | ast.MatchStar(name=str() as name):
                     self.scopes.bind(name)
@@ -259,7 +259,7 @@ class _ModuleWalker:
         alias = dotted(node.value)
         if finds_out(node.value):
             self.learned.update(
-                each.id for target in node.targets for each in ast.walk(target) if isinstance(each, ast.Name)
+                each.id for target in node.targets for each in nodes_in(target) if isinstance(each, ast.Name)
             )
         is_alias = alias and not self.scopes.in_function
         for target in node.targets:
@@ -396,9 +396,9 @@ class _ModuleWalker:
                 self.visit(node.slice)
             case ast.Compare():
                 self.manipulations.compared(node)
-                self.visit_all(ast.iter_child_nodes(node))
+                self.visit_all(children_of(node))
             case _:
-                self.visit_all(ast.iter_child_nodes(node))
+                self.visit_all(children_of(node))
 
     def visit_all(self, nodes: Iterable[ast.AST | None]) -> None:
         for each in nodes:
@@ -444,7 +444,7 @@ class _ModuleWalker:
             # It reads a name only: globals().get("x").
             self.visit_all(node.args)
         else:
-            self.visit_all(ast.iter_child_nodes(node))
+            self.visit_all(children_of(node))
 
     def set_attribute(self, arguments: Sequence[ast.expr]) -> None:
         """``setattr(target, name, ...)``; any name where it is not written out."""

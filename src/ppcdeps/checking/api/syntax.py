@@ -1,7 +1,35 @@
 """Expressions as they are written: dotted names, and collections of strings."""
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+_OUTSIDE = frozenset({"ctx", "op", "ops"})
+"""Fields that hold no expressions and no names."""
+
+
+# The two do what `iter_child_nodes` and `walk` of module `ast` do, in less time: scans spend much of theirs there.
+
+
+def children_of(node: ast.AST) -> list[ast.AST]:
+    """The statements and expressions directly in a node, in their order."""
+    found: list[ast.AST] = []
+    for field in node._fields:
+        if field in _OUTSIDE:
+            continue
+        value = getattr(node, field, None)
+        if isinstance(value, list):
+            found += [each for each in value if isinstance(each, ast.AST)]
+        elif isinstance(value, ast.AST):
+            found.append(value)
+    return found
+
+
+def nodes_in(node: ast.AST) -> Iterator[ast.AST]:
+    """The node and all statements and expressions in it."""
+    waiting = [node]
+    for each in waiting:
+        yield each
+        waiting += children_of(each)
 
 
 def dotted(node: ast.expr) -> str:

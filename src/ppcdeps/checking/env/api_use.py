@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _MOST_FILES = 400_000
 _DEEPEST = 40
-_SMALL = 1 << 20
 _SHARING = (b"declare_namespace", b"extend_path")
 
 
@@ -152,7 +151,7 @@ class _Collector:
             return False
         if "__init__.py" not in inside:
             return not any(name.startswith("__init__.") for name in inside)
-        text = self.root.read(f"{folder}/{top}/__init__.py", _SMALL) or b""
+        text = self.root.read(f"{folder}/{top}/__init__.py", "root_text", whole=False) or b""
         return any(word in text for word in _SHARING)
 
     def _take(self, folder: str, top: str, name: str) -> None:
@@ -207,7 +206,7 @@ class _Collector:
         if draft is None:
             draft = self.drafts[name] = _Draft(version, folder)
             if owner is not None:
-                text = self.root.read(f"{owner.metadata}/entry_points.txt", _SMALL) or b""
+                text = self.root.read(f"{owner.metadata}/entry_points.txt", "root_text") or b""
                 draft.entry_points = entry_point_modules(text.decode("utf-8", "replace"))
         return draft
 

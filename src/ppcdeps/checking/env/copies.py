@@ -11,6 +11,7 @@ from ppcdeps.checking.env.installed import Installed
 from ppcdeps.checking.env.searchpath import PathOrigin
 from ppcdeps.checking.findings import Finding, Severity
 from ppcdeps.checking.rules import finding
+from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.python.constraintsfile import Constraint, Constraints
 from ppcdeps.python.names import normalize
 
@@ -66,25 +67,31 @@ def wants_of(environment: Environment) -> tuple[list[HeldRequirement], list[Find
 
     Beside them, findings on requirements that cannot be read.
     """
-    from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.requirements import Requirement
 
     faults: list[Finding] = []
     parsed: dict[str, list[Requirement]] = {}
     for key, copy in environment.imported.items():
         parsed[key] = []
-        for text in copy.requires:
+        if len(copy.requires) > CEILINGS.wheel_requirements:
+            message = f"{copy.shown}: it has {beyond('wheel_requirements', 'more than')}; the others were not read"
+            faults.append(finding("env-broken-metadata", message, copy.metadata, severity=Severity.WARNING))
+        for text in copy.requires[: CEILINGS.wheel_requirements]:
+            if len(text) > CEILINGS.wheel_requirement:
+                message = f"{copy.shown}: a requirement {beyond('wheel_requirement')}"
+                faults.append(finding("env-broken-metadata", message, copy.metadata, severity=Severity.WARNING))
+                continue
             try:
-                parsed[key].append(Requirement(text))
+                requirement = Requirement(text)
                 # Some markers can be parsed and not evaluated.
-                environment.target.holds(parsed[key][-1].marker)
-            except (InvalidRequirement, UndefinedComparison, UndefinedEnvironmentName) as fault:
-                reason = str(fault).splitlines()[0]
+                environment.target.holds(requirement.marker)
+            except (ValueError, RecursionError) as fault:
+                reason = str(fault).partition("\n")[0]
                 message = f"{copy.shown}: its requirement {text!r} cannot be read ({reason})"
                 # Older tools read some that newer ones refuse.
                 faults.append(finding("env-broken-metadata", message, copy.metadata, severity=Severity.WARNING))
-                if not isinstance(fault, InvalidRequirement):
-                    parsed[key].pop()
+                continue
+            parsed[key].append(requirement)
     found: dict[tuple[str, str], HeldRequirement] = {}
     waiting = [(key, "") for key in parsed]
     seen = set(waiting)
@@ -292,8 +299,8 @@ def _commands_back(environment: Environment, refused: list[HeldRequirement], cop
         if owner is None:
             continue
         try:
-            wanted = [Requirement(text) for text in hidden.requires]
-        except InvalidRequirement:
+            wanted = [Requirement(text) for text in hidden.requires[: CEILINGS.wheel_requirements]]
+        except (InvalidRequirement, RecursionError):
             continue
         if all(_holds(one.specifier, copy.version) for one in wanted if normalize(one.name) == copy.key):
             back = pip_uninstall(environment, hidden.name)

@@ -17,7 +17,6 @@ from ppcdeps.python.environment import TargetEnvironment
 
 _ASSUMED = "ppc64le"
 _DPKG_LISTS = "/var/lib/dpkg/info"
-_LIST_LIMIT = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ class Environment:
         for name in sorted(self.root.names(_DPKG_LISTS)):
             if not name.endswith(".list"):
                 continue
-            text = (self.root.read(f"{_DPKG_LISTS}/{name}", _LIST_LIMIT) or b"").decode("utf-8", "surrogateescape")
+            text = (self.root.read(f"{_DPKG_LISTS}/{name}", "root_list") or b"").decode("utf-8", "surrogateescape")
             package = name.removesuffix(".list").partition(":")[0]
             found.update({line: package for line in text.split("\n") if line in wanted})
         return found

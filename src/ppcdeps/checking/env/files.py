@@ -124,7 +124,7 @@ def _owner_detail(environment: Environment, folder: str, module: str) -> list[st
 
 
 def _extends_its_path(root: RootFileSystem, path: str) -> bool:
-    text = root.read(path, 1 << 16) or b""
+    text = root.read(path, "root_text", whole=False) or b""
     return b"extend_path" in text or b"declare_namespace" in text
 
 

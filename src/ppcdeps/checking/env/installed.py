@@ -9,20 +9,17 @@ import csv
 import json
 import posixpath
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.parser import HeaderParser
 
 from ppcdeps.checking.env.root_file_system import EntryKind, RootFileSystem
 from ppcdeps.checking.env.searchpath import PathEntry
+from ppcdeps.model.errors import RepositoryError
 from ppcdeps.python.names import normalize
 from ppcdeps.python.sdistmetadata import requires_txt_requirements
+from ppcdeps.python.zips import open_zip, read_member
 
-_METADATA_LIMIT = 16 << 20
-_RECORD_LIMIT = 64 << 20
-_SMALL_LIMIT = 1 << 20
 _TELLS = (".dist-info", ".egg-info")
 
 
@@ -94,14 +91,14 @@ def installed_in(root: RootFileSystem, entry: PathEntry) -> Iterator[Installed]:
 def _archived(root: RootFileSystem, entry: PathEntry) -> Iterator[Installed]:
     """The distribution of a zipped egg, as easy_install left them on the path."""
     try:
-        with root.open(entry.path) as stream, zipfile.ZipFile(stream) as archive:
+        with root.open(entry.path) as stream, open_zip(stream, "it", "archive") as archive:
             members = set(archive.namelist())
             texts = {
-                name: archive.read(f"EGG-INFO/{name}")[:_METADATA_LIMIT].decode("utf-8", "replace")
+                name: read_member(archive, f"EGG-INFO/{name}", "root_metadata", "it").decode("utf-8", "replace")
                 for name in ("PKG-INFO", "requires.txt")
-                if f"EGG-INFO/{name}" in members and archive.getinfo(f"EGG-INFO/{name}").file_size < _METADATA_LIMIT
+                if f"EGG-INFO/{name}" in members
             }
-    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, ValueError) as fault:
+    except (OSError, RepositoryError) as fault:
         root.unseen[entry.path] = f"an archive that cannot be read ({fault})"
         return
     if "PKG-INFO" not in texts:
@@ -124,7 +121,7 @@ def _read(root: RootFileSystem, entry: PathEntry, place: str, kind: EntryKind, n
         _judge(name, version, place, faults)
     requires = tuple(" ".join(str(one).split()) for one in fields.get_all("Requires-Dist") or ())
     if kind is EntryKind.FOLDER and not requires and root.has(f"{place}/requires.txt"):
-        requires = requires_txt_requirements(_text(root, f"{place}/requires.txt", _SMALL_LIMIT))
+        requires = requires_txt_requirements(_text(root, f"{place}/requires.txt", "root_text"))
     files = _recorded(root, entry, place, kind, faults)
     return Installed(
         key=normalize(name or from_name),
@@ -155,7 +152,7 @@ def _metadata_text(root: RootFileSystem, place: str, kind: EntryKind, faults: li
         if not root.is_file(path):
             faults.append(Fault("env-broken-metadata", "the metadata are not a regular file", path))
             return ""
-        content = root.read(path, _METADATA_LIMIT)
+        content = root.read(path, "root_metadata")
         if content is None:
             # Noted as not seen: whether it is broken is not known.
             return ""
@@ -198,7 +195,7 @@ def _recorded(
     if not root.has(listing):
         return None
     # Its paths are relative to the egg-info itself.
-    lines = enumerate(_text(root, listing, _RECORD_LIMIT).splitlines(), 1)
+    lines = enumerate(_text(root, listing, "root_list").splitlines(), 1)
     base = f"{entry.real}/{posixpath.basename(place)}"
     return tuple(RecordedFile(_joined(base, line), "", number) for number, line in lines if line.strip())
 
@@ -206,7 +203,7 @@ def _recorded(
 def _of_record(
     root: RootFileSystem, entry: PathEntry, path: str, faults: list[Fault]
 ) -> tuple[RecordedFile, ...] | None:
-    content = root.read(path, _RECORD_LIMIT) if root.is_file(path) else None
+    content = root.read(path, "root_list") if root.is_file(path) else None
     if content is None:
         if root.has(path) and not root.is_file(path):
             faults.append(Fault("env-broken-record", "RECORD is not a regular file", path))
@@ -274,9 +271,9 @@ def _top_module(path: str) -> str:
 def _optional(root: RootFileSystem, place: str, kind: EntryKind, name: str) -> str:
     path = f"{place}/{name}"
     return (
-        _text(root, path, _SMALL_LIMIT) if kind is EntryKind.FOLDER and root.has(path) and root.is_file(path) else ""
+        _text(root, path, "root_text") if kind is EntryKind.FOLDER and root.has(path) and root.is_file(path) else ""
     )
 
 
-def _text(root: RootFileSystem, path: str, limit: int) -> str:
-    return (root.read(path, limit) or b"").decode("utf-8", "surrogateescape")
+def _text(root: RootFileSystem, path: str, ceiling: str) -> str:
+    return (root.read(path, ceiling) or b"").decode("utf-8", "surrogateescape")

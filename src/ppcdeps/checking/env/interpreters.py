@@ -19,8 +19,6 @@ _USUAL = (
 """Where the system's interpreter is, the most usual first; platform-python is EL8's."""
 _NAMED = re.compile(r"(?:lib)?(?:platform-)?python(\d\.\d+)")
 _FOLDER = re.compile(r"python(\d\.\d+)t?")
-_TEXT_LIMIT = 1 << 20
-_PROGRAM_LIMIT = 64 << 20
 
 
 class Style(StrEnum):
@@ -197,7 +195,7 @@ def _pyvenv(root: RootFileSystem, executable: str) -> tuple[str, dict[str, str]]
     for place in (folder, parent):
         if not root.is_file(f"{place}/pyvenv.cfg"):
             continue
-        text = (root.read(f"{place}/pyvenv.cfg", _TEXT_LIMIT) or b"").decode("utf-8", "replace")
+        text = (root.read(f"{place}/pyvenv.cfg", "root_text") or b"").decode("utf-8", "replace")
         pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
         return parent, {key.strip().lower(): value.strip() for key, _, value in pairs}
     return None
@@ -238,7 +236,7 @@ def _prefix_of(root: RootFileSystem, folder: str, version: str) -> tuple[str, st
 
 def _style(root: RootFileSystem, stdlib: str, prefix: str) -> Style:
     """Told from the interpreter's own site.py where it is there: distributions patch it."""
-    text = root.read(f"{stdlib}/site.py", _TEXT_LIMIT) if root.has(f"{stdlib}/site.py") else None
+    text = root.read(f"{stdlib}/site.py", "root_text") if root.has(f"{stdlib}/site.py") else None
     if text is not None:
         if b'"dist-packages"' in text:
             return Style.DEBIAN
@@ -247,7 +245,7 @@ def _style(root: RootFileSystem, stdlib: str, prefix: str) -> Style:
         return Style.UPSTREAM
     release = ""
     for path in ("/etc/os-release", "/usr/lib/os-release"):
-        release = release or (root.read(path, _TEXT_LIMIT) or b"").decode("utf-8", "replace")
+        release = release or (root.read(path, "root_text") or b"").decode("utf-8", "replace")
     ids = set(re.findall(r"[\w.-]+", " ".join(re.findall(r"^ID(?:_LIKE)?=(.*)$", release, re.MULTILINE))))
     if ids & {"debian", "ubuntu"}:
         return Style.DEBIAN
@@ -270,7 +268,7 @@ def _full_version(root: RootFileSystem, version: str, program: str | None, prefi
         header = f"{prefix}/include/python{version}{flags}/patchlevel.h"
         if not root.has(header):
             continue
-        text = (root.read(header, _TEXT_LIMIT) or b"").decode("utf-8", "replace")
+        text = (root.read(header, "root_text") or b"").decode("utf-8", "replace")
         defined = re.search(r'^#define\s+PY_VERSION\s+"(\d+\.\d+\.\d+[a-z0-9]*)\+?"', text, re.MULTILINE)
         if defined and defined[1].startswith(f"{version}."):
             return defined[1]
@@ -282,7 +280,7 @@ def _full_version(root: RootFileSystem, version: str, program: str | None, prefi
     constant = re.compile(rb"\0(" + re.escape(version.encode()) + rb"\.\d{1,3}(?:(?:a|b|rc)\d{1,2})?)\+?\0")
     for place in places:
         if root.has(place) and root.is_file(place):
-            found = constant.search(root.read(place, _PROGRAM_LIMIT) or b"")
+            found = constant.search(root.read(place, "root_program") or b"")
             if found:
                 return found[1].decode()
     return version

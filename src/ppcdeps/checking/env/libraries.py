@@ -8,12 +8,14 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
+from itertools import islice
 
 from ppcdeps.checking.env.interpreters import program_at
-from ppcdeps.checking.env.root_file_system import EntryKind, RootFileSystem
+from ppcdeps.checking.env.root_file_system import RootFileSystem
+from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.rpm.elf import Elf
 
-_LIMIT = 1 << 20
+_CONFIGURATION = "/etc/ld.so.conf"
 _DEFAULTS = ("/lib64", "/usr/lib64", "/lib", "/usr/lib")
 _TRIPLETS = {
     "ppc64le": "powerpc64le-linux-gnu",
@@ -24,8 +26,6 @@ _TRIPLETS = {
     "i686": "i386-linux-gnu",
     "armv7hl": "arm-linux-gnueabihf",
 }
-_DEEPEST = 8
-"""More levels of includes than any ld.so.conf has."""
 
 
 class Libraries:
@@ -36,8 +36,11 @@ class Libraries:
         self._arch = arch
         triplet = _TRIPLETS.get(arch)
         multiarch = (f"/lib/{triplet}", f"/usr/lib/{triplet}") if triplet else ()
-        configured = _configured(root, "/etc/ld.so.conf", 0)
-        self.folders = tuple(dict.fromkeys((*configured, *multiarch, *_DEFAULTS)))
+        most = CEILINGS.loader_folders
+        configured = list(islice(_configured(root, _CONFIGURATION), most + 1))
+        if len(configured) > most:
+            root.unseen[_CONFIGURATION] = f"it has {beyond('loader_folders', 'more than')}"
+        self.folders = tuple(dict.fromkeys((*configured[:most], *multiarch, *_DEFAULTS)))
         self._found: dict[str, tuple[str, Elf] | None] = {}
         self._read: dict[str, Elf | None] = {}
 
@@ -97,21 +100,43 @@ class Libraries:
         return (path, elf) if elf is not None and elf.arch == self._arch else None
 
 
-def _configured(root: RootFileSystem, path: str, depth: int) -> Iterator[str]:
-    if depth > _DEEPEST or not root.is_file(path):
+def _configured(root: RootFileSystem, first: str) -> Iterator[str]:
+    """The folders that ld.so.conf names, in their order. What was included before adds none."""
+    included = {first}
+    reading = [(first, _lines(root, first))]
+    while reading:
+        path, lines = reading[-1]
+        words = next(lines, None)
+        if words is None:
+            reading.pop()
+        elif len(words) > 1 and words[0] == "include":
+            files = []
+            for pattern in (posixpath.join(posixpath.dirname(path), word) for word in words[1:]):
+                if len(included) >= CEILINGS.loader_files:
+                    root.unseen[path] = f"it has {beyond('loader_files', 'more than')}"
+                    break
+                if pattern in included:
+                    continue
+                matching = [one for one in _matching(root, pattern) if one not in included]
+                included.update((pattern, *matching))
+                files += matching
+            reading += [(file, _lines(root, file)) for file in reversed(files)]
+        elif words[0] != "hwcap":
+            yield from (one for one in re.split(r"[\s:,]+", " ".join(words)) if one.startswith("/"))
+
+
+def _lines(root: RootFileSystem, path: str) -> Iterator[list[str]]:
+    """The words of each line, without comments; of a file that is not there, none."""
+    if not root.is_file(path):
         return
-    text = (root.read(path, _LIMIT) or b"").decode("utf-8", "surrogateescape")
+    text = (root.read(path, "root_text") or b"").decode("utf-8", "surrogateescape")
     for line in text.splitlines():
         words = line.partition("#")[0].split()
-        if len(words) > 1 and words[0] == "include":
-            for pattern in words[1:]:
-                for file in _matching(root, posixpath.join(posixpath.dirname(path), pattern)):
-                    yield from _configured(root, file, depth + 1)
-        elif words and words[0] != "hwcap":
-            yield from (one for one in re.split(r"[\s:,]+", " ".join(words)) if one.startswith("/"))
+        if words:
+            yield words
 
 
 def _matching(root: RootFileSystem, pattern: str) -> list[str]:
     folder, name = posixpath.split(pattern)
-    kinds = (EntryKind.FILE,)
-    return [f"{folder}/{one.name}" for one in root.entries(folder) if one.kind in kinds and fnmatch(one.name, name)]
+    names = sorted(one for one in root.names(folder) if fnmatch(one, name))
+    return [f"{folder}/{one}" for one in names if root.is_file(f"{folder}/{one}")]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ppcdeps.base.untrusted import open_beneath
+from ppcdeps.model.ceilings import CEILINGS, beyond
 
 _MOST_LINKS = 40
 """As many as Linux follows."""
@@ -166,14 +167,21 @@ class RootFileSystem:
         # The links were followed by ``resolve``: what is one now became one meanwhile.
         return open_beneath(self._top, self.resolve(path), ceiling)
 
-    def read(self, path: str, limit: int) -> bytes | None:
-        """Up to ``limit`` bytes of the file; None where there is none or it cannot be read (see ``unseen``)."""
+    def read(self, path: str, ceiling: str, *, whole: bool = True) -> bytes | None:
+        """The file, up to the ceiling of that name; None where there is none or it cannot be read.
+
+        What is left unread is noted in ``unseen``, unless the beginning is enough (``whole`` is False).
+        """
+        most: int = getattr(CEILINGS, ceiling)
         try:
             with self.open(path) as stream:
-                return stream.read(limit)
+                content = stream.read(most + 1)
         except OSError as fault:
             self._note(path, fault)
             return None
+        if whole and len(content) > most:
+            self.unseen[path] = f"it {beyond(ceiling)}; the rest was not read"
+        return content[:most]
 
     def _note(self, path: str, fault: OSError) -> None:
         if fault.errno not in (errno.ENOENT, errno.ENOTDIR):

@@ -1,5 +1,6 @@
 """The RPM database of a root, read by rpm's own tools from a copy: the root stays as it is, and none of it is run."""
 
+import errno
 import posixpath
 import re
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from ppcdeps.base.programs import ProgramResult, UnfinishedProgramError, run_program
 from ppcdeps.checking.env.root_file_system import RootFileSystem
+from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.python.names import normalize
 
 _PLACES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
@@ -18,7 +20,6 @@ _BACKENDS = (("rpmdb.sqlite", "sqlite"), ("Packages.db", "ndb"), ("Packages", "b
 """The file that shows each backend. Newer rpms read Berkeley DB and do not write it; older ones call it bdb."""
 _UNKNOWN = "using dummy database"
 """What rpm warns of before it goes on with an empty database."""
-_LARGEST = 4 << 30
 _PATIENCE = 120
 _TAGS = ("=NAME", "=VERSION", "=FILEDIGESTALGO", "FILEDIGESTS", "FILEFLAGS", "FILESTATES", "FILENAMES")
 _QUERY = "[" + "\\t".join(f"%{{{tag}}}" for tag in _TAGS) + "\\n]"
@@ -80,7 +81,9 @@ def _read(root: RootFileSystem, place: str, name: str, backend: str, folders: tu
         try:
             _copy(root, place, name, Path(folder))
         except OSError as refused:
-            return RpmDatabase(place, unread=f"it cannot be copied to be read: {refused.strerror or refused}")
+            met = f" ({how_to_raise('root_database')})" if refused.errno == errno.EFBIG else ""
+            reason = f"{refused.strerror or refused}{met}"
+            return RpmDatabase(place, unread=f"it cannot be copied to be read: {reason}")
         for each in (backend, "bdb") if backend == "bdb_ro" else (backend,):
             try:
                 count = _run(folder, each, "%{NAME}\\n")
@@ -109,7 +112,7 @@ def _copy(root: RootFileSystem, place: str, name: str, to: Path) -> None:
         path = f"{place}/{each}"
         if not root.is_file(path):
             continue
-        with root.open(path, _LARGEST) as source, (to / each).open("wb") as target:
+        with root.open(path, CEILINGS.root_database) as source, (to / each).open("wb") as target:
             shutil.copyfileobj(source, target, 1 << 20)
 
 

@@ -14,9 +14,6 @@ from enum import StrEnum
 from ppcdeps.checking.env.interpreters import Interpreter, Style
 from ppcdeps.checking.env.root_file_system import EntryKind, RootFileSystem
 
-_LIMIT = 1 << 20
-_FINDER_LIMIT = 8 << 20
-
 
 class PathOrigin(StrEnum):
     """Why a folder is on the path."""
@@ -140,7 +137,7 @@ class _Path:
 
     def _add_pth(self, folder: str, name: str) -> None:
         file = f"{folder}/{name}"
-        content = self._root.read(file, _LIMIT) if self._root.is_file(file) else None
+        content = self._root.read(file, "root_text") if self._root.is_file(file) else None
         begin: int | None = None
         text = (content or b"").decode("utf-8-sig", "surrogateescape")
         for number, line in enumerate(text.split("\n"), 1):
@@ -167,7 +164,7 @@ class _Path:
     def _note_code(self, folder: str, file: str, number: int, code: str) -> None:
         finder = code.removeprefix("import ").split(";")[0].strip()
         if finder.startswith("__editable__") and finder.isidentifier():
-            self.mapped.update(_mapping(self._root.read(f"{folder}/{finder}.py", _FINDER_LIMIT)))
+            self.mapped.update(_mapping(self._root.read(f"{folder}/{finder}.py", "root_metadata")))
             return
         if not _is_harmless(code):
             self.code.append(PthCode(file, number, code))

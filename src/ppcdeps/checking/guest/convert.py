@@ -1,9 +1,10 @@
 """A libvirt domain made fit for a hypervisor: the least that has to change, and all else as it was, byte for byte."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import product
+from itertools import count, product
 from string import ascii_lowercase
 
 from ppcdeps.checking.guest.check import PREFIXES, PSERIES_ARCHES, instead_of, is_lacking, offer_to
@@ -55,6 +56,9 @@ class _DomainConverter:
         self._removed: set[int] = set()
         self.edits = Edits(document)
         self.changes: list[str] = []
+        self._letters: dict[str, Iterator[str]] = {}
+        self._graphics_types = {one.get("type") for one in self._root.all("devices/graphics")}
+        self._inputs = Counter((one.get("type"), one.get("bus")) for one in self._root.all("devices/input"))
         self._names = {target.get("dev") for disk in self._root.all("devices/disk") for target in disk.all("target")}
         self._has_scsi = any(
             one.get("type") == "scsi" and one.get("model") in ("", "virtio-scsi", "ibmvscsi", "auto")
@@ -157,10 +161,9 @@ class _DomainConverter:
                 self.changes.append("a controller virtio-scsi comes")
 
     def _free_name(self, prefix: str) -> str:
-        letters = ("".join(each) for length in (1, 2, 3) for each in product(ascii_lowercase, repeat=length))
-        name = next(one for one in (prefix + each for each in letters) if one not in self._names)
-        self._names.add(name)
-        return name
+        # What was passed over stays taken: each name is looked at once.
+        letters = self._letters.setdefault(prefix, _all_letters())
+        return next(one for one in (prefix + each for each in letters) if one not in self._names)
 
     # --- display and input -------------------------------------------------------------------------------
 
@@ -193,7 +196,7 @@ class _DomainConverter:
             self.changes.append("audio spice becomes none")
         elif element.tag != "graphics" or not instead:
             self._remove(element, f"{element.tag} {element.get('type')} goes")
-        elif any(one.get("type") == instead for one in self._root.all("devices/graphics")):
+        elif instead in self._graphics_types:
             self._remove(element, f"graphics {request.value} goes: there is {instead} already")
         else:
             taken = {name: None for name in ("tlsPort", "defaultMode") if name in element.attributes}
@@ -205,12 +208,7 @@ class _DomainConverter:
         buses = self._offer.offers.get("input.bus", frozenset({"usb"}))
         bus = "usb" if "usb" in buses and not self._usb_off else "virtio" if "virtio" in buses else ""
         kind = element.get("type")
-        same = [
-            one
-            for one in self._root.all("devices/input")
-            if one is not element and one.get("type") == kind and one.get("bus") == bus
-        ]
-        if not bus or same:
+        if not bus or self._inputs[kind, bus] > (element.get("bus") == bus):
             self._remove(element, f"input {kind} ({request.value}) goes")
             return
         self.edits.set(element, bus=bus)
@@ -288,6 +286,11 @@ class _DomainConverter:
         devices = self._root.first("devices")
         assert devices is not None
         self.edits.append(devices, text)
+
+
+def _all_letters() -> Iterator[str]:
+    for length in count(1):
+        yield from map("".join, product(ascii_lowercase, repeat=length))
 
 
 def _children(element: Element, tags: tuple[str, ...]) -> Iterator[Element]:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from ppcdeps.base.named_files import read_named
 from ppcdeps.checking.guest.requests import Guest, GuestRequest, RequestedBy
-from ppcdeps.checking.guest.xmltext import LARGEST, Document, Element, XMLTextError, parse
-from ppcdeps.checking.inputs import read_input
+from ppcdeps.checking.guest.xmltext import Document, Element, XMLTextError, parse
 from ppcdeps.model.errors import ConfigError
 
 _HINT = "make one with `virsh dumpxml --inactive NAME`"
@@ -15,7 +15,7 @@ _BUSES = {"fd": "fdc", "hd": "ide", "sd": "scsi", "vd": "virtio", "xv": "xen", "
 
 def read_domain(file: Path) -> Document:
     """A libvirt domain. Raises ConfigError where the file cannot be read, or is something else."""
-    return domain_of(read_input(file, LARGEST, _HINT), str(file))
+    return domain_of(read_named(file, "guest_size", hint=_HINT), str(file))
 
 
 def domain_of(content: bytes, origin: str) -> Document:

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from ppcdeps.base.named_files import read_named
 from ppcdeps.base.programs import UnfinishedProgramError, run_program
 from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, HypervisorOffer, with_pseries
-from ppcdeps.checking.guest.xmltext import LARGEST, Element, XMLTextError, parse
-from ppcdeps.checking.inputs import read_input
+from ppcdeps.checking.guest.xmltext import Element, XMLTextError, parse
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
 
 ARCHES = ("ppc64le", "ppc64")
@@ -26,7 +26,7 @@ def read_domcapabilities(file: Path) -> HypervisorOffer:
 
     Raises ConfigError where it cannot be read, or is something else.
     """
-    return offer_of(read_input(file, LARGEST, _HINT), str(file))
+    return offer_of(read_named(file, "guest_size", hint=_HINT), str(file))
 
 
 def ask_libvirt(uri: str | None = None, virttype: str | None = None, machine: str = "pseries") -> HypervisorOffer:

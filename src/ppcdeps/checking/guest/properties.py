@@ -1,26 +1,25 @@
 """Image and flavor properties and nova.conf: read from files, and turned into requests to a hypervisor."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from configparser import ConfigParser
-from configparser import Error as ConfigParserError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ppcdeps.base.ini_files import IniError, read_ini
+from ppcdeps.base.named_files import read_named, read_named_text
 from ppcdeps.base.toml import closest
 from ppcdeps.checking.findings import Finding
 from ppcdeps.checking.guest.requests import Guest, GuestRequest, RequestedBy
-from ppcdeps.checking.inputs import read_input
 from ppcdeps.checking.rules import finding
+from ppcdeps.model.ceilings import CEILINGS, beyond
+from ppcdeps.model.documents import DocumentError, parse_json
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.planning.nova import NovaFacts, NovaProperty, is_older
 
-LARGEST = 2**20
-"""Bytes of a file with an image or a flavor, and of nova.conf."""
-
-_QUOTED = re.compile(r"\s*([^=,\s]+)\s*=\s*('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^,]*)\s*(?:,|$)")
+# Names begin at their beginnings, and nothing is tried twice: it takes linear time for any text.
+_QUOTED = re.compile(r"(?<![^=,\s])([^=,\s]++)\s*+=\s*+('(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\"|[^,]*+)\s*+(?:,|$)")
 _TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})
 _FLAVOR = re.compile(r"(hw|os|hw_rng|hw_video):(.+)")
 
@@ -71,11 +70,11 @@ def read_description(file: Path, owner: str) -> Described:
     Raises ConfigError where the file cannot be read, or is something else.
     """
     hint = f"make one with `openstack {owner} show -f json {owner.upper()}`"
-    content = read_input(file, LARGEST, hint)
+    content = read_named(file, "guest_size", hint=hint)
     try:
-        document = json.loads(content.decode())
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{file} is not JSON: {error}", hint=hint) from error
+        document = parse_json(content)
+    except DocumentError as error:
+        raise ConfigError(f"{file} {error}", hint=hint) from error
     if not isinstance(document, dict):
         raise ConfigError(f"{file} has no {owner}, but {_json_type(document)}", hint=hint)
     if "properties" not in document and not any(str(name).startswith(("hw_", "hw:")) for name in document):
@@ -84,6 +83,8 @@ def read_description(file: Path, owner: str) -> Described:
     pairs = _pairs(found) if isinstance(found, str) else found
     if not isinstance(pairs, dict):
         raise ConfigError(f'{file}: "properties" is {_json_type(found)}, not an object', hint=hint)
+    if len(pairs) > CEILINGS.guest_properties:
+        raise ConfigError(f"{file} has {beyond('guest_properties', 'more than')}")
     name = document.get("name") or document.get("id") or file.name
     properties = (
         _property(str(key), _text(value), owner)
@@ -97,15 +98,16 @@ def read_nova_conf(file: Path) -> NovaConf:
     """What of a nova.conf decides on guests. Raises ConfigError where it cannot be read, or is not such a file."""
     parser = ConfigParser(strict=False, interpolation=None, allow_no_value=True)
     try:
-        parser.read_string(read_input(file, LARGEST).decode("utf-8"), source=str(file))
-    except (ConfigParserError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{file} is not a configuration file: {reason}") from error
+        read_ini(parser, read_named_text(file, "guest_size"), str(file))
+    except IniError as error:
+        raise ConfigError(f"{file} is not a configuration file: {error}") from error
 
     def option_of(section: str, option: str) -> str:
         return (parser.get(section, option, fallback="") or "").strip()
 
     models = option_of("libvirt", "cpu_models") or option_of("libvirt", "cpu_model")
+    if models.count(",") >= CEILINGS.guest_properties:
+        raise ConfigError(f"{file}: cpu_models has {beyond('guest_properties', 'more than')}")
     machines = (one.partition("=") for one in option_of("libvirt", "hw_machine_type").split(","))
     return NovaConf(
         str(file),

@@ -5,17 +5,17 @@ What an edit does not touch stays as it is, byte for byte.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
-LARGEST = 8 * 2**20
-"""Bytes. A domain with hundreds of devices has some 200 kB."""
-DEEPEST = 100
+from ppcdeps.model.ceilings import CEILINGS, beyond
 
-_TAG = re.compile(rb"""<(?:[^>"']|"[^"]*"|'[^']*')*>""")
-_ATTRIBUTE = re.compile(rb"""([^\s=/>"']+)\s*=\s*("[^"]*"|'[^']*')""")
+# Neither goes back over what it has read: tags can have the size of the whole document.
+_TAG = re.compile(rb"""<(?:[^>"']++|"[^"]*+"|'[^']*+')*+>""")
+_ATTRIBUTE = re.compile(rb"""(?<=\s)([^\s=/>"']++)\s*+=\s*+("[^"]*+"|'[^']*+')""")
 
 
 class XMLTextError(ValueError):
@@ -76,8 +76,8 @@ class Document:
 
 def parse(content: bytes) -> Document:
     """Read a document. Raises XMLTextError where it is not well-formed, too big, too deep, or has a DOCTYPE."""
-    if len(content) > LARGEST:
-        raise XMLTextError(f"it is larger than {LARGEST // 2**20} MiB")
+    if len(content) > CEILINGS.guest_size:
+        raise XMLTextError(f"it {beyond('guest_size')}")
     if not content.strip():
         raise XMLTextError("it is empty")
     builder = _Builder()
@@ -94,6 +94,7 @@ class _Builder:
     def __init__(self) -> None:
         self._open: list[Element] = []
         self._root: Element | None = None
+        self._count = 0
 
     def build(self, content: bytes) -> Element:
         parser = self._parser = expat.ParserCreate()
@@ -108,8 +109,12 @@ class _Builder:
         return self._root
 
     def _begin(self, tag: str, attributes: dict[str, str]) -> None:
-        if len(self._open) >= DEEPEST:
-            raise XMLTextError(f"line {self._parser.CurrentLineNumber}: elements are nested too deeply")
+        self._count += 1
+        if self._count > CEILINGS.guest_elements:
+            raise XMLTextError(f"it has {beyond('guest_elements', 'more than')}")
+        if len(self._open) >= CEILINGS.metadata_depth:
+            where = f"line {self._parser.CurrentLineNumber}"
+            raise XMLTextError(f"{where}: elements are {beyond('metadata_depth', 'nested deeper than')}")
         parent = self._open[-1] if self._open else None
         start = self._parser.CurrentByteIndex
         element = Element(tag, attributes, self._parser.CurrentLineNumber, start, parent)
@@ -153,7 +158,7 @@ class Edits:
         self._content = document.content
         self._splices: list[tuple[int, int, bytes]] = []
         self._attributes: dict[int, tuple[Element, dict[str, str | None]]] = {}
-        self._removed: list[Element] = []
+        self._removed: dict[int, Element] = {}
 
     def set(self, element: Element, **attributes: str | None) -> None:
         """Give attributes of an element other values, add those it has not, and take away those that are None."""
@@ -162,8 +167,7 @@ class Edits:
 
     def remove(self, element: Element) -> None:
         """Take an element away, with the line that it leaves empty."""
-        if element not in self._removed:
-            self._removed.append(element)
+        self._removed[element.start] = element
 
     def append(self, parent: Element, markup: str) -> None:
         """Put an element, given as markup on one line, at the end of what another one holds."""
@@ -180,15 +184,21 @@ class Edits:
     def apply(self) -> bytes:
         """The text with all changes made. What lies in a removed element is not changed otherwise."""
         splices = [*self._splices, *(self._tag(element, new) for element, new in self._attributes.values())]
-        removed = [self._span(element) for element in self._removed]
-        removed = [one for one in removed if not any(_within(one, other) for other in removed)]
-        kept = [one for one in splices if not any(low <= one[0] < high and one[1] <= high for low, high in removed)]
-        content = self._content
-        splices = [*kept, *((low, high, b"") for low, high in removed)]
-        # From the end on, so that offsets stay true; what is put at one place stands there in the order of the calls.
-        for low, high, text in sorted(splices, key=lambda one: one[0])[::-1]:
-            content = content[:low] + text + content[high:]
-        return content
+        removed: list[tuple[int, int]] = []
+        for low, high in sorted(map(self._span, self._removed.values()), key=lambda one: (one[0], -one[1])):
+            if not removed or high > removed[-1][1]:
+                removed.append((low, high))
+        starts = [low for low, _ in removed]
+        kept = [*((low, high, b"") for low, high in removed)]
+        for splice in splices:
+            place = bisect_right(starts, splice[0]) - 1
+            if place < 0 or splice[0] >= removed[place][1] or splice[1] > removed[place][1]:
+                kept.append(splice)
+        parts, end = [], 0
+        for low, high, text in sorted(kept, key=lambda one: one[0]):
+            parts += [self._content[end:low], text]
+            end = max(end, high)
+        return b"".join((*parts, self._content[end:]))
 
     def _span(self, element: Element) -> tuple[int, int]:
         """The element with the blanks before it on its line, and the line's end before these."""
@@ -225,10 +235,6 @@ class Edits:
 def _quoted(value: str, quote: bytes) -> bytes:
     mark = quote.decode()
     return f"{mark}{escape(value, {mark: '&quot;' if mark == chr(34) else '&apos;'})}{mark}".encode()
-
-
-def _within(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    return one != other and other[0] <= one[0] and one[1] <= other[1]
 
 
 def markup(tag: str, attributes: Iterable[tuple[str, str]] = (), inner: str = "") -> str:

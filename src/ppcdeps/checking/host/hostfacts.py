@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ppcdeps.base.named_files import read_named
 from ppcdeps.base.programs import run_program
-from ppcdeps.checking.inputs import read_input
+from ppcdeps.model.documents import DocumentError, parse_json
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
 
 SCHEMA = 1
 LARGEST = 4 * 2**20
-"""Bytes, of any file that is read. /proc/cpuinfo of 192 threads has some 20 kB."""
+"""Bytes, of any file of this machine that is read. /proc/cpuinfo of 192 threads has some 20 kB."""
 TIMEOUT = 30
 """Seconds in which a program has to print its version."""
 
@@ -45,6 +46,8 @@ _CONFIG = re.compile(
 _EMULATORS = ("qemu-system-ppc64", "qemu-system-ppc64le", "/usr/libexec/qemu-kvm", "qemu-kvm")
 """The last two are for the machine that they are on."""
 _AT_HWCAP, _AT_HWCAP2 = 16, 26
+_LONGEST_NUMBER = 80
+"""Characters: 64 binary digits and their prefix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +114,11 @@ def dump_facts(facts: HostFacts) -> str:
 def load_facts(file: Path) -> HostFacts:
     """Read facts that `dump_facts` wrote. Raises ConfigError where the file cannot be read, or is something else."""
     hint = "make one on the host with `ppcdeps check host --collect FILE`"
-    content = read_input(file, 4 * LARGEST, hint)
+    content = read_named(file, "host_size", hint=hint)
     try:
-        document = json.loads(content.decode())
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{file} has no collected facts: it is not JSON: {error}", hint=hint) from error
+        document = parse_json(content)
+    except DocumentError as error:
+        raise ConfigError(f"{file} has no collected facts: it {error}", hint=hint) from error
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise ConfigError(f"{file} has no collected facts of schema {SCHEMA}", hint=hint)
     faults: list[str] = []
@@ -217,7 +220,10 @@ def _entries(document: Mapping[str, Any], key: str, kind: type, faults: list[str
 
 def _number(name: str, text: str, faults: list[str]) -> int:
     try:
-        return int(text, 0)
+        number = int(text, 0) if len(text) <= _LONGEST_NUMBER else -1
     except ValueError:
+        number = -1
+    if not 0 <= number < 1 << 64:
         faults.append(f'"auxv" has no number for {name}')
         return 0
+    return number

@@ -34,8 +34,8 @@ def test_an_absolute_link_begins_at_the_root(folder: Path, outside: Path) -> Non
     (folder / "usr/lib/out").symlink_to(outside)
     root = RootFileSystem(folder)
     assert root.resolve("/usr/lib/link") == "/etc/passwd"
-    assert root.read("/usr/lib/link", 100) == b"inside"
-    assert root.read("/usr/lib/out", 100) is None
+    assert root.read("/usr/lib/link", "root_text") == b"inside"
+    assert root.read("/usr/lib/out", "root_text") is None
     assert root.kind("/usr/lib/out") is None
 
 
@@ -43,8 +43,8 @@ def test_an_absolute_link_begins_at_the_root(folder: Path, outside: Path) -> Non
 def test_nothing_is_above_the_root(folder: Path, outside: Path, link: str) -> None:
     (folder / "usr/lib/up").symlink_to(link)
     root = RootFileSystem(folder)
-    assert root.read("/usr/lib/up", 100) is None
-    assert root.read("/usr/lib/up/outside/secret", 100) is None
+    assert root.read("/usr/lib/up", "root_text") is None
+    assert root.read("/usr/lib/up/outside/secret", "root_text") is None
     assert root.resolve("/../../etc/../etc/passwd") == "/etc/passwd"
 
 
@@ -86,7 +86,7 @@ def test_fifos_and_sockets_are_never_opened(folder: Path) -> None:
     (folder / "device").symlink_to("pipe")
     root = RootFileSystem(folder)
     assert root.kind("/device") is EntryKind.OTHER
-    assert root.read("/pipe", 10) is None
+    assert root.read("/pipe", "root_text") is None
     assert "not a regular file" in root.unseen["/pipe"]
 
 
@@ -95,7 +95,7 @@ def test_names_that_are_no_text_are_kept(folder: Path) -> None:
     (folder / name).write_text("x")
     root = RootFileSystem(folder)
     assert root.has(f"/{name}")
-    assert root.read(f"/{name}", 10) == b"x"
+    assert root.read(f"/{name}", "root_text") == b"x"
     assert root.kind("/a\0b") is None
 
 
@@ -105,7 +105,7 @@ def test_what_may_not_be_read_is_noted(folder: Path) -> None:
     (folder / "usr").chmod(0)
     try:
         root = RootFileSystem(folder)
-        assert root.read("/etc/passwd", 10) is None
+        assert root.read("/etc/passwd", "root_text") is None
         assert root.entries("/usr/lib") == []
         assert set(root.unseen) == {"/etc/passwd", "/usr/lib"}
     finally:

@@ -69,7 +69,7 @@ def test_a_flavor_says_it_with_colons_and_wins(tmp_path: Path) -> None:
     [
         ("", "is not JSON"),
         ("{", "is not JSON"),
-        ("[" * 100_000, "is not JSON"),
+        ("[" * 100_000, "is nested deeper than 100 levels"),
         ("[]", "has no image, but an array"),
         ("null", "has no image, but null"),
         ('"hw_disk_bus=ide"', "has no image, but a text"),
@@ -91,7 +91,7 @@ def test_what_is_no_image_is_told_in_one_line(tmp_path: Path, content: str, told
 def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
     file = tmp_path / "image.json"
     file.write_bytes(b'{"properties": {"a": "\xff"}}')
-    with pytest.raises(ConfigError, match="is not JSON"):
+    with pytest.raises(ConfigError, match="is not UTF-8 text"):
         read_description(file, "image")
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppcdeps.checking.guest.xmltext import DEEPEST, LARGEST, Edits, XMLTextError, markup, parse
+from ppcdeps.checking.guest.xmltext import Edits, XMLTextError, markup, parse
 
 SAMPLE = b"""<?xml version='1.0' encoding="UTF-8"?>
 <!-- kept -->
@@ -27,9 +27,10 @@ SAMPLE = b"""<?xml version='1.0' encoding="UTF-8"?>
         (b"<a>&bomb;</a>", "line 1: undefined entity"),
         (b"<!DOCTYPE a [<!ENTITY l 'lol'>]><a>&l;</a>", "line 1: it has a DOCTYPE"),
         (b"<!DOCTYPE a SYSTEM 'file:///etc/passwd'><a/>", "line 1: it has a DOCTYPE"),
-        (b"<a>" * (DEEPEST + 1), "nested too deeply"),
+        (b"<a>" * 101, "nested deeper than 100 levels, the ceiling metadata.depth"),
+        (b"<a>" + b"<b/>" * 100_000 + b"</a>", "more than 100000 elements, the ceiling guest.elements"),
         (b"<?xml version='1.0' encoding='nonsense'?><a/>", "unknown encoding"),
-        (b"<a>" + b" " * LARGEST + b"</a>", "it is larger than 8 MiB"),
+        (b"<a>" + b" " * 2**23 + b"</a>", "it is larger than 8388608 bytes, the ceiling guest.size"),
         ("<a>ä</a>".encode("latin-1"), "not well-formed"),
     ],
 )
