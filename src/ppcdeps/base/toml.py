@@ -68,6 +68,7 @@ class Table:
     def integer(self, key: str, *, least: int = 0) -> int:
         """A whole number that is there, at least ``least``."""
         value = self._value(key, _ABSENT)
+        # Python's booleans are integers: `true` would pass as 1.
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             if value is not _ABSENT:
                 self.fault(f'"{key}" is to be a whole number from {least} on, not {_kind(value)}')
@@ -143,6 +144,7 @@ class Table:
         return None
 
     def _value(self, key: str, default: Any) -> Any:
+        # Absent keys as well: ``finish`` proposes them for mistyped ones.
         self._read[key] = None
         if key in self._content:
             return self._content[key]
