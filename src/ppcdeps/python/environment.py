@@ -93,6 +93,7 @@ class TargetEnvironment:
         if marker is None:
             return True
         text = str(marker)
+        # The extras do not matter then, and one entry serves them all.
         if "extra" not in text:
             extras = ()
         key = f"{text}\0{','.join(extras)}"

@@ -175,6 +175,7 @@ class _Resolution:
                 continue
             before = dict(self.fixed)
             try:
+                # Raises InvalidVersion before anything is changed.
                 Version(each.version)
                 self.fixed[name] = replace(each, name=name)
                 lock = self._locked(*self._solved(self.wants, self.request.policy.most_tries))

@@ -50,6 +50,7 @@ def archive_members(path: Path, filename: str) -> Iterator[_Member]:
     Raises RepositoryError as ``read_sdist`` does.
     """
     size = path.stat().st_size
+    # Small archives may have a high ratio for good reason: up to this size the ratio does not count.
     limit = min(CEILINGS.archive, max(_ALWAYS_ALLOWED, size * _HIGHEST_RATIO))
     try:
         zipped = filename.endswith((".zip", ".whl"))

@@ -57,6 +57,7 @@ def _served_metadata(index: Index, file: IndexFile) -> bytes | None:
 def _from_ranges(index: Index, file: IndexFile) -> bytes:
     if file.size is not None and file.size <= _WHOLE:
         return _metadata_in(index.local_file(file), file)
+    # A zip file's directory is at its end, and PEP 427 recommends to have .dist-info there too.
     first = _piece(index, file, f"-{_TAIL}", _TAIL)
     total = _total(first.headers.get("content-range", ""))
     if first.status != 206 or total is None:
