@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+# Object stores and package servers take tokens and signatures in the query, too.
 _SECRET_QUERY = re.compile(r"(?i)([?&][^=&]*(?:token|key|secret|passw|sig)[^=&]*=)[^&]*")
 
 

@@ -73,7 +73,7 @@ class RepositoryFetch:
         try:
             with self.cache.lock(state_key(self.config), stop=self._must_stop_waiting):
                 return work()
-        # It is an OSError, and not one of the cache.
+        # InterruptedError is an OSError too, and is not a fault of the cache.
         except InterruptedError:
             raise
         except OSError as fault:

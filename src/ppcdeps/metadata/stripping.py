@@ -125,7 +125,6 @@ def _slim_document(raw: Mapping[str, Any]) -> dict[str, Any] | None:
         artifacts = data.get("artifacts")
         if isinstance(artifacts, dict) and artifacts.get("rpms"):
             slim["artifacts"] = {"rpms": sorted(str(one) for one in artifacts["rpms"])}
-        # libmodulemd refuses a stream without these.
         slim |= {"summary": _PLACEHOLDER, "description": _PLACEHOLDER, "license": {"module": [_PLACEHOLDER]}}
     elif kind == "modulemd-defaults":
         slim = {key: data[key] for key in ("module", "stream", "modified") if key in data}
