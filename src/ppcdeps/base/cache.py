@@ -227,6 +227,7 @@ class Cache:
         ``key`` is any text that says what the file was made from (digests, versions); ``suffix`` its kind
         (``.solv``).
         """
+        # A key may be of any length and have any characters, which a file name may not.
         name = hashlib.sha256(key.encode()).hexdigest()
         return self.root / "derived" / name[:2] / f"{name}{suffix}"
 

@@ -283,6 +283,7 @@ class HttpClient:
             with self._request(url, headers) as response:
                 yield self._body_of(response, url, accept, packed)
         except (
+            # Also urllib3's own errors: the body is read from its response, past requests.
             requests.RequestException,
             urllib3.exceptions.HTTPError,
             TimeoutError,
@@ -335,6 +336,7 @@ class HttpClient:
             # Mirrors that a list names are other people's machines: they get no password. Where there is none here,
             # requests looks into ~/.netrc.
             auth=own or settings.credentials.get(host),
+            # Without it, requests would load the whole body before any limit is looked at.
             stream=True,
             timeout=(settings.timeout, settings.timeout),
             # verify and proxies are given here and not to the session, where variables of the environment would win.

@@ -29,6 +29,7 @@ FORMAT = 1
 INDEX = "snapshot.json"
 _LEVEL = 19
 _WINDOW_LOG = 27
+# Ids become names of folders: without slashes, and with neither dot nor hyphen at the beginning.
 SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
 _MEMBER = re.compile(
     r"(?:\./)?(?P<path>snapshot\.json|[A-Za-z0-9_][A-Za-z0-9_.:-]*/repodata/[a-z]+\.(?:xml|yaml)(?:\.zst)?)"

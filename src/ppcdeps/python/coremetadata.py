@@ -43,6 +43,7 @@ def metadata_fields(text: bytes) -> dict[str, Any]:
     """The fields by the names that ``packaging.metadata`` has for them, as far as they can be read."""
     from packaging.metadata import parse_email
 
+    # It passes over malformed fields, where packaging's Metadata would refuse all of the text.
     raw, _ = parse_email(text)
     return dict(raw)
 

@@ -107,6 +107,7 @@ class TargetEnvironment:
         from packaging.markers import Marker
 
         assert isinstance(marker, Marker)
+        # All variables are given: packaging takes the rest from the running interpreter.
         return marker.evaluate({**self.markers, "extra": extra})
 
     @cached_property

@@ -187,6 +187,7 @@ class TargetProvider(AbstractProvider[PythonRequirement, Candidate, str]):
         if constraint is not None:
             specifiers.append(constraint.specifier)
         if urls:
+            # Where they differ, none fits: min only makes sure that it is always the same one.
             release = self.catalogue.direct(name, min(urls))
             fits = len(urls) == 1 and all(contains(each, release.version, release) for each in specifiers)
             if fits and release.version not in excluded:

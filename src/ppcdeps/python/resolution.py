@@ -208,6 +208,7 @@ class _Resolution:
             for candidate in plain
         ]
         found = []
+        # In the order of the names: the lock must not depend on which answer comes first.
         for future in futures:
             each: LockedDistribution = future.result()
             requirers = sorted(requested.get(each.name, ()))

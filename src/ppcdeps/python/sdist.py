@@ -106,6 +106,7 @@ def _is_kept(inner: str) -> bool:
 def _tar_members(path: Path, limit: int) -> Iterator[_Member]:
     # Stream mode: headers are met while decompressing, so that the limit holds for false sizes too.
     with path.open("rb") as raw:
+        # Not left to tarfile (r|*): the limit has its place between decompression and tarfile.
         opened = _Limited(_decompressed(raw), limit)
         with tarfile.open(fileobj=cast(IO[bytes], opened), mode="r|") as archive:
             for member in archive:

@@ -122,6 +122,7 @@ class _Sparse(io.RawIOBase):
             return 0
         start, data = next((part for part in self._parts if part[0] <= self._at < part[0] + len(part[1])), (0, b""))
         if not data:
+            # More than is wanted just now: zipfile reads on in small pieces, and each request costs a round trip.
             start, data = self._at, self._fetched(self._at, max(wanted, _TAIL))
             self.add(start, data)
         piece = data[self._at - start : self._at - start + wanted]
