@@ -128,7 +128,7 @@ def size_of(folder: Path) -> int:
                     status = entry.stat(follow_symlinks=False)
                     if status.st_dev != device:
                         continue
-                    # st_blocks counts units of 512 bytes, whatever the block size of the file system is (stat(2)).
+                    # st_blocks counts units of 512 bytes, independent of the block size of the file system (stat(2)).
                     total += status.st_blocks * 512
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(entry.path)
