@@ -35,11 +35,13 @@ class NewFile:
 
         ``durable``: content and name are on the disk afterwards, so that a loss of power leaves neither half.
         """
+        # Python's own buffer first: fsync reaches only what the kernel has already.
         self.stream.flush()
         if durable:
             os.fsync(self.stream.fileno())
         self.path.replace(path)
         if durable:
+            # The name is an entry of the folder: without this it can be lost though the content is on the disk.
             flush(path.parent)
 
 
@@ -50,6 +52,7 @@ def new_file(folder: Path, *, prefix: str = NEW, private: bool = False) -> Itera
     ``private``: for this user's eyes alone, else as the umask says.
     """
     path = folder / f"{prefix}{os.urandom(8).hex()}"
+    # O_EXCL also follows no link (open(2)): one that waits under this name is not written through.
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     handle = os.open(path, flags, _PRIVATE if private else _SHARED)
     stream = os.fdopen(handle, "w+b")
@@ -60,6 +63,7 @@ def new_file(folder: Path, *, prefix: str = NEW, private: bool = False) -> Itera
         # Where the disk is full, to close it fails as well, and would hide the error that is under way.
         with contextlib.suppress(OSError):
             stream.close()
+        # Missing where it was put in place: the rename took this name away.
         path.unlink(missing_ok=True)
 
 
@@ -70,6 +74,7 @@ def new_folder(parent: Path, *, prefix: str = NEW) -> Iterator[Path]:
     try:
         yield folder
     finally:
+        # Not strict: a failed cleanup must not replace the error that ended the work.
         remove_tree(folder, strict=False)
 
 
@@ -133,6 +138,7 @@ def link(path: Path, target: str) -> None:
         return
     new = path.with_name(f"{NEW}{path.name}")
     new.unlink(missing_ok=True)
+    # symlink(2) replaces nothing, so the new link is made beside the old one and renamed over it.
     new.symlink_to(target)
     new.replace(path)
 
@@ -160,6 +166,7 @@ def flush(path: Path) -> None:
 def is_full(folder: Path) -> bool:
     """Whether less than a megabyte is left where the folder lies, or no file can be made there."""
     state = os.statvfs(folder)
+    # File systems without a fixed number of inodes (btrfs) report 0 of 0.
     return state.f_bavail * state.f_frsize < 1 << 20 or (state.f_files > 0 and state.f_favail == 0)
 
 

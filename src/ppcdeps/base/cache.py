@@ -106,6 +106,7 @@ class Cache:
         make_private(root)
         for name in ("objects", "repositories", "derived", "tmp", "locks"):
             make_private(root / name)
+        # mkdir passes over folders that exist: those of another user would be noticed only at the first write.
         if not os.access(root / "tmp", os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(root))
         _remove_stale(root / "tmp")
@@ -185,6 +186,7 @@ class Cache:
             raise InterruptedError(errno.EINTR, "interrupted")
         with (
             _full_disk_named(self.directory),
+            # In the cache itself and not in /tmp: a rename works only within one file system.
             new_file(self.root / "tmp", prefix=f"{os.getpid()}-", private=True) as new,
         ):
             with self._guard:
@@ -235,6 +237,7 @@ class Cache:
         try:
             while True:
                 try:
+                    # Not the blocking form: that one would not end when ``stop`` says so.
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
@@ -260,6 +263,7 @@ class Cache:
         ``key`` is any text that says what the file was made from (digests, versions); ``suffix`` its kind
         (``.solv``).
         """
+        # A key may be of any length and have any characters, which a file name may not.
         name = hashlib.sha256(key.encode()).hexdigest()
         return self.root / "derived" / name[:2] / f"{name}{suffix}"
 
@@ -278,6 +282,7 @@ class Cache:
         """What was remembered under ``key``; None where nothing was, or it cannot be read."""
         try:
             return json.loads(self.derived_path(key, ".json").read_bytes())
+        # A damaged file may nest deeper than json can follow.
         except (OSError, ValueError, RecursionError):
             return None
 
@@ -380,6 +385,7 @@ def disk_full(place: Path) -> PpcdepsError:
 def _remove_stale(scratch: Path) -> None:
     limit = time.time() - _STALE_AFTER
     for path in scratch.iterdir():
+        # Another process may remove it at the same time.
         with contextlib.suppress(OSError):
             if path.stat().st_mtime >= limit:
                 continue

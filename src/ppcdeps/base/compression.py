@@ -13,6 +13,7 @@ from typing import BinaryIO, Protocol, cast
 from ppcdeps.model.ceilings import CEILINGS, beyond
 
 _BLOCK = 1 << 18
+# A file says itself how much memory it takes to open. These are the most that it gets.
 _XZ_MEMORY = 512 * 1024**2
 _ZSTD_WINDOW = 1 << 27
 
@@ -84,6 +85,7 @@ def _open_raw(raw: BinaryIO) -> io.RawIOBase | BinaryIO:
     if head.startswith(b"BZh"):
         return _Members(raw, bz2.BZ2Decompressor)
     if head.startswith(b"\xfd7zXZ\x00"):
+        # lzma.LZMAFile takes no memory limit, so the members are opened one by one here.
         return _Members(raw, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY))
     if head.startswith(b"\x28\xb5\x2f\xfd"):
         return _open_zstd(raw)
@@ -96,6 +98,7 @@ def _open_zstd(raw: BinaryIO) -> BinaryIO:
     import zstandard
 
     opener = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+    # Without read_across_frames, reading ends silently after the first of several frames.
     return cast(BinaryIO, opener.stream_reader(raw, read_across_frames=True, closefd=True))
 
 
@@ -115,6 +118,7 @@ class _Members(io.RawIOBase):
         wanted = size if size >= 0 else _BLOCK
         while not self._done:
             if self._opener.eof:
+                # The xz format allows zero bytes between members and after the last one (stream padding).
                 rest = self._opener.unused_data.lstrip(b"\0") or self._raw.read(_BLOCK)
                 if not rest.strip(b"\0"):
                     self._done = True
@@ -155,10 +159,12 @@ class _Bounded(io.RawIOBase):
     def readinto(self, buffer: object) -> int:
         view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
         try:
+            # One byte more than is allowed, to see that there is more.
             data = self._inner.read(min(len(view), self._left + 1)) or b""
         except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as fault:
             raise DamagedError(f"cannot be decompressed: {fault}") from fault
         except OSError as fault:
+            # bz2 reports damage as an OSError without errno; one that has it comes from the disk.
             if fault.errno is not None:
                 raise
             raise DamagedError(f"cannot be decompressed: {fault}") from fault

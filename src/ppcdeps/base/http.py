@@ -199,6 +199,7 @@ class HttpClient:
         """
         most = getattr(CEILINGS, limit)
         sent = dict(headers or {})
+        # The ETag of one mirror says nothing about the copy of another.
         if validators is not None and validators.url == url:
             sent |= validators.headers
         if not packed:
@@ -245,6 +246,7 @@ class HttpClient:
         try:
             # As stored: a server that calls a .tar.gz an encoding would have it unpacked on the way.
             with self._open(url, {"Accept-Encoding": "identity"}, _OK, packed=False) as body:
+                # A web page of another size goes on: below it gets the message that names it as one.
                 if size is not None and body.announced is not None and body.announced > size and not body.page:
                     raise TransportFault(url, f"has {body.announced} bytes instead of {size}")
                 for block in body.blocks():
@@ -257,8 +259,10 @@ class HttpClient:
                     reporter.advance(task, len(block))
         finally:
             reporter.end(task)
+        # Before size and checksum: a login page is to be named as one, not as a damaged file.
         if looks_like_html(head):
             raise TransportFault(url, _HTML)
+        # A connection may have broken off; a local file that is too short stays so.
         if size is not None and total < size:
             raise TransportFault(url, f"ends after {total} of {size} bytes", transient=not is_file_url(url))
         if wanted and digest.hexdigest() != wanted:
@@ -285,6 +289,7 @@ class HttpClient:
             with self._request(url, headers) as response:
                 yield self._body_of(response, url, accept, packed)
         except (
+            # Also urllib3's own errors: the body is read from its response, past requests.
             requests.RequestException,
             urllib3.exceptions.HTTPError,
             TimeoutError,
@@ -339,6 +344,7 @@ class HttpClient:
             # Mirrors that a list names are other people's machines: they get no password. Where there is none here,
             # requests looks into ~/.netrc.
             auth=own or settings.credentials.get(host),
+            # Without it, requests would load the whole body before any limit is looked at.
             stream=True,
             timeout=(settings.timeout, settings.timeout),
             # verify and proxies are given here and not to the session, where variables of the environment would win.
@@ -393,6 +399,7 @@ class HttpClient:
         if status == 304:
             return _Body(lambda: iter(()), status, where, headers)
         if status not in accept:
+            # An overloaded server says nothing against the repository: counted as unreachable, a cached copy may do.
             transient = status in _TRANSIENT_STATUS
             raise TransportFault(
                 url,
@@ -446,6 +453,7 @@ class HttpClient:
         import requests
         import urllib3
 
+        # Time-outs first: requests.ConnectTimeout is a ConnectionError too, and would be reported as one.
         hangs = (requests.Timeout, TimeoutError, urllib3.exceptions.TimeoutError)
         if isinstance(fault, hangs):
             reason = f"does not answer within {self.settings.timeout:g} s"
@@ -509,6 +517,7 @@ def try_mirrors(
         transient: list[str] = []
         pause = min(_BACK_OFF * 2**rounds, _LONGEST_WAIT)
         for mirror in queue:
+            # Over the budget, a mirror that was not tried yet still gets its first attempt.
             if spent > budget and mirror in last:
                 continue
             try:
@@ -520,6 +529,7 @@ def try_mirrors(
                 most = min(tries, 2 if len(count) == 1 else 1) if fault.hung else tries
                 if fault.transient and count[mirror] < most:
                     transient.append(mirror)
+                    # Capped: a server must not be able to hold the run for as long as it likes.
                     pause = max(pause, min(fault.retry_after, _LONGEST_RETRY_AFTER))
         queue = transient if spent <= budget else []
         if queue and stopping.wait(pause):
@@ -542,6 +552,7 @@ def _takes_decode_content(read1: Callable[..., bytes]) -> bool:
 
 
 def _digits(text: str) -> int | None:
+    # With fewer than 19 digits any number fits into 64 bits.
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
@@ -554,6 +565,7 @@ def _root_of(fault: BaseException) -> str:
         one = todo.pop()
         if id(one) in seen or not isinstance(one, BaseException):
             continue
+        # __cause__ and __context__ are often the same exception.
         seen.add(id(one))
         if isinstance(one, OSError) and one.strerror:
             reason = one.strerror

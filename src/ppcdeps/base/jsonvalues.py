@@ -61,6 +61,7 @@ def _read(kind: Any, value: Any, name: str) -> Any:
         case origin if dataclasses.is_dataclass(origin):
             return value_from(kind, value, name)
         case origin if issubclass(origin, Enum):
+            # An enum raises ValueError by itself for what is not one of its values.
             return origin(value)
         case origin:
             # JSON has one kind of number, and Python's booleans are integers.

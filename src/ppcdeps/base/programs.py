@@ -117,6 +117,7 @@ def run_program(
         )
         try:
             output, errors = _read(process, Path(command[0]).name, seconds, ceiling)
+        # Ctrl-C as well: the program must not outlive the call.
         except BaseException:
             _end(process, group=dies_by is not None)
             raise
@@ -154,6 +155,7 @@ def start_program(
         else:
             variables[name] = value
     program = Path(command[0]).name
+    # Not left to Popen: its FileNotFoundError may also mean that ``folder`` is missing.
     if shutil.which(command[0], path=variables.get("PATH")) is None:
         purpose = f", and {needed_for}" if needed_for else ""
         raise MissingProgramError(
@@ -183,6 +185,7 @@ def _read(process: subprocess.Popen[bytes], name: str, seconds: float, ceiling: 
     deadline = time.monotonic() + seconds
     overdue = UnfinishedProgramError(f"{name} did not end within {seconds:g} s")
     output, errors = bytearray(), bytearray()
+    # Both streams at once: reading one to its end would hang as soon as the pipe of the other is full.
     with selectors.DefaultSelector() as selector:
         for stream, said in ((process.stdout, output), (process.stderr, errors)):
             if stream is not None:
@@ -199,6 +202,7 @@ def _read(process: subprocess.Popen[bytes], name: str, seconds: float, ceiling: 
                 if len(output) + len(errors) > ceiling:
                     raise UnfinishedProgramError(f"{name} wrote more than {ceiling >> 20} MiB")
     try:
+        # A program can close its streams and go on running.
         process.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         raise overdue from None
@@ -210,6 +214,7 @@ def _end(process: subprocess.Popen[bytes], *, group: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL) if group else (signal.SIGKILL,):
         with contextlib.suppress(ProcessLookupError):
             if group:
+                # The program leads a session of its own, so that its pid is also the number of the group.
                 os.killpg(process.pid, number)
             else:
                 process.send_signal(number)

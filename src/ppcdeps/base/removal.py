@@ -31,6 +31,7 @@ def remove_tree(path: Path, *, unmount: bool = False, strict: bool = True) -> bo
 
 
 def _remove(path: Path, *, unmount: bool) -> bool:
+    # A link to a folder is removed as a link: what it points to stays.
     if not path.is_dir() or path.is_symlink():
         there = os.path.lexists(path)
         path.unlink(missing_ok=True)
@@ -127,6 +128,7 @@ def size_of(folder: Path) -> int:
                     status = entry.stat(follow_symlinks=False)
                     if status.st_dev != device:
                         continue
+                    # st_blocks counts units of 512 bytes, independent of the block size of the file system (stat(2)).
                     total += status.st_blocks * 512
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(entry.path)

@@ -71,6 +71,7 @@ class Table:
     def integer(self, key: str, *, least: int = 0) -> int:
         """A whole number that is there, at least ``least``, and such as C programs can hold."""
         value = self._value(key, _ABSENT)
+        # Python's booleans are integers: `true` would pass as 1.
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _LARGEST:
             if value is not _ABSENT:
                 span = f"to {_LARGEST}" if isinstance(value, int) and value > _LARGEST else "on"
@@ -165,6 +166,7 @@ class Table:
         return None
 
     def _value(self, key: str, default: Any) -> Any:
+        # Absent keys as well: ``finish`` proposes them for mistyped ones.
         self._read[key] = None
         if key in self._content:
             return self._content[key]

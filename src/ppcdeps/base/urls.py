@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+# Object stores and package servers take tokens and signatures in the query, too.
 _SECRET_QUERY = re.compile(r"(?i)([?&][^=&]*(?:token|key|secret|passw|sig)[^=&]*=)[^&]*")
 _WORD = re.compile(r"[A-Za-z0-9]{16,}")
 _DIGEST = re.compile(r"[0-9a-f]{56,}")

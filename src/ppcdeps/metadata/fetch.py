@@ -75,6 +75,7 @@ class RepositoryFetch:
         try:
             with self.cache.lock(state_key(self.config), stop=self._must_stop_waiting):
                 return work()
+        # InterruptedError is an OSError too, and is not a fault of the cache.
         except InterruptedError:
             raise
         except OSError as fault:
@@ -116,6 +117,7 @@ class RepositoryFetch:
         for kind, record in fetched.items():
             path = self.cache.object_path(record.checksum)
             files[kind] = MetadataFile(kind, path, record.checksum, record.open_checksum, record.open_size)
+        # The repository may have moved on since: the records of two states must not be mixed.
         if state is not None and state.digest == metadata.digest:
             replace(state, records={**state.records, **fetched}).write(self.cache, self.config)
         return replace(metadata, files=files)
@@ -137,6 +139,7 @@ class RepositoryFetch:
             state = self._fetch_state(old)
         except UnreachableRepositoryError as fault:
             copy = None
+            # A copy from before repo_gpgcheck was set was never verified.
             if old is not None and not self.refresh and (old.signed or not self.config.repo_gpgcheck):
                 copy = old.complete(self.config, self.cache, self.kinds)
             if copy is None or old is None:
@@ -160,6 +163,7 @@ class RepositoryFetch:
         if repomd.weak:
             self.reporter.warn(f"{self.where}: its checksums are SHA-1, which can be forged")
         self.cache.store_object(f"sha256:{repomd.digest}", data)
+        # The mirror that gave repomd.xml first: another may still have the files of an older state.
         mirrors = (base, *(mirror for mirror in listed.mirrors if mirror != base))
         records = dict(repomd.records)
         for kind in self.kinds:
@@ -206,9 +210,11 @@ class RepositoryFetch:
         def attempt(base: str) -> tuple[bytes, str, net.Validators]:
             url = join_url(base, REPOMD)
             same = validators is not None and validators.url == shown_url(url)
+            # They are recorded without credentials, and the client compares them with the URL that it requests.
             condition = replace(validators, url=url) if validators is not None and same else None
             answer = self.transfer.client.read(url, limit="metadata_repomd", validators=condition)
             data = known if answer.status == 304 else answer.body
+            # Also after a 304: the metalink may vouch for a newer state by now.
             if not matches(data, listed.accepted):
                 raise net.TransportFault(
                     url, "is another state than the metalink vouches for (old, or tampered with)"

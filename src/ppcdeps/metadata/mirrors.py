@@ -100,6 +100,7 @@ def _fingerprint_of(state: "_MetalinkState") -> Fingerprint:
 
 def _integer(text: str) -> int | None:
     text = text.strip()
+    # With fewer than 19 digits any number fits into 64 bits.
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
@@ -136,6 +137,7 @@ class _MetalinkReader:
                 self._wanted = attributes.get("name", "repomd.xml") == "repomd.xml"
                 if self._wanted:
                     self.states.append(_MetalinkState())
+            # Mirrors lag behind: MirrorManager also lists the states before the newest one.
             case "alternate" if self._wanted:
                 self.states.append(_MetalinkState())
             case "hash" if self._wanted and self.states:

@@ -222,6 +222,7 @@ class _Activation:
                     return chosen
                 continue
             for build in self._by_stream.get((name, stream), ()):
+                # The build is chosen before its requirements are looked at, so that modules may require each other.
                 grown = self._satisfied(build, chosen | {name: build})
                 if grown is not None:
                     return grown
@@ -249,6 +250,7 @@ class _Activation:
     def _met(
         self, name: str, streams: tuple[str, ...], chosen: dict[str, ModuleStream]
     ) -> dict[str, ModuleStream] | None:
+        # The platform is a module in name only: dnf makes its stream from PLATFORM_ID of os-release.
         if name == "platform":
             return chosen if self._platform is None or self._is_platform(streams) else None
         return self._activate(name, self._preferred(name, streams), chosen)
@@ -356,6 +358,7 @@ class _TooLarge(Exception):  # noqa: N818 - translated where the documents are r
     pass
 
 
+# Empty values and merge keys are structure, not text.
 _RESOLVED = frozenset({"tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"})
 
 
@@ -391,6 +394,7 @@ def _nevra(text: str) -> Nevra | None:
         return None
 
 
+# Artifacts have every epoch written out, and the text of a Nevra leaves 0 out.
 _EPOCH_ZERO = re.compile(r"-0:(?=[^:]+$)")
 
 

@@ -53,6 +53,7 @@ def _natural(text: str) -> int:
 
 
 def _expiry(text: str) -> int | None:
+    # dnf.conf(5): both mean that it never expires.
     if text.strip().lower() in ("never", "-1"):
         return None
     return int(_seconds(text))
@@ -188,6 +189,7 @@ def read_repo_file(
     ConfigError with all faults of the file at once.
     """
     try:
+        # With a byte order mark in front, the first heading would not be one.
         text = read_document(path, "metadata_list").decode("utf-8-sig")
     except UnicodeDecodeError as fault:
         raise ConfigError(f"{path} is not UTF-8 text (byte {fault.start})", hint="save it as UTF-8") from fault
@@ -284,6 +286,7 @@ class _Section:
         try:
             self.values[name] = reader(value)
         except ValueError as fault:
+            # The value of a proxy may have a password in it, as that of password is one.
             shown = "" if str(fault).startswith("has ") else f", not {value[:60]!r}"
             self.fault(f"{option} {fault}{'' if option in ('password', 'proxy') else shown}")
 

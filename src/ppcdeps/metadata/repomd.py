@@ -17,6 +17,7 @@ from ppcdeps.metadata.safexml import describe_bad_xml, parse_xml
 from ppcdeps.model.errors import RepositoryError
 
 _STRONG = {"sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
+# Old versions of createrepo write SHA-1 as "sha".
 _WEAK = {"sha": "sha1", "sha1": "sha1"}
 LAST_SECOND = 253_402_300_799
 """Of the year 9999: no later one can be shown."""
@@ -157,6 +158,7 @@ def check_location(href: str, subject: str, *, base: str | None = None) -> str:
         decoded.startswith("/") or decoded.endswith("/") or parts.query or parts.fragment or not decoded.isprintable()
     ):
         refusal = f"has an impossible location ({_shown(href)})"
+    # Decoded twice: a server or proxy may decode %252e%252e once more.
     elif ".." in decoded.split("/") or ".." in unquote(decoded).split("/"):
         refusal = f"climbs out of the repository ({_shown(href)})"
     if refusal:
@@ -205,6 +207,7 @@ def _number(raw: Mapping[str, str], name: str, subject: str) -> int | None:
         return None
     # Timestamps may be fractions (createrepo of old); sizes never are.
     whole = value.partition(".")[0] if name == "timestamp" else value
+    # With 18 digits at most, any number fits into 64 bits.
     if (
         not whole.isascii()
         or not whole.isdigit()

@@ -176,11 +176,13 @@ def _extract(path: Path, folder: Path) -> None:
                 raise ConfigError(f"{path} is not a snapshot: it has the member {member.name[:80]!r}")
             target = folder / found["path"]
             target.parent.mkdir(parents=True, exist_ok=True)
+            # None only for members that are not regular files, which are refused above.
             source = tar.extractfile(member)
             assert source is not None
             with source, target.open("wb") as sink:
                 shutil.copyfileobj(source, sink)
                 sink.flush()
+                # The folder is renamed into the cache next: a loss of power must not leave it there with empty files.
                 os.fsync(sink.fileno())
 
 

@@ -53,6 +53,7 @@ def save(
     reporter.begin(task, 2 * len(present))
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
+        # Beside its place: a rename works only within one file system.
         with _scratch_folder(place.parent) as scratch:
             folder = scratch / "snapshot"
             folder.mkdir()
@@ -127,6 +128,7 @@ def _write_repositories(
 ) -> list[dict[str, Any]]:
     stripped: list[tuple[RepoMetadata, StrippedPrimary]] = []
     wanted: set[str] = set()
+    # All primaries first: a package may require a path that only the file lists of another repository have.
     for one in metadata:
         with _damage_named(one, "primary"):
             primary = strip_primary(one.files["primary"].intact_path())
@@ -177,6 +179,7 @@ def _write_tree(repodata: Path, contents: Mapping[str, tuple[str, bytes]], metad
             f"<timestamp>{metadata.date or 0}</timestamp>\n"
             f"<size>{len(packed)}</size>\n<open-size>{len(opened)}</open-size>\n</data>\n"
         )
+    # It comes from a server, and goes into the XML unescaped.
     revision = re.sub(r"[^A-Za-z0-9_.:+-]", "", metadata.revision)
     (repodata / "repomd.xml").write_text(
         '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -234,6 +237,7 @@ def _pack(folder: Path, target: Path) -> None:
     """A tar file whose bytes depend on the content alone."""
     with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as tar:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            # Not gettarinfo: a fresh one has neither owner nor time.
             member = tarfile.TarInfo(path.relative_to(folder).as_posix())
             member.size = path.stat().st_size
             member.mode = 0o644

@@ -201,6 +201,7 @@ def write_sources(folder: Path, sources: Sequence[FetchedSource]) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         for source in by_file.values():
             _copy(source, folder / source.file)
+        # After the files: the record must not name what is not there.
         known |= {source.file: record_entry(source) for source in by_file.values()}
         document = {"schema": SCHEMA, "sources": [known[name] for name in sorted(known)]}
         write_file(record, json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n")

@@ -52,6 +52,7 @@ class CachedState:
             # No repomd.xml without it was ever accepted.
             _ = records["primary"]
             for record in records.values():
+                # Raises ValueError for what is not a checksum.
                 cache.object_path(record.checksum)
             cache.object_path(f"sha256:{raw['digest']}")
             return cls(
@@ -108,6 +109,7 @@ class CachedState:
             except OSError:
                 return False
         age = time.time() - self.checked
+        # Negative where the clock was set back: the age is unknown then.
         return age >= 0 and (config.metadata_expire is None or age < config.metadata_expire)
 
     def complete(self, config: RepoConfig, cache: Cache, kinds: Iterable[str]) -> RepoMetadata | None:

@@ -144,6 +144,7 @@ class _TargetReader:
     def _python(self, name: str, releasever: str, default_releasever: str) -> PythonEnvironment:
         table = self.top.table("python")
         of_release = self.top.table("releases")
+        # All of them are read, so that a malformed one is a fault whichever release is chosen.
         for other in of_release.names():
             of_release.table(other).table("python")
         if releasever != default_releasever:

@@ -99,10 +99,12 @@ class RepositoryTransfer:
         with cache.new_object() as draft:
 
             def attempt(url: str) -> None:
+                # A mirror that failed may have written a part.
                 draft.restart()
                 self.client.save(
                     url, draft.stream, checksum=checksum, size=size, limit=limit, task=task, authority=authority
                 )
+                # ``inspect`` opens the file by its path, and would miss what is still in the buffer.
                 draft.stream.flush()
                 try:
                     inspect(draft.path)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 _NAME = re.compile(r"[A-Za-z0-9_]+")
 _UNSET = re.compile(r"\$(?:(?P<plain>[A-Za-z0-9_]+)|\{(?P<braced>[A-Za-z0-9_]+)\})")
+# The limit of libdnf (MAXIMUM_EXPRESSION_DEPTH).
 _DEEPEST = 32
 _BASEARCHES = {
     "i386": "i386",

@@ -33,6 +33,7 @@ at the versions that its lock file pins. Remove it together with them.
 %files
 """
 _PYTHON_CAPABILITY = re.compile(r"python\d+(?:\.\d+)?dist\((?P<name>[^)\[]+)(?:\[[^\]]*\])?\)")
+# What goes into the spec has neither % nor line breaks: rpm would expand macros and read further tags.
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _SAFE_PROVIDE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+()\[\],:-]* = [A-Za-z0-9:][A-Za-z0-9._+~^:-]*")
 _SAFE_CAPABILITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+()\[\],:-]*")
@@ -81,6 +82,7 @@ def bridge_provides(workload: str, capabilities: Iterable[BridgedCapability], lo
         raise ConfigError(f"pip cannot satisfy what RPM packages of {workload} require", faults=tuple(faults))
     epochs: dict[str, int] = {}
     for each in wanted:
+        # The highest that a requirer names: with a lower epoch the provide would be too old for it.
         epochs[each.name] = max(epochs.get(each.name, 0), _epoch(each.evr))
     behind = {each.name: each.distribution for each in wanted}
     return tuple(f"{name} = {_evr(name, behind[name], epochs[name], lock)}" for name in sorted(behind))

@@ -137,6 +137,7 @@ class Catalogue:
                 # The file's name said so too; only case and separators may differ.
                 raise ConfigError(f"{release.files[0].filename} says of itself that it is {found.name}")
             future.set_result(found)
+        # Without a result, threads that wait for the future would hang.
         except BaseException as fault:
             future.set_exception(fault)
         return future
@@ -152,6 +153,7 @@ class Catalogue:
             from packaging.specifiers import SpecifierSet
 
             try:
+                # The target's own Python may be a pre-release, which specifiers leave out by default.
                 known = SpecifierSet(requires_python).contains(self.environment.version, prereleases=True)
             except ValueError:
                 known = True
@@ -177,6 +179,7 @@ class Catalogue:
                 unusable[text] = reasons[0] if reasons else "has wheels for other machines and no source"
                 continue
             files = (*wheels, *sdists)
+            # PEP 592 yanks single files: the release is yanked where all of its files are.
             yanked = files[0].yanked if all(file.yanked for file in files) else ""
             files = tuple(file for file in files if yanked or not file.yanked)
             releases.append(UsableRelease(project.name, version, text, files, tuple(others), yanked))

@@ -55,6 +55,7 @@ def metadata_fields(text: bytes) -> dict[str, Any]:
     if len(_COUNTED.findall(text)) > CEILINGS.wheel_requirements:
         raise RepositoryError(f"the metadata have {beyond('wheel_requirements', 'more than')}")
     try:
+        # It passes over malformed fields, where packaging's Metadata would refuse all of the text.
         raw, _ = parse_email(text)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as fault:
         # What the parser of mails raises depends on the version of Python.

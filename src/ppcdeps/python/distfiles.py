@@ -82,6 +82,7 @@ class Project:
         """The texts that name this version; without a local part, also those that add one, as ``==`` does."""
         from packaging.version import Version
 
+        # A cheap test before the slow parsing. PEP 440 allows a v and zeros in front; an epoch would come first.
         head = str(version.release[0]).lstrip("0")
         found = []
         for text in self.files:

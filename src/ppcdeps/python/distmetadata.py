@@ -52,6 +52,7 @@ def read_metadata(index: Index, files: Iterable[IndexFile], environment: "Target
     if found is not None and found.source.is_certain:
         return found
     if wheels:
+        # Metadata that the index serves costs least; else the smallest wheel does.
         smallest = min(wheels, key=lambda file: (file.metadata_hash is None, file.size or 0, file.filename))
         return _of_wheel(index, smallest, MetadataSource.OTHER_WHEEL)
     if found is None:
@@ -109,6 +110,7 @@ def _read(reader: Callable[[], T], file: IndexFile) -> T:
 def _checked(metadata: DistMetadata, file: IndexFile) -> DistMetadata:
     from packaging.version import Version
 
+    # Only in a wheel's file name is the name free of hyphens.
     named = normalize(file.filename.partition("-")[0]) if file.is_wheel else ""
     try:
         same_version = Version(metadata.version) == Version(file.version)
@@ -131,6 +133,7 @@ def _key(kind: str, file: IndexFile) -> str | None:
     # Of a wheel only ranges may have been read, and not compared with the hash: what one place said of it is
     # not held to be true of another.
     place = shown_url(file.url) if kind == "wheel" else ""
+    # Without a digest, the file at this address may be another one next time.
     return f"python {kind} {_FORMAT} {digest} {place}" if digest else None
 
 

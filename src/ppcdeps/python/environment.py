@@ -102,6 +102,7 @@ class TargetEnvironment:
         if marker is None:
             return True
         text = str(marker)
+        # The extras do not matter then, and one entry serves them all.
         if "extra" not in text:
             extras = ()
         key = f"{text}\0{','.join(extras)}"
@@ -115,6 +116,7 @@ class TargetEnvironment:
         from packaging.markers import Marker
 
         assert isinstance(marker, Marker)
+        # All variables are given: packaging takes the rest from the running interpreter.
         try:
             return marker.evaluate({**self.markers, "extra": extra})
         except (ValueError, TypeError, LookupError, RecursionError) as fault:

@@ -118,6 +118,7 @@ def unpacked(cache: "Cache", path: Path, name: str, version: str, filename: str,
 
 def entry_point_modules(text: str) -> tuple[str, ...]:
     """The modules that an ``entry_points.txt`` names, in order; what cannot be read names none."""
+    # Values are module:function, and the colon is a delimiter of configparser by default.
     parser = configparser.ConfigParser(delimiters=("=",), strict=False, interpolation=None)
     try:
         parser.read_string(text)
@@ -153,6 +154,7 @@ def _distance(tags: str, environment: TargetEnvironment) -> tuple[int, int, str]
 
 
 def _fill(folder: Path, path: Path, name: str, filename: str) -> None:
+    # Two passes: where the packages lie is known after the last name, and a tar stream does not go back.
     if filename.endswith(".whl"):
         names = {member: member for member, read in archive_members(path, filename) if read is not None}
         places = dict(_of_wheel(names))

@@ -131,10 +131,13 @@ class Index:
         page: Mapping[str, tuple[IndexFile, ...]] = {}
         for url in self.config.indexes:
             found = self._page(f"{url}/{name}/", name)
+            # None means that the index does not know the name. A fault is raised: passing over an index that is down
+            # would hand its names to a lower one.
             if found is not None:
                 owner, page = shown_url(url), found
                 break
         linked = self._linked().get(name, ())
+        # The page as it is: going through its files would build all the rows that _Rows leaves alone.
         if not linked and self.exclude_newer is None:
             return Project(name, owner, page)
         files = [file for group in page.values() for file in group]
@@ -173,6 +176,7 @@ class Index:
         answer = self.client.read(
             url,
             limit="index_page",
+            # max-age=0 as pip sends it: caches on the way are to compare their copy first.
             headers={"Accept": ACCEPT, "Cache-Control": "max-age=0"},
             validators=before,
             accept=(200, 404, 410),
@@ -355,6 +359,7 @@ def _moment(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
+        # A time that cannot be read counts as too new.
         return datetime.max.replace(tzinfo=UTC)
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
@@ -362,5 +367,6 @@ def _moment(text: str) -> datetime:
 def _fulfil(future: "Future[T]", work: Callable[[], T]) -> None:
     try:
         future.set_result(work())
+    # Without a result, threads that wait for the future would hang.
     except BaseException as fault:
         future.set_exception(fault)

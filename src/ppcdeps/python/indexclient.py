@@ -56,6 +56,7 @@ class IndexClient:
 
     def __init__(self, config: PipConfig) -> None:
         self._client = HttpClient(settings_of(config))
+        # pip's retries do not count the first attempt.
         self._tries = config.retries + 1
         self._stopping = threading.Event()
 
@@ -99,6 +100,7 @@ class IndexClient:
 
     def _tried(self, url: str, attempt: Callable[[str], T]) -> T:
         try:
+            # 0 retries mean no limit over all mirrors: for a single one, ``tries`` is the limit.
             return try_mirrors([url], attempt, retries=0, stopping=self._stopping, tries=self._tries)
         except AllMirrorsFailed as failure:
             raise self._error_of(failure.faults[0]) from None

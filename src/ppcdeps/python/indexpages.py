@@ -58,6 +58,7 @@ def _json_page(answer: HttpResponse, name: str) -> list[IndexFile]:
             version = version_in(filename, name)
             if not version:
                 continue
+            # PEP 714 renamed the key: the new name comes first, the old one is for indexes that still use it.
             metadata = entry.get("core-metadata", entry.get("dist-info-metadata", False))
             yanked = entry.get("yanked", False)
             files.append(
@@ -80,6 +81,7 @@ def _json_page(answer: HttpResponse, name: str) -> list[IndexFile]:
 
 def _metadata_hash(value: object) -> str | None:
     if isinstance(value, Mapping):
+        # Sorted downwards, sha512 and sha256 come before sha1 and md5.
         return next((f"{algorithm}={digest}" for algorithm, digest in sorted(value.items(), reverse=True)), "")
     return "" if value else None
 

@@ -57,6 +57,7 @@ class LockFiles:
 def render_files(lock: PythonLock, workload: str, *, command: str, places: FilePlaces = FilePlaces.PATH) -> LockFiles:
     """The three files of a workload. ``command`` is what the reader should run to make them again."""
     head = _head(lock.environment, workload, command)
+    # PEP 751 allows one name without dots between "pylock." and ".toml".
     stem = workload.replace(".", "-")
     return LockFiles(
         (
@@ -123,6 +124,7 @@ def _requirements(lock: PythonLock) -> str:
 
 
 def _pin(each: LockedDistribution, *, extras: bool = False) -> str:
+    # pip refuses extras in a constraints file: only the requirements have them.
     name = f"{each.name}[{','.join(each.extras)}]" if extras and each.extras else each.name
     return f"{name} @ {each.url}" if each.url else f"{name}=={each.version}"
 

@@ -144,8 +144,10 @@ def rpm_version(version: str) -> str:
     if parsed.pre is not None:
         text += f"~{parsed.pre[0]}{parsed.pre[1]}"
     if parsed.dev is not None:
+        # PEP 440 has 3.dev1 before 3a1, and in rpm two tildes sort before one.
         text += f"~~dev{parsed.dev}" if parsed.pre is None else f"~dev{parsed.dev}"
     if parsed.post is not None:
+        # In rpm, 3^post1 is after 3 and before 3.0.1, as PEP 440 has 3.post1.
         text += f"^post{parsed.post}"
     if parsed.local is not None:
         text += f"+{parsed.local}"

@@ -113,6 +113,7 @@ def _options(env: Mapping[str, str], files: Sequence[Path]) -> tuple[dict[str, s
 def _read_file(file: Path) -> list[tuple[str, str, str]]:
     if not file.is_file():
         return []
+    # Raw, as pip reads them: a % in a URL stays one.
     parser = configparser.RawConfigParser()
     try:
         read_ini(parser, read_document(file, "pip_size").decode("utf-8"), str(file))

@@ -188,6 +188,7 @@ class TargetProvider(AbstractProvider[PythonRequirement, Candidate, str]):
         if constraint is not None:
             specifiers.append(constraint.specifier)
         if urls:
+            # Where they differ, none fits: min only makes sure that it is always the same one.
             release = self.catalogue.direct(name, min(urls))
             fits = len(urls) == 1 and all(contains(each, release.version, release) for each in specifiers)
             if fits and release.version not in excluded:
@@ -199,9 +200,11 @@ class TargetProvider(AbstractProvider[PythonRequirement, Candidate, str]):
             release
             for release in releases
             if release.version not in excluded
+            # PEP 592: a yanked release counts only where it is pinned.
             and (pin or not release.yanked)
             and all(contains(each, release.version, release) for each in specifiers)
         ]
+        # SpecifierSet.prereleases is true where a specifier itself names a pre-release.
         explicit = self._prereleases or any(each.prereleases for each in specifiers)
         if not explicit:
             final = [release for release in fitting if not release.version.is_prerelease]
@@ -319,5 +322,6 @@ def _same_version(candidate: Candidate) -> PythonRequirement:
 
     release = candidate.release
     url = release.url if release is not None else ""
+    # Not ==, which a version with a local part added would satisfy as well.
     exact = SpecifierSet("" if url else f"==={candidate.version}")
     return PythonRequirement(candidate.name, "", exact, url, f"=={candidate.version}", str(candidate))

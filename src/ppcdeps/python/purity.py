@@ -60,6 +60,7 @@ _ELSEWHERE = frozenset(
         "benchmark",
         "benchmarks",
     }
+    # numpy has a copy of meson in it, with all of its test cases.
     | {"fixtures", "vendored-meson"}
 )
 _EXTENSION_KEYWORDS = ("ext_modules", "cffi_modules", "rust_extensions", "cython_modules")
@@ -72,6 +73,7 @@ _MESON_EXTENSION = re.compile(r"\.\s*extension_module\s*\(|\bshared_module\s*\("
 def judge(contents: SdistContents) -> Verdict:
     """The verdict on an sdist. What cannot be read (Python 2 syntax) is judged by its words."""
     project = _toml(contents.texts.get("pyproject.toml", ""))
+    # Without one, pip builds with setuptools (PEP 517).
     backend = str(_table(project, "build-system").get("build-backend") or "setuptools.build_meta")
     requires = " ".join(str(each).lower() for each in _table(project, "build-system").get("requires") or ())
     sources = _sources(contents.paths)
@@ -204,6 +206,7 @@ def _script(text: str) -> _Script:
         if not isinstance(node, ast.Call):
             continue
         called = _called(node)
+        # Projects derive classes of their own from Extension.
         if called in _EXTENSION_CALLS or called.endswith("Extension"):
             compiles.append(f"{called}()")
             languages.extend(_language_of_call(called))

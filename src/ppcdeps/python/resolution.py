@@ -183,6 +183,7 @@ class _Resolution:
                 continue
             before = dict(self.fixed)
             try:
+                # Raises InvalidVersion before anything is changed.
                 Version(each.version)
                 self.fixed[name] = replace(each, name=name)
                 lock = self._locked(*self._solved(self.wants, self.request.policy.most_tries))
@@ -215,6 +216,7 @@ class _Resolution:
             for candidate in plain
         ]
         found = []
+        # In the order of the names: the lock must not depend on which answer comes first.
         for future in futures:
             each: LockedDistribution = future.result()
             requirers = sorted(requested.get(each.name, ()))

@@ -74,6 +74,7 @@ def route_python(
         for each in packages
         if policy is PythonPolicy.PIP and each.nevra not in keep and _may_go(each) and distributions[each.nevra]
     }
+    # Repeated, as a package that stays may in turn require more of another.
     while held := _asked_for_more(packages, by_pip):
         for nevra in held:
             del by_pip[nevra]

@@ -52,6 +52,7 @@ def archive_members(path: Path, filename: str) -> Iterator[_Member]:
     Raises RepositoryError as ``read_sdist`` does.
     """
     size = path.stat().st_size
+    # Small archives may have a high ratio for good reason: up to this size the ratio does not count.
     limit = min(CEILINGS.archive_opened, max(_ALWAYS_ALLOWED, size * _HIGHEST_RATIO))
     try:
         zipped = filename.endswith((".zip", ".whl"))
@@ -125,6 +126,7 @@ def _is_kept(inner: str) -> bool:
 def _tar_members(path: Path, limit: int) -> Iterator[_Member]:
     # Stream mode: headers are met while decompressing, so that the limit holds for false sizes too.
     with path.open("rb") as raw:
+        # Not left to tarfile (r|*): the limit has its place between decompression and tarfile.
         opened = _Limited(_decompressed(raw), limit)
         with tarfile.open(fileobj=cast(IO[bytes], opened), mode="r|", tarinfo=BoundedMember) as archive:
             for member in archive:

@@ -23,6 +23,7 @@ def sdist_metadata(contents: SdistContents, filename: str) -> DistMetadata:
     fields = metadata_fields(text.encode())
     dynamic = {each.lower() for each in fields.get("dynamic") or ()}
     declared = tuple(int(part) for part in re.findall(r"\d+", str(fields.get("metadata_version") or "1.0"))[:2])
+    # PEP 643: from 2.2 on, a field that is not listed as dynamic is the same in every build.
     if declared >= (2, 2) and "requires-dist" not in dynamic:
         return replace(found, source=MetadataSource.SDIST)
     static = _static_requirements(contents.texts.get("pyproject.toml", ""))
@@ -30,6 +31,7 @@ def sdist_metadata(contents: SdistContents, filename: str) -> DistMetadata:
         return replace(found, requires=static, source=MetadataSource.SDIST)
     listed = sorted(path for path in contents.texts if path.endswith(".egg-info/requires.txt"))
     if listed:
+        # The uppermost: a vendored distribution may have its own, deeper in the tree.
         requires = requires_txt_requirements(contents.texts[min(listed, key=lambda path: (path.count("/"), path))])
         return replace(found, requires=requires, source=MetadataSource.EGG_INFO)
     if any(".egg-info/" in path for path in contents.paths):

@@ -110,6 +110,7 @@ def _build_requires(sdist: Pinned) -> tuple[str, ...]:
     except (ValueError, RecursionError, AttributeError, LookupError, TypeError):
         declared = None
     if isinstance(declared, list):
+        # Older setuptools request wheel in a hook (get_requires_for_build_wheel), which is not run here.
         return (*map(str, declared), "wheel")
     # As setup_requires, which setuptools would fetch by itself, where there is a network.
     return (*_DEFAULT_BACKEND, "pbr") if "pbr" in texts.get("setup.py", "") else _DEFAULT_BACKEND

@@ -56,6 +56,7 @@ def _served_metadata(index: Index, file: IndexFile) -> bytes | None:
 def _from_ranges(index: Index, file: IndexFile) -> bytes:
     if file.size is not None and file.size <= _WHOLE:
         return _metadata_in(index.local_file(file), file)
+    # A zip file's directory is at its end, and PEP 427 recommends to have .dist-info there too.
     first = _piece(index, file, f"-{_TAIL}")
     total = _total(first.headers.get("content-range", ""))
     if first.status != 206 or total is None:
@@ -114,6 +115,7 @@ class _Sparse(io.RawIOBase):
             return 0
         start, data = next((part for part in self._parts if part[0] <= self._at < part[0] + len(part[1])), (0, b""))
         if not data:
+            # More than is wanted just now: zipfile reads on in small pieces, and each request costs a round trip.
             start, data = self._at, self._fetched(self._at, max(wanted, _TAIL))
             self.add(start, data)
         piece = data[self._at - start : self._at - start + wanted]
