@@ -35,7 +35,10 @@ _ATTRIBUTE = re.compile(rb'([\w:]+)="([^"]*)"')
 _VERSION_TEXT = re.compile(
     rb'(?:\s+(?:epoch="\d{0,10}"|(?:ver|rel)="[^"\s<>-]*"|(?!(?:epoch|ver|rel)=)[\w:]+="[^"]*"))*\s*/?'
 )
-_BAD_FLAGS = re.compile(rb'flags="(?!EQ"|[GL][TE]")')
+_BAD_ENTRY = re.compile(
+    rb'<rpm:entry(?!(?:\s+(?:name="[^"]+"|flags="(?:EQ|[GL][TE])"|epoch="\d{0,10}"|(?:ver|rel)="[^"\s<>]*"'
+    rb'|(?!(?:name|flags|epoch|ver|rel)=)[\w:]+="[^"]*"))*\s*/?>)'
+)
 _NAMES = re.compile(rb'\b\w+="([^"]*)"|<(?:name|arch|file|rpm:sourcerpm)\b[^>]*>([^<]*)')
 
 
@@ -78,7 +81,7 @@ class PrimaryPackage:
         """``epoch``, ``ver`` and ``rel``, as far as they are given."""
         return _attributes(self.version_text)
 
-    @property
+    @cached_property
     def nevra(self) -> Nevra:
         """Raises DamagedError where there is no version, or an epoch that is not a number."""
         epoch = self.version.get("epoch") or "0"
@@ -157,9 +160,11 @@ def _check_version(package: PrimaryPackage) -> None:
     """Whether rpm could make such a package: libsolv takes any words for a name, a version, and an entry's."""
     if _VERSION_TEXT.fullmatch(package.version_text) is None:
         raise DamagedError(f"has a version that is none: {package.name[:100]} {package.version_text[:100]!r}")
-    # Plain searches: each package of a distribution is looked through.
-    if b' name=""' in package.text or _BAD_FLAGS.search(package.text):
-        raise DamagedError(f"has a dependency of {package.name[:100]} without a name, or of an unknown kind")
+    # libsolv takes the last of two names, and a plan the first.
+    if package.text.count(b"<name") != 1:
+        raise DamagedError(f"has a package with more than one name: {package.name[:100]}")
+    if _BAD_ENTRY.search(package.text):
+        raise DamagedError(f"has a dependency of {package.name[:100]} without a name, or with a version that is none")
 
 
 def _check_lengths(text: bytes) -> None:

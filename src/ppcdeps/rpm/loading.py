@@ -133,18 +133,26 @@ def _convert(
                 f"repository {metadata.config.id}: primary.xml is damaged: {pool.errstr}",
                 hint="refresh with `ppcdeps sync`",
             )
-    if repo.nsolvables != cut.count:
-        raise RepositoryError(
-            f"repository {metadata.config.id}: libsolv read {repo.nsolvables} of {cut.count} packages",
-            hint="the metadata is damaged: refresh with `ppcdeps sync`",
-        )
+    _check_packages(repo, cut, metadata.config.id)
     if role is Role.STANDIN:
         translate_repo(repo, arch, reference_arch)
     primary = metadata.files["primary"]
     key = _key(primary, role, arch, reference_arch)
     cache.store_derived(key, ".solv", writer_of(repo))
-    remember(cache, key, {"count": cut.count, "sources": cut.sources, "paths": cut.paths})
-    return Part(role, metadata, repo, _first_id(repo), cut.count, cut.sources, cut.paths)
+    remember(cache, key, {"count": len(cut.identities), "sources": cut.sources, "paths": cut.paths})
+    return Part(role, metadata, repo, _first_id(repo), len(cut.identities), cut.sources, cut.paths)
+
+
+def _check_packages(repo: Any, cut: Cut, origin: str) -> None:
+    """Whether libsolv, which has another parser, read the packages that were read here."""
+    read = [str(solvable) for solvable in repo.solvables_iter()]
+    if read == cut.identities:
+        return
+    other = next((f": {here} is {there}" for here, there in zip(cut.identities, read, strict=False) if here != there), "")
+    raise RepositoryError(
+        f"repository {origin}: libsolv read {len(read)} packages where primary.xml has {len(cut.identities)}{other}",
+        hint="the metadata is damaged: refresh with `ppcdeps sync`",
+    )
 
 
 def _first_id(repo: Any) -> int:

@@ -28,12 +28,13 @@ _IN_PRIMARY = re.compile(r"/etc/|/usr/lib/sendmail$|.*bin/")
 class Cut:
     """The packages of some architectures as a document of their own.
 
+    ``identities`` are those of the packages, in document order, as rpm writes them.
     ``sources`` maps each source package's name to the positions, counted from 0 in document order, of the
     packages built from it. ``paths`` are those that dependencies name.
     """
 
     document: bytes
-    count: int
+    identities: list[str]
     sources: dict[str, list[int]]
     paths: list[str]
 
@@ -59,6 +60,7 @@ def _check_package(package: PrimaryPackage) -> None:
     try:
         names.package_name(package.name)
         names.architecture(package.arch)
+        names.nevra(str(package.nevra))
         if package.source:
             names.package_name(package.source.rsplit("-", 2)[0])
     except ValueError as error:
@@ -90,7 +92,7 @@ def select(packages: Iterable[PrimaryPackage], arches: Iterable[str]) -> Cut:
     for position, package in enumerate(chosen):
         name = package.source.rsplit("-", 2)[0] or package.name
         sources.setdefault(name, []).append(position)
-    return Cut(document, len(chosen), sources, sorted(_paths_wanted(document)))
+    return Cut(document, [str(package.nevra) for package in chosen], sources, sorted(_paths_wanted(document)))
 
 
 def answered_by_primary(path: str) -> bool:
