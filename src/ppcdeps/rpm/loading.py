@@ -148,7 +148,8 @@ def _check_packages(repo: Any, cut: Cut, origin: str) -> None:
     read = [str(solvable) for solvable in repo.solvables_iter()]
     if read == cut.identities:
         return
-    other = next((f": {here} is {there}" for here, there in zip(cut.identities, read, strict=False) if here != there), "")
+    pairs = zip(cut.identities, read, strict=False)
+    other = next((f": {here} is {there}" for here, there in pairs if here != there), "")
     raise RepositoryError(
         f"repository {origin}: libsolv read {len(read)} packages where primary.xml has {len(cut.identities)}{other}",
         hint="the metadata is damaged: refresh with `ppcdeps sync`",

@@ -60,7 +60,8 @@ class BuildRequirements:
         root = self.steps.setup.build_root.root
         # rpmbuild writes all BuildRequires, the static ones included, into a source package of its own.
         query = "rpm -qp --nomanifest --nosignature --requires"
-        listing = f"for p in SRPMS/*.buildreqs.nosrc.rpm; do {query} $p; done >.requires"
+        # The package's own code ran before: what it left under this name may be a FIFO.
+        listing = f"rm -rf .requires; for p in SRPMS/*.buildreqs.nosrc.rpm; do {query} $p; done >.requires"
         script = (
             f"{install_script(root)}rm -rf SRPMS; rpmbuild -br {self.options} SPECS/{rendered.spec} && code=0 || "
             f"code=$?; [ $code != {_MORE_REQUIRED} ] || {{ {listing}; }}; exit $code"
