@@ -33,7 +33,7 @@ _ENTRY = re.compile(rb'<rpm:entry((?:\s+[\w:]+="[^"]*")*)\s*/?>')
 _FILE = re.compile(rb"<file\b[^>]*>([^<]*)</file>")
 _ATTRIBUTE = re.compile(rb'([\w:]+)="([^"]*)"')
 _VERSION_TEXT = re.compile(
-    rb'(?:\s+(?:epoch="\d{0,10}"|(?:ver|rel)="[^"\s<>-]*"|(?!(?:epoch|ver|rel)=)[\w:]+="[^"]*"))*\s*/?'
+    rb'(?:\s+(?:epoch="\d{0,10}"|(?:ver|rel)="[\w.+~^]*"|(?!(?:epoch|ver|rel)=)[\w:]+="[^"]*"))*\s*/?'
 )
 _BAD_ENTRY = re.compile(
     rb'<rpm:entry(?!(?:\s+(?:name="[^"]+"|flags="(?:EQ|[GL][TE])"|epoch="\d{0,10}"|(?:ver|rel)="[^"\s<>]*"'
@@ -51,9 +51,12 @@ class PrimaryPackage:
     def field(self, name: str) -> str:
         """The text of the first element of that name, such as ``arch`` or ``rpm:sourcerpm``; empty without one."""
         # Plain searches: a tenth of what a regular expression costs, for tens of thousands of packages.
-        tag = name.encode()
-        _, _, rest = self.text.partition(b"<%b>" % tag)
-        return _plain(rest[: rest.find(b"<")]).strip() if rest else ""
+        tag = b"<%b>" % name.encode()
+        found = self.text.find(tag)
+        if found < 0:
+            return ""
+        start = found + len(tag)
+        return _plain(self.text[start : self.text.find(b"<", start)]).strip()
 
     @cached_property
     def name(self) -> str:
@@ -83,11 +86,13 @@ class PrimaryPackage:
 
     @cached_property
     def nevra(self) -> Nevra:
-        """Raises DamagedError where there is no version, or an epoch that is not a number."""
-        epoch = self.version.get("epoch") or "0"
-        if "ver" not in self.version or not epoch.isascii() or not epoch.isdigit() or len(epoch) > _LONGEST_EPOCH:
+        """Raises DamagedError where there is no version or release, or an epoch that is not a number."""
+        version = self.version
+        epoch = version.get("epoch") or "0"
+        has_both = version.get("ver") and version.get("rel")
+        if not has_both or not epoch.isascii() or not epoch.isdigit() or len(epoch) > _LONGEST_EPOCH:
             raise DamagedError(f"says no version of {self.name}")
-        return Nevra(self.name, int(epoch), self.version["ver"], self.version.get("rel", ""), self.arch)
+        return Nevra(self.name, int(epoch), version["ver"], version["rel"], self.arch)
 
     @property
     def checksum(self) -> str:

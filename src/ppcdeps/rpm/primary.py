@@ -49,22 +49,25 @@ def cut_primary(stream: BinaryIO, origin: str) -> list[PrimaryPackage]:
         packages = list(parse_primary(stream))
         for package in packages:
             _check_package(package)
+        for source in sorted({package.source for package in packages if package.source}):
+            _check_names(source.rsplit("-", 2)[0])
     except DamagedError as error:
         raise RepositoryError(f"{origin}: primary.xml {error}", hint="refresh with `ppcdeps sync`") from error
     packages.sort(key=lambda package: (package.name, package.arch, package.version_text, package.text))
     return packages
 
 
-def _check_package(package: PrimaryPackage) -> None:
+def _check_names(name: str, arch: str = "noarch") -> None:
     """Names go on into plans, arguments and paths; libsolv takes anything for one."""
     try:
-        names.package_name(package.name)
-        names.architecture(package.arch)
-        names.nevra(str(package.nevra))
-        if package.source:
-            names.package_name(package.source.rsplit("-", 2)[0])
+        names.package_name(name)
+        names.architecture(arch)
     except ValueError as error:
         raise DamagedError(f"has a package that rpm cannot make: {error}") from error
+
+
+def _check_package(package: PrimaryPackage) -> None:
+    _check_names(package.nevra.name, package.nevra.arch)
     text = package.text
     # A search for two bytes first: few packages have boolean dependencies.
     if not (b'"(' in text or b"'(" in text or b'"&' in text or b"'&" in text):
