@@ -28,6 +28,11 @@ class PpcdepsError(Exception):
         first = f"{self.message}; {self.hint}" if self.hint else self.message
         return "\n".join((visible(first), *(f"  {visible(fault)}" for fault in self.faults)))
 
+    @property
+    def line(self) -> str:
+        """All of it in one line, for tables and lists."""
+        return "; ".join(line.strip() for line in str(self).split("\n"))
+
 
 class UsageError(PpcdepsError):
     """The command line names what does not exist: an unknown workload, target or root."""

@@ -117,7 +117,7 @@ def _lint(
             except EnvironmentLacksError:
                 raise
             except PpcdepsError as fault:
-                yield LintFinding(name, LintSeverity.ERROR, str(fault))
+                yield LintFinding(name, LintSeverity.ERROR, fault.line)
 
 
 def _doubts(recipe: Recipe, targets: frozenset[str]) -> Iterator[str]:
@@ -142,7 +142,7 @@ def _faults(recipe: Recipe) -> Iterator[str]:
         try:
             header = header_of(recipe.folder, patch.file)
         except ConfigError as fault:
-            yield str(fault)
+            yield fault.line
             continue
         if not any(line.strip() for line in header):
             yield f"{patch.file} has no header: write its reason and origin before the first change"
@@ -172,7 +172,7 @@ def lint_rendering(name: str, rendering: Rendering, recipe: Recipe, target: Targ
         raise
     except ConfigError as fault:
         # What rpm cannot evaluate, rpmlint, which has rpm evaluate it, is not given.
-        yield LintFinding(name, LintSeverity.ERROR, str(fault))
+        yield LintFinding(name, LintSeverity.ERROR, fault.line)
         return
     else:
         spec = rendering.spec.name
