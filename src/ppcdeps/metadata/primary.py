@@ -7,18 +7,15 @@ thirty times as long. No entity is expanded, so that the text cannot grow.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from html import unescape
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from ppcdeps.base.compression import DamagedError, open_stream
 from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.nevra import Nevra
 
 _BLOCK = 1 << 20
-_LONGEST_EPOCH = 10
-"""Digits: an epoch has 32 bits."""
 _HEAD = re.compile(rb"<metadata\b[^>]*>")
 _COUNT = re.compile(rb'\bpackages="(\d{1,9})"')
 _BEGIN = re.compile(rb"<package\b")
@@ -32,6 +29,7 @@ _RELATION = re.compile(rb"<rpm:(\w+)>(.*?)</rpm:\1>", re.DOTALL)
 _ENTRY = re.compile(rb'<rpm:entry((?:\s+[\w:]+="[^"]*")*)\s*/?>')
 _FILE = re.compile(rb"<file\b[^>]*>([^<]*)</file>")
 _ATTRIBUTE = re.compile(rb'([\w:]+)="([^"]*)"')
+_EPOCH_VERSION_RELEASE = re.compile(rb'\s+epoch="(\d{1,10})" ver="([\w.+~^]+)" rel="([\w.+~^]+)"\s*/?')
 _VERSION_TEXT = re.compile(
     rb'(?:\s+(?:epoch="\d{0,10}"|(?:ver|rel)="[\w.+~^]*"|(?!(?:epoch|ver|rel)=)[\w:]+="[^"]*"))*\s*/?'
 )
@@ -42,57 +40,43 @@ _BAD_ENTRY = re.compile(
 _NAMES = re.compile(rb'\b\w+="([^"]*)"|<(?:name|arch|file|rpm:sourcerpm)\b[^>]*>([^<]*)')
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PrimaryPackage:
-    """One package element. Its fields are read out of ``text`` on demand."""
+    """One package element. Its identity is read at once, the rest out of ``text`` on demand."""
 
     text: bytes
+    nevra: Nevra
+    source: str
+    """The file name of the source package that it was built from; empty for a source package."""
 
-    def field(self, name: str) -> str:
-        """The text of the first element of that name, such as ``arch`` or ``rpm:sourcerpm``; empty without one."""
-        # Plain searches: a tenth of what a regular expression costs, for tens of thousands of packages.
-        tag = b"<%b>" % name.encode()
-        found = self.text.find(tag)
-        if found < 0:
-            return ""
-        start = found + len(tag)
-        return _plain(self.text[start : self.text.find(b"<", start)]).strip()
+    @classmethod
+    def read(cls, text: bytes) -> Self:
+        """Raises DamagedError where there is no version or release, or what rpm takes for neither."""
+        name = _field(text, b"<name>")
+        found = _VERSION.search(text)
+        attributes = found[1] if found else b""
+        plain = _EPOCH_VERSION_RELEASE.fullmatch(attributes)
+        if plain is not None:
+            epoch, version, release = (part.decode() for part in plain.groups())
+        elif _VERSION_TEXT.fullmatch(attributes) is None:
+            raise DamagedError(f"has a version that is none: {name[:100]} {attributes[:100]!r}")
+        else:
+            given = _attributes(attributes)
+            epoch, version, release = given.get("epoch") or "0", given.get("ver", ""), given.get("rel", "")
+            if not version or not release:
+                raise DamagedError(f"says no version of {name[:100]}")
+        identity = Nevra(name, int(epoch), version, release, _field(text, b"<arch>"))
+        return cls(text, identity, _field(text, b"<rpm:sourcerpm>"))
 
-    @cached_property
+    @property
     def name(self) -> str:
         """The package's name."""
-        return self.field("name")
+        return self.nevra.name
 
-    @cached_property
+    @property
     def arch(self) -> str:
         """Its architecture: that of the RPM file, ``src`` for a source package."""
-        return self.field("arch")
-
-    @property
-    def source(self) -> str:
-        """The file name of the source package that it was built from; empty for a source package."""
-        return self.field("rpm:sourcerpm")
-
-    @cached_property
-    def version_text(self) -> bytes:
-        """The attributes of its version, as they are written."""
-        found = _VERSION.search(self.text)
-        return found[1] if found else b""
-
-    @property
-    def version(self) -> Mapping[str, str]:
-        """``epoch``, ``ver`` and ``rel``, as far as they are given."""
-        return _attributes(self.version_text)
-
-    @cached_property
-    def nevra(self) -> Nevra:
-        """Raises DamagedError where there is no version or release, or an epoch that is not a number."""
-        version = self.version
-        epoch = version.get("epoch") or "0"
-        has_both = version.get("ver") and version.get("rel")
-        if not has_both or not epoch.isascii() or not epoch.isdigit() or len(epoch) > _LONGEST_EPOCH:
-            raise DamagedError(f"says no version of {self.name}")
-        return Nevra(self.name, int(epoch), version["ver"], version["rel"], self.arch)
+        return self.nevra.arch
 
     @property
     def checksum(self) -> str:
@@ -143,9 +127,8 @@ def parse_primary(stream: BinaryIO) -> Iterator[PrimaryPackage]:
             start = end + len(_END)
             if count > CEILINGS.metadata_packages:
                 raise DamagedError(beyond("metadata_packages", "has more than"))
-            package = PrimaryPackage(buffer[begin.start() : start])
-            _check_lengths(package.text)
-            _check_version(package)
+            package = PrimaryPackage.read(buffer[begin.start() : start])
+            _check(package)
             yield package
         buffer = buffer[start:]
         if len(buffer) > CEILINGS.metadata_package + _BLOCK:
@@ -161,23 +144,21 @@ def parse_primary(stream: BinaryIO) -> Iterator[PrimaryPackage]:
         raise DamagedError(f"is cut short or damaged: {count} of {declared} packages")
 
 
-def _check_version(package: PrimaryPackage) -> None:
-    """Whether rpm could make such a package: libsolv takes any words for a name, a version, and an entry's."""
-    if _VERSION_TEXT.fullmatch(package.version_text) is None:
-        raise DamagedError(f"has a version that is none: {package.name[:100]} {package.version_text[:100]!r}")
-    # libsolv takes the last of two names, and a plan the first.
-    if package.text.count(b"<name") != 1:
-        raise DamagedError(f"has a package with more than one name: {package.name[:100]}")
-    if _BAD_ENTRY.search(package.text):
-        raise DamagedError(f"has a dependency of {package.name[:100]} without a name, or with a version that is none")
-
-
-def _check_lengths(text: bytes) -> None:
-    most = CEILINGS.metadata_name
-    if len(text) <= most:
-        return
-    if any(len(value) > most for found in _NAMES.findall(text) for value in found):
+def _check(package: PrimaryPackage) -> None:
+    """Whether rpm could make such a package: libsolv takes any words for a name, and for an entry's version."""
+    text, most = package.text, CEILINGS.metadata_name
+    if (
+        len(text) > most
+        # Split at what begins or ends a value: few packages have any part that is so long, a description mostly.
+        and max(map(len, text.replace(b"<", b'"').split(b'"'))) > most
+        and any(len(value) > most for found in _NAMES.findall(text) for value in found)
+    ):
         raise DamagedError(beyond("metadata_name", "has a name of more than"))
+    # libsolv takes the last of two names, and a plan the first.
+    if text.count(b"<name") != 1:
+        raise DamagedError(f"has a package with more than one name: {package.name[:100]}")
+    if _BAD_ENTRY.search(text):
+        raise DamagedError(f"has a dependency of {package.name[:100]} without a name, or with a version that is none")
 
 
 def announced_packages(path: Path) -> int | None:
@@ -189,6 +170,16 @@ def announced_packages(path: Path) -> int | None:
         return None
     found = _COUNT.search(head[0]) if head else None
     return int(found[1]) if found else None
+
+
+def _field(text: bytes, tag: bytes) -> str:
+    """The text of the first element of that start tag, without attributes; empty without one."""
+    # Plain searches: a tenth of what a regular expression costs, for tens of thousands of packages.
+    found = text.find(tag)
+    if found < 0:
+        return ""
+    start = found + len(tag)
+    return _plain(text[start : text.find(b"<", start)]).strip()
 
 
 def _attributes(text: bytes) -> dict[str, str]:

@@ -56,8 +56,8 @@ def strip_primary(path: Path) -> StrippedPrimary:
         original = package.checksum.partition(":")[2]
         serial = f"{len(ids) + 1:064x}"
         # An id that comes twice would join the file lists of two packages; the repository is at fault then.
-        if not original or original in ids or not package.name or "ver" not in package.version:
-            raise DamagedError("has a package without name, version or an id of its own")
+        if not original or original in ids or not package.name:
+            raise DamagedError("has a package without name or an id of its own")
         files = package.files()
         relations = [(kind, entries) for kind, entries in package.relations() if kind in _RELATIONS and entries]
         ids[original] = serial
@@ -65,7 +65,8 @@ def strip_primary(path: Path) -> StrippedPrimary:
         requirements |= {one.get("name", "") for kind, entries in relations for one in entries if kind != "provides"}
         out += [
             f'<package type="rpm">\n<name>{_escaped(package.name)}</name>\n',
-            f"<arch>{_escaped(package.arch)}</arch>\n<version{_version(package.version)}/>\n",
+            f"<arch>{_escaped(package.arch)}</arch>\n",
+            f"{_version(str(package.nevra.epoch), package.nevra.version, package.nevra.release)}\n",
             f'<checksum type="sha256" pkgid="YES">{serial}</checksum>\n<format>\n',
             f"<rpm:sourcerpm>{_escaped(package.source)}</rpm:sourcerpm>\n" if package.source else "",
             *(_relation(kind, entries) for kind, entries in relations),
@@ -85,8 +86,8 @@ def _relation(kind: str, entries: Iterable[Mapping[str, str]]) -> str:
     return "".join((f"<rpm:{kind}>\n", *(f"<rpm:entry{line}/>\n" for line in lines), f"</rpm:{kind}>\n"))
 
 
-def _version(given: Mapping[str, str]) -> str:
-    return "".join(f' {key}="{_escaped(given.get(key) or "0")}"' for key in ("epoch", "ver", "rel"))
+def _version(epoch: str, version: str, release: str) -> str:
+    return f'<version epoch="{_escaped(epoch)}" ver="{_escaped(version)}" rel="{_escaped(release)}"/>'
 
 
 def named_paths(requirements: Iterable[str]) -> set[str]:
@@ -215,7 +216,8 @@ class _ListsReader:
         self.count += 1
         name, arch = _escaped(self._package.get("name", "")), _escaped(self._package.get("arch", ""))
         self.out += [
-            f'<package pkgid="{serial}" name="{name}" arch="{arch}">\n<version{_version(self._version)}/>\n',
+            f'<package pkgid="{serial}" name="{name}" arch="{arch}">\n',
+            f"{_version(*(self._version.get(key) or '0' for key in ('epoch', 'ver', 'rel')))}\n",
             *(f"<file>{_escaped(one)}</file>\n" for one in files),
             "</package>\n",
         ]

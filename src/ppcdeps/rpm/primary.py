@@ -19,7 +19,7 @@ from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.errors import RepositoryError
 
 # libsolv takes a dependency that begins with a parenthesis for a boolean one, and uses the stack for each level.
-_RICH_ENTRY = re.compile(rb"""\bname\s*=\s*(?:"((?:\(|&)[^"]*)"|'((?:\(|&)[^']*)')""")
+_RICH_ENTRY = re.compile(rb'\bname="([(&][^"]*)"')
 _PATH_ENTRY = re.compile(rb'<rpm:entry\b[^>]*?\bname="([^"]*/[^"]*)"')
 _IN_PRIMARY = re.compile(r"/etc/|/usr/lib/sendmail$|.*bin/")
 
@@ -53,7 +53,7 @@ def cut_primary(stream: BinaryIO, origin: str) -> list[PrimaryPackage]:
             _check_names(source.rsplit("-", 2)[0])
     except DamagedError as error:
         raise RepositoryError(f"{origin}: primary.xml {error}", hint="refresh with `ppcdeps sync`") from error
-    packages.sort(key=lambda package: (package.name, package.arch, package.version_text, package.text))
+    packages.sort(key=lambda package: (package.name, package.arch, package.text))
     return packages
 
 
@@ -70,10 +70,10 @@ def _check_package(package: PrimaryPackage) -> None:
     _check_names(package.nevra.name, package.nevra.arch)
     text = package.text
     # A search for two bytes first: few packages have boolean dependencies.
-    if not (b'"(' in text or b"'(" in text or b'"&' in text or b"'&" in text):
+    if b'"(' not in text and b'"&' not in text:
         return
-    for double, single in _RICH_ENTRY.findall(text):
-        if depth_of(unescape((double or single).decode("utf-8", "replace"))) > CEILINGS.dependency_depth:
+    for name in _RICH_ENTRY.findall(text):
+        if depth_of(unescape(name.decode("utf-8", "replace"))) > CEILINGS.dependency_depth:
             what = f"has a boolean dependency of {package.name[:100]} that is nested deeper than"
             raise DamagedError(beyond("dependency_depth", what))
 
