@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ppcdeps.base.programs import UnfinishedProgramError, run_program
 from ppcdeps.model.errors import RepositoryError
 
 _ARMOR = re.compile(
@@ -25,6 +24,9 @@ def verify_signature(data: bytes, signature: bytes, keys: Sequence[bytes], where
     ``where`` says in messages what is being verified. Raises RepositoryError where the signature is bad,
     missing or by another key, and EnvironmentLacksError where gpgv is not installed.
     """
+    # Only here: most repositories sign no metadata, and every plan starts with the imports of this module.
+    from ppcdeps.base.programs import UnfinishedProgramError, run_program
+
     keyring = b"".join(_binary_keys(key, where) for key in keys)
     if not keyring:
         raise RepositoryError(

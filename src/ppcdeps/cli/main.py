@@ -1,6 +1,7 @@
 """The command `ppcdeps`: its subcommands, and the one line and exit code that every error becomes."""
 
 import errno
+import gc
 import os
 import sys
 import traceback
@@ -60,6 +61,8 @@ def cli(debug: bool) -> None:
 def run() -> None:
     """Run the command line of this process, and end the process with its exit code."""
     prepare_standard_streams()
+    # A command makes many objects that live as long as it does: searches for garbage among them find none.
+    gc.set_threshold(50_000)
     if not sys.warnoptions:
         # Python warns of what it parses, in words of the file: of `"\\d"` in a setup.py that is read, not run.
         warnings.simplefilter("ignore")

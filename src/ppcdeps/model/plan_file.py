@@ -42,13 +42,24 @@ def _compact(value: Any) -> str:
 def load_plan(path: Path) -> Plan:
     """Read a plan that `dump_plan` wrote.
 
-    Raises ConfigError where the file cannot be read, is not a plan of this schema, or has a value of another kind
-    than the schema says, with the place of that value.
+    Raises ConfigError where the file cannot be read, and what `parse_plan` raises.
     """
     try:
-        document = parse_json(read_document(path))
+        return parse_plan(read_document(path), path)
     except OSError as error:
         raise ConfigError(f"cannot read the plan {path}: {error.strerror}") from error
+    except DocumentError as error:
+        raise ConfigError(f"{path} is not a plan: {error}", hint="make one with `ppcdeps plan`") from error
+
+
+def parse_plan(content: bytes | str, path: Path) -> Plan:
+    """Read the content of a plan's file.
+
+    Raises ConfigError where it is not a plan of this schema, or has a value of another kind than the schema says,
+    with the place of that value.
+    """
+    try:
+        document = parse_json(content)
     except DocumentError as error:
         raise ConfigError(f"{path} is not a plan: {error}", hint="make one with `ppcdeps plan`") from error
     schema = document.get("schema") if isinstance(document, dict) else None

@@ -11,7 +11,7 @@ from ppcdeps.base.toml import closest
 from ppcdeps.model.errors import ConfigError, RepositoryError, UsageError
 from ppcdeps.model.gap import GapKind
 from ppcdeps.model.plan import Plan
-from ppcdeps.model.plan_file import dump_plan, load_plan
+from ppcdeps.model.plan_file import dump_plan, parse_plan
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.planning.workloads import PYTHON_PREFIX, curated_constraints, list_workloads
 from ppcdeps.workflows.index import open_index
@@ -44,7 +44,8 @@ def plan_and_text(request: PlanRequest, reporter: Reporter) -> tuple[Plan, str]:
     remembered = resolved.cache.derived_path(key, _SUFFIX)
     if not resolved.refresh and remembered.exists():
         with contextlib.suppress(ConfigError, OSError):
-            return load_plan(remembered), remembered.read_text("utf-8")
+            text = remembered.read_text("utf-8")
+            return parse_plan(text, remembered), text
     from ppcdeps.planning.plan import plan_of
     from ppcdeps.planning.solution import solve_builds
 
