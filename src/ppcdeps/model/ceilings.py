@@ -29,6 +29,10 @@ _LARGEST_FILE = _MIB
 class Ceilings:
     """Bytes, where nothing else is said."""
 
+    transfer_seconds: int = 4 * 3600
+    """Seconds in which a server is waited for while it sends one file: 300 MB over 20 kB/s."""
+    transfer_rate: int = 1000
+    """Bytes a second at least, measured over the time-out of the repository or of pip, as dnf's minrate."""
     metadata_list: int = 4 * _MIB
     """A mirror list, a metalink or a .repo file."""
     metadata_mirrors: int = 100
