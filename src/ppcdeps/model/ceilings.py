@@ -99,6 +99,10 @@ class Ceilings:
     """Seconds for filling a template. It takes milliseconds."""
     template_memory: int = 512 * _MIB
     template_output: int = 8 * _MIB
+    folder_size: int = 512 * _MIB
+    """All files in the folder of a recipe or of a buildroot's definition. Those that are shipped have some 50 kB."""
+    folder_files: int = 10_000
+    """A count: the files in such a folder."""
     patch_size: int = 64 * _MIB
     """A patch of a recipe. Those that move a kernel from one release to the next have some 10 MB."""
     package_header: int = 256 * _MIB

@@ -3,13 +3,13 @@ one.
 """
 
 import hashlib
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from ppcdeps.base.datafiles import shipped_folder
+from ppcdeps.base.named_files import read_folder
 from ppcdeps.base.toml import Table, closest, raise_faults, read_toml
 from ppcdeps.engines.job import BuildMode
 from ppcdeps.model import names
@@ -304,9 +304,7 @@ def _digests(table: Table) -> dict[str, str]:
 def _digest(folders: Sequence[Path]) -> str:
     found = hashlib.sha256()
     for folder in folders:
-        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-            # Where a link leads to is no part of the definition, and nothing reads it.
-            content = os.fsencode(file.readlink()) if file.is_symlink() else file.read_bytes()
-            found.update(f"{file.relative_to(folder)}\0{len(content)}\0".encode())
+        for name, content in read_folder(folder, "the folder of a buildroot"):
+            found.update(f"{name}\0{len(content)}\0".encode("utf-8", "surrogateescape"))
             found.update(content)
     return found.hexdigest()
