@@ -48,9 +48,13 @@ class PrimaryPackage:
     def field(self, name: str) -> str:
         """The text of the first element of that name, such as ``arch`` or ``rpm:sourcerpm``; empty without one."""
         # Plain searches: a tenth of what a regular expression costs, for tens of thousands of packages.
-        tag = name.encode()
-        _, _, rest = self.text.partition(b"<%b>" % tag)
-        return _plain(rest[: rest.find(b"<")]).strip() if rest else ""
+        text = self.text
+        tag = b"<%b>" % name.encode()
+        start = text.find(tag)
+        if start < 0:
+            return ""
+        start += len(tag)
+        return _plain(text[start : text.find(b"<", start)]).strip()
 
     @cached_property
     def name(self) -> str:
@@ -164,7 +168,8 @@ def _check_version(package: PrimaryPackage) -> None:
 
 def _check_lengths(text: bytes) -> None:
     most = CEILINGS.metadata_name
-    if len(text) <= most:
+    # Cutting at quotation marks costs a tenth of finding the names, and shows that there is no long one.
+    if len(text) <= most or max(map(len, text.split(b'"'))) <= most:
         return
     if any(len(value) > most for found in _NAMES.findall(text) for value in found):
         raise DamagedError(beyond("metadata_name", "has a name of more than"))
