@@ -1,5 +1,6 @@
 """Repository metadata into libsolv, through `.solv` files that spare the next run all XML."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,7 +16,9 @@ from ppcdeps.rpm.derived import recall, remember
 from ppcdeps.rpm.isa import translate_repo
 from ppcdeps.rpm.primary import Cut, cut_primary, select
 
-_CONVERSION = 3
+_PACKAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~^-]{0,254}-(?:[0-9]{1,10}:)?[^\s/<>]+\.[A-Za-z0-9_]{1,99}")
+"""Name, version and architecture as libsolv writes them."""
+_CONVERSION = 4
 """Grows whenever the same metadata would give another `.solv` file."""
 
 
@@ -138,6 +141,14 @@ def _convert(
             f"repository {metadata.config.id}: libsolv read {repo.nsolvables} of {cut.count} packages",
             hint="the metadata is damaged: refresh with `ppcdeps sync`",
         )
+    for solvable in repo.solvables_iter():
+        if _PACKAGE.fullmatch(str(solvable)) is None:
+            # Elements that come twice: what was checked is the first, and libsolv takes the last.
+            raise RepositoryError(
+                f"repository {metadata.config.id}: primary.xml has a package that rpm cannot make: "
+                f"{str(solvable)[:100]!a}",
+                hint="refresh with `ppcdeps sync`",
+            )
     if role is Role.STANDIN:
         translate_repo(repo, arch, reference_arch)
     primary = metadata.files["primary"]
