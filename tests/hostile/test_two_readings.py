@@ -1,4 +1,4 @@
-"""What is checked is what is used: documents that two readers take differently, images, archives that ask for much."""
+"""What is checked is what is used: documents read twice in different ways, images, archives that ask for much."""
 
 import lzma
 import struct
