@@ -4,6 +4,7 @@ import hashlib
 import json
 import socket
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -192,6 +193,67 @@ def test_another_machine_does_not_send_us_to_our_own_loopback(how: str, place: S
             bring(*lock_on(place), PIP_INDEX_URL=f"{url}simple/", PIP_TRUSTED_HOST=address)
             assert "/simple/evil/" in place.asked()
     assert not [path for path in place.asked() if "private" in path]
+
+
+@pytest.mark.parametrize("how", ["page", "redirect", "base", "mirrorlist", "metadata", "rebinding"])
+def test_nor_by_a_name_that_resolves_to_it(
+    how: str, place: Scene, bring: Bring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = own_address()
+    if not address:
+        pytest.skip("this machine has no address but loopback")
+    resolve, answers = socket.getaddrinfo, ["192.0.2.1"] if how == "rebinding" else []
+
+    def named(host: str, *rest: Any, **more: Any) -> Any:
+        if host == "evil.example":
+            # An answer for the one who looks, and another one for who connects.
+            host = answers.pop() if answers else "127.0.0.1"
+        return resolve(host, *rest, **more)
+
+    # The run is a fork of this process.
+    monkeypatch.setattr(socket, "getaddrinfo", named)
+    near = place.url.replace("127.0.0.1", "evil.example")
+    with served_at(address, place) as url:
+        target = f"{near}private/{WHEEL}"
+        place.serve(f"private/{WHEEL}", wheel_of(ALONE))
+        pages = {
+            "page": f'<a href="{target}">{WHEEL}</a>',
+            "rebinding": f'<a href="{target}">{WHEEL}</a>',
+            "base": f'<base href="{near}private/"><a href="{WHEEL}">{WHEEL}</a>',
+        }
+        if how == "mirrorlist":
+            place.serve("list", f"{near}private/\n".encode())
+            file = place.file("a.repo", f"[a]\nmirrorlist={url}list\n{QUICK}".encode())
+            outcome = bring("plan", "app", "--repo-file", file, *PLAIN, code=30)
+        elif how == "metadata":
+            location = f'xml:base="{near}private/" href="{WHEEL}"'
+            served = source_repository(place, location, remote=True, content=wheel_of(ALONE))
+            outcome = bring(*fetch(place, served.replace(place.url, url)), code=30)
+        elif how == "redirect":
+            offer(place, {WHEEL: wheel_of(ALONE)})
+            leads = f"{url}redirect/{quote(f'{near}simple', safe='')}/"
+            outcome = bring(*lock_on(place), code=30, PIP_INDEX_URL=leads, PIP_TRUSTED_HOST=address)
+        else:
+            place.serve("simple/evil/index.html", pages[how].encode())
+            outcome = bring(*lock_on(place), PIP_INDEX_URL=f"{url}simple/", PIP_TRUSTED_HOST=address)
+            assert "/simple/evil/" in place.asked()
+        assert "resolves to" in outcome.err
+    wanted = "/simple/" if how == "redirect" else "/private/"
+    assert not [path for path in place.asked() if path.startswith(wanted)]
+
+
+def test_a_source_on_loopback_by_name_is_the_users_own(
+    place: Scene, bring: Bring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve = socket.getaddrinfo
+
+    def named(host: str, *rest: Any, **more: Any) -> Any:
+        return resolve("127.0.0.1" if host == "mirror.example" else host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", named)
+    offer(place, {WHEEL: wheel_of(METADATA)})
+    index = f"{place.url}simple/".replace("127.0.0.1", "mirror.example")
+    bring(*lock_on(place), code=0, PIP_INDEX_URL=index, PIP_TRUSTED_HOST="mirror.example")
 
 
 def test_a_machine_on_loopback_may_name_itself(place: Scene, bring: Bring) -> None:

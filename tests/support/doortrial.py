@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 SECONDS = 10.0
 MEMORY = 1 << 30
+LOOK = 0.05
+"""Seconds between two looks at the memory of a run."""
 DISK = 256 << 20
 """Bytes that no file of a run may exceed: what is put in is much smaller."""
 SECRET = "Canary5ecret"
@@ -137,7 +139,11 @@ def _remove(folder: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run went. ``complaints`` are what is wrong with it: kind, and where or what."""
+    """How a run went. ``complaints`` are what is wrong with it: kind, and where or what.
+
+    ``memory`` is the most, in bytes, that the run and the programs which it started had in memory at once, the
+    interpreter included.
+    """
 
     code: int
     seconds: float
@@ -303,14 +309,12 @@ def run_line(
     before = place.outside()
     out, err = place.base / "run" / "stdout", place.base / "run" / "stderr"
     began = time.monotonic()
-    own = _resident()
     child = os.fork()
     if not child:
         _run(arguments, place, (out, err), variables or {}, seconds)
-    code, usage = _await(child, seconds)
+    code, memory = _await(child, seconds)
     took = time.monotonic() - began
     _import_what_was_imported(place.run / "modules")
-    memory = max(0, usage.ru_maxrss * 1024 - own)
     outcome = Outcome(code, took, memory, _read(out), _read(err), tuple(arguments))
     complaints = [*_complaints(outcome, seconds, _hangs_at(place)), *_trespass(place, before, outcome)]
     return replace(outcome, complaints=tuple(dict.fromkeys(complaints)))
@@ -327,8 +331,16 @@ def _read(path: Path) -> str:
     return path.read_bytes()[: 4 << 20].decode("utf-8", "backslashreplace") if path.exists() else ""
 
 
-def _resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+def _resident(process: int) -> int:
+    """What a process and those below it have in memory, in bytes. Pages that a fork shares count for each."""
+    try:
+        total = int(Path(f"/proc/{process}/statm").read_text().split()[1]) * resource.getpagesize()
+        threads = list(Path(f"/proc/{process}/task").iterdir())
+        children = [(thread / "children").read_text().split() for thread in threads]
+    except OSError:
+        # It came to its end.
+        return 0
+    return total + sum(_resident(int(one)) for each in children for one in each)
 
 
 def _address_space() -> int:
@@ -391,22 +403,29 @@ def _run(
         os._exit(code & 0xFF)
 
 
-def _await(child: int, seconds: float) -> tuple[int, resource.struct_rusage]:
-    """The exit code (negative: the signal that ended it) and what it used; after the time it is killed."""
+def _await(child: int, seconds: float) -> tuple[int, int]:
+    """The exit code (negative: the signal that ended it) and the most memory; it is killed where either is too much.
+
+    The system knows the peak of each process, and a look from time to time the sum of all that ran at once.
+    """
     with contextlib.suppress(OSError):
         os.setpgid(child, child)
     handle = os.pidfd_open(child)
     try:
-        if not select.select([handle], [], [], seconds)[0]:
-            # SIGKILL below is told from another's by the time that it took.
-            with contextlib.suppress(OSError):
-                os.killpg(child, signal.SIGKILL)
+        end, most = time.monotonic() + seconds, 0
+        while not select.select([handle], [], [], max(0.0, min(LOOK, end - time.monotonic())))[0]:
+            most = max(most, _resident(child))
+            # SIGKILL is told from another's by the time that it took, or by the memory.
+            if time.monotonic() >= end or most > MEMORY:
+                with contextlib.suppress(OSError):
+                    os.killpg(child, signal.SIGKILL)
+                break
         _, status, usage = os.wait4(child, 0)
     finally:
         os.close(handle)
     with contextlib.suppress(OSError):
         os.killpg(child, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(status), usage
+    return os.waitstatus_to_exitcode(status), max(most, usage.ru_maxrss * 1024)
 
 
 def _hangs_at(place: Scene) -> str:
@@ -420,12 +439,12 @@ def _complaints(outcome: Outcome, seconds: float, where: str) -> Iterator[tuple[
     code, err = outcome.code, outcome.err
     if code == -signal.SIGKILL and outcome.seconds >= seconds:
         yield "hang", f"over {seconds:.0f} s{where}"
-    elif code < 0:
+    elif code < 0 and outcome.memory <= MEMORY:
         yield "killed", signal.Signals(-code).name
     elif code == 70:
         found = _DEFECT.search(err)
         yield "defect", f"{found[1]} at {found[2]}" if found else "unknown"
-    elif code not in GOOD:
+    elif code not in GOOD and code >= 0:
         yield "exit", str(code)
     if "Traceback (most recent call last)" in err:
         places = _TRACE.findall(err)

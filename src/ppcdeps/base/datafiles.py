@@ -41,7 +41,8 @@ def find_file(folder: str, name_or_path: str, what: str) -> TomlFile:
     """
     if name_or_path.endswith(".toml") or "/" in name_or_path:
         path = Path(name_or_path).expanduser()
-        if not path.is_file():
+        # A pipe can be read, and what else is none is said where it is read.
+        if not path.exists() or path.is_dir():
             known = ", ".join(shipped_names(folder))
             raise UsageError(f"no such {what} file: {name_or_path}", hint=f"give a path to one, or a name: {known}")
         return path

@@ -5,12 +5,12 @@ It knows nothing of whose configuration it works by: dnf's and pip's are both tu
 
 import errno
 import hashlib
+import http.client
 import inspect
 import os
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 from ppcdeps import __version__
+from ppcdeps.base.pace import Pace, TooSlowError, counted, paced
+from ppcdeps.base.reach import Reach, TooNearError
 from ppcdeps.base.untrusted import open_regular
 from ppcdeps.base.urls import credentials_in, is_file_url, path_of, refusal, shown_url, without_credentials
 from ppcdeps.model.ceilings import CEILINGS, beyond
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SLOWEST = 1000
-"""Bytes a second, measured over the time-out, below which a mirror counts as hanging (minrate of dnf)."""
 CONNECTIONS = 16
 """Connections to one host that are kept open at once: no index or mirror list is read by more threads."""
 
@@ -41,6 +41,8 @@ _TRIES_PER_MIRROR = 3
 _BACK_OFF = 0.25
 _LONGEST_WAIT = 5.0
 _LONGEST_RETRY_AFTER = 60.0
+_REDIRECT_BODY = 1 << 16
+"""Bytes that are read of what a redirect says besides: requests would load all of it."""
 _TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _OK = frozenset({200})
 
@@ -50,6 +52,8 @@ class FaultKind(Enum):
 
     CONNECTION = auto()
     TIMEOUT = auto()
+    SLOW = auto()
+    """What is sent comes too slowly, for too long, or has too much around it."""
     CERTIFICATE = auto()
     PROXY = auto()
     STATUS = auto()
@@ -124,6 +128,8 @@ class HttpSettings:
     client_key: str | None = None
     trusted_hosts: frozenset[str] = frozenset()
     credentials: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    origins: tuple[str, ...] = ()
+    """The URLs that the user's configuration names: others may lie on this machine only where all of these do."""
     option_names: Mapping[str, str] = field(default_factory=dict)
     """What the user's configuration calls a field of this class, for messages."""
 
@@ -169,6 +175,7 @@ class HttpClient:
         self.settings = settings
         self._reporter = reporter or Silence()
         self._stopping = stopping or threading.Event()
+        self._reach = Reach(settings.origins)
         self._session: requests.Session | None = None
         self._guard = threading.Lock()
 
@@ -204,7 +211,7 @@ class HttpClient:
             sent |= validators.headers
         if not packed:
             sent["Accept-Encoding"] = "identity"
-        with self._open(url, sent, accept, packed) as body:
+        with self._open(url, sent, accept, packed, limit) as body:
             parts: list[bytes] = []
             total = 0
             whole_in_place_of_part = "Range" in sent and body.status == 200
@@ -245,7 +252,7 @@ class HttpClient:
         reporter.begin(task, size)
         try:
             # As stored: a server that calls a .tar.gz an encoding would have it unpacked on the way.
-            with self._open(url, {"Accept-Encoding": "identity"}, _OK, packed=False) as body:
+            with self._open(url, {"Accept-Encoding": "identity"}, _OK, False, limit) as body:
                 # A web page of another size goes on: below it gets the message that names it as one.
                 if size is not None and body.announced is not None and body.announced > size and not body.page:
                     raise TransportFault(url, f"has {body.announced} bytes instead of {size}")
@@ -272,7 +279,9 @@ class HttpClient:
         return total
 
     @contextmanager
-    def _open(self, url: str, headers: Mapping[str, str], accept: Container[int], packed: bool) -> Iterator["_Body"]:
+    def _open(
+        self, url: str, headers: Mapping[str, str], accept: Container[int], packed: bool, limit: str
+    ) -> Iterator["_Body"]:
         self._check()
         if is_file_url(url):
             with self._open_file(url) as body:
@@ -286,8 +295,18 @@ class HttpClient:
 
         self._check_certificates(url)
         try:
-            with self._request(url, headers) as response:
+            with (
+                paced(Pace(self.settings.timeout, limit)),
+                self._reach.transfer(),
+                self._request(url, headers) as response,
+            ):
                 yield self._body_of(response, url, accept, packed)
+        except TooNearError as fault:
+            raise TransportFault(url, f"is not requested: it {fault}") from fault
+        except TooSlowError as fault:
+            raise TransportFault(
+                url, str(fault), transient=True, unreachable=True, hung=True, kind=FaultKind.SLOW
+            ) from fault
         except (
             # Also urllib3's own errors: the body is read from its response, past requests.
             requests.RequestException,
@@ -371,6 +390,8 @@ class HttpClient:
         import urllib3
         from requests.adapters import HTTPAdapter
 
+        reach = self._reach
+
         class _Session(requests.Session):
             def get_redirect_target(self, resp: requests.Response) -> str | None:
                 target = super().get_redirect_target(resp)
@@ -378,7 +399,27 @@ class HttpClient:
                 reason = refusal(target, resp.url) if target and urlsplit(target).netloc else ""
                 if reason:
                     raise requests.exceptions.InvalidSchema(reason)
+                if target:
+                    reach.follow(resp.url)
                 return target
+
+        class _Adapter(HTTPAdapter):
+            def init_poolmanager(self, *args: Any, **options: Any) -> None:
+                super().init_poolmanager(*args, **options)
+                _count_what_arrives(self.poolmanager, reach)
+
+            def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+                # What lies behind a proxy that the user chose, the proxy resolves.
+                return _count_what_arrives(super().proxy_manager_for(proxy, **options), None)
+
+            def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+                if not requests.utils.select_proxy(request.url or "", options.get("proxies")):
+                    reach.check(request.url or "")
+                response = super().send(request, *args, **options)
+                if response.is_redirect and len(response.raw.read(_REDIRECT_BODY)) == _REDIRECT_BODY:
+                    response.close()
+                    raise TransportFault(request.url or "", "redirects with a body that does not end")
+                return response
 
         session: requests.Session = _Session()
         session.max_redirects = 10
@@ -386,7 +427,7 @@ class HttpClient:
         # An empty proxy means none, not that of the environment.
         session.trust_env = self.settings.proxy != ""
         for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(pool_connections=8, pool_maxsize=CONNECTIONS))
+            session.mount(scheme, _Adapter(pool_connections=8, pool_maxsize=CONNECTIONS))
         if not self.settings.verify or self.settings.trusted_hosts:
             # The user chose so; a warning for each request would say nothing new.
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
@@ -411,7 +452,7 @@ class HttpClient:
                 retry_after=float(_digits(headers.get("retry-after", "")) or 0),
             )
         return _Body(
-            lambda: self._network_blocks(response, url, packed),
+            lambda: self._network_blocks(response, packed),
             status,
             where,
             headers,
@@ -419,7 +460,7 @@ class HttpClient:
             page=headers.get("content-type", "").lower().startswith("text/html"),
         )
 
-    def _network_blocks(self, response: "requests.Response", url: str, packed: bool) -> Iterator[bytes]:
+    def _network_blocks(self, response: "requests.Response", packed: bool) -> Iterator[bytes]:
         raw = response.raw
         # read1 gives what has arrived; where urllib3 is too old for it, small pieces keep the rate check honest.
         read: Callable[[], bytes] = (
@@ -427,22 +468,8 @@ class HttpClient:
             if hasattr(raw, "read1") and _takes_decode_content(raw.read1)
             else (lambda: raw.read(_SMALL_CHUNK, decode_content=packed))
         )
-        window_start, window_bytes = time.monotonic(), 0
         while block := read():
             self._check()
-            window_bytes += len(block)
-            elapsed = time.monotonic() - window_start
-            if elapsed >= self.settings.timeout:
-                if window_bytes < SLOWEST * elapsed:
-                    raise TransportFault(
-                        url,
-                        f"sends {int(window_bytes / elapsed)} bytes a second",
-                        transient=True,
-                        unreachable=True,
-                        hung=True,
-                        kind=FaultKind.TIMEOUT,
-                    )
-                window_start, window_bytes = time.monotonic(), 0
             yield block
 
     def _check(self) -> None:
@@ -463,7 +490,7 @@ class HttpClient:
                 reason = f"TLS failed: {_root_of(fault)}"
                 return TransportFault(url, reason, unreachable=True, kind=FaultKind.CERTIFICATE)
             case requests.exceptions.InvalidSchema() | requests.exceptions.MissingSchema():
-                if "loopback" in str(fault):
+                if "this machine" in str(fault):
                     return TransportFault(url, f"redirects to what {fault}")
                 return TransportFault(url, "redirects to something else than http or https")
             case requests.exceptions.TooManyRedirects():
@@ -536,6 +563,39 @@ def try_mirrors(
             raise InterruptedError(errno.EINTR, "interrupted")
         rounds += 1
     raise AllMirrorsFailed(list(last.values()))
+
+
+def _count_what_arrives(manager: Any, reach: Reach | None) -> Any:
+    """Have the connections of a pool manager of urllib3 count what arrives, and check where they lead."""
+
+    class _Answer(http.client.HTTPResponse):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self.fp = counted(self.fp)
+
+    class _Checked:
+        response_class = _Answer
+
+        def _new_conn(self) -> socket.socket:
+            made: socket.socket = super()._new_conn()  # type: ignore[misc]
+            if reach is not None:
+                try:
+                    # The host was resolved before; this is what it was connected to, whatever it resolved to now.
+                    reach.check_peer(str(made.getpeername()[0]))
+                except BaseException:
+                    made.close()
+                    raise
+            return made
+
+    pools = {}
+    for scheme, pool in manager.pool_classes_by_scheme.items():
+        connection = type("CheckedConnection", (_Checked, pool.ConnectionCls), {})
+        pools[scheme] = type(pool.__name__, (pool,), {"ConnectionCls": connection})
+    # Proxy managers are kept by the adapter, and come here more than once.
+    if not getattr(manager, "counts_what_arrives", False):
+        manager.counts_what_arrives = True
+        manager.pool_classes_by_scheme = pools
+    return manager
 
 
 _HTML = "sends a web page (HTML) with status 200, not the file: a login, error or redirect page answers there"

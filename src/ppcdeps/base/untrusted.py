@@ -10,8 +10,8 @@ import fnmatch
 import os
 import stat
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 # O_NONBLOCK: opening a FIFO without a writer would wait for ever. On a regular file it changes nothing.
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -19,7 +19,7 @@ _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-def open_regular(path: str | Path, ceiling: int | None = None, *, dir_fd: int | None = None) -> BinaryIO:
+def open_regular(path: str | Path, ceiling: int | None = None, *, dir_fd: int | None = None) -> BufferedReader:
     """The regular file at the path, to read. The folders of the path are trusted: links among them are followed.
 
     Raises OSError where the file itself is a link (ELOOP), is not a regular file (EINVAL) or has more than
@@ -36,7 +36,7 @@ def open_regular(path: str | Path, ceiling: int | None = None, *, dir_fd: int | 
     raise _too_large(path, ceiling) if ceiling is not None and stat.S_ISREG(state.st_mode) else _not_regular(path)
 
 
-def open_beneath(folder: str | Path, path: str, ceiling: int | None = None) -> BinaryIO:
+def open_beneath(folder: str | Path, path: str, ceiling: int | None = None) -> BufferedReader:
     """The regular file at a relative path beneath a trusted folder, to read. No part of the path may be a link.
 
     Each part is opened from the folder before it, so that one which becomes a link meanwhile is refused, too. Raises

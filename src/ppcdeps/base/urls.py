@@ -1,11 +1,10 @@
 """URLs of repositories and indexes: joined, turned into paths, held to who named them, and shown without secrets."""
 
-import ipaddress
 import re
-import socket
-from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
+
+from ppcdeps.base.addresses import nearness_of_host
 
 # Object stores and package servers take tokens and signatures in the query, too.
 _SECRET_QUERY = re.compile(r"(?i)([?&][^=&]*(?:token|key|secret|passw|sig)[^=&]*=)[^&]*")
@@ -37,9 +36,9 @@ def path_of(url: str) -> Path:
 def refusal(url: str, named_by: str, folder: str | None = None) -> str:
     """Why what lies at ``named_by`` may not name ``url``, as a phrase; empty where it may.
 
-    What is remote names http and https only, and this machine's loopback addresses only where it lies on one itself:
-    else a server would decide what is read here. What is local names files beneath ``folder``, a file URL (default:
-    nothing that is local), links followed.
+    What is remote names http and https only, and this machine's own addresses only where it lies as near itself:
+    else a server would decide what is read here. Names of hosts are looked at when they are connected to. What is
+    local names files beneath ``folder``, a file URL (default: nothing that is local), links followed.
     """
     try:
         parts = urlsplit(url)
@@ -47,9 +46,10 @@ def refusal(url: str, named_by: str, folder: str | None = None) -> str:
     except ValueError:
         return "is not a URL"
     if parts.scheme in ("http", "https") and host:
-        if is_file_url(named_by) or not is_loopback(host) or is_loopback(urlsplit(named_by).hostname or ""):
+        near = nearness_of_host(host)
+        if is_file_url(named_by) or near <= nearness_of_host(urlsplit(named_by).hostname or ""):
             return ""
-        return "is on this machine's loopback address, which only a server on it may name"
+        return near.reason
     if parts.scheme != "file":
         return "is neither http nor https"
     if not is_file_url(named_by):
@@ -65,24 +65,6 @@ def _lies_beneath(url: str, folder: str) -> bool:
     except (OSError, ValueError, RuntimeError):
         # A null byte, or links in a circle.
         return False
-
-
-@lru_cache(maxsize=1024)
-def is_loopback(host: str) -> bool:
-    """Whether a host's name or address, in any of its spellings, means this machine."""
-    name = host.strip("[]").rstrip(".").partition("%")[0].lower()
-    if name in ("localhost", "localhost.localdomain", "ip6-localhost") or name.endswith(".localhost"):
-        return True
-    try:
-        # Also 127.1, 0x7f.1 and 2130706433, as the C library reads them.
-        address: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.IPv4Address(socket.inet_aton(name))
-    except (OSError, ValueError):
-        try:
-            address = ipaddress.ip_address(name)
-        except ValueError:
-            return False
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return bool(mapped.is_loopback or mapped.is_unspecified)
 
 
 def credentials_in(url: str) -> tuple[str, tuple[str, str] | None]:

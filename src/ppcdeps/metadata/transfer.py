@@ -26,9 +26,9 @@ def settings_of(config: RepoConfig) -> net.HttpSettings:
     User and password go to the hosts that the configuration names, and to no mirror that a list names.
     """
     credentials = {}
+    places = tuple(place for place in (*config.baseurl, config.mirrorlist, config.metalink) if place)
     if config.username is not None:
-        places = (*config.baseurl, config.mirrorlist or "", config.metalink or "")
-        hosts = {urlsplit(place).netloc.rpartition("@")[2] for place in places if place}
+        hosts = {urlsplit(place).netloc.rpartition("@")[2] for place in places}
         credentials = dict.fromkeys(hosts, (config.username, config.password or ""))
     return net.HttpSettings(
         timeout=config.timeout,
@@ -38,6 +38,7 @@ def settings_of(config: RepoConfig) -> net.HttpSettings:
         client_certificate=config.sslclientcert,
         client_key=config.sslclientkey,
         credentials=credentials,
+        origins=(*places, *config.gpgkey),
         option_names={
             "ca_bundle": "sslcacert",
             "client_certificate": "sslclientcert",

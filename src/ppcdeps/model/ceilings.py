@@ -29,6 +29,10 @@ _LARGEST_FILE = _MIB
 class Ceilings:
     """Bytes, where nothing else is said."""
 
+    transfer_seconds: int = 4 * 3600
+    """Seconds in which a server is waited for while it sends one file: 300 MB over 20 kB/s."""
+    transfer_rate: int = 1000
+    """Bytes a second at least, measured over the time-out of the repository or of pip, as dnf's minrate."""
     metadata_list: int = 4 * _MIB
     """A mirror list, a metalink or a .repo file."""
     metadata_mirrors: int = 100
@@ -95,6 +99,10 @@ class Ceilings:
     """Seconds for filling a template. It takes milliseconds."""
     template_memory: int = 512 * _MIB
     template_output: int = 8 * _MIB
+    folder_size: int = 512 * _MIB
+    """All files in the folder of a recipe or of a buildroot's definition. Those that are shipped have some 50 kB."""
+    folder_files: int = 10_000
+    """A count: the files in such a folder."""
     patch_size: int = 64 * _MIB
     """A patch of a recipe. Those that move a kernel from one release to the next have some 10 MB."""
     package_header: int = 256 * _MIB

@@ -38,6 +38,7 @@ def settings_of(config: PipConfig) -> HttpSettings:
         client_certificate=config.client_cert,
         trusted_hosts=frozenset(config.trusted_hosts),
         credentials={host: own for host, own in places if own is not None},
+        origins=(*config.indexes, *config.find_links),
         option_names={"ca_bundle": "cert", "client_certificate": "client-cert"},
     )
 
@@ -132,6 +133,8 @@ class IndexClient:
                 seconds = self._client.settings.timeout
                 what = "it is too slow"
                 hint = f"no answer in {seconds:g} s: set timeout in pip.conf, or use --offline"
+            case FaultKind.SLOW:
+                what, hint = "it is too slow", "use another index, or --offline"
             case FaultKind.CONNECTION:
                 what = "it does not answer"
                 hint = "check the network and index-url in pip.conf, or use --offline"

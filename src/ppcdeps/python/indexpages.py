@@ -67,16 +67,30 @@ def _json_page(answer: HttpResponse, name: str) -> list[IndexFile]:
                     url=_checked(url, answer.url),
                     version=version,
                     hashes={str(key): str(value).lower() for key, value in entry.get("hashes", {}).items()},
-                    requires_python=entry.get("requires-python") or "",
+                    requires_python=_text_of(entry, "requires-python"),
                     yanked=(yanked if isinstance(yanked, str) else "") or ("*" if yanked else ""),
-                    upload_time=entry.get("upload-time") or "",
-                    size=entry.get("size"),
+                    upload_time=_text_of(entry, "upload-time"),
+                    size=_size_of(entry),
                     metadata_hash=_metadata_hash(metadata),
                 )
             )
         except (KeyError, AttributeError, TypeError):
             raise _no_index(answer, "answers JSON whose list of files is malformed") from None
     return files
+
+
+def _text_of(entry: Mapping[str, object], key: str) -> str:
+    value = entry.get(key) or ""
+    if not isinstance(value, str):
+        raise TypeError(key)
+    return value
+
+
+def _size_of(entry: Mapping[str, object]) -> int | None:
+    value = entry.get("size")
+    if value is not None and (type(value) is not int or value < 0):
+        raise TypeError("size")
+    return value
 
 
 def _metadata_hash(value: object) -> str | None:

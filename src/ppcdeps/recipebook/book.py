@@ -3,6 +3,7 @@
 import dataclasses
 import fnmatch
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ppcdeps.base.datafiles import shipped_folder
-from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.named_files import read_folder
 from ppcdeps.base.toml import Table, closest, raise_faults, read_toml
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.evr import version_key
@@ -37,6 +38,7 @@ from ppcdeps.model.recipe import (
     VersionRange,
 )
 from ppcdeps.model.target import Target
+from ppcdeps.recipebook.patches import read_patch
 
 RECIPE_FILE = "recipe.toml"
 TEMPLATES = "_templates"
@@ -119,12 +121,16 @@ def recipe_digest(recipe: Recipe) -> str:
     if not (recipe.folder / RECIPE_FILE).is_file():
         return ""
     digest = hashlib.sha256()
-    own = {path.relative_to(recipe.folder).as_posix() for path in recipe.folder.rglob("*") if path.is_file()}
-    for name in sorted(own | {patch.file for patch in recipe.patches}):
-        path = recipe.folder / name
-        # Where a link leads to is no part of the recipe, and nothing reads it.
-        content = f"link {path.readlink()}" if path.is_symlink() else sha256_of(path)
-        digest.update(f"{name} {content}\n".encode())
+    contents: dict[str, str] = {}
+    for name, content in read_folder(recipe.folder, "the recipe's folder"):
+        is_link = (recipe.folder / name).is_symlink()
+        contents[name] = f"link {os.fsdecode(content)}" if is_link else hashlib.sha256(content).hexdigest()
+    for patch in recipe.patches:
+        # That of another recipe, and what is no file: reading it says so.
+        if patch.file not in contents:
+            contents[patch.file] = hashlib.sha256(read_patch(recipe.folder, patch.file)).hexdigest()
+    for name in sorted(contents):
+        digest.update(os.fsencode(f"{name} {contents[name]}\n"))
     return digest.hexdigest()
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from ppcdeps.base.named_files import open_named, read_named, read_named_text
 from ppcdeps.base.programs import run_program
 from ppcdeps.engines.confinement import UnconfinableError, run_confined
 from ppcdeps.model.ceilings import CEILINGS
@@ -155,7 +156,7 @@ def _faults(recipe: Recipe) -> Iterator[str]:
 def lint_rendering(name: str, rendering: Rendering, recipe: Recipe, target: Target) -> Iterator[LintFinding]:
     """Findings on a rendered folder: its scripts, its spec as rpm evaluates it for the target, and rpmlint's."""
     for script in sorted(rendering.folder.glob("*.sh")):
-        for fault in _shell_faults(script.read_text("utf-8")):
+        for fault in _shell_faults(read_named_text(script, "template_output")):
             yield LintFinding(name, LintSeverity.ERROR, f"{script.name}: {fault}")
     conditions = dict.fromkeys(recipe.enabled, True) | dict.fromkeys(recipe.disabled, False)
     platform = platform_of(target)
@@ -197,7 +198,7 @@ def rpmlint_findings(name: str, spec: Path, platform: PlatformMacros) -> Iterato
         folder = Path(scratch)
         config, copy = folder / "ppcdeps.toml", folder / spec.name
         config.write_text(_RPMLINT_CONFIG, "utf-8")
-        copy.write_bytes(spec.read_bytes())
+        copy.write_bytes(read_named(spec, "spec_size"))
         defines = "".join(f"%{macro} {body}\n" for macro, body in platform.defines.items())
         (folder / "platform.macros").write_text(platform.macros + defines, "utf-8")
         script = Path(shutil.which("rpmlint") or "rpmlint")
@@ -233,7 +234,7 @@ def _python_of_rpmlint() -> list[str] | None:
     script = shutil.which("rpmlint")
     if script is None:
         return None
-    with Path(script).open("rb") as file:
+    with open_named(Path(script), "document_size") as file:
         first = file.readline(1000).decode("utf-8", "replace")
     words = first.removeprefix("#!").split()
     if words[:1] == ["/usr/bin/env"]:

@@ -9,7 +9,9 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from ppcdeps.base.compression import open_stream
 from ppcdeps.base.programs import run_program
+from ppcdeps.base.tars import BoundedMember
 from ppcdeps.base.untrusted import read_beneath
 from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.errors import ConfigError
@@ -76,7 +78,11 @@ def unpack(archive: Path, into: Path) -> Path:
     """
     size = 0
     try:
-        with tarfile.open(archive) as tar:
+        # Opened here and not by tarfile, which gives xz all the memory that the file asks for.
+        with (
+            open_stream(archive, ceiling="package_opened") as stream,
+            tarfile.open(fileobj=stream, mode="r|", tarinfo=BoundedMember) as tar,
+        ):
             for number, member in enumerate(tar, start=1):
                 size += member.size
                 for key, count in (("archive_members", number), ("package_opened", size)):

@@ -3,6 +3,7 @@
 The folder can be built without ppcdeps, and the same input gives the same bytes.
 """
 
+import hashlib
 import shlex
 import shutil
 import tempfile
@@ -13,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.named_files import open_named, read_named
 from ppcdeps.base.removal import remove_tree
-from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Source, Upstream
 from ppcdeps.python.bridge import spec_of_bridge
@@ -199,13 +200,15 @@ def _from_sources(recipe: Recipe, version: str | None, given: Mapping[str, Path]
 
 
 def _add_source(recipe: Recipe, source: Source, path: Path, inside: Path) -> None:
-    try:
-        shutil.copyfile(path, inside / source.file)
-    except FileNotFoundError as error:
-        raise ConfigError(f"there is no file {path}") from error
-    except shutil.SpecialFileError as error:
-        raise ConfigError(f"{path} is not a regular file") from error
-    digest = sha256_of(inside / source.file)
+    copy = inside / source.file
+    with open_named(path, "package_size") as stream:
+        # Before it is copied: what looks large may be a hole, and fills the disk as a copy.
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        if digest == source.sha256:
+            stream.seek(0)
+            with copy.open("xb") as file:
+                shutil.copyfileobj(stream, file, 1 << 20)
+            digest = sha256_of(copy)
     if digest != source.sha256:
         raise ConfigError(
             f"{path} is not the file that recipe {recipe.folder.name} names: "
@@ -355,10 +358,6 @@ def _fill(name: str, values: Mapping[str, Any]) -> str:
 
 def _text(spec: Path) -> str:
     try:
-        with spec.open("rb") as stream:
-            content = stream.read(CEILINGS.spec_size + 1)
-        if len(content) > CEILINGS.spec_size:
-            raise ConfigError(f"{spec.name} has more than {CEILINGS.spec_size} bytes", hint=how_to_raise("spec_size"))
-        return content.decode()
+        return read_named(spec, "spec_size").decode()
     except UnicodeDecodeError as error:
         raise ConfigError(f"{spec.name} is not UTF-8 text (byte {error.start})") from error

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ppcdeps.model.capability import Capability, Requirement, parse_requirement
-from ppcdeps.model.errors import PpcdepsError
+from ppcdeps.model.errors import RepositoryError
 from ppcdeps.rpm.additions import add_placeholder, ignore_dependency
 from ppcdeps.rpm.dropped import RequirementDropper
 from ppcdeps.rpm.paths import needs_filelists
@@ -98,9 +98,11 @@ class ClosureSearch:
             if clash is None:
                 break
             self._ignore(clash)
-        raise PpcdepsError(
+        # Such as a dependency on a version that none is: nothing can stand in for what provides it.
+        raise RepositoryError(
             f"no closure was found for {', '.join(request.title for request in requests)}: "
-            + "; ".join(str(problem) for problem in result.problems)
+            + "; ".join(str(problem) for problem in result.problems),
+            hint="what the packages say of each other is contradictory or malformed: ask the repository's owner",
         )
 
     def _add_placeholders(self, statements: Iterable[Statement]) -> bool:

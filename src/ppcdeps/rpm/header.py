@@ -7,10 +7,9 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
+from ppcdeps.base.named_files import open_named
 from ppcdeps.base.programs import UnfinishedProgramError, run_program
-from ppcdeps.base.untrusted import open_regular
 from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.nevra import Nevra
@@ -121,7 +120,7 @@ def raw_header(package: Path) -> bytes:
 
     Raises ConfigError where the file is not an RPM.
     """
-    with _opened(package) as file:
+    with open_named(package, "package_size") as file:
         lead = file.read(_LEAD)
         if lead[:4] != _LEAD_MAGIC:
             raise ConfigError(f"{package.name} is not an RPM package: it does not begin as one")
@@ -143,21 +142,14 @@ def raw_header(package: Path) -> bytes:
         return file.read(end)
 
 
-def _opened(package: Path) -> BinaryIO:
-    try:
-        return open_regular(package)
-    except OSError as error:
-        raise ConfigError(f"{package} cannot be read: {error.strerror}") from error
-
-
 def _query(package: Path, form: str) -> str:
     # A text file would be taken for a manifest: a list of files and URLs that rpm reads as well.
     return _rpm(["rpm", "-qp", "--nomanifest", "--nosignature", "--qf", form, str(package.resolve())], package)
 
 
 def _rpm(command: Sequence[str], package: Path) -> str:
-    if not package.is_file():
-        raise ConfigError(f"no such file: {package}")
+    # A pipe or a device has no end, and rpm would read it.
+    open_named(package, "package_size").close()
     try:
         # Neither this machine's packages and keys nor the user's macros have a say. rpm makes a database if there
         # is none.

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from ppcdeps.base.named_files import open_named
 from ppcdeps.base.programs import start_program
 from ppcdeps.model.errors import ConfigError
 
@@ -57,8 +58,7 @@ def open_payload(package: Path, kind: str = "RPM package") -> Iterator[BinaryIO]
     ``kind`` is what messages call the file. Raises ConfigError where it is none, or damaged, and
     EnvironmentLacksError where rpm2cpio is missing.
     """
-    if not package.is_file():
-        raise ConfigError(f"no such file: {package}")
+    open_named(package, "package_size").close()
     # rpm makes a database in the home folder where there is none.
     with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory(prefix="ppcdeps-rpm-") as home:
         process = start_program(

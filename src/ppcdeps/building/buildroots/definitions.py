@@ -3,13 +3,13 @@ one.
 """
 
 import hashlib
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from ppcdeps.base.datafiles import shipped_folder
+from ppcdeps.base.named_files import read_folder
 from ppcdeps.base.toml import Table, closest, raise_faults, read_toml
 from ppcdeps.engines.job import BuildMode
 from ppcdeps.model import names
@@ -24,6 +24,10 @@ _WHAT = "buildroot definition"
 _KINDS = ("debian", "image")
 _ARCHITECTURES = ("ppc64le", "x86_64", "aarch64", MACHINE)
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*")
+_IMAGE = re.compile(
+    r"[a-z0-9][a-z0-9._-]*(?::[0-9]{1,5})?(?:/[a-z0-9][a-z0-9._-]*)*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _ISA = re.compile(r"(.+)\((?:ppc|x86|aarch)-64\)")
 _VERSIONED_DISTRIBUTION = re.compile(r"python3\.[0-9]+dist\((.+)\)")
@@ -236,6 +240,20 @@ def _modes(top: Table) -> tuple[BuildMode, ...]:
     return tuple(BuildMode(text) for text in texts if text in known)
 
 
+def _word(table: Table, key: str) -> str:
+    word = table.text(key)
+    if word and not _WORD.fullmatch(word):
+        table.fault(f'"{key}" is "{word}", which is no name of a suite')
+    return word
+
+
+def _keyring(table: Table) -> str:
+    path = table.text("keyring")
+    if path and (not path.startswith("/") or not path.isprintable()):
+        table.fault(f'"keyring" is "{path}", which is no absolute path')
+    return path
+
+
 def _words(table: Table, key: str) -> tuple[str, ...]:
     words = table.texts(key)
     for word in words:
@@ -248,10 +266,10 @@ def _debian(top: Table, base: Definition | None) -> DebianMaking:
     table = top.table("debian")
     inherited = base.making if base is not None and isinstance(base.making, DebianMaking) else None
     making = DebianMaking(
-        suite=table.text("suite"),
+        suite=_word(table, "suite"),
         suites=_words(table, "suites"),
         components=_words(table, "components"),
-        keyring=table.text("keyring"),
+        keyring=_keyring(table),
         packages=_words(table, "packages"),
         target_packages=_words(table, "target_packages"),
         links={**(inherited.links if inherited else {}), **_links(top.table("links"))},
@@ -286,7 +304,10 @@ def _mapping(table: Table) -> dict[str, str]:
 def _image(top: Table) -> ImageMaking:
     table = top.table("image")
     digests = {arch: digest for arch, digest in _digests(top.table("digests")).items() if digest}
-    making = ImageMaking(table.text("name"), digests, _words(table, "enable"), _words(table, "packages"))
+    name = table.text("name")
+    if name and not _IMAGE.fullmatch(name):
+        table.fault(f'"name" is "{name}", which is no reference of a container image')
+    making = ImageMaking(name, digests, _words(table, "enable"), _words(table, "packages"))
     table.finish()
     return making
 
@@ -304,9 +325,7 @@ def _digests(table: Table) -> dict[str, str]:
 def _digest(folders: Sequence[Path]) -> str:
     found = hashlib.sha256()
     for folder in folders:
-        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-            # Where a link leads to is no part of the definition, and nothing reads it.
-            content = os.fsencode(file.readlink()) if file.is_symlink() else file.read_bytes()
-            found.update(f"{file.relative_to(folder)}\0{len(content)}\0".encode())
+        for name, content in read_folder(folder, "the folder of a buildroot"):
+            found.update(f"{name}\0{len(content)}\0".encode("utf-8", "surrogateescape"))
             found.update(content)
     return found.hexdigest()

@@ -7,7 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ppcdeps.base.compression import open_stream
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.tars import BoundedMember
 from ppcdeps.base.untrusted import open_beneath
 from ppcdeps.building.publishing.records import SourceFile
 from ppcdeps.building.run.tasks import Bridge, Task
@@ -48,9 +50,10 @@ class RenderedBuild:
         dates: list[int] = []
         for path in sorted((self.folder / "SOURCES").iterdir()):
             with (
-                suppress(tarfile.TarError, OSError, EOFError),
-                open_beneath(self.folder, f"SOURCES/{path.name}") as stream,
-                tarfile.open(fileobj=stream) as archive,
+                suppress(tarfile.TarError, OSError, EOFError, ValueError),
+                open_beneath(self.folder, f"SOURCES/{path.name}"),
+                open_stream(path, ceiling="package_opened") as opened,
+                tarfile.open(fileobj=opened, mode="r|", tarinfo=BoundedMember) as archive,
             ):
                 dates += [int(member.mtime) for member in archive]
         return max(dates, default=None)
