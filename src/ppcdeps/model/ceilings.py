@@ -8,7 +8,6 @@ neither fill the memory nor the disk. ceilings.toml changes them: ``metadata_siz
 import os
 import re
 import stat
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,7 +24,6 @@ _HIGHEST = 1 << 62
 _LARGEST_FILE = _MIB
 
 
-@dataclass(frozen=True, slots=True)
 class Ceilings:
     """Bytes, where nothing else is said."""
 
@@ -183,7 +181,7 @@ def read_ceilings() -> Ceilings:
         return Ceilings()
     values: dict[str, int] = {}
     faults: list[str] = []
-    names = {key_of(field.name): field.name for field in fields(Ceilings)}
+    names = {key_of(name): name for name in Ceilings.__annotations__}
     for key, value in _entries(_document(file)):
         number = _number(value)
         if key not in names:
@@ -194,7 +192,9 @@ def read_ceilings() -> Ceilings:
             values[names[key]] = number
     if faults:
         raise ConfigError(f"the file of ceilings {file} has faults:", faults=tuple(faults[:20]))
-    return Ceilings(**values)
+    found = Ceilings()
+    vars(found).update(values)
+    return found
 
 
 def _default_file() -> Path:
@@ -265,8 +265,8 @@ class _Configured:
         if name.startswith("__"):
             raise AttributeError(name)
         found = read_ceilings()
-        for one in fields(found):
-            setattr(self, one.name, getattr(found, one.name))
+        for one in Ceilings.__annotations__:
+            setattr(self, one, getattr(found, one))
         return object.__getattribute__(self, name)
 
 
