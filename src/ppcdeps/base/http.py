@@ -5,7 +5,6 @@ It knows nothing of whose configuration it works by: dnf's and pip's are both tu
 
 import errno
 import hashlib
-import http.client
 import inspect
 import os
 import socket
@@ -568,7 +567,10 @@ def try_mirrors(
 def _count_what_arrives(manager: Any, reach: Reach | None) -> Any:
     """Have the connections of a pool manager of urllib3 count what arrives, and check where they lead."""
 
-    class _Answer(http.client.HTTPResponse):
+    # With requests, it takes long to load, and most runs ask no server.
+    from http.client import HTTPResponse
+
+    class _Answer(HTTPResponse):
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options)
             self.fp = counted(self.fp)
