@@ -35,7 +35,7 @@ def snapshot() -> None:
 @click.argument("place", type=click.Path(path_type=Path))
 @click.option("--name", help="What to call it (default: the target and its release).")
 @click.option("--note", default="", metavar="TEXT", help="A remark: where and when its metadata is from.")
-@repository_options()
+@repository_options(plans=False)
 @json_option
 @output_options
 def save(

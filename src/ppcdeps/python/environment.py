@@ -20,6 +20,15 @@ _LEGACY_PROFILES = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): 
 _LEGACY_MACHINES = {"manylinux2010": frozenset({"x86_64"}), "manylinux1": frozenset({"x86_64"})}
 
 
+def _abi_flags(release: tuple[int, ...]) -> str:
+    """What the ABI tags of an interpreter end with, as distributions build it: pymalloc (m) up to 3.7 (PEP 3149), and
+    wide Unicode (u) in Python 2 (PEP 513).
+    """
+    if release < (3,):
+        return "mu"
+    return "m" if release < (3, 8) else ""
+
+
 class MarkerError(ValueError):
     """A marker such as ``os_name ~= 'posix'``, which has no value."""
 
@@ -146,7 +155,7 @@ class TargetEnvironment:
         release = tuple(int(part) for part in self.python.split(".")[:2])
         interpreter = f"cp{release[0]}{release[1]}"
         # Without abis, packaging would take those of the running interpreter.
-        own = cpython_tags(release, abis=[interpreter], platforms=self.platforms)
+        own = cpython_tags(release, abis=[f"{interpreter}{_abi_flags(release)}"], platforms=self.platforms)
         shared = compatible_tags(release, interpreter, platforms=self.platforms)
         return tuple(dict.fromkeys((*own, *shared)))
 
