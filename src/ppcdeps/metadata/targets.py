@@ -18,8 +18,6 @@ from ppcdeps.model.repository import RepoConfig, Side
 from ppcdeps.model.target import PythonEnvironment, Target
 
 FOLDER = "targets"
-MODULE_STREAM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*:[A-Za-z0-9_][A-Za-z0-9._+-]*")
-"""A module stream as dnf has it: `name:stream`."""
 
 _NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 _PYTHON = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
@@ -32,6 +30,15 @@ _REPO_FILES = {
     "source_repofiles": Side.SOURCE,
 }
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def is_module_stream(text: str) -> bool:
+    """Whether a text is a module stream as dnf has it: `name:stream`."""
+    try:
+        names.module_stream(text)
+    except ValueError:
+        return False
+    return True
 
 
 def list_targets() -> tuple[str, ...]:
@@ -106,7 +113,7 @@ class _TargetReader:
             top.fault(f'"cpu_baseline" is to be POWER8, POWER9 or newer, not "{baseline}"')
         streams = top.texts("module_streams")
         for stream in streams:
-            if not MODULE_STREAM.fullmatch(stream):
+            if not is_module_stream(stream):
                 top.fault(f'"module_streams" is to hold name:stream, not "{stream}"')
         return Target(
             name=name,
@@ -153,7 +160,7 @@ class _TargetReader:
             table.finish()
             if version and not _PYTHON.fullmatch(version):
                 table.fault(f'"version" is to be a full version such as 3.11.13, not "{version}"')
-            if module and not MODULE_STREAM.fullmatch(module):
+            if module and not is_module_stream(module):
                 table.fault(f'"module" is to be name:stream, not "{module}"')
             other = PythonEnvironment(version, platform.glibc, package=package, is_platform=False, module=module)
             if other.tag in {each.tag for each in found}:

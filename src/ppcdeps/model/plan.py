@@ -67,3 +67,5 @@ class Plan:
     python: PlannedPython | None = None
     """None where all Python packages stay RPMs."""
     advice: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    """The module streams that it counts on, as ``name:stream``: enabled, not merely active by default."""

@@ -113,6 +113,7 @@ def as_document(plan: Plan) -> dict[str, Any]:
             {"source": dropped.source, "requirement": dropped.requirement, "grounds": dropped.grounds}
             for dropped in plan.dropped_requirements
         ],
+        "modules": list(plan.modules),
         "waves": [list(wave) for wave in plan.waves],
         "needs": {source: list(needed) for source, needed in plan.needs.items()},
         "python": {} if plan.python is None else python_document(plan.python),
@@ -152,6 +153,7 @@ def python_document(python: PlannedPython) -> dict[str, Any]:
         "added_rpms": list(python.added_rpms),
         "notes": list(python.notes),
         "bridge": list(python.bridge),
+        "package": python.package,
     }
 
 
@@ -209,6 +211,7 @@ def _plan(document: JsonObject) -> Plan:
         },
         python=_python(python) if python.names else None,
         advice=document.texts("advice"),
+        modules=document.all_named("modules", names.module_stream) if "modules" in document else (),
     )
 
 
@@ -278,6 +281,7 @@ def _python(document: JsonObject) -> PlannedPython:
         added_rpms=document.all_named("added_rpms", names.requirement_text),
         notes=document.texts("notes"),
         bridge=document.all_named("bridge", names.root),
+        package=document.named("package", names.package_name) if "package" in document else "python3",
     )
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ppcdeps.model.target import program_of
+
 
 class Provision(StrEnum):
     """How a distribution gets onto the target."""
@@ -76,6 +78,23 @@ class PlannedPython:
     added_rpms: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     bridge: tuple[str, ...] = ()
+    package: str = "python3"
+    """The interpreter's package, with which the names of its packages begin."""
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether the interpreter is one beside the platform's."""
+        return self.package not in ("python3", "python")
+
+    @property
+    def tag(self) -> str:
+        """Major and minor number of the interpreter: 3.9."""
+        return ".".join(self.python.split(".")[:2])
+
+    @property
+    def program(self) -> str:
+        """The command that runs the interpreter."""
+        return program_of(self.package, self.python)
 
     @property
     def by_pip(self) -> tuple[PlannedDistribution, ...]:

@@ -31,9 +31,9 @@ class PythonEnvironment:
         return program_of(self.package, self.version)
 
     @property
-    def name_prefixes(self) -> tuple[str, ...]:
-        """What the names of its packages begin with. EL7 names those of Python 2 in two ways."""
-        return ("python-", "python2-") if self.package == "python" else (f"{self.package}-",)
+    def beside(self) -> str:
+        """Its package, where it is one beside the platform's; empty otherwise."""
+        return "" if self.is_platform else self.package
 
     @property
     def pip_package(self) -> str:
@@ -43,7 +43,7 @@ class PythonEnvironment:
 
 def program_of(package: str, version: str) -> str:
     """The command that runs the interpreter of a package, such as python3.9 for python39 in version 3.9.25."""
-    known = {"python3": "python3", "python": "python2"}
+    known = {"python3": "python3", "python2": "python2", "python": "python2"}
     return known.get(package, f"python{'.'.join(version.split('.')[:2])}")
 
 

@@ -54,6 +54,7 @@ def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: Py
         waves=waves,
         needs=_needs(order, waves),
         python=python.planned if python else None,
+        modules=solution.target.module_streams,
         advice=(*undecided, *advice_of(solution.workload, solution.target, closure, gaps)),
     )
 

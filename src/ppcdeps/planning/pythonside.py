@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.reporter import Reporter, Silence
+from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.planning.plan import PythonPart
 from ppcdeps.planning.solution import PYPI, Solution
 from ppcdeps.python.bridge import bridge_provides, bridged_for_builds
@@ -16,7 +17,14 @@ from ppcdeps.python.lock import DEFAULT_POLICY, LockPolicy, PythonLock, PythonRo
 from ppcdeps.python.lockfiles import FilePlaces, LockFiles
 from ppcdeps.python.names import provided_distribution, wanted_by
 from ppcdeps.python.provider import FixedDistribution
-from ppcdeps.python.routing import PythonPackage, PythonPolicy, PythonRouting, distributions_of, route_python
+from ppcdeps.python.routing import (
+    PythonPackage,
+    PythonPolicy,
+    PythonRouting,
+    distributions_of,
+    name_prefixes,
+    route_python,
+)
 from ppcdeps.python.workload import WorkloadPython, constraints_for
 from ppcdeps.rpm.loading import Role
 
@@ -53,7 +61,7 @@ def python_side(
     """
     reporter = reporter or Silence()
     packages = python_packages(solution)
-    tag = _tag(solution)
+    python = solution.target.python
     missing = tuple(_missing(solution))
     roots = tuple(
         PythonRoot(root.removeprefix(PYPI), f"workload {solution.workload.name}")
@@ -62,17 +70,25 @@ def python_side(
     )
     keep: set[str] = set()
     for _ in range(_MOST_RETREATS):
-        routing = route_python(packages, policy=policy, python=tag, roots=roots, missing=missing, keep=keep)
+        routing = route_python(
+            packages,
+            policy=policy,
+            python=python.tag,
+            beside=python.beside,
+            roots=roots,
+            missing=missing,
+            keep=keep,
+        )
         wanted = WorkloadPython(
             workload=solution.workload.name,
-            python=solution.target.python,
+            python=python,
             roots=routing.roots,
             machine=solution.target.arch,
             fixed=routing.fixed,
             reference=routing.reference,
             constraints=constraints,
             policy=lock_policy,
-            available=tuple(_available(solution, tag)),
+            available=tuple(_available(solution, python)),
         )
         try:
             lock, files = constraints_for(wanted, index, reporter, former=former, command=command, places=places)
@@ -84,7 +100,7 @@ def python_side(
                 reporter.note(f"{nevra} stays an RPM: no configured index knows its distribution")
             keep.update(unknown)
             continue
-        bridged = (*routing.bridged, *bridged_for_builds(lock, tag))
+        bridged = (*routing.bridged, *bridged_for_builds(lock, python.tag, python.package))
         return PythonSide(routing, lock, files, bridge_provides(solution.workload.name, bridged, lock))
     raise ConfigError(
         f"more than {_MOST_RETREATS} times, what is to go to pip is on no index", hint="use --python rpm"
@@ -101,21 +117,21 @@ def python_part(solution: Solution, side: PythonSide) -> PythonPart:
     by_pip = set(side.routing.by_pip)
     routed = {universe.label(i): universe.source_of(i) for i in solution.run.closure.chosen}
     stay = {source for package, source in routed.items() if package not in by_pip}
-    tag = _tag(solution)
+    python = solution.target.python
     sources: dict[str, str] = {}
     closed = set()
     for package in python_packages(solution):
         source = routed[package.nevra]
         if package.nevra in by_pip and source not in stay:
             closed.add(source)
-            for name, _ in distributions_of(package, tag):
+            for name, _ in distributions_of(package, python.tag, python.beside):
                 sources.setdefault(name, source)
     gaps = tuple(replace(gap, name=sources.get(gap.name, gap.name)) for gap in python_gaps(side.lock))
     for requirement, by in _missing(solution):
         wanted = wanted_by(requirement)
         if wanted is not None and PythonRoot(wanted.requirement, by) in side.routing.roots:
             closed.add(requirement)
-    return PythonPart(gaps, frozenset(closed), planned_python(side.lock, side.bridge))
+    return PythonPart(gaps, frozenset(closed), planned_python(side.lock, side.bridge, python.package))
 
 
 def concerns_python(solution: Solution) -> bool:
@@ -127,11 +143,6 @@ def concerns_python(solution: Solution) -> bool:
         if universe.role_of(package) is not Role.TARGET and "python" in universe.label(package):
             return True
     return False
-
-
-def _tag(solution: Solution) -> str:
-    """The target's Python as packages name it: 3.9."""
-    return ".".join(solution.target.python.version.split(".")[:2])
 
 
 def python_packages(solution: Solution) -> tuple[PythonPackage, ...]:
@@ -170,17 +181,18 @@ def _missing(solution: Solution) -> Iterator[tuple[str, str]]:
             yield requirement, requesters[0] if requesters else f"workload {solution.workload.name}"
 
 
-def _available(solution: Solution, tag: str) -> Iterator[FixedDistribution]:
+def _available(solution: Solution, python: PythonEnvironment) -> Iterator[FixedDistribution]:
     """What the target's own packages, in the closure or not, provide to its Python."""
     universe = solution.universe
+    prefixes = name_prefixes(python.tag, python.beside)
     for part in universe.parts:
         if part.role is not Role.TARGET:
             continue
         for each in part.ids:
-            if not universe.name_of(each).startswith("python3-"):
+            if not universe.name_of(each).startswith(prefixes):
                 continue
             for text in universe.provides_of(each):
-                if text.startswith(f"python{tag}dist(") and (stated := provided_distribution(text)):
+                if text.startswith(f"python{python.tag}dist(") and (stated := provided_distribution(text)):
                     yield FixedDistribution(*stated, universe.label(each))
 
 

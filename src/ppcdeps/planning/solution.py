@@ -96,6 +96,9 @@ def solve_run(
     search = ClosureSearch(universe, RequirementDropper(universe, environments, known))
     search.weak = target.install_weak_deps
     roots = [root for root in workload.roots if not root.startswith(PYPI)]
+    if target.python.beside:
+        # The platform's comes with what is written for it; one beside it has no other requirer before pip installs.
+        roots += [target.python.package, target.python.pip_package]
     run = _solved(search, request_packages(universe, workload.name, roots), workload.name, ())
     return Solution(workload, target, universe, search, run, {}, adaptation)
 

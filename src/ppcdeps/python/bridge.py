@@ -88,15 +88,16 @@ def bridge_provides(workload: str, capabilities: Iterable[BridgedCapability], lo
     return tuple(f"{name} = {_evr(name, behind[name], epochs[name], lock)}" for name in sorted(behind))
 
 
-def bridged_for_builds(lock: PythonLock, tag: str) -> Iterator[BridgedCapability]:
+def bridged_for_builds(lock: PythonLock, tag: str, package: str = "python3") -> Iterator[BridgedCapability]:
     """What the RPMs of distributions that are built from sdists will require of those that pip installs.
 
-    rpm's generator makes these requirements from their metadata, as ``python3.9dist(NAME)``; ``tag`` is the 3.9.
+    rpm's generator makes these requirements from their metadata, as ``python3.9dist(NAME)``; ``tag`` is the 3.9,
+    ``package`` the interpreter's package.
     """
     built = {each.name for each in lock.having(Provision.BUILD)}
     for each in lock.having(Provision.WHEEL, Provision.SDIST):
         for by in sorted({name for name, _ in each.required_by} & built):
-            yield BridgedCapability(f"python{tag}dist({each.name})", each.name, by=f"python3-{by}")
+            yield BridgedCapability(f"python{tag}dist({each.name})", each.name, by=f"{package}-{by}")
 
 
 def _fault(wanted: BridgedCapability, lock: PythonLock) -> str:

@@ -1,5 +1,6 @@
 """Which Python distributions of a closure pip installs, which stay RPMs, and which capabilities RPM then lacks."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,6 +11,8 @@ from ppcdeps.python.bridge import BridgedCapability
 from ppcdeps.python.lock import PythonRoot
 from ppcdeps.python.names import NamedDistribution, provided_distribution, python_version, wanted_by
 from ppcdeps.python.provider import FixedDistribution
+
+_VERSIONED = re.compile(r"python\d+\.\d+dist\(")
 
 
 class PythonPolicy(StrEnum):
@@ -56,19 +59,21 @@ def route_python(
     *,
     policy: PythonPolicy = PythonPolicy.PIP,
     python: str = "",
+    beside: str = "",
     roots: Iterable[PythonRoot] = (),
     missing: Iterable[tuple[str, str]] = (),
     keep: Collection[str] = (),
 ) -> PythonRouting:
     """Route the Python distributions of a closure.
 
-    ``python`` (``3.9``) is the interpreter whose distributions count; those of another one stay RPMs.
+    ``python`` (``3.9``) is the interpreter whose distributions count; those of another one stay RPMs. ``beside``
+    is the package of that interpreter (``python3.11``, ``python39``) where it is not the platform's.
     ``keep`` names packages that stay RPMs in any case. ``roots`` are the workload's own ``pypi:`` roots,
     ``missing`` the requirements that no repository satisfies, each with who has it. A package goes to pip
     where the target lacks it, it is named ``python3-…`` and states a distribution, and nothing that stays
     requires more of it than that distribution.
     """
-    distributions = {each.nevra: distributions_of(each, python) for each in packages}
+    distributions = {each.nevra: distributions_of(each, python, beside) for each in packages}
     by_pip = {
         each.nevra: each
         for each in packages
@@ -79,7 +84,7 @@ def route_python(
         for nevra in held:
             del by_pip[nevra]
     staying = [each for each in packages if each.nevra not in by_pip]
-    wanted = [*roots, *_missing_roots(missing, python)]
+    wanted = [*roots, *_missing_roots(missing, python, beside)]
     bridged: list[BridgedCapability] = []
     for package in staying:
         for requirement, target in _requirements_on(package, by_pip):
@@ -99,7 +104,7 @@ def route_python(
         fixed=tuple(
             FixedDistribution(name, version, package.nevra)
             for package in sorted(staying, key=lambda each: each.nevra)
-            for name, version in distributions[package.nevra] or _concluded(package)
+            for name, version in distributions[package.nevra] or _concluded(package, python, beside)
         ),
         reference=tuple(
             sorted(each for nevra in by_pip for each in distributions[nevra]),
@@ -108,13 +113,14 @@ def route_python(
     )
 
 
-def _concluded(package: PythonPackage) -> list[tuple[str, str]]:
+def _concluded(package: PythonPackage, python: str, beside: str) -> list[tuple[str, str]]:
     """What an RPM that states no distribution at all is named after, so that pip puts no second copy beside it.
 
     Metadata from before rpm's Python generators has such packages. A name that is no distribution's does no harm:
     nothing requires it.
     """
-    if any("dist(" in provide for provide in package.provides) or not package.name.startswith("python3-"):
+    named = package.name.startswith(name_prefixes(python, beside))
+    if not named or any("dist(" in provide for provide in package.provides):
         return []
     own = wanted_by(package.name)
     try:
@@ -123,11 +129,15 @@ def _concluded(package: PythonPackage) -> list[tuple[str, str]]:
         return []
 
 
-def distributions_of(package: PythonPackage, python: str) -> list[tuple[str, str]]:
-    """Names and versions of the distributions that a package states to have, for one interpreter (``3.9``)."""
+def distributions_of(package: PythonPackage, python: str, beside: str = "") -> list[tuple[str, str]]:
+    """Names and versions of the distributions that a package states to have, for one interpreter (``3.9``).
+
+    ``beside`` is the interpreter's package where it is not the platform's.
+    """
     found: dict[str, str] = {}
+    stating = _stating(package, python, beside)
     for provide in package.provides:
-        if python and not provide.startswith((f"python{python}dist(", "python3dist(")):
+        if python and not provide.startswith(stating):
             continue
         stated = provided_distribution(provide)
         if stated is not None:
@@ -137,9 +147,32 @@ def distributions_of(package: PythonPackage, python: str) -> list[tuple[str, str
             repeats = own is not None and own.certain and package.name.endswith(f"-{stated[0]}")
             name = own.name if own is not None and repeats else stated[0]
             found.setdefault(name, _spelled_out(stated[1], package.nevra))
-    # A package for another interpreter says python3.11dist(...) and, where that is not the default one, no
-    # python3dist.
     return sorted(found.items())
+
+
+def _stating(package: PythonPackage, python: str, beside: str) -> tuple[str, ...]:
+    """What those provides begin with by which a package states distributions of an interpreter.
+
+    `python3dist` means the platform's Python, unless the package names another: rpm's generator of EL8 writes it for
+    packages of every interpreter, beside `python3.9dist`; that of EL9 for those of the platform's alone.
+    """
+    own = f"python{python}dist("
+    others = any(_VERSIONED.match(provide) and not provide.startswith(own) for provide in package.provides)
+    return (own,) if beside or others else (own, f"python{python.partition('.')[0]}dist(")
+
+
+def name_prefixes(python: str, beside: str = "") -> tuple[str, ...]:
+    """What the names of an interpreter's packages begin with. EL7 names those of its Python 2 in two ways."""
+    if beside:
+        return (f"{beside}-",)
+    return ("python-", "python2-") if python.startswith("2.") else ("python3-",)
+
+
+def is_meant(named: str, python: str, beside: str = "") -> bool:
+    """Whether a requirement that names an interpreter as ``named`` (3, 3.9, 39, or not at all) means this one."""
+    if beside:
+        return named in (python, beside.removeprefix("python"))
+    return named in ("", (python or "3").partition(".")[0], python or "3")
 
 
 def _spelled_out(version: str, nevra: str) -> str:
@@ -154,7 +187,7 @@ def _spelled_out(version: str, nevra: str) -> str:
 
 
 def _may_go(package: PythonPackage) -> bool:
-    return not package.on_target and package.name.startswith("python3")
+    return not package.on_target and package.name.startswith("python")
 
 
 def _asked_for_more(packages: Sequence[PythonPackage], by_pip: dict[str, PythonPackage]) -> list[str]:
@@ -227,8 +260,8 @@ def _is_required(package: PythonPackage, packages: Sequence[PythonPackage]) -> b
     )
 
 
-def _missing_roots(missing: Iterable[tuple[str, str]], python: str) -> Iterator[PythonRoot]:
+def _missing_roots(missing: Iterable[tuple[str, str]], python: str, beside: str) -> Iterator[PythonRoot]:
     for requirement, by in missing:
         wanted = wanted_by(requirement)
-        if wanted is not None and wanted.python in ("", "3", python or "3"):
+        if wanted is not None and is_meant(wanted.python, python, beside):
             yield PythonRoot(wanted.requirement, by)

@@ -28,7 +28,7 @@ def render_plan(plan: Plan, written_to: str | None = None) -> str:
     easy = (RouteKind.REUSE, RouteKind.PIP_WHEEL, RouteKind.PIP_SDIST)
     native = [gap for gap in plan.gaps if gap.route.kind not in easy]
     reused = [gap for gap in plan.gaps if gap.route.kind is RouteKind.REUSE]
-    lines = [f"{plan.workload} on {plan.target} ({plan.arch})", "", *_summary(plan)]
+    lines = [f"{plan.workload} on {plan.target} ({plan.arch})", "", *_summary(plan), *_prepared(plan)]
     waves = {source: str(number) for number, wave in enumerate(plan.waves, start=1) for source in wave}
     lines += _table("Missing at run time", [gap for gap in native if gap.phase is Phase.RUN], waves)
     lines += _table("Missing to build these", [gap for gap in native if gap.phase is Phase.BUILD], waves)
@@ -135,6 +135,16 @@ def _summary(plan: Plan) -> list[str]:
     shown = [(str(count), text) for index, (count, text) in enumerate(counts) if count or not index]
     width = max(len(count) for count, _ in shown)
     return [f"  {count.rjust(width)} {text}" for count, text in shown]
+
+
+def _prepared(plan: Plan) -> list[str]:
+    """What is to be done before anything of the plan is installed, and which interpreter pip installs for."""
+    lines = []
+    if plan.modules:
+        lines += ["", f"Module streams that the plan needs: dnf module enable {' '.join(plan.modules)}"]
+    if plan.python is not None and plan.python.is_beside:
+        lines += ["", f"pip installs for the Python of {plan.python.package}: {plan.python.program} -m pip"]
+    return lines
 
 
 def _counted(count: int, what: str) -> str:

@@ -83,10 +83,14 @@ def local_repository(folder: Path) -> RepoConfig:
 
 
 def choice_for(plan: Plan, choice: RepositoryChoice) -> RepositoryChoice:
-    """The choice with the plan's own target, where the user names none.
+    """The choice with the plan's own target, interpreter and module streams, where the user names none.
 
     Raises UsageError where only the user can say what the plan's target is.
     """
+    if choice.python_version is None and plan.python is not None and plan.python.is_beside:
+        choice = replace(choice, python_version=plan.python.tag)
+    if not choice.modules:
+        choice = replace(choice, modules=plan.modules)
     if choice.target is not None or choice.snapshot is not None or choice.is_ad_hoc:
         return choice
     if plan.target not in list_targets():

@@ -18,7 +18,7 @@ from ppcdeps.metadata.repofile import (
     select_repositories,
 )
 from ppcdeps.metadata.snapshot import Snapshot, shipped_snapshots, use
-from ppcdeps.metadata.targets import MODULE_STREAM, list_targets, load_target
+from ppcdeps.metadata.targets import is_module_stream, list_targets, load_target
 from ppcdeps.metadata.variables import builtin_variables, environment_variables
 from ppcdeps.model.errors import PpcdepsError, UsageError
 from ppcdeps.model.reporter import Reporter
@@ -190,8 +190,10 @@ def _with_modules(target: Target, streams: Sequence[str]) -> Target:
     enabled = {stream.partition(":")[0]: stream for stream in target.module_streams}
     given: dict[str, str] = {}
     for stream in streams:
-        if not MODULE_STREAM.fullmatch(stream):
-            raise UsageError(f"--module is to be NAME:STREAM, not {visible(stream)}", hint="write it like python39:3.9")
+        if not is_module_stream(stream):
+            raise UsageError(
+                f"--module is to be NAME:STREAM, not {visible(stream)}", hint="write it like python39:3.9"
+            )
         name = stream.partition(":")[0]
         if given.setdefault(name, stream) != stream:
             raise UsageError(f"two streams of module {name} are to be enabled: {given[name]} and {stream}")

@@ -9,7 +9,7 @@ from ppcdeps.model.gap import Gap, RouteKind
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.python_plan import PlannedPython
-from ppcdeps.model.recipe import Language, Recipe, Source
+from ppcdeps.model.recipe import Language, Recipe, Source, interpreter_of
 from ppcdeps.python.names import normalize
 from ppcdeps.recipebook.book import RecipeBook, for_source, rebuild_recipe, recipe_digest, sdist_recipe
 
@@ -138,13 +138,19 @@ def _python_task(
     distribution, _, version = pinned.partition("==")
     planned = python.distribution(distribution) if python is not None else None
     files = [one for one in planned.files if not one.name.endswith(".whl")] if planned is not None else []
-    if planned is None or not files:
+    if python is None or planned is None or not files:
         raise ConfigError(f"the plan's lock names no sdist of {pinned}")
     file = files[0]
     languages = {_LANGUAGES[each] for text in planned.builds_from if (each := text.lower()) in _LANGUAGES}
     source = Source(version, file.name, file.sha256, file.name)
-    recipe = sdist_recipe(distribution, source, sorted(languages), url=f"pkg:pypi/{distribution}@{version}")
-    package = f"python3-{normalize(distribution)}"
+    recipe = sdist_recipe(
+        distribution,
+        source,
+        sorted(languages),
+        url=f"pkg:pypi/{distribution}@{version}",
+        python=interpreter_of(python.package, python.tag),
+    )
+    package = f"{recipe.python.package}-{normalize(distribution)}"
     return Task(name, gap.name, recipe, version, pinned, needs, Expected((package,)), minutes)
 
 
