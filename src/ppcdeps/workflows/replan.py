@@ -87,10 +87,7 @@ def choice_for(plan: Plan, choice: RepositoryChoice) -> RepositoryChoice:
 
     Raises UsageError where only the user can say what the plan's target is.
     """
-    if choice.python_version is None and plan.python is not None and plan.python.is_beside:
-        choice = replace(choice, python_version=plan.python.tag)
-    if not choice.modules:
-        choice = replace(choice, modules=plan.modules)
+    choice = as_planned(plan, choice)
     if choice.target is not None or choice.snapshot is not None or choice.is_ad_hoc:
         return choice
     if plan.target not in list_targets():
@@ -99,6 +96,13 @@ def choice_for(plan: Plan, choice: RepositoryChoice) -> RepositoryChoice:
             hint="give the options that it was planned with: --target FILE, or --repofrompath ID,URL",
         )
     return replace(choice, target=plan.target)
+
+
+def as_planned(plan: Plan, choice: RepositoryChoice) -> RepositoryChoice:
+    """The choice with the plan's interpreter and module streams, where the user names none."""
+    if choice.python_version is None and plan.python is not None and plan.python.is_beside:
+        choice = replace(choice, python_version=plan.python.tag)
+    return choice if choice.modules else replace(choice, modules=plan.modules)
 
 
 def _workload(plan: Plan, named: str | None, release: str | None, cache: Cache) -> Workload:
