@@ -23,13 +23,13 @@ def altarch_hint(config: RepoConfig) -> str | None:
     found = next((place for url in addresses if (place := altarch_address(url))), None)
     if found is None:
         return None
-    return f"CentOS 7 keeps this architecture under /altarch/, not under /centos/: baseurl={found}"
+    return f"CentOS 7 keeps this architecture in the vault, under /altarch/: baseurl={found}"
 
 
 def altarch_address(url: str) -> str | None:
     """Where the vault keeps what an address in the tree of x86_64 was meant to be; None for any other address.
 
-    The last mirror lists of mirrorlist.centos.org are meant, too: that host was switched off.
+    What mirror.centos.org and mirrorlist.centos.org had is meant, too: these hosts were switched off.
     """
     try:
         parts = urlsplit(url)
@@ -38,7 +38,8 @@ def altarch_address(url: str) -> str | None:
         return None
     if host == "mirrorlist.centos.org":
         return _of_mirrorlist(parts.query)
-    if "centos" not in f"{host}{path.lower()}" or "altarch" in f"{host}{path.lower()}":
+    place = f"{host}{path.lower()}"
+    if "centos" not in place or ("altarch" in place and host != "mirror.centos.org"):
         return None
     found = _TREE.search(path)
     if found is None:
@@ -49,11 +50,8 @@ def altarch_address(url: str) -> str | None:
 def _of_mirrorlist(query: str) -> str | None:
     given = {name: values[0] for name, values in parse_qs(query).items()}
     release, arch, repository = (given.get(name, "") for name in ("release", "arch", "repo"))
-    if (
-        release.partition(".")[0] != "7"
-        or not _LISTED.fullmatch(arch)
-        or not re.fullmatch(r"[a-z0-9.-]+", repository)
-    ):
+    is_meant = release.partition(".")[0] == "7" and _LISTED.fullmatch(arch)
+    if not is_meant or not re.fullmatch(r"[a-z0-9.-]+", repository):
         return None
     # cloud-openstack-queens is cloud/ARCH/openstack-queens.
     top, _, below = repository.partition("-")
