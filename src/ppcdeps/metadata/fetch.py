@@ -139,7 +139,6 @@ class RepositoryFetch:
         try:
             state = self._fetch_state(old)
         except UnreachableRepositoryError as fault:
-            fault.hint = altarch_hint(self.config) or fault.hint
             copy = None
             # A copy from before repo_gpgcheck was set was never verified.
             if old is not None and not self.refresh and (old.signed or not self.config.repo_gpgcheck):

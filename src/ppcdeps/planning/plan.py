@@ -1,12 +1,13 @@
 """The plan of a workload: its solution in values that outlive the solver."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.model.gap import Gap, GapKind, RouteKind
 from ppcdeps.model.plan import ChosenPackage, Plan, RepositoryState
 from ppcdeps.model.python_plan import PlannedPython
+from ppcdeps.model.target import Target
 from ppcdeps.planning.advice import advice_of
 from ppcdeps.planning.gaps import gaps_of, requirers_among
 from ppcdeps.planning.order import Bootstrap, BuildOrder, order_of
@@ -55,8 +56,22 @@ def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: Py
         needs=_needs(order, waves),
         python=python.planned if python else None,
         modules=solution.target.module_streams,
-        advice=(*undecided, *advice_of(solution.workload, solution.target, closure, gaps)),
+        advice=(
+            *undecided,
+            *_unused_interpreter(solution.target, python),
+            *advice_of(solution.workload, solution.target, closure, gaps),
+        ),
     )
+
+
+def _unused_interpreter(target: Target, python: PythonPart | None) -> Iterator[str]:
+    """What to know where an interpreter beside the platform's was chosen, and pip has nothing to install for it."""
+    chosen, platform = target.python, target.platform_python
+    if chosen.beside and (python is None or not python.gaps):
+        yield (
+            f"pip has nothing to install for Python {chosen.tag} here: packages for the platform's Python "
+            f"{platform.tag} stay RPMs, and roots like pypi:NAME are what is installed for {chosen.tag}"
+        )
 
 
 def waves_of(solution: Solution, bootstraps: Iterable[Bootstrap] = ()) -> BuildOrder:

@@ -90,9 +90,11 @@ class TargetEnvironment:
         """The environment of PEP 508. What the release of a kernel would say is empty: no plan may rest on
         it.
         """
+        # Python 2 has no sys.implementation, for which PEP 508 names these values, and another name for Linux.
+        is_old = self.version.major == 2
         return {
-            "implementation_name": self.implementation,
-            "implementation_version": self.python,
+            "implementation_name": "" if is_old else self.implementation,
+            "implementation_version": "0" if is_old else self.python,
             "os_name": "posix",
             "platform_machine": self.machine,
             "platform_python_implementation": "CPython",
@@ -101,7 +103,7 @@ class TargetEnvironment:
             "platform_version": "",
             "python_full_version": self.python,
             "python_version": self.python_tag,
-            "sys_platform": "linux",
+            "sys_platform": "linux2" if is_old else "linux",
         }
 
     def holds(self, marker: object, extras: tuple[str, ...] = ()) -> bool:

@@ -142,7 +142,7 @@ def _prepared(plan: Plan) -> list[str]:
     lines = []
     if plan.modules:
         lines += ["", f"Module streams that the plan needs: dnf module enable {' '.join(plan.modules)}"]
-    if plan.python is not None and plan.python.is_beside:
+    if plan.python is not None and plan.python.is_beside and any(gap.kind is GapKind.PYTHON for gap in plan.gaps):
         lines += ["", f"pip installs for the Python of {plan.python.package}: {plan.python.program} -m pip"]
     return lines
 

@@ -116,7 +116,7 @@ def test_an_unknown_release_is_warned_about() -> None:
     ("asked", "message"),
     [
         ("centos-stream9", 'unknown target "centos-stream9"; did you mean "centos-stream-9"?'),
-        ("what", 'unknown target "what"; known: almalinux-10, almalinux-9, '),
+        ("what", 'unknown target "what"; known: almalinux-10, almalinux-8, '),
         ("no/such.toml", "no such target file: no/such.toml; give a path to one, or a name: almalinux-10"),
     ],
 )
@@ -313,3 +313,47 @@ baseurl = ["https://mirror.example/$nothing/"]
 def test_a_target_without_target_repositories_is_refused(tmp_path: Path) -> None:
     told = faults_of(tmp_path, MINIMAL + REPOSITORY.replace('"target"', '"reference"'))
     assert told == ('there is no repository of the side "target"',)
+
+
+def test_power8_has_targets_with_the_python_of_their_time() -> None:
+    el8, el7 = load_target("almalinux-8"), load_target("centos-7-altarch")
+    assert (el8.cpu_baseline, el7.cpu_baseline) == ("POWER8", "POWER8")
+    assert (el8.python.version, el8.python.glibc, el8.python.program) == ("3.6.8", (2, 28), "python3")
+    assert (el7.python.tag, el7.python.glibc, el7.python.program) == ("2.7", (2, 17), "python2")
+    assert (el8.openstack, el7.openstack) == ("yoga", "train")
+    assert all(
+        "/altarch/" in each.baseurl[0] for each in el7.repositories if each.side is Side.TARGET and each.enabled
+    )
+    modules = {each.tag: (each.package, each.module) for each in el8.pythons}
+    assert modules == {
+        "3.6": ("python3", ""),
+        "3.8": ("python38", "python38:3.8"),
+        "3.9": ("python39", "python39:3.9"),
+        "3.11": ("python3.11", ""),
+        "3.12": ("python3.12", ""),
+    }
+    assert [each.is_platform for each in el8.pythons] == [True, False, False, False, False]
+
+
+def test_an_older_openstack_lies_under_the_point_release_of_its_time() -> None:
+    target = load_target("centos-7-altarch", release="kilo", variables={"tree": "7.3.1611"})
+    (reference,) = (each for each in target.repositories if each.id == "reference-rdo")
+    assert reference.baseurl == ("https://vault.centos.org/centos/7.3.1611/cloud/x86_64/openstack-kilo/",)
+
+
+@pytest.mark.parametrize(
+    ("table", "fault"),
+    [
+        ('version = "3.11"\npackage = "python3.11"', '"version" is to be a full version such as 3.11.13, not "3.11"'),
+        ('version = "3.11.1"\npackage = "a b"', '"package": not the name of a package'),
+        ('version = "3.11.1"\npackage = "python3.11"\nmodule = "x"', '"module" is to be name:stream, not "x"'),
+        ('version = "3.9.1"\npackage = "python39"', "Python 3.9 is there twice"),
+        ('version = "3.11.1"\npackage = "python3.11"\nother = 1', "other"),
+    ],
+)
+def test_what_is_wrong_with_an_interpreter_is_said(table: str, fault: str, tmp_path: Path) -> None:
+    file = tmp_path / "target.toml"
+    file.write_text(f"{TARGET}\n[[pythons]]\n{table}\n")
+    with pytest.raises(ConfigError) as found:
+        load_target(str(file))
+    assert fault in str(found.value)

@@ -58,8 +58,11 @@ def test_every_release_has_its_constraints() -> None:
     assert load_workload("nova-compute").release == "yoga"
     assert load_workload("nova-compute").constraints == "upper-constraints-yoga.txt"
     assert load_workload("nova-compute", "caracal").constraints == "upper-constraints-2024.1.txt"
-    for release in load_workload("nova-compute").releases:
-        assert load_workload("nova-compute", release).constraints
+    known = load_workload("nova-compute").releases
+    # Older ones have no constraints with ppcdeps: the reference's versions count.
+    newer = known[known.index("yoga") :]
+    for release in known:
+        assert bool(load_workload("nova-compute", release).constraints) == (release in newer)
 
 
 @pytest.mark.parametrize("name", ["nova-compute", "neutron-openvswitch-agent", "cinder-volume"])
@@ -79,7 +82,7 @@ def test_a_workload_without_releases_leaves_the_release_aside() -> None:
         ("nova-compte", None, 'unknown workload "nova-compte"; did you mean "nova-compute"?'),
         ("zz", None, 'unknown workload "zz"; known: ceph-client, cinder-volume, libvirt-kvm, '),
         ("nova-compute", "epoxi", 'nova-compute has no OpenStack release "epoxi"; did you mean "epoxy"?'),
-        ("nova-compute", "zzz", 'nova-compute has no OpenStack release "zzz"; known: yoga, zed, '),
+        ("nova-compute", "zzz", 'nova-compute has no OpenStack release "zzz"; known: kilo, liberty, '),
     ],
 )
 def test_what_is_unknown_offers_what_there_is(name: str, release: str | None, message: str) -> None:
