@@ -21,8 +21,12 @@ from ppcdeps.model.gap import RouteKind
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.plan_file import load_plan
 from ppcdeps.model.recipe import Recipe
+from ppcdeps.model.repository import RepoConfig, Side
 from ppcdeps.recipebook.book import load_book
 from ppcdeps.recipebook.rendering import render, render_bridge
+from ppcdeps.verifying.dnf import Dnf
+from ppcdeps.workflows.choice import RepositoryChoice
+from ppcdeps.workflows.replan import as_planned
 
 MISSING = [name for name in ("dnf", "rpmbuild", "createrepo_c", "modifyrepo_c") if shutil.which(name) is None]
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}")
@@ -390,3 +394,34 @@ def _build(world: World, folder: Path) -> None:
     digits = kind.tag.replace(".", "")
     assert any(f"native.cpython-{digits}-" in path and path.endswith(".so") for path in files)
     assert f"python{kind.tag}dist(native) = 1.0" in run("rpm", "-qp", "--provides", str(package))
+
+
+def test_verifying_enables_the_modules_of_the_plan_before_it_installs(world: World) -> None:
+    kind = world.kind
+    if not kind.module:
+        pytest.skip("EL9's interpreters are in no module")
+    base = RepoConfig("base", Side.TARGET, baseurl=(f"{(world.folder / 'base').as_uri()}/",))
+    dnf = Dnf(world.folder / "dnf", "ppc64le", kind.release, (base,), platform_id=f"platform:el{kind.release}")
+    root, place = world.folder / "trial", world.folder / "fetched"
+    assert not dnf.download(root, [kind.package], place).is_well
+    enabled = dnf.enable_modules(root, [kind.module])
+    assert enabled.is_well, enabled.output
+    done = dnf.download(root, [kind.package, f"{kind.package}-pip"], place)
+    assert done.is_well, done.output
+    assert not dnf.enable_modules(root, ["nothing:1"]).is_well
+
+
+def test_a_plan_brings_its_interpreter_and_modules_to_what_is_done_with_it(world: World) -> None:
+    kind = world.kind
+    plan = world.plan("app", "oldapp", more=("--python-version", kind.tag))
+    choice = as_planned(plan, RepositoryChoice(target="target.toml"))
+    assert (choice.python_version, choice.modules) == (kind.tag, plan.modules)
+    given = as_planned(plan, RepositoryChoice(python_version="3.12", modules=("a:1",)))
+    assert (given.python_version, given.modules) == ("3.12", ("a:1",))
+    # Over nothing but what the plan says: the gaps are closed by pip and by noarch packages as they are.
+    (world.folder / "local").mkdir()
+    run("createrepo_c", "--quiet", str(world.folder / "local"))
+    words = ("verify", "plan.json", "--repository", "local", *world.options, "--no-install", "--json")
+    after = json.loads(world.program(*words, code=1).out)
+    assert [gap["name"] for gap in after["gaps"]["new"]] == []
+    assert f"{kind.package}-cfg" in {each["gap"]["name"] for each in after["gaps"]["closed"]}

@@ -84,8 +84,20 @@ def route_python(
         for nevra in held:
             del by_pip[nevra]
     staying = [each for each in packages if each.nevra not in by_pip]
-    wanted = [*roots, *_missing_roots(missing, python, beside)]
-    bridged: list[BridgedCapability] = []
+    lacking = [
+        (text, meant, by)
+        for text, by in missing
+        if (meant := wanted_by(text)) is not None and is_meant(meant.python, python, beside)
+    ]
+    wanted = [*roots, *(PythonRoot(meant.requirement, by) for _, meant, by in lacking)]
+    there = {each.nevra for each in staying}
+    # What no repository has and pip brings, dnf has to be told of as well.
+    bridged = [
+        _bridged(capability, meant.name, by)
+        for text, meant, by in lacking
+        if by in there
+        for capability in _capabilities(requirement_of(text))
+    ]
     for package in staying:
         for requirement, target in _requirements_on(package, by_pip):
             name = _meant(requirement, target, distributions[target.nevra])
@@ -258,10 +270,3 @@ def _is_required(package: PythonPackage, packages: Sequence[PythonPackage]) -> b
     return any(
         next(_requirements_on(other, single), None) is not None for other in packages if other.nevra != package.nevra
     )
-
-
-def _missing_roots(missing: Iterable[tuple[str, str]], python: str, beside: str) -> Iterator[PythonRoot]:
-    for requirement, by in missing:
-        wanted = wanted_by(requirement)
-        if wanted is not None and is_meant(wanted.python, python, beside):
-            yield PythonRoot(wanted.requirement, by)

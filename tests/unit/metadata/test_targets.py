@@ -352,8 +352,6 @@ def test_an_older_openstack_lies_under_the_point_release_of_its_time() -> None:
     ],
 )
 def test_what_is_wrong_with_an_interpreter_is_said(table: str, fault: str, tmp_path: Path) -> None:
-    file = tmp_path / "target.toml"
-    file.write_text(f"{TARGET}\n[[pythons]]\n{table}\n")
     with pytest.raises(ConfigError) as found:
-        load_target(str(file))
+        load_target(write(tmp_path, f"{MINIMAL}{REPOSITORY}\n[[pythons]]\n{table}\n"))
     assert fault in str(found.value)
