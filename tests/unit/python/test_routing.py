@@ -174,3 +174,14 @@ def test_packages_of_el7_say_nothing_of_distributions_and_stay_rpms() -> None:
     routing = route_python([six, paste, app], python="2.7")
     assert (routing.by_pip, routing.bridged) == ((), ())
     assert {(each.name, each.version) for each in routing.fixed} == {("six", "1.9.0"), ("paste", "1.7")}
+
+
+def test_what_no_repository_has_and_pip_brings_is_bridged_for_the_rpm_that_requires_it() -> None:
+    lost = "(python3dist(lost) >= 1 with python3dist(lost) < 2)"
+    app = _package("app-1-1.noarch", "app", requires=(lost,))
+    routing = route_python([app], python="3.9", missing=[(lost, app.nevra), ("python3dist(root)", "workload w")])
+    assert {(each.name, each.relation, each.evr, each.by) for each in routing.bridged} == {
+        ("python3dist(lost)", ">=", "1", app.nevra),
+        ("python3dist(lost)", "<", "2", app.nevra),
+    }
+    assert {each.requirement for each in routing.roots} == {"lost>=1,<2", "root"}

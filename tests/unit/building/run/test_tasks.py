@@ -131,3 +131,26 @@ def test_only_some_are_built_with_what_these_need(tmp_path: Path) -> None:
     assert [task.name for task in tasks_of(plan, book, ["b"])] == ["a", "b"]
     with pytest.raises(UsageError, match="does not build e"):
         tasks_of(plan, book, ["e"])
+
+
+@pytest.mark.parametrize(
+    ("package", "python", "name", "required"),
+    [
+        ("python3", "3.9.25", "python3-msgpack", "python3"),
+        ("python3.11", "3.11.13", "python3.11-msgpack", "python3.11"),
+        ("python39", "3.9.20", "python39-msgpack", "python39"),
+        ("python", "2.7.5", "python2-msgpack", "python2"),
+    ],
+)
+def test_what_is_built_from_an_sdist_has_the_name_of_its_interpreter(
+    package: str, python: str, name: str, required: str, tmp_path: Path
+) -> None:
+    book = book_of(tmp_path)
+    built = gap("msgpack", Route(RouteKind.BUILD_SDIST, ("msgpack==1.0",)), GapKind.PYTHON)
+    file = PlannedFile("msgpack-1.0.tar.gz", "0" * 64)
+    pinned = PlannedDistribution("msgpack", "1.0", Provision.BUILD, files=(file,), builds_from=("Cython",))
+    lock = PlannedPython(python, "ppc64le", "2.28", (pinned,), package=package)
+    (task,) = tasks_of(replace(plan_of(book, [["msgpack"]], {}, built), python=lock), book)
+    assert task.expected.packages == (name,)
+    assert isinstance(task.recipe, Recipe)
+    assert (task.recipe.python.package, task.recipe.packages) == (required, (name,))
