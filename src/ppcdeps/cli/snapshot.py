@@ -44,7 +44,8 @@ def save(
     """Save a target's live repositories to PLACE, a folder or a file that ends in .tar.
 
     Repositories whose cached copy is too old are checked for news first. An older snapshot at PLACE is replaced
-    when the new one is complete.
+    when the new one is complete. Repositories that the target knows and has not enabled are saved, too, and stay
+    off: a plan can then say what they would close. --disablerepo leaves one out.
     """
     from ppcdeps.workflows.snapshots import save_snapshot
 
