@@ -152,6 +152,7 @@ def python_document(python: PlannedPython) -> dict[str, Any]:
         "added_rpms": list(python.added_rpms),
         "notes": list(python.notes),
         "bridge": list(python.bridge),
+        "versions_by": python.versions_by,
     }
 
 
@@ -278,6 +279,7 @@ def _python(document: JsonObject) -> PlannedPython:
         added_rpms=document.all_named("added_rpms", names.requirement_text),
         notes=document.texts("notes"),
         bridge=document.all_named("bridge", names.root),
+        versions_by=document.text("versions_by") if "versions_by" in document else "",
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.evr import evr_key
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.planning.plan import PythonPart
 from ppcdeps.planning.solution import PYPI, Solution
@@ -55,6 +56,8 @@ def python_side(
     packages = python_packages(solution)
     tag = _tag(solution)
     missing = tuple(_missing(solution))
+    # Of several versions the newest, in whatever order repositories have them.
+    referenced = dict(sorted(_referenced(solution, tag), key=lambda each: evr_key(each[1])))
     roots = tuple(
         PythonRoot(root.removeprefix(PYPI), f"workload {solution.workload.name}")
         for root in solution.workload.roots
@@ -69,7 +72,7 @@ def python_side(
             roots=routing.roots,
             machine=solution.target.arch,
             fixed=routing.fixed,
-            reference=routing.reference,
+            reference=referenced | dict(routing.reference),
             constraints=constraints,
             policy=lock_policy,
             available=tuple(_available(solution, tag)),
@@ -182,6 +185,19 @@ def _available(solution: Solution, tag: str) -> Iterator[FixedDistribution]:
             for text in universe.provides_of(each):
                 if text.startswith(f"python{tag}dist(") and (stated := provided_distribution(text)):
                     yield FixedDistribution(*stated, universe.label(each))
+
+
+def _referenced(solution: Solution, tag: str) -> Iterator[tuple[str, str]]:
+    """Names and versions of the distributions that the reference's packages have, in the closure or not."""
+    universe = solution.universe
+    for part in universe.parts:
+        if part.role is Role.TARGET:
+            continue
+        for each in part.ids:
+            name = universe.name_of(each)
+            if name.startswith("python3-"):
+                package = PythonPackage(universe.label(each), name, False, universe.provides_of(each))
+                yield from distributions_of(package, tag)
 
 
 def _unknown_to_index(

@@ -34,7 +34,8 @@ def render_plan(plan: Plan, written_to: str | None = None) -> str:
     lines += _table("Missing to build these", [gap for gap in native if gap.phase is Phase.BUILD], waves)
     lines += _estimates(native)
     lines += _blocked([gap for gap in native if gap.route.kind is RouteKind.BLOCKED])
-    lines += _by_pip([gap for gap in plan.gaps if gap.route.kind in easy[1:]])
+    versions_by = plan.python.versions_by if plan.python is not None else ""
+    lines += _by_pip([gap for gap in plan.gaps if gap.route.kind in easy[1:]], versions_by)
     lines += _reused(reused)
     lines += _dropped_requirements(plan)
     lines += ["", "Metadata this rests on", *_repositories(plan.repositories)]
@@ -190,13 +191,14 @@ def _blocked(gaps: Sequence[Gap]) -> list[str]:
     return lines
 
 
-def _by_pip(gaps: Sequence[Gap]) -> list[str]:
+def _by_pip(gaps: Sequence[Gap], versions_by: str) -> list[str]:
     if not gaps:
         return []
     pins = sorted(pin for gap in gaps for pin in gap.route.subject)
     sdists = sum(1 for gap in gaps if gap.route.kind is RouteKind.PIP_SDIST)
     title = f"From the Python index with pip: {len(pins)} pure or prebuilt distributions, {sdists} of them as sdists"
-    return ["", title, *wrapped(", ".join(pins), "  ")]
+    following = [f"Their versions are those of {versions_by}"] if versions_by else []
+    return ["", title, *following, *wrapped(", ".join(pins), "  ")]
 
 
 def _reused(gaps: Sequence[Gap]) -> list[str]:

@@ -5,6 +5,7 @@ A plan that was made before of the same metadata is remembered: then nothing is 
 
 import contextlib
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from ppcdeps.base.toml import closest
@@ -40,6 +41,8 @@ def plan(request: PlanRequest, reporter: Reporter) -> Plan:
 def plan_and_text(request: PlanRequest, reporter: Reporter) -> tuple[Plan, str]:
     """The plan, and the text of its file. Raises what `plan` raises."""
     resolved = request.resolved
+    if request.python == "pip" and (unpinned := request.unpinned()):
+        reporter.warn(f"Python's versions are those of {unpinned}")
     key = f"{request.key()} python {request.python} {_index_settings(request.python)}"
     remembered = resolved.cache.derived_path(key, _SUFFIX)
     if not resolved.refresh and remembered.exists():
@@ -144,7 +147,9 @@ def _python_part(request: PlanRequest, solved: "Solution", reporter: Reporter) -
         return None
     pins = curated_constraints(request.workload)
     with index_for(request, reporter) as index:
-        return python_part(solved, python_side(solved, index, reporter, constraints=pins))
+        part = python_part(solved, python_side(solved, index, reporter, constraints=pins))
+    versions_by = pins.name if pins is not None else request.unpinned() or ""
+    return replace(part, planned=replace(part.planned, versions_by=versions_by))
 
 
 def _index_settings(python: str) -> str:
