@@ -27,7 +27,7 @@ def files_in(folder: Path) -> list[Path]:
         (["sync", "-t", "rocky-9", "--release", "zedd"], 'did you mean "zed"?'),
         (["plan", "nova-computer"], 'did you mean "nova-compute"?'),
         (["plan", "none.toml"], "none.toml"),
-        (["snapshot", "use", "none.tar"], "there is not a snapshot 'none.tar'; give a path to one; shipped: "),
+        (["snapshot", "use", "none.tar"], "there is no snapshot 'none.tar'; give a path to one; shipped: "),
         (["sync", "--repofrompath", "one"], "--repofrompath is to be ID,URL, not 'one'"),
         (["sync", "--repofrompath", "one,ftp://host/"], "which is not an http, https or file URL"),
         (["sync", "--enablerepo", "eple"], 'no repository matches "eple"; did you mean "epel"?'),

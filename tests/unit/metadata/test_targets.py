@@ -1,7 +1,10 @@
+import json
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import unquote, urlsplit
 
 import el9
+import el10
 import pytest
 from reporters import Recorder
 
@@ -133,12 +136,12 @@ def test_an_unknown_openstack_release_offers_the_closest() -> None:
     )
 
 
-def test_a_target_file_may_have_the_folders_of_a_snapshot_as_its_repositories() -> None:
-    target = el9.target()
-    assert list(repositories(target)) == [
-        "baseos", "appstream", "crb",
-        "reference-baseos", "reference-appstream", "reference-crb", "reference-rdo", "source",
-    ]  # fmt: skip
+@pytest.mark.parametrize("distribution", [el9, el10], ids=["el9", "el10"])
+def test_a_target_file_may_have_the_folders_of_a_snapshot_as_its_repositories(distribution: ModuleType) -> None:
+    target = distribution.target()
+    index = json.loads((distribution.SNAPSHOT / "snapshot.json").read_text())
+    on = {(entry["id"], entry["side"], entry["enabled"], entry["priority"]) for entry in index["repositories"]}
+    assert {(each.id, each.side, each.enabled, each.priority) for each in target.repositories} == on
     for repository in target.repositories:
         (url,) = repository.baseurl
         assert (Path(unquote(urlsplit(url).path)) / "repodata" / "repomd.xml").is_file(), url
