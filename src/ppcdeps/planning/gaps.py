@@ -135,8 +135,17 @@ class _Finder:
             help="name a repository that has it: --repofrompath for ppc64le, --reference for x86_64",
         )
         cause = Cause.TOO_OLD if others else Cause.UNKNOWN
-        detail = f"{self._labels(others)} does not satisfy it" if others else ""
+        detail = f"{self._labels(others)} does not satisfy it" if others else self._published(requirement)
         return self._gap(requirement, cause, (requirement,), [placeholder], route, None, detail)
+
+    def _published(self, requirement: str) -> str:
+        """Which package of the reference would satisfy a requirement if a rebuild gave it, and why none does."""
+        universe, target = self.solution.universe, self.solution.target
+        found = universe.unbuildable_providers(requirement)
+        if not found:
+            return ""
+        published = f"{universe.label(found[0]).removesuffix(universe.arch)}{target.reference_arch}"
+        return f"{published} has it, and no rebuild gives it: {universe.not_rebuilt[found[0]]}"
 
     def _conflict(self, clash: PackageClash) -> Gap:
         universe = self.solution.universe

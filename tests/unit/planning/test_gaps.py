@@ -134,6 +134,38 @@ def test_unknown_nothing_provides_it(solution_of: SolutionOf) -> None:
     assert gap.packages == ()
 
 
+def test_unknown_what_only_an_older_build_of_the_reference_has(solution_of: SolutionOf) -> None:
+    target = {"app-1-1.noarch": {"requires": ["emulator-gl"]}}
+    reference = {"emulator-9-1.el9.x86_64": {}, "emulator-gl-6-1.el9.x86_64": {"from": "emulator-6-1.el9"}}
+    gap = only_gap(solution_of("app", target=target, reference=reference))
+    assert (gap.name, gap.cause, gap.route.kind) == ("emulator-gl", Cause.UNKNOWN, RouteKind.BLOCKED)
+    assert gap.detail == (
+        "emulator-gl-6-1.el9.x86_64 has it, and no rebuild gives it: a package of an older build of emulator, "
+        "which is 9-1.el9 now"
+    )
+
+
+SPICE = {
+    "qemu-kvm-9-1.el10.x86_64": {"requires": ["qemu-kvm-ui-spice", "qemu-kvm-core"]},
+    "qemu-kvm-core-9-1.el10.x86_64": {"from": "qemu-kvm"},
+    "qemu-kvm-ui-spice-9-1.el10.x86_64": {"from": "qemu-kvm", "requires": ["spice-server"]},
+    "spice-server-1-1.el10.x86_64": {"from": "spice"},
+}
+
+
+def test_packages_that_only_the_x86_build_gives_are_not_wanted_of_a_rebuild(solution_of: SolutionOf) -> None:
+    solution = solution_of("qemu-kvm", reference=SPICE)
+    assert only_gap(solution).wanted == packages("qemu-kvm-9-1.el10.ppc64le", "qemu-kvm-core-9-1.el10.ppc64le")
+    assert list(solution.search.dropper.dropped_requirements) == [("qemu-kvm", "qemu-kvm-ui-spice")]
+
+
+def test_unknown_what_only_the_x86_build_gives(solution_of: SolutionOf) -> None:
+    target = {"user-1-1.noarch": {"requires": ["qemu-kvm-ui-spice"]}}
+    gap = only_gap(solution_of("user", target=target, reference=SPICE))
+    assert (gap.name, gap.cause) == ("qemu-kvm-ui-spice", Cause.UNKNOWN)
+    assert "x86_64 and aarch64 only" in gap.detail
+
+
 # Routes -----------------------------------------------------------------------------------------------------
 
 
