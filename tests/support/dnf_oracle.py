@@ -1,6 +1,6 @@
 """What dnf says about installing names: run by the system's Python, which has dnf. JSON in, JSON out.
 
-Input: {"root": DIR, "arch": ARCH, "repositories": {ID: URL}, "names": [NAME, ...]}
+Input: {"root": DIR, "arch": ARCH, "releasever": N, "repositories": {ID: URL}, "names": [NAME, ...]}
 Output: {NAME: {"installable": bool, "problems": [TEXT, ...], "packages": [NEVRA, ...]}}
 """
 
@@ -26,10 +26,10 @@ def main() -> None:
     conf.install_weak_deps = False
     conf.best = False
     conf.zchunk = False
-    conf.module_platform_id = "platform:el9"
+    conf.module_platform_id = f"platform:el{asked['releasever']}"
     conf.substitutions["arch"] = asked["arch"]
     conf.substitutions["basearch"] = asked["arch"]
-    conf.substitutions["releasever"] = "9"
+    conf.substitutions["releasever"] = asked["releasever"]
     conf.ignorearch = True
     conf.arch = asked["arch"]
     for name, url in asked["repositories"].items():

@@ -17,6 +17,8 @@ class Cause(StrEnum):
     """The source is built for the arch, this subpackage of it is not."""
     TOO_OLD = "too-old"
     """There, but not new enough."""
+    NOT_INSTALLABLE = "not-installable"
+    """There, and new enough, but something that it requires is not to be had."""
     CONFLICT = "conflict"
     """Available, but not installable together with the rest."""
     NO_WHEEL = "no-wheel"

@@ -1,6 +1,6 @@
 """The Python side of a solved workload: from the closure's packages to one lock, its files, and the bridge."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,6 +58,7 @@ def python_side(
     missing = tuple(_missing(solution))
     # Of several versions the newest, in whatever order repositories have them.
     referenced = dict(sorted(_referenced(solution, tag), key=lambda each: evr_key(each[1])))
+    stated = frozenset(_stated(solution, packages, tag))
     roots = tuple(
         PythonRoot(root.removeprefix(PYPI), f"workload {solution.workload.name}")
         for root in solution.workload.roots
@@ -65,7 +66,9 @@ def python_side(
     )
     keep: set[str] = set()
     for _ in range(_MOST_RETREATS):
-        routing = route_python(packages, policy=policy, python=tag, roots=roots, missing=missing, keep=keep)
+        routing = route_python(
+            packages, policy=policy, python=tag, roots=roots, missing=missing, keep=keep, stated=stated
+        )
         wanted = WorkloadPython(
             workload=solution.workload.name,
             python=solution.target.python,
@@ -171,6 +174,17 @@ def _missing(solution: Solution) -> Iterator[tuple[str, str]]:
         if requirement is not None:
             requesters = sorted(universe.label(edge.by) for edge in requirers.on.get(each, ()))
             yield requirement, requesters[0] if requesters else f"workload {solution.workload.name}"
+
+
+def _stated(solution: Solution, packages: Iterable[PythonPackage], tag: str) -> Iterator[tuple[str, str]]:
+    """The distributions that packages are named after and any known package states, with that package's name."""
+    universe = solution.universe
+    for package in packages:
+        named = wanted_by(package.name)
+        if named is None or distributions_of(package, tag):
+            continue
+        for provide in (f"python{tag}dist({named.name})", f"python3dist({named.name})"):
+            yield from ((named.name, universe.name_of(each)) for each in universe.providers_of(provide))
 
 
 def _available(solution: Solution, tag: str) -> Iterator[FixedDistribution]:

@@ -1,6 +1,6 @@
 """Which Python distributions of a closure pip installs, which stay RPMs, and which capabilities RPM then lacks."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ from ppcdeps.model.capability import Capability, Requirement, Rich, requirement_
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.python.bridge import BridgedCapability
 from ppcdeps.python.lock import PythonRoot
-from ppcdeps.python.names import NamedDistribution, provided_distribution, python_version, wanted_by
+from ppcdeps.python.names import NamedDistribution, provided_distribution, python_version, specifier_of, wanted_by
 from ppcdeps.python.provider import FixedDistribution
 
 
@@ -59,14 +59,16 @@ def route_python(
     roots: Iterable[PythonRoot] = (),
     missing: Iterable[tuple[str, str]] = (),
     keep: Collection[str] = (),
+    stated: Iterable[tuple[str, str]] = (),
 ) -> PythonRouting:
     """Route the Python distributions of a closure.
 
     ``python`` (``3.9``) is the interpreter whose distributions count; those of another one stay RPMs.
     ``keep`` names packages that stay RPMs in any case. ``roots`` are the workload's own ``pypi:`` roots,
-    ``missing`` the requirements that no repository satisfies, each with who has it. A package goes to pip
-    where the target lacks it, it is named ``python3-…`` and states a distribution, and nothing that stays
-    requires more of it than that distribution.
+    ``missing`` the requirements that no repository satisfies, each with who has it. ``stated`` are
+    distributions that packages outside of the closure state to have, each with the package's name. A package
+    goes to pip where the target lacks it, it is named ``python3-…`` and states a distribution, and nothing that
+    stays requires more of it than that distribution.
     """
     distributions = {each.nevra: distributions_of(each, python) for each in packages}
     by_pip = {
@@ -75,17 +77,18 @@ def route_python(
         if policy is PythonPolicy.PIP and each.nevra not in keep and _may_go(each) and distributions[each.nevra]
     }
     # Repeated, as a package that stays may in turn require more of another.
-    while held := _asked_for_more(packages, by_pip):
+    while held := _asked_for_more(packages, by_pip, distributions):
         for nevra in held:
             del by_pip[nevra]
     staying = [each for each in packages if each.nevra not in by_pip]
+    homes = {(name, each.name) for each in packages for name, _ in distributions[each.nevra]}.union(stated)
     wanted = [*roots, *_missing_roots(missing, python)]
     bridged: list[BridgedCapability] = []
     for package in staying:
         for requirement, target in _requirements_on(package, by_pip):
             name = _meant(requirement, target, distributions[target.nevra])
             bridged.append(_bridged(requirement, name, package.nevra))
-            wanted.append(PythonRoot(f"{name}{_specifier(requirement)}", package.nevra))
+            wanted.append(PythonRoot(f"{name}{_specifier(requirement, target)}", package.nevra))
     # Replaced and required by replaced ones only: pip's metadata will bring it in where it is needed. A
     # root of the workload among them has no other requirer.
     wanted.extend(
@@ -99,7 +102,7 @@ def route_python(
         fixed=tuple(
             FixedDistribution(name, version, package.nevra)
             for package in sorted(staying, key=lambda each: each.nevra)
-            for name, version in distributions[package.nevra] or _concluded(package)
+            for name, version in distributions[package.nevra] or _concluded(package, homes)
         ),
         reference=tuple(
             sorted(each for nevra in by_pip for each in distributions[nevra]),
@@ -108,15 +111,18 @@ def route_python(
     )
 
 
-def _concluded(package: PythonPackage) -> list[tuple[str, str]]:
+def _concluded(package: PythonPackage, homes: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
     """What an RPM that states no distribution at all is named after, so that pip puts no second copy beside it.
 
     Metadata from before rpm's Python generators has such packages. A name that is no distribution's does no harm:
-    nothing requires it.
+    nothing requires it. Where a package of another name states the distribution, it lies there: RDO's
+    python3-cinder only requires python3-cinder-common, which has cinder.
     """
     if any("dist(" in provide for provide in package.provides) or not package.name.startswith("python3-"):
         return []
     own = wanted_by(package.name)
+    if own is not None and any(name == own.name and home != package.name for name, home in homes):
+        return []
     try:
         return [(own.name, python_version(Nevra.parse(package.nevra).version))] if own is not None else []
     except ValueError:
@@ -157,16 +163,30 @@ def _may_go(package: PythonPackage) -> bool:
     return not package.on_target and package.name.startswith("python3")
 
 
-def _asked_for_more(packages: Sequence[PythonPackage], by_pip: dict[str, PythonPackage]) -> list[str]:
+def _asked_for_more(
+    packages: Sequence[PythonPackage],
+    by_pip: dict[str, PythonPackage],
+    distributions: Mapping[str, Sequence[tuple[str, str]]],
+) -> list[str]:
     """Packages on the way to pip of which one that stays requires something that no distribution gives: a
-    file, a name.
+    file, a name, the version of a package that numbers itself otherwise than its distribution.
     """
     held: dict[str, None] = {}
     for package in packages:
         if package.nevra in by_pip:
             continue
         for requirement, target in _requirements_on(package, by_pip):
-            if requirement.is_path or (wanted_by(str(requirement)) is None and requirement.name != target.name):
+            stated = distributions[target.nevra]
+            by_name = requirement.name == target.name
+            if (
+                requirement.is_path
+                or (wanted_by(str(requirement)) is None and not by_name)
+                or (
+                    by_name
+                    and requirement.relation
+                    and not _numbered_alike(target, _meant(requirement, target, stated), stated)
+                )
+            ):
                 held[target.nevra] = None
     return list(held)
 
@@ -215,9 +235,26 @@ def _bridged(requirement: Capability, distribution: str, by: str) -> BridgedCapa
     return BridgedCapability(requirement.name, distribution, requirement.relation, requirement.evr, by)
 
 
-def _specifier(requirement: Capability) -> str:
+def _numbered_alike(package: PythonPackage, name: str, stated: Sequence[tuple[str, str]]) -> bool:
+    """Whether a package has the version of its distribution of a name."""
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        own = Version(python_version(Nevra.parse(package.nevra).version))
+        return any(Version(version) == own for other, version in stated if other == name)
+    except (ValueError, InvalidVersion):
+        return False
+
+
+def _specifier(requirement: Capability, target: PythonPackage) -> str:
+    """The versions that a requirement leaves open, as packaging writes them.
+
+    One on the package's own name speaks of its distribution's version, whatever the package is called.
+    """
     wanted: NamedDistribution | None = wanted_by(str(requirement))
-    return wanted.specifier if wanted is not None else ""
+    if wanted is not None:
+        return wanted.specifier
+    return specifier_of(requirement.relation, requirement.evr) if requirement.name == target.name else ""
 
 
 def _is_required(package: PythonPackage, packages: Sequence[PythonPackage]) -> bool:

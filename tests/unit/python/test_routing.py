@@ -104,3 +104,47 @@ def test_an_rpm_that_states_no_distribution_is_fixed_under_its_name() -> None:
     stated = PythonPackage("python3-x-1-1.noarch", "python3-x", True, ("python3.9dist(y) = 1",))
     routing = route_python([silent, stated], python="3.9")
     assert {(each.name, each.version) for each in routing.fixed} == {("cffi", "1.14.5"), ("y", "1")}
+
+
+def _cinder(common: str = "1:26.0.0-1.el10s", stated: str = "26") -> list[PythonPackage]:
+    """RDO's cinder: the package of the name requires, and the distribution lies in another one."""
+    identity = f"python3-cinder-common-{common}.noarch"
+    provides = (f"python3.12dist(cinder) = {stated}", f"python3-cinder-common = {common}")
+    named = PythonPackage(
+        "python3-cinder-1:26.0.0-1.el10s.noarch",
+        "python3-cinder",
+        False,
+        ("python3-cinder = 1:26.0.0-1.el10s",),
+        (f"python3-cinder-common = {common}",),
+    )
+    return [named, PythonPackage(identity, "python3-cinder-common", False, provides)]
+
+
+def test_a_distribution_is_where_it_is_stated_whatever_the_package_is_called() -> None:
+    named, common = _cinder()
+    routing = route_python([named, common], python="3.12")
+    assert routing.by_pip == (common.nevra,)
+    assert routing.fixed == (), "python3-cinder is only named after it"
+    assert routing.roots == (PythonRoot("cinder==26.0.0", named.nevra),)
+    assert routing.reference == (("cinder", "26.0.0"),)
+    assert [each.name for each in routing.bridged] == ["python3-cinder-common"]
+
+    routing = route_python([named, common], python="3.12", policy=PythonPolicy.RPM)
+    assert routing.fixed == (FixedDistribution("cinder", "26.0.0", common.nevra),)
+
+
+def test_a_distribution_stated_outside_of_the_closure_is_not_where_a_name_says() -> None:
+    named, _ = _cinder()
+    stated = [("cinder", "python3-cinder-common")]
+    assert route_python([named], python="3.12", stated=stated).fixed == ()
+    # Another build of the same package that states it confirms the name.
+    assert route_python([named], python="3.12", stated=[("cinder", "python3-cinder")]).fixed == (
+        FixedDistribution("cinder", "26.0.0", named.nevra),
+    )
+
+
+def test_a_package_that_numbers_itself_otherwise_stays_where_its_version_is_required() -> None:
+    named, common = _cinder("5-1.el10s", "26")
+    routing = route_python([named, common], python="3.12")
+    assert routing.by_pip == ()
+    assert routing.fixed == (FixedDistribution("cinder", "26", common.nevra),)
