@@ -230,7 +230,7 @@ def without(*place: str | int) -> Callable[[Any], None]:
         (set_to("crb", "gaps", 0, "alternative"), "gaps[0].alternative is not an object"),
         (set_to("no", "created_from", "base", "enabled"), "created_from.base.enabled is not true or false"),
         (without("enabling"), "enabling is missing"),
-        (set_to([{"repositories": ["--repo"]}], "enabling"), "enabling[0].repositories has "),
+        (set_to([{"repositories": ["--repo"]}], "enabling"), "enabling[0].repositories is not a repository id"),
         (set_to(-1, "gaps", 0, "route", "minutes", "cross"), "gaps[0].route.minutes.cross is not a number of at"),
         (set_to(["lib"], "gaps", 0, "wanted"), "gaps[0].wanted is not a package identity"),
         (set_to([1], "gaps"), "gaps[0] is not an object"),
