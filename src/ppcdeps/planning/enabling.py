@@ -5,7 +5,7 @@ may open others, and may take packages of a further repository to be installable
 is planned again as if the repositories were enabled, so that is what is done.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
@@ -65,7 +65,7 @@ def propose(plan: Plan, found: Survey, replan: Replan) -> Proposed:
             repositories=one.ids,
             closes=tuple(sorted(one.closes)),
             opens=tuple(sorted(gap.name for gap in one.opens)),
-            replaces=_replaced(one.ids, found.replaces),
+            replaces=_replaced(one, found.replaces),
             apart_from=apart.get(one, ()),
         )
         for one in (*used, *others)
@@ -81,11 +81,14 @@ def propose(plan: Plan, found: Survey, replan: Replan) -> Proposed:
 
 @dataclass(frozen=True, slots=True)
 class _Effect:
-    """What enabling a set of repositories does: ``closes`` are names of gaps, ``opens`` the gaps that it brings."""
+    """What enabling a set of repositories does: ``closes`` are names of gaps, ``opens`` the gaps that it brings,
+    ``changes`` packages of the closure that come from these repositories in another version.
+    """
 
     ids: tuple[str, ...]
     closes: frozenset[str]
     opens: tuple[Gap, ...]
+    changes: tuple[Replacement, ...] = ()
 
     @property
     def helps(self) -> bool:
@@ -124,7 +127,15 @@ class _Trials:
         asked = {gap.name for gap in self.plan.gaps if asks(gap)}
         closed = asked.difference(gap.name for gap in after.gaps)
         opened = tuple(gap for gap in after.gaps if asks(gap) and gap.name not in asked)
-        return _Effect(tuple(sorted(ids)), frozenset(closed), opened)
+        return _Effect(tuple(sorted(ids)), frozenset(closed), opened, tuple(_changes(self.plan, after, ids)))
+
+
+def _changes(before: Plan, after: Plan, ids: Collection[str]) -> Iterator[Replacement]:
+    there = {package.nevra.name: package.nevra for package in before.closure if package.side == "target"}
+    for package in after.closure:
+        old = there.get(package.nevra.name, package.nevra)
+        if package.repo in ids and old.evr != package.nevra.evr:
+            yield Replacement(old, package.nevra, needed=True)
 
 
 def _effects(known: Sequence[str], trials: _Trials) -> list[_Effect]:
@@ -201,15 +212,22 @@ def _route(offers: Iterable[tuple[str, str]], one: _Effect) -> Route:
 
 def _reason(offers: Iterable[tuple[str, str]], one: _Effect) -> str:
     """Which packages of the repositories come in place of what is missing."""
-    where = " and ".join(one.ids)
-    there = sorted({package for repository, package in offers if repository in one.ids})
-    if not there:
-        return f"with {where}, nothing needs it"
+    mine = [(repository, package) for repository, package in offers if repository in one.ids]
+    if not mine:
+        return f"with {' and '.join(one.ids)}, nothing needs it"
+    having = sorted({repository for repository, _ in mine})
+    there = sorted({package for _, package in mine})
     shown = ", ".join(there[:_MOST_SHOWN])
-    return f"{where} has {shown}" + (f" and {len(there) - _MOST_SHOWN} more" if len(there) > _MOST_SHOWN else "")
+    more = f" and {len(there) - _MOST_SHOWN} more" if len(there) > _MOST_SHOWN else ""
+    others = [name for name in one.ids if name not in having]
+    takes = f", which takes packages of {' and '.join(others)}" if others else ""
+    return f"{' and '.join(having)} {'has' if len(having) == 1 else 'have'} {shown}{more}{takes}"
 
 
-def _replaced(ids: Iterable[str], replaces: Mapping[str, Sequence[Replacement]]) -> tuple[Replacement, ...]:
-    """What the repositories replace together."""
-    found = {each for name in ids for each in replaces.get(name, ())}
+def _replaced(one: _Effect, replaces: Mapping[str, Sequence[Replacement]]) -> tuple[Replacement, ...]:
+    """What dnf would take from the repositories in place of others, and what the workload itself takes from them.
+
+    That may be an older package, where the newer one has a requirement that nothing satisfies.
+    """
+    found = {each for name in one.ids for each in replaces.get(name, ())}.union(one.changes)
     return tuple(sorted(found, key=lambda each: (not each.needed, str(each.package), str(each.by))))

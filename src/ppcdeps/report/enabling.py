@@ -40,7 +40,7 @@ def render_enablings(plan: Plan, command: Sequence[str]) -> list[str]:
 def _title(one: Enabling, gaps: int) -> str:
     names = " and ".join(one.repositories)
     what = "known and not enabled" if len(one.repositories) == 1 else "known and not enabled, together"
-    return f"{names}, {what}, would close {len(one.closes)} of {gaps} gaps"
+    return f"{names}, {what}, would close {f'{len(one.closes)} of {gaps} gaps' if gaps > 1 else 'the gap'}"
 
 
 def _why_not(one: Enabling, proposed: Iterable[Enabling]) -> str:

@@ -231,18 +231,23 @@ def _dropped_requirements(plan: Plan) -> list[str]:
 
 
 def _repositories(states: Iterable[RepositoryState]) -> list[str]:
+    ordered = sorted(states, key=lambda state: (SIDES.index(state.side), state.id))
+    unread = [state for state in ordered if state.problem and not state.enabled]
     rows = [
         (state.id, state.side, _state(state), date_of(state.date), state.revision)
-        for state in sorted(states, key=lambda state: (SIDES.index(state.side), state.id))
+        for state in ordered
+        if state not in unread
     ]
-    return columns(rows)
+    lines = columns(rows)
+    if unread:
+        lines += ["", "Known and not enabled, and not looked at for what is missing"]
+        lines += [line for state in unread for line in wrapped(f"{state.id}: {state.problem}", "  ", more="  ")]
+    return lines
 
 
 def _state(state: RepositoryState) -> str:
-    if state.enabled:
-        return state.problem or f"{state.packages} packages"
-    what = f"not looked at: {state.problem}" if state.problem else f"{state.packages} packages"
-    return f"not enabled, {what}"
+    what = state.problem or f"{state.packages} packages"
+    return what if state.enabled else f"not enabled, {what}"
 
 
 def _route(route: Route) -> str:
