@@ -9,7 +9,7 @@ from ppcdeps.model.plan import Enabling, Plan, Replacement
 from ppcdeps.model.visible import visible
 
 _WIDTH = 110
-_LABEL = 12
+_LABEL = 14
 _MOST_CHANGES = 4
 _MOST_NAMES = 4
 

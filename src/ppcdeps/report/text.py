@@ -241,7 +241,9 @@ def _repositories(states: Iterable[RepositoryState]) -> list[str]:
     lines = columns(rows)
     if unread:
         lines += ["", "Known and not enabled, and not looked at for what is missing"]
-        lines += [line for state in unread for line in wrapped(f"{state.id}: {state.problem}", "  ", more="  ")]
+        for problem in dict.fromkeys(state.problem for state in unread):
+            names = ", ".join(state.id for state in unread if state.problem == problem)
+            lines += wrapped(f"{names}: {problem}", "  ", more="  ")
     return lines
 
 

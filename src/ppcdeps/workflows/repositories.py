@@ -77,7 +77,7 @@ class ResolvedTarget(ChosenTarget):
             # One of them takes what this machine lacks: the others are read all the same.
             found = tuple(self._looked_at(replace(config, optional=True)) for config in configs)
         read = {one.config.id: one for one in found}
-        missing = f"the snapshot {self.basis.name} does not have it"
+        missing = f"not in the snapshot {self.basis.name}"
         return tuple(
             replace(read.get(config.id) or RepoMetadata(config, problem=missing), config=config)
             for config in self.known

@@ -130,7 +130,7 @@ def test_a_snapshot_without_a_known_repository_says_so(tmp_path: Path) -> None:
     choice = RepositoryChoice(target=str(target), cache_directory=tmp_path / "cache")
     without = save_snapshot(tmp_path / "without", choice, Silence(), name="el9-test")
     found = plan(request_of(HAS_IT, target, tmp_path, snapshot=str(without.path)), Silence())
-    assert known_states(found) == {"extra": "the snapshot el9-test does not have it"}
+    assert known_states(found) == {"extra": "not in the snapshot el9-test"}
     assert [gap.route.kind for gap in found.gaps] == [RouteKind.REBUILD]
 
 
@@ -165,9 +165,9 @@ def test_the_reports_name_the_repository_first_and_the_way_without_it(tmp_path: 
     shown = render_plan(plan(request, Silence()), None, ("ppcdeps", "plan", "a b", "--", "app")).splitlines()
     assert shown[2:6] == [
         "extra, known and not enabled, would close the gap",
-        "  closes      lib",
-        "  replaces    nothing of the enabled repositories",
-        "  type        ppcdeps plan 'a b' --enablerepo extra -- app",
+        "  closes        lib",
+        "  replaces      nothing of the enabled repositories",
+        "  type          ppcdeps plan 'a b' --enablerepo extra -- app",
     ]
     assert "  lib   absent  enable (or rebuild)  -     app-1-1.ppc64le" in shown
     why = render_explanation(explain("lib", request, Silence()))
@@ -187,4 +187,4 @@ def test_what_is_not_proposed_says_why(tmp_path: Path) -> None:
 
 def test_repositories_that_go_together_can_be_enabled_at_once(tmp_path: Path) -> None:
     shown = render_plan(planned(CASES["two that close a gap each, and go together"], tmp_path))
-    assert "All that is proposed goes together\n  type        --enablerepo one --enablerepo two\n" in shown
+    assert "All that is proposed goes together\n  type          --enablerepo one --enablerepo two\n" in shown
