@@ -218,7 +218,7 @@ def test_a_plan_of_an_older_schema_says_to_make_it_again(ppcdeps: Program) -> No
     (ppcdeps.folder / "a.json").write_text('{"schema": 0, "workload": "nova-compute", "target": "centos-stream-9"}')
     for command in (("diff", "a.json", "a.json"), ("build", "a.json"), ("verify", "a.json")):
         fault = ppcdeps(*command, code=3).fault
-        assert "a.json is a plan of schema 0, and schema 2 is read here" in fault
+        assert "a.json is a plan of schema 0, and schema 3 is read here" in fault
         assert "`ppcdeps plan`" in fault
 
 

@@ -12,6 +12,7 @@ import click
 from ppcdeps import __version__
 from ppcdeps.cli.lazy_group import LazyGroup
 from ppcdeps.cli.output import STANDARD_OUTPUT, lossy, mute, prepare_standard_streams, say, standard_output_fails
+from ppcdeps.cli.repeat import remember_arguments
 from ppcdeps.model.errors import DISK_FULL, PpcdepsError
 from ppcdeps.model.exitcodes import ExitCode
 from ppcdeps.model.visible import visible
@@ -106,6 +107,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _invoke(arguments: Sequence[str]) -> int:
     with cli.make_context(PROGRAM, list(arguments)) as context:
+        remember_arguments(context, arguments)
         code = cli.invoke(context)
     return code if isinstance(code, int) else 0
 

@@ -10,7 +10,15 @@ from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.json_object import JsonObject, WrongValueError
 from ppcdeps.model.nevra import Nevra
-from ppcdeps.model.plan import SCHEMA, ChosenPackage, DroppedRequirement, Plan, RepositoryState
+from ppcdeps.model.plan import (
+    SCHEMA,
+    ChosenPackage,
+    DroppedRequirement,
+    Enabling,
+    Plan,
+    Replacement,
+    RepositoryState,
+)
 from ppcdeps.model.python_plan import (
     DistributionRequirer,
     PlannedDistribution,
@@ -94,6 +102,7 @@ def as_document(plan: Plan) -> dict[str, Any]:
                 "digest": state.digest,
                 "packages": state.packages,
                 "problem": state.problem,
+                "enabled": state.enabled,
             }
             for state in plan.repositories
         },
@@ -117,6 +126,7 @@ def as_document(plan: Plan) -> dict[str, Any]:
         "needs": {source: list(needed) for source, needed in plan.needs.items()},
         "python": {} if plan.python is None else python_document(plan.python),
         "advice": list(plan.advice),
+        "enabling": [_enabling_document(each) for each in plan.enablings],
     }
 
 
@@ -130,15 +140,32 @@ def gap_document(gap: Gap) -> dict[str, Any]:
         "wanted": [str(one) for one in gap.wanted],
         "required_by": _requirers(gap.required_by),
         "source": gap.source,
-        "route": {
-            "kind": gap.route.kind,
-            "subject": list(gap.route.subject),
-            "reason": gap.route.reason,
-            "help": gap.route.help,
-            "minutes": dict(gap.route.minutes),
-            "digest": gap.route.digest,
-        },
+        "route": _route_document(gap.route),
+        "alternative": None if gap.alternative is None else _route_document(gap.alternative),
         "detail": gap.detail,
+    }
+
+
+def _route_document(route: Route) -> dict[str, Any]:
+    return {
+        "kind": route.kind,
+        "subject": list(route.subject),
+        "reason": route.reason,
+        "help": route.help,
+        "minutes": dict(route.minutes),
+        "digest": route.digest,
+    }
+
+
+def _enabling_document(one: Enabling) -> dict[str, Any]:
+    return {
+        "repositories": list(one.repositories),
+        "closes": list(one.closes),
+        "opens": list(one.opens),
+        "replaces": [
+            {"package": str(each.package), "by": str(each.by), "needed": each.needed} for each in one.replaces
+        ],
+        "apart_from": list(one.apart_from),
     }
 
 
@@ -210,6 +237,7 @@ def _plan(document: JsonObject) -> Plan:
         },
         python=_python(python) if python.names else None,
         advice=document.texts("advice"),
+        enablings=tuple(map(_enabling, document.objects("enabling"))),
     )
 
 
@@ -222,6 +250,7 @@ def _state(name: str, document: JsonObject) -> RepositoryState:
         digest=document.named("digest", names.digest),
         packages=document.count("packages"),
         problem=document.text("problem"),
+        enabled=document.truth("enabled"),
     )
 
 
@@ -235,9 +264,32 @@ def _package(document: JsonObject) -> ChosenPackage:
     )
 
 
+def _enabling(document: JsonObject) -> Enabling:
+    return Enabling(
+        repositories=document.all_named("repositories", names.repository_id),
+        closes=document.all_named("closes", names.requirement_text),
+        opens=document.all_named("opens", names.requirement_text),
+        replaces=tuple(
+            Replacement(each.named("package", names.nevra), each.named("by", names.nevra), each.truth("needed"))
+            for each in document.objects("replaces")
+        ),
+        apart_from=document.all_named("apart_from", names.repository_id),
+    )
+
+
+def _route(document: JsonObject) -> Route:
+    minutes = document.inner("minutes")
+    return Route(
+        kind=document.choice("kind", RouteKind),
+        subject=document.all_named("subject", names.subject_of_route),
+        reason=document.text("reason"),
+        help=document.text("help"),
+        minutes=tuple((mode, minutes.number(mode)) for mode in sorted(minutes.names)),
+        digest=document.named("digest", names.digest),
+    )
+
+
 def _gap(document: JsonObject) -> Gap:
-    route = document.inner("route")
-    minutes = route.inner("minutes")
     kind, cause, source = (
         document.choice("kind", GapKind),
         document.choice("cause", Cause),
@@ -253,16 +305,10 @@ def _gap(document: JsonObject) -> Gap:
         phase=document.choice("phase", Phase),
         wanted=wanted,
         required_by=_requirers_from(document),
-        route=Route(
-            kind=route.choice("kind", RouteKind),
-            subject=route.all_named("subject", names.subject_of_route),
-            reason=route.text("reason"),
-            help=route.text("help"),
-            minutes=tuple((mode, minutes.number(mode)) for mode in sorted(minutes.names)),
-            digest=route.named("digest", names.digest),
-        ),
+        route=_route(document.inner("route")),
         source=source,
         detail=document.text("detail"),
+        alternative=None if document.is_null("alternative") else _route(document.inner("alternative")),
     )
 
 

@@ -1,18 +1,16 @@
 """Snapshots of metadata: saved, used from now on, and looked at."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ppcdeps.base.cache import Cache
-from ppcdeps.metadata.repofile import select_repositories
-from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.metadata.snapshot import Snapshot, shipped_snapshots
 from ppcdeps.metadata.snapshot import use as read_snapshot
 from ppcdeps.metadata.snapshot_writer import save as write_snapshot
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.workflows.choice import RepositoryChoice
 from ppcdeps.workflows.remembered import remember_snapshot, title_of
-from ppcdeps.workflows.repositories import ResolvedTarget, choose_target
+from ppcdeps.workflows.repositories import choose_target
 from ppcdeps.workflows.sync import ALL_KINDS
 from ppcdeps.workflows.targets import load_chosen, snapshot_for, target_of_snapshot
 
@@ -28,18 +26,25 @@ class AnsweringMetadata:
 
 
 def save_snapshot(
-    place: Path, choice: RepositoryChoice, reporter: Reporter, *, name: str | None = None, note: str = ""
+    place: Path,
+    choice: RepositoryChoice,
+    reporter: Reporter,
+    *,
+    name: str | None = None,
+    note: str = "",
+    with_disabled: bool = False,
 ) -> Snapshot:
     """Save the metadata of a target's live repositories to a folder, or to a file where ``place`` ends in .tar.
 
-    Those that the target knows and has not enabled are in it, too, and stay off, so that a plan from the snapshot
-    can say what they would close. ``choice.disable`` and ``choice.only`` leave out what they leave out.
-    ``name`` is by default the target's with its release. Raises UsageError where something else is at ``place``,
-    RepositoryError for a repository that cannot be read, EnvironmentLacksError where it cannot be written.
+    ``name`` is by default the target's with its release. ``with_disabled`` saves the repositories too that are known
+    and not enabled, and they stay so; one of them that does not answer is absent. Raises UsageError where something
+    else is at ``place``, RepositoryError for an enabled repository that cannot be read, EnvironmentLacksError where
+    it cannot be written.
     """
     resolved = choose_target(choice, reporter, live=True).read(ALL_KINDS)
+    known = resolved.look_at_known() if with_disabled else ()
     return write_snapshot(
-        _with_known(resolved, choice),
+        (*resolved.metadata, *known),
         name or title_of(resolved.target),
         place,
         resolved.cache,
@@ -47,22 +52,6 @@ def save_snapshot(
         note=note,
         offline=resolved.offline,
     )
-
-
-def _with_known(resolved: ResolvedTarget, choice: RepositoryChoice) -> list[RepoMetadata]:
-    """The metadata of the enabled repositories and of those that are known and off, in the target's order."""
-    known = resolved.target.repositories
-    kept = select_repositories(
-        [replace(config, enabled=True) for config in known], disable=choice.disable, only=choice.only
-    )
-    # What is off is needed by no plan: it may be absent where the target says nothing of that.
-    off = [
-        replace(config, optional=True)
-        for config, wanted in zip(known, kept, strict=True)
-        if wanted.enabled and not config.enabled
-    ]
-    by_id = {one.config.id: one for one in (*resolved.metadata, *resolved.fetch(off, ALL_KINDS))}
-    return [by_id[config.id] for config in known if config.id in by_id]
 
 
 def use_snapshot(name: str, choice: RepositoryChoice, reporter: Reporter) -> Snapshot:

@@ -98,6 +98,24 @@ def test_the_mirror_layouts_are_those_of_the_distributions() -> None:
     assert not repositories(load_target("centos-stream-10"))["kvm-power"].enabled
 
 
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("centos-stream-9", {"epel", "highavailability"}),
+        ("centos-stream-10", {"epel", "highavailability", "kvm-power"}),
+        ("almalinux-9", {"devel", "epel", "highavailability"}),
+        ("almalinux-10", {"devel", "epel", "highavailability"}),
+        ("rocky-9", {"devel", "epel", "highavailability"}),
+        ("fedora", {"updates-testing"}),
+    ],
+)
+def test_a_shipped_target_knows_what_its_distribution_has_and_does_not_enable(name: str, known: set[str]) -> None:
+    target = load_target(name)
+    disabled = [each for each in target.repositories if not each.enabled]
+    assert {each.id for each in disabled} == known
+    assert all(each.optional and each.side is Side.TARGET for each in disabled)
+
+
 def test_a_known_release_of_fedora_brings_its_own_python() -> None:
     heard = Recorder()
     target = load_target("fedora", variables={"releasever": "42"}, reporter=heard)
