@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ppcdeps.model.gap import Gap, Requirer
 from ppcdeps.model.nevra import Nevra
-from ppcdeps.model.python_plan import PlannedPython
+from ppcdeps.model.python_plan import PlannedPython, PythonFallback
 
 SCHEMA = 2
 """The version of the format of plan.json. Plans of another one are refused, and made anew."""
@@ -67,3 +67,5 @@ class Plan:
     python: PlannedPython | None = None
     """None where all Python packages stay RPMs."""
     advice: tuple[str, ...] = ()
+    python_fallback: PythonFallback | None = None
+    """Set where pip was to install Python packages, and none could go to it."""

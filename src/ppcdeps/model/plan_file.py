@@ -17,6 +17,7 @@ from ppcdeps.model.python_plan import (
     PlannedFile,
     PlannedPython,
     Provision,
+    PythonFallback,
 )
 
 _ANEW = "make it anew with `ppcdeps plan`"
@@ -80,7 +81,7 @@ def summary_of(plan: Plan) -> dict[str, Any]:
 
 def as_document(plan: Plan) -> dict[str, Any]:
     """The plan in JSON's own kinds."""
-    return {
+    document = {
         "schema": SCHEMA,
         "workload": plan.workload,
         "target": plan.target,
@@ -118,6 +119,9 @@ def as_document(plan: Plan) -> dict[str, Any]:
         "python": {} if plan.python is None else python_document(plan.python),
         "advice": list(plan.advice),
     }
+    if plan.python_fallback is not None:
+        document["python_fallback"] = {"reason": plan.python_fallback.reason, "help": plan.python_fallback.help}
+    return document
 
 
 def gap_document(gap: Gap) -> dict[str, Any]:
@@ -209,7 +213,12 @@ def _plan(document: JsonObject) -> Plan:
         },
         python=_python(python) if python.names else None,
         advice=document.texts("advice"),
+        python_fallback=_fallback(document.inner("python_fallback")) if "python_fallback" in document else None,
     )
+
+
+def _fallback(document: JsonObject) -> PythonFallback:
+    return PythonFallback(document.text("reason"), document.text("help"))
 
 
 def _state(name: str, document: JsonObject) -> RepositoryState:

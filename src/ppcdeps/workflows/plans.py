@@ -8,10 +8,11 @@ import os
 from typing import TYPE_CHECKING, BinaryIO
 
 from ppcdeps.base.toml import closest
-from ppcdeps.model.errors import ConfigError, RepositoryError, UsageError
+from ppcdeps.model.errors import ConfigError, PpcdepsError, RepositoryError, UsageError
 from ppcdeps.model.gap import GapKind
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.plan_file import dump_plan, load_plan
+from ppcdeps.model.python_plan import PythonFallback
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.planning.workloads import PYTHON_PREFIX, curated_constraints, list_workloads
 from ppcdeps.workflows.index import open_index
@@ -46,23 +47,25 @@ def plan_and_text(request: PlanRequest, reporter: Reporter) -> tuple[Plan, str]:
         with contextlib.suppress(ConfigError, OSError):
             return load_plan(remembered), remembered.read_text("utf-8")
     from ppcdeps.planning.plan import plan_of
+    from ppcdeps.planning.pythonside import native_python_advice
     from ppcdeps.planning.solution import solve_builds
 
     solved = solve(request, reporter)
     part: PythonPart | None = None
-    complete = True
+    fallback: PythonFallback | None = None
     if request.python == "pip":
         try:
             part = _python_part(request, solved, reporter)
         except (RepositoryError, ConfigError) as fault:
             if any(root.startswith(PYTHON_PREFIX) for root in request.workload.roots):
                 raise  # nothing but an index has these roots
-            complete = False
+            fallback = _fallback_for(fault)
             reporter.warn(f"Python packages stay RPMs in this plan: {fault}")
     solution = solve_builds(solved, part.closed if part else ())
-    made = plan_of(solution, resolved.metadata, part)
+    advice = native_python_advice(solution) if request.python == "rpm" else ()
+    made = plan_of(solution, resolved.metadata, part, fallback, advice)
     text = dump_plan(made)
-    if complete:
+    if fallback is None:
         resolved.cache.store_derived(key, _SUFFIX, lambda file: _write(file, text))
     return made, text
 
@@ -145,6 +148,15 @@ def _python_part(request: PlanRequest, solved: "Solution", reporter: Reporter) -
     pins = curated_constraints(request.workload)
     with index_for(request, reporter) as index:
         return python_part(solved, python_side(solved, index, reporter, constraints=pins))
+
+
+def _fallback_for(fault: PpcdepsError) -> PythonFallback:
+    """What a plan says of a fault that keeps all Python packages RPMs."""
+    from ppcdeps.python.explain import ConflictError
+
+    if not isinstance(fault, ConflictError):
+        return PythonFallback(fault.message, fault.hint or "")
+    return PythonFallback(fault.reason, "; or ".join(fault.ways_out) or fault.hint or "")
 
 
 def _index_settings(python: str) -> str:
