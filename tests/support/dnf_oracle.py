@@ -1,6 +1,6 @@
 """What dnf says about installing names: run by the system's Python, which has dnf. JSON in, JSON out.
 
-Input: {"root": DIR, "arch": ARCH, "releasever": N, "repositories": {ID: URL}, "names": [NAME, ...]}
+Input: {"root": DIR, "arch": ARCH, "releasever": N (default: 9), "repositories": {ID: URL}, "names": [NAME, ...]}
 Output: {NAME: {"installable": bool, "problems": [TEXT, ...], "packages": [NEVRA, ...]}}
 """
 
@@ -15,6 +15,7 @@ import dnf.exceptions  # type: ignore[import-not-found]
 def main() -> None:
     """Answer for all names with one sack."""
     asked = json.load(sys.stdin)
+    asked.setdefault("releasever", "9")
     base = dnf.Base()
     conf = base.conf
     conf.reposdir = ["/dev/null"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ppcdeps.model.gap import Gap, Requirer
 from ppcdeps.model.nevra import Nevra
-from ppcdeps.model.python_plan import PlannedPython
+from ppcdeps.model.python_plan import PlannedPython, PythonFallback
 
 SCHEMA = 3
 """The version of the format of plan.json. Plans of another one are refused, and made anew."""
@@ -99,3 +99,5 @@ class Plan:
     advice: tuple[str, ...] = ()
     enablings: tuple[Enabling, ...] = ()
     """What enabling known repositories would change: first the sets that gaps name as their route."""
+    python_fallback: PythonFallback | None = None
+    """Set where pip was to install Python packages, and none could go to it."""

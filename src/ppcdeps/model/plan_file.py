@@ -25,6 +25,7 @@ from ppcdeps.model.python_plan import (
     PlannedFile,
     PlannedPython,
     Provision,
+    PythonFallback,
 )
 
 _ANEW = "make it anew with `ppcdeps plan`"
@@ -88,7 +89,7 @@ def summary_of(plan: Plan) -> dict[str, Any]:
 
 def as_document(plan: Plan) -> dict[str, Any]:
     """The plan in JSON's own kinds."""
-    return {
+    document = {
         "schema": SCHEMA,
         "workload": plan.workload,
         "target": plan.target,
@@ -128,6 +129,9 @@ def as_document(plan: Plan) -> dict[str, Any]:
         "advice": list(plan.advice),
         "enabling": [_enabling_document(each) for each in plan.enablings],
     }
+    if plan.python_fallback is not None:
+        document["python_fallback"] = {"reason": plan.python_fallback.reason, "help": plan.python_fallback.help}
+    return document
 
 
 def gap_document(gap: Gap) -> dict[str, Any]:
@@ -238,7 +242,12 @@ def _plan(document: JsonObject) -> Plan:
         python=_python(python) if python.names else None,
         advice=document.texts("advice"),
         enablings=tuple(map(_enabling, document.objects("enabling"))),
+        python_fallback=_fallback(document.inner("python_fallback")) if "python_fallback" in document else None,
     )
+
+
+def _fallback(document: JsonObject) -> PythonFallback:
+    return PythonFallback(document.text("reason"), document.text("help"))
 
 
 def _state(name: str, document: JsonObject) -> RepositoryState:

@@ -87,3 +87,11 @@ class PlannedPython:
     def distribution(self, name: str) -> PlannedDistribution | None:
         """The distribution of a name, as the index spells it."""
         return next((each for each in self.distributions if each.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class PythonFallback:
+    """Why all Python packages of a plan stay RPMs where pip was to install them, and what would avoid that."""
+
+    reason: str
+    help: str = ""

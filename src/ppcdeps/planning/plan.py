@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.model.gap import Gap, GapKind, RouteKind
 from ppcdeps.model.plan import ChosenPackage, Plan, RepositoryState
-from ppcdeps.model.python_plan import PlannedPython
+from ppcdeps.model.python_plan import PlannedPython, PythonFallback
 from ppcdeps.planning.advice import advice_of
 from ppcdeps.planning.gaps import gaps_of, requirers_among
 from ppcdeps.planning.order import Bootstrap, BuildOrder, order_of
@@ -21,12 +21,20 @@ class PythonPart:
     gaps: tuple[Gap, ...]
     closed: frozenset[str]
     planned: PlannedPython
+    advice: tuple[str, ...] = ()
 
 
-def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: PythonPart | None = None) -> Plan:
+def plan_of(
+    solution: Solution,
+    repositories: Sequence[RepoMetadata],
+    python: PythonPart | None = None,
+    fallback: PythonFallback | None = None,
+    advice: Iterable[str] = (),
+) -> Plan:
     """Everything a person or another tool needs to know of a solved workload.
 
-    ``python`` is what pip takes over; without it all Python packages stay RPMs.
+    ``python`` is what pip takes over; without it all Python packages stay RPMs, and ``fallback`` says why, where
+    pip was to take them over. ``advice`` comes before that of the rules.
     """
     gaps = gaps_of(solution, python.gaps, python.closed) if python else gaps_of(solution)
     order = waves_of(solution, solution.adaptation.bootstraps())
@@ -54,7 +62,13 @@ def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: Py
         waves=waves,
         needs=_needs(order, waves),
         python=python.planned if python else None,
-        advice=(*undecided, *advice_of(solution.workload, solution.target, closure, gaps)),
+        advice=(
+            *undecided,
+            *(python.advice if python else ()),
+            *advice,
+            *advice_of(solution.workload, solution.target, closure, gaps),
+        ),
+        python_fallback=fallback,
     )
 
 

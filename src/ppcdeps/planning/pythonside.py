@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.evr import evr_key
+from ppcdeps.model.python_plan import Provision
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.planning.plan import PythonPart
 from ppcdeps.planning.solution import PYPI, Solution
@@ -121,7 +122,53 @@ def python_part(solution: Solution, side: PythonSide) -> PythonPart:
         wanted = wanted_by(requirement)
         if wanted is not None and PythonRoot(wanted.requirement, by) in side.routing.roots:
             closed.add(requirement)
-    return PythonPart(gaps, frozenset(closed), planned_python(side.lock, side.bridge))
+    advice = tuple(_differences(solution, side))
+    return PythonPart(gaps, frozenset(closed), planned_python(side.lock, side.bridge), advice)
+
+
+def _differences(solution: Solution, side: PythonSide) -> Iterator[str]:
+    """Where the native gaps would be others with all Python as RPMs.
+
+    RPMs and the index's distributions of the same name need not require the same: packagers add requirements and
+    take them away.
+    """
+    universe, tag = solution.universe, _tag(solution)
+    requirers = solution.requirers(solution.run)
+    native: dict[str, int] = {}
+    for package in sorted(solution.run.closure.chosen, key=universe.label):
+        if universe.is_standin(package):
+            found = distributions_of(_as_python(solution, package, on_target=False), tag)
+            native |= {name: package for name, _ in found}
+    for name, package in sorted(native.items()):
+        if universe.label(package) in side.routing.by_pip and side.lock.by_name(name) is None:
+            edges = sorted((universe.label(edge.by), edge.requirement) for edge in requirers.on.get(package, ()))
+            by, requirement = edges[0] if edges else (solution.workload.name, name)
+            yield (
+                f"with --python rpm, {universe.source_of(package)} is one gap more: {by} requires {requirement}, and "
+                f"no distribution of this plan requires {name}"
+            )
+    for each in side.lock.having(Provision.BUILD):
+        if each.name not in native:
+            by = each.required_by[0][0] if each.required_by else solution.workload.name
+            yield (
+                f"with --python rpm, {each.name} is not a gap: the distribution {by} requires it, and the RPMs do not"
+            )
+
+
+def native_python_advice(solution: Solution) -> tuple[str, ...]:
+    """What to know of native Python gaps where all Python stays RPMs."""
+    universe = solution.universe
+    sources = {
+        universe.source_of(i)
+        for i in solution.run.closure.chosen
+        if universe.is_standin(i) and distributions_of(_as_python(solution, i, on_target=False), _tag(solution))
+    }
+    if not sources:
+        return ()
+    return (
+        f"which native Python packages are gaps ({', '.join(sorted(sources))}) is what RPMs require of each other; "
+        "distributions of the index may require others: with --python pip the gaps can differ, and both are true",
+    )
 
 
 def concerns_python(solution: Solution) -> bool:
@@ -154,16 +201,23 @@ def python_packages(solution: Solution) -> tuple[PythonPackage, ...]:
         if universe.is_standin(each) and not universe.name_of(each).startswith("python")
     }
     found = [
-        PythonPackage(
-            nevra=universe.label(each),
-            name=universe.name_of(each),
-            on_target=universe.role_of(each) is Role.TARGET or universe.source_of(each) in mixed,
-            provides=universe.provides_of(each),
-            requires=tuple(str(dep) for dep in universe.requirements_of(each)),
+        _as_python(
+            solution, each, on_target=universe.role_of(each) is Role.TARGET or universe.source_of(each) in mixed
         )
         for each in chosen
     ]
     return tuple(sorted(found, key=lambda package: package.nevra))
+
+
+def _as_python(solution: Solution, package: int, *, on_target: bool) -> PythonPackage:
+    universe = solution.universe
+    return PythonPackage(
+        nevra=universe.label(package),
+        name=universe.name_of(package),
+        on_target=on_target,
+        provides=universe.provides_of(package),
+        requires=tuple(str(dep) for dep in universe.requirements_of(package)),
+    )
 
 
 def _missing(solution: Solution) -> Iterator[tuple[str, str]]:

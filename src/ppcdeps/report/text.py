@@ -141,7 +141,16 @@ def _summary(plan: Plan) -> list[str]:
         counts.append((by_pip, f"Python distributions come from the index{instead}"))
     shown = [(str(count), text) for index, (count, text) in enumerate(counts) if count or not index]
     width = max(len(count) for count, _ in shown)
-    return [f"  {count.rjust(width)} {text}" for count, text in shown]
+    return [*(f"  {count.rjust(width)} {text}" for count, text in shown), *_fallback(plan)]
+
+
+def _fallback(plan: Plan) -> list[str]:
+    """Why nothing of Python comes from the index, though it was to."""
+    found = plan.python_fallback
+    if found is None:
+        return []
+    helped = wrapped(f"To avoid it: {found.help}.", "  ", more="  ") if found.help else []
+    return [*wrapped(f"All of Python stays RPMs: {found.reason}.", "  ", more="  "), *helped]
 
 
 def _counted(count: int, what: str) -> str:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ppcdeps.base.toml import closest
 from ppcdeps.metadata.repository import RepoMetadata
-from ppcdeps.model.errors import ConfigError, RepositoryError, UsageError
+from ppcdeps.model.errors import ConfigError, PpcdepsError, RepositoryError, UsageError
 from ppcdeps.model.gap import GapKind
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.plan_file import dump_plan, load_plan
+from ppcdeps.model.python_plan import PythonFallback
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.planning.enabling import asks
 from ppcdeps.planning.workloads import PYTHON_PREFIX, curated_constraints, list_workloads
@@ -139,21 +140,23 @@ def _of_roots_known_elsewhere(request: PlanRequest, reporter: Reporter, fault: U
 def _solved_plan(request: PlanRequest, reporter: Reporter) -> tuple[Plan, bool]:
     """A plan that is solved now, and whether it is complete."""
     from ppcdeps.planning.plan import plan_of
+    from ppcdeps.planning.pythonside import native_python_advice
     from ppcdeps.planning.solution import solve_builds
 
     solved = solve(request, reporter)
     part: PythonPart | None = None
-    complete = True
+    fallback: PythonFallback | None = None
     if request.python == "pip":
         try:
             part = _python_part(request, solved, reporter)
         except (RepositoryError, ConfigError) as fault:
             if any(root.startswith(PYTHON_PREFIX) for root in request.workload.roots):
                 raise  # nothing but an index has these roots
-            complete = False
+            fallback = _fallback_for(fault)
             reporter.warn(f"Python packages stay RPMs in this plan: {fault}")
     solution = solve_builds(solved, part.closed if part else ())
-    return plan_of(solution, request.resolved.metadata, part), complete
+    advice = native_python_advice(solution) if request.python == "rpm" else ()
+    return plan_of(solution, request.resolved.metadata, part, fallback, advice), fallback is None
 
 
 def explain(name: str, request: PlanRequest, reporter: Reporter) -> "Explanation":
@@ -238,6 +241,15 @@ def _python_part(request: PlanRequest, solved: "Solution", reporter: Reporter) -
         part = python_part(solved, python_side(solved, index, reporter, constraints=pins))
     versions_by = pins.name if pins is not None else request.unpinned() or ""
     return replace(part, planned=replace(part.planned, versions_by=versions_by))
+
+
+def _fallback_for(fault: PpcdepsError) -> PythonFallback:
+    """What a plan says of a fault that keeps all Python packages RPMs."""
+    from ppcdeps.python.explain import ConflictError
+
+    if not isinstance(fault, ConflictError):
+        return PythonFallback(fault.message, fault.hint or "")
+    return PythonFallback(fault.reason, "; or ".join(fault.ways_out) or fault.hint or "")
 
 
 def _index_settings(python: str) -> str:

@@ -29,6 +29,7 @@ from ppcdeps.model.python_plan import (
     PlannedFile,
     PlannedPython,
     Provision,
+    PythonFallback,
 )
 from ppcdeps.python.coremetadata import MetadataSource
 
@@ -130,7 +131,8 @@ ALL_KINDS = replace(
         Enabling(("epel", "sig"), ("too-old",)),
     ),
 )
-PLANS = [PLAN, replace(PLAN, python=None), ALL_KINDS]
+FALLBACK = replace(PLAN, python=None, python_fallback=PythonFallback("width is 0.2.6", "another width"))
+PLANS = [PLAN, replace(PLAN, python=None), FALLBACK, ALL_KINDS]
 
 
 def schema() -> dict[str, Any]:
@@ -138,7 +140,7 @@ def schema() -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("plan", PLANS, ids=["python", "rpm alone", "gaps of every kind"])
+@pytest.mark.parametrize("plan", PLANS, ids=["python", "rpm alone", "rpm after all", "gaps of every kind"])
 def test_a_plan_fits_the_schema_and_reads_back_as_it_was(plan: Plan, tmp_path: Path) -> None:
     jsonschema.Draft202012Validator.check_schema(schema())
     jsonschema.validate(json.loads(dump_plan(plan)), schema())

@@ -1,26 +1,17 @@
 """Why a gap exists and by which route it is closed: each cause and route in a universe of a few packages."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from universes import case_of, write_case
 
-from ppcdeps.base.cache import Cache
-from ppcdeps.metadata.sync import ensure, fetch_repositories
-from ppcdeps.metadata.targets import load_target
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.nevra import Nevra
-from ppcdeps.model.reporter import Silence
 from ppcdeps.planning.curated import load_recorded_runs
 from ppcdeps.planning.gaps import gaps_of
-from ppcdeps.planning.solution import Solution, solve_builds, solve_run
-from ppcdeps.planning.workloads import workload_of_roots
-from ppcdeps.recipebook.book import RecipeBook, load_book, recipe_digest
+from ppcdeps.planning.solution import Solution
+from ppcdeps.recipebook.book import load_book, recipe_digest
 
-NO_RECIPES = RecipeBook(())
 RECIPE = """
 source = "{source}"
 kind = "srpm"
@@ -30,26 +21,6 @@ packages = ["{source}"]
 """
 
 SolutionOf = Callable[..., Solution]
-
-
-@pytest.fixture
-def solution_of(tmp_path: Path) -> SolutionOf:
-    """Solves roots over packages by NEVRA, on a target with the platform id of EL9 and an empty minimal buildroot."""
-
-    def solution_of(
-        *roots: str, book: RecipeBook = NO_RECIPES, **packages: Mapping[str, Mapping[str, Any]]
-    ) -> Solution:
-        cache = Cache.open(tmp_path / "cache")
-        configs = write_case(case_of(roots, **packages), tmp_path / "repositories")
-        target = replace(load_target("centos-stream-9"), repositories=tuple(configs), build_packages=())
-        metadata = fetch_repositories(configs, cache, Silence())
-        workload = replace(workload_of_roots(roots), name="work")
-        run = solve_run(
-            workload, target, metadata, cache, lambda m: ensure(m, ("filelists",), cache, Silence()), book
-        )
-        return solve_builds(run)
-
-    return solution_of
 
 
 def only_gap(solution: Solution) -> Gap:
