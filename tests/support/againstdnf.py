@@ -54,11 +54,19 @@ class Ours:
 
 
 def ask_dnf(
-    folder: Path, repositories: Mapping[str, str], names: Sequence[str], releasever: str = "9", patience: float = 120
+    folder: Path,
+    repositories: Mapping[str, str],
+    names: Sequence[str],
+    releasever: str = "9",
+    patience: float = 120,
+    without: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
-    """What dnf says about installing each of the names."""
+    """What dnf says about installing each of the names.
+
+    With ``without``, about all of them together, by its labels: what it says without those repositories.
+    """
     asked = {"root": str(folder), "arch": "ppc64le", "repositories": repositories, "names": names}
-    asked |= {"releasever": releasever}
+    asked |= {"releasever": releasever} | ({} if without is None else {"without": without})
     done = subprocess.run(
         [SYSTEM_PYTHON, ORACLE],
         input=json.dumps(asked),

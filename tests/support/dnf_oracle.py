@@ -2,6 +2,9 @@
 
 Input: {"root": DIR, "arch": ARCH, "releasever": N (default: 9), "repositories": {ID: URL}, "names": [NAME, ...]}
 Output: {NAME: {"installable": bool, "problems": [TEXT, ...], "packages": [NEVRA, ...]}}
+
+With "without": {LABEL: [ID, ...]}, all names are installed together, for each label without those repositories, and the
+output is by label.
 """
 
 import json
@@ -36,14 +39,27 @@ def main() -> None:
     for name, url in asked["repositories"].items():
         base.repos.add_new_repo(name, conf, baseurl=[url])
     base.fill_sack(load_system_repo=False)
-    json.dump({name: said_of(base, name) for name in asked["names"]}, sys.stdout)
+    if "without" in asked:
+        said = {label: said_without(base, asked["names"], off) for label, off in asked["without"].items()}
+    else:
+        said = {name: said_of(base, name) for name in asked["names"]}
+    json.dump(said, sys.stdout)
 
 
-def said_of(base: Any, name: str) -> dict[str, Any]:
-    """Whether dnf would install the name, and with which packages, or why not."""
+def said_without(base: Any, names: list[str], repositories: list[str]) -> dict[str, Any]:
+    """What dnf says with the packages of these repositories excluded."""
+    base.sack.reset_excludes()
+    for repository in repositories:
+        base.sack.add_excludes(base.sack.query().filter(reponame=repository))
+    return said_of(base, *names)
+
+
+def said_of(base: Any, *names: str) -> dict[str, Any]:
+    """Whether dnf would install the names together, and with which packages, or why not."""
     base.reset(goal=True)
     try:
-        base.install(name)
+        for name in names:
+            base.install(name)
     except dnf.exceptions.MarkingError as error:
         return {"installable": False, "problems": [str(error)], "packages": []}
     if base._goal.run(ignore_weak_deps=True):
