@@ -1,8 +1,8 @@
 """The gaps of every shipped workload on both embedded snapshots, held against dnf and against what others rebuild.
 
-dnf gets the target's repositories, the noarch packages of the reference, and the reference's builds of the sources that
-the plan calls gaps, written as builds for ppc64le without ppcdeps. With all of them it must install the workload, and
-without any one of them it must not.
+dnf gets the target's repositories, the noarch packages of the reference, and the reference's builds of the sources
+that the plan calls gaps, written as builds for ppc64le without ppcdeps. With all of them it must install the workload,
+and without any one of them it must not.
 """
 
 import re
@@ -125,7 +125,7 @@ def test_what_is_missing_is_what_others_rebuild_for_power(answer: Answer) -> Non
 
 def test_what_a_kvm_host_lacks_is_what_almalinux_and_the_virt_sig_rebuild() -> None:
     for (name, _), sources in KVM_SOURCES.items():
-        # EL10 builds these two for POWER itself; the data has them in the Virt SIG's repository, which publishes them.
+        # EL10 builds these two for POWER itself; the snapshot has them in the SIG's repository, which publishes them.
         own = {"libtpms", "swtpm"} if name == "el10" else set()
         assert sources - own <= ALMALINUX_REBUILDS
     assert KVM_SOURCES["el10", "nova-compute"] <= {source_of(each) for each in packages_in(el10, "kvm-power")}

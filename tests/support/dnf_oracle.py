@@ -3,8 +3,8 @@
 Input: {"root": DIR, "arch": ARCH, "releasever": N (default: 9), "repositories": {ID: URL}, "names": [NAME, ...]}
 Output: {NAME: {"installable": bool, "problems": [TEXT, ...], "packages": [NEVRA, ...]}}
 
-With "without": {LABEL: [ID, ...]}, all names are installed together, for each label without those repositories, and the
-output is by label.
+With "without": {LABEL: [ID, ...]}, all names are installed together, for each label without those repositories, and
+the output is by label.
 """
 
 import json
