@@ -295,6 +295,7 @@ def _plan(digest: str) -> dict[str, object]:
             "added_rpms": [],
             "notes": [],
             "bridge": [],
+            "bridge_requires": [],
             "distributions": [
                 {
                     "name": "evil",

@@ -156,6 +156,7 @@ def python_document(python: PlannedPython) -> dict[str, Any]:
         "added_rpms": list(python.added_rpms),
         "notes": list(python.notes),
         "bridge": list(python.bridge),
+        "bridge_requires": list(python.bridge_requires),
     }
 
 
@@ -287,6 +288,7 @@ def _python(document: JsonObject) -> PlannedPython:
         added_rpms=document.all_named("added_rpms", names.requirement_text),
         notes=document.texts("notes"),
         bridge=document.all_named("bridge", names.root),
+        bridge_requires=document.all_named("bridge_requires", names.requirement_text),
     )
 
 

@@ -66,7 +66,8 @@ class PlannedPython:
     """The Python environment of the target as the plan has it.
 
     ``added_rpms`` are packages outside of the closure that spare a native build; ``bridge`` are the capabilities that
-    the bridge RPM provides, none where no RPM requires what pip installs.
+    the bridge RPM provides, none where no RPM requires what pip installs; ``bridge_requires`` are the requirements
+    that it takes over from the RPMs in whose place pip's distributions come.
     """
 
     python: str
@@ -76,6 +77,7 @@ class PlannedPython:
     added_rpms: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     bridge: tuple[str, ...] = ()
+    bridge_requires: tuple[str, ...] = ()
 
     @property
     def by_pip(self) -> tuple[PlannedDistribution, ...]:

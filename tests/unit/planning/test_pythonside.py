@@ -28,7 +28,7 @@ CINDER = {
     "python3-cinder-common-1:26-1.noarch": {
         "from": "openstack-cinder",
         "provides": ["python3.9dist(cinder) = 26", "python3dist(cinder) = 26"],
-        "requires": ["python3-driver"],
+        "requires": ["python3-driver", "volume-tool"],
     },
     "python3-driver-2-1.noarch": {"provides": ["python3.9dist(driver) = 2", "python3dist(driver) = 2"]},
 }
@@ -67,7 +67,7 @@ def test_a_distribution_in_another_subpackage_keeps_its_requirements(
 ) -> None:
     shop.add("cinder", wheel("cinder", "26", ("driver",)))
     shop.add("driver", wheel("driver", "2"))
-    solution = solution_of("openstack-cinder", reference=CINDER)
+    solution = solution_of("openstack-cinder", reference=CINDER, target={"volume-tool-1-1.ppc64le": {}})
     plan = planned(solution, side_of(solution))
     assert {gap.name: gap.route.kind for gap in plan.gaps} == {
         "cinder": RouteKind.PIP_WHEEL,
@@ -76,6 +76,7 @@ def test_a_distribution_in_another_subpackage_keeps_its_requirements(
     }
     assert plan.python is not None
     assert plan.python.bridge == ("python3-cinder-common = 1:26",)
+    assert plan.python.bridge_requires == ("volume-tool",)
 
 
 def test_what_only_rpms_require_is_said_to_be_a_gap_of_the_other_policy(
