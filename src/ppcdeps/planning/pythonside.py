@@ -125,8 +125,10 @@ def python_part(solution: Solution, side: PythonSide) -> PythonPart:
         wanted = wanted_by(requirement)
         if wanted is not None and PythonRoot(wanted.requirement, by) in side.routing.roots:
             closed.add(requirement)
-    advice = tuple(_differences(solution, side))
-    return PythonPart(gaps, frozenset(closed), planned_python(side.lock, side.bridge, side.bridge_requires), advice)
+    advice, replaced = tuple(_differences(solution, side)), frozenset(side.routing.by_pip)
+    return PythonPart(
+        gaps, frozenset(closed), planned_python(side.lock, side.bridge, side.bridge_requires), advice, replaced
+    )
 
 
 def _differences(solution: Solution, side: PythonSide) -> Iterator[str]:
