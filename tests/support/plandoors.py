@@ -323,6 +323,7 @@ def _plan(digest: str) -> dict[str, object]:
             "added_rpms": [],
             "notes": [],
             "bridge": [],
+            "bridge_requires": [],
             "distributions": [
                 {
                     "name": "evil",

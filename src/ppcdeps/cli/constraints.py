@@ -82,7 +82,7 @@ def constraints(
     if as_json:
         import json
 
-        document = python_document(planned_python(side.lock, side.bridge))
+        document = python_document(planned_python(side.lock, side.bridge, side.bridge_requires))
         write(json.dumps(document, indent=2, sort_keys=True) + "\n", as_json=True)
     else:
         for path in written:

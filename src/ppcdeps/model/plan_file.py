@@ -184,6 +184,7 @@ def python_document(python: PlannedPython) -> dict[str, Any]:
         "notes": list(python.notes),
         "bridge": list(python.bridge),
         "versions_by": python.versions_by,
+        "bridge_requires": list(python.bridge_requires),
     }
 
 
@@ -335,6 +336,7 @@ def _python(document: JsonObject) -> PlannedPython:
         notes=document.texts("notes"),
         bridge=document.all_named("bridge", names.root),
         versions_by=document.text("versions_by") if "versions_by" in document else "",
+        bridge_requires=document.all_named("bridge_requires", names.requirement_text),
     )
 
 

@@ -66,7 +66,8 @@ class PlannedPython:
     """The Python environment of the target as the plan has it.
 
     ``added_rpms`` are packages outside of the closure that spare a native build; ``bridge`` are the capabilities that
-    the bridge RPM provides, none where no RPM requires what pip installs. ``versions_by`` says what the versions
+    the bridge RPM provides, none where no RPM requires what pip installs; ``bridge_requires`` are the requirements
+    that it takes over from the RPMs in whose place pip's distributions come. ``versions_by`` says what the versions
     follow: a constraints file's name, or what is taken in its place; empty where nothing but the index decides.
     """
 
@@ -77,6 +78,7 @@ class PlannedPython:
     added_rpms: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     bridge: tuple[str, ...] = ()
+    bridge_requires: tuple[str, ...] = ()
     versions_by: str = ""
 
     @property

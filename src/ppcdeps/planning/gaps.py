@@ -19,11 +19,17 @@ _PYTHON_EXTENSION = "python-extension"
 """What recorded runs call the build of any sdist with compiled code."""
 
 
-def gaps_of(solution: Solution, python: Sequence[Gap] = (), closed: Collection[str] = ()) -> tuple[Gap, ...]:
+def gaps_of(
+    solution: Solution,
+    python: Sequence[Gap] = (),
+    closed: Collection[str] = (),
+    replaced: Collection[str] = (),
+) -> tuple[Gap, ...]:
     """All gaps, those of the run time first, each group in the order of its names.
 
     ``python`` are the gaps that pip closes, or a build from an sdist does; ``closed`` are the sources and
-    requirements that they close, which are not gaps of their own then. What the run time lacks is not repeated for
+    requirements that they close, which are not gaps of their own then, and ``replaced`` the packages in whose place
+    they come. What the run time lacks is not repeated for
     a build, and what one build lacks not for another.
     """
     excluded = {fact.source: fact for fact in load_excluded_sources()}
@@ -31,7 +37,7 @@ def gaps_of(solution: Solution, python: Sequence[Gap] = (), closed: Collection[s
     gaps: dict[tuple[GapKind, str], Gap] = {(gap.kind, gap.name): gap for gap in python}
     for solved, phase in ((solution.run, Phase.RUN), *builds):
         known = {*closed, *(name for _, name in gaps)}
-        for gap in _Finder(solution, solved, phase, excluded).found(known):
+        for gap in _Finder(solution, solved, phase, excluded, replaced).found(known):
             gaps.setdefault((gap.kind, gap.name), gap)
     runs = load_recorded_runs()
     ordered = sorted(gaps.values(), key=lambda gap: (gap.phase is Phase.BUILD, gap.name))
@@ -61,6 +67,7 @@ class _Finder:
     solved: SolvedRequest
     phase: Phase
     excluded: Mapping[str, ExcludedSource]
+    replaced: Collection[str] = ()
 
     def found(self, known: Collection[str]) -> Iterator[Gap]:
         """Its gaps, without those of the ``known`` names."""
@@ -80,7 +87,8 @@ class _Finder:
         universe = self.solution.universe
         found: dict[str, list[int]] = {}
         for package in self.solved.closure.chosen:
-            if universe.role_of(package) is role:
+            by_pip = self.phase is Phase.RUN and universe.label(package) in self.replaced
+            if universe.role_of(package) is role and not by_pip:
                 found.setdefault(universe.source_of(package), []).append(package)
         return found
 

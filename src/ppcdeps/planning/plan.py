@@ -16,12 +16,17 @@ from ppcdeps.rpm.universe import Universe
 
 @dataclass(frozen=True, slots=True)
 class PythonPart:
-    """What pip takes over of a plan; ``closed`` are the sources and requirements that ``gaps`` close."""
+    """What pip takes over of a plan.
+
+    ``closed`` are the sources and requirements that ``gaps`` close, ``replaced`` the packages in whose place pip's
+    distributions come.
+    """
 
     gaps: tuple[Gap, ...]
     closed: frozenset[str]
     planned: PlannedPython
     advice: tuple[str, ...] = ()
+    replaced: frozenset[str] = frozenset()
 
 
 def plan_of(
@@ -36,7 +41,7 @@ def plan_of(
     ``python`` is what pip takes over; without it all Python packages stay RPMs, and ``fallback`` says why, where
     pip was to take them over. ``advice`` comes before that of the rules.
     """
-    gaps = gaps_of(solution, python.gaps, python.closed) if python else gaps_of(solution)
+    gaps = gaps_of(solution, python.gaps, python.closed, python.replaced) if python else gaps_of(solution)
     order = waves_of(solution, solution.adaptation.bootstraps())
     waves = _waves(order, gaps)
     rebuilt = {gap.name for gap in gaps if gap.kind is GapKind.RPM and gap.route.kind is not RouteKind.REUSE}

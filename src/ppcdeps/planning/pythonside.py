@@ -10,7 +10,7 @@ from ppcdeps.model.python_plan import Provision
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.planning.plan import PythonPart
 from ppcdeps.planning.solution import PYPI, Solution
-from ppcdeps.python.bridge import bridge_provides, bridged_for_builds
+from ppcdeps.python.bridge import bridge_provides, bridge_requires, bridged_for_builds
 from ppcdeps.python.explain import ConflictError
 from ppcdeps.python.gaps import planned_python, python_gaps
 from ppcdeps.python.index import Index
@@ -27,12 +27,16 @@ _MOST_RETREATS = 20
 
 @dataclass(frozen=True, slots=True)
 class PythonSide:
-    """``bridge`` are the capabilities that the bridge RPM provides; none where no RPM requires what pip installs."""
+    """``bridge`` are the capabilities that the bridge RPM provides; none where no RPM requires what pip installs.
+
+    ``bridge_requires`` is what it requires in the name of the packages that pip replaces.
+    """
 
     routing: PythonRouting
     lock: PythonLock
     files: LockFiles
     bridge: tuple[str, ...]
+    bridge_requires: tuple[str, ...] = ()
 
 
 def python_side(
@@ -92,7 +96,9 @@ def python_side(
             keep.update(unknown)
             continue
         bridged = (*routing.bridged, *bridged_for_builds(lock, tag))
-        return PythonSide(routing, lock, files, bridge_provides(solution.workload.name, bridged, lock))
+        name = solution.workload.name
+        inherited = bridge_requires(name, routing.inherited)
+        return PythonSide(routing, lock, files, bridge_provides(name, bridged, lock), inherited)
     raise ConfigError(
         f"more than {_MOST_RETREATS} times, what is to go to pip is on no index", hint="use --python rpm"
     )
@@ -122,8 +128,10 @@ def python_part(solution: Solution, side: PythonSide) -> PythonPart:
         wanted = wanted_by(requirement)
         if wanted is not None and PythonRoot(wanted.requirement, by) in side.routing.roots:
             closed.add(requirement)
-    advice = tuple(_differences(solution, side))
-    return PythonPart(gaps, frozenset(closed), planned_python(side.lock, side.bridge), advice)
+    advice, replaced = tuple(_differences(solution, side)), frozenset(side.routing.by_pip)
+    return PythonPart(
+        gaps, frozenset(closed), planned_python(side.lock, side.bridge, side.bridge_requires), advice, replaced
+    )
 
 
 def _differences(solution: Solution, side: PythonSide) -> Iterator[str]:

@@ -11,6 +11,7 @@ from ppcdeps.model.workload import Workload
 from ppcdeps.planning.adaptation import Adaptation
 from ppcdeps.planning.curated import ArchPackage, ArchRequirement, load_arch_packages, load_arch_requirements
 from ppcdeps.planning.evaluation import Evaluations
+from ppcdeps.python.bridge import BRIDGE_PREFIX
 from ppcdeps.recipebook.book import RecipeBook, load_book
 from ppcdeps.rpm.closure import Closure, ClosureSearch
 from ppcdeps.rpm.dropped import RequirementDropper
@@ -90,6 +91,8 @@ def solve_run(
         fetch_filelists,
         module_streams=target.module_streams,
         platform_id=target.platform_id,
+        # It satisfies in name only what pip is to install, and each plan decides anew what that is.
+        without=f"{BRIDGE_PREFIX}*",
         one_arch=(OneArchPackage(fact.source, fact.package, fact.reason) for fact in packages),
     )
     environments = BuildEnvironments(universe, target.build_packages)

@@ -1,5 +1,6 @@
 """Which Python distributions of a closure pip installs, which stay RPMs, and which capabilities RPM then lacks."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -41,7 +42,9 @@ class PythonRouting:
     instead.
 
     ``fixed`` are the distributions that RPMs keep providing, ``reference`` the versions that the replaced
-    RPMs have, ``bridged`` the capabilities that remaining RPMs require of the replaced ones.
+    RPMs have, ``bridged`` the capabilities that remaining RPMs require of the replaced ones, and ``inherited`` what
+    replaced RPMs require of the remaining ones: programs, data, distributions that stay RPMs. Nothing else may ask
+    RPM for these any more.
     """
 
     by_pip: tuple[str, ...]
@@ -49,6 +52,7 @@ class PythonRouting:
     fixed: tuple[FixedDistribution, ...]
     reference: tuple[tuple[str, str], ...]
     bridged: tuple[BridgedCapability, ...]
+    inherited: tuple[str, ...] = ()
 
 
 def route_python(
@@ -76,6 +80,7 @@ def route_python(
         for each in packages
         if policy is PythonPolicy.PIP and each.nevra not in keep and _may_go(each) and distributions[each.nevra]
     }
+    missing = tuple(missing)
     # Repeated, as a package that stays may in turn require more of another.
     while held := _asked_for_more(packages, by_pip, distributions):
         for nevra in held:
@@ -108,7 +113,27 @@ def route_python(
             sorted(each for nevra in by_pip for each in distributions[nevra]),
         ),
         bridged=tuple(sorted(set(bridged), key=lambda each: (each.name, each.relation, each.evr, each.by))),
+        inherited=tuple(sorted(_inherited(by_pip.values(), {requirement for requirement, _ in missing}))),
     )
+
+
+_OF_THE_BUILD = re.compile(r"(?:rpmlib|rtld|config)\(|python\(abi\)|[^\s()]+\.so[.0-9]*(?:-[^\s()]*)?\(")
+"""What says how a package was built, or which libraries its native code loads: pip's build loads its own."""
+
+
+def _inherited(replaced: Iterable[PythonPackage], missing: Collection[str]) -> set[str]:
+    """What replaced packages require, without what other replaced ones give or no repository has."""
+    replaced = tuple(replaced)
+    given = {package.name for package in replaced}
+    given |= {provide.split(" ", 1)[0] for package in replaced for provide in package.provides}
+    return {
+        text
+        for package in replaced
+        for text in package.requires
+        if text not in missing
+        and not _OF_THE_BUILD.match(text)
+        and not any(each.name in given for each in _capabilities(requirement_of(text)))
+    }
 
 
 def _concluded(package: PythonPackage, homes: Collection[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -73,6 +73,7 @@ PYTHON = PlannedPython(
     added_rpms=("python3-numpy-1:1.23.5-1.el9.ppc64le",),
     notes=("six is 1.15.0 from an RPM",),
     bridge=("python3-native = 1",),
+    bridge_requires=("(tool if app)", "lvm2"),
 )
 PLAN = Plan(
     workload="w",

@@ -28,7 +28,7 @@ CINDER = {
     "python3-cinder-common-1:26-1.noarch": {
         "from": "openstack-cinder",
         "provides": ["python3.9dist(cinder) = 26", "python3dist(cinder) = 26"],
-        "requires": ["python3-driver"],
+        "requires": ["python3-driver", "volume-tool"],
     },
     "python3-driver-2-1.noarch": {"provides": ["python3.9dist(driver) = 2", "python3dist(driver) = 2"]},
 }
@@ -67,15 +67,18 @@ def test_a_distribution_in_another_subpackage_keeps_its_requirements(
 ) -> None:
     shop.add("cinder", wheel("cinder", "26", ("driver",)))
     shop.add("driver", wheel("driver", "2"))
-    solution = solution_of("openstack-cinder", reference=CINDER)
+    solution = solution_of("openstack-cinder", reference=CINDER, target={"volume-tool-1-1.ppc64le": {}})
     plan = planned(solution, side_of(solution))
     assert {gap.name: gap.route.kind for gap in plan.gaps} == {
         "cinder": RouteKind.PIP_WHEEL,
         "openstack-cinder": RouteKind.REUSE,
         "python3-driver": RouteKind.PIP_WHEEL,
     }
+    reused = next(gap for gap in plan.gaps if gap.name == "openstack-cinder")
+    assert [package.name for package in reused.packages] == ["openstack-cinder", "python3-cinder"]
     assert plan.python is not None
     assert plan.python.bridge == ("python3-cinder-common = 1:26",)
+    assert plan.python.bridge_requires == ("volume-tool",)
 
 
 def test_what_only_rpms_require_is_said_to_be_a_gap_of_the_other_policy(
@@ -127,3 +130,16 @@ def test_a_conflict_says_what_would_avoid_it(
         "width is 0.2.6 in the RPM python3-width-0.2.6-6.noarch, and cmd 2.5.11 requires >=0.2.10"
     )
     assert caught.value.ways_out == ("a repository of the target with python3-width >=0.2.10",)
+
+
+def test_the_bridge_of_an_earlier_build_satisfies_nothing(
+    solution_of: SolutionOf, shop: Shop, side_of: Callable[[Solution], PythonSide]
+) -> None:
+    shop.add("cinder", wheel("cinder", "26", ("driver",)))
+    shop.add("driver", wheel("driver", "2"))
+    bridge = {"provides": ["python3-cinder-common = 1:26"], "requires": ["volume-tool"]}
+    target = {"volume-tool-1-1.ppc64le": {}, "ppcdeps-bridge-work-7-1.noarch": bridge}
+    solution = solution_of("openstack-cinder", reference=CINDER, target=target)
+    plan = planned(solution, side_of(solution))
+    assert "ppcdeps-bridge-work" not in {package.nevra.name for package in plan.closure}
+    assert {gap.name for gap in plan.gaps} == {"cinder", "openstack-cinder", "python3-driver"}

@@ -148,3 +148,19 @@ def test_a_package_that_numbers_itself_otherwise_stays_where_its_version_is_requ
     routing = route_python([named, common], python="3.12")
     assert routing.by_pip == ()
     assert routing.fixed == (FixedDistribution("cinder", "26", common.nevra),)
+
+
+def test_what_replaced_packages_require_of_rpms_is_inherited() -> None:
+    app = PythonPackage(
+        APP.nevra,
+        APP.name,
+        False,
+        APP.provides,
+        ("python3dist(cfg)", "python3-six >= 1.15", "lvm2", "(tool if app)", "/usr/sbin/useradd", "python3dist(new)"),
+    )
+    cfg = PythonPackage(
+        CFG.nevra, CFG.name, False, CFG.provides, ("python(abi) = 3.9", "libz.so.1()(64bit)", "rpmlib(X) <= 1")
+    )
+    routing = route_python([SERVICE, app, cfg, SIX], missing=[("python3dist(new)", app.nevra)])
+    assert routing.inherited == ("(tool if app)", "/usr/sbin/useradd", "lvm2", "python3-six >= 1.15")
+    assert route_python([SERVICE, app, cfg, SIX], policy=PythonPolicy.RPM).inherited == ()

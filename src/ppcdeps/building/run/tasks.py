@@ -29,6 +29,7 @@ class Bridge:
     workload: str
     provides: tuple[str, ...]
     serial: int
+    requires: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ def _bridge(plan: Plan) -> Task | None:
     if plan.python is None or not plan.python.bridge:
         return None
     newest = max((state.date or 0 for state in plan.repositories if state.enabled), default=0)
-    recipe = Bridge(plan.workload, plan.python.bridge, newest or 1)
+    recipe = Bridge(plan.workload, plan.python.bridge, newest or 1, plan.python.bridge_requires)
     return Task(BRIDGE, BRIDGE, recipe, expected=Expected((f"ppcdeps-bridge-{plan.workload}",)))
 
 
