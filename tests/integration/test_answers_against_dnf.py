@@ -1,8 +1,8 @@
 """The gaps of every shipped workload on both embedded snapshots, held against dnf and against what others rebuild.
 
 dnf gets the target's repositories, the noarch packages of the reference, and the reference's builds of the sources
-that the plan calls gaps, written as builds for ppc64le without ppcdeps. It must install the workload with all of them,
-and without any one of them it must not.
+that the plan calls gaps, written as builds for ppc64le without ppcdeps. It must install the workload with all of
+them, and without any one of them it must not.
 """
 
 import re

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 import click
 
 from ppcdeps import __version__
-from ppcdeps.cli.lazy_group import LazyGroup
+from ppcdeps.cli.lazy_group import ARGUMENTS, LazyGroup
 from ppcdeps.cli.output import STANDARD_OUTPUT, lossy, mute, prepare_standard_streams, say, standard_output_fails
-from ppcdeps.cli.repeat import remember_arguments
 from ppcdeps.model.errors import DISK_FULL, PpcdepsError
 from ppcdeps.model.exitcodes import ExitCode
 from ppcdeps.model.visible import visible
@@ -107,7 +106,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _invoke(arguments: Sequence[str]) -> int:
     with cli.make_context(PROGRAM, list(arguments)) as context:
-        remember_arguments(context, arguments)
+        context.meta[ARGUMENTS] = tuple(arguments)
         code = cli.invoke(context)
     return code if isinstance(code, int) else 0
 

@@ -1,26 +1,20 @@
 """The command that the user typed, to be shown with a further option: without secrets, as logs keep it."""
 
 import re
-from collections.abc import Sequence
 
 import click
 
 from ppcdeps.base.urls import shown_url
+from ppcdeps.cli.lazy_group import ARGUMENTS
 
-_ARGUMENTS = "ppcdeps.arguments"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.*", re.DOTALL)
 _SECRET_OPTION = re.compile(r"((?:^|\.)(?:username|password|proxy_username|proxy_password)=).*", re.DOTALL)
-
-
-def remember_arguments(context: click.Context, arguments: Sequence[str]) -> None:
-    """Keep the words of a command line for `typed_command`."""
-    context.meta[_ARGUMENTS] = tuple(arguments)
 
 
 def typed_command() -> tuple[str, ...]:
     """The words of the command that runs, the program's name first; its URLs and options have no passwords."""
     context = click.get_current_context()
-    return (context.find_root().info_name or "", *map(_without_secrets, context.meta.get(_ARGUMENTS, ())))
+    return (context.find_root().info_name or "", *map(_without_secrets, context.meta.get(ARGUMENTS, ())))
 
 
 def _without_secrets(word: str) -> str:

@@ -9,7 +9,6 @@ from ppcdeps.model.plan import Plan, RepositoryState
 from ppcdeps.planning.enabling import Survey, propose
 from ppcdeps.planning.survey import survey
 from ppcdeps.rpm.opening import open_universe
-from ppcdeps.rpm.universe import Universe
 from ppcdeps.workflows.repositories import ResolvedTarget
 
 Replan = Callable[[ResolvedTarget], Plan]
@@ -23,8 +22,8 @@ def with_known(plan: Plan, resolved: ResolvedTarget, looked_at: Sequence[RepoMet
     cannot be used is no fault of the plan: its state says why.
     """
     faults: dict[str, str] = {one.config.id: one.problem for one in looked_at if one.problem}
-    usable = {one.config.id: one for one in looked_at if not one.problem and _is_sound(one, resolved, faults)}
-    found = _surveyed(plan, resolved, usable)
+    usable = {one.config.id: one for one in looked_at if not one.problem}
+    found = _surveyed(plan, resolved, usable, faults)
 
     def with_enabled(ids: frozenset[str]) -> Plan:
         return replan(resolved.with_enabled([usable[name] for name in sorted(ids)]))
@@ -36,37 +35,43 @@ def with_known(plan: Plan, resolved: ResolvedTarget, looked_at: Sequence[RepoMet
     return replace(proposed.plan, repositories=tuple(ordered))
 
 
-def _is_sound(one: RepoMetadata, resolved: ResolvedTarget, faults: dict[str, str]) -> bool:
-    """Whether the solver can read the repository; otherwise ``faults`` says why not."""
+def _surveyed(
+    plan: Plan, resolved: ResolvedTarget, usable: Mapping[str, RepoMetadata], faults: dict[str, str]
+) -> Survey:
+    """A look at all usable repositories together; ``faults`` takes those that the solver cannot read."""
     try:
-        _universe([one], resolved)
-    except PpcdepsError as fault:
-        faults[one.config.id] = str(fault)
-        return False
-    return True
+        return _survey_of(plan, resolved, usable)
+    except PpcdepsError as together:
+        sound = {}
+        for name, one in usable.items():
+            try:
+                _survey_of(plan, resolved, {name: one})
+            except PpcdepsError as fault:
+                faults[name] = str(fault)
+            else:
+                sound[name] = one
+        if len(sound) == len(usable):
+            # Each is well alone, and the plan is well without them.
+            faults.update(dict.fromkeys(sound, str(together)))
+            sound = {}
+    return _survey_of(plan, resolved, sound)
 
 
-def _surveyed(plan: Plan, resolved: ResolvedTarget, usable: Mapping[str, RepoMetadata]) -> Survey:
+def _survey_of(plan: Plan, resolved: ResolvedTarget, usable: Mapping[str, RepoMetadata]) -> Survey:
     if not usable:
         return Survey({}, frozenset(), {}, {})
     enabled = resolved.with_enabled(tuple(usable.values()))
-    universe = _universe(enabled.metadata, enabled, streams=resolved.target.module_streams)
-    return survey(plan, universe, usable.keys())
-
-
-def _universe(
-    repositories: Sequence[RepoMetadata], resolved: ResolvedTarget, streams: Sequence[str] = ()
-) -> Universe:
-    target = resolved.target
-    return open_universe(
-        repositories,
+    target = enabled.target
+    universe = open_universe(
+        enabled.metadata,
         target.arch,
         target.reference_arch,
-        resolved.cache,
-        resolved.fetch_filelists,
-        module_streams=streams,
+        enabled.cache,
+        enabled.fetch_filelists,
+        module_streams=target.module_streams,
         platform_id=target.platform_id,
     )
+    return survey(plan, universe, usable.keys())
 
 
 def _state(one: RepoMetadata, faults: Mapping[str, str], packages: Mapping[str, int]) -> RepositoryState:

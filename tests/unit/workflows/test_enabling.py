@@ -1,7 +1,11 @@
 """Repositories that are known and not enabled: what a plan says of them, over real repositories."""
 
+import gzip
+import hashlib
 import json
+import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -9,12 +13,14 @@ from pathlib import Path
 import jsonschema
 import pytest
 from enabling import EnablingCase, read_enabling_cases, write_target
+from indexes import pkg_info, sdist, wheel
 from reporters import Recorder
-from rpmmd import write_files
+from rpmmd import Package, write_files
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.gap import Gap, RouteKind
+from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.plan import Enabling, Plan
 from ppcdeps.model.plan_file import dump_plan
 from ppcdeps.model.reporter import Silence
@@ -106,16 +112,83 @@ def test_a_known_repository_that_is_not_there_is_no_fault_of_the_plan(tmp_path: 
     assert "not looked at for what is missing\n  extra: " in render_plan(found)
 
 
-def test_a_known_repository_whose_metadata_is_damaged_is_no_fault_of_the_plan(tmp_path: Path) -> None:
+def damaged_xml(_: str) -> str:
+    return "<metadata><package"
+
+
+def without_release(primary: str) -> str:
+    return primary.replace('rel="1"', 'rel=""')
+
+
+@pytest.mark.parametrize("damage", [damaged_xml, without_release])
+def test_a_known_repository_whose_metadata_is_damaged_is_no_fault_of_the_plan(
+    damage: Callable[[str], str], tmp_path: Path
+) -> None:
     case = CASES["two that close a gap each, and go together"]
     target = write_target(case, tmp_path)
+    primary = gzip.decompress((tmp_path / "two/repodata/primary.xml.gz").read_bytes()).decode()
     shutil.rmtree(tmp_path / "two")
-    write_files(tmp_path / "two", {"primary": "<metadata><package"})
+    write_files(tmp_path / "two", {"primary": damage(primary)})
     found = plan(request_of(case, target, tmp_path), Silence())
     assert {gap.name: gap.route.kind for gap in found.gaps} == {"a": RouteKind.ENABLE, "b": RouteKind.REBUILD}
     problems = known_states(found)
     assert problems["one"] == ""
     assert "two" in problems["two"]
+
+
+def test_file_lists_that_are_gone_are_no_fault_of_the_plan(tmp_path: Path) -> None:
+    case = CASES["a path that only file lists have"]
+    target = write_target(case, tmp_path)
+    (tmp_path / "extra/repodata/filelists.xml.gz").unlink()
+    found = plan(request_of(case, target, tmp_path), Silence())
+    assert [gap.route.kind for gap in found.gaps] == [RouteKind.BLOCKED]
+    assert "filelists" in known_states(found)["extra"]
+
+
+def test_what_would_be_built_for_python_may_come_from_a_repository_and_what_pip_installs_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index_of(tmp_path / "simple", monkeypatch)
+    requires = ("python3.9dist(native)", "python3.9dist(pure)")
+    packages = {
+        "target": (package("app-1-1.noarch", requires=requires),),
+        "epel": (
+            package("python3-native-1-1.ppc64le", provides=("python3.9dist(native) = 1",)),
+            package("python3-pure-1-1.noarch", provides=("python3.9dist(pure) = 1",)),
+        ),
+    }
+    case = replace(HAS_IT, packages=packages, sides={"target": "target", "epel": "known"})
+    target = write_target(case, tmp_path)
+    request = replace(request_of(case, target, tmp_path), python="pip")
+    found = plan(request, Silence())
+    assert {gap.name: gap.route.kind for gap in found.gaps} == {
+        "native": RouteKind.ENABLE,
+        "pure": RouteKind.PIP_WHEEL,
+    }
+    (native,) = [gap for gap in found.gaps if gap.name == "native"]
+    assert native.route_without_enabling.kind is RouteKind.BUILD_SDIST
+    assert native.route.reason == "epel has python3-native-1-1.ppc64le"
+
+
+def package(nevra: str, **relations: tuple[str, ...]) -> Package:
+    return Package(Nevra.parse(nevra), "", (), relations)
+
+
+def index_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have pip's index offer a wheel of one distribution, and of another an sdist with C alone."""
+    setup = "from setuptools import setup, Extension\nsetup(ext_modules=[Extension('x', ['x.c'])])\n"
+    native = {"PKG-INFO": pkg_info("native", "1", metadata="2.2"), "setup.py": setup, "x.c": ""}
+    for name, (file, content) in {"native": sdist("native", "1", native), "pure": wheel("pure", "1")}.items():
+        page = folder / name
+        page.mkdir(parents=True)
+        (page / file).write_bytes(content)
+        (page / "index.html").write_text(
+            f'<!DOCTYPE html>\n<a href="{file}#sha256={hashlib.sha256(content).hexdigest()}">{file}</a>'
+        )
+    for variable in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", folder.as_uri())
 
 
 @pytest.mark.parametrize("options", [{"disable": ("extra",)}, {"disable": ("e*,x",)}, {"only": ("target",)}])
