@@ -68,6 +68,8 @@ _SETTINGS = (
                  help="Look here for sources before fetching them. Repeatable."),
     click.option("--only", "chosen", multiple=True, metavar="NAME",
                  help="Build this source and what it needs. Repeatable."),
+    click.option("--alternatives", is_flag=True,
+                 help="Build also what enabling a repository that the plan names would spare."),
     click.option("--fail-fast", is_flag=True, help="End the run with the first failure."),
     click.option("--no-check", is_flag=True, help="Leave %check out."),
     click.option("--sign-with", metavar="KEY", help="Sign packages and metadata with this key of gpg."),

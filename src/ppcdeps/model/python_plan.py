@@ -68,7 +68,9 @@ class PlannedPython:
     """The Python environment of the target as the plan has it.
 
     ``added_rpms`` are packages outside of the closure that spare a native build; ``bridge`` are the capabilities that
-    the bridge RPM provides, none where no RPM requires what pip installs.
+    the bridge RPM provides, none where no RPM requires what pip installs; ``bridge_requires`` are the requirements
+    that it takes over from the RPMs in whose place pip's distributions come. ``versions_by`` says what the versions
+    follow: a constraints file's name, or what is taken in its place; empty where nothing but the index decides.
     """
 
     python: str
@@ -78,6 +80,8 @@ class PlannedPython:
     added_rpms: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     bridge: tuple[str, ...] = ()
+    bridge_requires: tuple[str, ...] = ()
+    versions_by: str = ""
     package: str = "python3"
     """The interpreter's package, with which the names of its packages begin."""
 
@@ -104,3 +108,11 @@ class PlannedPython:
     def distribution(self, name: str) -> PlannedDistribution | None:
         """The distribution of a name, as the index spells it."""
         return next((each for each in self.distributions if each.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class PythonFallback:
+    """Why all Python packages of a plan stay RPMs where pip was to install them, and what would avoid that."""
+
+    reason: str
+    help: str = ""

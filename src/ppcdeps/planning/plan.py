@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.model.gap import Gap, GapKind, RouteKind
 from ppcdeps.model.plan import ChosenPackage, Plan, RepositoryState
-from ppcdeps.model.python_plan import PlannedPython
+from ppcdeps.model.python_plan import PlannedPython, PythonFallback
 from ppcdeps.model.target import Target
 from ppcdeps.planning.advice import advice_of
 from ppcdeps.planning.gaps import gaps_of, requirers_among
@@ -17,19 +17,32 @@ from ppcdeps.rpm.universe import Universe
 
 @dataclass(frozen=True, slots=True)
 class PythonPart:
-    """What pip takes over of a plan; ``closed`` are the sources and requirements that ``gaps`` close."""
+    """What pip takes over of a plan.
+
+    ``closed`` are the sources and requirements that ``gaps`` close, ``replaced`` the packages in whose place pip's
+    distributions come.
+    """
 
     gaps: tuple[Gap, ...]
     closed: frozenset[str]
     planned: PlannedPython
+    advice: tuple[str, ...] = ()
+    replaced: frozenset[str] = frozenset()
 
 
-def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: PythonPart | None = None) -> Plan:
+def plan_of(
+    solution: Solution,
+    repositories: Sequence[RepoMetadata],
+    python: PythonPart | None = None,
+    fallback: PythonFallback | None = None,
+    advice: Iterable[str] = (),
+) -> Plan:
     """Everything a person or another tool needs to know of a solved workload.
 
-    ``python`` is what pip takes over; without it all Python packages stay RPMs.
+    ``python`` is what pip takes over; without it all Python packages stay RPMs, and ``fallback`` says why, where
+    pip was to take them over. ``advice`` comes before that of the rules.
     """
-    gaps = gaps_of(solution, python.gaps, python.closed) if python else gaps_of(solution)
+    gaps = gaps_of(solution, python.gaps, python.closed, python.replaced) if python else gaps_of(solution)
     order = waves_of(solution, solution.adaptation.bootstraps())
     waves = _waves(order, gaps)
     rebuilt = {gap.name for gap in gaps if gap.kind is GapKind.RPM and gap.route.kind is not RouteKind.REUSE}
@@ -59,8 +72,11 @@ def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: Py
         advice=(
             *undecided,
             *_unused_interpreter(solution.target, python),
+            *(python.advice if python else ()),
+            *advice,
             *advice_of(solution.workload, solution.target, closure, gaps),
         ),
+        python_fallback=fallback,
     )
 
 

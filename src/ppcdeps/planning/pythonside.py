@@ -1,15 +1,17 @@
 """The Python side of a solved workload: from the closure's packages to one lock, its files, and the bridge."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.evr import evr_key
+from ppcdeps.model.python_plan import Provision
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.planning.plan import PythonPart
 from ppcdeps.planning.solution import PYPI, Solution
-from ppcdeps.python.bridge import bridge_provides, bridged_for_builds
+from ppcdeps.python.bridge import bridge_provides, bridge_requires, bridged_for_builds
 from ppcdeps.python.explain import ConflictError
 from ppcdeps.python.gaps import planned_python, python_gaps
 from ppcdeps.python.index import Index
@@ -33,12 +35,16 @@ _MOST_RETREATS = 20
 
 @dataclass(frozen=True, slots=True)
 class PythonSide:
-    """``bridge`` are the capabilities that the bridge RPM provides; none where no RPM requires what pip installs."""
+    """``bridge`` are the capabilities that the bridge RPM provides; none where no RPM requires what pip installs.
+
+    ``bridge_requires`` is what it requires in the name of the packages that pip replaces.
+    """
 
     routing: PythonRouting
     lock: PythonLock
     files: LockFiles
     bridge: tuple[str, ...]
+    bridge_requires: tuple[str, ...] = ()
 
 
 def python_side(
@@ -63,6 +69,9 @@ def python_side(
     packages = python_packages(solution)
     python = solution.target.python
     missing = tuple(_missing(solution))
+    # Of several versions the newest, in whatever order repositories have them.
+    referenced = dict(sorted(_referenced(solution, python), key=lambda each: evr_key(each[1])))
+    stated = frozenset(_stated(solution, packages, python))
     roots = tuple(
         PythonRoot(root.removeprefix(PYPI), f"workload {solution.workload.name}")
         for root in solution.workload.roots
@@ -78,6 +87,7 @@ def python_side(
             roots=roots,
             missing=missing,
             keep=keep,
+            stated=stated,
         )
         wanted = WorkloadPython(
             workload=solution.workload.name,
@@ -85,7 +95,7 @@ def python_side(
             roots=routing.roots,
             machine=solution.target.arch,
             fixed=routing.fixed,
-            reference=routing.reference,
+            reference=referenced | dict(routing.reference),
             constraints=constraints,
             policy=lock_policy,
             available=tuple(_available(solution, python)),
@@ -101,7 +111,9 @@ def python_side(
             keep.update(unknown)
             continue
         bridged = (*routing.bridged, *bridged_for_builds(lock, python.tag, python.package))
-        return PythonSide(routing, lock, files, bridge_provides(solution.workload.name, bridged, lock))
+        name = solution.workload.name
+        inherited = bridge_requires(name, routing.inherited)
+        return PythonSide(routing, lock, files, bridge_provides(name, bridged, lock), inherited)
     raise ConfigError(
         f"more than {_MOST_RETREATS} times, what is to go to pip is on no index", hint="use --python rpm"
     )
@@ -131,7 +143,60 @@ def python_part(solution: Solution, side: PythonSide) -> PythonPart:
         wanted = wanted_by(requirement)
         if wanted is not None and PythonRoot(wanted.requirement, by) in side.routing.roots:
             closed.add(requirement)
-    return PythonPart(gaps, frozenset(closed), planned_python(side.lock, side.bridge, python.package))
+    advice, replaced = tuple(_differences(solution, side)), frozenset(side.routing.by_pip)
+    return PythonPart(
+        gaps,
+        frozenset(closed),
+        planned_python(side.lock, side.bridge, side.bridge_requires, python.package),
+        advice,
+        replaced,
+    )
+
+
+def _differences(solution: Solution, side: PythonSide) -> Iterator[str]:
+    """Where the native gaps would be others with all Python as RPMs.
+
+    RPMs and the index's distributions of the same name need not require the same: packagers add requirements and
+    take them away.
+    """
+    universe, python = solution.universe, solution.target.python
+    requirers = solution.requirers(solution.run)
+    native: dict[str, int] = {}
+    for package in sorted(solution.run.closure.chosen, key=universe.label):
+        if universe.is_standin(package):
+            found = distributions_of(_as_python(solution, package, on_target=False), python.tag, python.beside)
+            native |= {name: package for name, _ in found}
+    for name, package in sorted(native.items()):
+        if universe.label(package) in side.routing.by_pip and side.lock.by_name(name) is None:
+            edges = sorted((universe.label(edge.by), edge.requirement) for edge in requirers.on.get(package, ()))
+            by, requirement = edges[0] if edges else (solution.workload.name, name)
+            yield (
+                f"with --python rpm, {universe.source_of(package)} is one gap more: {by} requires {requirement}, and "
+                f"no distribution of this plan requires {name}"
+            )
+    for each in side.lock.having(Provision.BUILD):
+        if each.name not in native:
+            by = each.required_by[0][0] if each.required_by else solution.workload.name
+            yield (
+                f"with --python rpm, {each.name} is not a gap: the distribution {by} requires it, and the RPMs do not"
+            )
+
+
+def native_python_advice(solution: Solution) -> tuple[str, ...]:
+    """What to know of native Python gaps where all Python stays RPMs."""
+    universe, python = solution.universe, solution.target.python
+    sources = {
+        universe.source_of(i)
+        for i in solution.run.closure.chosen
+        if universe.is_standin(i)
+        and distributions_of(_as_python(solution, i, on_target=False), python.tag, python.beside)
+    }
+    if not sources:
+        return ()
+    return (
+        f"which native Python packages are gaps ({', '.join(sorted(sources))}) is what RPMs require of each other; "
+        "distributions of the index may require others: with --python pip the gaps can differ, and both are true",
+    )
 
 
 def concerns_python(solution: Solution) -> bool:
@@ -159,16 +224,23 @@ def python_packages(solution: Solution) -> tuple[PythonPackage, ...]:
         if universe.is_standin(each) and not universe.name_of(each).startswith("python")
     }
     found = [
-        PythonPackage(
-            nevra=universe.label(each),
-            name=universe.name_of(each),
-            on_target=universe.role_of(each) is Role.TARGET or universe.source_of(each) in mixed,
-            provides=universe.provides_of(each),
-            requires=tuple(str(dep) for dep in universe.requirements_of(each)),
+        _as_python(
+            solution, each, on_target=universe.role_of(each) is Role.TARGET or universe.source_of(each) in mixed
         )
         for each in chosen
     ]
     return tuple(sorted(found, key=lambda package: package.nevra))
+
+
+def _as_python(solution: Solution, package: int, *, on_target: bool) -> PythonPackage:
+    universe = solution.universe
+    return PythonPackage(
+        nevra=universe.label(package),
+        name=universe.name_of(package),
+        on_target=on_target,
+        provides=universe.provides_of(package),
+        requires=tuple(str(dep) for dep in universe.requirements_of(package)),
+    )
 
 
 def _missing(solution: Solution) -> Iterator[tuple[str, str]]:
@@ -179,6 +251,20 @@ def _missing(solution: Solution) -> Iterator[tuple[str, str]]:
         if requirement is not None:
             requesters = sorted(universe.label(edge.by) for edge in requirers.on.get(each, ()))
             yield requirement, requesters[0] if requesters else f"workload {solution.workload.name}"
+
+
+def _stated(
+    solution: Solution, packages: Iterable[PythonPackage], python: PythonEnvironment
+) -> Iterator[tuple[str, str]]:
+    """The distributions that packages are named after and any known package states, with that package's name."""
+    universe = solution.universe
+    for package in packages:
+        named = wanted_by(package.name)
+        if named is None or distributions_of(package, python.tag, python.beside):
+            continue
+        for prefix in (f"python{python.tag}", *(() if python.beside else ("python3",))):
+            provide = f"{prefix}dist({named.name})"
+            yield from ((named.name, universe.name_of(each)) for each in universe.providers_of(provide))
 
 
 def _available(solution: Solution, python: PythonEnvironment) -> Iterator[FixedDistribution]:
@@ -194,6 +280,20 @@ def _available(solution: Solution, python: PythonEnvironment) -> Iterator[FixedD
             for text in universe.provides_of(each):
                 if text.startswith(f"python{python.tag}dist(") and (stated := provided_distribution(text)):
                     yield FixedDistribution(*stated, universe.label(each))
+
+
+def _referenced(solution: Solution, python: PythonEnvironment) -> Iterator[tuple[str, str]]:
+    """Names and versions of the distributions that the reference's packages have, in the closure or not."""
+    universe = solution.universe
+    prefixes = name_prefixes(python.tag, python.beside)
+    for part in universe.parts:
+        if part.role is Role.TARGET:
+            continue
+        for each in part.ids:
+            name = universe.name_of(each)
+            if name.startswith(prefixes):
+                package = PythonPackage(universe.label(each), name, False, universe.provides_of(each))
+                yield from distributions_of(package, python.tag, python.beside)
 
 
 def _unknown_to_index(

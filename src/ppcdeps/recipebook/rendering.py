@@ -119,10 +119,12 @@ def render(
     return Rendering(to, spec, content.name, content.version, content.missing)
 
 
-def render_bridge(workload: str, provides: Iterable[str], to: Path, *, serial: int) -> Rendering:
+def render_bridge(
+    workload: str, provides: Iterable[str], to: Path, *, serial: int, requires: Iterable[str] = ()
+) -> Rendering:
     """Render the bridge RPM of a workload to a folder, which must be new or empty: see `python.bridge`.
 
-    Raises ConfigError where a capability cannot be provided.
+    Raises ConfigError where a capability cannot be provided, or required.
     """
     name = f"ppcdeps-bridge-{workload}"
     recipe = Recipe(
@@ -133,7 +135,7 @@ def render_bridge(workload: str, provides: Iterable[str], to: Path, *, serial: i
         links=(),
         folder=Path(name),
     )
-    content = _Content(name, str(serial), f"{name}.spec", spec_of_bridge(workload, provides, serial=serial))
+    content = _Content(name, str(serial), f"{name}.spec", spec_of_bridge(workload, provides, requires, serial=serial))
     with _whole(to) as folder:
         _write_texts(recipe, content, folder, ())
     return Rendering(to, to / "SPECS" / content.spec_name, name, content.version, ())

@@ -15,7 +15,7 @@ from ppcdeps.rpm.derived import recall, remember
 from ppcdeps.rpm.isa import translate_repo
 from ppcdeps.rpm.primary import Cut, cut_primary, select
 
-_CONVERSION = 3
+_CONVERSION = 4
 """Grows whenever the same metadata would give another `.solv` file."""
 
 

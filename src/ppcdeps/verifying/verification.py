@@ -18,7 +18,7 @@ from ppcdeps.engines.engine import Engine, engines_home
 from ppcdeps.engines.job import BuildMode, Buildroot
 from ppcdeps.engines.probe import choose_engine
 from ppcdeps.model.errors import EnvironmentLacksError
-from ppcdeps.model.gap import Phase, RouteKind
+from ppcdeps.model.gap import Gap, Phase, RouteKind
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.recipe import Recipe
 from ppcdeps.model.reporter import Reporter
@@ -336,13 +336,21 @@ class _Trial:
     def _recipes(self) -> Iterable[Recipe]:
         by_folder = {recipe.folder.name: recipe for recipe in self.basis.book}
         for gap in self.before.gaps:
-            if gap.route.kind is not RouteKind.RECIPE or gap.phase is not Phase.RUN:
+            route = gap.route_without_enabling
+            if route.kind is not RouteKind.RECIPE or gap.phase is not Phase.RUN:
                 continue
-            recipe = by_folder.get(gap.route.subject[0]) if gap.route.subject else None
+            if gap.alternative is not None and not self._is_built(gap):
+                continue
+            recipe = by_folder.get(route.subject[0]) if route.subject else None
             if recipe is None:
-                self.reporter.warn(f"the recipe {' '.join(gap.route.subject)} of {gap.name} is not there any more")
+                self.reporter.warn(f"the recipe {' '.join(route.subject)} of {gap.name} is not there any more")
             elif recipe.smoke_test:
                 yield recipe
+
+    def _is_built(self, gap: Gap) -> bool:
+        """Whether what is wanted comes from the local repository: a gap that enabling closes may be left to that."""
+        local = self.basis.local.id
+        return any(each.repo == local and each.source == gap.source for each in self.after.closure)
 
 
 def base_of(target: Target, cache: Cache, reporter: Reporter) -> Buildroot | None:

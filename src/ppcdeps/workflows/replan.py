@@ -55,7 +55,7 @@ def replan(
     )
     after = plan(request, reporter)
     wheels = (repository / WHEELS).absolute()
-    if wheels.is_dir() and any(gap.route.kind is RouteKind.BUILD_SDIST for gap in after.gaps):
+    if wheels.is_dir() and any(gap.route_without_enabling.kind is RouteKind.BUILD_SDIST for gap in after.gaps):
         # No RPM has them: then a wheel that was built will do.
         request = replace(request, wheels=wheels)
         after = plan(request, reporter)

@@ -46,8 +46,9 @@ def target_and_basis(
         basis = MetadataBasis(MetadataOrigin.AD_HOC, target.name)
     elif choice.snapshot is not None:
         snapshot = use(choice.snapshot, cache)
-        target = target_of_snapshot(choice, snapshot, reporter)
-        basis = _basis_of(snapshot)
+        target = _target_of_snapshot(choice, snapshot, reporter)
+        basis = _basis_of(snapshot, target)
+        target = replace(target, repositories=snapshot.configs)
     else:
         target = load_chosen(choice, reporter)
         chosen = None if live else snapshot_for(target, choice, cache)
@@ -59,8 +60,8 @@ def target_and_basis(
                     f"--refresh changes nothing in a snapshot ({chosen.name}); `ppcdeps sync` turns to the "
                     "live repositories"
                 )
+            basis = _basis_of(chosen, target)
             target = replace(target, repositories=chosen.configs)
-            basis = _basis_of(chosen)
     target = _with_modules(with_python(target, choice.python_version), choice.modules)
     try:
         return _with_selection(target, choice, reporter), basis
@@ -111,6 +112,11 @@ def target_of_snapshot(choice: RepositoryChoice, snapshot: Snapshot, reporter: R
 
     Raises UsageError where it cannot be known, or is of another OpenStack release than the choice says.
     """
+    return replace(_target_of_snapshot(choice, snapshot, reporter), repositories=snapshot.configs)
+
+
+def _target_of_snapshot(choice: RepositoryChoice, snapshot: Snapshot, reporter: Reporter) -> Target:
+    """The same with the target's live repositories."""
     name = choice.target
     if name is None:
         fitting = [known for known in list_targets() if f"{snapshot.name}-".startswith(f"{known}-")]
@@ -130,13 +136,18 @@ def target_of_snapshot(choice: RepositoryChoice, snapshot: Snapshot, reporter: R
     requested = choice.release or release
     if requested:
         target = load_chosen(replace(choice, release=requested), reporter, name=name)
-    return replace(target, repositories=snapshot.configs)
+    return target
 
 
-def _basis_of(snapshot: Snapshot) -> MetadataBasis:
+def _basis_of(snapshot: Snapshot, live: Target) -> MetadataBasis:
+    """What an answer rests on. ``live`` is the target with its live repositories."""
     dates = tuple(one.date for one in snapshot.repositories if one.date is not None)
     shipped = snapshot.name in shipped_snapshots() and snapshot.path == shipped_path(snapshot.name)
-    return MetadataBasis(MetadataOrigin.SNAPSHOT, snapshot.name, dates, snapshot.absent, shipped, snapshot.note)
+    has = {each.id for each in snapshot.configs}
+    left_out = tuple(each for each in live.repositories if not each.enabled and each.id not in has)
+    return MetadataBasis(
+        MetadataOrigin.SNAPSHOT, snapshot.name, dates, snapshot.absent, shipped, snapshot.note, left_out
+    )
 
 
 def shipped_path(name: str) -> Path:

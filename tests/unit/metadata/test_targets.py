@@ -1,7 +1,10 @@
+import json
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import unquote, urlsplit
 
 import el9
+import el10
 import pytest
 from reporters import Recorder
 
@@ -96,6 +99,24 @@ def test_the_mirror_layouts_are_those_of_the_distributions() -> None:
     assert not repositories(load_target("centos-stream-10"))["kvm-power"].enabled
 
 
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("centos-stream-9", {"epel", "highavailability"}),
+        ("centos-stream-10", {"epel", "highavailability", "kvm-power"}),
+        ("almalinux-9", {"devel", "epel", "highavailability"}),
+        ("almalinux-10", {"devel", "epel", "highavailability"}),
+        ("rocky-9", {"devel", "epel", "highavailability"}),
+        ("fedora", {"updates-testing"}),
+    ],
+)
+def test_a_shipped_target_knows_what_its_distribution_has_and_does_not_enable(name: str, known: set[str]) -> None:
+    target = load_target(name)
+    disabled = [each for each in target.repositories if not each.enabled]
+    assert {each.id for each in disabled} == known
+    assert all(each.optional and each.side is Side.TARGET for each in disabled)
+
+
 def test_a_known_release_of_fedora_brings_its_own_python() -> None:
     heard = Recorder()
     target = load_target("fedora", variables={"releasever": "42"}, reporter=heard)
@@ -134,12 +155,12 @@ def test_an_unknown_openstack_release_offers_the_closest() -> None:
     )
 
 
-def test_a_target_file_may_have_the_folders_of_a_snapshot_as_its_repositories() -> None:
-    target = el9.target()
-    assert list(repositories(target)) == [
-        "baseos", "appstream", "crb",
-        "reference-baseos", "reference-appstream", "reference-crb", "reference-rdo", "source",
-    ]  # fmt: skip
+@pytest.mark.parametrize("distribution", [el9, el10], ids=["el9", "el10"])
+def test_a_target_file_may_have_the_folders_of_a_snapshot_as_its_repositories(distribution: ModuleType) -> None:
+    target = distribution.target()
+    index = json.loads((distribution.SNAPSHOT / "snapshot.json").read_text())
+    on = {(entry["id"], entry["side"], entry["enabled"], entry["priority"]) for entry in index["repositories"]}
+    assert {(each.id, each.side, each.enabled, each.priority) for each in target.repositories} == on
     for repository in target.repositories:
         (url,) = repository.baseurl
         assert (Path(unquote(urlsplit(url).path)) / "repodata" / "repomd.xml").is_file(), url

@@ -185,3 +185,63 @@ def test_what_no_repository_has_and_pip_brings_is_bridged_for_the_rpm_that_requi
         ("python3dist(lost)", "<", "2", app.nevra),
     }
     assert {each.requirement for each in routing.roots} == {"lost>=1,<2", "root"}
+
+
+def _cinder(common: str = "1:26.0.0-1.el10s", stated: str = "26") -> list[PythonPackage]:
+    """RDO's cinder: the package of the name requires, and the distribution lies in another one."""
+    identity = f"python3-cinder-common-{common}.noarch"
+    provides = (f"python3.12dist(cinder) = {stated}", f"python3-cinder-common = {common}")
+    named = PythonPackage(
+        "python3-cinder-1:26.0.0-1.el10s.noarch",
+        "python3-cinder",
+        False,
+        ("python3-cinder = 1:26.0.0-1.el10s",),
+        (f"python3-cinder-common = {common}",),
+    )
+    return [named, PythonPackage(identity, "python3-cinder-common", False, provides)]
+
+
+def test_a_distribution_is_where_it_is_stated_whatever_the_package_is_called() -> None:
+    named, common = _cinder()
+    routing = route_python([named, common], python="3.12")
+    assert routing.by_pip == (common.nevra,)
+    assert routing.fixed == (), "python3-cinder is only named after it"
+    assert routing.roots == (PythonRoot("cinder==26.0.0", named.nevra),)
+    assert routing.reference == (("cinder", "26.0.0"),)
+    assert [each.name for each in routing.bridged] == ["python3-cinder-common"]
+
+    routing = route_python([named, common], python="3.12", policy=PythonPolicy.RPM)
+    assert routing.fixed == (FixedDistribution("cinder", "26.0.0", common.nevra),)
+
+
+def test_a_distribution_stated_outside_of_the_closure_is_not_where_a_name_says() -> None:
+    named, _ = _cinder()
+    stated = [("cinder", "python3-cinder-common")]
+    assert route_python([named], python="3.12", stated=stated).fixed == ()
+    # Another build of the same package that states it confirms the name.
+    assert route_python([named], python="3.12", stated=[("cinder", "python3-cinder")]).fixed == (
+        FixedDistribution("cinder", "26.0.0", named.nevra),
+    )
+
+
+def test_a_package_that_numbers_itself_otherwise_stays_where_its_version_is_required() -> None:
+    named, common = _cinder("5-1.el10s", "26")
+    routing = route_python([named, common], python="3.12")
+    assert routing.by_pip == ()
+    assert routing.fixed == (FixedDistribution("cinder", "26", common.nevra),)
+
+
+def test_what_replaced_packages_require_of_rpms_is_inherited() -> None:
+    app = PythonPackage(
+        APP.nevra,
+        APP.name,
+        False,
+        APP.provides,
+        ("python3dist(cfg)", "python3-six >= 1.15", "lvm2", "(tool if app)", "/usr/sbin/useradd", "python3dist(new)"),
+    )
+    cfg = PythonPackage(
+        CFG.nevra, CFG.name, False, CFG.provides, ("python(abi) = 3.9", "libz.so.1()(64bit)", "rpmlib(X) <= 1")
+    )
+    routing = route_python([SERVICE, app, cfg, SIX], missing=[("python3dist(new)", app.nevra)])
+    assert routing.inherited == ("(tool if app)", "/usr/sbin/useradd", "lvm2", "python3-six >= 1.15")
+    assert route_python([SERVICE, app, cfg, SIX], policy=PythonPolicy.RPM).inherited == ()
