@@ -100,6 +100,7 @@ ALL_KINDS = replace(
         rpm_gap("excluded", Cause.EXCLUDED, Route(RouteKind.RECIPE, ("r",), digest=SHA256)),
         rpm_gap("not-built", Cause.NOT_BUILT, Route(RouteKind.REBUILD, ("not-built-1-1.src",))),
         rpm_gap("too-old", Cause.TOO_OLD, Route(RouteKind.ENABLE, ("crb",))),
+        rpm_gap("too-new", Cause.TOO_NEW, Route(RouteKind.REUSE, ("too-new-2:1-1.noarch",))),
         rpm_gap("odd", Cause.NOT_INSTALLABLE, Route(RouteKind.REUSE, ("odd-2:1-1.noarch",))),
         rpm_gap("clash", Cause.CONFLICT, Route(RouteKind.BLOCKED, reason="both")),
         rpm_gap("libfoo.so.1()(64bit)", Cause.UNKNOWN, Route(RouteKind.BLOCKED, reason="nothing")),
