@@ -17,6 +17,8 @@ class Cause(StrEnum):
     """The source is built for the arch, this subpackage of it is not."""
     TOO_OLD = "too-old"
     """There, but not new enough."""
+    TOO_NEW = "too-new"
+    """There, but newer than what is required: of an exact version, or one below a bound."""
     NOT_INSTALLABLE = "not-installable"
     """There, and new enough, but something that it requires is not to be had."""
     CONFLICT = "conflict"

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ppcdeps.model.capability import Capability, Requirement, parse_requirement
+from ppcdeps.model.capability import Capability, Requirement, parse_requirement, requirement_of
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.planning.curated import ExcludedSource, RecordedRun, load_excluded_sources, load_recorded_runs
@@ -139,7 +139,7 @@ class _Finder:
         """Why noarch packages of the reference are used, of which the target has others of their names."""
         universe = self.solution.universe
         names = {universe.name_of(i): i for i in packages if universe.named(universe.name_of(i), Role.TARGET)}
-        return self._too_old(names) or self._not_installable(names)
+        return self._of_another_version(names) or self._not_installable(names)
 
     def _unknown(self, placeholder: int) -> Gap:
         requirement = self.solution.universe.placeholders[placeholder]
@@ -149,7 +149,7 @@ class _Finder:
             reason=f"nothing provides {requirement}",
             help="name a repository that has it: --repofrompath for ppc64le, --reference for x86_64",
         )
-        cause = Cause.TOO_OLD if others else Cause.UNKNOWN
+        cause = self._age(requirement, others) if others else Cause.UNKNOWN
         detail = f"{self._labels(others)} does not satisfy it" if others else self._published(requirement)
         return self._gap(requirement, cause, (requirement,), [placeholder], route, None, detail)
 
@@ -190,9 +190,9 @@ class _Finder:
             if built:
                 return Cause.NOT_BUILT, f"ppc64le has of it only {_listed(built)}"
             return Cause.ABSENT, "no target repository has a package of this source"
-        return self._too_old(names) or self._not_installable(names)
+        return self._of_another_version(names) or self._not_installable(names)
 
-    def _too_old(self, names: Mapping[str, int]) -> tuple[Cause, str] | None:
+    def _of_another_version(self, names: Mapping[str, int]) -> tuple[Cause, str] | None:
         """The first requirement that the target's packages of these names do not satisfy."""
         universe = self.solution.universe
         requirers = self.solution.requirers(self.solved)
@@ -202,8 +202,19 @@ class _Finder:
                 if edge.requirement.startswith("("):
                     continue  # its parts may speak of several packages: none of them is shown to be too old
                 if not set(universe.providers_of(edge.requirement)).intersection(there):
-                    return Cause.TOO_OLD, f"{self._labels(there)} does not satisfy {edge.requirement}"
+                    cause = self._age(edge.requirement, there)
+                    return cause, f"{self._labels(there)} does not satisfy {edge.requirement}"
         return None
+
+    def _age(self, requirement: str, there: Sequence[int]) -> Cause:
+        """Whether packages that have what is required in another version are too old, or all of them too new."""
+        parsed = requirement_of(requirement)
+        if isinstance(parsed, Capability) and parsed.relation in ("=", "<", "<="):
+            beyond = ">=" if parsed.relation == "<" else ">"
+            newer = set(self.solution.universe.providers_of(f"{parsed.name} {beyond} {parsed.evr}"))
+            if newer.issuperset(there):
+                return Cause.TOO_NEW
+        return Cause.TOO_OLD
 
     def _not_installable(self, names: Iterable[str]) -> tuple[Cause, str]:
         """Why packages of the target that would do are not used: what they require, or a conflict with the rest."""

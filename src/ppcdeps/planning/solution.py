@@ -92,7 +92,7 @@ def solve_run(
         module_streams=target.module_streams,
         platform_id=target.platform_id,
         # It satisfies in name only what pip is to install, and each plan decides anew what that is.
-        without=f"{BRIDGE_PREFIX}*",
+        without=BRIDGE_PREFIX,
         one_arch=(OneArchPackage(fact.source, fact.package, fact.reason) for fact in packages),
     )
     environments = BuildEnvironments(universe, target.build_packages)

@@ -110,6 +110,7 @@ ALL_KINDS = replace(
         rpm_gap("absent", Cause.ABSENT, Route(RouteKind.REUSE, ("absent-2:1-1.noarch",))),
         rpm_gap("excluded", Cause.EXCLUDED, Route(RouteKind.RECIPE, ("r",), digest=SHA256)),
         rpm_gap("not-built", Cause.NOT_BUILT, Route(RouteKind.REBUILD, ("not-built-1-1.src",))),
+        rpm_gap("too-new", Cause.TOO_NEW, Route(RouteKind.REUSE, ("too-new-2:1-1.noarch",))),
         rpm_gap("odd", Cause.NOT_INSTALLABLE, Route(RouteKind.REUSE, ("odd-2:1-1.noarch",))),
         replace(
             rpm_gap("too-old", Cause.TOO_OLD, Route(RouteKind.ENABLE, ("crb",), "crb has it", "--enablerepo crb")),

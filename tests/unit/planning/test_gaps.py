@@ -75,6 +75,25 @@ def test_too_old_nothing_has_the_required_version(solution_of: SolutionOf) -> No
     assert gap.detail == "lib-1-1.noarch does not satisfy it"
 
 
+def test_too_new_only_a_newer_version_than_the_exact_one_is_there(solution_of: SolutionOf) -> None:
+    target = {"app-1-1.noarch": {"requires": ["lib = 2.17.0"]}, "lib-2.24.0-2.noarch": {}}
+    gap = only_gap(solution_of("app", target=target))
+    assert (gap.name, gap.cause, gap.route.kind) == ("lib = 2.17.0", Cause.TOO_NEW, RouteKind.BLOCKED)
+    assert gap.detail == "lib-2.24.0-2.noarch does not satisfy it"
+
+
+def test_too_new_the_reference_has_what_is_below_the_bound(solution_of: SolutionOf) -> None:
+    target = {"app-1-1.noarch": {"requires": ["data < 2"]}, "data-2-1.noarch": {}}
+    gap = only_gap(solution_of("app", target=target, reference={"data-1-1.noarch": {}}))
+    assert (gap.cause, gap.route.kind) == (Cause.TOO_NEW, RouteKind.REUSE)
+    assert gap.detail == "data-2-1.noarch does not satisfy data < 2"
+
+
+def test_too_old_an_exact_version_that_is_newer_than_all_that_is_there(solution_of: SolutionOf) -> None:
+    gap = only_gap(solution_of("app", target={"app-1-1.noarch": {"requires": ["lib = 3"]}, "lib-2-1.noarch": {}}))
+    assert gap.cause is Cause.TOO_OLD
+
+
 def test_not_installable_the_same_noarch_package_requires_what_nothing_provides(solution_of: SolutionOf) -> None:
     target = {"app-1-1.noarch": {"requires": ["data"]}, "data-1-1.noarch": {"requires": ["hardware-tool"]}}
     gap = only_gap(solution_of("app", target=target, reference={"data-1-1.noarch": {}}))
