@@ -37,8 +37,8 @@ def refused(world: BuildWorld, *options: str, code: int, **variables: str) -> st
 def test_a_plan_that_is_not_there_or_of_another_schema(world: BuildWorld) -> None:
     assert "cannot read the plan none.json" in world.program("build", "none.json", code=3).fault
     plan = world.folder / "plan.json"
-    plan.write_text(plan.read_text().replace('"schema": 2', '"schema": 99'))
-    assert "is a plan of schema 99, and schema 2 is read here; make it anew with `ppcdeps plan`" in refused(
+    plan.write_text(plan.read_text().replace('"schema": 3', '"schema": 99'))
+    assert "is a plan of schema 99, and schema 3 is read here; make it anew with `ppcdeps plan`" in refused(
         world, code=3
     )
 

@@ -27,7 +27,7 @@ def files_in(folder: Path) -> list[Path]:
         (["sync", "-t", "rocky-9", "--release", "zedd"], 'did you mean "zed"?'),
         (["plan", "nova-computer"], 'did you mean "nova-compute"?'),
         (["plan", "none.toml"], "none.toml"),
-        (["snapshot", "use", "none.tar"], "there is not a snapshot 'none.tar'; give a path to one; shipped: "),
+        (["snapshot", "use", "none.tar"], "there is no snapshot 'none.tar'; give a path to one; shipped: "),
         (["sync", "--repofrompath", "one"], "--repofrompath is to be ID,URL, not 'one'"),
         (["sync", "--repofrompath", "one,ftp://host/"], "which is not an http, https or file URL"),
         (["sync", "--enablerepo", "eple"], 'no repository matches "eple"; did you mean "epel"?'),
@@ -218,7 +218,7 @@ def test_a_plan_of_an_older_schema_says_to_make_it_again(ppcdeps: Program) -> No
     (ppcdeps.folder / "a.json").write_text('{"schema": 0, "workload": "nova-compute", "target": "centos-stream-9"}')
     for command in (("diff", "a.json", "a.json"), ("build", "a.json"), ("verify", "a.json")):
         fault = ppcdeps(*command, code=3).fault
-        assert "a.json is a plan of schema 0, and schema 2 is read here" in fault
+        assert "a.json is a plan of schema 0, and schema 3 is read here" in fault
         assert "`ppcdeps plan`" in fault
 
 

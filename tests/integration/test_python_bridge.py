@@ -77,6 +77,17 @@ def test_rpm_installs_what_the_bridge_satisfies_and_refuses_without_it(tmp_path:
     assert "is needed by (installed) openstack-app" in removed.stderr
 
 
+def test_rpm_refuses_the_bridge_without_what_pip_does_not_bring(tmp_path: Path) -> None:
+    spec = spec_of_bridge("demo", bridge_provides("demo", WANTED, LOCK), ["lvm2", "(tool if openstack-app)"])
+    service, bridge = build(tmp_path, "openstack-app", SERVICE), build(tmp_path, "ppcdeps-bridge-demo", spec)
+    root = tmp_path / "root"
+    root.mkdir()
+    refused = rpm("-i", "--root", root, "--dbpath", "/var/lib/rpm", "--nosignature", "--test", bridge, service)
+    assert refused.returncode != 0
+    assert "lvm2 is needed by ppcdeps-bridge-demo-1-1.noarch" in refused.stderr
+    assert "(tool if openstack-app) is needed by ppcdeps-bridge-demo-1-1.noarch" in refused.stderr
+
+
 def test_the_bridge_holds_no_files_and_provides_nothing_else(tmp_path: Path) -> None:
     bridge = build(tmp_path, "ppcdeps-bridge-demo", spec_of_bridge("demo", bridge_provides("demo", WANTED, LOCK)))
     assert rpm("-qlp", "--nosignature", bridge).stdout.strip() in ("", "(contains no files)")

@@ -156,7 +156,7 @@ def test_a_shipped_snapshot_holds_facts_only(name: str, cache: Cache) -> None:
 def test_the_default_target_has_a_shipped_snapshot(cache: Cache) -> None:
     assert EMBEDDED in snapshot.shipped_snapshots()
     shipped = {one.id: one.packages for one in snapshot.use(EMBEDDED, cache).repositories}
-    assert set(shipped) == {*el9.TARGET, *el9.REFERENCE, "source"}
+    assert set(shipped) == {*el9.TARGET, *el9.REFERENCE, "epel", "source"}
     assert shipped["appstream"] > 4000
 
 

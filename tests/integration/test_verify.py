@@ -391,7 +391,7 @@ def test_bad_input_is_one_line_and_the_documented_exit_code(world: World, tmp_pa
     (bare / "mount").symlink_to(shutil.which("mount") or "mount")
     assert "install the package dnf" in world.refused(*local, *options, code=20, PATH=str(bare)).fault
     (tmp_path / "plan.json").write_text('{"schema": 99}')
-    assert "is a plan of schema 99, and schema 2 is read here" in world.refused(*local, *options, code=3).fault
+    assert "is a plan of schema 99, and schema 3 is read here" in world.refused(*local, *options, code=3).fault
     (tmp_path / "plan.json").unlink()
     assert "cannot read the plan" in world.refused(*local, *options, code=3).fault
 

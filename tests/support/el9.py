@@ -13,7 +13,7 @@ TARGET_FILE = PROJECT / "tests/data/targets/el9.toml"
 
 CONSTRAINTS = PROJECT / "constraints/upper-constraints-yoga.txt"
 TARGET = ("baseos", "appstream", "crb")
-REFERENCE = ("reference-baseos", "reference-appstream", "reference-crb", "reference-rdo")
+REFERENCE = ("reference-baseos", "reference-appstream", "reference-crb", "reference-rdo", "reference-ceph")
 
 
 def target() -> Target:

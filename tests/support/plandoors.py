@@ -219,7 +219,7 @@ def plan_json() -> bytes:
 def _plan(digest: str) -> dict[str, object]:
     by = [{"by": "w", "requirement": "app"}]
     return {
-        "schema": 2,
+        "schema": 3,
         "workload": "w",
         "target": "ad-hoc",
         "arch": "ppc64le",
@@ -228,11 +228,21 @@ def _plan(digest: str) -> dict[str, object]:
             "base": {
                 "date": 1700000000,
                 "digest": digest,
+                "enabled": True,
                 "packages": 4,
                 "problem": "",
                 "revision": "1700000000",
                 "side": "target",
-            }
+            },
+            "extra": {
+                "date": 1700000000,
+                "digest": digest,
+                "enabled": False,
+                "packages": 4,
+                "problem": "",
+                "revision": "1700000000",
+                "side": "target",
+            },
         },
         "summary": {
             "packages": 1,
@@ -240,7 +250,7 @@ def _plan(digest: str) -> dict[str, object]:
             "reference": 0,
             "standins": 0,
             "gaps": {"build": 0, "run": 2},
-            "routes": {"rebuild": 1, "blocked": 1},
+            "routes": {"enable": 1, "blocked": 1},
         },
         "closure": [
             {"nevra": "app-1.0-1.ppc64le", "repo": "base", "required_by": by, "side": "target", "source": "app"},
@@ -255,6 +265,14 @@ def _plan(digest: str) -> dict[str, object]:
                 "phase": "run",
                 "required_by": by,
                 "route": {
+                    "digest": "",
+                    "help": "--enablerepo extra",
+                    "kind": "enable",
+                    "minutes": {},
+                    "reason": "extra has lib-2.0-1.ppc64le",
+                    "subject": ["extra"],
+                },
+                "alternative": {
                     "digest": "",
                     "help": "",
                     "kind": "rebuild",
@@ -280,6 +298,7 @@ def _plan(digest: str) -> dict[str, object]:
                     "reason": "nothing provides gone",
                     "subject": [],
                 },
+                "alternative": None,
                 "source": None,
                 "wanted": [],
             },
@@ -288,6 +307,15 @@ def _plan(digest: str) -> dict[str, object]:
         "waves": [["lib"]],
         "dropped_requirements": [],
         "advice": ["a word"],
+        "enabling": [
+            {
+                "repositories": ["extra"],
+                "closes": ["lib-1.0-1.x86_64"],
+                "opens": ["other"],
+                "replaces": [{"package": "app-1.0-1.ppc64le", "by": "app-2.0-1.ppc64le", "needed": True}],
+                "apart_from": ["another"],
+            }
+        ],
         "python": {
             "python": "3.9.25",
             "machine": "ppc64le",
@@ -295,6 +323,7 @@ def _plan(digest: str) -> dict[str, object]:
             "added_rpms": [],
             "notes": [],
             "bridge": [],
+            "bridge_requires": [],
             "distributions": [
                 {
                     "name": "evil",

@@ -68,6 +68,8 @@ _SETTINGS = (
                  help="Look here for sources before fetching them. Repeatable."),
     click.option("--only", "chosen", multiple=True, metavar="NAME",
                  help="Build this source and what it needs. Repeatable."),
+    click.option("--alternatives", is_flag=True,
+                 help="Build also what enabling a repository that the plan names would spare."),
     click.option("--fail-fast", is_flag=True, help="End the run with the first failure."),
     click.option("--no-check", is_flag=True, help="Leave %check out."),
     click.option("--sign-with", metavar="KEY", help="Sign packages and metadata with this key of gpg."),
@@ -123,11 +125,12 @@ def build(
     from ppcdeps.report.build import dump_build_run, render_build_run
     from ppcdeps.workflows.build import BuildRequest, build_until_closed, default_work
     from ppcdeps.workflows.build import build as run_build
+    from ppcdeps.workflows.replan import as_planned
     from ppcdeps.workflows.repositories import resolve_target
 
     plan = load_plan(plan_file)
     work = work or default_work(plan)
-    resolved = resolve_target(choice, reporter)
+    resolved = resolve_target(as_planned(plan, choice), reporter)
     request = BuildRequest(
         plan, plan_file, resolved, _options(plan, settings), work, folders, tuple(_arguments(context))
     )

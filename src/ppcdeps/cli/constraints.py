@@ -82,7 +82,8 @@ def constraints(
     if as_json:
         import json
 
-        document = python_document(planned_python(side.lock, side.bridge))
+        planned = planned_python(side.lock, side.bridge, side.bridge_requires, resolved.target.python.package)
+        document = python_document(planned)
         write(json.dumps(document, indent=2, sort_keys=True) + "\n", as_json=True)
     else:
         for path in written:

@@ -8,6 +8,9 @@ import click
 CommandTable = Mapping[str, tuple[str, str]]
 """By the command's name: where it is (`module:name`), and its line in the help."""
 
+ARGUMENTS = "ppcdeps.arguments"
+"""The key under which `click.Context.meta` has the words of the command line, as they were typed."""
+
 
 class LazyGroup(click.Group):
     """A group whose help and completion import none of its commands."""

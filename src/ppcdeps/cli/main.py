@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import click
 
 from ppcdeps import __version__
-from ppcdeps.cli.lazy_group import LazyGroup
+from ppcdeps.cli.lazy_group import ARGUMENTS, LazyGroup
 from ppcdeps.cli.output import STANDARD_OUTPUT, lossy, mute, prepare_standard_streams, say, standard_output_fails
 from ppcdeps.model.errors import DISK_FULL, PpcdepsError
 from ppcdeps.model.exitcodes import ExitCode
@@ -109,6 +109,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _invoke(arguments: Sequence[str]) -> int:
     with cli.make_context(PROGRAM, list(arguments)) as context:
+        context.meta[ARGUMENTS] = tuple(arguments)
         code = cli.invoke(context)
     return code if isinstance(code, int) else 0
 

@@ -149,6 +149,16 @@ _SELECTION = (
     click.option("--disablerepo", "disable", multiple=True, metavar="ID", help="Not these repositories."),
     click.option("--setopt", multiple=True, metavar="ID.OPTION=VALUE", help="An option of repositories (globs)."),
 )
+_ENVIRONMENT = (
+    click.option(
+        "--python-version",
+        metavar="X.Y",
+        help="Install with pip for this interpreter of the target, such as 3.11, instead of the platform's.",
+    ),
+    click.option(
+        "--module", "modules", multiple=True, metavar="NAME:STREAM", help="Enable this module stream. Repeatable."
+    ),
+)
 _FRESHNESS = (
     click.option("--offline", is_flag=True, help="Use no network, only what is cached or local."),
     click.option("--refresh", is_flag=True, help="Look for news in every repository, however fresh its copy."),
@@ -164,12 +174,14 @@ def target_options(command: Command) -> Command:
     return command
 
 
-def repository_options(*, snapshot: bool = True) -> Callable[[Command], Command]:
+def repository_options(*, snapshot: bool = True, plans: bool = True) -> Callable[[Command], Command]:
     """All options that say which repositories. The command is given ``choice``, a RepositoryChoice.
 
-    ``snapshot`` says whether the command can work on a snapshot.
+    ``snapshot`` says whether the command can work on a snapshot; ``plans`` whether it plans, so that the interpreter
+    and the module streams count.
     """
-    groups = (_TARGET, _SNAPSHOT if snapshot else (), _AD_HOC, _SELECTION, _FRESHNESS, (cache_option,))
+    environment = _ENVIRONMENT if plans else ()
+    groups = (_TARGET, _SNAPSHOT if snapshot else (), _AD_HOC, _SELECTION, environment, _FRESHNESS, (cache_option,))
     names = {field.name for field in fields(RepositoryChoice)}
 
     def decorate(command: Command) -> Command:

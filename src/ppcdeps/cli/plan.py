@@ -15,6 +15,7 @@ from ppcdeps.cli.options import (
     srpms_option,
 )
 from ppcdeps.cli.output import write
+from ppcdeps.cli.repeat import typed_command
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.model.exitcodes import ExitCode
 from ppcdeps.report.text import render_plan
@@ -78,5 +79,5 @@ def plan(
 
         write_output(order_file, dump_build_order(build_order(made, request, reporter)))
     reporter.note(f"answered from {resolved.basis.line()}")
-    write(text if as_json else render_plan(made, str(path) if path else None), as_json=as_json)
+    write(text if as_json else render_plan(made, str(path) if path else None, typed_command()), as_json=as_json)
     return ExitCode.GAPS_REMAIN if made.gaps else ExitCode.DONE

@@ -23,7 +23,7 @@ from ppcdeps.workflows.choice import RepositoryChoice
 )
 @click.option("--version", metavar="VERSION", help="The upstream version (default: the newest that fits).")
 @recipes_option
-@repository_options()
+@repository_options(plans=False)
 @json_option
 @output_options
 def fetch(

@@ -35,11 +35,22 @@ def snapshot() -> None:
 @click.argument("place", type=click.Path(path_type=Path))
 @click.option("--name", help="What to call it (default: the target and its release).")
 @click.option("--note", default="", metavar="TEXT", help="A remark: where and when its metadata is from.")
-@repository_options()
+@click.option(
+    "--with-disabled",
+    is_flag=True,
+    help="Save the target's repositories too that are known and not enabled; they stay so.",
+)
+@repository_options(plans=False)
 @json_option
 @output_options
 def save(
-    place: Path, name: str | None, note: str, choice: RepositoryChoice, as_json: bool, reporter: TerminalReporter
+    place: Path,
+    name: str | None,
+    note: str,
+    with_disabled: bool,
+    choice: RepositoryChoice,
+    as_json: bool,
+    reporter: TerminalReporter,
 ) -> None:
     """Save a target's live repositories to PLACE, a folder or a file that ends in .tar.
 
@@ -53,7 +64,8 @@ def save(
             f"{place} would be a folder: what a snapshot holds is compressed already, name it .tar",
             click.get_current_context(),
         )
-    _show(save_snapshot(place.expanduser(), choice, reporter, name=name, note=note), as_json)
+    saved = save_snapshot(place.expanduser(), choice, reporter, name=name, note=note, with_disabled=with_disabled)
+    _show(saved, as_json)
 
 
 @snapshot.command(short_help="Let a snapshot answer for its target from now on.")

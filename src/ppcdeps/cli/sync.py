@@ -9,7 +9,7 @@ from ppcdeps.workflows.choice import RepositoryChoice
 
 
 @click.command()
-@repository_options(snapshot=False)
+@repository_options(snapshot=False, plans=False)
 @json_option
 @output_options
 def sync(choice: RepositoryChoice, as_json: bool, reporter: TerminalReporter) -> None:

@@ -18,6 +18,7 @@ from ppcdeps.base.cache import Cache
 from ppcdeps.base.compression import DamagedError, verify_open
 from ppcdeps.base.signature import verify_signature
 from ppcdeps.base.urls import is_file_url, join_url, refusal, shown_url
+from ppcdeps.metadata.altarch import altarch_hint
 from ppcdeps.metadata.mirrors import MirrorList, matches, parse_metalink, parse_mirrorlist
 from ppcdeps.metadata.repomd import Repomd, RepomdRecord, location_below, parse_repomd
 from ppcdeps.metadata.repository import MetadataFile, RepoMetadata
@@ -102,7 +103,7 @@ class RepositoryFetch:
         if self.offline and local_repomd(self.config) is None:
             raise RepositoryError(
                 f"{self.where}: not in the cache, and no network may be used (offline)",
-                hint="run `ppcdeps sync` where there is network",
+                hint=altarch_hint(self.config) or "run `ppcdeps sync` where there is network",
             )
         return self._fetch(state)
 

@@ -23,7 +23,6 @@ _NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 _PYTHON = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
 _GLIBC = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})")
 _BASELINE = re.compile(r"POWER(?:8|9|1\d)")
-_STREAM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*:[A-Za-z0-9_][A-Za-z0-9._+-]*")
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 _REPO_FILES = {
     "repofiles": Side.TARGET,
@@ -31,6 +30,15 @@ _REPO_FILES = {
     "source_repofiles": Side.SOURCE,
 }
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def is_module_stream(text: str) -> bool:
+    """Whether a text is a module stream as dnf has it: `name:stream`."""
+    try:
+        names.module_stream(text)
+    except ValueError:
+        return False
+    return True
 
 
 def list_targets() -> tuple[str, ...]:
@@ -96,7 +104,7 @@ class _TargetReader:
             top.fault(f'"arch" and "reference_arch" are both {arch}: the reference is another architecture')
         releases = self._openstack()
         openstack = releases.chosen(release, name)
-        python = self._python(name, releasever, default_releasever)
+        pythons = self._pythons(name, releasever, default_releasever)
         variables = self._variables(openstack)
         of_target = builtin_variables(releasever, arch) | variables
         platform_id = top.optional_text("platform_id")
@@ -105,7 +113,7 @@ class _TargetReader:
             top.fault(f'"cpu_baseline" is to be POWER8, POWER9 or newer, not "{baseline}"')
         streams = top.texts("module_streams")
         for stream in streams:
-            if not _STREAM.fullmatch(stream):
+            if not is_module_stream(stream):
                 top.fault(f'"module_streams" is to hold name:stream, not "{stream}"')
         return Target(
             name=name,
@@ -120,7 +128,7 @@ class _TargetReader:
                     Side.SOURCE: of_target,
                 }
             ),
-            python=python,
+            python=pythons[0],
             cpu_baseline=baseline,
             platform_id=substitute(platform_id, of_target) if platform_id else None,
             module_streams=streams,
@@ -130,6 +138,7 @@ class _TargetReader:
             origin=origin_of(self.file),
             openstack=openstack,
             openstack_releases=releases.known,
+            pythons=pythons,
         )
 
     def _openstack(self) -> _Releases:
@@ -141,7 +150,25 @@ class _TargetReader:
         table.finish()
         return _Releases(default, known)
 
-    def _python(self, name: str, releasever: str, default_releasever: str) -> PythonEnvironment:
+    def _pythons(self, name: str, releasever: str, default_releasever: str) -> tuple[PythonEnvironment, ...]:
+        """The platform's interpreter, and those of the tables [[pythons]], which a workload may be planned for."""
+        platform = self._platform_python(name, releasever, default_releasever)
+        found = [platform]
+        for table in self.top.tables("pythons"):
+            version, package = table.text("version"), table.named("package", names.package_name)
+            module = table.optional_text("module") or ""
+            table.finish()
+            if version and not _PYTHON.fullmatch(version):
+                table.fault(f'"version" is to be a full version such as 3.11.13, not "{version}"')
+            if module and not is_module_stream(module):
+                table.fault(f'"module" is to be name:stream, not "{module}"')
+            other = PythonEnvironment(version, platform.glibc, package=package, is_platform=False, module=module)
+            if other.tag in {each.tag for each in found}:
+                table.fault(f"Python {other.tag} is there twice")
+            found.append(other)
+        return tuple(found)
+
+    def _platform_python(self, name: str, releasever: str, default_releasever: str) -> PythonEnvironment:
         table = self.top.table("python")
         of_release = self.top.table("releases")
         # All of them are read, so that a malformed one is a fault whichever release is chosen.
@@ -156,13 +183,14 @@ class _TargetReader:
                     f"{default_releasever}; release {releasever} may have others"
                 )
         version, glibc = table.text("version"), table.text("glibc")
+        package = table.named("package", names.package_name) if "package" in table else "python3"
         table.finish()
         if version and not _PYTHON.fullmatch(version):
             table.fault(f'"version" is to be a full version such as 3.9.25, not "{version}"')
         found = _GLIBC.fullmatch(glibc)
         if glibc and not found:
             table.fault(f'"glibc" is to be a version such as 2.34, not "{glibc}"')
-        return PythonEnvironment(version, (int(found[1]), int(found[2])) if found else (0, 0))
+        return PythonEnvironment(version, (int(found[1]), int(found[2])) if found else (0, 0), package=package)
 
     def _variables(self, openstack: str | None) -> dict[str, str]:
         """What the file itself sets, and what was given, which wins."""

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from ppcdeps.base import http as net
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.compression import DamagedError
+from ppcdeps.metadata.altarch import altarch_hint
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig
@@ -72,12 +73,13 @@ class RepositoryTransfer:
             return net.try_mirrors(mirrors, attempt, retries=self.config.retries, stopping=self.stopping)
         except net.AllMirrorsFailed as failure:
             message = f"{subject} could not be fetched: {failure}"
+            moved = altarch_hint(self.config)
             if failure.unreachable:
-                raise UnreachableRepositoryError(
-                    message, hint="check the network, the proxy and the address"
-                ) from failure
+                hint = moved or "check the network, the proxy and the address"
+                raise UnreachableRepositoryError(message, hint=hint) from failure
             origin = f" in {self.config.origin}" if self.config.origin else ""
-            raise RepositoryError(message, hint=f"check its address{origin}, or try again later") from failure
+            hint = moved or f"check its address{origin}, or try again later"
+            raise RepositoryError(message, hint=hint) from failure
 
     def fetch_object(
         self,

@@ -17,6 +17,10 @@ class Cause(StrEnum):
     """The source is built for the arch, this subpackage of it is not."""
     TOO_OLD = "too-old"
     """There, but not new enough."""
+    TOO_NEW = "too-new"
+    """There, but newer than what is required: of an exact version, or one below a bound."""
+    NOT_INSTALLABLE = "not-installable"
+    """There, and new enough, but something that it requires is not to be had."""
     CONFLICT = "conflict"
     """Available, but not installable together with the rest."""
     NO_WHEEL = "no-wheel"
@@ -85,7 +89,8 @@ class Gap:
 
     Native gaps are named after the source that must be built, reused ones after the noarch source package,
     unknown ones after the requirement itself. ``wanted`` are the packages, or the bare requirement that nothing
-    provides, or the pin of a Python distribution (``name==version``).
+    provides, or the pin of a Python distribution (``name==version``). ``alternative`` is, of a gap that enabling a
+    repository closes, the route where none is enabled; None of all others.
     """
 
     name: str
@@ -97,6 +102,12 @@ class Gap:
     route: Route
     source: str | None = None
     detail: str = ""
+    alternative: Route | None = None
+
+    @property
+    def route_without_enabling(self) -> Route:
+        """How it is closed where no further repository is enabled."""
+        return self.route if self.alternative is None else self.alternative
 
     @property
     def packages(self) -> tuple[Nevra, ...]:

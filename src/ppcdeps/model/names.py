@@ -26,6 +26,7 @@ _SUBJECT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~^=!:-]{0,999}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DIGEST = re.compile(r"[0-9a-f]{0,128}")
 _DOTTED = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}){1,2}")
+_MODULE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}:[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}")
 _PATH = re.compile(r"/[\w.+~^:@=,()\[\]/-]+")
 _LONGEST = 4096
 
@@ -108,6 +109,11 @@ def sha256(text: str) -> str:
 def dotted_version(text: str) -> str:
     """A version of two or three numbers, as Python and glibc have."""
     return _checked(_DOTTED, text, "a version of numbers, such as 3.9.25")
+
+
+def module_stream(text: str) -> str:
+    """A module stream as dnf has it."""
+    return _checked(_MODULE, text, "a module stream (name:stream)")
 
 
 def nevra(text: str) -> Nevra:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from ppcdeps.model.gap import Gap, Requirer
 from ppcdeps.model.nevra import Nevra
-from ppcdeps.model.python_plan import PlannedPython
+from ppcdeps.model.python_plan import PlannedPython, PythonFallback
 
-SCHEMA = 2
+SCHEMA = 3
 """The version of the format of plan.json. Plans of another one are refused, and made anew."""
 
 
@@ -16,7 +16,8 @@ class RepositoryState:
     """Which metadata of a repository a plan rests on.
 
     ``date`` is the newest timestamp in repomd.xml, in seconds since 1970; ``digest`` is the SHA-256 of
-    repomd.xml; ``packages`` counts what is left after exclusions.
+    repomd.xml; ``packages`` counts what is left after exclusions. One that is not ``enabled`` is known, and was
+    looked at because gaps remain: the closure has nothing of it.
     """
 
     id: str
@@ -26,7 +27,8 @@ class RepositoryState:
     digest: str
     packages: int
     problem: str = ""
-    """Why it could not be used, where it is optional and did not answer."""
+    """Why it could not be used, where it is optional, or not enabled, and did not answer."""
+    enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,34 @@ class DroppedRequirement:
 
 
 @dataclass(frozen=True, slots=True)
+class Replacement:
+    """A package of an enabled repository, and the one that dnf takes in its place once others are enabled.
+
+    ``needed`` says whether the workload has a package of that name without them.
+    """
+
+    package: Nevra
+    by: Nevra
+    needed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Enabling:
+    """What a plan would be with repositories enabled that are known and not enabled.
+
+    ``closes`` are the names of gaps of the plan that would not be there, ``opens`` those of gaps that would be there
+    instead. ``apart_from`` are repositories whose enabling the plan proposes, and which this one does not go
+    together with. No set has a repository that it can do without.
+    """
+
+    repositories: tuple[str, ...]
+    closes: tuple[str, ...]
+    opens: tuple[str, ...] = ()
+    replaces: tuple[Replacement, ...] = ()
+    apart_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What it takes to run a workload on a target."""
 
@@ -67,3 +97,9 @@ class Plan:
     python: PlannedPython | None = None
     """None where all Python packages stay RPMs."""
     advice: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    """The module streams that it counts on, as ``name:stream``: enabled, not merely active by default."""
+    enablings: tuple[Enabling, ...] = ()
+    """What enabling known repositories would change: first the sets that gaps name as their route."""
+    python_fallback: PythonFallback | None = None
+    """Set where pip was to install Python packages, and none could go to it."""

@@ -10,13 +10,22 @@ from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.json_object import JsonObject, WrongValueError
 from ppcdeps.model.nevra import Nevra
-from ppcdeps.model.plan import SCHEMA, ChosenPackage, DroppedRequirement, Plan, RepositoryState
+from ppcdeps.model.plan import (
+    SCHEMA,
+    ChosenPackage,
+    DroppedRequirement,
+    Enabling,
+    Plan,
+    Replacement,
+    RepositoryState,
+)
 from ppcdeps.model.python_plan import (
     DistributionRequirer,
     PlannedDistribution,
     PlannedFile,
     PlannedPython,
     Provision,
+    PythonFallback,
 )
 
 _ANEW = "make it anew with `ppcdeps plan`"
@@ -91,7 +100,7 @@ def summary_of(plan: Plan) -> dict[str, Any]:
 
 def as_document(plan: Plan) -> dict[str, Any]:
     """The plan in JSON's own kinds."""
-    return {
+    document = {
         "schema": SCHEMA,
         "workload": plan.workload,
         "target": plan.target,
@@ -105,6 +114,7 @@ def as_document(plan: Plan) -> dict[str, Any]:
                 "digest": state.digest,
                 "packages": state.packages,
                 "problem": state.problem,
+                "enabled": state.enabled,
             }
             for state in plan.repositories
         },
@@ -124,11 +134,16 @@ def as_document(plan: Plan) -> dict[str, Any]:
             {"source": dropped.source, "requirement": dropped.requirement, "grounds": dropped.grounds}
             for dropped in plan.dropped_requirements
         ],
+        "modules": list(plan.modules),
         "waves": [list(wave) for wave in plan.waves],
         "needs": {source: list(needed) for source, needed in plan.needs.items()},
         "python": {} if plan.python is None else python_document(plan.python),
         "advice": list(plan.advice),
+        "enabling": [_enabling_document(each) for each in plan.enablings],
     }
+    if plan.python_fallback is not None:
+        document["python_fallback"] = {"reason": plan.python_fallback.reason, "help": plan.python_fallback.help}
+    return document
 
 
 def gap_document(gap: Gap) -> dict[str, Any]:
@@ -141,15 +156,32 @@ def gap_document(gap: Gap) -> dict[str, Any]:
         "wanted": [str(one) for one in gap.wanted],
         "required_by": _requirers(gap.required_by),
         "source": gap.source,
-        "route": {
-            "kind": gap.route.kind,
-            "subject": list(gap.route.subject),
-            "reason": gap.route.reason,
-            "help": gap.route.help,
-            "minutes": dict(gap.route.minutes),
-            "digest": gap.route.digest,
-        },
+        "route": _route_document(gap.route),
+        "alternative": None if gap.alternative is None else _route_document(gap.alternative),
         "detail": gap.detail,
+    }
+
+
+def _route_document(route: Route) -> dict[str, Any]:
+    return {
+        "kind": route.kind,
+        "subject": list(route.subject),
+        "reason": route.reason,
+        "help": route.help,
+        "minutes": dict(route.minutes),
+        "digest": route.digest,
+    }
+
+
+def _enabling_document(one: Enabling) -> dict[str, Any]:
+    return {
+        "repositories": list(one.repositories),
+        "closes": list(one.closes),
+        "opens": list(one.opens),
+        "replaces": [
+            {"package": str(each.package), "by": str(each.by), "needed": each.needed} for each in one.replaces
+        ],
+        "apart_from": list(one.apart_from),
     }
 
 
@@ -163,6 +195,9 @@ def python_document(python: PlannedPython) -> dict[str, Any]:
         "added_rpms": list(python.added_rpms),
         "notes": list(python.notes),
         "bridge": list(python.bridge),
+        "package": python.package,
+        "versions_by": python.versions_by,
+        "bridge_requires": list(python.bridge_requires),
     }
 
 
@@ -220,7 +255,14 @@ def _plan(document: JsonObject) -> Plan:
         },
         python=_python(python) if python.names else None,
         advice=document.texts("advice"),
+        modules=document.all_named("modules", names.module_stream) if "modules" in document else (),
+        enablings=tuple(map(_enabling, document.objects("enabling"))),
+        python_fallback=_fallback(document.inner("python_fallback")) if "python_fallback" in document else None,
     )
+
+
+def _fallback(document: JsonObject) -> PythonFallback:
+    return PythonFallback(document.text("reason"), document.text("help"))
 
 
 def _state(name: str, document: JsonObject) -> RepositoryState:
@@ -232,6 +274,7 @@ def _state(name: str, document: JsonObject) -> RepositoryState:
         digest=document.named("digest", names.digest),
         packages=document.count("packages"),
         problem=document.text("problem"),
+        enabled=document.truth("enabled"),
     )
 
 
@@ -245,9 +288,32 @@ def _package(document: JsonObject) -> ChosenPackage:
     )
 
 
+def _enabling(document: JsonObject) -> Enabling:
+    return Enabling(
+        repositories=document.all_named("repositories", names.repository_id),
+        closes=document.all_named("closes", names.requirement_text),
+        opens=document.all_named("opens", names.requirement_text),
+        replaces=tuple(
+            Replacement(each.named("package", names.nevra), each.named("by", names.nevra), each.truth("needed"))
+            for each in document.objects("replaces")
+        ),
+        apart_from=document.all_named("apart_from", names.repository_id),
+    )
+
+
+def _route(document: JsonObject) -> Route:
+    minutes = document.inner("minutes")
+    return Route(
+        kind=document.choice("kind", RouteKind),
+        subject=document.all_named("subject", names.subject_of_route),
+        reason=document.text("reason"),
+        help=document.text("help"),
+        minutes=tuple((mode, minutes.number(mode)) for mode in sorted(minutes.names)),
+        digest=document.named("digest", names.digest),
+    )
+
+
 def _gap(document: JsonObject) -> Gap:
-    route = document.inner("route")
-    minutes = route.inner("minutes")
     kind, cause, source = (
         document.choice("kind", GapKind),
         document.choice("cause", Cause),
@@ -263,16 +329,10 @@ def _gap(document: JsonObject) -> Gap:
         phase=document.choice("phase", Phase),
         wanted=wanted,
         required_by=_requirers_from(document),
-        route=Route(
-            kind=route.choice("kind", RouteKind),
-            subject=route.all_named("subject", names.subject_of_route),
-            reason=route.text("reason"),
-            help=route.text("help"),
-            minutes=tuple((mode, minutes.number(mode)) for mode in sorted(minutes.names)),
-            digest=route.named("digest", names.digest),
-        ),
+        route=_route(document.inner("route")),
         source=source,
         detail=document.text("detail"),
+        alternative=None if document.is_null("alternative") else _route(document.inner("alternative")),
     )
 
 
@@ -289,6 +349,9 @@ def _python(document: JsonObject) -> PlannedPython:
         added_rpms=document.all_named("added_rpms", names.requirement_text),
         notes=document.texts("notes"),
         bridge=document.all_named("bridge", names.root),
+        package=document.named("package", names.package_name) if "package" in document else "python3",
+        versions_by=document.text("versions_by") if "versions_by" in document else "",
+        bridge_requires=document.all_named("bridge_requires", names.requirement_text),
     )
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ppcdeps.model.target import program_of
+
 
 class Provision(StrEnum):
     """How a distribution gets onto the target."""
@@ -66,7 +68,9 @@ class PlannedPython:
     """The Python environment of the target as the plan has it.
 
     ``added_rpms`` are packages outside of the closure that spare a native build; ``bridge`` are the capabilities that
-    the bridge RPM provides, none where no RPM requires what pip installs.
+    the bridge RPM provides, none where no RPM requires what pip installs; ``bridge_requires`` are the requirements
+    that it takes over from the RPMs in whose place pip's distributions come. ``versions_by`` says what the versions
+    follow: a constraints file's name, or what is taken in its place; empty where nothing but the index decides.
     """
 
     python: str
@@ -76,6 +80,25 @@ class PlannedPython:
     added_rpms: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     bridge: tuple[str, ...] = ()
+    bridge_requires: tuple[str, ...] = ()
+    versions_by: str = ""
+    package: str = "python3"
+    """The interpreter's package, with which the names of its packages begin."""
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether the interpreter is one beside the platform's."""
+        return self.package not in ("python3", "python")
+
+    @property
+    def tag(self) -> str:
+        """Major and minor number of the interpreter: 3.9."""
+        return ".".join(self.python.split(".")[:2])
+
+    @property
+    def program(self) -> str:
+        """The command that runs the interpreter."""
+        return program_of(self.package, self.python)
 
     @property
     def by_pip(self) -> tuple[PlannedDistribution, ...]:
@@ -85,3 +108,11 @@ class PlannedPython:
     def distribution(self, name: str) -> PlannedDistribution | None:
         """The distribution of a name, as the index spells it."""
         return next((each for each in self.distributions if each.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class PythonFallback:
+    """Why all Python packages of a plan stay RPMs where pip was to install them, and what would avoid that."""
+
+    reason: str
+    help: str = ""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from ppcdeps.model.evr import compare_versions, version_key
+from ppcdeps.model.target import program_of
 
 _RELATIONS = (">=", "<=", ">", "<", "=")
 
@@ -259,6 +260,35 @@ class Upstream:
 
 
 @dataclass(frozen=True, slots=True)
+class InterpreterPackage:
+    """The interpreter that a Python distribution is built for: its package, and its version as 3.11."""
+
+    package: str
+    tag: str = "3"
+
+    @property
+    def is_platform(self) -> bool:
+        """Whether it is the one that the distribution's own packages are for."""
+        return self.package in ("python3", "python2")
+
+    @property
+    def program(self) -> str:
+        """The path of the program."""
+        return f"/usr/bin/{program_of(self.package, self.tag)}"
+
+
+PLATFORM_PYTHON = InterpreterPackage("python3")
+"""The interpreter of the distribution, in whichever version it has it."""
+
+
+def interpreter_of(package: str, tag: str) -> InterpreterPackage:
+    """The interpreter that a plan has under this name: `python` is EL7's, whose packages we name python2."""
+    if package == PLATFORM_PYTHON.package:
+        return PLATFORM_PYTHON
+    return InterpreterPackage("python2" if package == "python" else package, tag)
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """How a source is made to build for the target.
 
@@ -300,6 +330,8 @@ class Recipe:
     """The spec of kind ``spec``, relative to the recipe's folder."""
     variables: tuple[tuple[str, str], ...] = ()
     """What the spec template may use beside the variables that every template has."""
+    python: InterpreterPackage = PLATFORM_PYTHON
+    """The interpreter that a recipe of kind ``sdist`` builds for."""
     release_suffix: str = ""
     """What is added to the release, to distinguish the rebuild from the distribution's build."""
 

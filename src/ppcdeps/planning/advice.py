@@ -34,7 +34,6 @@ class AdviceRule:
     platforms: tuple[str, ...] = ()
     but: tuple[str, ...] = ()
     baseline: str = ""
-    url: str = ""
     recipe: str = ""
     first: str = ""
     before: str = ""
@@ -104,9 +103,6 @@ def _applies(
         return False
     if rule.recipe and rule.recipe not in recipes:
         return False
-    urls = (url for repository in target.repositories for url in repository.baseurl)
-    if rule.url and not any(rule.url in url for url in urls):
-        return False
     if rule.oldest:
         has, oldest = versions.get(rule.of), _oldest(rule, nova)
         if not has or not oldest or compare_versions(has, oldest) >= 0:
@@ -133,7 +129,6 @@ def _rule(table: Table) -> AdviceRule:
         platforms=table.texts("platforms"),
         but=table.texts("except"),
         baseline=table.optional_text("baseline") or "",
-        url=table.optional_text("url") or "",
         recipe=table.optional_text("recipe") or "",
         first=table.optional_text("from") or "",
         before=table.optional_text("before") or "",
@@ -142,7 +137,7 @@ def _rule(table: Table) -> AdviceRule:
     )
     if rule.oldest not in ("", "libvirt", "qemu") or bool(rule.oldest) != bool(rule.of):
         table.fault('"oldest" is to be libvirt or qemu, with the package that is compared as "of"')
-    if not any((rule.packages, rule.platforms, rule.baseline, rule.url, rule.recipe)):
+    if not any((rule.packages, rule.platforms, rule.baseline, rule.recipe)):
         table.fault("it has no condition: every plan would give it")
     try:
         rule.text.format(nova="", target="", title="", baseline="", oldest="", has="")

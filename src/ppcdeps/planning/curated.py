@@ -1,4 +1,4 @@
-"""Curated facts about sources: what only their x86 build requires, which leave ppc64le out, how long builds took."""
+"""Curated facts about sources: what only x86 builds have, which leave ppc64le out, how long builds took."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from ppcdeps.base.datafiles import shipped_file
 from ppcdeps.base.toml import Table, TomlFile, raise_faults, read_toml
+from ppcdeps.model import names
 from ppcdeps.model.capability import Capability, Requirement
 from ppcdeps.model.target import Target
 
@@ -13,7 +14,7 @@ FOLDER = "rules"
 
 _MODES = ("emulated", "accelerated", "cross", "native")
 
-_Fact = TypeVar("_Fact", "ArchRequirement", "ExcludedSource", "RecordedRun")
+_Fact = TypeVar("_Fact", "ArchRequirement", "ArchPackage", "ExcludedSource", "RecordedRun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,16 @@ class ArchRequirement:
         if self.requirement.endswith("*"):
             return requirement.name.startswith(self.requirement[:-1])
         return requirement.name == self.requirement
+
+
+@dataclass(frozen=True, slots=True)
+class ArchPackage:
+    """A package that only the x86 build of a source gives; ``origin`` says where the fact can be read."""
+
+    source: str
+    package: str
+    reason: str
+    origin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +92,15 @@ def load_arch_requirements(file: TomlFile | None = None) -> tuple[ArchRequiremen
 
     Raises ConfigError with all faults of the file.
     """
-    return _facts(file or shipped_file(FOLDER, "x86-only"), "requirement", _arch_requirement)
+    return _facts(file or shipped_file(FOLDER, "x86-only"), "requirement", _arch_requirement, "package")
+
+
+def load_arch_packages(file: TomlFile | None = None) -> tuple[ArchPackage, ...]:
+    """The packages that only x86 builds give: those that ppcdeps knows, or of another file of that form.
+
+    Raises ConfigError with all faults of the file.
+    """
+    return _facts(file or shipped_file(FOLDER, "x86-only"), "package", _arch_package, "requirement")
 
 
 def load_excluded_sources(file: TomlFile | None = None) -> tuple[ExcludedSource, ...]:
@@ -92,7 +111,8 @@ def load_excluded_sources(file: TomlFile | None = None) -> tuple[ExcludedSource,
     return _facts(file or shipped_file(FOLDER, "excluded"), "excluded", _excluded_source)
 
 
-def _facts(file: TomlFile, key: str, read: Callable[[Table], _Fact]) -> tuple[_Fact, ...]:
+def _facts(file: TomlFile, key: str, read: Callable[[Table], _Fact], other: str = "") -> tuple[_Fact, ...]:
+    """The facts of a file; those under the key ``other`` are of another kind, and read on their own."""
     top = read_toml(file, "rules file")
     facts: dict[tuple[str, str], _Fact] = {}
     for table in top.tables(key):
@@ -102,16 +122,18 @@ def _facts(file: TomlFile, key: str, read: Callable[[Table], _Fact]) -> tuple[_F
         if same in facts:
             table.fault(f"the same is said twice of {' '.join(filter(None, same))}")
         facts[same] = fact
-    top.finish()
+    top.finish([other] if other else ())
     raise_faults(top, file, "rules file")
     return tuple(facts.values())
 
 
-def _subject(fact: ArchRequirement | ExcludedSource | RecordedRun) -> str:
+def _subject(fact: ArchRequirement | ArchPackage | ExcludedSource | RecordedRun) -> str:
     """What of its source a fact is about: no two facts are about the same."""
     match fact:
         case ArchRequirement():
             return fact.requirement
+        case ArchPackage():
+            return fact.package
         case RecordedRun():
             return f"{fact.version} {fact.mode}"
         case ExcludedSource():
@@ -135,6 +157,15 @@ def _recorded_run(table: Table) -> RecordedRun:
 def _arch_requirement(table: Table) -> ArchRequirement:
     return ArchRequirement(
         table.text("source"), table.text("requirement"), table.text("reason"), table.text("origin")
+    )
+
+
+def _arch_package(table: Table) -> ArchPackage:
+    return ArchPackage(
+        table.named("source", names.package_name),
+        table.named("package", names.package_name),
+        table.text("reason"),
+        table.text("origin"),
     )
 
 

@@ -101,6 +101,10 @@ def _not_found(solution: Solution, name: str) -> str:
     if elsewhere:
         package = universe.label(elsewhere[0])
         return f"{package} exists, but {solution.workload.name} on {solution.target.name} does not need it"
+    hidden = universe.unbuildable_providers(name)
+    if hidden:
+        published = f"{universe.label(hidden[0]).removesuffix(universe.arch)}{solution.target.reference_arch}"
+        return f"{published} is in the reference, and no rebuild gives it: {universe.not_rebuilt[hidden[0]]}"
     return f"nothing in the plan of {solution.workload.name} is named, or provides, {name}; {hint}"
 
 

@@ -3,25 +3,33 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ppcdeps.model.capability import Capability, parse_requirement
+from ppcdeps.model.capability import Capability, Requirement, parse_requirement, requirement_of
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.planning.curated import ExcludedSource, RecordedRun, load_excluded_sources, load_recorded_runs
 from ppcdeps.planning.solution import Solution, SolvedRequest
 from ppcdeps.recipebook.book import recipe_digest
 from ppcdeps.rpm.loading import Role
-from ppcdeps.rpm.problems import PackageClash
+from ppcdeps.rpm.problems import Lacking, PackageClash, UninstallableProviders, missing_leaves, statements_of
+from ppcdeps.rpm.requests import Request
 from ppcdeps.rpm.requirers import Edge
+from ppcdeps.rpm.solving import solve_requests
 
 _PYTHON_EXTENSION = "python-extension"
 """What recorded runs call the build of any sdist with compiled code."""
 
 
-def gaps_of(solution: Solution, python: Sequence[Gap] = (), closed: Collection[str] = ()) -> tuple[Gap, ...]:
+def gaps_of(
+    solution: Solution,
+    python: Sequence[Gap] = (),
+    closed: Collection[str] = (),
+    replaced: Collection[str] = (),
+) -> tuple[Gap, ...]:
     """All gaps, those of the run time first, each group in the order of its names.
 
     ``python`` are the gaps that pip closes, or a build from an sdist does; ``closed`` are the sources and
-    requirements that they close, which are not gaps of their own then. What the run time lacks is not repeated for
+    requirements that they close, which are not gaps of their own then, and ``replaced`` the packages in whose place
+    they come. What the run time lacks is not repeated for
     a build, and what one build lacks not for another.
     """
     excluded = {fact.source: fact for fact in load_excluded_sources()}
@@ -29,7 +37,7 @@ def gaps_of(solution: Solution, python: Sequence[Gap] = (), closed: Collection[s
     gaps: dict[tuple[GapKind, str], Gap] = {(gap.kind, gap.name): gap for gap in python}
     for solved, phase in ((solution.run, Phase.RUN), *builds):
         known = {*closed, *(name for _, name in gaps)}
-        for gap in _Finder(solution, solved, phase, excluded).found(known):
+        for gap in _Finder(solution, solved, phase, excluded, replaced).found(known):
             gaps.setdefault((gap.kind, gap.name), gap)
     runs = load_recorded_runs()
     ordered = sorted(gaps.values(), key=lambda gap: (gap.phase is Phase.BUILD, gap.name))
@@ -59,6 +67,7 @@ class _Finder:
     solved: SolvedRequest
     phase: Phase
     excluded: Mapping[str, ExcludedSource]
+    replaced: Collection[str] = ()
 
     def found(self, known: Collection[str]) -> Iterator[Gap]:
         """Its gaps, without those of the ``known`` names."""
@@ -78,7 +87,8 @@ class _Finder:
         universe = self.solution.universe
         found: dict[str, list[int]] = {}
         for package in self.solved.closure.chosen:
-            if universe.role_of(package) is role:
+            by_pip = self.phase is Phase.RUN and universe.label(package) in self.replaced
+            if universe.role_of(package) is role and not by_pip:
                 found.setdefault(universe.source_of(package), []).append(package)
         return found
 
@@ -122,9 +132,14 @@ class _Finder:
         wanted = self._nevras(packages)
         reason = f"noarch in {', '.join(self._repositories(packages))}"
         route = Route(RouteKind.REUSE, tuple(map(str, wanted)), reason=reason)
-        cause = Cause.TOO_OLD if older else Cause.ABSENT
-        detail = f"{self._labels(older)} is there" if older else ""
+        cause, detail = self._why_reused(packages) if older else (Cause.ABSENT, "")
         return self._gap(source, cause, wanted, packages, route, source, detail)
+
+    def _why_reused(self, packages: Iterable[int]) -> tuple[Cause, str]:
+        """Why noarch packages of the reference are used, of which the target has others of their names."""
+        universe = self.solution.universe
+        names = {universe.name_of(i): i for i in packages if universe.named(universe.name_of(i), Role.TARGET)}
+        return self._of_another_version(names) or self._not_installable(names)
 
     def _unknown(self, placeholder: int) -> Gap:
         requirement = self.solution.universe.placeholders[placeholder]
@@ -134,9 +149,18 @@ class _Finder:
             reason=f"nothing provides {requirement}",
             help="name a repository that has it: --repofrompath for ppc64le, --reference for x86_64",
         )
-        cause = Cause.TOO_OLD if others else Cause.UNKNOWN
-        detail = f"{self._labels(others)} does not satisfy it" if others else ""
+        cause = self._age(requirement, others) if others else Cause.UNKNOWN
+        detail = f"{self._labels(others)} does not satisfy it" if others else self._published(requirement)
         return self._gap(requirement, cause, (requirement,), [placeholder], route, None, detail)
+
+    def _published(self, requirement: str) -> str:
+        """Which package of the reference would satisfy a requirement if a rebuild gave it, and why none does."""
+        universe, target = self.solution.universe, self.solution.target
+        found = universe.unbuildable_providers(requirement)
+        if not found:
+            return ""
+        published = f"{universe.label(found[0]).removesuffix(universe.arch)}{target.reference_arch}"
+        return f"{published} has it, and no rebuild gives it: {universe.not_rebuilt[found[0]]}"
 
     def _conflict(self, clash: PackageClash) -> Gap:
         universe = self.solution.universe
@@ -166,9 +190,9 @@ class _Finder:
             if built:
                 return Cause.NOT_BUILT, f"ppc64le has of it only {_listed(built)}"
             return Cause.ABSENT, "no target repository has a package of this source"
-        return self._too_old(names) or self._uninstallable(names)
+        return self._of_another_version(names) or self._not_installable(names)
 
-    def _too_old(self, names: Mapping[str, int]) -> tuple[Cause, str] | None:
+    def _of_another_version(self, names: Mapping[str, int]) -> tuple[Cause, str] | None:
         """The first requirement that the target's packages of these names do not satisfy."""
         universe = self.solution.universe
         requirers = self.solution.requirers(self.solved)
@@ -178,13 +202,60 @@ class _Finder:
                 if edge.requirement.startswith("("):
                     continue  # its parts may speak of several packages: none of them is shown to be too old
                 if not set(universe.providers_of(edge.requirement)).intersection(there):
-                    return Cause.TOO_OLD, f"{self._labels(there)} does not satisfy {edge.requirement}"
+                    cause = self._age(edge.requirement, there)
+                    return cause, f"{self._labels(there)} does not satisfy {edge.requirement}"
         return None
 
-    def _uninstallable(self, names: Iterable[str]) -> tuple[Cause, str]:
+    def _age(self, requirement: str, there: Sequence[int]) -> Cause:
+        """Whether packages that have what is required in another version are too old, or all of them too new."""
+        parsed = requirement_of(requirement)
+        if isinstance(parsed, Capability) and parsed.relation in ("=", "<", "<="):
+            beyond = ">=" if parsed.relation == "<" else ">"
+            newer = set(self.solution.universe.providers_of(f"{parsed.name} {beyond} {parsed.evr}"))
+            if newer.issuperset(there):
+                return Cause.TOO_NEW
+        return Cause.TOO_OLD
+
+    def _not_installable(self, names: Iterable[str]) -> tuple[Cause, str]:
+        """Why packages of the target that would do are not used: what they require, or a conflict with the rest."""
         universe = self.solution.universe
-        there = sorted({universe.label(i) for name in names for i in universe.named(name, Role.TARGET)})
-        return Cause.CONFLICT, f"{_listed(there)} cannot be installed with the rest"
+        there = sorted({i for name in names for i in universe.named(name, Role.TARGET)}, key=universe.label)
+        for package in there:
+            for requirement, needed_by in self._failing(package):
+                if needed_by == package:
+                    return Cause.NOT_INSTALLABLE, f"{universe.label(package)} is there and requires {requirement}"
+                return Cause.NOT_INSTALLABLE, (
+                    f"{universe.label(package)} is there, and what it requires leads to "
+                    f"{universe.label(needed_by)}, which requires {requirement}"
+                )
+        return Cause.CONFLICT, f"{_listed(list(map(universe.label, there)))} cannot be installed with the rest"
+
+    def _failing(self, package: int) -> list[tuple[str, int]]:
+        """What keeps a package of the target out: unsatisfied requirements, each with the package that has it.
+
+        Those of the package itself come first. It is asked for alone first, of the target's packages and the
+        reference's noarch ones, then with all that the closure has: a boolean requirement may hold only there.
+        """
+        universe, closure, weak = self.solution.universe, self.solved.closure, self.solution.search.weak
+        wanted = Request(package, universe.label(package))
+        sources = {universe.source_of(i) for i in closure.chosen if universe.is_standin(i)}
+        found: dict[tuple[str, int], None] = {}
+        for result in (
+            solve_requests(universe, [wanted], (), placeholders=(), weak=weak),
+            solve_requests(universe, [self.solved.request, wanted], sources, placeholders=closure.unknown, weak=weak),
+        ):
+            for statement in statements_of(result):
+                if isinstance(statement, Lacking | UninstallableProviders):
+                    leaves = missing_leaves(statement.requirement, self._is_at_hand)
+                    found |= dict.fromkeys((leaf, statement.package) for leaf in leaves)
+            if found:
+                break
+        return sorted(found, key=lambda each: (each[1] != package, universe.label(each[1]), each[0]))
+
+    def _is_at_hand(self, requirement: Requirement) -> bool:
+        """Whether a package that need not be built satisfies a requirement."""
+        universe = self.solution.universe
+        return any(not universe.is_standin(i) for i in universe.providers_of(str(requirement)))
 
     def _other_versions(self, requirement: str) -> list[int]:
         """Packages that provide the required name, in a version that does not satisfy the requirement."""

@@ -1,12 +1,13 @@
 """The plan of a workload: its solution in values that outlive the solver."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.model.gap import Gap, GapKind, RouteKind
 from ppcdeps.model.plan import ChosenPackage, Plan, RepositoryState
-from ppcdeps.model.python_plan import PlannedPython
+from ppcdeps.model.python_plan import PlannedPython, PythonFallback
+from ppcdeps.model.target import Target
 from ppcdeps.planning.advice import advice_of
 from ppcdeps.planning.gaps import gaps_of, requirers_among
 from ppcdeps.planning.order import Bootstrap, BuildOrder, order_of
@@ -16,19 +17,32 @@ from ppcdeps.rpm.universe import Universe
 
 @dataclass(frozen=True, slots=True)
 class PythonPart:
-    """What pip takes over of a plan; ``closed`` are the sources and requirements that ``gaps`` close."""
+    """What pip takes over of a plan.
+
+    ``closed`` are the sources and requirements that ``gaps`` close, ``replaced`` the packages in whose place pip's
+    distributions come.
+    """
 
     gaps: tuple[Gap, ...]
     closed: frozenset[str]
     planned: PlannedPython
+    advice: tuple[str, ...] = ()
+    replaced: frozenset[str] = frozenset()
 
 
-def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: PythonPart | None = None) -> Plan:
+def plan_of(
+    solution: Solution,
+    repositories: Sequence[RepoMetadata],
+    python: PythonPart | None = None,
+    fallback: PythonFallback | None = None,
+    advice: Iterable[str] = (),
+) -> Plan:
     """Everything a person or another tool needs to know of a solved workload.
 
-    ``python`` is what pip takes over; without it all Python packages stay RPMs.
+    ``python`` is what pip takes over; without it all Python packages stay RPMs, and ``fallback`` says why, where
+    pip was to take them over. ``advice`` comes before that of the rules.
     """
-    gaps = gaps_of(solution, python.gaps, python.closed) if python else gaps_of(solution)
+    gaps = gaps_of(solution, python.gaps, python.closed, python.replaced) if python else gaps_of(solution)
     order = waves_of(solution, solution.adaptation.bootstraps())
     waves = _waves(order, gaps)
     rebuilt = {gap.name for gap in gaps if gap.kind is GapKind.RPM and gap.route.kind is not RouteKind.REUSE}
@@ -54,8 +68,26 @@ def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: Py
         waves=waves,
         needs=_needs(order, waves),
         python=python.planned if python else None,
-        advice=(*undecided, *advice_of(solution.workload, solution.target, closure, gaps)),
+        modules=solution.target.module_streams,
+        advice=(
+            *undecided,
+            *_unused_interpreter(solution.target, python),
+            *(python.advice if python else ()),
+            *advice,
+            *advice_of(solution.workload, solution.target, closure, gaps),
+        ),
+        python_fallback=fallback,
     )
+
+
+def _unused_interpreter(target: Target, python: PythonPart | None) -> Iterator[str]:
+    """What to know where an interpreter beside the platform's was chosen, and pip has nothing to install for it."""
+    chosen, platform = target.python, target.platform_python
+    if chosen.beside and (python is None or not python.gaps):
+        yield (
+            f"pip has nothing to install for Python {chosen.tag} here: packages for the platform's Python "
+            f"{platform.tag} stay RPMs, and roots like pypi:NAME are what is installed for {chosen.tag}"
+        )
 
 
 def waves_of(solution: Solution, bootstraps: Iterable[Bootstrap] = ()) -> BuildOrder:

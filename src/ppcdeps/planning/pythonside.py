@@ -1,14 +1,17 @@
 """The Python side of a solved workload: from the closure's packages to one lock, its files, and the bridge."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.evr import evr_key
+from ppcdeps.model.python_plan import Provision
 from ppcdeps.model.reporter import Reporter, Silence
+from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.planning.plan import PythonPart
 from ppcdeps.planning.solution import PYPI, Solution
-from ppcdeps.python.bridge import bridge_provides, bridged_for_builds
+from ppcdeps.python.bridge import bridge_provides, bridge_requires, bridged_for_builds
 from ppcdeps.python.explain import ConflictError
 from ppcdeps.python.gaps import planned_python, python_gaps
 from ppcdeps.python.index import Index
@@ -16,7 +19,14 @@ from ppcdeps.python.lock import DEFAULT_POLICY, LockPolicy, PythonLock, PythonRo
 from ppcdeps.python.lockfiles import FilePlaces, LockFiles
 from ppcdeps.python.names import provided_distribution, wanted_by
 from ppcdeps.python.provider import FixedDistribution
-from ppcdeps.python.routing import PythonPackage, PythonPolicy, PythonRouting, distributions_of, route_python
+from ppcdeps.python.routing import (
+    PythonPackage,
+    PythonPolicy,
+    PythonRouting,
+    distributions_of,
+    name_prefixes,
+    route_python,
+)
 from ppcdeps.python.workload import WorkloadPython, constraints_for
 from ppcdeps.rpm.loading import Role
 
@@ -25,12 +35,16 @@ _MOST_RETREATS = 20
 
 @dataclass(frozen=True, slots=True)
 class PythonSide:
-    """``bridge`` are the capabilities that the bridge RPM provides; none where no RPM requires what pip installs."""
+    """``bridge`` are the capabilities that the bridge RPM provides; none where no RPM requires what pip installs.
+
+    ``bridge_requires`` is what it requires in the name of the packages that pip replaces.
+    """
 
     routing: PythonRouting
     lock: PythonLock
     files: LockFiles
     bridge: tuple[str, ...]
+    bridge_requires: tuple[str, ...] = ()
 
 
 def python_side(
@@ -53,8 +67,11 @@ def python_side(
     """
     reporter = reporter or Silence()
     packages = python_packages(solution)
-    tag = _tag(solution)
+    python = solution.target.python
     missing = tuple(_missing(solution))
+    # Of several versions the newest, in whatever order repositories have them.
+    referenced = dict(sorted(_referenced(solution, python), key=lambda each: evr_key(each[1])))
+    stated = frozenset(_stated(solution, packages, python))
     roots = tuple(
         PythonRoot(root.removeprefix(PYPI), f"workload {solution.workload.name}")
         for root in solution.workload.roots
@@ -62,17 +79,26 @@ def python_side(
     )
     keep: set[str] = set()
     for _ in range(_MOST_RETREATS):
-        routing = route_python(packages, policy=policy, python=tag, roots=roots, missing=missing, keep=keep)
+        routing = route_python(
+            packages,
+            policy=policy,
+            python=python.tag,
+            beside=python.beside,
+            roots=roots,
+            missing=missing,
+            keep=keep,
+            stated=stated,
+        )
         wanted = WorkloadPython(
             workload=solution.workload.name,
-            python=solution.target.python,
+            python=python,
             roots=routing.roots,
             machine=solution.target.arch,
             fixed=routing.fixed,
-            reference=routing.reference,
+            reference=referenced | dict(routing.reference),
             constraints=constraints,
             policy=lock_policy,
-            available=tuple(_available(solution, tag)),
+            available=tuple(_available(solution, python)),
         )
         try:
             lock, files = constraints_for(wanted, index, reporter, former=former, command=command, places=places)
@@ -84,8 +110,10 @@ def python_side(
                 reporter.note(f"{nevra} stays an RPM: no configured index knows its distribution")
             keep.update(unknown)
             continue
-        bridged = (*routing.bridged, *bridged_for_builds(lock, tag))
-        return PythonSide(routing, lock, files, bridge_provides(solution.workload.name, bridged, lock))
+        bridged = (*routing.bridged, *bridged_for_builds(lock, python.tag, python.package))
+        name = solution.workload.name
+        inherited = bridge_requires(name, routing.inherited)
+        return PythonSide(routing, lock, files, bridge_provides(name, bridged, lock), inherited)
     raise ConfigError(
         f"more than {_MOST_RETREATS} times, what is to go to pip is on no index", hint="use --python rpm"
     )
@@ -101,21 +129,74 @@ def python_part(solution: Solution, side: PythonSide) -> PythonPart:
     by_pip = set(side.routing.by_pip)
     routed = {universe.label(i): universe.source_of(i) for i in solution.run.closure.chosen}
     stay = {source for package, source in routed.items() if package not in by_pip}
-    tag = _tag(solution)
+    python = solution.target.python
     sources: dict[str, str] = {}
     closed = set()
     for package in python_packages(solution):
         source = routed[package.nevra]
         if package.nevra in by_pip and source not in stay:
             closed.add(source)
-            for name, _ in distributions_of(package, tag):
+            for name, _ in distributions_of(package, python.tag, python.beside):
                 sources.setdefault(name, source)
     gaps = tuple(replace(gap, name=sources.get(gap.name, gap.name)) for gap in python_gaps(side.lock))
     for requirement, by in _missing(solution):
         wanted = wanted_by(requirement)
         if wanted is not None and PythonRoot(wanted.requirement, by) in side.routing.roots:
             closed.add(requirement)
-    return PythonPart(gaps, frozenset(closed), planned_python(side.lock, side.bridge))
+    advice, replaced = tuple(_differences(solution, side)), frozenset(side.routing.by_pip)
+    return PythonPart(
+        gaps,
+        frozenset(closed),
+        planned_python(side.lock, side.bridge, side.bridge_requires, python.package),
+        advice,
+        replaced,
+    )
+
+
+def _differences(solution: Solution, side: PythonSide) -> Iterator[str]:
+    """Where the native gaps would be others with all Python as RPMs.
+
+    RPMs and the index's distributions of the same name need not require the same: packagers add requirements and
+    take them away.
+    """
+    universe, python = solution.universe, solution.target.python
+    requirers = solution.requirers(solution.run)
+    native: dict[str, int] = {}
+    for package in sorted(solution.run.closure.chosen, key=universe.label):
+        if universe.is_standin(package):
+            found = distributions_of(_as_python(solution, package, on_target=False), python.tag, python.beside)
+            native |= {name: package for name, _ in found}
+    for name, package in sorted(native.items()):
+        if universe.label(package) in side.routing.by_pip and side.lock.by_name(name) is None:
+            edges = sorted((universe.label(edge.by), edge.requirement) for edge in requirers.on.get(package, ()))
+            by, requirement = edges[0] if edges else (solution.workload.name, name)
+            yield (
+                f"with --python rpm, {universe.source_of(package)} is one gap more: {by} requires {requirement}, and "
+                f"no distribution of this plan requires {name}"
+            )
+    for each in side.lock.having(Provision.BUILD):
+        if each.name not in native:
+            by = each.required_by[0][0] if each.required_by else solution.workload.name
+            yield (
+                f"with --python rpm, {each.name} is not a gap: the distribution {by} requires it, and the RPMs do not"
+            )
+
+
+def native_python_advice(solution: Solution) -> tuple[str, ...]:
+    """What to know of native Python gaps where all Python stays RPMs."""
+    universe, python = solution.universe, solution.target.python
+    sources = {
+        universe.source_of(i)
+        for i in solution.run.closure.chosen
+        if universe.is_standin(i)
+        and distributions_of(_as_python(solution, i, on_target=False), python.tag, python.beside)
+    }
+    if not sources:
+        return ()
+    return (
+        f"which native Python packages are gaps ({', '.join(sorted(sources))}) is what RPMs require of each other; "
+        "distributions of the index may require others: with --python pip the gaps can differ, and both are true",
+    )
 
 
 def concerns_python(solution: Solution) -> bool:
@@ -127,11 +208,6 @@ def concerns_python(solution: Solution) -> bool:
         if universe.role_of(package) is not Role.TARGET and "python" in universe.label(package):
             return True
     return False
-
-
-def _tag(solution: Solution) -> str:
-    """The target's Python as packages name it: 3.9."""
-    return ".".join(solution.target.python.version.split(".")[:2])
 
 
 def python_packages(solution: Solution) -> tuple[PythonPackage, ...]:
@@ -148,16 +224,23 @@ def python_packages(solution: Solution) -> tuple[PythonPackage, ...]:
         if universe.is_standin(each) and not universe.name_of(each).startswith("python")
     }
     found = [
-        PythonPackage(
-            nevra=universe.label(each),
-            name=universe.name_of(each),
-            on_target=universe.role_of(each) is Role.TARGET or universe.source_of(each) in mixed,
-            provides=universe.provides_of(each),
-            requires=tuple(str(dep) for dep in universe.requirements_of(each)),
+        _as_python(
+            solution, each, on_target=universe.role_of(each) is Role.TARGET or universe.source_of(each) in mixed
         )
         for each in chosen
     ]
     return tuple(sorted(found, key=lambda package: package.nevra))
+
+
+def _as_python(solution: Solution, package: int, *, on_target: bool) -> PythonPackage:
+    universe = solution.universe
+    return PythonPackage(
+        nevra=universe.label(package),
+        name=universe.name_of(package),
+        on_target=on_target,
+        provides=universe.provides_of(package),
+        requires=tuple(str(dep) for dep in universe.requirements_of(package)),
+    )
 
 
 def _missing(solution: Solution) -> Iterator[tuple[str, str]]:
@@ -170,18 +253,47 @@ def _missing(solution: Solution) -> Iterator[tuple[str, str]]:
             yield requirement, requesters[0] if requesters else f"workload {solution.workload.name}"
 
 
-def _available(solution: Solution, tag: str) -> Iterator[FixedDistribution]:
+def _stated(
+    solution: Solution, packages: Iterable[PythonPackage], python: PythonEnvironment
+) -> Iterator[tuple[str, str]]:
+    """The distributions that packages are named after and any known package states, with that package's name."""
+    universe = solution.universe
+    for package in packages:
+        named = wanted_by(package.name)
+        if named is None or distributions_of(package, python.tag, python.beside):
+            continue
+        for prefix in (f"python{python.tag}", *(() if python.beside else ("python3",))):
+            provide = f"{prefix}dist({named.name})"
+            yield from ((named.name, universe.name_of(each)) for each in universe.providers_of(provide))
+
+
+def _available(solution: Solution, python: PythonEnvironment) -> Iterator[FixedDistribution]:
     """What the target's own packages, in the closure or not, provide to its Python."""
     universe = solution.universe
+    prefixes = name_prefixes(python.tag, python.beside)
     for part in universe.parts:
         if part.role is not Role.TARGET:
             continue
         for each in part.ids:
-            if not universe.name_of(each).startswith("python3-"):
+            if not universe.name_of(each).startswith(prefixes):
                 continue
             for text in universe.provides_of(each):
-                if text.startswith(f"python{tag}dist(") and (stated := provided_distribution(text)):
+                if text.startswith(f"python{python.tag}dist(") and (stated := provided_distribution(text)):
                     yield FixedDistribution(*stated, universe.label(each))
+
+
+def _referenced(solution: Solution, python: PythonEnvironment) -> Iterator[tuple[str, str]]:
+    """Names and versions of the distributions that the reference's packages have, in the closure or not."""
+    universe = solution.universe
+    prefixes = name_prefixes(python.tag, python.beside)
+    for part in universe.parts:
+        if part.role is Role.TARGET:
+            continue
+        for each in part.ids:
+            name = universe.name_of(each)
+            if name.startswith(prefixes):
+                package = PythonPackage(universe.label(each), name, False, universe.provides_of(each))
+                yield from distributions_of(package, python.tag, python.beside)
 
 
 def _unknown_to_index(

@@ -9,13 +9,15 @@ from ppcdeps.model.capability import capabilities_in, parse_requirement
 from ppcdeps.model.target import Target
 from ppcdeps.model.workload import Workload
 from ppcdeps.planning.adaptation import Adaptation
-from ppcdeps.planning.curated import ArchRequirement, load_arch_requirements
+from ppcdeps.planning.curated import ArchPackage, ArchRequirement, load_arch_packages, load_arch_requirements
 from ppcdeps.planning.evaluation import Evaluations
+from ppcdeps.python.bridge import BRIDGE_PREFIX
 from ppcdeps.recipebook.book import RecipeBook, load_book
 from ppcdeps.rpm.closure import Closure, ClosureSearch
 from ppcdeps.rpm.dropped import RequirementDropper
 from ppcdeps.rpm.opening import open_universe
 from ppcdeps.rpm.paths import FetchFilelists
+from ppcdeps.rpm.products import OneArchPackage
 from ppcdeps.rpm.requests import Request, request_packages
 from ppcdeps.rpm.requirers import Requirers
 from ppcdeps.rpm.sources import BuildEnvironments
@@ -80,6 +82,7 @@ def solve_run(
     are at hand. Raises UsageError for a root that is not well-formed, RepositoryError where metadata is damaged,
     ConfigError for a wrong recipe.
     """
+    packages = load_arch_packages()
     universe = open_universe(
         repositories,
         target.arch,
@@ -88,14 +91,20 @@ def solve_run(
         fetch_filelists,
         module_streams=target.module_streams,
         platform_id=target.platform_id,
+        # It satisfies in name only what pip is to install, and each plan decides anew what that is.
+        without=BRIDGE_PREFIX,
+        one_arch=(OneArchPackage(fact.source, fact.package, fact.reason) for fact in packages),
     )
     environments = BuildEnvironments(universe, target.build_packages)
     adaptation = Adaptation(load_book() if book is None else book, target, universe, environments, evaluations)
     environments.changes = adaptation.needs
-    known = _Grounds(load_arch_requirements(), adaptation)
+    known = _Grounds((*load_arch_requirements(), *map(_as_requirement, packages)), adaptation)
     search = ClosureSearch(universe, RequirementDropper(universe, environments, known))
     search.weak = target.install_weak_deps
     roots = [root for root in workload.roots if not root.startswith(PYPI)]
+    if target.python.beside:
+        # The platform's comes with what is written for it; one beside it has no other requirer before pip installs.
+        roots += [target.python.package, target.python.pip_package]
     run = _solved(search, request_packages(universe, workload.name, roots), workload.name, ())
     return Solution(workload, target, universe, search, run, {}, adaptation)
 
@@ -135,7 +144,7 @@ def unknown_roots(solution: Solution) -> tuple[str, ...]:
 
 
 def _known_name(universe: Universe, root: str) -> bool:
-    return any(
+    return bool(universe.unbuildable_providers(root)) or any(
         universe.providers_of(capability.name)
         for capability in capabilities_in(parse_requirement(root))
         if capability.relation
@@ -146,6 +155,11 @@ def _solved(
     search: ClosureSearch, request: Request, requested_by: str, free: Sequence[str] | set[str]
 ) -> SolvedRequest:
     return SolvedRequest(requested_by, request, search.closure([request], free))
+
+
+def _as_requirement(fact: ArchPackage) -> ArchRequirement:
+    """What only the x86 build gives, only the x86 build's other packages require."""
+    return ArchRequirement(fact.source, fact.package, fact.reason, fact.origin)
 
 
 class _Grounds:

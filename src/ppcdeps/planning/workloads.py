@@ -16,6 +16,9 @@ FOLDER = "workloads"
 PYTHON_PREFIX = names.PYTHON_PREFIX
 """What marks a root that is a Python distribution."""
 
+_OPENSTACK_CONSTRAINTS = re.compile(r"upper-constraints-[a-z0-9.]+\.txt")
+"""The names under which ppcdeps ships OpenStack's constraints, of some releases."""
+
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+]+")
 _LONGEST_NAME = 60
 
@@ -44,9 +47,10 @@ def load_workload(name_or_path: str, release: str | None = None) -> Workload:
 def curated_constraints(workload: Workload) -> Path | None:
     """The constraints file of the workload's release: beside its file, installed with ppcdeps, or in the source tree.
 
-    Raises ConfigError where the workload names one that is not there.
+    None where it names none, or `absent_constraints` says which did not come with ppcdeps. Raises ConfigError where
+    another file that it names is not there.
     """
-    if workload.constraints is None:
+    if workload.constraints is None or absent_constraints(workload) is not None:
         return None
     found = shipped_folder("constraints") / workload.constraints
     if not found.is_file():
@@ -55,6 +59,14 @@ def curated_constraints(workload: Workload) -> Path | None:
             hint="name the file with `ppcdeps constraints --constraints FILE`",
         )
     return found
+
+
+def absent_constraints(workload: Workload) -> str | None:
+    """The name of OpenStack's constraints of the workload's release, where these did not come with ppcdeps."""
+    name = workload.constraints or ""
+    if not _OPENSTACK_CONSTRAINTS.fullmatch(name) or (shipped_folder("constraints") / name).is_file():
+        return None
+    return name
 
 
 def workload_of_roots(roots: Iterable[str]) -> Workload:

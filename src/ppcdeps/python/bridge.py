@@ -2,7 +2,8 @@
 
 Where an RPM requires a Python distribution that pip installs, `dnf install` would refuse. The bridge provides
 exactly the capabilities that RPMs require, at the pinned versions, so that dnf and `rpm -V` stay content and
-honest.
+honest. It requires what the RPMs in whose place pip's distributions come require of other RPMs: pip brings no
+programs, and no distribution that is to stay an RPM.
 """
 
 import re
@@ -14,6 +15,9 @@ from ppcdeps.model.python_plan import Provision
 from ppcdeps.python.lock import PythonLock
 from ppcdeps.python.names import normalize, python_version, rpm_version
 
+BRIDGE_PREFIX = "ppcdeps-bridge-"
+"""What the names of all bridges begin with; the workload's name follows."""
+
 _TEMPLATE = """\
 # Written by ppcdeps for {workload}. It stands for what pip installs from requirements-{workload}.txt.
 Name:           ppcdeps-bridge-{workload}
@@ -24,7 +28,7 @@ License:        Apache-2.0
 BuildArch:      noarch
 AutoReqProv:    no
 
-{provides}
+{relations}
 
 %description
 This package has no files. It records which Python distributions pip has installed for {workload},
@@ -36,6 +40,7 @@ _PYTHON_CAPABILITY = re.compile(r"python\d+(?:\.\d+)?dist\((?P<name>[^)\[]+)(?:\
 # What goes into the spec has neither % nor line breaks: rpm would expand macros and read further tags.
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _SAFE_PROVIDE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+()\[\],:-]* = [A-Za-z0-9:][A-Za-z0-9._+~^:-]*")
+_SAFE_REQUIRE = re.compile(r"[A-Za-z0-9_/(][A-Za-z0-9._+()\[\],:/~^<>= -]*")
 _SAFE_CAPABILITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+()\[\],:-]*")
 
 
@@ -54,11 +59,12 @@ class BridgedCapability:
     by: str = ""
 
 
-def spec_of_bridge(workload: str, provides: Iterable[str], *, serial: int = 1) -> str:
-    """The spec file of the bridge that provides these capabilities.
+def spec_of_bridge(workload: str, provides: Iterable[str], requires: Iterable[str] = (), *, serial: int = 1) -> str:
+    """The spec file of the bridge that provides and requires these capabilities.
 
     ``serial`` is the version of the bridge itself: it must grow where an installed bridge is to be updated.
-    Raises ConfigError where the workload's name cannot be part of a package's, or a capability is not one.
+    Raises ConfigError where the workload's name cannot be part of a package's, or a capability or requirement is not
+    one.
     """
     if not _SAFE_NAME.fullmatch(workload):
         raise ConfigError(f"{workload!r} cannot be part of a package's name")
@@ -67,7 +73,21 @@ def spec_of_bridge(workload: str, provides: Iterable[str], *, serial: int = 1) -
         if not _SAFE_PROVIDE.fullmatch(text):
             raise ConfigError(f"{text!r} is not a capability that a bridge can provide")
         lines.append(f"Provides:       {text}")
-    return _TEMPLATE.format(workload=workload, serial=serial, provides="\n".join(lines))
+    lines += [f"Requires:       {text}" for text in bridge_requires(workload, requires)]
+    return _TEMPLATE.format(workload=workload, serial=serial, relations="\n".join(lines))
+
+
+def bridge_requires(workload: str, requirements: Iterable[str]) -> tuple[str, ...]:
+    """What the bridge requires, sorted. Raises ConfigError with all that a spec cannot have."""
+    wanted = sorted(set(requirements))
+    faults = [
+        f"{text!r} is not a requirement that a bridge can have"
+        for text in wanted
+        if not _SAFE_REQUIRE.fullmatch(text)
+    ]
+    if faults:
+        raise ConfigError(f"pip cannot take over what RPM packages of {workload} require", faults=tuple(faults))
+    return tuple(wanted)
 
 
 def bridge_provides(workload: str, capabilities: Iterable[BridgedCapability], lock: PythonLock) -> tuple[str, ...]:
@@ -88,15 +108,16 @@ def bridge_provides(workload: str, capabilities: Iterable[BridgedCapability], lo
     return tuple(f"{name} = {_evr(name, behind[name], epochs[name], lock)}" for name in sorted(behind))
 
 
-def bridged_for_builds(lock: PythonLock, tag: str) -> Iterator[BridgedCapability]:
+def bridged_for_builds(lock: PythonLock, tag: str, package: str = "python3") -> Iterator[BridgedCapability]:
     """What the RPMs of distributions that are built from sdists will require of those that pip installs.
 
-    rpm's generator makes these requirements from their metadata, as ``python3.9dist(NAME)``; ``tag`` is the 3.9.
+    rpm's generator makes these requirements from their metadata, as ``python3.9dist(NAME)``; ``tag`` is the 3.9,
+    ``package`` the interpreter's package.
     """
     built = {each.name for each in lock.having(Provision.BUILD)}
     for each in lock.having(Provision.WHEEL, Provision.SDIST):
         for by in sorted({name for name, _ in each.required_by} & built):
-            yield BridgedCapability(f"python{tag}dist({each.name})", each.name, by=f"python3-{by}")
+            yield BridgedCapability(f"python{tag}dist({each.name})", each.name, by=f"{package}-{by}")
 
 
 def _fault(wanted: BridgedCapability, lock: PythonLock) -> str:

@@ -20,6 +20,15 @@ _LEGACY_PROFILES = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): 
 _LEGACY_MACHINES = {"manylinux2010": frozenset({"x86_64"}), "manylinux1": frozenset({"x86_64"})}
 
 
+def _abi_flags(release: tuple[int, ...]) -> str:
+    """What the ABI tags of an interpreter end with, as distributions build it: pymalloc (m) up to 3.7 (PEP 3149), and
+    wide Unicode (u) in Python 2 (PEP 513).
+    """
+    if release < (3,):
+        return "mu"
+    return "m" if release < (3, 8) else ""
+
+
 class MarkerError(ValueError):
     """A marker such as ``os_name ~= 'posix'``, which has no value."""
 
@@ -81,9 +90,11 @@ class TargetEnvironment:
         """The environment of PEP 508. What the release of a kernel would say is empty: no plan may rest on
         it.
         """
+        # Python 2 has no sys.implementation, for which PEP 508 names these values, and another name for Linux.
+        is_old = self.version.major == 2
         return {
-            "implementation_name": self.implementation,
-            "implementation_version": self.python,
+            "implementation_name": "" if is_old else self.implementation,
+            "implementation_version": "0" if is_old else self.python,
             "os_name": "posix",
             "platform_machine": self.machine,
             "platform_python_implementation": "CPython",
@@ -92,7 +103,7 @@ class TargetEnvironment:
             "platform_version": "",
             "python_full_version": self.python,
             "python_version": self.python_tag,
-            "sys_platform": "linux",
+            "sys_platform": "linux2" if is_old else "linux",
         }
 
     def holds(self, marker: object, extras: tuple[str, ...] = ()) -> bool:
@@ -146,7 +157,7 @@ class TargetEnvironment:
         release = tuple(int(part) for part in self.python.split(".")[:2])
         interpreter = f"cp{release[0]}{release[1]}"
         # Without abis, packaging would take those of the running interpreter.
-        own = cpython_tags(release, abis=[interpreter], platforms=self.platforms)
+        own = cpython_tags(release, abis=[f"{interpreter}{_abi_flags(release)}"], platforms=self.platforms)
         shared = compatible_tags(release, interpreter, platforms=self.platforms)
         return tuple(dict.fromkeys((*own, *shared)))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.python.constraintsfile import Constraints
-from ppcdeps.python.provider import FixedDistribution, TargetProvider
+from ppcdeps.python.provider import FixedDistribution, TargetProvider, contains
 from ppcdeps.python.requirements import PythonRequirement
 
 _MOST_LINES = 6
@@ -25,10 +25,18 @@ class VersionClash:
 class ConflictError(ConfigError):
     """Nothing satisfies all requirements. ``clashes`` are the distributions it failed on, ``offer`` the nearest
     set of pins that does fit (empty where none was found); the message says both in a few lines.
+
+    ``reason`` is the conflict in one phrase, ``ways_out`` are what would avoid it, each a phrase.
     """
 
     def __init__(
-        self, clashes: Sequence[VersionClash], offer: Sequence[str] = (), *, hint: str | None = None
+        self,
+        clashes: Sequence[VersionClash],
+        offer: Sequence[str] = (),
+        *,
+        hint: str | None = None,
+        reason: str = "",
+        ways_out: Sequence[str] = (),
     ) -> None:
         names = ", ".join(clash.name for clash in clashes)
         lines = [line for clash in clashes for line in clash.lines]
@@ -37,6 +45,39 @@ class ConflictError(ConfigError):
         super().__init__(f"no version of {names} satisfies every requirement", hint=hint, faults=tuple(lines))
         self.clashes = tuple(clashes)
         self.offer = tuple(offer)
+        self.reason = reason or self.message
+        self.ways_out = tuple(ways_out)
+
+
+def reason_of(clashes: Iterable[VersionClash], fixed: Mapping[str, FixedDistribution]) -> str:
+    """The conflict in one phrase: what an RPM fixes, and who requires another version of it.
+
+    Empty where no RPM is behind the conflict.
+    """
+    refused = (
+        (fixed[clash.name], want)
+        for clash in clashes
+        if clash.name in fixed
+        for want in refused_by(clash, fixed[clash.name])[:1]
+    )
+    return "; ".join(
+        f"{want.name} is {rpm.version} in the RPM {rpm.rpm}, and {want.by} requires {least_of(want)}"
+        for rpm, want in refused
+    )
+
+
+def refused_by(clash: VersionClash, rpm: FixedDistribution) -> list[PythonRequirement]:
+    """The requirements of a clash that the RPM's version does not satisfy."""
+    from packaging.version import Version
+
+    held = Version(rpm.version)
+    return [want for want in _distinct(clash.wants) if not contains(want.specifier, held, None)]
+
+
+def least_of(want: PythonRequirement) -> str:
+    """A requirement as it is shown in a phrase: of a row of versions the lower bound alone, where it has one."""
+    lower = [str(one) for one in want.specifier if one.operator in (">=", ">", "==", "===", "~=")]
+    return ",".join(lower) or want.text
 
 
 def clashes_of(

@@ -24,10 +24,13 @@ def python_gaps(lock: PythonLock) -> tuple[Gap, ...]:
     return tuple(_gap(each) for each in lock.distributions if each.provision is not Provision.RPM)
 
 
-def planned_python(lock: PythonLock, bridge: Sequence[str] = ()) -> PlannedPython:
+def planned_python(
+    lock: PythonLock, bridge: Sequence[str] = (), bridge_requires: Sequence[str] = (), package: str = "python3"
+) -> PlannedPython:
     """The lock as a plan has it: the same for the same lock, and without URLs.
 
-    ``bridge`` are the capabilities that the bridge RPM provides.
+    ``bridge`` are the capabilities that the bridge RPM provides, ``bridge_requires`` those that it requires;
+    ``package`` is the interpreter's.
     """
     environment = lock.environment
     return PlannedPython(
@@ -38,6 +41,8 @@ def planned_python(lock: PythonLock, bridge: Sequence[str] = ()) -> PlannedPytho
         added_rpms=tuple(each.rpm for each in lock.added),
         notes=tuple(lock.notes),
         bridge=tuple(bridge),
+        package=package,
+        bridge_requires=tuple(bridge_requires),
     )
 
 

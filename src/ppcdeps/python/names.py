@@ -76,7 +76,7 @@ def wanted_by(requirement: str) -> NamedDistribution | None:
     found = _CAPABILITY.fullmatch(text)
     if found is not None:
         extras = tuple(sorted(normalize(extra) for extra in (found["extras"] or "").split(",") if extra.strip()))
-        specifier = _specifier(found["op"], found["version"])
+        specifier = specifier_of(found["op"], found["version"])
         return NamedDistribution(normalize(found["name"]), extras, specifier, python=found["python"] or "")
     found = _PACKAGE.fullmatch(text)
     if found is None or _NOT_A_DISTRIBUTION.search(found["name"]) or found["name"] in _INTERPRETER:
@@ -103,7 +103,7 @@ def _by_package(found: re.Match[str]) -> NamedDistribution | None:
     return NamedDistribution(
         name,
         extras,
-        _specifier(found["op"], found["version"]),
+        specifier_of(found["op"], found["version"]),
         certain=known is not None,
         python=found["prefix"].removeprefix("python"),
     )
@@ -154,8 +154,9 @@ def rpm_version(version: str) -> str:
     return text
 
 
-def _specifier(operator: str | None, version: str | None) -> str:
-    if operator is None or version is None:
+def specifier_of(operator: str | None, version: str | None) -> str:
+    """The specifier (``==26.0.0``) that RPM's relation and version mean; empty where either is missing."""
+    if not operator or not version:
         return ""
     return f"{_OPERATORS[operator]}{python_version(version)}"
 

@@ -17,7 +17,7 @@ from ppcdeps.python.coremetadata import MetadataSource
 from ppcdeps.python.distfiles import IndexFile, sdists_of
 from ppcdeps.python.distmetadata import sdist_facts
 from ppcdeps.python.environment import TargetEnvironment
-from ppcdeps.python.explain import ConflictError, VersionClash, clashes_of
+from ppcdeps.python.explain import ConflictError, VersionClash, clashes_of, least_of, reason_of, refused_by
 from ppcdeps.python.index import Index
 from ppcdeps.python.lock import LockedDistribution, LockedFile, LockRequest, PythonLock, PythonRoot
 from ppcdeps.python.lookahead import LookAhead
@@ -64,7 +64,13 @@ class _Resolution:
             return self._spared(self._locked(chosen, provider))
         except _NoSolutionError as fault:
             offer = self._offer(fault.clashes)
-            raise ConflictError(fault.clashes, offer, hint=fault.hint or self._hint(fault.clashes, offer)) from None
+            raise ConflictError(
+                fault.clashes,
+                offer,
+                hint=fault.hint or self._hint(fault.clashes, offer),
+                reason=reason_of(fault.clashes, self.fixed),
+                ways_out=[*self._ways_out(fault.clashes), *([f"the pins {' '.join(offer)}"] if offer else ())],
+            ) from None
         finally:
             self.reporter.end(task)
 
@@ -144,6 +150,32 @@ class _Resolution:
         if offer or not rpms:
             return None
         return f"no older or newer root gets along with {', '.join(rpms)}: another version of it is needed"
+
+    def _ways_out(self, clashes: Sequence[VersionClash]) -> list[str]:
+        """What would keep an RPM and a distribution of the index from clashing."""
+        reference = {normalize(name): version for name, version in self.request.reference.items()}
+        found: dict[str, None] = {}
+        for clash in clashes:
+            rpm = self.fixed.get(clash.name)
+            if rpm is None:
+                continue
+            for want in refused_by(clash, rpm):
+                found[f"a repository of the target with {rpm.rpm.rsplit('-', 2)[0]} {least_of(want)}"] = None
+                by = normalize(want.by.partition(" ")[0].partition("[")[0])
+                if by in reference and self._fits(by, reference[by], clash.name, rpm.version):
+                    found[f"{by}=={reference[by]}, as the reference's RPM has it, in the constraints"] = None
+        return list(found)
+
+    def _fits(self, name: str, version: str, other: str, held: str) -> bool:
+        """Whether a version that the index has of a distribution takes this version of another one."""
+        release = next(iter(self.catalogue.pinned(name, version)), None)
+        if release is None:
+            return False
+        try:
+            requires = applying(self.catalogue.metadata(release).requires, self.environment, "", "")
+        except (PpcdepsError, ValueError, LookupError, TypeError, RecursionError):
+            return False  # there is no usable metadata
+        return all(contains(each.specifier, Version(held), None) for each in requires if each.name == other)
 
     def _moved(self, want: PythonRequirement, clash: VersionClash) -> PythonRequirement | None:
         held = self._held_version(clash)

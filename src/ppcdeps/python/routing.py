@@ -1,6 +1,7 @@
 """Which Python distributions of a closure pip installs, which stay RPMs, and which capabilities RPM then lacks."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -8,8 +9,10 @@ from ppcdeps.model.capability import Capability, Requirement, Rich, requirement_
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.python.bridge import BridgedCapability
 from ppcdeps.python.lock import PythonRoot
-from ppcdeps.python.names import NamedDistribution, provided_distribution, python_version, wanted_by
+from ppcdeps.python.names import NamedDistribution, provided_distribution, python_version, specifier_of, wanted_by
 from ppcdeps.python.provider import FixedDistribution
+
+_VERSIONED = re.compile(r"python\d+\.\d+dist\(")
 
 
 class PythonPolicy(StrEnum):
@@ -41,7 +44,9 @@ class PythonRouting:
     instead.
 
     ``fixed`` are the distributions that RPMs keep providing, ``reference`` the versions that the replaced
-    RPMs have, ``bridged`` the capabilities that remaining RPMs require of the replaced ones.
+    RPMs have, ``bridged`` the capabilities that remaining RPMs require of the replaced ones, and ``inherited`` what
+    replaced RPMs require of the remaining ones: programs, data, distributions that stay RPMs. Nothing else may ask
+    RPM for these any more.
     """
 
     by_pip: tuple[str, ...]
@@ -49,6 +54,7 @@ class PythonRouting:
     fixed: tuple[FixedDistribution, ...]
     reference: tuple[tuple[str, str], ...]
     bridged: tuple[BridgedCapability, ...]
+    inherited: tuple[str, ...] = ()
 
 
 def route_python(
@@ -56,36 +62,54 @@ def route_python(
     *,
     policy: PythonPolicy = PythonPolicy.PIP,
     python: str = "",
+    beside: str = "",
     roots: Iterable[PythonRoot] = (),
     missing: Iterable[tuple[str, str]] = (),
     keep: Collection[str] = (),
+    stated: Iterable[tuple[str, str]] = (),
 ) -> PythonRouting:
     """Route the Python distributions of a closure.
 
-    ``python`` (``3.9``) is the interpreter whose distributions count; those of another one stay RPMs.
+    ``python`` (``3.9``) is the interpreter whose distributions count; those of another one stay RPMs. ``beside``
+    is the package of that interpreter (``python3.11``, ``python39``) where it is not the platform's.
     ``keep`` names packages that stay RPMs in any case. ``roots`` are the workload's own ``pypi:`` roots,
-    ``missing`` the requirements that no repository satisfies, each with who has it. A package goes to pip
-    where the target lacks it, it is named ``python3-…`` and states a distribution, and nothing that stays
-    requires more of it than that distribution.
+    ``missing`` the requirements that no repository satisfies, each with who has it. ``stated`` are
+    distributions that packages outside of the closure state to have, each with the package's name. A package
+    goes to pip where the target lacks it, it is named ``python3-…`` and states a distribution, and nothing that
+    stays requires more of it than that distribution.
     """
-    distributions = {each.nevra: distributions_of(each, python) for each in packages}
+    distributions = {each.nevra: distributions_of(each, python, beside) for each in packages}
     by_pip = {
         each.nevra: each
         for each in packages
         if policy is PythonPolicy.PIP and each.nevra not in keep and _may_go(each) and distributions[each.nevra]
     }
+    missing = tuple(missing)
     # Repeated, as a package that stays may in turn require more of another.
-    while held := _asked_for_more(packages, by_pip):
+    while held := _asked_for_more(packages, by_pip, distributions):
         for nevra in held:
             del by_pip[nevra]
     staying = [each for each in packages if each.nevra not in by_pip]
-    wanted = [*roots, *_missing_roots(missing, python)]
-    bridged: list[BridgedCapability] = []
+    lacking = [
+        (text, meant, by)
+        for text, by in missing
+        if (meant := wanted_by(text)) is not None and is_meant(meant.python, python, beside)
+    ]
+    homes = {(name, each.name) for each in packages for name, _ in distributions[each.nevra]}.union(stated)
+    wanted = [*roots, *(PythonRoot(meant.requirement, by) for _, meant, by in lacking)]
+    there = {each.nevra for each in staying}
+    # What no repository has and pip brings, dnf has to be told of as well.
+    bridged = [
+        _bridged(capability, meant.name, by)
+        for text, meant, by in lacking
+        if by in there
+        for capability in _capabilities(requirement_of(text))
+    ]
     for package in staying:
         for requirement, target in _requirements_on(package, by_pip):
             name = _meant(requirement, target, distributions[target.nevra])
             bridged.append(_bridged(requirement, name, package.nevra))
-            wanted.append(PythonRoot(f"{name}{_specifier(requirement)}", package.nevra))
+            wanted.append(PythonRoot(f"{name}{_specifier(requirement, target)}", package.nevra))
     # Replaced and required by replaced ones only: pip's metadata will bring it in where it is needed. A
     # root of the workload among them has no other requirer.
     wanted.extend(
@@ -99,35 +123,65 @@ def route_python(
         fixed=tuple(
             FixedDistribution(name, version, package.nevra)
             for package in sorted(staying, key=lambda each: each.nevra)
-            for name, version in distributions[package.nevra] or _concluded(package)
+            for name, version in distributions[package.nevra] or _concluded(package, python, beside, homes)
         ),
         reference=tuple(
             sorted(each for nevra in by_pip for each in distributions[nevra]),
         ),
         bridged=tuple(sorted(set(bridged), key=lambda each: (each.name, each.relation, each.evr, each.by))),
+        inherited=tuple(sorted(_inherited(by_pip.values(), {requirement for requirement, _ in missing}))),
     )
 
 
-def _concluded(package: PythonPackage) -> list[tuple[str, str]]:
+_OF_THE_BUILD = re.compile(r"(?:rpmlib|rtld|config)\(|python\(abi\)|[^\s()]+\.so[.0-9]*(?:-[^\s()]*)?\(")
+"""What says how a package was built, or which libraries its native code loads: pip's build loads its own."""
+
+
+def _inherited(replaced: Iterable[PythonPackage], missing: Collection[str]) -> set[str]:
+    """What replaced packages require, without what other replaced ones give or no repository has."""
+    replaced = tuple(replaced)
+    given = {package.name for package in replaced}
+    given |= {provide.split(" ", 1)[0] for package in replaced for provide in package.provides}
+    return {
+        text
+        for package in replaced
+        for text in package.requires
+        if text not in missing
+        and not _OF_THE_BUILD.match(text)
+        and not any(each.name in given for each in _capabilities(requirement_of(text)))
+    }
+
+
+def _concluded(
+    package: PythonPackage, python: str, beside: str, homes: Collection[tuple[str, str]]
+) -> list[tuple[str, str]]:
     """What an RPM that states no distribution at all is named after, so that pip puts no second copy beside it.
 
     Metadata from before rpm's Python generators has such packages. A name that is no distribution's does no harm:
-    nothing requires it.
+    nothing requires it. Where a package of another name states the distribution, it lies there: RDO's
+    python3-cinder only requires python3-cinder-common, which has cinder.
     """
-    if any("dist(" in provide for provide in package.provides) or not package.name.startswith("python3-"):
+    named = package.name.startswith(name_prefixes(python, beside))
+    if not named or any("dist(" in provide for provide in package.provides):
         return []
     own = wanted_by(package.name)
+    if own is not None and any(name == own.name and home != package.name for name, home in homes):
+        return []
     try:
         return [(own.name, python_version(Nevra.parse(package.nevra).version))] if own is not None else []
     except ValueError:
         return []
 
 
-def distributions_of(package: PythonPackage, python: str) -> list[tuple[str, str]]:
-    """Names and versions of the distributions that a package states to have, for one interpreter (``3.9``)."""
+def distributions_of(package: PythonPackage, python: str, beside: str = "") -> list[tuple[str, str]]:
+    """Names and versions of the distributions that a package states to have, for one interpreter (``3.9``).
+
+    ``beside`` is the interpreter's package where it is not the platform's.
+    """
     found: dict[str, str] = {}
+    stating = _stating(package, python, beside)
     for provide in package.provides:
-        if python and not provide.startswith((f"python{python}dist(", "python3dist(")):
+        if python and not provide.startswith(stating):
             continue
         stated = provided_distribution(provide)
         if stated is not None:
@@ -137,9 +191,32 @@ def distributions_of(package: PythonPackage, python: str) -> list[tuple[str, str
             repeats = own is not None and own.certain and package.name.endswith(f"-{stated[0]}")
             name = own.name if own is not None and repeats else stated[0]
             found.setdefault(name, _spelled_out(stated[1], package.nevra))
-    # A package for another interpreter says python3.11dist(...) and, where that is not the default one, no
-    # python3dist.
     return sorted(found.items())
+
+
+def _stating(package: PythonPackage, python: str, beside: str) -> tuple[str, ...]:
+    """What those provides begin with by which a package states distributions of an interpreter.
+
+    `python3dist` means the platform's Python, unless the package names another: rpm's generator of EL8 writes it for
+    packages of every interpreter, beside `python3.9dist`; that of EL9 for those of the platform's alone.
+    """
+    own = f"python{python}dist("
+    others = any(_VERSIONED.match(provide) and not provide.startswith(own) for provide in package.provides)
+    return (own,) if beside or others else (own, f"python{python.partition('.')[0]}dist(")
+
+
+def name_prefixes(python: str, beside: str = "") -> tuple[str, ...]:
+    """What the names of an interpreter's packages begin with. EL7 names those of its Python 2 in two ways."""
+    if beside:
+        return (f"{beside}-",)
+    return ("python-", "python2-") if python.startswith("2.") else ("python3-",)
+
+
+def is_meant(named: str, python: str, beside: str = "") -> bool:
+    """Whether a requirement that names an interpreter as ``named`` (3, 3.9, 39, or not at all) means this one."""
+    if beside:
+        return named in (python, beside.removeprefix("python"))
+    return named in ("", (python or "3").partition(".")[0], python or "3")
 
 
 def _spelled_out(version: str, nevra: str) -> str:
@@ -154,19 +231,33 @@ def _spelled_out(version: str, nevra: str) -> str:
 
 
 def _may_go(package: PythonPackage) -> bool:
-    return not package.on_target and package.name.startswith("python3")
+    return not package.on_target and package.name.startswith("python")
 
 
-def _asked_for_more(packages: Sequence[PythonPackage], by_pip: dict[str, PythonPackage]) -> list[str]:
+def _asked_for_more(
+    packages: Sequence[PythonPackage],
+    by_pip: dict[str, PythonPackage],
+    distributions: Mapping[str, Sequence[tuple[str, str]]],
+) -> list[str]:
     """Packages on the way to pip of which one that stays requires something that no distribution gives: a
-    file, a name.
+    file, a name, the version of a package that numbers itself otherwise than its distribution.
     """
     held: dict[str, None] = {}
     for package in packages:
         if package.nevra in by_pip:
             continue
         for requirement, target in _requirements_on(package, by_pip):
-            if requirement.is_path or (wanted_by(str(requirement)) is None and requirement.name != target.name):
+            stated = distributions[target.nevra]
+            by_name = requirement.name == target.name
+            if (
+                requirement.is_path
+                or (wanted_by(str(requirement)) is None and not by_name)
+                or (
+                    by_name
+                    and requirement.relation
+                    and not _numbered_alike(target, _meant(requirement, target, stated), stated)
+                )
+            ):
                 held[target.nevra] = None
     return list(held)
 
@@ -215,9 +306,26 @@ def _bridged(requirement: Capability, distribution: str, by: str) -> BridgedCapa
     return BridgedCapability(requirement.name, distribution, requirement.relation, requirement.evr, by)
 
 
-def _specifier(requirement: Capability) -> str:
+def _numbered_alike(package: PythonPackage, name: str, stated: Sequence[tuple[str, str]]) -> bool:
+    """Whether a package has the version of its distribution of a name."""
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        own = Version(python_version(Nevra.parse(package.nevra).version))
+        return any(Version(version) == own for other, version in stated if other == name)
+    except (ValueError, InvalidVersion):
+        return False
+
+
+def _specifier(requirement: Capability, target: PythonPackage) -> str:
+    """The versions that a requirement leaves open, as packaging writes them.
+
+    One on the package's own name speaks of its distribution's version, whatever the package is called.
+    """
     wanted: NamedDistribution | None = wanted_by(str(requirement))
-    return wanted.specifier if wanted is not None else ""
+    if wanted is not None:
+        return wanted.specifier
+    return specifier_of(requirement.relation, requirement.evr) if requirement.name == target.name else ""
 
 
 def _is_required(package: PythonPackage, packages: Sequence[PythonPackage]) -> bool:
@@ -225,10 +333,3 @@ def _is_required(package: PythonPackage, packages: Sequence[PythonPackage]) -> b
     return any(
         next(_requirements_on(other, single), None) is not None for other in packages if other.nevra != package.nevra
     )
-
-
-def _missing_roots(missing: Iterable[tuple[str, str]], python: str) -> Iterator[PythonRoot]:
-    for requirement, by in missing:
-        wanted = wanted_by(requirement)
-        if wanted is not None and wanted.python in ("", "3", python or "3"):
-            yield PythonRoot(wanted.requirement, by)

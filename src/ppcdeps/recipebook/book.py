@@ -17,6 +17,7 @@ from ppcdeps.base.toml import Table, closest, raise_faults, read_toml
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.evr import version_key
 from ppcdeps.model.recipe import (
+    PLATFORM_PYTHON,
     AddLine,
     AddTag,
     BuildSystem,
@@ -24,6 +25,7 @@ from ppcdeps.model.recipe import (
     ExtendCondition,
     ExtendMacro,
     ExtendTag,
+    InterpreterPackage,
     Language,
     Patch,
     Recipe,
@@ -147,6 +149,7 @@ def sdist_recipe(
     summary: str = "",
     license_expression: str = "",
     url: str = "",
+    python: InterpreterPackage = PLATFORM_PYTHON,
 ) -> Recipe:
     """The recipe that the Python extension template makes of any source distribution: what the route `build-sdist`
     renders. Empty texts are replaced by what can be said without knowing them.
@@ -168,7 +171,8 @@ def sdist_recipe(
             description=summary or f"The Python distribution {distribution}, built from its source distribution.",
             languages=known,
         ),
-        packages=(f"python3-{distribution}",),
+        packages=(f"{python.package}-{distribution}",),
+        python=python,
     )
 
 

@@ -36,7 +36,9 @@ _SPEC = frozenset(
 _SCRIPT = frozenset({"recipe", "name", "version", "spec_name"})
 DECLARED: Mapping[str, frozenset[str]] = {
     "compile.spec.j2": _SPEC | {"system", "options_text"},
-    "python-extension.spec.j2": _SPEC | {"distribution", "rpm_name", "languages", "languages_text"},
+    "python-extension.spec.j2": _SPEC
+    | {"distribution", "rpm_name", "languages", "languages_text"}
+    | {"python", "python_tag", "python_program", "is_platform_python"},
     "build.sh.j2": _SCRIPT | {"rpmbuild_options"},
     "Containerfile.j2": _SCRIPT | {"build_packages_text", "builddep_options"},
     "sources.list.j2": frozenset({"files"}),
@@ -55,7 +57,7 @@ _TOOLS = {
 _COMPILERS = {
     Language.C: ("gcc",),
     Language.CXX: ("gcc-c++",),
-    Language.CYTHON: ("gcc", "python3dist(cython)"),
+    Language.CYTHON: ("gcc", "python{python}dist(cython)"),
     Language.RUST: ("cargo", "gcc", "rust"),
 }
 
@@ -118,10 +120,12 @@ def render(
     return Rendering(to, spec, content.name, content.version, content.missing)
 
 
-def render_bridge(workload: str, provides: Iterable[str], to: Path, *, serial: int) -> Rendering:
+def render_bridge(
+    workload: str, provides: Iterable[str], to: Path, *, serial: int, requires: Iterable[str] = ()
+) -> Rendering:
     """Render the bridge RPM of a workload to a folder, which must be new or empty: see `python.bridge`.
 
-    Raises ConfigError where a capability cannot be provided.
+    Raises ConfigError where a capability cannot be provided, or required.
     """
     name = f"ppcdeps-bridge-{workload}"
     recipe = Recipe(
@@ -132,7 +136,7 @@ def render_bridge(workload: str, provides: Iterable[str], to: Path, *, serial: i
         links=(),
         folder=Path(name),
     )
-    content = _Content(name, str(serial), f"{name}.spec", spec_of_bridge(workload, provides, serial=serial))
+    content = _Content(name, str(serial), f"{name}.spec", spec_of_bridge(workload, provides, requires, serial=serial))
     with _whole(to) as folder:
         _write_texts(recipe, content, folder, ())
     return Rendering(to, to / "SPECS" / content.spec_name, name, content.version, ())
@@ -261,8 +265,12 @@ def _own_spec(recipe: Recipe, version: str, sources: tuple[Source, ...]) -> tupl
                 "rpm_version": rpm_version(version),
                 "languages": [str(one) for one in upstream.languages],
                 "languages_text": ", ".join(upstream.languages) or "C",
+                "python": recipe.python.package,
+                "python_tag": recipe.python.tag,
+                "python_program": recipe.python.program,
+                "is_platform_python": recipe.python.is_platform,
             }
-            package = f"python3-{rpm_name}"
+            package = f"{recipe.python.package}-{rpm_name}"
             return f"{package}.spec", package, _fill("python-extension.spec.j2", values)
         case _:
             template, variables = recipe.folder / recipe.spec_template, dict(recipe.variables)
@@ -291,7 +299,10 @@ def _tools(recipe: Recipe) -> list[str]:
         tools |= set(_TOOLS[upstream.system])
     if upstream is not None and recipe.kind is RecipeKind.SDIST:
         for language in upstream.languages or (Language.C,):
-            tools |= set(_COMPILERS[language])
+            tools |= {tool.format(python=recipe.python.tag) for tool in _COMPILERS[language]}
+        if not recipe.python.is_platform:
+            # Buildroots have those of the platform's Python.
+            tools |= {f"{recipe.python.package}-{one}" for one in ("setuptools", "wheel")}
     if recipe.patches and upstream:
         tools.add("patch")
     return sorted(tools | set(recipe.build_requires))

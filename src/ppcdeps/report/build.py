@@ -1,6 +1,7 @@
 """A build run as text and as JSON: what was built, what failed and why, what is in the repository."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,10 @@ def render_build_run(build_run: BuildRun, verdict: Verification | None = None) -
                 lines.append(f"    {result.cause.help}")
             lines.append(f"    log: {result.log}")
     lines.append("")
+    omitted = build_run.left_out
+    if omitted.gaps:
+        names = ", ".join((*omitted.gaps, *omitted.dependents))
+        lines.append(f"Left to enabling {' and '.join(omitted.repositories)}: {names}")
     if build_run.repository is None:
         lines.append("No repository was written: nothing was built.")
     else:
@@ -85,6 +90,7 @@ def build_run_document(build_run: BuildRun) -> dict[str, Any]:
         "engine": build_run.engine,
         "repository": _text(build_run.repository),
         "published": build_run.published,
+        "left_out": asdict(build_run.left_out),
         "results": [
             {
                 "name": result.task.name,

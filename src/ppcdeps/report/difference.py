@@ -268,7 +268,8 @@ def _dropped(one: DroppedRequirement) -> str:
 
 def _state(state: RepositoryState) -> str:
     what = state.problem or f"revision {state.revision or '-'}, {state.packages} packages, {state.digest[:12]}"
-    return f"{state.id} ({state.side}, {what})"
+    enabled = "" if state.enabled else "not enabled, "
+    return f"{state.id} ({state.side}, {enabled}{what})"
 
 
 def _gap_document(gap: Gap) -> Mapping[str, Any]:

@@ -81,6 +81,9 @@ def render_snapshot(snapshot: Snapshot) -> str:
         *([f"note: {snapshot.note}"] if snapshot.note else []),
         *columns(rows),
     ]
+    disabled = [config.id for config in snapshot.configs if not config.enabled]
+    if disabled:
+        lines += ["", f"Known and not enabled: {', '.join(disabled)}"]
     if snapshot.absent:
         lines += ["", f"Not there when it was made: {', '.join(snapshot.absent)}"]
     return text_of(lines)

@@ -10,6 +10,7 @@ from ppcdeps.model.gap import Gap, GapKind, Phase, Route, RouteKind
 from ppcdeps.model.plan import Plan, RepositoryState
 from ppcdeps.model.plan_file import gap_document
 from ppcdeps.model.visible import visible
+from ppcdeps.report.enabling import render_enablings
 
 if TYPE_CHECKING:
     from ppcdeps.planning.explanation import Explanation
@@ -20,21 +21,24 @@ SIDES = ("target", "reference", "source")
 _WIDTH = 110
 
 
-def render_plan(plan: Plan, written_to: str | None = None) -> str:
-    """The plan: what it rests on, the counts, the gaps with cause, route and who needs them.
+def render_plan(plan: Plan, written_to: str | None = None, command: Sequence[str] = ()) -> str:
+    """The plan: what closes gaps without a build, the counts, the gaps with cause, route and who needs them.
 
-    ``written_to`` is the file with the whole plan, if there is one.
+    ``written_to`` is the file with the whole plan, if there is one; ``command`` are the words of the command that
+    made it.
     """
     easy = (RouteKind.REUSE, RouteKind.PIP_WHEEL, RouteKind.PIP_SDIST)
     native = [gap for gap in plan.gaps if gap.route.kind not in easy]
     reused = [gap for gap in plan.gaps if gap.route.kind is RouteKind.REUSE]
-    lines = [f"{plan.workload} on {plan.target} ({plan.arch})", "", *_summary(plan)]
+    lines = [f"{plan.workload} on {plan.target} ({plan.arch})", *render_enablings(plan, command), "", *_summary(plan)]
+    lines += _prepared(plan)
     waves = {source: str(number) for number, wave in enumerate(plan.waves, start=1) for source in wave}
     lines += _table("Missing at run time", [gap for gap in native if gap.phase is Phase.RUN], waves)
     lines += _table("Missing to build these", [gap for gap in native if gap.phase is Phase.BUILD], waves)
     lines += _estimates(native)
     lines += _blocked([gap for gap in native if gap.route.kind is RouteKind.BLOCKED])
-    lines += _by_pip([gap for gap in plan.gaps if gap.route.kind in easy[1:]])
+    versions_by = plan.python.versions_by if plan.python is not None else ""
+    lines += _by_pip([gap for gap in plan.gaps if gap.route.kind in easy[1:]], versions_by)
     lines += _reused(reused)
     lines += _dropped_requirements(plan)
     lines += ["", "Metadata this rests on", *_repositories(plan.repositories)]
@@ -58,7 +62,11 @@ def render_explanation(explanation: "Explanation") -> str:
     if gap is not None:
         detail = f": {gap.detail}" if gap.detail else ""
         lines += ["", f"Gap: {gap.name}, {gap.cause}{detail}", f"Route: {_route(gap.route)}"]
-        if gap.route.help:
+        if gap.alternative is not None:
+            lines += [f"To enable it: {gap.route.help}", f"Otherwise: {_route(gap.alternative)}"]
+            if gap.alternative.help:
+                lines.append(f"What would help otherwise: {gap.alternative.help}")
+        elif gap.route.help:
             lines.append(f"What would help: {gap.route.help}")
     if explanation.tried:
         lines += ["", "Tried", *(f"  {line}" for line in explanation.tried)]
@@ -134,7 +142,26 @@ def _summary(plan: Plan) -> list[str]:
         counts.append((by_pip, f"Python distributions come from the index{instead}"))
     shown = [(str(count), text) for index, (count, text) in enumerate(counts) if count or not index]
     width = max(len(count) for count, _ in shown)
-    return [f"  {count.rjust(width)} {text}" for count, text in shown]
+    return [*(f"  {count.rjust(width)} {text}" for count, text in shown), *_fallback(plan)]
+
+
+def _fallback(plan: Plan) -> list[str]:
+    """Why nothing of Python comes from the index, though it was to."""
+    found = plan.python_fallback
+    if found is None:
+        return []
+    helped = wrapped(f"To avoid it: {found.help}.", "  ", more="  ") if found.help else []
+    return [*wrapped(f"All of Python stays RPMs: {found.reason}.", "  ", more="  "), *helped]
+
+
+def _prepared(plan: Plan) -> list[str]:
+    """What is to be done before anything of the plan is installed, and which interpreter pip installs for."""
+    lines = []
+    if plan.modules:
+        lines += ["", f"Module streams that the plan needs: dnf module enable {' '.join(plan.modules)}"]
+    if plan.python is not None and plan.python.is_beside and any(gap.kind is GapKind.PYTHON for gap in plan.gaps):
+        lines += ["", f"pip installs for the Python of {plan.python.package}: {plan.python.program} -m pip"]
+    return lines
 
 
 def _counted(count: int, what: str) -> str:
@@ -146,8 +173,17 @@ def _table(title: str, gaps: Sequence[Gap], waves: Mapping[str, str]) -> list[st
     if not gaps:
         return []
     rows = [("NAME", "CAUSE", "ROUTE", "WAVE", "NEEDED BY")]
-    rows += [(gap.name, gap.cause, gap.route.kind, waves.get(gap.name, "-"), _needed_by(gap)) for gap in gaps]
+    rows += [(gap.name, gap.cause, _route_kinds(gap), _wave(gap, waves), _needed_by(gap)) for gap in gaps]
     return ["", f"{title}: {len(gaps)}", *columns(rows)]
+
+
+def _route_kinds(gap: Gap) -> str:
+    return gap.route.kind if gap.alternative is None else f"{gap.route.kind} (or {gap.alternative.kind})"
+
+
+def _wave(gap: Gap, waves: Mapping[str, str]) -> str:
+    """Where its build stands; nothing where enabling a repository spares it."""
+    return waves.get(gap.name, "-") if gap.alternative is None else "-"
 
 
 def _needed_by(gap: Gap) -> str:
@@ -162,17 +198,18 @@ def _needed_by(gap: Gap) -> str:
 
 def _estimates(gaps: Sequence[Gap]) -> list[str]:
     """How long the builds took elsewhere, and of which no run is recorded."""
-    built = [gap for gap in gaps if gap.route.kind is not RouteKind.BLOCKED]
-    timed = [(gap.name, _times(gap)) for gap in built if gap.route.minutes]
+    apart = (RouteKind.BLOCKED, RouteKind.REUSE)
+    built = [gap for gap in gaps if gap.route_without_enabling.kind not in apart]
+    timed = [(gap.name, _times(gap)) for gap in built if gap.route_without_enabling.minutes]
     if not timed:
         return []
-    unknown = [gap.name for gap in built if not gap.route.minutes]
+    unknown = [gap.name for gap in built if not gap.route_without_enabling.minutes]
     rest = [f"  no run is recorded of {', '.join(unknown)}"] if unknown else []
     return ["", "Build times of recorded runs, on two cores of x86_64", *columns(timed), *rest]
 
 
 def _times(gap: Gap) -> str:
-    return ", ".join(f"{_duration(minutes)} {mode}" for mode, minutes in gap.route.minutes)
+    return ", ".join(f"{_duration(minutes)} {mode}" for mode, minutes in gap.route_without_enabling.minutes)
 
 
 def _duration(minutes: float) -> str:
@@ -190,13 +227,14 @@ def _blocked(gaps: Sequence[Gap]) -> list[str]:
     return lines
 
 
-def _by_pip(gaps: Sequence[Gap]) -> list[str]:
+def _by_pip(gaps: Sequence[Gap], versions_by: str) -> list[str]:
     if not gaps:
         return []
     pins = sorted(pin for gap in gaps for pin in gap.route.subject)
     sdists = sum(1 for gap in gaps if gap.route.kind is RouteKind.PIP_SDIST)
     title = f"From the Python index with pip: {len(pins)} pure or prebuilt distributions, {sdists} of them as sdists"
-    return ["", title, *wrapped(", ".join(pins), "  ")]
+    following = [f"Their versions are those of {versions_by}"] if versions_by else []
+    return ["", title, *following, *wrapped(", ".join(pins), "  ")]
 
 
 def _reused(gaps: Sequence[Gap]) -> list[str]:
@@ -215,11 +253,25 @@ def _dropped_requirements(plan: Plan) -> list[str]:
 
 
 def _repositories(states: Iterable[RepositoryState]) -> list[str]:
+    ordered = sorted(states, key=lambda state: (SIDES.index(state.side), state.id))
+    unread = [state for state in ordered if state.problem and not state.enabled]
     rows = [
-        (state.id, state.side, state.problem or f"{state.packages} packages", date_of(state.date), state.revision)
-        for state in sorted(states, key=lambda state: (SIDES.index(state.side), state.id))
+        (state.id, state.side, _state(state), date_of(state.date), state.revision)
+        for state in ordered
+        if state not in unread
     ]
-    return columns(rows)
+    lines = columns(rows)
+    if unread:
+        lines += ["", "Known and not enabled, and not looked at for what is missing"]
+        for problem in dict.fromkeys(state.problem for state in unread):
+            names = ", ".join(state.id for state in unread if state.problem == problem)
+            lines += wrapped(f"{names}: {problem}", "  ", more="  ")
+    return lines
+
+
+def _state(state: RepositoryState) -> str:
+    what = state.problem or f"{state.packages} packages"
+    return what if state.enabled else f"not enabled, {what}"
 
 
 def _route(route: Route) -> str:

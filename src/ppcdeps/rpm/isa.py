@@ -3,7 +3,9 @@
 The ISA marker changes from ``(x86-64)`` to ``(ppc-64)``, the dynamic loader from ``ld-linux-x86-64.so.2`` to
 ``ld64.so.2`` without its symbols (the two export different ones), and symbol versions of glibc older
 than 2.17, the first release for ppc64le, become ``GLIBC_2.17`` (glibc's shlib-versions and abilists for
-powerpc64le).
+powerpc64le). Python's platform in names of libraries becomes ``powerpc64le-linux-gnu`` (PEP 3149), also as waf
+spells it in sonames (``x86-64-linux-gnu``) and in symbol versions (``CPYTHON_39_X86_64_LINUX_GNU``); the
+architecture behind an MPI library becomes ``ppc64le`` (rpm-mpi-hooks: ``(openmpi-x86_64)``).
 """
 
 import re
@@ -13,7 +15,10 @@ from ppcdeps.model.capability import DEEPEST, Capability, depth_of, requirement_
 from ppcdeps.rpm.binding import libsolv
 
 _OF_X86 = re.compile(
-    r"(?P<marker>\(x86-64\))|(?P<loader>ld-linux-x86-64\.so\.2(?:\([^()]*\))?)|GLIBC_2\.(?:\d|1[0-6])(?:\.\d+)*(?=\))"
+    r"(?P<marker>\(x86-64\))|(?P<loader>ld-linux-x86-64\.so\.2(?:\([^()]*\))?)"
+    r"|(?P<glibc>GLIBC_2\.(?:\d|1[0-6])(?:\.\d+)*(?=\)))"
+    r"|(?<=\.cpython-)(?P<python>\d+[a-z]*)-x86[-_]64-linux-gnu|(?<=CPYTHON_)(?P<version>\d+[A-Z]*)_X86_64_LINUX_GNU"
+    r"|(?<=\()(?P<mpi>openmpi|mpich|mvapich2)-x86_64(?=\))"
 )
 
 
@@ -25,7 +30,13 @@ def translated(text: str) -> str:
 def _for_ppc64le(found: re.Match[str]) -> str:
     if found["marker"]:
         return "(ppc-64)"
-    return "ld64.so.2()" if found["loader"] else "GLIBC_2.17"
+    if found["loader"]:
+        return "ld64.so.2()"
+    if found["glibc"]:
+        return "GLIBC_2.17"
+    if found["python"]:
+        return f"{found['python']}-powerpc64le-linux-gnu"
+    return f"{found['version']}_POWERPC64LE_LINUX_GNU" if found["version"] else f"{found['mpi']}-ppc64le"
 
 
 def dependency(pool: Any, text: str) -> Any:

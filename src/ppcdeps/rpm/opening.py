@@ -12,6 +12,7 @@ from ppcdeps.rpm.index import PoolIndex
 from ppcdeps.rpm.loading import Part, Role, load_parts, set_priorities
 from ppcdeps.rpm.modularity import hidden_ids
 from ppcdeps.rpm.paths import FetchFilelists, PathOwners
+from ppcdeps.rpm.products import OneArchPackage, not_rebuilt
 from ppcdeps.rpm.universe import Universe
 
 
@@ -24,10 +25,14 @@ def open_universe(
     *,
     module_streams: Sequence[str] = (),
     platform_id: str | None = None,
+    one_arch: Iterable[OneArchPackage] = (),
+    without: str = "",
 ) -> Universe:
     """Load the repositories; neither their order nor that of the packages in them changes a closure.
 
-    ``module_streams`` are the enabled ones as ``name:stream``, ``platform_id`` is ``platform:el9`` or the like.
+    ``module_streams`` are the enabled ones as ``name:stream``, ``platform_id`` is ``platform:el9`` or the like;
+    ``one_arch`` are packages that no rebuild for the target gives; packages of the target whose names begin
+    with ``without`` are not considered.
     Raises RepositoryError where metadata is damaged, UsageError where no repository has an enabled stream,
     EnvironmentLacksError where libsolv is missing.
     """
@@ -38,9 +43,15 @@ def open_universe(
     set_priorities(parts)
     filled = [part for part in parts if part.count]
     modularity = hidden_ids(filled, arch, reference_arch, cache, streams=module_streams, platform_id=platform_id)
-    index = PoolIndex(pool, excluded_ids(filled, reference_arch) | modularity.ids)
+    excluded = excluded_ids(filled, reference_arch) | modularity.ids
+    if without:
+        # libsolv's own selection reads the index of provides, which is not there yet.
+        targets = (part.repo.solvables_iter() for part in filled if part.role is Role.TARGET)
+        excluded |= {s.id for solvables in targets for s in solvables if s.name.startswith(without)}
+    reasons = not_rebuilt(filled, excluded, one_arch, cache)
+    index = PoolIndex(pool, excluded.union(reasons))
     paths = PathOwners(pool, filled, index, cache, fetch_filelists)
-    return Universe(pool, arch, parts, index, paths, _duplicates(filled, cache), modularity.problems)
+    return Universe(pool, arch, parts, index, paths, _duplicates(filled, cache), modularity.problems, reasons)
 
 
 def _pool(arch: str) -> Any:

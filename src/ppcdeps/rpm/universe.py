@@ -1,7 +1,7 @@
 """All packages of the target and the reference in one pool, looked up by name, source and capability."""
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ppcdeps.model.errors import RepositoryError
@@ -32,6 +32,7 @@ class Universe:
         paths: PathOwners,
         duplicates: Collection[int],
         module_problems: Iterable[str],
+        not_rebuilt: Mapping[int, str],
     ) -> None:
         self.pool = pool
         self.arch = arch
@@ -41,6 +42,8 @@ class Universe:
         self.duplicates = duplicates
         self.module_problems = tuple(module_problems)
         """Which wanted module streams could not be active, in words."""
+        self.not_rebuilt = not_rebuilt
+        """Packages of the reference that no rebuild gives, and why; no search sees them."""
         self._filled = [part for part in self.parts if part.count]
         self._starts = [part.start for part in self._filled]
         self.requests = pool.add_repo("@requests")
@@ -153,7 +156,7 @@ class Universe:
 
     def considered_count(self, part: Part) -> int:
         """How many packages of a part are left after exclusions."""
-        return part.count - sum(1 for i in self.index.excluded if i in part.ids)
+        return part.count - sum(1 for i in self.index.excluded if i in part.ids and i not in self.not_rebuilt)
 
     def _built_from(self, source: str, role: Role) -> list[int]:
         return [
@@ -177,6 +180,14 @@ class Universe:
         Of boolean requirements only those with `with` and `without` are satisfied by one package.
         """
         return self.providers(dependency(self.pool, requirement))
+
+    def unbuildable_providers(self, requirement: str) -> list[int]:
+        """The packages of `not_rebuilt` that would satisfy a requirement given as text, of boolean ones none."""
+        if not self.not_rebuilt or requirement.startswith("("):
+            return []
+        dep = dependency(self.pool, requirement)
+        provides = libsolv().SOLVABLE_PROVIDES
+        return sorted(i for i in self.not_rebuilt if self.pool.id2solvable(i).matchesdep(provides, dep))
 
     def owners_of(self, path: str) -> list[int]:
         """The considered packages that own a path, whichever metadata lists it."""

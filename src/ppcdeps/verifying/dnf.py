@@ -52,6 +52,10 @@ class Dnf:
     platform_id: str | None = None
     install_weak_deps: bool = False
 
+    def enable_modules(self, root: Path, streams: Iterable[str]) -> DnfRun:
+        """Enable module streams (name:stream) in the root file system, as a user does before installing from them."""
+        return self.run("module", "--noplugins", "enable", "--", *streams, root=root)
+
     def download(self, root: Path, wanted: Iterable[str], to: Path) -> DnfRun:
         """Fetch what installing packages, capabilities or paths into the root file system takes; install nothing.
 

@@ -35,8 +35,8 @@ def review_gaps(before: Plan, after: Plan, local: str) -> GapReview:
 
 def changed_metadata(before: Plan, after: Plan) -> tuple[str, ...]:
     """The ids of repositories whose metadata is another now than when the plan was made; the local one's is not."""
-    old = {state.id: state for state in before.repositories}
-    new = {state.id: state for state in after.repositories}
+    old = {state.id: state for state in before.repositories if state.enabled}
+    new = {state.id: state for state in after.repositories if state.enabled}
     both = old.keys() & new.keys()
     moved = {name for name in both if old[name].digest != new[name].digest}
     return tuple(sorted(moved | (old.keys() - new.keys())))

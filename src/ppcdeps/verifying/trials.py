@@ -37,19 +37,21 @@ done
 @dataclass(frozen=True, slots=True)
 class TrialContents:
     """What to try. ``modules`` are to be imported (whether each is compiled is its value), and those of the
-    ``distributions``; ``smoke_tests`` are scripts by the name of their recipe.
+    ``distributions``; ``smoke_tests`` are scripts by the name of their recipe. ``others`` are modules of the
+    platform's interpreter, where ``python`` is one beside it.
     """
 
     python: str = "python3"
     wheelhouse: Wheelhouse = field(default_factory=Wheelhouse)
     modules: Mapping[str, bool] = field(default_factory=dict)
+    others: Mapping[str, bool] = field(default_factory=dict)
     distributions: Sequence[str] = ()
     smoke_tests: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def has_imports(self) -> bool:
-        """Whether anything is to be imported."""
-        return bool(self.modules or self.distributions)
+        """Whether anything is to be imported, by a Python that the importing program is written for."""
+        return bool(self.modules or self.others or self.distributions) and self.python != "python2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +127,24 @@ def _python_step(wanted: TrialContents, folder: Path) -> str:
 
 
 def _imports_step(wanted: TrialContents, folder: Path) -> str:
-    request = {"modules": dict(wanted.modules), "distributions": list(wanted.distributions)}
-    (folder / "imports.json").write_text(json.dumps(request), "utf-8")
+    requests = {"imports": {"modules": dict(wanted.modules), "distributions": list(wanted.distributions)}}
+    if wanted.others:
+        requests["others"] = {"modules": dict(wanted.others), "distributions": []}
+    for name, request in requests.items():
+        (folder / f"{name}.json").write_text(json.dumps(request), "utf-8")
     (folder / "importing.py").write_text(Path(importing.__file__).read_text("utf-8"), "utf-8")
     # Safe: what is imported is in the system's folders, never in the current one.
-    words = [wanted.python, "-E", f"{WORKSPACE}/importing.py", f"{WORKSPACE}/imports.json"]
-    return f"cd / && exec {shlex.join([*words, f'{WORKSPACE}/results/imports.json'])}\n"
+    commands = (
+        (
+            wanted.python if name == "imports" else "python3",
+            "-E",
+            f"{WORKSPACE}/importing.py",
+            f"{WORKSPACE}/{name}.json",
+            f"{WORKSPACE}/results/{name}.json",
+        )
+        for name in requests
+    )
+    return "\n".join(("set -eu", "cd /", *map(shlex.join, commands), ""))
 
 
 class _Results:
@@ -177,14 +191,16 @@ def _python_check(wanted: TrialContents, results: _Results) -> Check:
 
 def _imports_check(wanted: TrialContents, results: _Results) -> Check:
     if not wanted.has_imports:
-        return _nothing("there is nothing to import")
+        has_modules = wanted.modules or wanted.distributions
+        return _nothing("modules are tried with Python 3 alone" if has_modules else "there is nothing to import")
     check = results.check("20-imports", "")
     if check.outcome is not CheckOutcome.OK:
         return check
     try:
         said = [
             (str(one["module"]), bool(one["native"]), str(one["fault"]))
-            for one in json.loads(results.text("imports.json"))
+            for name in ("imports.json", *(["others.json"] if wanted.others else []))
+            for one in json.loads(results.text(name))
         ]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return replace(check, outcome=CheckOutcome.FAILED, detail="the list of what was imported cannot be read")

@@ -18,12 +18,12 @@ from ppcdeps.engines.engine import Engine, engines_home
 from ppcdeps.engines.job import BuildMode, Buildroot
 from ppcdeps.engines.probe import choose_engine
 from ppcdeps.model.errors import EnvironmentLacksError
-from ppcdeps.model.gap import Phase, RouteKind
+from ppcdeps.model.gap import Gap, Phase, RouteKind
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.recipe import Recipe
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig, Side
-from ppcdeps.model.target import Target
+from ppcdeps.model.target import PythonEnvironment, Target
 from ppcdeps.model.verification import Check, CheckOutcome, GapReview, Verification
 from ppcdeps.planning.workloads import PYTHON_PREFIX
 from ppcdeps.python.index import Index
@@ -42,7 +42,6 @@ LOCAL = "ppcdeps-local"
 LOCAL_PRIORITY = 1
 """Before every other repository: what was built is what is to be tried."""
 
-_PIP = "python3-pip"
 _LOG = 20
 """Lines of a log that a check has."""
 _TRANSACTION = re.compile(r"^Install +(\d+) +Packages?", re.MULTILINE)
@@ -90,7 +89,7 @@ def verify(before: Plan, after: Plan, basis: VerificationBasis, reporter: Report
     # What runs of a killed trial goes before its folder.
     sweep(engines_home(basis.cache.directory), reporter)
     with trial_folder(basis.cache.root / "trials") as folder:
-        closure = _repoclosure(basis, folder, reporter)
+        closure = _repoclosure(basis, folder, after.modules, reporter)
         with trial_root(folder, base) as root:
             trial = _Trial(before, after, basis, base, folder, root, reporter)
             return trial.run(replace(found, repoclosure=closure))
@@ -180,10 +179,18 @@ class _Trial:
         task = f"dnf install {' '.join(wanted)}"
         self.reporter.begin(task, None)
         try:
+            enabled = self._modules_enabled()
+            if enabled is not None and not enabled.is_well:
+                return _Downloaded(enabled, ())
             done = self.dnf.download(self.root, wanted, place)
         finally:
             self.reporter.end(task)
         return _Downloaded(done, tuple(sorted(set(place.glob("*.rpm")) - there)))
+
+    def _modules_enabled(self) -> DnfRun | None:
+        """What dnf said to the plan's module streams, each time: None where there are none."""
+        streams = self.after.modules
+        return self.dnf.enable_modules(self.root, streams) if streams else None
 
     def _installation(self, gaps: GapReview, main: "_Downloaded | None") -> Check:
         if main is None:
@@ -230,7 +237,10 @@ class _Trial:
         python = self.after.python
         roots += python.added_rpms if python is not None else ()
         if python is not None and python.by_pip:
-            roots.append(_PIP)
+            roots.append(self.basis.target.python.pip_package)
+        if self.basis.target.python.beside:
+            # What the plan has as roots beside those of the workload.
+            roots += [self.basis.target.python.package, self.basis.target.python.pip_package]
         return tuple(dict.fromkeys(roots))
 
     def _tried(self, found: Verification, extra: Mapping[str, "_Downloaded"]) -> Verification:
@@ -241,9 +251,12 @@ class _Trial:
         mode = BuildMode.NATIVE if machine_arch() == arch else BuildMode.EMULATED
         found = replace(found, ran=mode.value)
         smoke_tests, skipped = self._smoke_tests(extra)
+        python = self.basis.target.python
         wanted = TrialContents(
+            python=python.program,
             wheelhouse=self._wheelhouse(),
-            modules=self._modules(),
+            modules=self._modules(python),
+            others=self._modules(None) if python.beside else {},
             distributions=[each.name for each in self.after.python.by_pip] if self.after.python is not None else [],
             smoke_tests=smoke_tests,
         )
@@ -267,13 +280,20 @@ class _Trial:
         with self.basis.open_index() as index:
             return fetch_wheelhouse(python, self.basis.target.python, self.basis.target.arch, index)
 
-    def _modules(self) -> Mapping[str, bool]:
-        """The Python modules in the packages of the local repository that are installed now."""
+    def _modules(self, python: PythonEnvironment | None) -> Mapping[str, bool]:
+        """The Python modules in the packages of the local repository that are installed now.
+
+        ``python`` is an interpreter whose modules are meant; None means those of the platform's, beside one.
+        """
+        beside = self.basis.target.python.tag if self.basis.target.python.beside else ""
+        wants_beside = python is not None and bool(python.beside)
         found: dict[str, bool] = {}
         wanted = frozenset(self._local_packages())
         for header in self.installed.values():
             if str(header.nevra) in wanted or header.nevra.name in wanted:
-                found |= modules_of(header.files)
+                found |= modules_of(
+                    path for path in header.files if not beside or wants_beside == (f"/python{beside}/" in path)
+                )
         return found
 
     def _local_packages(self) -> Iterable[str]:
@@ -316,13 +336,21 @@ class _Trial:
     def _recipes(self) -> Iterable[Recipe]:
         by_folder = {recipe.folder.name: recipe for recipe in self.basis.book}
         for gap in self.before.gaps:
-            if gap.route.kind is not RouteKind.RECIPE or gap.phase is not Phase.RUN:
+            route = gap.route_without_enabling
+            if route.kind is not RouteKind.RECIPE or gap.phase is not Phase.RUN:
                 continue
-            recipe = by_folder.get(gap.route.subject[0]) if gap.route.subject else None
+            if gap.alternative is not None and not self._is_built(gap):
+                continue
+            recipe = by_folder.get(route.subject[0]) if route.subject else None
             if recipe is None:
-                self.reporter.warn(f"the recipe {' '.join(gap.route.subject)} of {gap.name} is not there any more")
+                self.reporter.warn(f"the recipe {' '.join(route.subject)} of {gap.name} is not there any more")
             elif recipe.smoke_test:
                 yield recipe
+
+    def _is_built(self, gap: Gap) -> bool:
+        """Whether what is wanted comes from the local repository: a gap that enabling closes may be left to that."""
+        local = self.basis.local.id
+        return any(each.repo == local and each.source == gap.source for each in self.after.closure)
 
 
 def base_of(target: Target, cache: Cache, reporter: Reporter) -> Buildroot | None:
@@ -360,14 +388,18 @@ def _dnf(basis: VerificationBasis, folder: Path) -> Dnf:
     )
 
 
-def _repoclosure(basis: VerificationBasis, folder: Path, reporter: Reporter) -> Check:
-    """Whether every requirement of the local repository's packages has a provider."""
+def _repoclosure(basis: VerificationBasis, folder: Path, streams: Sequence[str], reporter: Reporter) -> Check:
+    """Whether every requirement of the local repository's packages has a provider, with module streams enabled."""
     task = "dnf repoclosure"
     reporter.begin(task, None)
     try:
         empty = folder / "empty"
         empty.mkdir()
-        done = _dnf(basis, folder).repoclosure(empty, basis.local.id)
+        dnf = _dnf(basis, folder)
+        enabled = dnf.enable_modules(empty, streams) if streams else None
+        if enabled is not None and not enabled.is_well:
+            return _check(enabled, "")
+        done = dnf.repoclosure(empty, basis.local.id)
         if not done.is_well and "No such command: repoclosure" in done.output:
             return _not_tried("this machine's dnf knows no repoclosure (package dnf-plugins-core)")
         return _check(done, "nothing that it requires is missing")

@@ -4,6 +4,8 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ppcdeps.model.repository import RepoConfig
+
 _DAY = 86400
 
 
@@ -18,7 +20,8 @@ class MetadataOrigin(StrEnum):
 @dataclass(frozen=True, slots=True)
 class MetadataBasis:
     """Which metadata an answer rests on. ``dates`` are those of its repositories, in seconds since 1970,
-    where they are known; ``absent`` are the repositories that did not answer and need not.
+    where they are known; ``absent`` are the repositories that did not answer and need not; ``left_out`` those that
+    the target knows, has not enabled, and a snapshot has not got.
     """
 
     origin: MetadataOrigin
@@ -30,6 +33,7 @@ class MetadataBasis:
     """Whether it is a snapshot that came with ppcdeps."""
     note: str = ""
     """What the snapshot's maker says of it."""
+    left_out: tuple[RepoConfig, ...] = ()
 
     def line(self, now: float | None = None) -> str:
         """One line for the user: what it is, and how old. ``now`` is in seconds since 1970."""

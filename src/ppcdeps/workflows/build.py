@@ -8,7 +8,14 @@ from pathlib import Path
 
 from ppcdeps.base.atomic import write_output
 from ppcdeps.base.digests import sha256_of
-from ppcdeps.building.run.build_run import BuildBasis, BuildOptions, BuildRun, build_plan, check_plan
+from ppcdeps.building.run.build_run import (
+    BuildBasis,
+    BuildOptions,
+    BuildRun,
+    build_plan,
+    check_plan,
+    takes_builds,
+)
 from ppcdeps.building.run.events import BuildEvent, BuildListener
 from ppcdeps.building.run.run_folder import STATE, RunFolder, open_run_folder, read_state
 from ppcdeps.model.errors import ConfigError, UsageError
@@ -88,6 +95,8 @@ def build_until_closed(
             )
             verdict = verdict_on(request.plan, after, planned, repository, reporter)
             if verdict.is_closed or not after.waves or after.waves in tried:
+                break
+            if not takes_builds(after, request.options):
                 break
             tried.append(after.waves)
             path = run.session.folder / f"plan-{len(tried)}.json"

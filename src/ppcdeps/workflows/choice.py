@@ -11,7 +11,8 @@ class RepositoryChoice:
     """Which repositories to use, as the command line says it. All text is as given.
 
     ``target`` and ``release`` are None where the defaults are meant; ``only``, ``enable``, ``disable`` and
-    ``setopt`` are dnf's --repo, --enablerepo, --disablerepo and --setopt.
+    ``setopt`` are dnf's --repo, --enablerepo, --disablerepo and --setopt. ``python_version`` is an interpreter beside
+    the platform's (3.11), ``modules`` are streams to enable (name:stream).
     """
 
     target: str | None = None
@@ -26,6 +27,8 @@ class RepositoryChoice:
     enable: tuple[str, ...] = ()
     disable: tuple[str, ...] = ()
     setopt: tuple[str, ...] = ()
+    python_version: str | None = None
+    modules: tuple[str, ...] = ()
     offline: bool = False
     refresh: bool = False
     cache_directory: Path | None = None

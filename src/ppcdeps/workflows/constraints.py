@@ -36,6 +36,8 @@ def constraints(
     `ppcdeps.workflows.plans.solve` raises.
     """
     resolved = request.resolved
+    if pins is None and (unpinned := request.unpinned()):
+        reporter.warn(f"Python's versions are those of {unpinned}: name the file with --constraints")
     solution = solve(request, reporter)
     with open_index(
         resolved.cache,

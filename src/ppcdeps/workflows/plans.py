@@ -4,17 +4,24 @@ A plan that was made before of the same metadata is remembered: then nothing is 
 """
 
 import contextlib
+import hashlib
 import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from ppcdeps.base.toml import closest
-from ppcdeps.model.errors import ConfigError, RepositoryError, UsageError
+from ppcdeps.metadata.repository import RepoMetadata
+from ppcdeps.model.errors import ConfigError, PpcdepsError, RepositoryError, UsageError
 from ppcdeps.model.gap import GapKind
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.plan_file import dump_plan, parse_plan
-from ppcdeps.model.reporter import Reporter
+from ppcdeps.model.python_plan import PythonFallback
+from ppcdeps.model.reporter import Reporter, Silence
+from ppcdeps.planning.enabling import asks
 from ppcdeps.planning.workloads import PYTHON_PREFIX, curated_constraints, list_workloads
 from ppcdeps.workflows.index import open_index
+from ppcdeps.workflows.repositories import ResolvedTarget
 from ppcdeps.workflows.request import PlanRequest
 
 if TYPE_CHECKING:
@@ -25,6 +32,14 @@ if TYPE_CHECKING:
     from ppcdeps.python.index import Index
 
 _SUFFIX = ".plan.json"
+
+
+class UnknownRootsError(UsageError):
+    """No enabled repository knows these ``roots`` in any version."""
+
+    def __init__(self, message: str, *, hint: str | None, roots: tuple[str, ...]) -> None:
+        super().__init__(message, hint=hint)
+        self.roots = roots
 
 
 def plan(request: PlanRequest, reporter: Reporter) -> Plan:
@@ -39,33 +54,110 @@ def plan(request: PlanRequest, reporter: Reporter) -> Plan:
 
 def plan_and_text(request: PlanRequest, reporter: Reporter) -> tuple[Plan, str]:
     """The plan, and the text of its file. Raises what `plan` raises."""
+    if request.python == "pip" and (unpinned := request.unpinned()):
+        reporter.warn(f"Python's versions are those of {unpinned}")
+    try:
+        made = _as_enabled(request, reporter)
+    except UnknownRootsError as fault:
+        made = _of_roots_known_elsewhere(request, reporter, fault)
+    else:
+        if request.resolved.known and any(map(asks, made.plan.gaps)):
+            made = _with_known(made, request)
+    return made.plan, made.text
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A plan with the text of its file. One that is not complete is not remembered: it would be another next time."""
+
+    key: str
+    plan: Plan
+    text: str
+    is_complete: bool = True
+
+
+def _remembered(key: str, request: PlanRequest, make: Callable[[], tuple[Plan, bool]]) -> _Made:
+    """The plan of a key, as it was made before, or made now with whether it is complete."""
     resolved = request.resolved
-    key = f"{request.key()} python {request.python} {_index_settings(request.python)}"
     remembered = resolved.cache.derived_path(key, _SUFFIX)
     if not resolved.refresh and remembered.exists():
         with contextlib.suppress(ConfigError, OSError):
             text = remembered.read_text("utf-8")
-            return parse_plan(text, remembered), text
+            return _Made(key, parse_plan(text, remembered), text)
+    made, is_complete = make()
+    text = dump_plan(made)
+    if is_complete:
+        resolved.cache.store_derived(key, _SUFFIX, lambda file: _write(file, text))
+    return _Made(key, made, text, is_complete)
+
+
+def _as_enabled(request: PlanRequest, reporter: Reporter, more: str = "") -> _Made:
+    """The plan on the repositories that are enabled. ``more`` tells its key from that of a plan with other roots."""
+    key = f"{request.key()} python {request.python} {_index_settings(request.python)}{more}"
+    return _remembered(key, request, lambda: _solved_plan(request, reporter))
+
+
+def _with_known(before: _Made, request: PlanRequest, looked_at: Sequence[RepoMetadata] | None = None) -> _Made:
+    """The plan with what the known repositories that are not enabled would close."""
+    known = request.resolved.look_at_known() if looked_at is None else looked_at
+    states = "\n".join(sorted(f"{each.digest} {each.problem} {asdict(each.config)}" for each in known))
+
+    def make() -> tuple[Plan, bool]:
+        from ppcdeps.workflows.enabling import with_known
+
+        complete = [before.is_complete]
+
+        def replan(resolved: ResolvedTarget) -> Plan:
+            made = _as_enabled(replace(request, resolved=resolved, typed=()), Silence(), _any_roots(request))
+            complete.append(made.is_complete)
+            return made.plan
+
+        found = with_known(before.plan, request.resolved, known, replan)
+        return found, all(complete)
+
+    return _remembered(f"{before.key} known {hashlib.sha256(states.encode()).hexdigest()}", request, make)
+
+
+def _any_roots(request: PlanRequest) -> str:
+    """What a key has where roots may be unknown: with the same key, they would not be a fault next time."""
+    return " of any roots" if request.typed else ""
+
+
+def _of_roots_known_elsewhere(request: PlanRequest, reporter: Reporter, fault: UnknownRootsError) -> _Made:
+    """The plan, where a known repository has the roots that no enabled one knows. Raises the fault where none has."""
+    if not request.resolved.known:
+        raise fault
+    known = request.resolved.look_at_known()
+    made = _with_known(_as_enabled(replace(request, typed=()), reporter, _any_roots(request)), request, known)
+    closable = {name for enabling in made.plan.enablings for name in enabling.closes}
+    if closable.issuperset(fault.roots):
+        return made
+    for state in made.plan.repositories:
+        if state.problem and not state.enabled:
+            reporter.warn(f"{state.id}, which is not enabled, was not looked at: {state.problem}")
+    raise fault
+
+
+def _solved_plan(request: PlanRequest, reporter: Reporter) -> tuple[Plan, bool]:
+    """A plan that is solved now, and whether it is complete."""
     from ppcdeps.planning.plan import plan_of
+    from ppcdeps.planning.pythonside import native_python_advice
     from ppcdeps.planning.solution import solve_builds
 
     solved = solve(request, reporter)
     part: PythonPart | None = None
-    complete = True
+    fallback: PythonFallback | None = None
     if request.python == "pip":
         try:
             part = _python_part(request, solved, reporter)
         except (RepositoryError, ConfigError) as fault:
             if any(root.startswith(PYTHON_PREFIX) for root in request.workload.roots):
                 raise  # nothing but an index has these roots
-            complete = False
+            fallback = _fallback_for(fault)
             reporter.warn(f"Python packages stay RPMs in this plan: {fault}")
     solution = solve_builds(solved, part.closed if part else ())
-    made = plan_of(solution, resolved.metadata, part)
-    text = dump_plan(made)
-    if complete:
-        resolved.cache.store_derived(key, _SUFFIX, lambda file: _write(file, text))
-    return made, text
+    advice = native_python_advice(solution) if request.python == "rpm" else ()
+    return plan_of(solution, request.resolved.metadata, part, fallback, advice), fallback is None
 
 
 def explain(name: str, request: PlanRequest, reporter: Reporter) -> "Explanation":
@@ -114,10 +206,11 @@ def solve(request: PlanRequest, reporter: Reporter) -> "Solution":
     unknown = tuple(root for root in unknown_roots(solution) if root in request.typed)
     if unknown:
         near = closest(unknown[0], list_workloads()) or closest(unknown[0], solution.universe.package_names())
-        raise UsageError(
+        raise UnknownRootsError(
             f"no repository of {solution.target.name} knows {', '.join(unknown)}: not a workload, and no package's "
             "name, capability or path",
             hint=near,
+            roots=unknown,
         )
     return solution
 
@@ -135,7 +228,8 @@ def _solution_of(made: Plan, request: PlanRequest, reporter: Reporter) -> "Solut
     from ppcdeps.planning.solution import solve_builds
 
     by_pip = {gap.name for gap in made.gaps if gap.kind is GapKind.PYTHON}
-    return solve_builds(solve(request, reporter), by_pip)
+    # The plan is there, so its roots are known, perhaps to a repository that is not enabled.
+    return solve_builds(solve(replace(request, typed=()), reporter), by_pip)
 
 
 def _python_part(request: PlanRequest, solved: "Solution", reporter: Reporter) -> "PythonPart | None":
@@ -145,7 +239,18 @@ def _python_part(request: PlanRequest, solved: "Solution", reporter: Reporter) -
         return None
     pins = curated_constraints(request.workload)
     with index_for(request, reporter) as index:
-        return python_part(solved, python_side(solved, index, reporter, constraints=pins))
+        part = python_part(solved, python_side(solved, index, reporter, constraints=pins))
+    versions_by = pins.name if pins is not None else request.unpinned() or ""
+    return replace(part, planned=replace(part.planned, versions_by=versions_by))
+
+
+def _fallback_for(fault: PpcdepsError) -> PythonFallback:
+    """What a plan says of a fault that keeps all Python packages RPMs."""
+    from ppcdeps.python.explain import ConflictError
+
+    if not isinstance(fault, ConflictError):
+        return PythonFallback(fault.message, fault.hint or "")
+    return PythonFallback(fault.reason, "; or ".join(fault.ways_out) or fault.hint or "")
 
 
 def _index_settings(python: str) -> str:

@@ -55,7 +55,7 @@ def replan(
     )
     after = plan(request, reporter)
     wheels = (repository / WHEELS).absolute()
-    if wheels.is_dir() and any(gap.route.kind is RouteKind.BUILD_SDIST for gap in after.gaps):
+    if wheels.is_dir() and any(gap.route_without_enabling.kind is RouteKind.BUILD_SDIST for gap in after.gaps):
         # No RPM has them: then a wheel that was built will do.
         request = replace(request, wheels=wheels)
         after = plan(request, reporter)
@@ -83,10 +83,11 @@ def local_repository(folder: Path) -> RepoConfig:
 
 
 def choice_for(plan: Plan, choice: RepositoryChoice) -> RepositoryChoice:
-    """The choice with the plan's own target, where the user names none.
+    """The choice with the plan's own target, interpreter and module streams, where the user names none.
 
     Raises UsageError where only the user can say what the plan's target is.
     """
+    choice = as_planned(plan, choice)
     if choice.target is not None or choice.snapshot is not None or choice.is_ad_hoc:
         return choice
     if plan.target not in list_targets():
@@ -95,6 +96,13 @@ def choice_for(plan: Plan, choice: RepositoryChoice) -> RepositoryChoice:
             hint="give the options that it was planned with: --target FILE, or --repofrompath ID,URL",
         )
     return replace(choice, target=plan.target)
+
+
+def as_planned(plan: Plan, choice: RepositoryChoice) -> RepositoryChoice:
+    """The choice with the plan's interpreter and module streams, where the user names none."""
+    if choice.python_version is None and plan.python is not None and plan.python.is_beside:
+        choice = replace(choice, python_version=plan.python.tag)
+    return choice if choice.modules else replace(choice, modules=plan.modules)
 
 
 def _workload(plan: Plan, named: str | None, release: str | None, cache: Cache) -> Workload:

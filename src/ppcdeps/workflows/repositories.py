@@ -1,25 +1,29 @@
 """A target resolved once: its repositories, their metadata, and how to get more of it."""
 
-from collections.abc import Sequence
+import fnmatch
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.metadata.sync import DEFAULT_KINDS, ensure, fetch_repositories
-from ppcdeps.model.errors import UsageError
+from ppcdeps.model.errors import PpcdepsError, UsageError
 from ppcdeps.model.reporter import Reporter
-from ppcdeps.model.repository import RepoConfig
+from ppcdeps.model.repository import RepoConfig, Side
 from ppcdeps.model.target import Target
 from ppcdeps.workflows.basis import MetadataBasis, MetadataOrigin
 from ppcdeps.workflows.choice import RepositoryChoice
 from ppcdeps.workflows.targets import target_and_basis
+
+_NEVER_REQUIRED = ("-debuginfo", "-debug", "-debug-rpms", "-source", "-source-rpms")
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenTarget:
     """A target whose repositories are chosen and not read yet.
 
-    ``target.repositories`` are all that are known, enabled or not. ``refresh`` means: use nothing that is
+    ``target.repositories`` are all that are known, enabled or not; ``known`` those of the target's side that are not
+    enabled and that the user did not turn off, which a plan may look at. ``refresh`` means: use nothing that is
     remembered without asking for news; ``offline``: use no network.
     """
 
@@ -29,6 +33,7 @@ class ChosenTarget:
     reporter: Reporter
     offline: bool = False
     refresh: bool = False
+    known: tuple[RepoConfig, ...] = ()
 
     def read(self, kinds: Sequence[str] = DEFAULT_KINDS) -> "ResolvedTarget":
         """The same with the metadata of the enabled repositories. Raises RepositoryError, EnvironmentLacksError."""
@@ -62,6 +67,41 @@ class ResolvedTarget(ChosenTarget):
         """The repositories with their file lists: what a universe reads when a path needs its owner."""
         return ensure(repositories, ("filelists",), self.cache, self.reporter, offline=self.offline)
 
+    def look_at_known(self) -> tuple[RepoMetadata, ...]:
+        """The metadata of the known repositories that are not enabled. What cannot be read has a ``problem``."""
+        left_out = {config.id for config in self.basis.left_out}
+        configs = [config for config in self.known if config.id not in left_out]
+        try:
+            found = self.fetch([replace(config, optional=True) for config in configs])
+        except PpcdepsError:
+            # One of them takes what this machine lacks: the others are read all the same.
+            found = tuple(self._looked_at(replace(config, optional=True)) for config in configs)
+        read = {one.config.id: one for one in found}
+        missing = f"not in the snapshot {self.basis.name}"
+        return tuple(
+            replace(read.get(config.id) or RepoMetadata(config, problem=missing), config=config)
+            for config in self.known
+        )
+
+    def _looked_at(self, config: RepoConfig) -> RepoMetadata:
+        try:
+            return self.fetch([config])[0]
+        except PpcdepsError as fault:
+            return RepoMetadata(config, problem=str(fault))
+
+    def with_enabled(self, repositories: Sequence[RepoMetadata]) -> "ResolvedTarget":
+        """The same target with known repositories enabled, whose metadata was read."""
+        ids = {one.config.id for one in repositories}
+        configs = tuple(replace(each, enabled=True) if each.id in ids else each for each in self.target.repositories)
+        enabled = (replace(one, config=replace(one.config, enabled=True)) for one in repositories)
+        order = {each.id: place for place, each in enumerate(configs)}
+        return replace(
+            self,
+            target=replace(self.target, repositories=configs),
+            metadata=tuple(sorted((*self.metadata, *enabled), key=lambda one: order[one.config.id])),
+            known=tuple(each for each in self.known if each.id not in ids),
+        )
+
     def with_repository(self, config: RepoConfig) -> "ResolvedTarget":
         """The same target with one more repository, whose metadata is read now.
 
@@ -80,7 +120,27 @@ def choose_target(choice: RepositoryChoice, reporter: Reporter, *, live: bool = 
     """
     cache = Cache.open(choice.cache_directory, reporter)
     target, basis = target_and_basis(choice, cache, reporter, live=live)
-    return ChosenTarget(target, basis, cache, reporter, choice.offline, choice.refresh)
+    known = known_repositories((*target.repositories, *basis.left_out), choice)
+    return ChosenTarget(target, basis, cache, reporter, choice.offline, choice.refresh, known)
+
+
+def known_repositories(configs: Iterable[RepoConfig], choice: RepositoryChoice) -> tuple[RepoConfig, ...]:
+    """Of these, the repositories of the target's side that are not enabled, as far as the user leaves a choice.
+
+    What ``--disablerepo`` names, and all that ``--repo`` does not, is off because the user says so. Debug information
+    and sources, which dnf knows by their names, are nothing that a workload requires.
+    """
+    if choice.only:
+        return ()
+    turned_off = [pattern for option in choice.disable for pattern in option.replace(",", " ").split()]
+    return tuple(
+        config
+        for config in configs
+        if not config.enabled
+        and config.side is Side.TARGET
+        and not config.id.endswith(_NEVER_REQUIRED)
+        and not any(fnmatch.fnmatchcase(config.id, pattern) for pattern in turned_off)
+    )
 
 
 def resolve_target(choice: RepositoryChoice, reporter: Reporter) -> ResolvedTarget:

@@ -9,7 +9,14 @@ from typing import Literal
 
 import ppcdeps
 from ppcdeps.model.workload import Workload
-from ppcdeps.planning.workloads import curated_constraints, list_workloads, load_workload, together, workload_of_roots
+from ppcdeps.planning.workloads import (
+    absent_constraints,
+    curated_constraints,
+    list_workloads,
+    load_workload,
+    together,
+    workload_of_roots,
+)
 from ppcdeps.workflows.repositories import ResolvedTarget
 
 Installer = Literal["pip", "rpm"]
@@ -33,6 +40,11 @@ class PlanRequest:
     """Folders of recipes that are laid over the shipped ones."""
     wheels: Path | None = None
     """A simple repository of wheels on this disk, which comes before every index."""
+
+    def unpinned(self) -> str | None:
+        """What Python's versions follow where the release's constraints did not come with ppcdeps; None elsewhere."""
+        absent = absent_constraints(self.workload)
+        return absent and f"the reference's RPMs, as {absent} did not come with ppcdeps"
 
     def key(self) -> str:
         """Everything that decides on the plan, as text: the same key has the same plan."""

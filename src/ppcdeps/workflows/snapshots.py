@@ -26,16 +26,25 @@ class AnsweringMetadata:
 
 
 def save_snapshot(
-    place: Path, choice: RepositoryChoice, reporter: Reporter, *, name: str | None = None, note: str = ""
+    place: Path,
+    choice: RepositoryChoice,
+    reporter: Reporter,
+    *,
+    name: str | None = None,
+    note: str = "",
+    with_disabled: bool = False,
 ) -> Snapshot:
     """Save the metadata of a target's live repositories to a folder, or to a file where ``place`` ends in .tar.
 
-    ``name`` is by default the target's with its release. Raises UsageError where something else is at ``place``,
-    RepositoryError for a repository that cannot be read, EnvironmentLacksError where it cannot be written.
+    ``name`` is by default the target's with its release. ``with_disabled`` saves the repositories too that are known
+    and not enabled, and they stay so; one of them that does not answer is absent. Raises UsageError where something
+    else is at ``place``, RepositoryError for an enabled repository that cannot be read, EnvironmentLacksError where
+    it cannot be written.
     """
     resolved = choose_target(choice, reporter, live=True).read(ALL_KINDS)
+    known = resolved.look_at_known() if with_disabled else ()
     return write_snapshot(
-        resolved.metadata,
+        (*resolved.metadata, *known),
         name or title_of(resolved.target),
         place,
         resolved.cache,

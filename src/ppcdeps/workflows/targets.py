@@ -5,6 +5,7 @@ sync`` (live repositories) or ``ppcdeps snapshot use`` last chose for it; the sn
 ppcdeps; its live repositories.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -17,18 +18,23 @@ from ppcdeps.metadata.repofile import (
     select_repositories,
 )
 from ppcdeps.metadata.snapshot import Snapshot, shipped_snapshots, use
-from ppcdeps.metadata.targets import list_targets, load_target
+from ppcdeps.metadata.targets import is_module_stream, list_targets, load_target
 from ppcdeps.metadata.variables import builtin_variables, environment_variables
 from ppcdeps.model.errors import PpcdepsError, UsageError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig, Side
 from ppcdeps.model.target import Target
+from ppcdeps.model.visible import visible
 from ppcdeps.workflows.basis import MetadataBasis, MetadataOrigin
 from ppcdeps.workflows.choice import DEFAULT_TARGET, RepositoryChoice
 from ppcdeps.workflows.remembered import remembered, title_of
 
 AD_HOC = "ad-hoc"
 """The name of a target made of repositories that the command line names."""
+
+
+_MODELS = {"7": "centos-7-altarch", "8": "almalinux-8", "9": "centos-stream-9", "10": "centos-stream-10"}
+"""The target that says what is not a matter of repositories, by the release's first number."""
 
 
 def target_and_basis(
@@ -40,8 +46,9 @@ def target_and_basis(
         basis = MetadataBasis(MetadataOrigin.AD_HOC, target.name)
     elif choice.snapshot is not None:
         snapshot = use(choice.snapshot, cache)
-        target = target_of_snapshot(choice, snapshot, reporter)
-        basis = _basis_of(snapshot)
+        target = _target_of_snapshot(choice, snapshot, reporter)
+        basis = _basis_of(snapshot, target)
+        target = replace(target, repositories=snapshot.configs)
     else:
         target = load_chosen(choice, reporter)
         chosen = None if live else snapshot_for(target, choice, cache)
@@ -53,8 +60,9 @@ def target_and_basis(
                     f"--refresh changes nothing in a snapshot ({chosen.name}); `ppcdeps sync` turns to the "
                     "live repositories"
                 )
+            basis = _basis_of(chosen, target)
             target = replace(target, repositories=chosen.configs)
-            basis = _basis_of(chosen)
+    target = _with_modules(with_python(target, choice.python_version), choice.modules)
     try:
         return _with_selection(target, choice, reporter), basis
     except UsageError as fault:
@@ -104,6 +112,11 @@ def target_of_snapshot(choice: RepositoryChoice, snapshot: Snapshot, reporter: R
 
     Raises UsageError where it cannot be known, or is of another OpenStack release than the choice says.
     """
+    return replace(_target_of_snapshot(choice, snapshot, reporter), repositories=snapshot.configs)
+
+
+def _target_of_snapshot(choice: RepositoryChoice, snapshot: Snapshot, reporter: Reporter) -> Target:
+    """The same with the target's live repositories."""
     name = choice.target
     if name is None:
         fitting = [known for known in list_targets() if f"{snapshot.name}-".startswith(f"{known}-")]
@@ -123,13 +136,18 @@ def target_of_snapshot(choice: RepositoryChoice, snapshot: Snapshot, reporter: R
     requested = choice.release or release
     if requested:
         target = load_chosen(replace(choice, release=requested), reporter, name=name)
-    return replace(target, repositories=snapshot.configs)
+    return target
 
 
-def _basis_of(snapshot: Snapshot) -> MetadataBasis:
+def _basis_of(snapshot: Snapshot, live: Target) -> MetadataBasis:
+    """What an answer rests on. ``live`` is the target with its live repositories."""
     dates = tuple(one.date for one in snapshot.repositories if one.date is not None)
     shipped = snapshot.name in shipped_snapshots() and snapshot.path == shipped_path(snapshot.name)
-    return MetadataBasis(MetadataOrigin.SNAPSHOT, snapshot.name, dates, snapshot.absent, shipped, snapshot.note)
+    has = {each.id for each in snapshot.configs}
+    left_out = tuple(each for each in live.repositories if not each.enabled and each.id not in has)
+    return MetadataBasis(
+        MetadataOrigin.SNAPSHOT, snapshot.name, dates, snapshot.absent, shipped, snapshot.note, left_out
+    )
 
 
 def shipped_path(name: str) -> Path:
@@ -148,7 +166,7 @@ def _ad_hoc_target(choice: RepositoryChoice, reporter: Reporter) -> Target:
         )
     releasever = _variables(choice).get("releasever", "9")
     major = releasever.partition(".")[0]
-    model = {"9": "centos-stream-9", "10": "centos-stream-10"}.get(major, "fedora")
+    model = _MODELS.get(major, "fedora")
     base = load_target(model, variables={**_variables(choice), "releasever": releasever}, reporter=reporter)
     return replace(
         base,
@@ -159,6 +177,38 @@ def _ad_hoc_target(choice: RepositoryChoice, reporter: Reporter) -> Target:
         openstack=choice.release,
         openstack_releases=(),
     )
+
+
+def with_python(target: Target, version: str | None) -> Target:
+    """The target with the interpreter of that version (3.11) as the one that pip installs for.
+
+    The module stream that has its packages is enabled. Raises UsageError where the target has no such interpreter.
+    """
+    if version is None:
+        return target
+    known = target.pythons or (target.python,)
+    found = next((each for each in known if version in (each.tag, each.version)), None)
+    if found is None:
+        raise UsageError(
+            f"target {target.name} has no Python {version}",
+            hint=f"known: {', '.join(each.tag for each in known)}; a target file names others in [[pythons]]",
+        )
+    return _with_modules(replace(target, python=found), [found.module] if found.module else [])
+
+
+def _with_modules(target: Target, streams: Sequence[str]) -> Target:
+    """The target with module streams enabled, each instead of another of its module. Raises UsageError."""
+    enabled = {stream.partition(":")[0]: stream for stream in target.module_streams}
+    given: dict[str, str] = {}
+    for stream in streams:
+        if not is_module_stream(stream):
+            raise UsageError(
+                f"--module is to be NAME:STREAM, not {visible(stream)}", hint="write it like python39:3.9"
+            )
+        name = stream.partition(":")[0]
+        if given.setdefault(name, stream) != stream:
+            raise UsageError(f"two streams of module {name} are to be enabled: {given[name]} and {stream}")
+    return replace(target, module_streams=tuple({**enabled, **given}.values()))
 
 
 def _with_selection(target: Target, choice: RepositoryChoice, reporter: Reporter) -> Target:

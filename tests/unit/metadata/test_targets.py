@@ -1,7 +1,10 @@
+import json
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import unquote, urlsplit
 
 import el9
+import el10
 import pytest
 from reporters import Recorder
 
@@ -67,7 +70,8 @@ def test_every_shipped_target_is_whole(name: str) -> None:
 
 def test_the_shipped_targets_are_those_that_are_promised() -> None:
     assert set(list_targets()) == {
-        "almalinux-9", "almalinux-10", "centos-stream-9", "centos-stream-10", "fedora", "rocky-9",
+        "almalinux-8", "almalinux-9", "almalinux-10", "centos-7-altarch", "centos-stream-9", "centos-stream-10",
+        "fedora", "rocky-9",
     }  # fmt: skip
 
 
@@ -95,6 +99,24 @@ def test_the_mirror_layouts_are_those_of_the_distributions() -> None:
     assert not repositories(load_target("centos-stream-10"))["kvm-power"].enabled
 
 
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("centos-stream-9", {"epel", "highavailability"}),
+        ("centos-stream-10", {"epel", "highavailability", "kvm-power"}),
+        ("almalinux-9", {"devel", "epel", "highavailability"}),
+        ("almalinux-10", {"devel", "epel", "highavailability"}),
+        ("rocky-9", {"devel", "epel", "highavailability"}),
+        ("fedora", {"updates-testing"}),
+    ],
+)
+def test_a_shipped_target_knows_what_its_distribution_has_and_does_not_enable(name: str, known: set[str]) -> None:
+    target = load_target(name)
+    disabled = [each for each in target.repositories if not each.enabled]
+    assert {each.id for each in disabled} == known
+    assert all(each.optional and each.side is Side.TARGET for each in disabled)
+
+
 def test_a_known_release_of_fedora_brings_its_own_python() -> None:
     heard = Recorder()
     target = load_target("fedora", variables={"releasever": "42"}, reporter=heard)
@@ -115,7 +137,7 @@ def test_an_unknown_release_is_warned_about() -> None:
     ("asked", "message"),
     [
         ("centos-stream9", 'unknown target "centos-stream9"; did you mean "centos-stream-9"?'),
-        ("what", 'unknown target "what"; known: almalinux-10, almalinux-9, '),
+        ("what", 'unknown target "what"; known: almalinux-10, almalinux-8, '),
         ("no/such.toml", "no such target file: no/such.toml; give a path to one, or a name: almalinux-10"),
     ],
 )
@@ -133,12 +155,12 @@ def test_an_unknown_openstack_release_offers_the_closest() -> None:
     )
 
 
-def test_a_target_file_may_have_the_folders_of_a_snapshot_as_its_repositories() -> None:
-    target = el9.target()
-    assert list(repositories(target)) == [
-        "baseos", "appstream", "crb",
-        "reference-baseos", "reference-appstream", "reference-crb", "reference-rdo", "source",
-    ]  # fmt: skip
+@pytest.mark.parametrize("distribution", [el9, el10], ids=["el9", "el10"])
+def test_a_target_file_may_have_the_folders_of_a_snapshot_as_its_repositories(distribution: ModuleType) -> None:
+    target = distribution.target()
+    index = json.loads((distribution.SNAPSHOT / "snapshot.json").read_text())
+    on = {(entry["id"], entry["side"], entry["enabled"], entry["priority"]) for entry in index["repositories"]}
+    assert {(each.id, each.side, each.enabled, each.priority) for each in target.repositories} == on
     for repository in target.repositories:
         (url,) = repository.baseurl
         assert (Path(unquote(urlsplit(url).path)) / "repodata" / "repomd.xml").is_file(), url
@@ -312,3 +334,45 @@ baseurl = ["https://mirror.example/$nothing/"]
 def test_a_target_without_target_repositories_is_refused(tmp_path: Path) -> None:
     told = faults_of(tmp_path, MINIMAL + REPOSITORY.replace('"target"', '"reference"'))
     assert told == ('there is no repository of the side "target"',)
+
+
+def test_power8_has_targets_with_the_python_of_their_time() -> None:
+    el8, el7 = load_target("almalinux-8"), load_target("centos-7-altarch")
+    assert (el8.cpu_baseline, el7.cpu_baseline) == ("POWER8", "POWER8")
+    assert (el8.python.version, el8.python.glibc, el8.python.program) == ("3.6.8", (2, 28), "python3")
+    assert (el7.python.tag, el7.python.glibc, el7.python.program) == ("2.7", (2, 17), "python2")
+    assert (el8.openstack, el7.openstack) == ("yoga", "train")
+    assert all(
+        "/altarch/" in each.baseurl[0] for each in el7.repositories if each.side is Side.TARGET and each.enabled
+    )
+    modules = {each.tag: (each.package, each.module) for each in el8.pythons}
+    assert modules == {
+        "3.6": ("python3", ""),
+        "3.8": ("python38", "python38:3.8"),
+        "3.9": ("python39", "python39:3.9"),
+        "3.11": ("python3.11", ""),
+        "3.12": ("python3.12", ""),
+    }
+    assert [each.is_platform for each in el8.pythons] == [True, False, False, False, False]
+
+
+def test_an_older_openstack_lies_under_the_point_release_of_its_time() -> None:
+    target = load_target("centos-7-altarch", release="kilo", variables={"tree": "7.3.1611"})
+    (reference,) = (each for each in target.repositories if each.id == "reference-rdo")
+    assert reference.baseurl == ("https://vault.centos.org/centos/7.3.1611/cloud/x86_64/openstack-kilo/",)
+
+
+@pytest.mark.parametrize(
+    ("table", "fault"),
+    [
+        ('version = "3.11"\npackage = "python3.11"', '"version" is to be a full version such as 3.11.13, not "3.11"'),
+        ('version = "3.11.1"\npackage = "a b"', '"package": not the name of a package'),
+        ('version = "3.11.1"\npackage = "python3.11"\nmodule = "x"', '"module" is to be name:stream, not "x"'),
+        ('version = "3.9.1"\npackage = "python39"', "Python 3.9 is there twice"),
+        ('version = "3.11.1"\npackage = "python3.11"\nother = 1', "other"),
+    ],
+)
+def test_what_is_wrong_with_an_interpreter_is_said(table: str, fault: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as found:
+        load_target(write(tmp_path, f"{MINIMAL}{REPOSITORY}\n[[pythons]]\n{table}\n"))
+    assert fault in str(found.value)

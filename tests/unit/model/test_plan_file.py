@@ -13,7 +13,15 @@ import pytest
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.nevra import Nevra
-from ppcdeps.model.plan import SCHEMA, ChosenPackage, DroppedRequirement, Plan, RepositoryState
+from ppcdeps.model.plan import (
+    SCHEMA,
+    ChosenPackage,
+    DroppedRequirement,
+    Enabling,
+    Plan,
+    Replacement,
+    RepositoryState,
+)
 from ppcdeps.model.plan_file import dump_plan, load_plan
 from ppcdeps.model.python_plan import (
     DistributionRequirer,
@@ -21,6 +29,7 @@ from ppcdeps.model.python_plan import (
     PlannedFile,
     PlannedPython,
     Provision,
+    PythonFallback,
 )
 from ppcdeps.python.coremetadata import MetadataSource
 
@@ -64,13 +73,17 @@ PYTHON = PlannedPython(
     added_rpms=("python3-numpy-1:1.23.5-1.el9.ppc64le",),
     notes=("six is 1.15.0 from an RPM",),
     bridge=("python3-native = 1",),
+    bridge_requires=("(tool if app)", "lvm2"),
 )
 PLAN = Plan(
     workload="w",
     target="t",
     arch="ppc64le",
     roots=("app",),
-    repositories=(RepositoryState("base", "target", "7", None, "00", 2, "did not answer"),),
+    repositories=(
+        RepositoryState("base", "target", "7", None, "00", 2, "did not answer"),
+        RepositoryState("crb", "target", "1", 1, "00", 3, enabled=False),
+    ),
     closure=(ChosenPackage(Nevra.parse("app-1-1.noarch"), "base", "target", (Requirer("app", "w"),), "app"),),
     gaps=(
         Gap(
@@ -97,15 +110,31 @@ ALL_KINDS = replace(
         rpm_gap("absent", Cause.ABSENT, Route(RouteKind.REUSE, ("absent-2:1-1.noarch",))),
         rpm_gap("excluded", Cause.EXCLUDED, Route(RouteKind.RECIPE, ("r",), digest=SHA256)),
         rpm_gap("not-built", Cause.NOT_BUILT, Route(RouteKind.REBUILD, ("not-built-1-1.src",))),
-        rpm_gap("too-old", Cause.TOO_OLD, Route(RouteKind.ENABLE, ("crb",))),
+        rpm_gap("too-new", Cause.TOO_NEW, Route(RouteKind.REUSE, ("too-new-2:1-1.noarch",))),
+        rpm_gap("odd", Cause.NOT_INSTALLABLE, Route(RouteKind.REUSE, ("odd-2:1-1.noarch",))),
+        replace(
+            rpm_gap("too-old", Cause.TOO_OLD, Route(RouteKind.ENABLE, ("crb",), "crb has it", "--enablerepo crb")),
+            alternative=Route(RouteKind.RECIPE, ("r",), digest=SHA256),
+        ),
         rpm_gap("clash", Cause.CONFLICT, Route(RouteKind.BLOCKED, reason="both")),
         rpm_gap("libfoo.so.1()(64bit)", Cause.UNKNOWN, Route(RouteKind.BLOCKED, reason="nothing")),
         python_gap("built", Cause.NO_WHEEL, RouteKind.BUILD_SDIST),
         python_gap("wheel", Cause.ABSENT, RouteKind.PIP_WHEEL),
         python_gap("pure", Cause.ABSENT, RouteKind.PIP_SDIST),
     ),
+    enablings=(
+        Enabling(
+            ("crb",),
+            ("too-old",),
+            ("libfoo.so.2()(64bit)",),
+            (Replacement(Nevra.parse("app-1-1.noarch"), Nevra.parse("app-1:2-1.noarch"), needed=True),),
+            ("epel", "sig"),
+        ),
+        Enabling(("epel", "sig"), ("too-old",)),
+    ),
 )
-PLANS = [PLAN, replace(PLAN, python=None), ALL_KINDS]
+FALLBACK = replace(PLAN, python=None, python_fallback=PythonFallback("width is 0.2.6", "another width"))
+PLANS = [PLAN, replace(PLAN, python=None), FALLBACK, ALL_KINDS]
 
 
 def schema() -> dict[str, Any]:
@@ -113,7 +142,7 @@ def schema() -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("plan", PLANS, ids=["python", "rpm alone", "gaps of every kind"])
+@pytest.mark.parametrize("plan", PLANS, ids=["python", "rpm alone", "rpm after all", "gaps of every kind"])
 def test_a_plan_fits_the_schema_and_reads_back_as_it_was(plan: Plan, tmp_path: Path) -> None:
     jsonschema.Draft202012Validator.check_schema(schema())
     jsonschema.validate(json.loads(dump_plan(plan)), schema())
@@ -140,7 +169,7 @@ def test_the_schema_is_closed_and_names_what_the_program_knows() -> None:
     assert all({"additionalProperties", "maxProperties"} & each.keys() for each in objects(schema()))
     gap, distribution = schema()["properties"]["gaps"]["items"]["properties"], schema()["$defs"]["distribution"]
     assert gap["cause"]["enum"] == list(Cause)
-    assert gap["route"]["properties"]["kind"]["enum"] == list(RouteKind)
+    assert schema()["$defs"]["route"]["properties"]["kind"]["enum"] == list(RouteKind)
     assert distribution["properties"]["provision"]["enum"] == list(Provision)
     assert distribution["properties"]["metadata"]["enum"] == list(MetadataSource)
     assert schema()["properties"]["schema"]["const"] == SCHEMA
@@ -153,9 +182,9 @@ def test_the_schema_is_closed_and_names_what_the_program_knows() -> None:
         ("[]", "names no schema"),
         ("[" * 100_000, "is not a plan"),
         ('{"schema": "2"}', "names no schema"),
-        ('{"schema": 9}', "is a plan of schema 9, and schema 2 is read here; make it anew with `ppcdeps plan`"),
-        ('{"schema": 1, "reliefs": []}', "is a plan of schema 1, and schema 2 is read here"),
-        ('{"schema": 2}', "is not a whole plan: created_from is missing"),
+        ('{"schema": 9}', "is a plan of schema 9, and schema 3 is read here; make it anew with `ppcdeps plan`"),
+        ('{"schema": 1, "reliefs": []}', "is a plan of schema 1, and schema 3 is read here"),
+        ('{"schema": 3}', "is not a whole plan: created_from is missing"),
     ],
 )
 def test_what_is_not_a_plan_is_refused_in_one_line(tmp_path: Path, content: str, fault: str) -> None:
@@ -202,6 +231,11 @@ def without(*place: str | int) -> Callable[[Any], None]:
         (set_to({}, "closure", 0, "required_by"), "closure[0].required_by is not an array"),
         (set_to("lost", "gaps", 0, "cause"), 'gaps[0].cause is "lost", not one of absent, '),
         (set_to("fly", "gaps", 0, "route", "kind"), 'gaps[0].route.kind is "fly", not one of enable, '),
+        (without("gaps", 0, "alternative"), "gaps[0].alternative is missing"),
+        (set_to("crb", "gaps", 0, "alternative"), "gaps[0].alternative is not an object"),
+        (set_to("no", "created_from", "base", "enabled"), "created_from.base.enabled is not true or false"),
+        (without("enabling"), "enabling is missing"),
+        (set_to([{"repositories": ["--repo"]}], "enabling"), "enabling[0].repositories is not a repository id"),
         (set_to(-1, "gaps", 0, "route", "minutes", "cross"), "gaps[0].route.minutes.cross is not a number of at"),
         (set_to(["lib"], "gaps", 0, "wanted"), "gaps[0].wanted is not a package identity"),
         (set_to([1], "gaps"), "gaps[0] is not an object"),

@@ -5,13 +5,15 @@ import pytest
 from ppcdeps.metadata.targets import list_targets, load_target
 from ppcdeps.model.capability import parse_requirement
 from ppcdeps.model.errors import ConfigError
-from ppcdeps.planning.curated import load_arch_requirements, load_excluded_sources
+from ppcdeps.planning.curated import load_arch_packages, load_arch_requirements, load_excluded_sources
 
 
 def test_every_shipped_rule_is_whole() -> None:
     assert load_arch_requirements() and load_excluded_sources()
     for requirement in load_arch_requirements():
         assert requirement.reason and ".spec" in requirement.origin
+    for package in load_arch_packages():
+        assert package.package.startswith(package.source) and package.reason and package.origin
     for excluded in load_excluded_sources():
         assert excluded.reason and ".spec" in excluded.origin
         assert set(excluded.rebuilt_by) <= set(list_targets())

@@ -1,26 +1,17 @@
 """Why a gap exists and by which route it is closed: each cause and route in a universe of a few packages."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from universes import case_of, write_case
 
-from ppcdeps.base.cache import Cache
-from ppcdeps.metadata.sync import ensure, fetch_repositories
-from ppcdeps.metadata.targets import load_target
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.nevra import Nevra
-from ppcdeps.model.reporter import Silence
 from ppcdeps.planning.curated import load_recorded_runs
 from ppcdeps.planning.gaps import gaps_of
-from ppcdeps.planning.solution import Solution, solve_builds, solve_run
-from ppcdeps.planning.workloads import workload_of_roots
-from ppcdeps.recipebook.book import RecipeBook, load_book, recipe_digest
+from ppcdeps.planning.solution import Solution
+from ppcdeps.recipebook.book import load_book, recipe_digest
 
-NO_RECIPES = RecipeBook(())
 RECIPE = """
 source = "{source}"
 kind = "srpm"
@@ -30,26 +21,6 @@ packages = ["{source}"]
 """
 
 SolutionOf = Callable[..., Solution]
-
-
-@pytest.fixture
-def solution_of(tmp_path: Path) -> SolutionOf:
-    """Solves roots over packages by NEVRA, on a target with the platform id of EL9 and an empty minimal buildroot."""
-
-    def solution_of(
-        *roots: str, book: RecipeBook = NO_RECIPES, **packages: Mapping[str, Mapping[str, Any]]
-    ) -> Solution:
-        cache = Cache.open(tmp_path / "cache")
-        configs = write_case(case_of(roots, **packages), tmp_path / "repositories")
-        target = replace(load_target("centos-stream-9"), repositories=tuple(configs), build_packages=())
-        metadata = fetch_repositories(configs, cache, Silence())
-        workload = replace(workload_of_roots(roots), name="work")
-        run = solve_run(
-            workload, target, metadata, cache, lambda m: ensure(m, ("filelists",), cache, Silence()), book
-        )
-        return solve_builds(run)
-
-    return solution_of
 
 
 def only_gap(solution: Solution) -> Gap:
@@ -95,13 +66,66 @@ def test_too_old_an_older_noarch_package_is_there(solution_of: SolutionOf) -> No
     target = {"app-1-1.noarch": {"requires": ["data >= 2"]}, "data-1-1.noarch": {}}
     gap = only_gap(solution_of("app", target=target, reference={"data-2-1.noarch": {}}))
     assert (gap.cause, gap.route.kind) == (Cause.TOO_OLD, RouteKind.REUSE)
-    assert gap.detail == "data-1-1.noarch is there"
+    assert gap.detail == "data-1-1.noarch does not satisfy data >= 2"
 
 
 def test_too_old_nothing_has_the_required_version(solution_of: SolutionOf) -> None:
     gap = only_gap(solution_of("app", target={"app-1-1.noarch": {"requires": ["lib >= 2"]}, "lib-1-1.noarch": {}}))
     assert (gap.name, gap.cause, gap.wanted) == ("lib >= 2", Cause.TOO_OLD, ("lib >= 2",))
     assert gap.detail == "lib-1-1.noarch does not satisfy it"
+
+
+def test_too_new_only_a_newer_version_than_the_exact_one_is_there(solution_of: SolutionOf) -> None:
+    target = {"app-1-1.noarch": {"requires": ["lib = 2.17.0"]}, "lib-2.24.0-2.noarch": {}}
+    gap = only_gap(solution_of("app", target=target))
+    assert (gap.name, gap.cause, gap.route.kind) == ("lib = 2.17.0", Cause.TOO_NEW, RouteKind.BLOCKED)
+    assert gap.detail == "lib-2.24.0-2.noarch does not satisfy it"
+
+
+def test_too_new_the_reference_has_what_is_below_the_bound(solution_of: SolutionOf) -> None:
+    target = {"app-1-1.noarch": {"requires": ["data < 2"]}, "data-2-1.noarch": {}}
+    gap = only_gap(solution_of("app", target=target, reference={"data-1-1.noarch": {}}))
+    assert (gap.cause, gap.route.kind) == (Cause.TOO_NEW, RouteKind.REUSE)
+    assert gap.detail == "data-2-1.noarch does not satisfy data < 2"
+
+
+def test_too_old_an_exact_version_that_is_newer_than_all_that_is_there(solution_of: SolutionOf) -> None:
+    gap = only_gap(solution_of("app", target={"app-1-1.noarch": {"requires": ["lib = 3"]}, "lib-2-1.noarch": {}}))
+    assert gap.cause is Cause.TOO_OLD
+
+
+def test_not_installable_the_same_noarch_package_requires_what_nothing_provides(solution_of: SolutionOf) -> None:
+    target = {"app-1-1.noarch": {"requires": ["data"]}, "data-1-1.noarch": {"requires": ["hardware-tool"]}}
+    gap = only_gap(solution_of("app", target=target, reference={"data-1-1.noarch": {}}))
+    assert (gap.name, gap.cause, gap.route.kind) == ("data", Cause.NOT_INSTALLABLE, RouteKind.REUSE)
+    assert gap.detail == "data-1-1.noarch is there and requires hardware-tool"
+
+
+def test_not_installable_what_is_required_requires_what_nothing_provides(solution_of: SolutionOf) -> None:
+    target = {
+        "app-1-1.noarch": {"requires": ["data >= 1"]},
+        "data-2-1.noarch": {"requires": ["lib"]},
+        "lib-1-1.ppc64le": {"requires": ["libodd.so.1()(64bit)"]},
+    }
+    gap = only_gap(solution_of("app", target=target, reference={"data-1-1.noarch": {}}))
+    assert (gap.name, gap.cause) == ("data", Cause.NOT_INSTALLABLE)
+    assert gap.detail == (
+        "data-2-1.noarch is there, and what it requires leads to lib-1-1.ppc64le, which requires libodd.so.1()(64bit)"
+    )
+
+
+def test_not_installable_a_part_of_a_boolean_requirement_is_named(solution_of: SolutionOf) -> None:
+    data = {"requires": ["(hardware-tool if app)"]}
+    target = {"app-1-1.noarch": {"requires": ["data"]}, "data-1-1.noarch": data}
+    gap = only_gap(solution_of("app", target=target, reference={"data-1-1.noarch": {}}))
+    assert (gap.cause, gap.detail) == (Cause.NOT_INSTALLABLE, "data-1-1.noarch is there and requires hardware-tool")
+
+
+def test_not_installable_the_targets_own_build_requires_what_must_be_built(solution_of: SolutionOf) -> None:
+    target = {"app-1-1.noarch": {"requires": ["tool"]}, "tool-1-1.ppc64le": {"requires": ["never"]}}
+    gap = only_gap(solution_of("app", target=target, reference={"tool-1-1.x86_64": {}}))
+    assert (gap.name, gap.cause, gap.route.kind) == ("tool", Cause.NOT_INSTALLABLE, RouteKind.BLOCKED)
+    assert gap.detail == "tool-1-1.ppc64le is there and requires never"
 
 
 def test_conflict_the_build_of_the_target_cannot_be_installed_with_the_rest(solution_of: SolutionOf) -> None:
@@ -132,6 +156,38 @@ def test_unknown_nothing_provides_it(solution_of: SolutionOf) -> None:
     assert (gap.name, gap.cause, gap.source) == ("libfoo.so.1()(64bit)", Cause.UNKNOWN, None)
     assert gap.route.reason == "nothing provides libfoo.so.1()(64bit)"
     assert gap.packages == ()
+
+
+def test_unknown_what_only_an_older_build_of_the_reference_has(solution_of: SolutionOf) -> None:
+    target = {"app-1-1.noarch": {"requires": ["emulator-gl"]}}
+    reference = {"emulator-9-1.el9.x86_64": {}, "emulator-gl-6-1.el9.x86_64": {"from": "emulator-6-1.el9"}}
+    gap = only_gap(solution_of("app", target=target, reference=reference))
+    assert (gap.name, gap.cause, gap.route.kind) == ("emulator-gl", Cause.UNKNOWN, RouteKind.BLOCKED)
+    assert gap.detail == (
+        "emulator-gl-6-1.el9.x86_64 has it, and no rebuild gives it: a package of an older build of emulator, "
+        "which is 9-1.el9 now"
+    )
+
+
+SPICE = {
+    "qemu-kvm-9-1.el10.x86_64": {"requires": ["qemu-kvm-ui-spice", "qemu-kvm-core"]},
+    "qemu-kvm-core-9-1.el10.x86_64": {"from": "qemu-kvm"},
+    "qemu-kvm-ui-spice-9-1.el10.x86_64": {"from": "qemu-kvm", "requires": ["spice-server"]},
+    "spice-server-1-1.el10.x86_64": {"from": "spice"},
+}
+
+
+def test_packages_that_only_the_x86_build_gives_are_not_wanted_of_a_rebuild(solution_of: SolutionOf) -> None:
+    solution = solution_of("qemu-kvm", reference=SPICE)
+    assert only_gap(solution).wanted == packages("qemu-kvm-9-1.el10.ppc64le", "qemu-kvm-core-9-1.el10.ppc64le")
+    assert list(solution.search.dropper.dropped_requirements) == [("qemu-kvm", "qemu-kvm-ui-spice")]
+
+
+def test_unknown_what_only_the_x86_build_gives(solution_of: SolutionOf) -> None:
+    target = {"user-1-1.noarch": {"requires": ["qemu-kvm-ui-spice"]}}
+    gap = only_gap(solution_of("user", target=target, reference=SPICE))
+    assert (gap.name, gap.cause) == ("qemu-kvm-ui-spice", Cause.UNKNOWN)
+    assert "x86_64 and aarch64 only" in gap.detail
 
 
 # Routes -----------------------------------------------------------------------------------------------------

@@ -123,7 +123,7 @@ def test_nova_compute_builds_supermin_and_qemu_kvm_before_libguestfs(nova: Solut
     assert of["supermin"] < of["libguestfs"]
     assert of["qemu-kvm"] < of["libguestfs"]
     assert of["libvirt"] < of["libguestfs"]
-    assert of["dyninst"] < of["qemu-kvm"]
+    assert of["libsodium"] < of["python-pynacl"]
 
 
 def test_what_the_target_has_makes_no_edge(nova: Solution) -> None:

@@ -81,9 +81,13 @@ def test_the_run_time_gaps_are_irreducible(nova: Solution) -> None:
 
 
 def test_what_the_builds_lack_is_a_gap_of_the_build_phase(nova_plan: Plan) -> None:
-    gap = gap_named(nova_plan, "dyninst")
+    gap = gap_named(nova_plan, "libsodium")
     assert gap.phase is Phase.BUILD
-    assert any("systemtap" in requirer.by for requirer in gap.required_by)
+    assert any("python-pynacl" in requirer.by for requirer in gap.required_by)
+
+
+def test_every_gap_of_nova_compute_has_a_route(nova_plan: Plan) -> None:
+    assert {gap.name for gap in nova_plan.gaps if gap.route.kind is RouteKind.BLOCKED} == set()
 
 
 def test_requirements_taken_away_are_told_with_their_grounds(nova_plan: Plan) -> None:

@@ -48,3 +48,16 @@ def test_what_pip_cannot_satisfy_is_told_at_once(lock: PythonLock) -> None:
     assert caught.value.faults[0] == "nothing provides python3-cfg < 8 needed by a-1-1.noarch: pip has 8.8.1"
     assert caught.value.faults[1] == "nothing provides python3-none needed by b-1-1.noarch: none is not in the lock"
     assert len(caught.value.faults) == 3
+
+
+def test_it_requires_what_the_replaced_packages_require(lock: PythonLock) -> None:
+    provides = bridge_provides("demo", [BridgedCapability("python3-cfg", "cfg")], lock)
+    text = spec_of_bridge("demo", provides, ["lvm2", "(tool >= 1:2 if app)", "/usr/sbin/useradd", "lvm2"])
+    assert re.findall(r"(?m)^Requires: +(.*)$", text) == ["(tool >= 1:2 if app)", "/usr/sbin/useradd", "lvm2"]
+
+
+@pytest.mark.parametrize("requirement", ["%(touch /x)", "a\nProvides: b", "-o", ""])
+def test_what_a_spec_would_read_otherwise_is_not_required(requirement: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        spec_of_bridge("demo", [], ["lvm2", requirement])
+    assert len(caught.value.faults) == 1

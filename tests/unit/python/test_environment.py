@@ -97,3 +97,40 @@ def test_a_version_without_its_last_number_is_refused() -> None:
 def test_another_implementation_is_refused() -> None:
     with pytest.raises(ConfigError, match="pypy"):
         TargetEnvironment.of(PythonEnvironment("3.9.25", (2, 34), "pypy"))
+
+
+# PEP 425 tags as `pip debug` shows them on these interpreters: up to 3.7 with pymalloc's m, Python 2.7 of
+# distributions with wide Unicode.
+@pytest.mark.parametrize(
+    ("python", "glibc", "fits", "foreign"),
+    [
+        ("3.6.8", (2, 28), "cp36-cp36m-manylinux2014_ppc64le", "cp36-cp36-manylinux2014_ppc64le"),
+        ("3.7.16", (2, 28), "cp37-cp37m-linux_ppc64le", "cp37-cp37-linux_ppc64le"),
+        ("3.8.17", (2, 28), "cp38-cp38-manylinux_2_28_ppc64le", "cp38-cp38m-manylinux_2_28_ppc64le"),
+        ("3.6.8", (2, 28), "cp34-abi3-manylinux2014_ppc64le", "cp37-abi3-manylinux2014_ppc64le"),
+        ("2.7.5", (2, 17), "cp27-cp27mu-manylinux2014_ppc64le", "cp27-cp27m-manylinux2014_ppc64le"),
+        ("2.7.5", (2, 17), "py2.py3-none-any", "py3-none-any"),
+        ("2.7.5", (2, 17), "py2-none-any", "cp36-abi3-manylinux2014_ppc64le"),
+    ],
+)
+def test_older_interpreters_have_other_abi_tags(python: str, glibc: tuple[int, int], fits: str, foreign: str) -> None:
+    environment = TargetEnvironment.of(PythonEnvironment(python, glibc))
+    assert environment.rank(fits) is not None
+    assert environment.rank(foreign) is None
+
+
+@pytest.mark.parametrize(
+    ("marker", "old", "new"),
+    [
+        ("python_version < '3'", True, False),
+        # What sys.platform says on Linux: linux2 in Python 2.
+        ("sys_platform == 'linux2'", True, False),
+        ("sys_platform == 'linux'", False, True),
+        # Python 2 has no sys.implementation, and PEP 508 says what stands for it.
+        ("implementation_name == ''", True, False),
+        ("platform_python_implementation == 'CPython'", True, True),
+    ],
+)
+def test_markers_of_python_2_and_3(marker: str, old: bool, new: bool) -> None:
+    environment = TargetEnvironment.of(PythonEnvironment("2.7.5", (2, 17)))
+    assert (environment.holds(Marker(marker)), EL9.holds(Marker(marker))) == (old, new)

@@ -203,6 +203,29 @@ def test_the_incident_is_told_before_anything_is_installed(shop: Shop, open_inde
     assert caught.value.offer == ("oslo-concurrency==3.5.0", "oslo-utils==3.4.0")
 
 
+def test_a_conflict_with_an_rpm_names_the_pins_that_would_avoid_it(shop: Shop, open_index: OpenIndex) -> None:
+    offer(shop, "app", "1.0", requires=("cmd>=2",))
+    offer(shop, "cmd", "2.5.8", requires=("width",))
+    offer(shop, "cmd", "2.5.11", requires=("width>=0.2.10",))
+    offer(shop, "width", "0.2.6", "0.2.10")
+    fixed, index = {"width": "0.2.6"}, open_index(shop)
+    with pytest.raises(ConflictError) as caught:
+        lock_of(index, "app", constraints="cmd===2.5.11", fixed=fixed, reference={"cmd": "2.5.8"})
+    rpm = "python3-width-0.2.6-1.el9.noarch"
+    assert caught.value.reason == f"width is 0.2.6 in the RPM {rpm}, and cmd 2.5.11 requires >=0.2.10"
+    assert caught.value.ways_out == (
+        "a repository of the target with python3-width >=0.2.10",
+        "cmd==2.5.8, as the reference's RPM has it, in the constraints",
+    )
+    # What is advised does avoid it.
+    assert pins(lock_of(index, "app", constraints="cmd===2.5.8", fixed=fixed))["cmd"] == "2.5.8"
+
+    # A version of the reference's that does not get along either is no way out.
+    with pytest.raises(ConflictError) as caught:
+        lock_of(index, "app", constraints="cmd===2.5.11", fixed=fixed, reference={"cmd": "2.5.11"})
+    assert caught.value.ways_out == ("a repository of the target with python3-width >=0.2.10",)
+
+
 def test_an_unsatisfiable_set_of_constraints(shop: Shop, open_index: OpenIndex) -> None:
     offer(shop, "app", "1.0", requires=("lib>=2",))
     offer(shop, "lib", "1.0", "2.0")

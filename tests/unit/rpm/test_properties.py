@@ -303,6 +303,7 @@ def test_package_identities_print_and_parse_inversely(nevra: Nevra) -> None:
 _fragments = st.sampled_from(
     [
         *("(x86-64)", "(ppc-64)", "ld-linux-x86-64.so.2", "ld64.so.2", "libc.so.6", "(GLIBC_2.2.5)", "(GLIBC_2.16)"),
+        *(".cpython-312-x86_64-linux-gnu", ".cpython-39-x86-64-linux-gnu", "CPYTHON_39_X86_64_LINUX_GNU_1"),
         *("(GLIBC_2.17)", "(GLIBC_2.34)", "(GLIBC_PRIVATE)", "(64bit)", "()", " = 1", "foo", "(", ")", " if "),
     ]
 )
@@ -315,3 +316,5 @@ def test_translation_is_idempotent_and_leaves_nothing_of_x86(text: str) -> None:
     assert "(x86-64)" not in once
     assert "ld-linux-x86-64.so.2" not in once
     assert "GLIBC_2.2.5)" not in once
+    assert "64-linux-gnu" not in once
+    assert "X86_64" not in once

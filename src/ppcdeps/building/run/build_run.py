@@ -20,7 +20,7 @@ from ppcdeps.building.run.schedule import run_tasks
 from ppcdeps.building.run.setup import BuildSetup, ProvisionedRoot
 from ppcdeps.building.run.sources import FetchSources, SourceCollector
 from ppcdeps.building.run.store import Store
-from ppcdeps.building.run.tasks import Task, tasks_of
+from ppcdeps.building.run.tasks import NOTHING_LEFT_OUT, LeftOut, Task, left_out, tasks_of
 from ppcdeps.engines.cleanup import sweep
 from ppcdeps.engines.emulation import ensure_emulation
 from ppcdeps.engines.engine import engines_home
@@ -30,7 +30,7 @@ from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.metadata.sources import fetch_package, packages_of
 from ppcdeps.metadata.sync import fetch_repositories
 from ppcdeps.model.errors import ConfigError, RepositoryError, UsageError
-from ppcdeps.model.gap import RouteKind
+from ppcdeps.model.gap import Gap, Route, RouteKind
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.recipe import Recipe
 from ppcdeps.model.reporter import Reporter
@@ -49,6 +49,7 @@ class BuildOptions:
 
     ``repository`` is the folder to publish to, ``jobs`` how many builds go on at a time. ``mode``, ``buildroot``,
     ``engine`` are None where ppcdeps chooses. ``only`` are names of sources to build, with what they need.
+    ``alternatives``: build also what enabling a repository would spare.
     """
 
     repository: Path
@@ -63,6 +64,7 @@ class BuildOptions:
     fail_fast: bool = False
     check: bool = True
     only: tuple[str, ...] = ()
+    alternatives: bool = False
     source_folders: tuple[Path, ...] = ()
     sign_with: str | None = None
     url: str | None = None
@@ -86,7 +88,8 @@ class BuildBasis:
 class BuildRun:
     """A finished run.
 
-    ``published`` counts the packages of the repository, which is None where nothing was built.
+    ``published`` counts the packages of the repository, which is None where nothing was built. ``left_out`` is what
+    was not built because enabling a repository closes it.
     """
 
     workload: str
@@ -99,6 +102,7 @@ class BuildRun:
     repository: Path | None = None
     published: int = 0
     repo_file: Path | None = None
+    left_out: LeftOut = NOTHING_LEFT_OUT
 
     @property
     def failed(self) -> bool:
@@ -108,7 +112,8 @@ class BuildRun:
 
 def check_plan(plan: Plan, basis: BuildBasis, options: BuildOptions) -> None:
     """Raise ConfigError where the plan is of another target, or rests on other metadata than there is now, and where
-    the folder to publish to belongs to something else.
+    the folder to publish to belongs to something else. Raise UsageError where enabling repositories closes all that
+    could be built.
     """
     check_place(options.repository)
     if plan.target != basis.target.name:
@@ -117,12 +122,41 @@ def check_plan(plan: Plan, basis: BuildBasis, options: BuildOptions) -> None:
             hint="name its target, or the file of it, with --target",
         )
     now = {each.config.id: each.digest for each in basis.metadata}
-    changed = sorted(state.id for state in plan.repositories if now.get(state.id) != state.digest)
+    changed = sorted(state.id for state in plan.repositories if state.enabled and now.get(state.id) != state.digest)
     if changed:
         raise ConfigError(
             f"the plan rests on other metadata than there is now: {', '.join(changed)} changed",
             hint=f"plan again with `ppcdeps plan {plan.workload}`",
         )
+    omitted = left_out(plan, alternatives=options.alternatives, only=options.only)
+    if omitted.gaps and not takes_builds(plan, options):
+        raise UsageError(
+            f"nothing is built: {_closed_by(omitted)}",
+            hint=f"{_to_enable(omitted)}, or build what it lacks all the same with --alternatives",
+        )
+
+
+def takes_builds(plan: Plan, options: BuildOptions) -> bool:
+    """Whether anything of the plan is to be built, or to be published as it is."""
+    omitted = left_out(plan, alternatives=options.alternatives, only=options.only)
+    not_built = {*omitted.gaps, *omitted.dependents}
+    builds = {name.partition(" (with ")[0] for wave in plan.waves for name in wave}
+    reused = any(_route_of(gap, options).kind is RouteKind.REUSE for gap in plan.gaps)
+    return bool(builds - not_built) or reused or bool(plan.python is not None and plan.python.bridge)
+
+
+def _route_of(gap: Gap, options: BuildOptions) -> Route:
+    return gap.route_without_enabling if options.alternatives else gap.route
+
+
+def _closed_by(omitted: LeftOut) -> str:
+    count, where = len(omitted.gaps), " and ".join(omitted.repositories)
+    told = f"enabling {where} closes {'a gap' if count == 1 else f'{count} gaps'} of the plan"
+    return f"{told}, and {', '.join(omitted.dependents)} needs packages of these" if omitted.dependents else told
+
+
+def _to_enable(omitted: LeftOut) -> str:
+    return f"plan again with --enablerepo {','.join(omitted.repositories)}"
 
 
 def build_plan(
@@ -141,11 +175,16 @@ def build_plan(
     had; a build that fails is a result.
     """
     check_plan(plan, basis, options)
-    tasks = tasks_of(plan, basis.book, options.only)
-    reused = _reused(plan, basis, reporter)
+    tasks = tasks_of(plan, basis.book, options.only, alternatives=options.alternatives)
+    omitted = left_out(plan, alternatives=options.alternatives, only=options.only)
+    if omitted.gaps:
+        reporter.note(f"not built: {_closed_by(omitted)}; {_to_enable(omitted)}, or build it with --alternatives")
+    reused = _reused(plan, basis, options, reporter)
     key = SigningKey.find(options.sign_with) if options.sign_with else None
     if not tasks:
-        done = BuildRun(plan.workload, plan.target, path, options.mode or BuildMode.NATIVE, "-", "-", ())
+        done = BuildRun(
+            plan.workload, plan.target, path, options.mode or BuildMode.NATIVE, "-", "-", (), left_out=omitted
+        )
         return _published(done, options, reused, key, plan, reporter)
     home = engines_home(basis.cache.directory)
     sweep(home, reporter)
@@ -177,7 +216,7 @@ def build_plan(
 
     results = run_tasks(tasks, setup, record, jobs=options.jobs, fail_fast=options.fail_fast)
     root = build_root.root
-    done = BuildRun(plan.workload, plan.target, path, root.mode, root.name, engine.name, results)
+    done = BuildRun(plan.workload, plan.target, path, root.mode, root.name, engine.name, results, left_out=omitted)
     return _published(done, options, reused, key, plan, reporter)
 
 
@@ -253,9 +292,10 @@ class _RootProvider:
         return ProvisionedRoot(root, resolver)
 
 
-def _reused(plan: Plan, basis: BuildBasis, reporter: Reporter) -> tuple[Path, ...]:
+def _reused(plan: Plan, basis: BuildBasis, options: BuildOptions, reporter: Reporter) -> tuple[Path, ...]:
     """The noarch packages of the reference that the plan uses as they are."""
-    wanted = [nevra for gap in plan.gaps if gap.route.kind is RouteKind.REUSE for nevra in gap.route.subject]
+    routes = [_route_of(gap, options) for gap in plan.gaps]
+    wanted = [nevra for route in routes if route.kind is RouteKind.REUSE for nevra in route.subject]
     reference = [each for each in basis.metadata if each.config.side is Side.REFERENCE]
     found = packages_of(reference, wanted)
     if any(not package.location for package in found.values()):

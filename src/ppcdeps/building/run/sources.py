@@ -77,7 +77,9 @@ class SourceCollector:
         """
         recipe = task.recipe
         if isinstance(recipe, Bridge):
-            rendering = render_bridge(recipe.workload, recipe.provides, folder, serial=recipe.serial)
+            rendering = render_bridge(
+                recipe.workload, recipe.provides, folder, serial=recipe.serial, requires=recipe.requires
+            )
             return _rendered(folder, rendering.spec.name, rendering.name, rendering.version, ())
         if recipe.kind is RecipeKind.SRPM:
             return self._of_source_package(task, recipe, folder)

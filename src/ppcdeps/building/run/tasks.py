@@ -9,7 +9,7 @@ from ppcdeps.model.gap import Gap, RouteKind
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.python_plan import PlannedPython
-from ppcdeps.model.recipe import Language, Recipe, Source
+from ppcdeps.model.recipe import Language, Recipe, Source, interpreter_of
 from ppcdeps.python.names import normalize
 from ppcdeps.recipebook.book import RecipeBook, for_source, rebuild_recipe, recipe_digest, sdist_recipe
 
@@ -29,6 +29,7 @@ class Bridge:
     workload: str
     provides: tuple[str, ...]
     serial: int
+    requires: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,47 @@ class Task:
     minutes: Mapping[str, float] | None = None
 
 
-def tasks_of(plan: Plan, book: RecipeBook, only: Sequence[str] = ()) -> tuple[Task, ...]:
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What is not built because enabling ``repositories`` closes ``gaps`` of the plan.
+
+    ``dependents`` are further builds that need packages of these gaps.
+    """
+
+    gaps: tuple[str, ...] = ()
+    dependents: tuple[str, ...] = ()
+    repositories: tuple[str, ...] = ()
+
+
+NOTHING_LEFT_OUT = LeftOut()
+
+
+def left_out(plan: Plan, *, alternatives: bool = False, only: Sequence[str] = ()) -> LeftOut:
+    """What a build leaves to enabling repositories: nothing with ``alternatives``, or where sources are named."""
+    spared = [] if alternatives or only else [gap for gap in plan.gaps if gap.route.kind is RouteKind.ENABLE]
+    names = {gap.name for gap in spared}
+    without = set(names)
+    steps = [_step(name)[0] for wave in plan.waves for name in wave]
+    # Waves come in the order of what needs what.
+    for source in steps:
+        if without.intersection(plan.needs.get(source, ())):
+            without.add(source)
+    dependents = without.intersection(steps) - names
+    repositories = {name for gap in spared for name in gap.route.subject}
+    return LeftOut(tuple(sorted(names)), tuple(sorted(dependents)), tuple(sorted(repositories)))
+
+
+def tasks_of(
+    plan: Plan, book: RecipeBook, only: Sequence[str] = (), *, alternatives: bool = False
+) -> tuple[Task, ...]:
     """The builds that a plan takes: the bridge, then those of its waves in their order.
 
-    ``only`` are names of sources: these, and what they need. Raises ConfigError where a recipe was removed or
-    changed since the plan was made, UsageError where ``only`` names what the plan does not build.
+    ``only`` are names of sources: these, and what they need. Gaps that enabling a repository closes are built with
+    ``alternatives``, or where they are named. Raises ConfigError where a recipe was removed or changed since the
+    plan was made, UsageError where ``only`` names what the plan does not build.
     """
+    omitted = left_out(plan, alternatives=alternatives, only=only)
+    not_built = {*omitted.gaps, *omitted.dependents}
     gaps = {gap.name: gap for gap in plan.gaps}
     bridge = _bridge(plan)
     tasks: list[Task] = [bridge] if bridge else []
@@ -66,12 +102,14 @@ def tasks_of(plan: Plan, book: RecipeBook, only: Sequence[str] = ()) -> tuple[Ta
         made = []
         for name in wave:
             source, condition = _step(name)
+            if source in not_built:
+                continue
             gap = gaps.get(source)
             if gap is None:
                 faults.append(f"its waves build {name}, and no gap is called so")
                 continue
             needs = tuple(sorted({latest[each] for each in plan.needs.get(source, ()) if each in latest}))
-            if bridge and gap.route.kind is RouteKind.BUILD_SDIST:
+            if bridge and gap.route_without_enabling.kind is RouteKind.BUILD_SDIST:
                 # Its RPM may require what pip installs.
                 needs = (*needs, bridge.name)
             try:
@@ -98,9 +136,10 @@ def _step(name: str) -> tuple[str, str]:
 
 
 def _task(name: str, gap: Gap, condition: str, needs: tuple[str, ...], plan: Plan, book: RecipeBook) -> Task:
-    minutes = dict(gap.route.minutes)
+    route = gap.route_without_enabling
+    minutes = dict(route.minutes)
     expected = expected_of(plan.gaps, gap.source or gap.name)
-    match gap.route.kind:
+    match route.kind:
         case RouteKind.RECIPE:
             recipe = for_source(_unchanged(gap, book), gap.source or gap.name)
             if condition:
@@ -109,42 +148,49 @@ def _task(name: str, gap: Gap, condition: str, needs: tuple[str, ...], plan: Pla
             return Task(name, gap.name, recipe, version, "", needs, expected, minutes)
         case RouteKind.REBUILD:
             packages = [each.name for each in gap.packages]
-            version = Nevra.parse(gap.route.subject[0]).version
+            version = Nevra.parse(route.subject[0]).version
             recipe = rebuild_recipe(gap.source or gap.name, packages)
             return Task(name, gap.name, recipe, version, "", needs, expected, minutes)
         case RouteKind.BUILD_SDIST:
             return _python_task(name, gap, needs, plan.python, minutes)
         case _:
-            raise ConfigError(f"{gap.name} is routed as {gap.route.kind}: nothing to build")
+            raise ConfigError(f"{gap.name} is routed as {route.kind}: nothing to build")
 
 
 def _unchanged(gap: Gap, book: RecipeBook) -> Recipe:
     """The recipe that the plan means. Raises ConfigError where it is not as it was."""
-    recipe = next((one for one in book if one.folder.name == gap.route.subject[0]), None)
+    route = gap.route_without_enabling
+    recipe = next((one for one in book if one.folder.name == route.subject[0]), None)
     if recipe is None:
         raise ConfigError(
-            f"there is no recipe {gap.route.subject[0]} for {gap.name} (any more): "
+            f"there is no recipe {route.subject[0]} for {gap.name} (any more): "
             "name the folder that has it with --recipes"
         )
-    if recipe_digest(recipe) != gap.route.digest:
-        raise ConfigError(f"the recipe {gap.route.subject[0]} was changed since the plan was made")
+    if recipe_digest(recipe) != route.digest:
+        raise ConfigError(f"the recipe {route.subject[0]} was changed since the plan was made")
     return recipe
 
 
 def _python_task(
     name: str, gap: Gap, needs: tuple[str, ...], python: PlannedPython | None, minutes: Mapping[str, float]
 ) -> Task:
-    pinned = gap.route.subject[0]
+    pinned = gap.route_without_enabling.subject[0]
     distribution, _, version = pinned.partition("==")
     planned = python.distribution(distribution) if python is not None else None
     files = [one for one in planned.files if not one.name.endswith(".whl")] if planned is not None else []
-    if planned is None or not files:
+    if python is None or planned is None or not files:
         raise ConfigError(f"the plan's lock names no sdist of {pinned}")
     file = files[0]
     languages = {_LANGUAGES[each] for text in planned.builds_from if (each := text.lower()) in _LANGUAGES}
     source = Source(version, file.name, file.sha256, file.name)
-    recipe = sdist_recipe(distribution, source, sorted(languages), url=f"pkg:pypi/{distribution}@{version}")
-    package = f"python3-{normalize(distribution)}"
+    recipe = sdist_recipe(
+        distribution,
+        source,
+        sorted(languages),
+        url=f"pkg:pypi/{distribution}@{version}",
+        python=interpreter_of(python.package, python.tag),
+    )
+    package = f"{recipe.python.package}-{normalize(distribution)}"
     return Task(name, gap.name, recipe, version, pinned, needs, Expected((package,)), minutes)
 
 
@@ -152,8 +198,8 @@ def _bridge(plan: Plan) -> Task | None:
     """The bridge of a plan; its version grows with the metadata that the plan rests on."""
     if plan.python is None or not plan.python.bridge:
         return None
-    newest = max((state.date or 0 for state in plan.repositories), default=0)
-    recipe = Bridge(plan.workload, plan.python.bridge, newest or 1)
+    newest = max((state.date or 0 for state in plan.repositories if state.enabled), default=0)
+    recipe = Bridge(plan.workload, plan.python.bridge, newest or 1, plan.python.bridge_requires)
     return Task(BRIDGE, BRIDGE, recipe, expected=Expected((f"ppcdeps-bridge-{plan.workload}",)))
 
 

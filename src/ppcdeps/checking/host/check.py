@@ -137,7 +137,7 @@ class _Check:
                 f"CPU lacks ISA {baseline.isa}: {self._wanted.target} is built for {baseline.name}, {name} is older",
                 "HWCAP2" if bits is not None else "/proc/cpuinfo",
                 detail=[f"HWCAP2 is {bits:#x}"] if bits is not None else [],
-                fix=["a distribution for POWER8: EL8, or Debian 12"] if baseline.name == "POWER9" else [],
+                fix=["a distribution for POWER8: almalinux-8, or Debian 12"] if baseline.name == "POWER9" else [],
             )
 
     # --- kernel ----------------------------------------------------------------------------------------------

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ppcdeps.building.run.tasks import BRIDGE, Bridge, tasks_of
+from ppcdeps.building.run.tasks import BRIDGE, Bridge, LeftOut, left_out, tasks_of
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Route, RouteKind
 from ppcdeps.model.nevra import Nevra
-from ppcdeps.model.plan import Plan
+from ppcdeps.model.plan import Plan, RepositoryState
 from ppcdeps.model.python_plan import PlannedDistribution, PlannedFile, PlannedPython, Provision
 from ppcdeps.model.recipe import Recipe, RecipeKind
 from ppcdeps.recipebook.book import RecipeBook, load_book, recipe_digest
@@ -131,3 +131,66 @@ def test_only_some_are_built_with_what_these_need(tmp_path: Path) -> None:
     assert [task.name for task in tasks_of(plan, book, ["b"])] == ["a", "b"]
     with pytest.raises(UsageError, match="does not build e"):
         tasks_of(plan, book, ["e"])
+
+
+@pytest.mark.parametrize(
+    ("package", "python", "name", "required"),
+    [
+        ("python3", "3.9.25", "python3-msgpack", "python3"),
+        ("python3.11", "3.11.13", "python3.11-msgpack", "python3.11"),
+        ("python39", "3.9.20", "python39-msgpack", "python39"),
+        ("python", "2.7.5", "python2-msgpack", "python2"),
+    ],
+)
+def test_what_is_built_from_an_sdist_has_the_name_of_its_interpreter(
+    package: str, python: str, name: str, required: str, tmp_path: Path
+) -> None:
+    book = book_of(tmp_path)
+    built = gap("msgpack", Route(RouteKind.BUILD_SDIST, ("msgpack==1.0",)), GapKind.PYTHON)
+    file = PlannedFile("msgpack-1.0.tar.gz", "0" * 64)
+    pinned = PlannedDistribution("msgpack", "1.0", Provision.BUILD, files=(file,), builds_from=("Cython",))
+    lock = PlannedPython(python, "ppc64le", "2.28", (pinned,), package=package)
+    (task,) = tasks_of(replace(plan_of(book, [["msgpack"]], {}, built), python=lock), book)
+    assert task.expected.packages == (name,)
+    assert isinstance(task.recipe, Recipe)
+    assert (task.recipe.python.package, task.recipe.packages) == (required, (name,))
+
+
+def with_repository(plan: Plan, *names: str) -> Plan:
+    """The plan where enabling a repository closes these gaps."""
+    enable = Route(RouteKind.ENABLE, ("extra",))
+    gaps = (replace(each, route=enable, alternative=each.route) if each.name in names else each for each in plan.gaps)
+    return replace(plan, gaps=tuple(gaps))
+
+
+def test_what_enabling_closes_is_left_out_with_what_needs_it(tmp_path: Path) -> None:
+    book = book_of(tmp_path, "a", "b", "c", "d")
+    plan = plan_of(book, [["a", "d"], ["b"], ["c"]], {"b": ("a",), "c": ("b",)})
+    plan = with_repository(plan, "a")
+    assert left_out(plan) == LeftOut(("a",), ("b", "c"), ("extra",))
+    assert [task.name for task in tasks_of(plan, book)] == ["d"]
+
+
+def test_what_enabling_closes_is_built_where_it_is_asked_for(tmp_path: Path) -> None:
+    book = book_of(tmp_path, "a", "b", "c")
+    plan = plan_of(book, [["a"], ["b"], ["c"]], {"b": ("a",)})
+    every = [(task.name, task.needs) for task in tasks_of(plan, book)]
+    plan = with_repository(plan, "a", "b")
+    assert [(task.name, task.needs) for task in tasks_of(plan, book, alternatives=True)] == every
+    assert left_out(plan, alternatives=True) == LeftOut()
+    assert [task.name for task in tasks_of(plan, book, ["b"])] == ["a", "b"]
+    assert [task.name for task in tasks_of(plan, book)] == ["c"]
+
+
+def test_the_bridge_does_not_change_with_repositories_that_are_not_enabled() -> None:
+    states = (RepositoryState("base", "target", "1", 100, "", 1), RepositoryState("x", "target", "1", 900, "", 1))
+    python = PlannedPython("3.9.21", "ppc64le", "2.34", bridge=("python3-six = 1",))
+    plan = replace(plan_of(RecipeBook(()), [], {}), python=python, repositories=states)
+    off = replace(plan, repositories=(states[0], replace(states[1], enabled=False)))
+    serials = [
+        task.recipe.serial
+        for one in (plan, off)
+        for task in tasks_of(one, RecipeBook(()))
+        if isinstance(task.recipe, Bridge)
+    ]
+    assert serials == [900, 100]

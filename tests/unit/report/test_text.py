@@ -1,0 +1,25 @@
+"""Plans as text."""
+
+from ppcdeps.model.plan import Plan
+from ppcdeps.model.python_plan import PythonFallback
+from ppcdeps.report.text import render_plan
+
+EMPTY = Plan("w", "t", "ppc64le", ("app",), (), (), ())
+
+
+def test_the_summary_says_why_all_of_python_stays_rpms_and_what_would_avoid_it() -> None:
+    fallback = PythonFallback(
+        "width is 0.2.6 in the RPM python3-width-0.2.6-6.noarch, and cmd 2.5 requires >=0.2.10", "cmd==2.4"
+    )
+    text = render_plan(Plan("w", "t", "ppc64le", ("app",), (), (), (), python_fallback=fallback))
+    summary = " ".join(text.partition("Metadata this rests on")[0].split())
+    assert f"All of Python stays RPMs: {fallback.reason}." in summary
+    assert "To avoid it: cmd==2.4." in summary
+    assert "stays RPMs" not in render_plan(EMPTY)
+
+
+def test_nothing_is_promised_where_no_way_out_is_known() -> None:
+    plan = Plan("w", "t", "ppc64le", ("app",), (), (), (), python_fallback=PythonFallback("no index answered"))
+    text = render_plan(plan)
+    assert "All of Python stays RPMs: no index answered." in text
+    assert "To avoid it" not in text
