@@ -285,6 +285,15 @@ def _plan(digest: str) -> dict[str, object]:
             },
         ],
         "needs": {"lib": ["gcc"]},
+        "blocked_by": {"lib": ["gone"]},
+        "cycles": [
+            {
+                "chain": ["gcc", "lib"],
+                "members": ["gcc", "lib"],
+                "broken_by": {"source": "lib", "condition": "bootstrap", "without": ["gcc"]},
+                "text": "gcc needs lib needs gcc",
+            }
+        ],
         "waves": [["lib"]],
         "dropped_requirements": [],
         "advice": ["a word"],
@@ -330,6 +339,8 @@ def empty_plan() -> bytes:
         "waves": [],
         "gaps": [],
         "needs": {},
+        "blocked_by": {},
+        "cycles": [],
         "closure": plan["closure"][:1],  # type: ignore[index]
         "created_from": {"base": {**plan["created_from"]["base"], "digest": "@DIGEST@"}},  # type: ignore[index]
         "summary": {"packages": 1, "target": 1, "reference": 0, "standins": 0, "gaps": {}, "routes": {}},

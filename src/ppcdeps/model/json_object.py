@@ -129,6 +129,10 @@ class JsonObject:
         """An object."""
         return JsonObject(self._value(key), self, key)
 
+    def is_null(self, key: str) -> bool:
+        """Whether the member is null."""
+        return self._value(key) is None
+
     def objects(self, key: str) -> "Iterator[JsonObject]":
         """The objects of an array."""
         for number, value in enumerate(self._array(key)):

@@ -22,6 +22,7 @@ _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+!~^=,-]{0,254}")
 # What is in the parentheses of a capability is another world's name: perl(A::B), npm(@x/y), font(:lang=en).
 _CAPABILITY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~^-]*(?:\([\w.+~^:@/=,\[\]()-]*\)[A-Za-z0-9._+~^-]*)?")
 _STEP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~^=!-]{0,254}(?: \(with [A-Za-z0-9][A-Za-z0-9._+-]{0,99}\))?")
+_CONDITION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _SUBJECT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~^=!:-]{0,999}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DIGEST = re.compile(r"[0-9a-f]{0,128}")
@@ -88,6 +89,11 @@ def file_name(text: str) -> str:
 def step_name(text: str) -> str:
     """The name of a build in a plan's waves: a source, perhaps with a build condition (`foo (with bootstrap)`)."""
     return _checked(_STEP, text, "the name of a source")
+
+
+def build_condition(text: str) -> str:
+    """The name of a build condition (`%bcond`) of a spec."""
+    return _checked(_CONDITION, text, "the name of a build condition")
 
 
 def subject_of_route(text: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ppcdeps.model.build_order import Cycle
 from ppcdeps.model.gap import Gap, Requirer
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.python_plan import PlannedPython
@@ -64,6 +65,10 @@ class Plan:
     waves: tuple[tuple[str, ...], ...] = ()
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The sources that each source of the waves needs to be built, where it needs any."""
+    blocked_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The blocked gaps that the build of a source needs: it cannot be built before these are closed."""
+    cycles: tuple[Cycle, ...] = ()
+    """Builds that need each other. The sources of cycles that nothing breaks are in no wave."""
     python: PlannedPython | None = None
     """None where all Python packages stay RPMs."""
     advice: tuple[str, ...] = ()

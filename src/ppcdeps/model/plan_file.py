@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ppcdeps.model import names
+from ppcdeps.model.build_order import Bootstrap, Cycle
 from ppcdeps.model.documents import DocumentError, parse_json, read_document
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
@@ -115,6 +116,8 @@ def as_document(plan: Plan) -> dict[str, Any]:
         ],
         "waves": [list(wave) for wave in plan.waves],
         "needs": {source: list(needed) for source, needed in plan.needs.items()},
+        "blocked_by": {source: list(blocked) for source, blocked in plan.blocked_by.items()},
+        "cycles": [cycle_document(cycle) for cycle in plan.cycles],
         "python": {} if plan.python is None else python_document(plan.python),
         "advice": list(plan.advice),
     }
@@ -139,6 +142,18 @@ def gap_document(gap: Gap) -> dict[str, Any]:
             "digest": gap.route.digest,
         },
         "detail": gap.detail,
+    }
+
+
+def cycle_document(cycle: Cycle) -> dict[str, Any]:
+    """A cycle of builds in JSON's own kinds."""
+    broken = cycle.broken_by
+    return {
+        "chain": list(cycle.chain),
+        "members": list(cycle.members),
+        "broken_by": broken
+        and {"source": broken.source, "condition": broken.condition, "without": sorted(broken.without or ())},
+        "text": str(cycle),
     }
 
 
@@ -207,9 +222,32 @@ def _plan(document: JsonObject) -> Plan:
             needs.checked(source, source, names.step_name): needs.all_named(source, names.step_name)
             for source in needs.names
         },
+        blocked_by=_blocked_by(document.inner("blocked_by")),
+        cycles=tuple(map(_cycle, document.objects("cycles"))),
         python=_python(python) if python.names else None,
         advice=document.texts("advice"),
     )
+
+
+def _blocked_by(document: JsonObject) -> dict[str, tuple[str, ...]]:
+    return {
+        document.checked(source, source, names.step_name): document.all_named(source, names.requirement_text)
+        for source in document.names
+    }
+
+
+def _cycle(document: JsonObject) -> Cycle:
+    broken = None
+    if not document.is_null("broken_by"):
+        inner = document.inner("broken_by")
+        without = frozenset(inner.all_named("without", names.step_name))
+        broken = Bootstrap(
+            inner.named("source", names.step_name), inner.named("condition", names.build_condition), without
+        )
+    chain = document.all_named("chain", names.step_name)
+    if not chain:
+        document.refuse("chain", "names no source")
+    return Cycle(chain, document.all_named("members", names.step_name), broken)
 
 
 def _state(name: str, document: JsonObject) -> RepositoryState:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from ppcdeps.model.build_order import Bootstrap
 from ppcdeps.model.recipe import Recipe, RecipeKind
 from ppcdeps.model.target import Target
 from ppcdeps.planning.evaluation import Evaluated, Evaluations
-from ppcdeps.planning.order import Bootstrap
 from ppcdeps.recipebook.book import RecipeBook, recipe_for
 from ppcdeps.rpm.additions import declare_package
 from ppcdeps.rpm.sources import BuildEnvironments, BuildNeeds

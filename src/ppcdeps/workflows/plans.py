@@ -19,7 +19,6 @@ from ppcdeps.workflows.request import PlanRequest
 
 if TYPE_CHECKING:
     from ppcdeps.planning.explanation import Explanation
-    from ppcdeps.planning.order import BuildOrder
     from ppcdeps.planning.plan import PythonPart
     from ppcdeps.planning.solution import Solution
     from ppcdeps.python.index import Index
@@ -76,14 +75,6 @@ def explain(name: str, request: PlanRequest, reporter: Reporter) -> "Explanation
 
     found = plan(request, reporter)
     return explanation_of(_solution_of(found, request, reporter), name, found.gaps)
-
-
-def build_order(made: Plan, request: PlanRequest, reporter: Reporter) -> "BuildOrder":
-    """The waves in which the builds of a plan go, with what each needs. Raises what `plan` raises."""
-    from ppcdeps.planning.plan import waves_of
-
-    solution = _solution_of(made, request, reporter)
-    return waves_of(solution, solution.adaptation.bootstraps())
 
 
 def solve(request: PlanRequest, reporter: Reporter) -> "Solution":
