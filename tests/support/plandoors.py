@@ -297,6 +297,17 @@ def _plan(digest: str) -> dict[str, object]:
         "waves": [["lib"]],
         "dropped_requirements": [],
         "advice": ["a word"],
+        "own": [
+            {
+                "source": "lib",
+                "file": "./lib.spec",
+                "sha256": "0" * 64,
+                "packages": ["lib-1-1.ppc64le"],
+                "build_requires": ["gcc"],
+                "files": ["lib-1.tar.gz"],
+                "notes": [],
+            }
+        ],
         "python": {
             "python": "3.9.25",
             "machine": "ppc64le",
@@ -341,6 +352,7 @@ def empty_plan() -> bytes:
         "needs": {},
         "blocked_by": {},
         "cycles": [],
+        "own": [],
         "closure": plan["closure"][:1],  # type: ignore[index]
         "created_from": {"base": {**plan["created_from"]["base"], "digest": "@DIGEST@"}},  # type: ignore[index]
         "summary": {"packages": 1, "target": 1, "reference": 0, "standins": 0, "gaps": {}, "routes": {}},

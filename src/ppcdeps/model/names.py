@@ -11,6 +11,8 @@ from ppcdeps.model.nevra import Nevra
 
 PYTHON_PREFIX = "pypi:"
 """What marks a root that is a Python distribution."""
+OWN_ENDINGS = (".spec", ".src.rpm")
+"""How the names of specs and of source RPMs end."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}")
 _PACKAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~^-]{0,254}")
@@ -89,6 +91,18 @@ def file_name(text: str) -> str:
 def step_name(text: str) -> str:
     """The name of a build in a plan's waves: a source, perhaps with a build condition (`foo (with bootstrap)`)."""
     return _checked(_STEP, text, "the name of a source")
+
+
+def is_own_file(text: str) -> bool:
+    """Whether a text is the path of a spec or of a source RPM, by its ending."""
+    return text.endswith(OWN_ENDINGS)
+
+
+def own_file(text: str) -> str:
+    """The path of a spec or of a source RPM, on one line."""
+    if not is_own_file(text) or not text.isprintable() or len(text) > _LONGEST:
+        raise ValueError(f"not the path of a spec or a source RPM: {_shown(text)}")
+    return text
 
 
 def build_condition(text: str) -> str:

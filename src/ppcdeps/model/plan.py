@@ -51,6 +51,24 @@ class DroppedRequirement:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnPackages:
+    """What one spec or source RPM of the user's own is and gives.
+
+    ``file`` is its path as the user gave it, ``sha256`` that of its content. ``packages`` are those that a build for
+    the target gives, ``files`` the names of the sources and patches that a spec needs beside it. ``notes`` say what
+    is not known before the build, and what differs from a build for the reference.
+    """
+
+    source: str
+    file: str
+    sha256: str
+    packages: tuple[Nevra, ...] = ()
+    build_requires: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What it takes to run a workload on a target."""
 
@@ -72,3 +90,5 @@ class Plan:
     python: PlannedPython | None = None
     """None where all Python packages stay RPMs."""
     advice: tuple[str, ...] = ()
+    own: tuple[OwnPackages, ...] = ()
+    """The user's own packages, each of which is a gap that its build closes."""

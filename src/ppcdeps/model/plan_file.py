@@ -11,7 +11,7 @@ from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.json_object import JsonObject, WrongValueError
 from ppcdeps.model.nevra import Nevra
-from ppcdeps.model.plan import SCHEMA, ChosenPackage, DroppedRequirement, Plan, RepositoryState
+from ppcdeps.model.plan import SCHEMA, ChosenPackage, DroppedRequirement, OwnPackages, Plan, RepositoryState
 from ppcdeps.model.python_plan import (
     DistributionRequirer,
     PlannedDistribution,
@@ -120,6 +120,19 @@ def as_document(plan: Plan) -> dict[str, Any]:
         "cycles": [cycle_document(cycle) for cycle in plan.cycles],
         "python": {} if plan.python is None else python_document(plan.python),
         "advice": list(plan.advice),
+        "own": [_own_document(own) for own in plan.own],
+    }
+
+
+def _own_document(own: OwnPackages) -> dict[str, Any]:
+    return {
+        "source": own.source,
+        "file": own.file,
+        "sha256": own.sha256,
+        "packages": [str(package) for package in own.packages],
+        "build_requires": list(own.build_requires),
+        "files": list(own.files),
+        "notes": list(own.notes),
     }
 
 
@@ -226,6 +239,19 @@ def _plan(document: JsonObject) -> Plan:
         cycles=tuple(map(_cycle, document.objects("cycles"))),
         python=_python(python) if python.names else None,
         advice=document.texts("advice"),
+        own=tuple(map(_own, document.objects("own"))),
+    )
+
+
+def _own(document: JsonObject) -> OwnPackages:
+    return OwnPackages(
+        source=document.named("source", names.package_name),
+        file=document.named("file", names.own_file),
+        sha256=document.named("sha256", names.sha256),
+        packages=document.all_named("packages", names.nevra),
+        build_requires=document.all_named("build_requires", names.requirement_text),
+        files=document.all_named("files", names.file_name),
+        notes=document.texts("notes"),
     )
 
 

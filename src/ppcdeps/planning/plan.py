@@ -11,7 +11,9 @@ from ppcdeps.model.python_plan import PlannedPython
 from ppcdeps.planning.advice import advice_of
 from ppcdeps.planning.gaps import gaps_of, requirers_among
 from ppcdeps.planning.order import BuildOrder, order_of
+from ppcdeps.planning.own import own_packages, roots_of
 from ppcdeps.planning.solution import Solution
+from ppcdeps.rpm.own import own_metadata
 from ppcdeps.rpm.universe import Universe
 
 
@@ -38,11 +40,12 @@ def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: Py
     undecided = (
         f"a person must decide what is built first: {cycle}" for cycle in order.cycles if not cycle.broken_by
     )
+    repositories = [*repositories, *([own_metadata(solution.own)] if solution.own else [])]
     return Plan(
         workload=solution.workload.name,
         target=solution.target.name,
         arch=solution.target.arch,
-        roots=tuple(sorted(solution.workload.roots)),
+        roots=tuple(sorted({*solution.workload.roots, *roots_of(solution.own)})),
         repositories=_states(solution.universe, repositories),
         closure=closure,
         gaps=gaps,
@@ -58,6 +61,7 @@ def plan_of(solution: Solution, repositories: Sequence[RepoMetadata], python: Py
         cycles=order.cycles,
         python=python.planned if python else None,
         advice=(*undecided, *advice_of(solution.workload, solution.target, closure, gaps)),
+        own=tuple(map(own_packages, solution.own)),
     )
 
 

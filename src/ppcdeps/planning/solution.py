@@ -15,6 +15,7 @@ from ppcdeps.recipebook.book import RecipeBook, load_book
 from ppcdeps.rpm.closure import Closure, ClosureSearch
 from ppcdeps.rpm.dropped import RequirementDropper
 from ppcdeps.rpm.opening import open_universe
+from ppcdeps.rpm.own import OwnSource
 from ppcdeps.rpm.paths import FetchFilelists
 from ppcdeps.rpm.requests import Request, request_packages
 from ppcdeps.rpm.requirers import Requirers
@@ -41,7 +42,8 @@ class Solution:
     """Everything that was found out about a workload on a target.
 
     ``builds`` maps the sources to be built to their solved build environments; ``None`` where no repository has
-    the source package. They stand in the order in which they were found to be needed.
+    the source package. They stand in the order in which they were found to be needed. ``own`` are the user's own
+    packages, each of which is built.
     """
 
     workload: Workload
@@ -51,6 +53,7 @@ class Solution:
     run: SolvedRequest
     builds: Mapping[str, SolvedRequest | None]
     adaptation: Adaptation
+    own: tuple[OwnSource, ...] = ()
     _requirers: dict[int, Requirers] = field(default_factory=dict)
 
     def requirers(self, solved: SolvedRequest) -> Requirers:
@@ -73,12 +76,15 @@ def solve_run(
     fetch_filelists: FetchFilelists,
     book: RecipeBook | None = None,
     evaluations: Evaluations | None = None,
+    own: Sequence[OwnSource] = (),
 ) -> Solution:
     """Solve the workload's run time alone; `solve_builds` goes on from there.
 
     ``book`` are the recipes to build by (default: those that ppcdeps brings), ``evaluations`` the source RPMs that
-    are at hand. Raises UsageError for a root that is not well-formed, RepositoryError where metadata is damaged,
-    ConfigError for a wrong recipe.
+    are at hand, ``own`` the user's own packages: all of these run on the target, too.
+
+    Raises UsageError for a root that is not well-formed, RepositoryError where metadata is damaged, ConfigError for a
+    wrong recipe.
     """
     universe = open_universe(
         repositories,
@@ -88,7 +94,9 @@ def solve_run(
         fetch_filelists,
         module_streams=target.module_streams,
         platform_id=target.platform_id,
+        own=own,
     )
+    universe.prefer_own()
     environments = BuildEnvironments(universe, target.build_packages)
     adaptation = Adaptation(load_book() if book is None else book, target, universe, environments, evaluations)
     environments.changes = adaptation.needs
@@ -96,8 +104,10 @@ def solve_run(
     search = ClosureSearch(universe, RequirementDropper(universe, environments, known))
     search.weak = target.install_weak_deps
     roots = [root for root in workload.roots if not root.startswith(PYPI)]
-    run = _solved(search, request_packages(universe, workload.name, roots), workload.name, ())
-    return Solution(workload, target, universe, search, run, {}, adaptation)
+    mine = [package for source in sorted(universe.own) for package in universe.standins_of(source)]
+    request = request_packages(universe, workload.name, roots, mine)
+    run = _solved(search, request, workload.name, universe.own)
+    return Solution(workload, target, universe, search, run, {}, adaptation, tuple(own))
 
 
 def solve_builds(solution: Solution, not_built: Collection[str] = ()) -> Solution:
@@ -107,24 +117,63 @@ def solve_builds(solution: Solution, not_built: Collection[str] = ()) -> Solutio
     """
     search = solution.search
     environments = search.dropper.environments
+    own = sorted(solution.universe.own)
     builds: dict[str, SolvedRequest | None] = {}
-    waiting = [source for source in solution.run.closure.sources if source not in not_built]
+    waiting = [*own, *(source for source in solution.run.closure.sources if source not in not_built)]
     needed = set(waiting)
     for source in waiting:
         solution.adaptation.declare(source)
-    while waiting:
-        source = waiting.pop(0)
+
+    def solve(source: str, avoided: Collection[str]) -> None:
+        """Solve the build of a source, where of the ``avoided`` own sources nothing is taken that others have."""
         request = environments.request(source)
         if request is None:
             builds[source] = None
-            continue
+            return
+        solution.universe.prefer_own(but=avoided)
         build = _solved(search, request, request.title, needed)
         builds[source] = build
         for found in build.closure.sources:
             solution.adaptation.declare(found)
-        waiting += build.closure.sources
+        waiting.extend(build.closure.sources)
         needed.update(build.closure.sources)
+
+    while waiting:
+        source = waiting.pop(0)
+        solve(source, {source})
+    # Own packages that need each other may find in the target what builds the first of them.
+    for knot in _knots({source: _own_in(solution, builds[source]) for source in own}):
+        for source in sorted(knot):
+            solve(source, knot)
+    while waiting:
+        source = waiting.pop(0)
+        solve(source, {source})
+    solution.universe.prefer_own()
     return replace(solution, builds=builds)
+
+
+def _own_in(solution: Solution, build: SolvedRequest | None) -> set[str]:
+    """The own sources whose packages are installed for a build."""
+    chosen = build.closure.chosen if build is not None else ()
+    return {solution.universe.source_of(i) for i in chosen if solution.universe.is_standin(i)} & solution.universe.own
+
+
+def _knots(needs: Mapping[str, Collection[str]]) -> list[frozenset[str]]:
+    """The sets of more than one source that all need each other."""
+
+    def reached(source: str) -> set[str]:
+        found: set[str] = set()
+        waiting = [source]
+        while waiting:
+            for needed in needs.get(waiting.pop(), ()):
+                if needed not in found:
+                    found.add(needed)
+                    waiting.append(needed)
+        return found
+
+    reach = {source: reached(source) for source in needs}
+    knots = {frozenset(other for other in reach[source] if source in reach.get(other, ())) for source in needs}
+    return sorted((knot for knot in knots if len(knot) > 1), key=sorted)
 
 
 def unknown_roots(solution: Solution) -> tuple[str, ...]:

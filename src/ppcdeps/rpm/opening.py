@@ -1,6 +1,6 @@
 """A universe made of repositories: their packages loaded, excluded ones and inactive module streams left out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from ppcdeps.base.cache import Cache
@@ -11,6 +11,7 @@ from ppcdeps.rpm.exclusions import excluded_ids
 from ppcdeps.rpm.index import PoolIndex
 from ppcdeps.rpm.loading import Part, Role, load_parts, set_priorities
 from ppcdeps.rpm.modularity import hidden_ids
+from ppcdeps.rpm.own import OwnSource, load_own
 from ppcdeps.rpm.paths import FetchFilelists, PathOwners
 from ppcdeps.rpm.universe import Universe
 
@@ -24,11 +25,13 @@ def open_universe(
     *,
     module_streams: Sequence[str] = (),
     platform_id: str | None = None,
+    own: Sequence[OwnSource] = (),
 ) -> Universe:
     """Load the repositories; neither their order nor that of the packages in them changes a closure.
 
     ``module_streams`` are the enabled ones as ``name:stream``, ``platform_id`` is ``platform:el9`` or the like.
-    Raises RepositoryError where metadata is damaged, UsageError where no repository has an enabled stream,
+    ``own`` are the user's own packages: what the reference and the source repositories have of these sources is left
+    out. Raises RepositoryError where metadata is damaged, UsageError where no repository has an enabled stream,
     EnvironmentLacksError where libsolv is missing.
     """
     pool = _pool(arch)
@@ -38,9 +41,24 @@ def open_universe(
     set_priorities(parts)
     filled = [part for part in parts if part.count]
     modularity = hidden_ids(filled, arch, reference_arch, cache, streams=module_streams, platform_id=platform_id)
-    index = PoolIndex(pool, excluded_ids(filled, reference_arch) | modularity.ids)
+    mine = load_own(pool, own)
+    hidden = excluded_ids(filled, reference_arch) | modularity.ids | _replaced(filled, {each.name for each in own})
+    index = PoolIndex(pool, hidden)
+    named_by_own = {path for part in mine for path in part.paths}
     paths = PathOwners(pool, filled, index, cache, fetch_filelists)
-    return Universe(pool, arch, parts, index, paths, _duplicates(filled, cache), modularity.problems)
+    paths.request(named_by_own)
+    return Universe(pool, arch, [*parts, *mine], index, paths, _duplicates(filled, cache), modularity.problems)
+
+
+def _replaced(parts: Iterable[Part], own: Collection[str]) -> set[int]:
+    """What others have of the sources that the user builds from own files."""
+    return {
+        part.start + position
+        for part in parts
+        if part.role is not Role.TARGET
+        for source in own
+        for position in part.sources.get(source, ())
+    }
 
 
 def _pool(arch: str) -> Any:

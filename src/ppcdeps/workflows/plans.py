@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ppcdeps.planning.plan import PythonPart
     from ppcdeps.planning.solution import Solution
     from ppcdeps.python.index import Index
+    from ppcdeps.rpm.own import OwnSource
 
 _SUFFIX = ".plan.json"
 
@@ -98,6 +99,7 @@ def solve(request: PlanRequest, reporter: Reporter) -> "Solution":
         resolved.fetch_filelists,
         load_book(request.recipes),
         evaluations,
+        _own(request, reporter),
     )
     for problem in solution.universe.module_problems:
         reporter.warn(problem)
@@ -110,6 +112,18 @@ def solve(request: PlanRequest, reporter: Reporter) -> "Solution":
             hint=near,
         )
     return solution
+
+
+def _own(request: PlanRequest, reporter: Reporter) -> "tuple[OwnSource, ...]":
+    """The user's own packages of a request, evaluated."""
+    from ppcdeps.planning.own import read_own
+    from ppcdeps.rpm.own import OWN
+
+    if not request.own:
+        return ()
+    if any(each.id == OWN for each in request.resolved.target.repositories):
+        raise UsageError(f'the repository id "{OWN}" is taken: it is that of one\'s own packages')
+    return read_own(request.own, request.resolved.target, reporter)
 
 
 def index_for(request: PlanRequest, reporter: Reporter) -> "Index":

@@ -1,0 +1,255 @@
+"""Packages of the user's own: specs and source RPMs named on the command line, evaluated with no code run."""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ppcdeps.base.digests import sha256_of
+from ppcdeps.model import names
+from ppcdeps.model.capability import capabilities_in, depth_of, requirement_of
+from ppcdeps.model.ceilings import CEILINGS, how_to_raise
+from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.nevra import Nevra
+from ppcdeps.model.plan import OwnPackages
+from ppcdeps.model.reporter import Reporter
+from ppcdeps.model.target import Target
+from ppcdeps.recipebook.srpm import unpack_srpm
+from ppcdeps.rpm.header import read_source_header
+from ppcdeps.rpm.own import OwnSource
+from ppcdeps.rpm.platforms import PlatformMacros, platform_of
+from ppcdeps.rpm.specs import SpecEvaluation, SpecPackage, SpecRefusedError, differences, evaluate_spec
+
+SPEC, SRPM = names.OWN_ENDINGS
+_PLACES = ("SPECS", "SRPMS")
+"""Folders of rpmbuild's tree that are looked into as well."""
+_ISA = {"ppc64le": "ppc-64", "x86_64": "x86-64"}
+_SHOWN = 6
+
+GENERATED = (
+    "what rpmbuild finds in the files that are built (libraries, Python distributions, interpreters) is required, "
+    "too, and known after the build: `ppcdeps verify` looks then"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFile:
+    """A spec or source RPM: its path, and how the user named it."""
+
+    path: Path
+    shown: str
+
+
+def is_own_word(word: str) -> bool:
+    """Whether a word of the command line names own packages: a spec, a source RPM, or a folder that has some.
+
+    A path such as /usr/share, which is a folder of this machine by chance, is a root.
+    """
+    if names.is_own_file(word):
+        return "/" in word or Path(word).is_file()
+    place = Path(word)
+    explicit = word in (".", "..") or word.startswith(("./", "../")) or word.endswith("/")
+    return place.is_dir() and (explicit or next(_inside(place), None) is not None)
+
+
+def own_files(word: str) -> tuple[OwnFile, ...]:
+    """The files that a word means, in the order of their names.
+
+    Raises ConfigError where there is no such file, or nothing in the folder.
+    """
+    place = Path(word)
+    if names.is_own_file(word):
+        if not place.is_file():
+            raise ConfigError(f"there is no {'spec' if word.endswith(SPEC) else 'source RPM'} {word}")
+        found = [place]
+    else:
+        found = list(_inside(place))
+        if not found:
+            raise ConfigError(
+                f"the folder {word} has no spec and no source RPM",
+                hint="*.spec and *.src.rpm are looked for in it, in SPECS and SRPMS, and in its folders",
+            )
+    for path in found:
+        try:
+            names.own_file(str(path))
+        except ValueError as fault:
+            raise ConfigError(str(fault)) from fault
+    return tuple(OwnFile(path, word if path is place else str(path)) for path in found)
+
+
+def read_own(files: Sequence[OwnFile], target: Target, reporter: Reporter) -> tuple[OwnSource, ...]:
+    """What the files give and need on the target, by the names of their sources.
+
+    A source RPM whose spec cannot be evaluated here is taken by its header, with a warning. Raises ConfigError for a
+    spec that does not parse or would run code, for one that gives no package, and for two files of one source.
+    """
+    if len(files) > CEILINGS.spec_files:
+        raise ConfigError(
+            f"more than {CEILINGS.spec_files} specs and source RPMs are named", hint=how_to_raise("spec_files")
+        )
+    platform = platform_of(target)
+    found: dict[str, OwnSource] = {}
+    for file in files:
+        own = _read(file, platform, target, reporter)
+        other = found.setdefault(own.name, own)
+        if other is not own:
+            raise ConfigError(
+                f"{other.file} and {own.file} are both the source of {own.name}", hint="name one of the two"
+            )
+    return tuple(own for _, own in sorted(found.items()))
+
+
+def roots_of(own: Iterable[OwnSource]) -> tuple[str, ...]:
+    """The packages of own sources as roots that any build of the same version satisfies, whatever its release."""
+    return tuple(sorted({f"{package.nevra.name} = {_version(package.nevra)}" for o in own for package in o.packages}))
+
+
+def own_packages(own: OwnSource) -> OwnPackages:
+    """An own source as a plan has it."""
+    return OwnPackages(
+        source=own.name,
+        file=own.file,
+        sha256=own.sha256,
+        packages=tuple(sorted((package.nevra for package in own.packages), key=str)),
+        build_requires=own.evaluation.build_requires,
+        files=own.evaluation.files,
+        notes=own.notes,
+    )
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    """The specs and source RPMs of a folder, of rpmbuild's folders in it, and of folders with a spec each."""
+    try:
+        below = [place for place in sorted(folder.iterdir()) if place.is_dir() and not place.name.startswith(".")]
+    except OSError:
+        return
+    # A folder of folders, as checkouts of distributions are; those of a source tree may be no packages.
+    for place in (folder, *below):
+        for ending in (SPEC, SRPM):
+            for path in sorted(place.glob(f"*{ending}")):
+                if path.is_file() and (place in (folder, *(folder / each for each in _PLACES)) or ending == SPEC):
+                    yield path
+
+
+def _version(nevra: Nevra) -> str:
+    return f"{nevra.epoch}:{nevra.version}" if nevra.epoch else nevra.version
+
+
+def _read(file: OwnFile, platform: PlatformMacros, target: Target, reporter: Reporter) -> OwnSource:
+    try:
+        digest = sha256_of(file.path)
+    except OSError as error:
+        raise ConfigError(f"cannot read {file.shown}: {error.strerror}") from error
+    if file.path.name.endswith(SRPM):
+        try:
+            with tempfile.TemporaryDirectory(prefix="ppcdeps-srpm-") as scratch:
+                unpacked = unpack_srpm(file.path, Path(scratch) / "srpm")
+                own = _evaluated(file, unpacked.spec, unpacked.folder, digest, platform, target)
+        except ConfigError as fault:
+            own = _by_header(file, digest, platform, target, str(fault))
+            reporter.warn(
+                f"{file.shown}: its header has to do, with BuildRequires as they were on the machine that made it, "
+                f"and nothing of its packages but their source's name: {fault}"
+            )
+    else:
+        try:
+            own = _evaluated(file, file.path, file.path.parent, digest, platform, target)
+        except SpecRefusedError as fault:
+            raise SpecRefusedError(
+                fault.message,
+                hint=f"plan the source RPM (rpmbuild -bs {file.path.name}): its header has its BuildRequires",
+                faults=fault.faults,
+            ) from fault
+    _check(own)
+    return own
+
+
+def _evaluated(
+    file: OwnFile, spec: Path, sources: Path, digest: str, platform: PlatformMacros, target: Target
+) -> OwnSource:
+    here = evaluate_spec(spec, platform, target.arch, sources=sources)
+    notes = [GENERATED]
+    if here.generates_build_requires:
+        notes.append(
+            "%generate_buildrequires prints further BuildRequires from the unpacked sources: the build installs them"
+        )
+    try:
+        there = evaluate_spec(spec, platform, target.reference_arch, sources=sources)
+    except ConfigError:
+        there = None  # what the other architecture has is worth a note, and no more
+    if there is not None and not here.excluded:
+        notes += _notes_on_differences(here, there, target)
+    return OwnSource(file.shown, digest, here, notes=tuple(notes))
+
+
+def _notes_on_differences(here: SpecEvaluation, there: SpecEvaluation, target: Target) -> Iterator[str]:
+    only = differences(here, there)
+    arch, other = target.arch, target.reference_arch
+    if only.packages:
+        yield f"not built for {arch}, and built for {other}: {_listed(only.packages)}"
+    if only.build_requires:
+        yield f"not needed to build for {arch}, and needed for {other}: {_listed(only.build_requires)}"
+    if only.source_requires:
+        yield f"not required on {arch}, and required on {other}: {_listed(only.source_requires)}"
+
+
+def _by_header(file: OwnFile, digest: str, platform: PlatformMacros, target: Target, fault: str) -> OwnSource:
+    header = read_source_header(file.path)
+    source = header.nevra
+    evr = source.evr
+    main = SpecPackage(
+        Nevra(source.name, source.epoch, source.version, source.release, target.arch),
+        provides=(f"{source.name} = {evr}", f"{source.name}({_ISA.get(target.arch, target.arch)}) = {evr}"),
+    )
+    evaluation = SpecEvaluation(
+        target.arch,
+        platform.name,
+        source,
+        packages=(main,),
+        declared=(source.name,),
+        build_requires=header.build_requires,
+        exclusive_arch=header.exclusive_arch,
+        exclude_arch=header.exclude_arch,
+        if_not_excluded=(main,),
+    )
+    notes = (
+        "read from the header alone: which packages it gives, and what the spec says for "
+        f"{target.arch}, is known after the build",
+        GENERATED,
+    )
+    return OwnSource(file.shown, digest, evaluation, header_only=fault, notes=notes)
+
+
+def _check(own: OwnSource) -> None:
+    """Raises ConfigError where a spec gives nothing, or a name or a dependency is none."""
+    evaluation = own.evaluation
+    if not own.packages:
+        raise ConfigError(
+            f"{own.file} gives no package for {evaluation.arch}",
+            hint="a package has a %files section: it may stand under an %if that does not hold there",
+        )
+    try:
+        names.nevra(str(evaluation.source))
+        for package in own.packages:
+            names.nevra(str(package.nevra))
+            for text in (*package.provides, *package.requires, *package.conflicts, *package.obsoletes):
+                _check_dependency(text)
+        for text in (*evaluation.build_requires, *evaluation.build_conflicts):
+            _check_dependency(text)
+        for name in evaluation.files:
+            names.file_name(name)
+    except ValueError as fault:
+        raise ConfigError(f"{own.file}: {fault}") from fault
+
+
+def _check_dependency(text: str) -> None:
+    names.requirement_text(text)
+    if depth_of(text) > CEILINGS.dependency_depth:
+        raise ValueError(f"a boolean dependency is nested too deep: {text[:60]}...")
+    for capability in capabilities_in(requirement_of(text)):
+        names.requirement_text(capability.name)
+
+
+def _listed(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return ", ".join(texts[:_SHOWN]) + more
