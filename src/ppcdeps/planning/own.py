@@ -19,6 +19,7 @@ from ppcdeps.rpm.header import read_source_header
 from ppcdeps.rpm.own import OwnSource
 from ppcdeps.rpm.platforms import PlatformMacros, platform_of
 from ppcdeps.rpm.specs import SpecEvaluation, SpecPackage, SpecRefusedError, differences, evaluate_spec
+from ppcdeps.rpm.specscan import RUNS_SHELL
 
 SPEC, SRPM = names.OWN_ENDINGS
 _PLACES = ("SPECS", "SRPMS")
@@ -89,13 +90,27 @@ def read_own(files: Sequence[OwnFile], target: Target, reporter: Reporter) -> tu
         )
     platform = platform_of(target)
     found: dict[str, OwnSource] = {}
+    faults: list[ConfigError] = []
     for file in files:
-        own = _read(file, platform, target, reporter)
+        try:
+            own = _read(file, platform, target, reporter)
+        except ConfigError as fault:
+            faults.append(fault)
+            continue
         other = found.setdefault(own.name, own)
         if other is not own:
             raise ConfigError(
                 f"{other.file} and {own.file} are both the source of {own.name}", hint="name one of the two"
             )
+    if faults:
+        raise (
+            faults[0]
+            if len(files) == 1
+            else ConfigError(
+                f"{len(faults)} of {len(files)} specs and source RPMs cannot be planned",
+                faults=tuple(line.strip() for fault in faults for line in str(fault).splitlines()),
+            )
+        )
     return tuple(own for _, own in sorted(found.items()))
 
 
@@ -167,14 +182,15 @@ def _read(file: OwnFile, platform: PlatformMacros, target: Target, reporter: Rep
 def _evaluated(
     file: OwnFile, spec: Path, sources: Path, digest: str, platform: PlatformMacros, target: Target
 ) -> OwnSource:
-    here = evaluate_spec(spec, platform, target.arch, sources=sources)
+    here = evaluate_spec(spec, platform, target.arch, sources=sources, shells_unknown=True)
     notes = [GENERATED]
+    notes += [f"its spec, {text}" for text in here.warnings if text.endswith(RUNS_SHELL)]
     if here.generates_build_requires:
         notes.append(
             "%generate_buildrequires prints further BuildRequires from the unpacked sources: the build installs them"
         )
     try:
-        there = evaluate_spec(spec, platform, target.reference_arch, sources=sources)
+        there = evaluate_spec(spec, platform, target.reference_arch, sources=sources, shells_unknown=True)
     except ConfigError:
         there = None  # what the other architecture has is worth a note, and no more
     if there is not None and not here.excluded:

@@ -21,7 +21,7 @@ from ppcdeps.model.gap import Cause
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.rpm.isa import translated
 from ppcdeps.rpm.platforms import PlatformMacros
-from ppcdeps.rpm.specscan import code_in
+from ppcdeps.rpm.specscan import Code, code_in, without_shells
 
 _LIBRARY = Path("/usr/lib/rpm")
 _PACKAGE = re.compile(r"%package(?![\w}])(?P<rest>.*)")
@@ -177,18 +177,25 @@ def evaluate_spec(
     sources: Path | None = None,
     conditions: Mapping[str, bool] | None = None,
     defines: Mapping[str, str] | None = None,
+    shells_unknown: bool = False,
 ) -> SpecEvaluation:
     """Evaluate a spec for an architecture, on this machine.
 
     ``sources`` is the folder of its sources, which few specs read (`%include`, `%{load:...}`); ``conditions`` are
     build conditions by name, as `--with` and `--without` set them; ``defines`` are macros that win over the
-    platform's.
+    platform's. With ``shells_unknown``, the word ``unknown`` stands for what a shell in the spec would print, with a
+    warning for each, and the spec is not refused for it.
 
     Raises ConfigError with rpm's own words where the spec does not parse, or meets a ceiling; SpecRefusedError where
     it would run code, EnvironmentLacksError where rpmspec is missing or the kernel cannot confine it.
     """
     content = _content(spec)
-    _refuse_code(spec, content.decode("utf-8", "replace"))
+    text = content.decode("utf-8", "replace")
+    replaced: tuple[Code, ...] = ()
+    if shells_unknown:
+        text, replaced = without_shells(text)
+        content = text.encode() if replaced else content
+    _refuse_code(spec, text)
     with tempfile.TemporaryDirectory(prefix="ppcdeps-spec-") as name:
         folder = Path(name)
         # The bytes that were scanned for code: the file may change in between.
@@ -202,7 +209,8 @@ def evaluate_spec(
             *_defined({"_sourcedir": str(sources)}),
             *_set(conditions or {}, {**platform.defines, **(defines or {})}),
         ]
-        return _evaluated(spec.name, arch, platform.name, copy.name, options, folder, readable)
+        evaluation = _evaluated(spec.name, arch, platform.name, copy.name, options, folder, readable)
+    return replace(evaluation, warnings=(*map(str, replaced[:_LINES]), *evaluation.warnings))
 
 
 def _evaluated(
