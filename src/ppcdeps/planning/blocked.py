@@ -40,14 +40,11 @@ def help_for_requirement(
     where = ", ".join(one.file for one in own)
     change = f"if it is called another way here, change {where}, or put it under an %if; else " if own else ""
     sources = sorted({universe.source_of(i) for i in others})
-    what = f"another version of {sources[0]}" if sources else f"the source of {_name_of(requirement)}"
-    words = [one.file for one in solution.own] or list(solution.workload.roots)
-    planned = words if len(words) == 1 else [solution.workload.name] if not solution.own else words
+    what = f"another version of {sources[0]}" if sources else f"what builds {_name_of(requirement)}"
     file = f"./{sources[0] if sources else 'SOURCE'}{SRPM}"
     return (
-        f"{change}plan {what} together with it, `{shlex.join(['ppcdeps', 'plan', *planned, file])}`; or name a "
-        f"repository that has it: --repofrompath ID,URL for {target.arch}, --reference ID,URL for "
-        f"{target.reference_arch}"
+        f"{change}add the source RPM or spec of {what} to this command ({file}); or name a repository that has it: "
+        f"--repofrompath ID,URL for {target.arch}, --reference ID,URL for {target.reference_arch}"
     )
 
 

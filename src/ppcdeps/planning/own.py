@@ -1,8 +1,8 @@
 """Packages of the user's own: specs and source RPMs named on the command line, evaluated with no code run."""
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ppcdeps.base.digests import sha256_of
@@ -15,6 +15,7 @@ from ppcdeps.model.plan import OwnPackages
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.target import Target
 from ppcdeps.recipebook.srpm import unpack_srpm
+from ppcdeps.rpm.generated import generated_provides
 from ppcdeps.rpm.header import read_source_header
 from ppcdeps.rpm.own import OwnSource
 from ppcdeps.rpm.platforms import PlatformMacros, platform_of
@@ -111,12 +112,12 @@ def read_own(files: Sequence[OwnFile], target: Target, reporter: Reporter) -> tu
                 faults=tuple(line.strip() for fault in faults for line in str(fault).splitlines()),
             )
         )
-    return tuple(own for _, own in sorted(found.items()))
+    return tuple(_with_generated(found, target))
 
 
 def roots_of(own: Iterable[OwnSource]) -> tuple[str, ...]:
     """The packages of own sources as roots that any build of the same version satisfies, whatever its release."""
-    return tuple(sorted({f"{package.nevra.name} = {_version(package.nevra)}" for o in own for package in o.packages}))
+    return tuple(sorted({package.nevra.any_release for each in own for package in each.packages}))
 
 
 def own_packages(own: OwnSource) -> OwnPackages:
@@ -144,10 +145,6 @@ def _inside(folder: Path) -> Iterator[Path]:
             for path in sorted(place.glob(f"*{ending}")):
                 if path.is_file() and (place in (folder, *(folder / each for each in _PLACES)) or ending == SPEC):
                     yield path
-
-
-def _version(nevra: Nevra) -> str:
-    return f"{nevra.epoch}:{nevra.version}" if nevra.epoch else nevra.version
 
 
 def _read(file: OwnFile, platform: PlatformMacros, target: Target, reporter: Reporter) -> OwnSource:
@@ -264,6 +261,28 @@ def _check_dependency(text: str) -> None:
         raise ValueError(f"a boolean dependency is nested too deep: {text[:60]}...")
     for capability in capabilities_in(requirement_of(text)):
         names.requirement_text(capability.name)
+
+
+def _with_generated(found: Mapping[str, OwnSource], target: Target) -> Iterator[OwnSource]:
+    """The sources with what rpmbuild will find that their packages provide, so that they can satisfy each other."""
+    evaluations = [own.evaluation for own in found.values()]
+    stated = [text for each in evaluations for text in each.build_requires]
+    stated += [text for own in found.values() for package in own.packages for text in package.requires]
+    needed = {capability.name for text in stated for capability in capabilities_in(requirement_of(text))}
+    python = ".".join(target.python.version.split(".")[:2])
+    for _, own in sorted(found.items()):
+        packages, taken = [], []
+        for package in own.packages:
+            given = generated_provides(package, needed, source=own.name, python=python)
+            taken += [text for text in given if text.partition(" = ")[0] in needed]
+            packages.append(replace(package, provides=tuple(sorted({*package.provides, *given}))))
+        notes = own.notes
+        if taken:
+            notes = (*notes, f"taken to provide, as %files and names say: {_listed(sorted(set(taken)))}")
+        evaluation = replace(own.evaluation, if_not_excluded=tuple(packages))
+        if own.evaluation.packages:
+            evaluation = replace(evaluation, packages=tuple(packages))
+        yield replace(own, evaluation=evaluation, notes=notes)
 
 
 def _listed(texts: Sequence[str]) -> str:

@@ -81,8 +81,11 @@ def _as_dnf_means(universe: Universe, name: str, dep: Any) -> Any:
 
 
 def _exactly(universe: Universe, package: int) -> Any:
-    """The dependency that one package satisfies, and no other of its name and version."""
-    mark = universe.pool.Dep(universe.label(package))
+    """A dependency that one package satisfies, and no other of its name and version.
+
+    It reads as what any build of the version satisfies, and is one name to the solver.
+    """
+    mark = universe.pool.Dep(universe.nevra(package).any_release)
     _provide(universe, mark, [package])
     return mark
 

@@ -33,6 +33,7 @@ _SECTION = re.compile(
 )
 _ATTRIBUTE = re.compile(r"%(?:attr|verify|lang|caps|config|dir|ghost|artifact|missingok)(?:\([^()]*\))?\s+")
 _PLAIN_PATH = re.compile(r"/[\w.+~@:,=-]+(?:/[\w.+~@:,=-]+)*")
+_PATTERN = re.compile(r"/[\w.+~@:,=/*?\[\]-]*[*?\[][\w.+~@:,=/*?\[\]-]*")
 _EPOCH = re.compile(r"[0-9]{1,10}")
 _FOLDER_OF_COPY = re.compile(r"\S*/ppcdeps-spec-[^/\s]*/")
 _CODE_ATTEMPT = "it starts a program while it is read"
@@ -64,7 +65,7 @@ class SpecPackage:
 
     The dependencies are those that the spec states, sorted; what rpmbuild finds in the files (sonames, Python
     distributions) is not known before the build. ``files`` are the paths that `%files` names in so many words,
-    without patterns.
+    ``patterns`` those with wildcards.
     """
 
     nevra: Nevra
@@ -73,6 +74,7 @@ class SpecPackage:
     conflicts: tuple[str, ...] = ()
     obsoletes: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +355,8 @@ def _evaluation(title: str, arch: str, platform: str, built: str, source: str, p
             requires=_stated(one, "requires"),
             conflicts=_stated(one, "conflicts"),
             obsoletes=_stated(one, "obsoletes"),
-            files=listed.get(nevra.name, ()),
+            files=tuple(path for path in listed.get(nevra.name, ()) if _PLAIN_PATH.fullmatch(path)),
+            patterns=tuple(path for path in listed.get(nevra.name, ()) if _PATTERN.fullmatch(path)),
         )
         for nevra, one in _packages(built)
     )
@@ -418,7 +421,7 @@ def _subpackage(words: str, name: str) -> str:
 
 
 def _listed_files(text: str, name: str) -> dict[str, tuple[str, ...]]:
-    """The paths that the expanded text of a spec lists for each package, those with patterns left out.
+    """The paths and patterns that the expanded text of a spec lists for each package.
 
     `%ghost` files are none: the package does not bring them.
     """
@@ -435,6 +438,6 @@ def _listed_files(text: str, name: str) -> dict[str, tuple[str, ...]]:
             package = None
         elif package is not None and not line.startswith(("%ghost", "%exclude", "%doc", "%license")):
             path = _ATTRIBUTE.sub("", line)
-            if _PLAIN_PATH.fullmatch(path):
+            if path.startswith("/"):
                 found.setdefault(package, []).append(path)
     return {each: tuple(sorted(set(paths))) for each, paths in found.items()}
