@@ -92,7 +92,7 @@ class _Finder:
         universe = self.solution.universe
         found: dict[str, list[int]] = {}
         for package in self.solved.closure.chosen:
-            if universe.role_of(package) is role:
+            if universe.role_of(package) is role or (role is Role.STANDIN and universe.is_assumed(package)):
                 found.setdefault(universe.source_of(package), []).append(package)
         return found
 
@@ -101,6 +101,8 @@ class _Finder:
         if own is not None:
             return self._own(own, packages)
         cause, detail = self._cause_of(source, packages)
+        if any(map(self.solution.universe.is_assumed, packages)):
+            detail += "; that it gives what is wanted is taken from its name: a source repository does not say"
         return self._gap(source, cause, self._nevras(packages), packages, self._route_of(source), source, detail)
 
     def _own(self, own: OwnSource, packages: Sequence[int]) -> Gap:

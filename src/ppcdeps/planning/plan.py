@@ -13,6 +13,7 @@ from ppcdeps.planning.gaps import gaps_of, requirers_among
 from ppcdeps.planning.order import BuildOrder, order_of
 from ppcdeps.planning.own import own_packages, roots_of
 from ppcdeps.planning.solution import Solution
+from ppcdeps.rpm.loading import Role
 from ppcdeps.rpm.own import own_metadata
 from ppcdeps.rpm.universe import Universe
 
@@ -129,13 +130,16 @@ def _closure(solution: Solution) -> tuple[ChosenPackage, ...]:
     packages = []
     for package in run.closure.chosen:
         part = universe.part_of(package)
+        if universe.is_assumed(package):
+            source = solution.search.dropper.environments.source_package(universe.source_of(package))
+            part = universe.part_of(source) if source is not None else None
         if part is None:
             continue
         packages.append(
             ChosenPackage(
                 nevra=universe.nevra(package),
                 repo=part.metadata.config.id,
-                side=part.role,
+                side=Role.STANDIN if part.role is Role.SOURCE else part.role,
                 required_by=requirers_among(solution, run, requirers.on.get(package, ())),
                 source=universe.source_of(package),
             )

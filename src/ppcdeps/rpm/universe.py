@@ -81,6 +81,11 @@ class Universe:
         """Whether the package stands for a rebuild."""
         return package in self.standins
 
+    def is_assumed(self, package: int) -> bool:
+        """Whether the package is assumed of a source package's name: no repository says what that source gives."""
+        source = self.declared.get(package)
+        return source is not None and all(i in self.declared for i in self.standins_of(source))
+
     def nevra(self, package: int) -> Nevra:
         """The identity of a package. Raises RepositoryError where its metadata has no proper version."""
         if package not in self._nevras:
