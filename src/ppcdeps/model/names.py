@@ -93,6 +93,13 @@ def step_name(text: str) -> str:
     return _checked(_STEP, text, "the name of a source")
 
 
+def source_file(text: str) -> str:
+    """The name of a source or patch of a spec: of any characters, as rpm takes them, and of one part."""
+    if not text or not text.isprintable() or "/" in text or text[0] in "-." or len(text) > 255:
+        raise ValueError(f"not the name of a source: {_shown(text)}")
+    return text
+
+
 def is_own_file(text: str) -> bool:
     """Whether a text is the path of a spec or of a source RPM, by its ending."""
     return text.endswith(OWN_ENDINGS)

@@ -250,7 +250,7 @@ def _own(document: JsonObject) -> OwnPackages:
         sha256=document.named("sha256", names.sha256),
         packages=document.all_named("packages", names.nevra),
         build_requires=document.all_named("build_requires", names.requirement_text),
-        files=document.all_named("files", names.file_name),
+        files=document.all_named("files", names.source_file),
         notes=document.texts("notes"),
     )
 

@@ -182,6 +182,8 @@ def _evaluated(
     here = evaluate_spec(spec, platform, target.arch, sources=sources, shells_unknown=True)
     notes = [GENERATED]
     notes += [f"its spec, {text}" for text in here.warnings if text.endswith(RUNS_SHELL)]
+    if unknown := [name for name in here.files if "%" in name]:
+        notes.append(f"a macro of its build tools says which source it needs: {_listed(unknown)}")
     if here.generates_build_requires:
         notes.append(
             "%generate_buildrequires prints further BuildRequires from the unpacked sources: the build installs them"
@@ -250,7 +252,7 @@ def _check(own: OwnSource) -> None:
         for text in (*evaluation.build_requires, *evaluation.build_conflicts):
             _check_dependency(text)
         for name in evaluation.files:
-            names.file_name(name)
+            names.source_file(name)
     except ValueError as fault:
         raise ConfigError(f"{own.file}: {fault}") from fault
 

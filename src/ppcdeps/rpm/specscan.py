@@ -12,7 +12,7 @@ from itertools import islice
 _SECTION = re.compile(
     r"%(changelog|description|package|prep|build|install|check|clean|files|pre|post|generate_)\w*\b"
 )
-_PLAIN_SHELL = re.compile(r"(?<!%)%\(")
+_ANY_SHELL = re.compile(r"%+\(")
 _PARENTHESES = re.compile(r"\\.|[()]", re.DOTALL)
 _SHELL = re.compile(r"(?<!%)(%+)(?=\()")
 _COMMENT = re.compile(r"^\s*%dnl\b")
@@ -66,7 +66,7 @@ def without_shells(text: str) -> tuple[str, tuple[Code, ...]]:
     kept: list[str] = []
     found: list[Code] = []
     place = 0
-    for start in _PLAIN_SHELL.finditer(text):
+    for start in _ANY_SHELL.finditer(text):
         if start.start() < place:
             continue
         end = _end_of_shell(text, start.end())
