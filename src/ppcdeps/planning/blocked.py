@@ -8,9 +8,12 @@ from ppcdeps.model.capability import Capability, requirement_of
 from ppcdeps.model.gap import Requirer
 from ppcdeps.planning.solution import Solution
 from ppcdeps.recipebook.book import recipe_for
+from ppcdeps.rpm.loading import Role
 from ppcdeps.rpm.own import OwnSource
 
 SRPM = ".src.rpm"
+_INNER = re.compile(r"(?:pkgconfig|cmake)\((?P<name>[^()]+)\)")
+_KIND = re.compile(r"-(?:devel|libs|static|tools|utils|doc)$")
 _ISA = re.compile(r"\((?:ppc|x86)-64\)$")
 
 
@@ -39,12 +42,19 @@ def help_for_requirement(
     own = [one for one in solution.own if any(_is_of(one, each) for each in by)]
     where = ", ".join(one.file for one in own)
     change = f"if it is called another way here, change {where}, or put it under an %if; else " if own else ""
-    sources = sorted({universe.source_of(i) for i in others})
-    what = f"another version of {sources[0]}" if sources else f"what builds {_name_of(requirement)}"
-    file = f"./{sources[0] if sources else 'SOURCE'}{SRPM}"
+    name = _name_of(requirement)
+    kin = next(iter(others), None)
+    if kin is None:
+        kin = _named_alike(solution, name)
+    if kin is not None:
+        source = universe.source_of(kin)
+        what = f"add the source RPM or spec of {source}, which {universe.label(kin)} is built from, to this command"
+        what += f" (`dnf download --source {source}`)"
+    else:
+        what = f"add the source RPM or spec of what builds {name} to this command (./SOURCE{SRPM})"
     return (
-        f"{change}add the source RPM or spec of {what} to this command ({file}); or name a repository that has it: "
-        f"--repofrompath ID,URL for {target.arch}, --reference ID,URL for {target.reference_arch}"
+        f"{change}{what}; or name a repository that has it: --repofrompath ID,URL for {target.arch}, "
+        f"--reference ID,URL for {target.reference_arch}"
     )
 
 
@@ -69,6 +79,19 @@ def help_for_conflict(solution: Solution, package: int, other: int) -> str:
             options.append(f"--setopt={part.metadata.config.id}.excludepkgs={universe.name_of(each)}")
     exclude = f", or exclude one: {' or '.join(options)}" if options else ""
     return f"leave one of them out of the roots{exclude}"
+
+
+def _named_alike(solution: Solution, name: str) -> int | None:
+    """A package that is called as what is missing, but for its kind: json-c for pkgconfig(json-c), json-c-devel."""
+    found = _INNER.fullmatch(name)
+    stem = found["name"] if found else _KIND.sub("", name.rpartition("/")[2])
+    universe = solution.universe
+    for candidate in (stem, f"lib{stem}", stem.removeprefix("lib")):
+        for role in (Role.TARGET, Role.REFERENCE, Role.STANDIN):
+            packages = [] if candidate == name else universe.named(candidate, role)
+            if packages:
+                return packages[0]
+    return None
 
 
 def _is_of(own: OwnSource, requirer: str) -> bool:
