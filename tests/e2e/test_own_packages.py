@@ -106,13 +106,13 @@ def test_packages_of_one_folder_satisfy_each_other_and_are_built_in_order(
     """hello-devel will provide pkgconfig(hello): the name of its file follows from the pattern and the source."""
     spec(ppcdeps, "mine/hello.spec", LIBRARY)
     spec(ppcdeps, "mine/greet/greet.spec", PROGRAM)
-    document = plan(ppcdeps, "mine", *base)
+    document = plan(ppcdeps, "./mine", *base)
     assert set(gaps(document)) == {"hello", "greet"}
     assert document["waves"] == [["hello"], ["greet"]]
     assert document["needs"] == {"greet": ["hello"]}
     assert document["workload"] == "mine"
     assert "greet = 2:2.0" in document["roots"]
-    text = ppcdeps("plan", "mine", *base, "--no-output", code=1).out
+    text = ppcdeps("plan", "mine/", *base, "--no-output", code=1).out
     assert "Nothing else is missing to build them" in text
     assert "not required on ppc64le, and required on x86_64: dmi" in text
     assert load_plan(ppcdeps.folder / "p.json").own[0].file == "mine/greet/greet.spec"
@@ -135,7 +135,7 @@ def test_own_packages_that_need_each_other_begin_with_what_the_target_has(
     for name, other in (("tar", "xz"), ("xz", "tar")):
         preamble = f"BuildRequires: {other}"
         spec(ppcdeps, f"both/{name}.spec", HEAD.format(name=name, version="9", preamble=preamble, rest="%files\n"))
-    document = plan(ppcdeps, "both", *base)
+    document = plan(ppcdeps, "./both", *base)
     assert document["cycles"] == []
     assert [sorted(wave) for wave in document["waves"]] == [["tar", "xz"]]
 
@@ -222,7 +222,9 @@ def test_two_files_of_one_source_are_refused(ppcdeps: Program, base: tuple[str, 
 
 
 def test_a_folder_of_this_machine_is_a_root_all_the_same(ppcdeps: Program, base: tuple[str, ...]) -> None:
-    """/usr/share is a folder here, and a path that a package of the target may own."""
+    """/usr/share is a folder here, and a path that a package of the target may own; bash is a package."""
+    spec(ppcdeps, "bash/bash.spec", LIBRARY)
+    assert not plan(ppcdeps, "bash", *base, code=0)["own"]
     assert "no repository of ad-hoc knows /usr/share" in ppcdeps("plan", "/usr/share", *base, code=2).fault
 
 

@@ -63,9 +63,9 @@ def plan(
     """What it takes to run a workload on ppc64le.
 
     WORKLOAD is one of the shipped workloads (nova-compute, ...) or a workload file. A ROOT is a package name,
-    any RPM capability ("foo >= 2", "libfoo.so.1()(64bit)"), a path, or a Python distribution (pypi:NAME). A package of
-    your own is its spec (./foo.spec), its source RPM, or a folder of these: what building and running it lacks. Several
-    are planned for the same machine.
+    any RPM capability ("foo >= 2", "libfoo.so.1()(64bit)"), a path, or a Python distribution (pypi:NAME). A package
+    of your own is its spec (./foo.spec), its source RPM, or a folder of these: what building and running it lacks.
+    Several are planned for the same machine.
 
     Exit code 0: the target's repositories have everything; 1: gaps remain, each with its route.
     """

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ppcdeps.base.digests import sha256_of
@@ -14,6 +14,7 @@ from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.plan import OwnPackages
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.target import Target
+from ppcdeps.planning.own_files import SRPM, OwnFile
 from ppcdeps.recipebook.srpm import unpack_srpm
 from ppcdeps.rpm.generated import generated_provides
 from ppcdeps.rpm.header import read_source_header
@@ -22,9 +23,6 @@ from ppcdeps.rpm.platforms import PlatformMacros, platform_of
 from ppcdeps.rpm.specs import SpecEvaluation, SpecPackage, SpecRefusedError, differences, evaluate_spec
 from ppcdeps.rpm.specscan import RUNS_SHELL
 
-SPEC, SRPM = names.OWN_ENDINGS
-_PLACES = ("SPECS", "SRPMS")
-"""Folders of rpmbuild's tree that are looked into as well."""
 _ISA = {"ppc64le": "ppc-64", "x86_64": "x86-64"}
 _SHOWN = 6
 
@@ -32,51 +30,6 @@ GENERATED = (
     "what rpmbuild finds in the files that are built (libraries, Python distributions, interpreters) is required, "
     "too, and known after the build: `ppcdeps verify` looks then"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class OwnFile:
-    """A spec or source RPM: its path, and how the user named it."""
-
-    path: Path
-    shown: str
-
-
-def is_own_word(word: str) -> bool:
-    """Whether a word of the command line names own packages: a spec, a source RPM, or a folder that has some.
-
-    A path such as /usr/share, which is a folder of this machine by chance, is a root.
-    """
-    if names.is_own_file(word):
-        return "/" in word or Path(word).is_file()
-    place = Path(word)
-    explicit = word in (".", "..") or word.startswith(("./", "../")) or word.endswith("/")
-    return place.is_dir() and (explicit or next(_inside(place), None) is not None)
-
-
-def own_files(word: str) -> tuple[OwnFile, ...]:
-    """The files that a word means, in the order of their names.
-
-    Raises ConfigError where there is no such file, or nothing in the folder.
-    """
-    place = Path(word)
-    if names.is_own_file(word):
-        if not place.is_file():
-            raise ConfigError(f"there is no {'spec' if word.endswith(SPEC) else 'source RPM'} {word}")
-        found = [place]
-    else:
-        found = list(_inside(place))
-        if not found:
-            raise ConfigError(
-                f"the folder {word} has no spec and no source RPM",
-                hint="*.spec and *.src.rpm are looked for in it, in SPECS and SRPMS, and in its folders",
-            )
-    for path in found:
-        try:
-            names.own_file(str(path))
-        except ValueError as fault:
-            raise ConfigError(str(fault)) from fault
-    return tuple(OwnFile(path, word if path is place else str(path)) for path in found)
 
 
 def read_own(files: Sequence[OwnFile], target: Target, reporter: Reporter) -> tuple[OwnSource, ...]:
@@ -131,20 +84,6 @@ def own_packages(own: OwnSource) -> OwnPackages:
         files=own.evaluation.files,
         notes=own.notes,
     )
-
-
-def _inside(folder: Path) -> Iterator[Path]:
-    """The specs and source RPMs of a folder, of rpmbuild's folders in it, and of folders with a spec each."""
-    try:
-        below = [place for place in sorted(folder.iterdir()) if place.is_dir() and not place.name.startswith(".")]
-    except OSError:
-        return
-    # A folder of folders, as checkouts of distributions are; those of a source tree may be no packages.
-    for place in (folder, *below):
-        for ending in (SPEC, SRPM):
-            for path in sorted(place.glob(f"*{ending}")):
-                if path.is_file() and (place in (folder, *(folder / each for each in _PLACES)) or ending == SPEC):
-                    yield path
 
 
 def _read(file: OwnFile, platform: PlatformMacros, target: Target, reporter: Reporter) -> OwnSource:

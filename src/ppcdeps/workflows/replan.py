@@ -13,7 +13,7 @@ from ppcdeps.model.plan import Plan
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig, Side
 from ppcdeps.model.workload import Workload
-from ppcdeps.planning.own import OwnFile
+from ppcdeps.planning.own_files import OwnFile
 from ppcdeps.planning.workloads import list_workloads, load_workload
 from ppcdeps.verifying.verification import LOCAL, LOCAL_PRIORITY
 from ppcdeps.workflows.choice import RepositoryChoice

@@ -11,7 +11,7 @@ import ppcdeps
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.workload import Workload
-from ppcdeps.planning.own import OwnFile, is_own_word, own_files
+from ppcdeps.planning.own_files import OwnFile, is_own_word, own_files
 from ppcdeps.planning.workloads import (
     curated_constraints,
     list_workloads,
