@@ -114,6 +114,28 @@ def test_a_spec_runs_nothing(how: str, where: str, place: Scene, bring: Bring) -
     assert not (place.canary / "ran").exists()
 
 
+def own_plan(place: Scene, text: str, where: str) -> tuple[object, ...]:
+    """The command line of a plan of a spec of one's own."""
+    repo = write_repository(place.inputs / "repo", [Package(Nevra.parse("gcc-1-1.ppc64le"))]).as_uri()
+    file = place.file("lib.spec", evil_spec(text, where, place))
+    return ("plan", file, "--repofrompath", f"base,{repo}", "--python", "rpm", "-o", "p.json")
+
+
+@pytest.mark.parametrize("where", PLACES)
+@pytest.mark.parametrize("how", RUNS)
+def test_a_spec_of_ones_own_runs_nothing(how: str, where: str, place: Scene, bring: Bring) -> None:
+    """It may come from anywhere: what its shells would print is unknown, and what else would run is refused."""
+    bring(*own_plan(place, RUNS[how], where), code={0, 1, 3})
+    assert not (place.canary / "ran").exists()
+
+
+@pytest.mark.parametrize("how", READS)
+def test_a_spec_of_ones_own_reads_no_file_of_this_machine(how: str, place: Scene, bring: Bring) -> None:
+    outcome = bring(*own_plan(place, READS[how], "requires"), code={0, 1, 3})
+    for text in (outcome.out, outcome.err, *(path.read_text() for path in place.work.glob("*.json"))):
+        assert SECRET not in text
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -12,6 +12,7 @@ from trapsrpms import MISSING, SPECS, build_rpms, build_srpm, tarball
 from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.sync import ensure, fetch_repositories
 from ppcdeps.metadata.targets import load_target
+from ppcdeps.model.build_order import Bootstrap
 from ppcdeps.model.capability import Rich, parse_requirement
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.gap import Cause
@@ -19,7 +20,7 @@ from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.reporter import Silence
 from ppcdeps.model.repository import RepoConfig, Side
 from ppcdeps.model.target import Target
-from ppcdeps.planning.order import Bootstrap, order_of
+from ppcdeps.planning.order import order_of
 from ppcdeps.planning.plan import waves_of
 from ppcdeps.planning.solution import solve_builds, solve_run
 from ppcdeps.planning.workloads import workload_of_roots

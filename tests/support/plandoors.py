@@ -304,6 +304,15 @@ def _plan(digest: str) -> dict[str, object]:
             },
         ],
         "needs": {"lib": ["gcc"]},
+        "blocked_by": {"lib": ["gone"]},
+        "cycles": [
+            {
+                "chain": ["gcc", "lib"],
+                "members": ["gcc", "lib"],
+                "broken_by": {"source": "lib", "condition": "bootstrap", "without": ["gcc"]},
+                "text": "gcc needs lib needs gcc",
+            }
+        ],
         "waves": [["lib"]],
         "dropped_requirements": [],
         "advice": ["a word"],
@@ -314,6 +323,17 @@ def _plan(digest: str) -> dict[str, object]:
                 "opens": ["other"],
                 "replaces": [{"package": "app-1.0-1.ppc64le", "by": "app-2.0-1.ppc64le", "needed": True}],
                 "apart_from": ["another"],
+            }
+        ],
+        "own": [
+            {
+                "source": "lib",
+                "file": "./lib.spec",
+                "sha256": "0" * 64,
+                "packages": ["lib-1-1.ppc64le"],
+                "build_requires": ["gcc"],
+                "files": ["lib-1.tar.gz"],
+                "notes": [],
             }
         ],
         "python": {
@@ -359,6 +379,9 @@ def empty_plan() -> bytes:
         "waves": [],
         "gaps": [],
         "needs": {},
+        "blocked_by": {},
+        "cycles": [],
+        "own": [],
         "closure": plan["closure"][:1],  # type: ignore[index]
         "created_from": {"base": {**plan["created_from"]["base"], "digest": "@DIGEST@"}},  # type: ignore[index]
         "summary": {"packages": 1, "target": 1, "reference": 0, "standins": 0, "gaps": {}, "routes": {}},

@@ -20,7 +20,7 @@ from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.model.exitcodes import ExitCode
 from ppcdeps.report.text import render_plan
 from ppcdeps.workflows.choice import RepositoryChoice
-from ppcdeps.workflows.plans import build_order, plan_and_text
+from ppcdeps.workflows.plans import plan_and_text
 from ppcdeps.workflows.repositories import resolve_target
 from ppcdeps.workflows.request import Installer, plan_request
 
@@ -37,9 +37,10 @@ from ppcdeps.workflows.request import Installer, plan_request
 @click.option(
     "--build-order",
     "order_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Write the waves of the builds, what each needs, and cycles, here as JSON for other tools.",
+    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+    metavar="FILE|-",
+    help="Write the builds in their order, each with its route and its command, here as JSON for other tools; "
+    "with -, print them in place of the plan.",
 )
 @click.option("--no-output", is_flag=True, help="Write no plan, only print it.")
 @python_option
@@ -63,8 +64,9 @@ def plan(
     """What it takes to run a workload on ppc64le.
 
     WORKLOAD is one of the shipped workloads (nova-compute, ...) or a workload file. A ROOT is a package name,
-    any RPM capability ("foo >= 2", "libfoo.so.1()(64bit)"), a path, or a Python distribution (pypi:NAME). Several
-    are planned for the same machine.
+    any RPM capability ("foo >= 2", "libfoo.so.1()(64bit)"), a path, or a Python distribution (pypi:NAME). A package
+    of your own is its spec (./foo.spec), its source RPM, or a folder of these: what building and running it lacks.
+    Several are planned for the same machine.
 
     Exit code 0: the target's repositories have everything; 1: gaps remain, each with its route.
     """
@@ -74,10 +76,15 @@ def plan(
     path = None if no_output else output or Path(f"plan-{made.workload}.json")
     if path is not None:
         write_output(path, text)
+    place = str(path) if path else None
+    shown = text if as_json else render_plan(made, place, typed_command())
     if order_file is not None:
-        from ppcdeps.report.build_order import dump_build_order
+        from ppcdeps.report.build_order import dump_build_order, render_build_order
 
-        write_output(order_file, dump_build_order(build_order(made, request, reporter)))
+        if str(order_file) == "-":
+            shown = dump_build_order(made, place) if as_json else render_build_order(made, place)
+        else:
+            write_output(order_file, dump_build_order(made, place))
     reporter.note(f"answered from {resolved.basis.line()}")
-    write(text if as_json else render_plan(made, str(path) if path else None, typed_command()), as_json=as_json)
+    write(shown, as_json=as_json)
     return ExitCode.GAPS_REMAIN if made.gaps else ExitCode.DONE

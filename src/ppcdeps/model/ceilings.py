@@ -91,6 +91,8 @@ class Ceilings:
     """Seconds for the evaluation of a spec for one architecture. That of a kernel takes less than one."""
     spec_memory: int = 512 * _MIB
     spec_output: int = 16 * _MIB
+    spec_files: int = 1000
+    """A count: the specs and source RPMs of one's own in a plan."""
     """What rpm prints of an evaluated spec."""
     template_size: int = _MIB
     template_seconds: int = 5

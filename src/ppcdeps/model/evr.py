@@ -51,6 +51,14 @@ def compare_evr(left: str, right: str) -> int:
     return (old > new) - (old < new)
 
 
+def satisfies(evr: str, relation: str, bound: str) -> bool:
+    """Whether a version satisfies ``relation bound`` (``>= 1.2``); a release that one side lacks does not count."""
+    if "-" not in evr or "-" not in bound:
+        evr, bound = evr.partition("-")[0], bound.partition("-")[0]
+    order = compare_evr(evr, bound)
+    return (order < 0 and "<" in relation) or (order == 0 and "=" in relation) or (order > 0 and ">" in relation)
+
+
 def _segment(text: str) -> Segment:
     if text == "~":
         return _TILDE, 0, ""

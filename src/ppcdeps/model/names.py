@@ -11,6 +11,8 @@ from ppcdeps.model.nevra import Nevra
 
 PYTHON_PREFIX = "pypi:"
 """What marks a root that is a Python distribution."""
+OWN_ENDINGS = (".spec", ".src.rpm")
+"""How the names of specs and of source RPMs end."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}")
 _PACKAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~^-]{0,254}")
@@ -22,6 +24,7 @@ _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+!~^=,-]{0,254}")
 # What is in the parentheses of a capability is another world's name: perl(A::B), npm(@x/y), font(:lang=en).
 _CAPABILITY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~^-]*(?:\([\w.+~^:@/=,\[\]()-]*\)[A-Za-z0-9._+~^-]*)?")
 _STEP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~^=!-]{0,254}(?: \(with [A-Za-z0-9][A-Za-z0-9._+-]{0,99}\))?")
+_CONDITION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _SUBJECT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~^=!:-]{0,999}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DIGEST = re.compile(r"[0-9a-f]{0,128}")
@@ -89,6 +92,30 @@ def file_name(text: str) -> str:
 def step_name(text: str) -> str:
     """The name of a build in a plan's waves: a source, perhaps with a build condition (`foo (with bootstrap)`)."""
     return _checked(_STEP, text, "the name of a source")
+
+
+def source_file(text: str) -> str:
+    """The name of a source or patch of a spec: of any characters, as rpm takes them, and of one part."""
+    if not text or not text.isprintable() or "/" in text or text[0] in "-." or len(text) > 255:
+        raise ValueError(f"not the name of a source: {_shown(text)}")
+    return text
+
+
+def is_own_file(text: str) -> bool:
+    """Whether a text is the path of a spec or of a source RPM, by its ending."""
+    return text.endswith(OWN_ENDINGS)
+
+
+def own_file(text: str) -> str:
+    """The path of a spec or of a source RPM, on one line."""
+    if not is_own_file(text) or not text.isprintable() or len(text) > _LONGEST:
+        raise ValueError(f"not the path of a spec or a source RPM: {_shown(text)}")
+    return text
+
+
+def build_condition(text: str) -> str:
+    """The name of a build condition (`%bcond`) of a spec."""
+    return _checked(_CONDITION, text, "the name of a build condition")
 
 
 def subject_of_route(text: str) -> str:

@@ -36,5 +36,11 @@ class Nevra:
         epoch = f"{self.epoch}:" if self.epoch else ""
         return f"{epoch}{self.version}-{self.release}"
 
+    @property
+    def any_release(self) -> str:
+        """The requirement that any build of this version satisfies: ``name = [epoch:]version``."""
+        epoch = f"{self.epoch}:" if self.epoch else ""
+        return f"{self.name} = {epoch}{self.version}"
+
     def __str__(self) -> str:
         return f"{self.name}-{self.evr}.{self.arch}"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ppcdeps.model.build_order import Cycle
 from ppcdeps.model.gap import Gap, Requirer
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.python_plan import PlannedPython, PythonFallback
@@ -80,6 +81,24 @@ class Enabling:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnPackages:
+    """What one spec or source RPM of the user's own is and gives.
+
+    ``file`` is its path as the user gave it, ``sha256`` that of its content. ``packages`` are those that a build for
+    the target gives, ``files`` the names of the sources and patches that a spec needs beside it. ``notes`` say what
+    is not known before the build, and what differs from a build for the reference.
+    """
+
+    source: str
+    file: str
+    sha256: str
+    packages: tuple[Nevra, ...] = ()
+    build_requires: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What it takes to run a workload on a target."""
 
@@ -94,6 +113,10 @@ class Plan:
     waves: tuple[tuple[str, ...], ...] = ()
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The sources that each source of the waves needs to be built, where it needs any."""
+    blocked_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The blocked gaps that the build of a source needs: it cannot be built before these are closed."""
+    cycles: tuple[Cycle, ...] = ()
+    """Builds that need each other. The sources of cycles that nothing breaks are in no wave."""
     python: PlannedPython | None = None
     """None where all Python packages stay RPMs."""
     advice: tuple[str, ...] = ()
@@ -103,3 +126,5 @@ class Plan:
     """What enabling known repositories would change: first the sets that gaps name as their route."""
     python_fallback: PythonFallback | None = None
     """Set where pip was to install Python packages, and none could go to it."""
+    own: tuple[OwnPackages, ...] = ()
+    """The user's own packages, each of which is a gap that its build closes."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ppcdeps.model import names
+from ppcdeps.model.build_order import Bootstrap, Cycle
 from ppcdeps.model.documents import DocumentError, parse_json, read_document
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
@@ -15,6 +16,7 @@ from ppcdeps.model.plan import (
     ChosenPackage,
     DroppedRequirement,
     Enabling,
+    OwnPackages,
     Plan,
     Replacement,
     RepositoryState,
@@ -137,13 +139,28 @@ def as_document(plan: Plan) -> dict[str, Any]:
         "modules": list(plan.modules),
         "waves": [list(wave) for wave in plan.waves],
         "needs": {source: list(needed) for source, needed in plan.needs.items()},
+        "blocked_by": {source: list(blocked) for source, blocked in plan.blocked_by.items()},
+        "cycles": [cycle_document(cycle) for cycle in plan.cycles],
         "python": {} if plan.python is None else python_document(plan.python),
         "advice": list(plan.advice),
         "enabling": [_enabling_document(each) for each in plan.enablings],
+        "own": [_own_document(own) for own in plan.own],
     }
     if plan.python_fallback is not None:
         document["python_fallback"] = {"reason": plan.python_fallback.reason, "help": plan.python_fallback.help}
     return document
+
+
+def _own_document(own: OwnPackages) -> dict[str, Any]:
+    return {
+        "source": own.source,
+        "file": own.file,
+        "sha256": own.sha256,
+        "packages": [str(package) for package in own.packages],
+        "build_requires": list(own.build_requires),
+        "files": list(own.files),
+        "notes": list(own.notes),
+    }
 
 
 def gap_document(gap: Gap) -> dict[str, Any]:
@@ -182,6 +199,18 @@ def _enabling_document(one: Enabling) -> dict[str, Any]:
             {"package": str(each.package), "by": str(each.by), "needed": each.needed} for each in one.replaces
         ],
         "apart_from": list(one.apart_from),
+    }
+
+
+def cycle_document(cycle: Cycle) -> dict[str, Any]:
+    """A cycle of builds in JSON's own kinds."""
+    broken = cycle.broken_by
+    return {
+        "chain": list(cycle.chain),
+        "members": list(cycle.members),
+        "broken_by": broken
+        and {"source": broken.source, "condition": broken.condition, "without": sorted(broken.without or ())},
+        "text": str(cycle),
     }
 
 
@@ -253,16 +282,52 @@ def _plan(document: JsonObject) -> Plan:
             needs.checked(source, source, names.step_name): needs.all_named(source, names.step_name)
             for source in needs.names
         },
+        blocked_by=_blocked_by(document.inner("blocked_by")),
+        cycles=tuple(map(_cycle, document.objects("cycles"))),
         python=_python(python) if python.names else None,
         advice=document.texts("advice"),
         modules=document.all_named("modules", names.module_stream) if "modules" in document else (),
         enablings=tuple(map(_enabling, document.objects("enabling"))),
         python_fallback=_fallback(document.inner("python_fallback")) if "python_fallback" in document else None,
+        own=tuple(map(_own, document.objects("own"))),
     )
 
 
 def _fallback(document: JsonObject) -> PythonFallback:
     return PythonFallback(document.text("reason"), document.text("help"))
+
+
+def _own(document: JsonObject) -> OwnPackages:
+    return OwnPackages(
+        source=document.named("source", names.package_name),
+        file=document.named("file", names.own_file),
+        sha256=document.named("sha256", names.sha256),
+        packages=document.all_named("packages", names.nevra),
+        build_requires=document.all_named("build_requires", names.requirement_text),
+        files=document.all_named("files", names.source_file),
+        notes=document.texts("notes"),
+    )
+
+
+def _blocked_by(document: JsonObject) -> dict[str, tuple[str, ...]]:
+    return {
+        document.checked(source, source, names.step_name): document.all_named(source, names.requirement_text)
+        for source in document.names
+    }
+
+
+def _cycle(document: JsonObject) -> Cycle:
+    broken = None
+    if not document.is_null("broken_by"):
+        inner = document.inner("broken_by")
+        without = frozenset(inner.all_named("without", names.step_name))
+        broken = Bootstrap(
+            inner.named("source", names.step_name), inner.named("condition", names.build_condition), without
+        )
+    chain = document.all_named("chain", names.step_name)
+    if not chain:
+        document.refuse("chain", "names no source")
+    return Cycle(chain, document.all_named("members", names.step_name), broken)
 
 
 def _state(name: str, document: JsonObject) -> RepositoryState:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from ppcdeps.model.build_order import Bootstrap
 from ppcdeps.model.recipe import Recipe, RecipeKind
 from ppcdeps.model.target import Target
 from ppcdeps.planning.evaluation import Evaluated, Evaluations
-from ppcdeps.planning.order import Bootstrap
 from ppcdeps.recipebook.book import RecipeBook, recipe_for
 from ppcdeps.rpm.additions import declare_package
 from ppcdeps.rpm.sources import BuildEnvironments, BuildNeeds
@@ -31,7 +31,11 @@ class Adaptation:
 
     def evaluated(self, source: str) -> Evaluated | None:
         """What the source's own spec says for the target, where its source RPM is at hand."""
-        return self.evaluations.of(source) if self.evaluations is not None else None
+        return self.evaluations.of(source) if self.evaluations is not None and not self.is_own(source) else None
+
+    def is_own(self, source: str) -> bool:
+        """Whether a source is the user's own: its own spec has been evaluated, and is built as it is."""
+        return source in self.universe.own
 
     def needs(self, source: str) -> BuildNeeds | None:
         """What is to be installed for a source's build, where it is not what the source repository says."""
@@ -70,6 +74,8 @@ class Adaptation:
         )
 
     def _find(self, source: str) -> Recipe | None:
+        if self.is_own(source):
+            return None
         package = self.environments.source_package(source)
         built_as = [package] if package is not None else self.universe.standins_of(source)
         if not built_as:

@@ -146,7 +146,7 @@ class _Explainer:
         name = universe.placeholders.get(package)
         if name is None:
             part = universe.part_of(package)
-            if part is None or part.role is Role.TARGET:
+            if (part is None or part.role is Role.TARGET) and not universe.is_assumed(package):
                 return None
             name = universe.source_of(package)
         return next((gap for gap in self.gaps if gap.name == name), None)
@@ -154,9 +154,14 @@ class _Explainer:
     def _status(self, package: int) -> str:
         universe = self.solution.universe
         part = universe.part_of(package)
+        if universe.is_assumed(package):
+            return f"assumed of the source package {universe.source_of(package)} by its name: stands for its build"
         if part is None:
             return "nothing provides it"
         where = part.metadata.config.id
+        own = self._own_file(package)
+        if own:
+            return f"your own package, to be built from {own}"
         match part.role:
             case Role.TARGET:
                 return f"in {where}, for {universe.arch} or noarch: no gap"
@@ -169,8 +174,13 @@ class _Explainer:
         for requirement in sorted({edge.requirement for edge in requirers.on.get(package, ())}):
             yield from self._candidates(requirement)
         universe = self.solution.universe
-        if universe.is_standin(package):
+        if universe.is_standin(package) and not self._own_file(package):
             yield from self._without(universe.source_of(package))
+
+    def _own_file(self, package: int) -> str:
+        """The spec or source RPM of the user's own that a package comes from; nothing for others."""
+        source = self.solution.universe.source_of(package)
+        return next((own.file for own in self.solution.own if own.name == source), "")
 
     def _candidates(self, requirement: str) -> Iterator[str]:
         universe = self.solution.universe
@@ -195,6 +205,10 @@ class _Explainer:
         universe = self.solution.universe
         part = universe.part_of(package)
         nevra, where = universe.label(package), part.metadata.config.id if part else ""
+        if own := self._own_file(package):
+            return f"{nevra} provides it, your own package of {own}"
+        if universe.is_assumed(package):
+            return f"{nevra} is assumed of the source package {universe.source_of(package)}: needs a build"
         match part.role if part else None:
             case Role.REFERENCE:
                 return f"{nevra} ({where}) provides it, noarch: usable as it is"

@@ -6,10 +6,17 @@ from dataclasses import dataclass, replace
 from ppcdeps.model.capability import Capability, Requirement, parse_requirement, requirement_of
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.nevra import Nevra
+from ppcdeps.planning.blocked import (
+    help_for_conflict,
+    help_for_excluded,
+    help_for_requirement,
+    help_for_source,
+)
 from ppcdeps.planning.curated import ExcludedSource, RecordedRun, load_excluded_sources, load_recorded_runs
 from ppcdeps.planning.solution import Solution, SolvedRequest
 from ppcdeps.recipebook.book import recipe_digest
 from ppcdeps.rpm.loading import Role
+from ppcdeps.rpm.own import OwnSource
 from ppcdeps.rpm.problems import Lacking, PackageClash, UninstallableProviders, missing_leaves, statements_of
 from ppcdeps.rpm.requests import Request
 from ppcdeps.rpm.requirers import Edge
@@ -81,20 +88,44 @@ class _Finder:
             if self.solution.universe.placeholders[placeholder] not in known:
                 yield self._unknown(placeholder)
         for clash in self.solved.closure.clashes:
-            yield self._conflict(clash)
+            # Packages of one own source need not be installed together: all are asked for, to know what each needs.
+            if not self._within_own_source(clash):
+                yield self._conflict(clash)
+
+    def _within_own_source(self, clash: PackageClash) -> bool:
+        universe = self.solution.universe
+        one, other = (universe.source_of(each) for each in (clash.package, clash.other))
+        return one == other and one in universe.own
 
     def _by_source(self, role: Role) -> Mapping[str, list[int]]:
         universe = self.solution.universe
         found: dict[str, list[int]] = {}
         for package in self.solved.closure.chosen:
-            by_pip = self.phase is Phase.RUN and universe.label(package) in self.replaced
-            if universe.role_of(package) is role and not by_pip:
+            if self.phase is Phase.RUN and universe.label(package) in self.replaced:
+                continue
+            if universe.role_of(package) is role or (role is Role.STANDIN and universe.is_assumed(package)):
                 found.setdefault(universe.source_of(package), []).append(package)
         return found
 
     def _native(self, source: str, packages: Sequence[int]) -> Gap:
+        own = next((each for each in self.solution.own if each.name == source), None)
+        if own is not None:
+            return self._own(own, packages)
         cause, detail = self._cause_of(source, packages)
+        if any(map(self.solution.universe.is_assumed, packages)):
+            detail += "; that it gives what is wanted is taken from its name: a source repository does not say"
         return self._gap(source, cause, self._nevras(packages), packages, self._route_of(source), source, detail)
+
+    def _own(self, own: OwnSource, packages: Sequence[int]) -> Gap:
+        """The gap that a package of the user's own is until it is built; blocked where its tags forbid the build."""
+        evaluation = own.evaluation
+        subject = (str(evaluation.source),)
+        cause, detail = Cause.ABSENT, f"your own package, of {own.file}"
+        route = Route(RouteKind.REBUILD, subject, reason=own.file)
+        if evaluation.excluded:
+            cause, detail = Cause.EXCLUDED, f"{own.file} says {evaluation.excluded}"
+            route = Route(RouteKind.BLOCKED, reason=detail, help=help_for_excluded(own))
+        return self._gap(own.name, cause, self._nevras(packages), packages, route, own.name, detail)
 
     def _gap(
         self,
@@ -121,7 +152,7 @@ class _Finder:
             return Route(
                 RouteKind.BLOCKED,
                 reason=f"no source repository has the source package {source}",
-                help="name a repository that has it (--source ID,URL)",
+                help=help_for_source(self.solution, source),
             )
         reason = f"source package in {', '.join(self._repositories([package]))}"
         return Route(RouteKind.REBUILD, (self.solution.universe.label(package),), reason=reason)
@@ -147,7 +178,7 @@ class _Finder:
         route = Route(
             RouteKind.BLOCKED,
             reason=f"nothing provides {requirement}",
-            help="name a repository that has it: --repofrompath for ppc64le, --reference for x86_64",
+            help=help_for_requirement(self.solution, requirement, self._requirers_of([placeholder]), others),
         )
         cause = self._age(requirement, others) if others else Cause.UNKNOWN
         detail = f"{self._labels(others)} does not satisfy it" if others else self._published(requirement)
@@ -168,7 +199,7 @@ class _Finder:
         route = Route(
             RouteKind.BLOCKED,
             reason="each is available, both together are not",
-            help="leave one of them out of the roots, or exclude a package with --setopt=REPO.excludepkgs=NAME",
+            help=help_for_conflict(self.solution, clash.package, clash.other),
         )
         return self._gap(" and ".join(map(str, pair)), Cause.CONFLICT, pair, (), route, None, clash.text)
 

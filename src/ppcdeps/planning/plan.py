@@ -4,14 +4,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ppcdeps.metadata.repository import RepoMetadata
+from ppcdeps.model.build_order import Bootstrap
 from ppcdeps.model.gap import Gap, GapKind, RouteKind
 from ppcdeps.model.plan import ChosenPackage, Plan, RepositoryState
 from ppcdeps.model.python_plan import PlannedPython, PythonFallback
 from ppcdeps.model.target import Target
 from ppcdeps.planning.advice import advice_of
 from ppcdeps.planning.gaps import gaps_of, requirers_among
-from ppcdeps.planning.order import Bootstrap, BuildOrder, order_of
+from ppcdeps.planning.order import BuildOrder, order_of
+from ppcdeps.planning.own import own_packages, roots_of
 from ppcdeps.planning.solution import Solution
+from ppcdeps.rpm.loading import Role
+from ppcdeps.rpm.own import own_metadata
 from ppcdeps.rpm.universe import Universe
 
 
@@ -51,11 +55,12 @@ def plan_of(
     undecided = (
         f"a person must decide what is built first: {cycle}" for cycle in order.cycles if not cycle.broken_by
     )
+    repositories = [*repositories, *([own_metadata(solution.own)] if solution.own else [])]
     return Plan(
         workload=solution.workload.name,
         target=solution.target.name,
         arch=solution.target.arch,
-        roots=tuple(sorted(solution.workload.roots)),
+        roots=tuple(sorted({*solution.workload.roots, *roots_of(solution.own)})),
         repositories=_states(solution.universe, repositories),
         closure=closure,
         gaps=gaps,
@@ -67,6 +72,8 @@ def plan_of(
         ),
         waves=waves,
         needs=_needs(order, waves),
+        blocked_by=_blocked_by(solution, order, gaps),
+        cycles=order.cycles,
         python=python.planned if python else None,
         modules=solution.target.module_streams,
         advice=(
@@ -77,6 +84,7 @@ def plan_of(
             *advice_of(solution.workload, solution.target, closure, gaps),
         ),
         python_fallback=fallback,
+        own=tuple(map(own_packages, solution.own)),
     )
 
 
@@ -102,12 +110,25 @@ def waves_of(solution: Solution, bootstraps: Iterable[Bootstrap] = ()) -> BuildO
 
 def _waves(order: BuildOrder, gaps: Iterable[Gap]) -> tuple[tuple[str, ...], ...]:
     """The waves of what can be built, in the first of which is what is built from sdists: that needs no other."""
-    kinds = {gap.name: gap.route.kind for gap in gaps}
-    sdists = [name for name, kind in kinds.items() if kind is RouteKind.BUILD_SDIST]
-    first, *later = order.names or ((),)
-    waves = (tuple(sorted({*first, *sdists})), *later)
-    able = (tuple(name for name in wave if kinds.get(name) is not RouteKind.BLOCKED) for wave in waves)
-    return tuple(wave for wave in able if wave)
+    blocked = {gap.name for gap in gaps if gap.route.kind is RouteKind.BLOCKED}
+    able = [tuple(str(step) for step in wave if step.source not in blocked) for wave in order.waves]
+    sdists = tuple(gap.name for gap in gaps if gap.route.kind is RouteKind.BUILD_SDIST)
+    first, *later = able or [()]
+    return tuple(wave for wave in (tuple(sorted({*first, *sdists})), *later) if wave)
+
+
+def _blocked_by(solution: Solution, order: BuildOrder, gaps: Iterable[Gap]) -> dict[str, tuple[str, ...]]:
+    """The blocked gaps that each build needs by itself: what nothing provides, and sources that cannot be built."""
+    blocked = {gap.name for gap in gaps if gap.route.kind is RouteKind.BLOCKED}
+    placeholders = solution.universe.placeholders
+    found = {}
+    for source, solved in sorted(solution.builds.items()):
+        if solved is None or source in blocked:
+            continue
+        needed = {*order.needs.get(source, ()), *(placeholders[i] for i in solved.closure.unknown)}
+        if lost := tuple(sorted(needed & blocked)):
+            found[source] = lost
+    return found
 
 
 def _needs(order: BuildOrder, waves: Iterable[Iterable[str]]) -> dict[str, tuple[str, ...]]:
@@ -141,13 +162,16 @@ def _closure(solution: Solution) -> tuple[ChosenPackage, ...]:
     packages = []
     for package in run.closure.chosen:
         part = universe.part_of(package)
+        if universe.is_assumed(package):
+            source = solution.search.dropper.environments.source_package(universe.source_of(package))
+            part = universe.part_of(source) if source is not None else None
         if part is None:
             continue
         packages.append(
             ChosenPackage(
                 nevra=universe.nevra(package),
                 repo=part.metadata.config.id,
-                side=part.role,
+                side=Role.STANDIN if part.role is Role.SOURCE else part.role,
                 required_by=requirers_among(solution, run, requirers.on.get(package, ())),
                 source=universe.source_of(package),
             )

@@ -214,7 +214,7 @@ def python_packages(solution: Solution) -> tuple[PythonPackage, ...]:
     """The packages of the closure, as routing sees them.
 
     A native package whose source builds more than Python (libguestfs) counts as the target's: it is rebuilt
-    with the rest, and its Python part is on no index.
+    with the rest, and its Python part is on no index. So does one of the user's own.
     """
     universe = solution.universe
     chosen = [each for each in solution.run.closure.chosen if universe.part_of(each) is not None]
@@ -222,7 +222,7 @@ def python_packages(solution: Solution) -> tuple[PythonPackage, ...]:
         universe.source_of(each)
         for each in chosen
         if universe.is_standin(each) and not universe.name_of(each).startswith("python")
-    }
+    } | universe.own
     found = [
         _as_python(
             solution, each, on_target=universe.role_of(each) is Role.TARGET or universe.source_of(each) in mixed

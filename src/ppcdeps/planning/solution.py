@@ -16,6 +16,7 @@ from ppcdeps.recipebook.book import RecipeBook, load_book
 from ppcdeps.rpm.closure import Closure, ClosureSearch
 from ppcdeps.rpm.dropped import RequirementDropper
 from ppcdeps.rpm.opening import open_universe
+from ppcdeps.rpm.own import OwnSource
 from ppcdeps.rpm.paths import FetchFilelists
 from ppcdeps.rpm.products import OneArchPackage
 from ppcdeps.rpm.requests import Request, request_packages
@@ -43,7 +44,8 @@ class Solution:
     """Everything that was found out about a workload on a target.
 
     ``builds`` maps the sources to be built to their solved build environments; ``None`` where no repository has
-    the source package. They stand in the order in which they were found to be needed.
+    the source package. They stand in the order in which they were found to be needed. ``own`` are the user's own
+    packages, each of which is built.
     """
 
     workload: Workload
@@ -53,6 +55,7 @@ class Solution:
     run: SolvedRequest
     builds: Mapping[str, SolvedRequest | None]
     adaptation: Adaptation
+    own: tuple[OwnSource, ...] = ()
     _requirers: dict[int, Requirers] = field(default_factory=dict)
 
     def requirers(self, solved: SolvedRequest) -> Requirers:
@@ -75,12 +78,15 @@ def solve_run(
     fetch_filelists: FetchFilelists,
     book: RecipeBook | None = None,
     evaluations: Evaluations | None = None,
+    own: Sequence[OwnSource] = (),
 ) -> Solution:
     """Solve the workload's run time alone; `solve_builds` goes on from there.
 
     ``book`` are the recipes to build by (default: those that ppcdeps brings), ``evaluations`` the source RPMs that
-    are at hand. Raises UsageError for a root that is not well-formed, RepositoryError where metadata is damaged,
-    ConfigError for a wrong recipe.
+    are at hand, ``own`` the user's own packages: all of these run on the target, too.
+
+    Raises UsageError for a root that is not well-formed, RepositoryError where metadata is damaged, ConfigError for a
+    wrong recipe.
     """
     packages = load_arch_packages()
     universe = open_universe(
@@ -94,7 +100,9 @@ def solve_run(
         # It satisfies in name only what pip is to install, and each plan decides anew what that is.
         without=BRIDGE_PREFIX,
         one_arch=(OneArchPackage(fact.source, fact.package, fact.reason) for fact in packages),
+        own=own,
     )
+    universe.prefer_own()
     environments = BuildEnvironments(universe, target.build_packages)
     adaptation = Adaptation(load_book() if book is None else book, target, universe, environments, evaluations)
     environments.changes = adaptation.needs
@@ -105,8 +113,10 @@ def solve_run(
     if target.python.beside:
         # The platform's comes with what is written for it; one beside it has no other requirer before pip installs.
         roots += [target.python.package, target.python.pip_package]
-    run = _solved(search, request_packages(universe, workload.name, roots), workload.name, ())
-    return Solution(workload, target, universe, search, run, {}, adaptation)
+    mine = [package for source in sorted(universe.own) for package in universe.standins_of(source)]
+    request = request_packages(universe, workload.name, roots, mine)
+    run = _solved(search, request, workload.name, universe.own)
+    return Solution(workload, target, universe, search, run, {}, adaptation, tuple(own))
 
 
 def solve_builds(solution: Solution, not_built: Collection[str] = ()) -> Solution:
@@ -116,24 +126,63 @@ def solve_builds(solution: Solution, not_built: Collection[str] = ()) -> Solutio
     """
     search = solution.search
     environments = search.dropper.environments
+    own = sorted(solution.universe.own)
     builds: dict[str, SolvedRequest | None] = {}
-    waiting = [source for source in solution.run.closure.sources if source not in not_built]
+    waiting = [*own, *(source for source in solution.run.closure.sources if source not in not_built)]
     needed = set(waiting)
     for source in waiting:
         solution.adaptation.declare(source)
-    while waiting:
-        source = waiting.pop(0)
+
+    def solve(source: str, avoided: Collection[str]) -> None:
+        """Solve the build of a source, where of the ``avoided`` own sources nothing is taken that others have."""
         request = environments.request(source)
         if request is None:
             builds[source] = None
-            continue
+            return
+        solution.universe.prefer_own(but=avoided)
         build = _solved(search, request, request.title, needed)
         builds[source] = build
         for found in build.closure.sources:
             solution.adaptation.declare(found)
-        waiting += build.closure.sources
+        waiting.extend(build.closure.sources)
         needed.update(build.closure.sources)
+
+    while waiting:
+        source = waiting.pop(0)
+        solve(source, {source})
+    # Own packages that need each other may find in the target what builds the first of them.
+    for knot in _knots({source: _own_in(solution, builds[source]) for source in own}):
+        for source in sorted(knot):
+            solve(source, knot)
+    while waiting:
+        source = waiting.pop(0)
+        solve(source, {source})
+    solution.universe.prefer_own()
     return replace(solution, builds=builds)
+
+
+def _own_in(solution: Solution, build: SolvedRequest | None) -> set[str]:
+    """The own sources whose packages are installed for a build."""
+    chosen = build.closure.chosen if build is not None else ()
+    return {solution.universe.source_of(i) for i in chosen if solution.universe.is_standin(i)} & solution.universe.own
+
+
+def _knots(needs: Mapping[str, Collection[str]]) -> list[frozenset[str]]:
+    """The sets of more than one source that all need each other."""
+
+    def reached(source: str) -> set[str]:
+        found: set[str] = set()
+        waiting = [source]
+        while waiting:
+            for needed in needs.get(waiting.pop(), ()):
+                if needed not in found:
+                    found.add(needed)
+                    waiting.append(needed)
+        return found
+
+    reach = {source: reached(source) for source in needs}
+    knots = {frozenset(other for other in reach[source] if source in reach.get(other, ())) for source in needs}
+    return sorted((knot for knot in knots if len(knot) > 1), key=sorted)
 
 
 def unknown_roots(solution: Solution) -> tuple[str, ...]:

@@ -88,6 +88,23 @@ def workload_of_roots(roots: Iterable[str]) -> Workload:
     return Workload(name=_file_name(cleaned), title=", ".join(cleaned), roots=cleaned)
 
 
+def workload_of_own(words: Sequence[str]) -> Workload:
+    """The workload of packages of the user's own: named after their files or folders, with no other roots.
+
+    What the packages are called is known when their specs are evaluated.
+    """
+    named = tuple(_own_name(word) for word in words)
+    return Workload(name=_file_name(named), title=", ".join(words), roots=())
+
+
+def _own_name(word: str) -> str:
+    """Foo for foo.spec and foo-1.0-1.src.rpm; a folder's own name."""
+    name = Path(word).absolute().resolve().name if not names.is_own_file(word) else Path(word).name
+    if name.endswith(".src.rpm"):
+        return name.removesuffix(".src.rpm").rsplit("-", 2)[0] or "own"
+    return name.removesuffix(".spec") or "own"
+
+
 def together(workloads: Sequence[Workload]) -> Workload:
     """Several workloads as one: what all of them need on the same machine.
 

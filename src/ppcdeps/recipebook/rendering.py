@@ -120,6 +120,22 @@ def render(
     return Rendering(to, spec, content.name, content.version, content.missing)
 
 
+def render_spec(recipe: Recipe, spec: Path, version: str, sources: Iterable[Path], to: Path) -> Rendering:
+    """Render a spec as it is, with its sources and patches, to a folder, which must be new or empty.
+
+    ``recipe`` is the one that changes nothing. Raises ConfigError where a file cannot be read.
+    """
+    content = _Content(recipe.source, version, spec.name, _text(spec))
+    with _whole(to) as folder:
+        for path in sources:
+            try:
+                shutil.copyfile(path, folder / "SOURCES" / path.name)
+            except OSError as error:
+                raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
+        _write_texts(recipe, content, folder, ())
+    return Rendering(to, to / "SPECS" / spec.name, recipe.source, version, ())
+
+
 def render_bridge(
     workload: str, provides: Iterable[str], to: Path, *, serial: int, requires: Iterable[str] = ()
 ) -> Rendering:

@@ -1,43 +1,165 @@
-"""The build order as `build-order.json`: waves, what each build needs, and the cycles, for other tools."""
+"""The build order of a plan, as text and as `build-order.json`: what is built when, how, and by which command.
 
+It is read off the plan's waves, which `ppcdeps build` builds: there is no second order.
+"""
+
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from ppcdeps.planning.order import BuildOrder, BuildStep, Cycle
-from ppcdeps.report.text import as_json
+from ppcdeps.model.gap import Gap, RouteKind
+from ppcdeps.model.plan import Plan
+from ppcdeps.model.plan_file import cycle_document
+from ppcdeps.report.text import as_json, columns, text_of, wrapped
 
-SCHEMA = 2
+SCHEMA = 3
+BUILT = frozenset({RouteKind.RECIPE, RouteKind.REBUILD, RouteKind.BUILD_SDIST})
+"""The routes that take a build."""
 
 
-def dump_build_order(order: BuildOrder) -> str:
-    """The order as JSON text: the same bytes for the same order."""
-    return as_json(build_order_document(order))
+@dataclass(frozen=True, slots=True)
+class BuildOrderEntry:
+    """One build of the order, with the gap that it closes.
+
+    ``step`` is its name in the plan's waves, ``condition`` the build condition of an earlier build of the source that
+    breaks a cycle.
+    """
+
+    step: str
+    source: str
+    condition: str
+    gap: Gap
 
 
-def build_order_document(order: BuildOrder) -> dict[str, Any]:
+def build_order_of(plan: Plan) -> tuple[tuple[BuildOrderEntry, ...], ...]:
+    """The builds of a plan, a tuple for each wave: those of one wave need nothing of each other."""
+    gaps = {gap.name: gap for gap in plan.gaps if gap.route.kind in BUILT}
+    entries = tuple(tuple(_entries(wave, gaps)) for wave in plan.waves)
+    return tuple(wave for wave in entries if wave)
+
+
+def undecided_of(plan: Plan) -> tuple[Gap, ...]:
+    """The gaps to be built that are in no wave: a cycle that nothing breaks holds them up."""
+    ordered = {entry.source for wave in build_order_of(plan) for entry in wave}
+    return tuple(gap for gap in plan.gaps if gap.route.kind in BUILT and gap.name not in ordered)
+
+
+def render_build_order(plan: Plan, plan_file: str | None = None) -> str:
+    """The order as text: a row for each build, then what cannot be built.
+
+    ``plan_file`` is where the plan was written, for the commands.
+    """
+    waves = build_order_of(plan)
+    count = sum(map(len, waves))
+    lines = [f"{plan.workload} on {plan.target} ({plan.arch}): {count} builds in {len(waves)} waves"]
+    if plan.python is not None and plan.python.bridge:
+        lines += [
+            "",
+            "Before all others: the bridge RPM, for what pip installs",
+            f"  {_command(plan_file, 'bridge')}",
+        ]
+    if waves:
+        rows = [("WAVE", "BUILD", "ROUTE", "OF", "COMMAND")]
+        rows += [
+            (str(number), entry.step, entry.gap.route.kind, ", ".join(entry.gap.route.subject), command)
+            for number, wave in enumerate(waves, start=1)
+            for entry in wave
+            for command in (_command(plan_file, entry.step),)
+        ]
+        lines += ["", *columns(rows), "", "Each command builds what its step needs, too; all of them:"]
+        lines += [f"  {_command(plan_file)}"]
+    lines += _needs(plan, [entry for wave in waves for entry in wave])
+    undecided = undecided_of(plan)
+    if undecided:
+        lines += ["", f"In no wave, as a person must decide what is built first: {len(undecided)}"]
+        lines += [f"  {gap.name}" for gap in undecided]
+    lines += [f"  {cycle}" for cycle in plan.cycles if cycle.broken_by is None]
+    blocked = [gap for gap in plan.gaps if gap.route.kind is RouteKind.BLOCKED]
+    if blocked:
+        lines += ["", f"Blocked, and not built: {len(blocked)}"]
+        for gap in blocked:
+            lines += wrapped(f"{gap.name}: {gap.route.reason}", "  ", more="  ")
+            lines += wrapped(f"-> {gap.route.help}", "    ", more="   ") if gap.route.help else []
+    return text_of(lines)
+
+
+def dump_build_order(plan: Plan, plan_file: str | None = None) -> str:
+    """The order as JSON text: the same bytes for the same plan."""
+    return as_json(build_order_document(plan, plan_file))
+
+
+def build_order_document(plan: Plan, plan_file: str | None = None) -> dict[str, Any]:
     """The order in JSON's own kinds.
 
-    ``waves`` are arrays of ``{"source", "bootstrap"}``, ``needs`` maps each source to those that it needs to be
-    built, ``cycles`` have their chain and what breaks them, ``undecided`` names what is in no wave.
+    ``waves`` are arrays of builds, ``needs`` maps each source to those that it needs to be built, ``cycles`` have
+    their chain and what breaks them, ``undecided`` are the builds in no wave, ``blocked`` what is not built at all.
+    ``bridge`` is the command that builds the bridge RPM, null where the plan has none.
     """
     return {
         "schema": SCHEMA,
-        "waves": [[_step(step) for step in wave] for wave in order.waves],
-        "needs": {source: list(wanted) for source, wanted in order.needs.items()},
-        "cycles": [_cycle(cycle) for cycle in order.cycles],
-        "undecided": list(order.undecided),
+        "workload": plan.workload,
+        "target": plan.target,
+        "arch": plan.arch,
+        "bridge": _command(plan_file, "bridge") if plan.python is not None and plan.python.bridge else None,
+        "waves": [[_step(plan, entry, plan_file) for entry in wave] for wave in build_order_of(plan)],
+        "needs": {source: list(wanted) for source, wanted in plan.needs.items()},
+        "cycles": [cycle_document(cycle) for cycle in plan.cycles],
+        "undecided": [{"source": gap.name, **_route(gap)} for gap in undecided_of(plan)],
+        "blocked": [
+            {
+                "name": gap.name,
+                "phase": gap.phase,
+                "reason": gap.route.reason,
+                "help": gap.route.help,
+                "required_by": sorted({requirer.by for requirer in gap.required_by}),
+            }
+            for gap in plan.gaps
+            if gap.route.kind is RouteKind.BLOCKED
+        ],
     }
 
 
-def _step(step: BuildStep) -> dict[str, str | None]:
-    return {"source": step.source, "bootstrap": step.bootstrap or None}
+def _entries(wave: tuple[str, ...], gaps: dict[str, Gap]) -> Iterator[BuildOrderEntry]:
+    for step in wave:
+        source, _, rest = step.partition(" (with ")
+        if source in gaps:
+            yield BuildOrderEntry(step, source, rest.removesuffix(")"), gaps[source])
 
 
-def _cycle(cycle: Cycle) -> dict[str, Any]:
-    broken = cycle.broken_by
+def _step(plan: Plan, entry: BuildOrderEntry, plan_file: str | None) -> dict[str, Any]:
     return {
-        "chain": list(cycle.chain),
-        "members": list(cycle.members),
-        "broken_by": broken
-        and {"source": broken.source, "condition": broken.condition, "without": sorted(broken.without or ())},
-        "text": str(cycle),
+        "source": entry.source,
+        "bootstrap": entry.condition or None,
+        **_route(entry.gap),
+        "needs": list(plan.needs.get(entry.source, ())),
+        "blocked_by": list(plan.blocked_by.get(entry.source, ())),
+        "command": _command(plan_file, entry.step),
     }
+
+
+def _route(gap: Gap) -> dict[str, Any]:
+    route = gap.route
+    return {
+        "route": route.kind,
+        "recipe": route.subject[0] if route.kind is RouteKind.RECIPE and route.subject else None,
+        "subject": list(route.subject),
+    }
+
+
+def _needs(plan: Plan, entries: Iterable[BuildOrderEntry]) -> list[str]:
+    """What the builds need of each other, and which blocked gaps they wait for."""
+    rows = []
+    for source in dict.fromkeys(entry.source for entry in entries):
+        needed, blocked = plan.needs.get(source, ()), plan.blocked_by.get(source, ())
+        built = [each for each in needed if each not in blocked]
+        words = [", ".join(built)] if built else []
+        words += [f"not built before {', '.join(blocked)} is there"] if blocked else []
+        rows += [(source, "; ".join(words))] if words else []
+    return ["", "What they need of each other", *columns(rows)] if rows else []
+
+
+def _command(plan_file: str | None, only: str = "") -> str:
+    """The command that builds one step, with what it needs, or all of them; PLAN stands for a file not written."""
+    words = ["ppcdeps", "build", plan_file or "PLAN", *(["--only", only] if only else [])]
+    return shlex.join(words)

@@ -28,15 +28,18 @@ def render_plan(plan: Plan, written_to: str | None = None, command: Sequence[str
     made it.
     """
     easy = (RouteKind.REUSE, RouteKind.PIP_WHEEL, RouteKind.PIP_SDIST)
-    native = [gap for gap in plan.gaps if gap.route.kind not in easy]
+    own = {one.source for one in plan.own}
+    mine = [gap for gap in plan.gaps if gap.source in own]
+    native = [gap for gap in plan.gaps if gap.route.kind not in easy and gap not in mine]
     reused = [gap for gap in plan.gaps if gap.route.kind is RouteKind.REUSE]
     lines = [f"{plan.workload} on {plan.target} ({plan.arch})", *render_enablings(plan, command), "", *_summary(plan)]
     lines += _prepared(plan)
     waves = {source: str(number) for number, wave in enumerate(plan.waves, start=1) for source in wave}
+    lines += _own(plan, mine, waves)
     lines += _table("Missing at run time", [gap for gap in native if gap.phase is Phase.RUN], waves)
     lines += _table("Missing to build these", [gap for gap in native if gap.phase is Phase.BUILD], waves)
     lines += _estimates(native)
-    lines += _blocked([gap for gap in native if gap.route.kind is RouteKind.BLOCKED])
+    lines += _blocked([gap for gap in (*mine, *native) if gap.route.kind is RouteKind.BLOCKED])
     versions_by = plan.python.versions_by if plan.python is not None else ""
     lines += _by_pip([gap for gap in plan.gaps if gap.route.kind in easy[1:]], versions_by)
     lines += _reused(reused)
@@ -133,8 +136,11 @@ def _summary(plan: Plan) -> list[str]:
     sides = [package.side for package in plan.closure]
     counts.append((sides.count("target"), f"of them are in the {plan.arch} repositories"))
     counts.append((sides.count("reference"), "are noarch in the reference repositories, and can be used as they are"))
-    sources = {package.source for package in plan.closure if package.side == "standin"}
-    counts.append((sides.count("standin"), f"are native there, from {_counted(len(sources), 'source')}"))
+    own = {one.source for one in plan.own}
+    mine = [package.source for package in plan.closure if package.side == "standin" and package.source in own]
+    standins = [package.source for package in plan.closure if package.side == "standin" and package.source not in own]
+    counts.append((len(standins), f"are native there, from {_counted(len(set(standins)), 'source')}"))
+    counts.append((len(mine), f"are your own, from {_counted(len(set(mine)), 'source')}"))
     by_pip = sum(1 for gap in plan.gaps if gap.kind is GapKind.PYTHON)
     if by_pip:
         lacking = len(plan.closure) > sides.count("target")
@@ -166,6 +172,35 @@ def _prepared(plan: Plan) -> list[str]:
 
 def _counted(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _own(plan: Plan, gaps: Sequence[Gap], waves: Mapping[str, str]) -> list[str]:
+    """A row for each own source with what it gives, then what its spec cannot say, each once."""
+    if not plan.own:
+        return []
+    by_name = {gap.name: gap for gap in gaps}
+    rows = [("NAME", "FROM", "ROUTE", "WAVE", "PACKAGES")]
+    for one in plan.own:
+        gap = by_name.get(one.source)
+        packages = _some([package.name for package in one.packages])
+        route = gap.route.kind if gap else "-"
+        rows.append((one.source, one.file, route, waves.get(one.source, "-"), packages))
+    lines = ["", f"Your own packages: {len(plan.own)}", *columns(rows)]
+    notes: dict[str, list[str]] = {}
+    for one in plan.own:
+        for note in one.notes:
+            notes.setdefault(note, []).append(one.source)
+    for note, sources in notes.items():
+        of = "" if len(sources) == len(plan.own) else f"{_some(sources)}: "
+        lines += wrapped(f"{of}{note}", "  ", more="  ")
+    if len(plan.gaps) == len(gaps) and not any(gap.route.kind is RouteKind.BLOCKED for gap in gaps):
+        lines += ["", "Nothing else is missing to build them and to run what their specs require."]
+    return lines
+
+
+def _some(names: Sequence[str], most: int = 4) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _table(title: str, gaps: Sequence[Gap], waves: Mapping[str, str]) -> list[str]:
@@ -221,9 +256,9 @@ def _blocked(gaps: Sequence[Gap]) -> list[str]:
         return []
     lines = ["", f"No way known for {len(gaps)}"]
     for gap in gaps:
-        detail = f" ({gap.detail})" if gap.detail and gap.required_by else ""
+        detail = f" ({gap.detail})" if gap.detail and gap.required_by and gap.detail != gap.route.reason else ""
         lines.append(f"  {gap.name}: {gap.route.reason}{detail}")
-    lines += [f"  -> {text}" for text in sorted({gap.route.help for gap in gaps if gap.route.help})]
+        lines += wrapped(f"-> {gap.route.help}", "    ", more="   ") if gap.route.help else []
     return lines
 
 

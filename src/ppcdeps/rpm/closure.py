@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ppcdeps.model.capability import Capability, Requirement, parse_requirement
 from ppcdeps.model.errors import RepositoryError
-from ppcdeps.rpm.additions import add_placeholder, ignore_dependency
+from ppcdeps.rpm.additions import add_placeholder, declare_from_source, ignore_dependency
 from ppcdeps.rpm.dropped import RequirementDropper
 from ppcdeps.rpm.paths import needs_filelists
 from ppcdeps.rpm.problems import (
@@ -119,7 +119,8 @@ class ClosureSearch:
         }
         missing = {leaf for text in requirements for leaf in missing_leaves(text, self._is_provided)} - known
         for requirement in sorted(missing):
-            add_placeholder(self.universe, requirement)
+            if not declare_from_source(self.universe, requirement):
+                add_placeholder(self.universe, requirement)
         return bool(missing)
 
     def _is_provided(self, requirement: Requirement) -> bool:

@@ -41,7 +41,8 @@ class RequirementDropper:
         """
         changed = False
         for source in sorted({self.universe.source_of(i) for i in chosen if self.universe.is_standin(i)}):
-            if (source, by_build) in self._seen:
+            # What the user's own specs state for the target holds.
+            if (source, by_build) in self._seen or source in self.universe.own:
                 continue
             self._seen.add((source, by_build))
             for standin in self.universe.standins_of(source):

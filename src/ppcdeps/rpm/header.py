@@ -5,7 +5,7 @@ import re
 import struct
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ppcdeps.base.named_files import open_named
@@ -86,6 +86,33 @@ def read_header(package: Path) -> PackageHeader:
         requires=tuple(dict.fromkeys(words.get("R", ()))),
         provides=tuple(dict.fromkeys(words.get("P", ()))),
         files=tuple(words.get("F", ())),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SourceHeader:
+    """What the header of a source RPM says, as the machine that made it evaluated the spec."""
+
+    nevra: Nevra
+    build_requires: tuple[str, ...]
+    exclusive_arch: tuple[str, ...]
+    exclude_arch: tuple[str, ...]
+
+
+def read_source_header(package: Path) -> SourceHeader:
+    """The header of a source RPM. Raises as ``read_header``, and ConfigError where it is no source RPM."""
+    source_identity(package)
+    header = read_header(package)
+    words: dict[str, list[str]] = {}
+    for line in _query(package, "[only\\t%{EXCLUSIVEARCH}\\n][not\\t%{EXCLUDEARCH}\\n]").splitlines():
+        key, _, value = line.partition("\t")
+        if _ARCH.fullmatch(value):
+            words.setdefault(key, []).append(value)
+    return SourceHeader(
+        replace(header.nevra, arch="src"),
+        tuple(sorted({text for text in header.requires if not text.startswith("rpmlib(")})),
+        tuple(words.get("only", ())),
+        tuple(words.get("not", ())),
     )
 
 

@@ -1,6 +1,6 @@
 """A universe made of repositories: their packages loaded, excluded ones and inactive module streams left out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from ppcdeps.base.cache import Cache
@@ -11,6 +11,7 @@ from ppcdeps.rpm.exclusions import excluded_ids
 from ppcdeps.rpm.index import PoolIndex
 from ppcdeps.rpm.loading import Part, Role, load_parts, set_priorities
 from ppcdeps.rpm.modularity import hidden_ids
+from ppcdeps.rpm.own import OwnSource, load_own
 from ppcdeps.rpm.paths import FetchFilelists, PathOwners
 from ppcdeps.rpm.products import OneArchPackage, not_rebuilt
 from ppcdeps.rpm.universe import Universe
@@ -27,12 +28,14 @@ def open_universe(
     platform_id: str | None = None,
     one_arch: Iterable[OneArchPackage] = (),
     without: str = "",
+    own: Sequence[OwnSource] = (),
 ) -> Universe:
     """Load the repositories; neither their order nor that of the packages in them changes a closure.
 
     ``module_streams`` are the enabled ones as ``name:stream``, ``platform_id`` is ``platform:el9`` or the like;
     ``one_arch`` are packages that no rebuild for the target gives; packages of the target whose names begin
-    with ``without`` are not considered.
+    with ``without`` are not considered. ``own`` are the user's own packages: what the reference and the source
+    repositories have of these sources is left out.
     Raises RepositoryError where metadata is damaged, UsageError where no repository has an enabled stream,
     EnvironmentLacksError where libsolv is missing.
     """
@@ -43,15 +46,30 @@ def open_universe(
     set_priorities(parts)
     filled = [part for part in parts if part.count]
     modularity = hidden_ids(filled, arch, reference_arch, cache, streams=module_streams, platform_id=platform_id)
-    excluded = excluded_ids(filled, reference_arch) | modularity.ids
+    mine = load_own(pool, own)
+    excluded = excluded_ids(filled, reference_arch) | modularity.ids | _replaced(filled, {each.name for each in own})
     if without:
         # libsolv's own selection reads the index of provides, which is not there yet.
         targets = (part.repo.solvables_iter() for part in filled if part.role is Role.TARGET)
         excluded |= {s.id for solvables in targets for s in solvables if s.name.startswith(without)}
     reasons = not_rebuilt(filled, excluded, one_arch, cache)
     index = PoolIndex(pool, excluded.union(reasons))
+    named_by_own = {path for part in mine for path in part.paths}
     paths = PathOwners(pool, filled, index, cache, fetch_filelists)
+    paths.request(named_by_own)
+    parts = [*parts, *mine]
     return Universe(pool, arch, parts, index, paths, _duplicates(filled, cache), modularity.problems, reasons)
+
+
+def _replaced(parts: Iterable[Part], own: Collection[str]) -> set[int]:
+    """What others have of the sources that the user builds from own files."""
+    return {
+        part.start + position
+        for part in parts
+        if part.role is not Role.TARGET
+        for source in own
+        for position in part.sources.get(source, ())
+    }
 
 
 def _pool(arch: str) -> Any:

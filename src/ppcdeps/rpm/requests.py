@@ -20,8 +20,10 @@ class Request:
     title: str
 
 
-def request_packages(universe: Universe, title: str, requirements: Iterable[str]) -> Request:
-    """A request for packages that satisfy all requirements.
+def request_packages(
+    universe: Universe, title: str, requirements: Iterable[str], exactly: Iterable[int] = ()
+) -> Request:
+    """A request for packages that satisfy all requirements, and for these packages ``exactly``.
 
     As with `dnf install`, the bare name of a package stands for that package or for one that obsoletes it.
     Raises UsageError where a requirement is not well-formed.
@@ -36,6 +38,7 @@ def request_packages(universe: Universe, title: str, requirements: Iterable[str]
         if paths:
             universe.index.outdate(paths=True)
             universe.paths.request(paths)
+    deps += [_exactly(universe, package) for package in exactly]
     return request_dependencies(universe, title, deps)
 
 
@@ -73,7 +76,21 @@ def _as_dnf_means(universe: Universe, name: str, dep: Any) -> Any:
     if meant == providers:
         return dep
     mark = universe.pool.Dep(f"package({name})")
-    for package in meant.difference(s.id for s in universe.pool.whatprovides(mark)):
+    _provide(universe, mark, meant.difference(s.id for s in universe.pool.whatprovides(mark)))
+    return mark
+
+
+def _exactly(universe: Universe, package: int) -> Any:
+    """A dependency that one package satisfies, and no other of its name and version.
+
+    It reads as what any build of the version satisfies, and is one name to the solver.
+    """
+    mark = universe.pool.Dep(universe.nevra(package).any_release)
+    _provide(universe, mark, [package])
+    return mark
+
+
+def _provide(universe: Universe, mark: Any, packages: Iterable[int]) -> None:
+    for package in packages:
         universe.pool.id2solvable(package).add_deparray(libsolv().SOLVABLE_PROVIDES, mark)
         universe.index.outdate()
-    return mark

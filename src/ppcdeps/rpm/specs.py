@@ -21,10 +21,19 @@ from ppcdeps.model.gap import Cause
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.rpm.isa import translated
 from ppcdeps.rpm.platforms import PlatformMacros
-from ppcdeps.rpm.specscan import code_in
+from ppcdeps.rpm.specscan import Code, code_in, without_shells
 
 _LIBRARY = Path("/usr/lib/rpm")
 _PACKAGE = re.compile(r"%package(?![\w}])(?P<rest>.*)")
+_GENERATES = re.compile(r"^%generate_buildrequires\b", re.MULTILINE)
+_FILES = re.compile(r"%files(?![\w}])(?P<rest>.*)")
+_SECTION = re.compile(
+    r"%(?:package|description|prep|generate_buildrequires|build|install|check|clean|changelog|sourcelist|patchlist"
+    r"|(?:pre|post)(?:un|trans|untrans)?|trigger\w*|filetrigger\w*|transfiletrigger\w*|verifyscript|sepolicy)(?![\w}])"
+)
+_ATTRIBUTE = re.compile(r"%(?:attr|verify|lang|caps|config|dir|ghost|artifact|missingok)(?:\([^()]*\))?\s+")
+_PLAIN_PATH = re.compile(r"/[\w.+~@:,=-]+(?:/[\w.+~@:,=-]+)*")
+_PATTERN = re.compile(r"/[\w.+~@:,=/*?\[\]-]*[*?\[][\w.+~@:,=/*?\[\]-]*")
 _EPOCH = re.compile(r"[0-9]{1,10}")
 _FOLDER_OF_COPY = re.compile(r"\S*/ppcdeps-spec-[^/\s]*/")
 _CODE_ATTEMPT = "it starts a program while it is read"
@@ -40,7 +49,8 @@ _BUILT = (
 )
 _SOURCE = (
     "package\\t%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}\\t%{RELEASE}\\tsrc\\n"
-    "[requires\\t%{REQUIRENEVRS}\\n]"
+    "[requires\\t%{REQUIRENEVRS}\\n][conflicts\\t%{CONFLICTNEVRS}\\n]"
+    "[file\\t%{SOURCE}\\n][file\\t%{PATCH}\\n]"
     "[exclusive\\t%{EXCLUSIVEARCH}\\n][excluded\\t%{EXCLUDEARCH}\\n]"
 )
 
@@ -54,7 +64,8 @@ class SpecPackage:
     """A package that a build of the spec gives.
 
     The dependencies are those that the spec states, sorted; what rpmbuild finds in the files (sonames, Python
-    distributions) is not known before the build.
+    distributions) is not known before the build. ``files`` are the paths that `%files` names in so many words,
+    ``patterns`` those with wildcards.
     """
 
     nevra: Nevra
@@ -62,6 +73,8 @@ class SpecPackage:
     requires: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
     obsoletes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +82,9 @@ class SpecEvaluation:
     """A spec evaluated for an architecture.
 
     ``packages`` are those that are built, none where the architecture is ``excluded``; ``declared`` are the names
-    of all that the spec describes, built or not. ``build_requires`` lack what `%generate_buildrequires` prints: its
-    lines run on the unpacked sources, which the build does.
+    of all that the spec describes, built or not. ``build_requires`` lack what `%generate_buildrequires` prints, if
+    it ``generates_build_requires``: its lines run on the unpacked sources, which the build does. ``files`` are the
+    names of its sources and patches; ``if_not_excluded`` the packages that it would give for the architecture.
     """
 
     arch: str
@@ -82,6 +96,10 @@ class SpecEvaluation:
     exclusive_arch: tuple[str, ...]
     exclude_arch: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    build_conflicts: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    generates_build_requires: bool = False
+    if_not_excluded: tuple[SpecPackage, ...] = ()
 
     @property
     def excluded(self) -> str:
@@ -161,18 +179,25 @@ def evaluate_spec(
     sources: Path | None = None,
     conditions: Mapping[str, bool] | None = None,
     defines: Mapping[str, str] | None = None,
+    shells_unknown: bool = False,
 ) -> SpecEvaluation:
     """Evaluate a spec for an architecture, on this machine.
 
     ``sources`` is the folder of its sources, which few specs read (`%include`, `%{load:...}`); ``conditions`` are
     build conditions by name, as `--with` and `--without` set them; ``defines`` are macros that win over the
-    platform's.
+    platform's. With ``shells_unknown``, the word ``unknown`` stands for what a shell in the spec would print, with a
+    warning for each, and the spec is not refused for it.
 
     Raises ConfigError with rpm's own words where the spec does not parse, or meets a ceiling; SpecRefusedError where
     it would run code, EnvironmentLacksError where rpmspec is missing or the kernel cannot confine it.
     """
     content = _content(spec)
-    _refuse_code(spec, content.decode("utf-8", "replace"))
+    text = content.decode("utf-8", "replace")
+    replaced: tuple[Code, ...] = ()
+    if shells_unknown:
+        text, replaced = without_shells(text)
+        content = text.encode() if replaced else content
+    _refuse_code(spec, text)
     with tempfile.TemporaryDirectory(prefix="ppcdeps-spec-") as name:
         folder = Path(name)
         # The bytes that were scanned for code: the file may change in between.
@@ -186,7 +211,8 @@ def evaluate_spec(
             *_defined({"_sourcedir": str(sources)}),
             *_set(conditions or {}, {**platform.defines, **(defines or {})}),
         ]
-        return _evaluated(spec.name, arch, platform.name, copy.name, options, folder, readable)
+        evaluation = _evaluated(spec.name, arch, platform.name, copy.name, options, folder, readable)
+    return replace(evaluation, warnings=(*map(str, replaced[:_LINES]), *evaluation.warnings))
 
 
 def _evaluated(
@@ -321,14 +347,24 @@ def _evaluation(title: str, arch: str, platform: str, built: str, source: str, p
     if not found:
         raise ConfigError(f"{title} is not evaluated: rpm names no source package of it")
     (header, tags), *_ = found
+    listed = _listed_files(parsed.output, header.name)
+    packages = tuple(
+        SpecPackage(
+            nevra,
+            provides=_stated(one, "provides"),
+            requires=_stated(one, "requires"),
+            conflicts=_stated(one, "conflicts"),
+            obsoletes=_stated(one, "obsoletes"),
+            files=tuple(path for path in listed.get(nevra.name, ()) if _PLAIN_PATH.fullmatch(path)),
+            patterns=tuple(path for path in listed.get(nevra.name, ()) if _PATTERN.fullmatch(path)),
+        )
+        for nevra, one in _packages(built)
+    )
     evaluation = SpecEvaluation(
         arch=arch,
         platform=platform,
         source=header,
-        packages=tuple(
-            SpecPackage(nevra, *(_stated(one, tag) for tag in ("provides", "requires", "conflicts", "obsoletes")))
-            for nevra, one in _packages(built)
-        ),
+        packages=packages,
         declared=_declared(parsed.output, header.name),
         build_requires=_stated(tags, "requires"),
         exclusive_arch=tuple(tags.get("exclusive", ())),
@@ -337,6 +373,10 @@ def _evaluation(title: str, arch: str, platform: str, built: str, source: str, p
             line[:_WIDTH].removeprefix("warning: ")
             for line in islice((line for line in parsed.errors.splitlines() if line.strip()), _LINES)
         ),
+        build_conflicts=_stated(tags, "conflicts"),
+        files=tuple(sorted(set(tags.get("file", ())))),
+        generates_build_requires=_GENERATES.search(parsed.output) is not None,
+        if_not_excluded=packages,
     )
     if not evaluation.excluded:
         return evaluation
@@ -378,3 +418,26 @@ def _subpackage(words: str, name: str) -> str:
     if "-n" in parts[:-1]:
         return parts[parts.index("-n") + 1]
     return f"{name}-{parts[-1]}" if parts else name
+
+
+def _listed_files(text: str, name: str) -> dict[str, tuple[str, ...]]:
+    """The paths and patterns that the expanded text of a spec lists for each package.
+
+    `%ghost` files are none: the package does not bring them.
+    """
+    found: dict[str, list[str]] = {}
+    package: str | None = None
+    for raw in text.splitlines():
+        line = raw.strip()
+        if starts := _FILES.fullmatch(line):
+            words = starts["rest"].split()
+            if "-f" in words[:-1]:
+                del words[words.index("-f") : words.index("-f") + 2]
+            package = _subpackage(" ".join(words), name)
+        elif _SECTION.match(line):
+            package = None
+        elif package is not None and not line.startswith(("%ghost", "%exclude", "%doc", "%license")):
+            path = _ATTRIBUTE.sub("", line)
+            if path.startswith("/"):
+                found.setdefault(package, []).append(path)
+    return {each: tuple(sorted(set(paths))) for each, paths in found.items()}

@@ -12,6 +12,8 @@ from itertools import islice
 _SECTION = re.compile(
     r"%(changelog|description|package|prep|build|install|check|clean|files|pre|post|generate_)\w*\b"
 )
+_ANY_SHELL = re.compile(r"%+\(")
+_PARENTHESES = re.compile(r"\\.|[()]", re.DOTALL)
 _SHELL = re.compile(r"(?<!%)(%+)(?=\()")
 _COMMENT = re.compile(r"^\s*%dnl\b")
 _LUA = re.compile(r"(?P<mark>[\[\]\n])|(?P<brace>\{\s*)?\blua\s*:")
@@ -47,6 +49,44 @@ def code_in(text: str) -> tuple[Code, ...]:
     """
     found = [code for kind in (_shells, _luas, _includes) for code in islice(kind(text), _SHOWN)]
     return tuple(sorted(set(found), key=lambda code: (code.line, code.what)))
+
+
+UNKNOWN = "unknown"
+"""What stands in a spec in place of what a shell would print."""
+
+RUNS_SHELL = ", as it runs a shell"
+"""How the words end that say so."""
+
+
+def without_shells(text: str) -> tuple[str, tuple[Code, ...]]:
+    """A spec with ``unknown`` in place of what its shells, `%(...)`, would print, and where these were.
+
+    Other code is left as it is, and so is a shell that is not closed: `code_in` finds both.
+    """
+    kept: list[str] = []
+    found: list[Code] = []
+    place = 0
+    for start in _ANY_SHELL.finditer(text):
+        if start.start() < place:
+            continue
+        end = _end_of_shell(text, start.end())
+        if end is None:
+            break
+        shown = _shown(text[start.start() : end])
+        found.append(Code(text.count("\n", 0, start.start()) + 1, f'{shown} is taken to be "{UNKNOWN}"{RUNS_SHELL}'))
+        kept += [text[place : start.start()], UNKNOWN]
+        place = end
+    return "".join((*kept, text[place:])), tuple(found)
+
+
+def _end_of_shell(text: str, start: int) -> int | None:
+    """Where the parenthesis that is open at ``start`` is closed, as rpm counts them."""
+    depth = 1
+    for found in _PARENTHESES.finditer(text, start):
+        depth += (found[0] == "(") - (found[0] == ")")
+        if not depth:
+            return found.end()
+    return None
 
 
 def _shells(text: str) -> Iterator[Code]:

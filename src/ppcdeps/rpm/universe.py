@@ -10,8 +10,12 @@ from ppcdeps.rpm.binding import libsolv
 from ppcdeps.rpm.index import PoolIndex
 from ppcdeps.rpm.isa import dependencies, dependency
 from ppcdeps.rpm.loading import Part, Role
+from ppcdeps.rpm.own import is_own
 from ppcdeps.rpm.paths import PathOwners
 from ppcdeps.rpm.primary import answered_by_primary
+
+_OWN_RANK = 3_000_000
+"""Above the target's, see `ppcdeps.rpm.loading.set_priorities`."""
 
 
 class Universe:
@@ -58,6 +62,8 @@ class Universe:
         self.standins = {
             i for part in self._filled if part.role is Role.STANDIN for i in part.ids if i not in index.excluded
         }
+        self.own = {source for part in self._filled if is_own(part) for source in part.sources}
+        """The names of the sources that are the user's own."""
         self._nevras: dict[int, Nevra] = {}
 
     # What a package is --------------------------------------------------------------------------------------
@@ -77,6 +83,11 @@ class Universe:
     def is_standin(self, package: int) -> bool:
         """Whether the package stands for a rebuild."""
         return package in self.standins
+
+    def is_assumed(self, package: int) -> bool:
+        """Whether the package is assumed of a source package's name: no repository says what that source gives."""
+        source = self.declared.get(package)
+        return source is not None and all(i in self.declared for i in self.standins_of(source))
 
     def nevra(self, package: int) -> Nevra:
         """The identity of a package. Raises RepositoryError where its metadata has no proper version."""
@@ -124,6 +135,16 @@ class Universe:
     def compare_versions(self, one: int, other: int) -> int:
         """Negative, zero or positive, as the first package's version is older, equal or newer (rpmvercmp)."""
         return int(self.pool.id2solvable(one).evrcmp(self.pool.id2solvable(other)))
+
+    def prefer_own(self, *, but: Collection[str] = ()) -> None:
+        """Rank the user's own packages above all others, and those of the sources ``but`` as any stand-ins.
+
+        What is installed comes from the user's own repository first. What a build needs of its own source does not:
+        that would have to be there before.
+        """
+        for part in self._filled:
+            if is_own(part) and part.role is Role.STANDIN:
+                part.repo.priority = 0 if but and set(but).intersection(part.sources) else _OWN_RANK
 
     # Packages by source and name ----------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from ppcdeps.model.gap import Gap, GapKind, RouteKind
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.verification import ClosedGap, GapReview
+from ppcdeps.rpm.own import OWN
 
 _BY_PIP = frozenset({RouteKind.PIP_WHEEL, RouteKind.PIP_SDIST})
 
@@ -35,8 +36,9 @@ def review_gaps(before: Plan, after: Plan, local: str) -> GapReview:
 
 def changed_metadata(before: Plan, after: Plan) -> tuple[str, ...]:
     """The ids of repositories whose metadata is another now than when the plan was made; the local one's is not."""
-    old = {state.id: state for state in before.repositories if state.enabled}
-    new = {state.id: state for state in after.repositories if state.enabled}
+    # One's own packages are in the local repository by then.
+    old = {state.id: state for state in before.repositories if state.enabled and state.id != OWN}
+    new = {state.id: state for state in after.repositories if state.enabled and state.id != OWN}
     both = old.keys() & new.keys()
     moved = {name for name in both if old[name].digest != new[name].digest}
     return tuple(sorted(moved | (old.keys() - new.keys())))

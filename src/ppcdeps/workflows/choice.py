@@ -35,6 +35,9 @@ class RepositoryChoice:
 
     @property
     def is_ad_hoc(self) -> bool:
-        """Whether the command line names repositories, and neither a target nor a snapshot."""
-        named = self.repofrompath or self.reference or self.source or self.repo_files
+        """Whether the command line names the target's repositories, and neither a target nor a snapshot.
+
+        A source repository alone is one more of the default target.
+        """
+        named = self.repofrompath or self.reference or self.repo_files
         return bool(named) and self.target is None and self.snapshot is None

@@ -26,10 +26,10 @@ from ppcdeps.workflows.request import PlanRequest
 
 if TYPE_CHECKING:
     from ppcdeps.planning.explanation import Explanation
-    from ppcdeps.planning.order import BuildOrder
     from ppcdeps.planning.plan import PythonPart
     from ppcdeps.planning.solution import Solution
     from ppcdeps.python.index import Index
+    from ppcdeps.rpm.own import OwnSource
 
 _SUFFIX = ".plan.json"
 
@@ -171,14 +171,6 @@ def explain(name: str, request: PlanRequest, reporter: Reporter) -> "Explanation
     return explanation_of(_solution_of(found, request, reporter), name, found.gaps)
 
 
-def build_order(made: Plan, request: PlanRequest, reporter: Reporter) -> "BuildOrder":
-    """The waves in which the builds of a plan go, with what each needs. Raises what `plan` raises."""
-    from ppcdeps.planning.plan import waves_of
-
-    solution = _solution_of(made, request, reporter)
-    return waves_of(solution, solution.adaptation.bootstraps())
-
-
 def solve(request: PlanRequest, reporter: Reporter) -> "Solution":
     """What the workload needs at run time, as the solver has it.
 
@@ -200,6 +192,7 @@ def solve(request: PlanRequest, reporter: Reporter) -> "Solution":
         resolved.fetch_filelists,
         load_book(request.recipes),
         evaluations,
+        _own(request, reporter),
     )
     for problem in solution.universe.module_problems:
         reporter.warn(problem)
@@ -213,6 +206,18 @@ def solve(request: PlanRequest, reporter: Reporter) -> "Solution":
             roots=unknown,
         )
     return solution
+
+
+def _own(request: PlanRequest, reporter: Reporter) -> "tuple[OwnSource, ...]":
+    """The user's own packages of a request, evaluated."""
+    from ppcdeps.planning.own import read_own
+    from ppcdeps.rpm.own import OWN
+
+    if not request.own:
+        return ()
+    if any(each.id == OWN for each in request.resolved.target.repositories):
+        raise UsageError(f'the repository id "{OWN}" is taken: it is that of one\'s own packages')
+    return read_own(request.own, request.resolved.target, reporter)
 
 
 def index_for(request: PlanRequest, reporter: Reporter) -> "Index":

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ppcdeps.base.cache import Cache
+from ppcdeps.metadata.primary import read_primary
 from ppcdeps.metadata.targets import list_targets
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.gap import RouteKind
@@ -12,6 +13,7 @@ from ppcdeps.model.plan import Plan
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig, Side
 from ppcdeps.model.workload import Workload
+from ppcdeps.planning.own_files import OwnFile
 from ppcdeps.planning.workloads import list_workloads, load_workload
 from ppcdeps.verifying.verification import LOCAL, LOCAL_PRIORITY
 from ppcdeps.workflows.choice import RepositoryChoice
@@ -41,6 +43,7 @@ def replan(
     """
     local = local_repository(repository)
     target = resolved.target
+    with_local = resolved.with_repository(local)
     if target.name != before.target or target.arch != before.arch:
         raise UsageError(
             f"the plan is for {before.target} ({before.arch}), not for {target.name} ({target.arch})",
@@ -49,9 +52,10 @@ def replan(
     request = PlanRequest(
         workload=_workload(before, workload, target.openstack, resolved.cache),
         typed=(),
-        resolved=resolved.with_repository(local),
+        resolved=with_local,
         python="pip" if before.python else "rpm",
         recipes=recipes,
+        own=_own_left(before, with_local),
     )
     after = plan(request, reporter)
     wheels = (repository / WHEELS).absolute()
@@ -80,6 +84,15 @@ def local_repository(folder: Path) -> RepoConfig:
         module_hotfixes=True,
         origin="what was built",
     )
+
+
+def _own_left(before: Plan, resolved: ResolvedTarget) -> tuple[OwnFile, ...]:
+    """The user's own specs and source RPMs of which the local repository has nothing yet."""
+    if not before.own:
+        return ()
+    primary = next(each for each in resolved.metadata if each.config.id == LOCAL).files["primary"]
+    built = {package.source.rsplit("-", 2)[0] for package in read_primary(primary.intact_path())}
+    return tuple(OwnFile(Path(own.file), own.file) for own in before.own if own.source not in built)
 
 
 def choice_for(plan: Plan, choice: RepositoryChoice) -> RepositoryChoice:

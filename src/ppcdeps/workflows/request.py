@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Literal
 
 import ppcdeps
+from ppcdeps.base.digests import sha256_of
+from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.workload import Workload
+from ppcdeps.planning.own_files import OwnFile, is_own_word, own_files
 from ppcdeps.planning.workloads import (
     absent_constraints,
     curated_constraints,
     list_workloads,
     load_workload,
     together,
+    workload_of_own,
     workload_of_roots,
 )
 from ppcdeps.workflows.repositories import ResolvedTarget
@@ -40,6 +44,8 @@ class PlanRequest:
     """Folders of recipes that are laid over the shipped ones."""
     wheels: Path | None = None
     """A simple repository of wheels on this disk, which comes before every index."""
+    own: tuple[OwnFile, ...] = ()
+    """Specs and source RPMs of the user's own, whose packages are to run, too."""
 
     def unpinned(self) -> str | None:
         """What Python's versions follow where the release's constraints did not come with ppcdeps; None elsewhere."""
@@ -56,6 +62,7 @@ class PlanRequest:
             *(f"{folder} {_states(folder.rglob('*.*'))}" for folder in self.recipes),
             _states([pins]) if pins is not None else "",
             f"{self.wheels} {_states(self.wheels.glob('*'))}" if self.wheels is not None else "",
+            *(f"{file.shown} {_digest_of(file.path)}" for file in self.own),
             repr(sorted(asdict(self.workload).items())),
             repr([(name, value) for name, value in asdict(self.resolved.target).items() if name != "repositories"]),
             *sorted(f"{each.digest} {each.problem} {asdict(each.config)}" for each in metadata),
@@ -71,31 +78,53 @@ def plan_request(
     srpms: Path | None = None,
     recipes: Sequence[Path] = (),
 ) -> PlanRequest:
-    """The request for what the words name: workloads, files of workloads, and roots, all of them on one machine.
+    """The request for what the words name, all of it on one machine: workloads or their files, roots, and specs,
+    source RPMs and folders of these.
 
-    Raises UsageError for a root that is not well-formed, ConfigError for a workload file with faults.
+    Raises UsageError for a root that is not well-formed, ConfigError for a workload file with faults, and for an own
+    file that is not there.
     """
-    names, roots = sorted_words(words)
-    workloads = [load_workload(name, resolved.target.openstack) for name in names]
-    if roots:
-        workloads.append(workload_of_roots(roots))
-    return PlanRequest(together(workloads), roots, resolved, python, srpms, tuple(recipes))
+    sorted_ = sorted_words(words)
+    workloads = [load_workload(name, resolved.target.openstack) for name in sorted_.workloads]
+    if sorted_.roots:
+        workloads.append(workload_of_roots(sorted_.roots))
+    own = {file.path: file for word in sorted_.own for file in own_files(word)}
+    if own:
+        workloads.append(workload_of_own(sorted_.own))
+    return PlanRequest(
+        together(workloads), sorted_.roots, resolved, python, srpms, tuple(recipes), own=tuple(own.values())
+    )
 
 
-def sorted_words(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Of these words, those that name a workload or its file, and the roots.
+@dataclass(frozen=True, slots=True)
+class SortedWords:
+    """What words of the command line name: workloads or their files, own packages, and roots."""
 
-    Raises UsageError for a root that is not well-formed.
-    """
+    workloads: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+    roots: tuple[str, ...] = ()
+
+
+def sorted_words(words: Sequence[str]) -> SortedWords:
+    """What these words name. Raises UsageError for a root that is not well-formed."""
     names = tuple(word for word in words if word in list_workloads() or _is_file(word))
-    roots = tuple(word for word in words if word not in names)
+    own = tuple(word for word in words if word not in names and is_own_word(word))
+    roots = tuple(word for word in words if word not in (*names, *own))
     if roots:
         workload_of_roots(roots)
-    return names, roots
+    return SortedWords(names, own, roots)
 
 
 def _is_file(word: str) -> bool:
     return word.endswith(".toml") and ("/" in word or Path(word).is_file())
+
+
+def _digest_of(path: Path) -> str:
+    """The SHA-256 of an own file. Raises ConfigError where it cannot be read."""
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _fingerprint() -> str:

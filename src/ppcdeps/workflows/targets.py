@@ -161,7 +161,7 @@ def _ad_hoc_target(choice: RepositoryChoice, reporter: Reporter) -> Target:
     """
     if not choice.repofrompath and not choice.repo_files:
         raise UsageError(
-            "--reference and --source give the target no repository",
+            "--reference gives the target no repository",
             hint="add --repofrompath ID,URL, --repo-file FILE or --target NAME",
         )
     releasever = _variables(choice).get("releasever", "9")

@@ -1,6 +1,5 @@
 """The order of builds: waves, cycles and what breaks them."""
 
-import json
 import random
 import subprocess
 import sys
@@ -8,10 +7,10 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppcdeps.planning.order import Bootstrap, BuildOrder, BuildStep, order_of
+from ppcdeps.model.build_order import Bootstrap
+from ppcdeps.planning.order import BuildOrder, BuildStep, order_of
 from ppcdeps.planning.plan import waves_of
 from ppcdeps.planning.solution import Solution
-from ppcdeps.report.build_order import build_order_document, dump_build_order
 
 NAMES = st.sampled_from("abcdefgh")
 NEEDS = st.dictionaries(NAMES, st.sets(NAMES, max_size=4), max_size=8)
@@ -104,7 +103,7 @@ def test_waves_keep_every_need_and_do_not_depend_on_the_order_of_input(
             assert min(earlier) < number, f"{step} before {wanted}"
     shuffled = list(needs.items())
     luck.shuffle(shuffled)
-    assert dump_build_order(order_of(dict(shuffled), bootstraps[::-1])) == dump_build_order(order)
+    assert order_of(dict(shuffled), bootstraps[::-1]) == order
 
 
 def test_an_order_without_cycles_loads_no_graph_library() -> None:
@@ -130,19 +129,3 @@ def test_what_the_target_has_makes_no_edge(nova: Solution) -> None:
     order = waves_of(nova)
     assert "gcc" not in order.needs
     assert all(set(wanted) <= set(nova.builds) for wanted in order.needs.values())
-
-
-def test_build_order_json_tells_waves_needs_and_cycles() -> None:
-    order = order_of({"a": ["b"], "b": ["a"], "c": []}, [Bootstrap("b", "boot", frozenset({"a"}))])
-    document = json.loads(dump_build_order(order))
-    assert document == build_order_document(order)
-    assert document["waves"] == [
-        [{"source": "b", "bootstrap": "boot"}, {"source": "c", "bootstrap": None}],
-        [{"source": "a", "bootstrap": None}],
-        [{"source": "b", "bootstrap": None}],
-    ]
-    assert document["needs"] == {"a": ["b"], "b": ["a"], "c": []}
-    (cycle,) = document["cycles"]
-    assert cycle["text"] == "a needs b needs a"
-    assert cycle["broken_by"] == {"source": "b", "condition": "boot", "without": ["a"]}
-    assert document["undecided"] == []

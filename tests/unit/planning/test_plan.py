@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
+from ppcdeps.building.run.tasks import tasks_of
 from ppcdeps.model.gap import Cause, Gap, Phase, RouteKind
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.plan_file import dump_plan
 from ppcdeps.planning.plan import plan_of
 from ppcdeps.planning.solution import Solution
-from ppcdeps.recipebook.book import RecipeBook
+from ppcdeps.recipebook.book import RecipeBook, load_book
+from ppcdeps.report.build_order import BUILT, build_order_of, undecided_of
 from ppcdeps.rpm.solving import solve_requests
 
 NATIVE_RUN_TIME_GAPS = {
@@ -152,3 +154,18 @@ def test_without_recipes_sources_are_rebuilt_as_they_are(planner: Any) -> None:
 def test_recorded_runs_say_how_long_a_build_takes(nova_plan: Plan) -> None:
     assert dict(gap_named(nova_plan, "libvirt").route.minutes)["emulated"] > 30
     assert gap_named(nova_plan, "edk2").route.minutes == ()
+
+
+def test_what_is_ordered_is_what_is_built_and_every_blocked_gap_is_left_out(nova_plan: Plan) -> None:
+    """The order that is printed, the plan's gaps and the tasks of `build` are one."""
+    ordered = [entry.step for wave in build_order_of(nova_plan) for entry in wave]
+    assert ordered == [task.name for task in tasks_of(nova_plan, load_book())]
+    names = sorted(gap.name for gap in nova_plan.gaps if gap.route.kind in BUILT)
+    assert sorted(ordered) == names
+    assert not undecided_of(nova_plan)
+
+
+def test_a_build_says_which_blocked_gaps_it_waits_for(nova_plan: Plan) -> None:
+    blocked = {gap.name for gap in nova_plan.gaps if gap.route.kind is RouteKind.BLOCKED}
+    for source, waits in nova_plan.blocked_by.items():
+        assert blocked.issuperset(waits), source

@@ -11,6 +11,7 @@ from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.rpm.platforms import PlatformMacros, platform_of
 from ppcdeps.rpm.specs import SpecEvaluation, SpecRefusedError, evaluate_spec
+from ppcdeps.rpm.specscan import code_in, without_shells
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not here: {', '.join(MISSING)}")
 
@@ -263,3 +264,24 @@ def test_a_target_without_a_known_platform_is_told() -> None:
     target = replace(load_target("centos-stream-9"), platform_id="platform:el6")
     with pytest.raises(ConfigError, match="no macros for the platform platform:el6"):
         platform_of(target)
+
+
+@pytest.mark.parametrize(
+    ("text", "left", "lines"),
+    [
+        ("%global a %(echo 1)\nB: %{a}\n", "%global a unknown\nB: %{a}\n", [1]),
+        ("A: %(echo (1) \\) $(x))-b\n", "A: unknown-b\n", [1]),
+        ("A: 1\n%global x %%(echo\n2)\n%define y %(z)\n", "A: 1\n%global x unknown\n%define y unknown\n", [2, 4]),
+        ("A: %(never closed\n", "A: %(never closed\n", []),
+        ("A: %{expand:%(x)}\n", "A: %{expand:unknown}\n", [1]),
+    ],
+)
+def test_what_a_shell_would_print_is_unknown(text: str, left: str, lines: list[int]) -> None:
+    found, places = without_shells(text)
+    assert found == left
+    assert [each.line for each in places] == lines
+
+
+@pytest.mark.parametrize("text", ["%{lua:os.execute('x')}", "%(never closed"])
+def test_other_code_is_still_found(text: str) -> None:
+    assert code_in(without_shells(text)[0])

@@ -163,7 +163,7 @@ def test_a_target_takes_further_repositories(cache: Cache, repository: Path, tmp
 
 
 def test_reference_alone_gives_the_target_nothing(cache: Cache, repository: Path) -> None:
-    with pytest.raises(UsageError, match=r"give the target no repository.*--repofrompath"):
+    with pytest.raises(UsageError, match=r"gives the target no repository.*--repofrompath"):
         chosen(cache, reference=(f"b,{repository}",))
 
 

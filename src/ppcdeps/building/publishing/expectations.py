@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from ppcdeps.building.publishing.defects import DefectSeverity, PackageDefect
+from ppcdeps.model import evr
 from ppcdeps.model.capability import Capability, Requirement, Rich, parse_requirement
-from ppcdeps.model.evr import compare_evr
 from ppcdeps.model.gap import Gap, GapKind
 from ppcdeps.model.nevra import Nevra
 
@@ -63,7 +63,9 @@ def satisfies(provide: str, wanted: Requirement) -> bool:
             given = _capability(provide)
             if given.name != wanted.name:
                 return False
-            return not wanted.relation or given.relation != "=" or _holds(given.evr, wanted.relation, wanted.evr)
+            if not wanted.relation or given.relation != "=":
+                return True
+            return evr.satisfies(given.evr, wanted.relation, wanted.evr)
         case Rich("or", operands):
             return any(satisfies(provide, one) for one in operands)
         case Rich("if" | "unless"):
@@ -98,10 +100,3 @@ def _parsed(text: str) -> Nevra | None:
         return Nevra.parse(text)
     except ValueError:
         return None
-
-
-def _holds(version: str, relation: str, bound: str) -> bool:
-    if "-" not in version or "-" not in bound:
-        version, bound = version.partition("-")[0], bound.partition("-")[0]
-    order = compare_evr(version, bound)
-    return (order < 0 and "<" in relation) or (order == 0 and "=" in relation) or (order > 0 and ">" in relation)

@@ -37,6 +37,7 @@ from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig, Side
 from ppcdeps.model.target import Target
 from ppcdeps.recipebook.book import RecipeBook
+from ppcdeps.rpm.own import OWN
 from ppcdeps.rpm.paths import FetchFilelists
 
 _CROSS = "-cross"
@@ -122,7 +123,12 @@ def check_plan(plan: Plan, basis: BuildBasis, options: BuildOptions) -> None:
             hint="name its target, or the file of it, with --target",
         )
     now = {each.config.id: each.digest for each in basis.metadata}
-    changed = sorted(state.id for state in plan.repositories if state.enabled and now.get(state.id) != state.digest)
+    changed = sorted(
+        state.id
+        for state in plan.repositories
+        # An own spec that was changed is found when it is built.
+        if state.enabled and state.id != OWN and now.get(state.id) != state.digest
+    )
     if changed:
         raise ConfigError(
             f"the plan rests on other metadata than there is now: {', '.join(changed)} changed",
@@ -190,7 +196,7 @@ def build_plan(
     sweep(home, reporter)
     store = Store.of(basis.cache)
     store.sweep()
-    sources = SourceCollector(basis.fetch_sources, options.source_folders)
+    sources = SourceCollector(basis.fetch_sources, options.source_folders, path.absolute().parent)
     roots = Buildroots(basis.cache, load_definitions(options.buildroot_folders), reporter)
     build_root, test_root = _RootProvider(roots, tasks, sources, basis, options, reporter).provide()
     engine = choose_engine(build_root.root, options.engine, options.connection, home=home, reporter=reporter)

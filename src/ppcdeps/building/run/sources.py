@@ -15,9 +15,10 @@ from ppcdeps.building.publishing.records import SourceFile
 from ppcdeps.building.run.tasks import Bridge, Task
 from ppcdeps.metadata.sources import FetchedSource
 from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.plan import OwnPackages
 from ppcdeps.model.recipe import Recipe, RecipeKind, Source
 from ppcdeps.recipebook.book import sources_of
-from ppcdeps.recipebook.rendering import render, render_bridge
+from ppcdeps.recipebook.rendering import render, render_bridge, render_spec
 from ppcdeps.rpm.header import read_header
 
 FetchSources = Callable[[str, str | None], Sequence[FetchedSource]]
@@ -63,11 +64,13 @@ class RenderedBuild:
 class SourceCollector:
     """Where sources come from: files at hand, by their digest, before anything is fetched.
 
-    ``folders`` are searched for files of the right name.
+    ``folders`` are searched for files of the right name. ``plan_folder`` is the plan's: its relative paths of the
+    user's own specs and source RPMs begin there, if not in the current folder.
     """
 
     fetch: FetchSources
     folders: tuple[Path, ...] = ()
+    plan_folder: Path | None = None
 
     def prepare(self, task: Task, folder: Path) -> RenderedBuild:
         """Collect the sources of a task and render it to a folder, which must be new or empty.
@@ -81,6 +84,8 @@ class SourceCollector:
                 recipe.workload, recipe.provides, folder, serial=recipe.serial, requires=recipe.requires
             )
             return _rendered(folder, rendering.spec.name, rendering.name, rendering.version, ())
+        if task.own is not None:
+            return self._of_own(task.own, recipe, folder)
         if recipe.kind is RecipeKind.SRPM:
             return self._of_source_package(task, recipe, folder)
         return self._of_files(task, recipe, folder)
@@ -93,6 +98,8 @@ class SourceCollector:
         recipe = task.recipe
         if isinstance(recipe, Bridge):
             return ()
+        if task.own is not None:
+            return task.own.build_requires
         if recipe.kind is not RecipeKind.SRPM:
             return recipe.build_requires
         path, _ = self._source_package(task, recipe)
@@ -105,6 +112,43 @@ class SourceCollector:
         path, found = self._source_package(task, recipe)
         rendering = render(recipe, folder, srpm=path)
         return _rendered(folder, rendering.spec.name, rendering.name, rendering.version, (found,))
+
+    def _of_own(self, own: OwnPackages, recipe: Recipe, folder: Path) -> RenderedBuild:
+        """The user's own source RPM as it is, or a spec with the sources that lie beside it."""
+        path = self._own_file(own)
+        found = [SourceFile(path.name, own.sha256, own.file)]
+        if path.name.endswith(".src.rpm"):
+            rendering = render(recipe, folder, srpm=path)
+        else:
+            sources = self._beside(own, path)
+            rendering = render_spec(recipe, path, own.packages[0].version, sources, folder)
+            found += [SourceFile(each.name, sha256_of(each), each.name) for each in sources]
+        return _rendered(folder, rendering.spec.name, rendering.name, rendering.version, tuple(found))
+
+    def _own_file(self, own: OwnPackages) -> Path:
+        """Where an own spec or source RPM lies, being the one that was planned."""
+        named = Path(own.file)
+        places = [named, *([self.plan_folder / named] if self.plan_folder is not None else [])]
+        path = next((each for each in (*places, *(f / named.name for f in self.folders)) if each.is_file()), None)
+        if path is None:
+            raise ConfigError(
+                f"{own.file}, of which {own.source} is built, is not there", hint="name its folder with --sources DIR"
+            )
+        if sha256_of(path) != own.sha256:
+            raise ConfigError(f"{path} was changed since the plan was made", hint="plan again with `ppcdeps plan`")
+        return path
+
+    def _beside(self, own: OwnPackages, spec: Path) -> list[Path]:
+        """The sources and patches of an own spec: beside it, in rpmbuild's SOURCES, or in a named folder."""
+        places = [spec.parent, spec.parent / "SOURCES", spec.parent.parent / "SOURCES", *self.folders]
+        found = {name: next((at / name for at in places if (at / name).is_file()), None) for name in own.files}
+        missing = [name for name, path in found.items() if path is None]
+        if missing:
+            raise ConfigError(
+                f"{own.file} names {', '.join(missing)}, and that is not beside it",
+                hint=f"fetch it (`spectool -g {spec.name}`), or name its folder with --sources DIR",
+            )
+        return [path for path in found.values() if path is not None]
 
     def _source_package(self, task: Task, recipe: Recipe) -> tuple[Path, SourceFile]:
         names = {recipe.source, task.source}

@@ -7,7 +7,7 @@ from ppcdeps.building.publishing.expectations import Expected, expected_of
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.gap import Gap, RouteKind
 from ppcdeps.model.nevra import Nevra
-from ppcdeps.model.plan import Plan
+from ppcdeps.model.plan import OwnPackages, Plan
 from ppcdeps.model.python_plan import PlannedPython
 from ppcdeps.model.recipe import Language, Recipe, Source, interpreter_of
 from ppcdeps.python.names import normalize
@@ -37,7 +37,8 @@ class Task:
     """One build.
 
     ``name`` is the step as the plan's waves name it, ``source`` what is built. ``version`` is the upstream version
-    that the plan counts on, where it says one; ``pinned`` the sdist of a Python distribution as ``name==version``.
+    that the plan counts on, where it says one; ``pinned`` the sdist of a Python distribution as ``name==version``;
+    ``own`` the user's own spec or source RPM, where it is one of those.
     ``needs`` are the names of the tasks that come first, ``expected`` what it has to give. ``minutes``
     are recorded build times by build mode.
     """
@@ -50,6 +51,7 @@ class Task:
     needs: tuple[str, ...] = ()
     expected: Expected = NOTHING
     minutes: Mapping[str, float] | None = None
+    own: OwnPackages | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,8 @@ def _task(name: str, gap: Gap, condition: str, needs: tuple[str, ...], plan: Pla
             packages = [each.name for each in gap.packages]
             version = Nevra.parse(route.subject[0]).version
             recipe = rebuild_recipe(gap.source or gap.name, packages)
-            return Task(name, gap.name, recipe, version, "", needs, expected, minutes)
+            own = next((each for each in plan.own if each.source == gap.source), None)
+            return Task(name, gap.name, recipe, version, "", needs, expected, minutes, own)
         case RouteKind.BUILD_SDIST:
             return _python_task(name, gap, needs, plan.python, minutes)
         case _:
