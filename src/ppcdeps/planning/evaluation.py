@@ -71,6 +71,6 @@ class Evaluations:
                     for arch in (self.target.arch, self.target.reference_arch)
                 )
         except ConfigError as fault:
-            self.reporter.warn(f"{path.name} is not evaluated: {fault}")
+            self.reporter.warn(f"{path.name} is not evaluated: {fault.line}")
             return None
         return Evaluated(path.name, here, differences(here, there))

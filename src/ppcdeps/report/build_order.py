@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ppcdeps.model.gap import Gap, RouteKind
+from ppcdeps.model.gap import Gap, Route, RouteKind
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.plan_file import cycle_document
 from ppcdeps.report.text import as_json, columns, text_of, wrapped
@@ -31,10 +31,20 @@ class BuildOrderEntry:
     condition: str
     gap: Gap
 
+    @property
+    def route(self) -> Route:
+        """How it is built, whether or not a repository that is not enabled has it."""
+        return self.gap.route_without_enabling
+
+    @property
+    def enable(self) -> tuple[str, ...]:
+        """The repositories that close the gap without a build, once they are enabled."""
+        return self.gap.route.subject if self.gap.route.kind is RouteKind.ENABLE else ()
+
 
 def build_order_of(plan: Plan) -> tuple[tuple[BuildOrderEntry, ...], ...]:
     """The builds of a plan, a tuple for each wave: those of one wave need nothing of each other."""
-    gaps = {gap.name: gap for gap in plan.gaps if gap.route.kind in BUILT}
+    gaps = {gap.name: gap for gap in plan.gaps if gap.route_without_enabling.kind in BUILT}
     entries = tuple(tuple(_entries(wave, gaps)) for wave in plan.waves)
     return tuple(wave for wave in entries if wave)
 
@@ -42,7 +52,7 @@ def build_order_of(plan: Plan) -> tuple[tuple[BuildOrderEntry, ...], ...]:
 def undecided_of(plan: Plan) -> tuple[Gap, ...]:
     """The gaps to be built that are in no wave: a cycle that nothing breaks holds them up."""
     ordered = {entry.source for wave in build_order_of(plan) for entry in wave}
-    return tuple(gap for gap in plan.gaps if gap.route.kind in BUILT and gap.name not in ordered)
+    return tuple(gap for gap in plan.gaps if gap.route_without_enabling.kind in BUILT and gap.name not in ordered)
 
 
 def render_build_order(plan: Plan, plan_file: str | None = None) -> str:
@@ -62,13 +72,15 @@ def render_build_order(plan: Plan, plan_file: str | None = None) -> str:
     if waves:
         rows = [("WAVE", "BUILD", "ROUTE", "OF", "COMMAND")]
         rows += [
-            (str(number), entry.step, entry.gap.route.kind, ", ".join(entry.gap.route.subject), command)
+            (str(number), entry.step, entry.route.kind, ", ".join(entry.route.subject), command)
             for number, wave in enumerate(waves, start=1)
             for entry in wave
             for command in (_command(plan_file, entry.step),)
         ]
         lines += ["", *columns(rows), "", "Each command builds what its step needs, too; all of them:"]
-        lines += [f"  {_command(plan_file)}"]
+        spared = [entry for wave in waves for entry in wave if entry.enable]
+        lines += [f"  {_command(plan_file, alternatives=bool(spared))}"]
+        lines += _enabled(spared)
     lines += _needs(plan, [entry for wave in waves for entry in wave])
     undecided = undecided_of(plan)
     if undecided:
@@ -94,6 +106,7 @@ def build_order_document(plan: Plan, plan_file: str | None = None) -> dict[str, 
 
     ``waves`` are arrays of builds, ``needs`` maps each source to those that it needs to be built, ``cycles`` have
     their chain and what breaks them, ``undecided`` are the builds in no wave, ``blocked`` what is not built at all.
+    ``enable`` of a build are the repositories that have what it gives, and are known and not enabled.
     ``bridge`` is the command that builds the bridge RPM, null where the plan has none.
     """
     return {
@@ -132,6 +145,7 @@ def _step(plan: Plan, entry: BuildOrderEntry, plan_file: str | None) -> dict[str
         "source": entry.source,
         "bootstrap": entry.condition or None,
         **_route(entry.gap),
+        "enable": list(entry.enable),
         "needs": list(plan.needs.get(entry.source, ())),
         "blocked_by": list(plan.blocked_by.get(entry.source, ())),
         "command": _command(plan_file, entry.step),
@@ -139,7 +153,7 @@ def _step(plan: Plan, entry: BuildOrderEntry, plan_file: str | None) -> dict[str
 
 
 def _route(gap: Gap) -> dict[str, Any]:
-    route = gap.route
+    route = gap.route_without_enabling
     return {
         "route": route.kind,
         "recipe": route.subject[0] if route.kind is RouteKind.RECIPE and route.subject else None,
@@ -159,7 +173,21 @@ def _needs(plan: Plan, entries: Iterable[BuildOrderEntry]) -> list[str]:
     return ["", "What they need of each other", *columns(rows)] if rows else []
 
 
-def _command(plan_file: str | None, only: str = "") -> str:
+def _enabled(entries: Iterable[BuildOrderEntry]) -> list[str]:
+    sources: dict[tuple[str, ...], set[str]] = {}
+    for entry in entries:
+        sources.setdefault(entry.enable, set()).add(entry.source)
+    return [
+        line
+        for repositories, spared in sorted(sources.items())
+        for line in wrapped(
+            f"Not needed with {', '.join(repositories)} enabled: {', '.join(sorted(spared))}", "", more="  "
+        )
+    ]
+
+
+def _command(plan_file: str | None, only: str = "", *, alternatives: bool = False) -> str:
     """The command that builds one step, with what it needs, or all of them; PLAN stands for a file not written."""
     words = ["ppcdeps", "build", plan_file or "PLAN", *(["--only", only] if only else [])]
+    words += ["--alternatives"] if alternatives else []
     return shlex.join(words)

@@ -154,7 +154,7 @@ def _solved_plan(request: PlanRequest, reporter: Reporter) -> tuple[Plan, bool]:
             if any(root.startswith(PYTHON_PREFIX) for root in request.workload.roots):
                 raise  # nothing but an index has these roots
             fallback = _fallback_for(fault)
-            reporter.warn(f"Python packages stay RPMs in this plan: {fault}")
+            reporter.warn(f"Python packages stay RPMs in this plan: {fault.line}")
     solution = solve_builds(solved, part.closed if part else ())
     advice = native_python_advice(solution) if request.python == "rpm" else ()
     return plan_of(solution, request.resolved.metadata, part, fallback, advice), fallback is None
