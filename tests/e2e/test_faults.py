@@ -195,7 +195,7 @@ def test_a_folder_that_is_no_snapshot_is_never_replaced(ppcdeps: Program, reposi
     assert (ppcdeps.folder / "mine" / "thesis").read_text() == "years of work"
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"schema": 2}', "\x00"])
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"schema": 3}', "\x00"])
 def test_what_is_no_plan_is_told(content: str, ppcdeps: Program) -> None:
     (ppcdeps.folder / "a.json").write_text(content)
     done = ppcdeps("diff", "a.json", "a.json", code=3)
