@@ -10,10 +10,11 @@ from typing import Any
 import jsonschema
 import pytest
 
+from ppcdeps.model.build_order import Bootstrap, Cycle
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.nevra import Nevra
-from ppcdeps.model.plan import SCHEMA, ChosenPackage, DroppedRequirement, Plan, RepositoryState
+from ppcdeps.model.plan import SCHEMA, ChosenPackage, DroppedRequirement, OwnPackages, Plan, RepositoryState
 from ppcdeps.model.plan_file import dump_plan, load_plan
 from ppcdeps.model.python_plan import (
     DistributionRequirer,
@@ -88,6 +89,12 @@ PLAN = Plan(
     dropped_requirements=(DroppedRequirement("lib", "x", "y"),),
     waves=(("lib",), ("app",)),
     needs={"app": ("lib",)},
+    blocked_by={"app": ("gone >= 2",)},
+    cycles=(
+        Cycle(("app", "lib"), ("app", "lib"), Bootstrap("lib", "bootstrap", frozenset({"app"}))),
+        Cycle(("ghc",), ("ghc",)),
+    ),
+    own=(OwnPackages("lib", "./lib.spec", SHA256, (LIB,), ("gcc >= 4",), ("lib-%{macro}.tar.gz",), ("a note",)),),
     python=PYTHON,
     advice=("mind the gap",),
 )
