@@ -147,16 +147,17 @@ def solve_builds(solution: Solution, not_built: Collection[str] = ()) -> Solutio
         waiting.extend(build.closure.sources)
         needed.update(build.closure.sources)
 
-    while waiting:
-        source = waiting.pop(0)
-        solve(source, {source})
+    def solve_waiting() -> None:
+        while waiting:
+            source = waiting.pop(0)
+            solve(source, {source})
+
+    solve_waiting()
     # Own packages that need each other may find in the target what builds the first of them.
     for knot in _knots({source: _own_in(solution, builds[source]) for source in own}):
         for source in sorted(knot):
             solve(source, knot)
-    while waiting:
-        source = waiting.pop(0)
-        solve(source, {source})
+    solve_waiting()
     solution.universe.prefer_own()
     return replace(solution, builds=builds)
 

@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from ppcdeps.model.build_order import Bootstrap, Cycle
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.nevra import Nevra
@@ -18,6 +19,7 @@ from ppcdeps.model.plan import (
     ChosenPackage,
     DroppedRequirement,
     Enabling,
+    OwnPackages,
     Plan,
     Replacement,
     RepositoryState,
@@ -101,6 +103,12 @@ PLAN = Plan(
     dropped_requirements=(DroppedRequirement("lib", "x", "y"),),
     waves=(("lib",), ("app",)),
     needs={"app": ("lib",)},
+    blocked_by={"app": ("gone >= 2",)},
+    cycles=(
+        Cycle(("app", "lib"), ("app", "lib"), Bootstrap("lib", "bootstrap", frozenset({"app"}))),
+        Cycle(("ghc",), ("ghc",)),
+    ),
+    own=(OwnPackages("lib", "./lib.spec", SHA256, (LIB,), ("gcc >= 4",), ("lib-%{macro}.tar.gz",), ("a note",)),),
     python=PYTHON,
     advice=("mind the gap",),
 )
