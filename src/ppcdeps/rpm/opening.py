@@ -31,8 +31,8 @@ def open_universe(
     """Load the repositories; neither their order nor that of the packages in them changes a closure.
 
     ``module_streams`` are the enabled ones as ``name:stream``, ``platform_id`` is ``platform:el9`` or the like;
-    ``one_arch`` are packages that no rebuild for the target gives; packages of the target whose names begin
-    with ``without`` are not considered.
+    ``one_arch`` are packages that no rebuild for the target gives; packages whose names begin with ``without``
+    are not considered.
     Raises RepositoryError where metadata is damaged, UsageError where no repository has an enabled stream,
     EnvironmentLacksError where libsolv is missing.
     """
@@ -45,9 +45,9 @@ def open_universe(
     modularity = hidden_ids(filled, arch, reference_arch, cache, streams=module_streams, platform_id=platform_id)
     excluded = excluded_ids(filled, reference_arch) | modularity.ids
     if without:
-        # libsolv's own selection reads the index of provides, which is not there yet.
-        targets = (part.repo.solvables_iter() for part in filled if part.role is Role.TARGET)
-        excluded |= {s.id for solvables in targets for s in solvables if s.name.startswith(without)}
+        solv = libsolv()
+        how = solv.Dataiterator.SEARCH_STRINGSTART
+        excluded |= {match.solvid for match in pool.Dataiterator(solv.SOLVABLE_NAME, without, how)}
     reasons = not_rebuilt(filled, excluded, one_arch, cache)
     index = PoolIndex(pool, excluded.union(reasons))
     paths = PathOwners(pool, filled, index, cache, fetch_filelists)
