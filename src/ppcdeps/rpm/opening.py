@@ -33,7 +33,7 @@ def open_universe(
     """Load the repositories; neither their order nor that of the packages in them changes a closure.
 
     ``module_streams`` are the enabled ones as ``name:stream``, ``platform_id`` is ``platform:el9`` or the like;
-    ``one_arch`` are packages that no rebuild for the target gives; packages of the target whose names begin
+    ``one_arch`` are packages that no rebuild for the target gives; packages whose names begin
     with ``without`` are not considered. ``own`` are the user's own packages: what the reference and the source
     repositories have of these sources is left out.
     Raises RepositoryError where metadata is damaged, UsageError where no repository has an enabled stream,
@@ -49,9 +49,9 @@ def open_universe(
     mine = load_own(pool, own)
     excluded = excluded_ids(filled, reference_arch) | modularity.ids | _replaced(filled, {each.name for each in own})
     if without:
-        # libsolv's own selection reads the index of provides, which is not there yet.
-        targets = (part.repo.solvables_iter() for part in filled if part.role is Role.TARGET)
-        excluded |= {s.id for solvables in targets for s in solvables if s.name.startswith(without)}
+        solv = libsolv()
+        how = solv.Dataiterator.SEARCH_STRINGSTART
+        excluded |= {match.solvid for match in pool.Dataiterator(solv.SOLVABLE_NAME, without, how)}
     reasons = not_rebuilt(filled, excluded, one_arch, cache)
     index = PoolIndex(pool, excluded.union(reasons))
     named_by_own = {path for part in mine for path in part.paths}

@@ -13,7 +13,6 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.model.evr import EvrKey, evr_key
@@ -85,30 +84,36 @@ def _outdated(parts: Sequence[Part], excluded: Collection[int], cache: Cache) ->
 
 def _of_older_builds(reference: Sequence[Part], left_out: Collection[int]) -> Iterator[tuple[int, int, str]]:
     """Of each outdated stand-in the number of its part, its position there, and the reason."""
-    by_source: dict[tuple[str, str], list[_Built]] = {}
+    places: dict[str, list[tuple[int, int]]] = {}
     for at, part in enumerate(reference):
-        for position, solvable in enumerate(part.repo.solvables_iter()):
-            if solvable.id in left_out:
-                continue
-            name, version = _source_of(solvable)
+        for source, positions in part.sources.items():
+            places.setdefault(source, []).extend((at, position) for position in positions)
+    for source, found in places.items():
+        files = {place: _source_file(reference, place) for place in found} if len(found) > 1 else {}
+        if len(set(files.values())) < 2:
+            continue
+        by_tag: dict[str, list[_Built]] = {}
+        for (at, position), file in files.items():
+            part, package = reference[at], reference[at].start + position
+            version = "-".join(file.removesuffix(".rpm").rpartition(".")[0].rsplit("-", 2)[1:])
             release = version.rpartition("-")[2]
-            if not name or _MODULAR.search(release):
+            if package in left_out or not release or _MODULAR.search(release):
                 continue
             tag = _DIST_TAG.search(release)
-            epoch, _, own = str(solvable.evr).rpartition(":")
-            by_source.setdefault((name, tag[1] if tag else ""), []).append(
-                _Built(
-                    at,
-                    position,
-                    part.role is Role.STANDIN,
-                    part.metadata.config.priority,
-                    version,
-                    int(epoch or 0) if own == version else None,
-                )
+            epoch, _, own = str(part.repo.pool.id2solvable(package).evr).rpartition(":")
+            native, priority = part.role is Role.STANDIN, part.metadata.config.priority
+            known = int(epoch or 0) if own == version else None
+            by_tag.setdefault(tag[1] if tag else "", []).append(
+                _Built(at, position, native, priority, version, known)
             )
-    for (name, _), packages in by_source.items():
-        if len({package.version for package in packages}) > 1:
-            yield from _older_of(name, packages)
+        for packages in by_tag.values():
+            yield from _older_of(source, packages)
+
+
+def _source_file(reference: Sequence[Part], place: tuple[int, int]) -> str:
+    """The file name of the source package that a package was built from."""
+    part = reference[place[0]]
+    return str(part.repo.pool.id2solvable(part.start + place[1]).lookup_sourcepkg() or "")
 
 
 def _older_of(source: str, packages: Sequence[_Built]) -> Iterator[tuple[int, int, str]]:
@@ -141,11 +146,3 @@ def _order_of(packages: Iterable[_Built]) -> Mapping[str, EvrKey]:
             epochs[package.version] = max(known or 0, package.epoch)
     highest = max((epoch for epoch in epochs.values() if epoch is not None), default=0)
     return {version: evr_key(f"{highest if epoch is None else epoch}:{version}") for version, epoch in epochs.items()}
-
-
-def _source_of(solvable: Any) -> tuple[str, str]:
-    """Name, and version with release, of the source package that a package was built from; the name may be empty."""
-    file_name = str(solvable.lookup_sourcepkg() or "")
-    rest, _, release = file_name.removesuffix(".rpm").rpartition(".")[0].rpartition("-")
-    name, _, version = rest.rpartition("-")
-    return name, f"{version}-{release}"
