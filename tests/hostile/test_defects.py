@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from damage import write_zip
@@ -282,6 +283,43 @@ def test_toml_that_is_none(content: bytes, place: Scene, bring: Bring) -> None:
     bring("recipes", "list", "--recipes", place.inputs / "recipes", code=3)
     place.file("roots/x/buildroot.toml", content)
     bring("buildroot", "list", "--buildroots", place.inputs / "roots", code=3)
+
+
+# Addresses --------------------------------------------------------------------------------------------------
+
+NO_ADDRESSES = ("http://[x/", "http://[::1", "http://[x]y/", "//[x/y", "http://\u2100/", "http:///x", "http://a:b/")
+
+
+@pytest.mark.parametrize("url", NO_ADDRESSES)
+def test_an_address_that_is_none(url: str, place: Scene, bring: Bring) -> None:
+    text = repository_files()["repodata/repomd.xml"].decode()
+    text = text.replace('href="repodata/', f'href="{url}repodata/')
+    bring(*plan_on(repository(place, {"repodata/repomd.xml": text.encode()})), code=30)
+    bring("plan", "a", "--repofrompath", f"base,{url}", "--no-output", code={2, 30})
+    bring("plan", "a", "--repofrompath", f"base,{place.url}redirect/{quote(url, safe='')}", "--no-output", code=30)
+    for at, code in (("href", {0, 3, 30}), ("base", {0, 3, 30})):
+        offer(place, {WHEEL: wheel_of(METADATA)})
+        (place.served / "simple/evil/index.json").unlink()
+        base, href = (url, f"/files/{WHEEL}") if at == "base" else ("", f"{url}{WHEEL}")
+        page = f'<base href="{base}"><a href="{href}">{WHEEL}</a>' if base else f'<a href="{href}">{WHEEL}</a>'
+        place.serve("simple/evil/index.html", page.encode())
+        bring(*lock_on(place), code=code)
+        bring(*lock_on(place), code=code, PIP_FIND_LINKS=f"{place.url}simple/evil/", PIP_NO_INDEX="1")
+    bring(*lock_on(place), code={2, 3, 20, 30}, PIP_INDEX_URL=url)
+    bring(*lock_on(place), code={2, 3, 20, 30}, PIP_FIND_LINKS=url, PIP_NO_INDEX="1")
+    bring(*lock_on(place), code={2, 3, 20, 30}, PIP_PROXY=url)
+    place.file("recipes/x/recipe.toml", RECIPE_AT.replace("@URL@", url).encode())
+    bring("recipes", "list", "--recipes", place.inputs / "recipes", code=3)
+
+
+RECIPE_AT = """\
+name = "x"
+kind = "spec"
+[[sources]]
+version = "1"
+url = "@URL@x.tar.gz"
+sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+"""
 
 
 # Python -----------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import inspect
 import os
+import re
 import socket
 import sys
 import threading
@@ -44,6 +45,9 @@ _REDIRECT_BODY = 1 << 16
 """Bytes that are read of what a redirect says besides: requests would load all of it."""
 _TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _OK = frozenset({200})
+
+_ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//")
+"""How a redirect begins that names a host."""
 
 
 class FaultKind(Enum):
@@ -395,7 +399,7 @@ class HttpClient:
             def get_redirect_target(self, resp: requests.Response) -> str | None:
                 target = super().get_redirect_target(resp)
                 # A redirect within a host has no host.
-                reason = refusal(target, resp.url) if target and urlsplit(target).netloc else ""
+                reason = refusal(target, resp.url) if target and _ELSEWHERE.match(target) else ""
                 if reason:
                     raise requests.exceptions.InvalidSchema(reason)
                 if target:

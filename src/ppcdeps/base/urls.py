@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from ppcdeps.base.addresses import nearness_of_host
 
@@ -22,6 +22,14 @@ def join_url(base: str, location: str) -> str:
     return f"{path.rstrip('/')}/{location}{mark}{query}"
 
 
+def split_url(url: str) -> SplitResult:
+    """The parts of a URL from outside. What is none (``http://[x``) is all path, without a scheme and a host."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", url, "", "")
+
+
 def is_file_url(url: str) -> bool:
     """Whether the URL names a file of this machine."""
     return url[:5].lower() == "file:"
@@ -29,7 +37,7 @@ def is_file_url(url: str) -> bool:
 
 def path_of(url: str) -> Path:
     """The path that a file URL names."""
-    parts = urlsplit(url)
+    parts = split_url(url)
     return Path(unquote(parts.path) or "/")
 
 
@@ -69,14 +77,14 @@ def _lies_beneath(url: str, folder: str) -> bool:
 
 def credentials_in(url: str) -> tuple[str, tuple[str, str] | None]:
     """The URL's host with its port, and the user and password before it, None where there are none."""
-    user, at, host = urlsplit(url).netloc.rpartition("@")
+    user, at, host = split_url(url).netloc.rpartition("@")
     name, _, password = user.partition(":")
     return host, (unquote(name), unquote(password)) if at else None
 
 
 def without_credentials(url: str) -> str:
     """The URL without user and password, for requests, lock files and what else must not carry them."""
-    parts = urlsplit(url)
+    parts = split_url(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else url
 
 

@@ -147,7 +147,10 @@ def check_location(href: str, subject: str, *, base: str | None = None) -> str:
     """
     refusal = ""
     decoded = unquote(href)
-    parts = urlsplit(href)
+    try:
+        parts = urlsplit(href)
+    except ValueError:
+        raise RepositoryError(f"{subject} has an impossible location ({_shown(href)})", hint=_NOT_USABLE) from None
     if not href:
         refusal = "has no location"
     elif base:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urldefrag, urlsplit
+from urllib.parse import unquote
 
+from ppcdeps.base.urls import split_url
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.python.coremetadata import DistMetadata
 from ppcdeps.python.distfiles import IndexFile, Project, version_in
@@ -95,8 +96,8 @@ class Catalogue:
         """
         from packaging.version import Version
 
-        plain, fragment = urldefrag(url)
-        parts = urlsplit(plain)
+        plain, _, fragment = url.partition("#")
+        parts = split_url(plain)
         if parts.scheme not in ("http", "https", "file"):
             raise ConfigError(
                 f"{name} @ {url}: the content of a version control system cannot be known without running it",

@@ -13,12 +13,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.digests import digest_of, sha256_of
 from ppcdeps.base.http import HttpResponse, Validators
-from ppcdeps.base.urls import is_file_url, path_of, shown_url
+from ppcdeps.base.urls import is_file_url, path_of, shown_url, split_url
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.python.distfiles import IndexFile, Project, name_in, version_in
@@ -155,7 +154,7 @@ class Index:
         return [file for file in files if file.upload_time and _moment(file.upload_time) <= limit]
 
     def _page(self, url: str, name: str) -> Mapping[str, tuple[IndexFile, ...]] | None:
-        if urlsplit(url).scheme in ("", "file"):
+        if split_url(url).scheme in ("", "file"):
             folder = path_of(url) if is_file_url(url) else Path(url).absolute()
             page = folder / "index.html" if folder.is_dir() else folder
             return _by_version(read_page(self._local_page(page), name)) if page.is_file() else None
@@ -246,7 +245,7 @@ class Index:
         return found
 
     def _links_of(self, place: str) -> list[IndexFile]:
-        parts = urlsplit(place)
+        parts = split_url(place)
         if parts.scheme in ("http", "https"):
             if self.offline:
                 self.warn_once(f"find-links {shown_url(place)} is not read: --offline")

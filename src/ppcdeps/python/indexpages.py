@@ -5,10 +5,10 @@ With yanked files (PEP 592), core metadata beside the files (PEP 658, PEP 714) a
 
 from collections.abc import Mapping
 from html.parser import HTMLParser
-from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+from urllib.parse import unquote, urljoin
 
 from ppcdeps.base.http import HttpResponse
-from ppcdeps.base.urls import is_file_url, refusal, shown_url
+from ppcdeps.base.urls import is_file_url, refusal, shown_url, split_url
 from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.documents import parse_json
 from ppcdeps.model.errors import RepositoryError
@@ -112,7 +112,7 @@ def flat_page(answer: HttpResponse) -> list[IndexFile]:
     page = _parsed(answer)
     found = []
     for anchor in page.anchors:
-        filename = unquote(urlsplit(anchor.get("href", "")).path.rpartition("/")[2])
+        filename = unquote(split_url(anchor.get("href", "")).path.rpartition("/")[2])
         file = _from_anchor(anchor, page, name_in(filename))
         if file is not None:
             found.append(file)
@@ -120,8 +120,8 @@ def flat_page(answer: HttpResponse) -> list[IndexFile]:
 
 
 def _from_anchor(anchor: Mapping[str, str], page: "_Page", name: str) -> IndexFile | None:
-    url, fragment = urldefrag(_joined(page.base, anchor.get("href", "")))
-    filename = unquote(urlsplit(url).path.rpartition("/")[2])
+    url, _, fragment = _joined(page.base, anchor.get("href", "")).partition("#")
+    filename = unquote(split_url(url).path.rpartition("/")[2])
     version = version_in(filename, name)
     if not version:
         return None

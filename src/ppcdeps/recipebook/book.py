@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from ppcdeps.base.datafiles import shipped_folder
 from ppcdeps.base.named_files import read_folder
 from ppcdeps.base.toml import Table, closest, raise_faults, read_toml
+from ppcdeps.base.urls import split_url
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.evr import version_key
 from ppcdeps.model.recipe import (
@@ -359,7 +359,7 @@ def _patch(table: Table, folder: Path) -> Patch:
 
 def _source(table: Table) -> Source:
     version, url, sha256 = table.text("version"), table.text("url"), table.text("sha256")
-    parts = urlsplit(url)
+    parts = split_url(url)
     if url and (parts.scheme not in {"https", "http"} or not parts.netloc or not url.isprintable() or " " in url):
         table.fault(f'"url" is to be an http(s) URL, not "{url}"')
     if sha256 and not _SHA256.fullmatch(sha256):
