@@ -190,7 +190,7 @@ def native_python_advice(solution: Solution) -> tuple[str, ...]:
         for i in solution.run.closure.chosen
         if universe.is_standin(i)
         and distributions_of(_as_python(solution, i, on_target=False), python.tag, python.beside)
-    }
+    } - _mixed_sources(solution)
     if not sources:
         return ()
     return (
@@ -218,11 +218,7 @@ def python_packages(solution: Solution) -> tuple[PythonPackage, ...]:
     """
     universe = solution.universe
     chosen = [each for each in solution.run.closure.chosen if universe.part_of(each) is not None]
-    mixed = {
-        universe.source_of(each)
-        for each in chosen
-        if universe.is_standin(each) and not universe.name_of(each).startswith("python")
-    } | universe.own
+    mixed = _mixed_sources(solution) | universe.own
     found = [
         _as_python(
             solution, each, on_target=universe.role_of(each) is Role.TARGET or universe.source_of(each) in mixed
@@ -230,6 +226,16 @@ def python_packages(solution: Solution) -> tuple[PythonPackage, ...]:
         for each in chosen
     ]
     return tuple(sorted(found, key=lambda package: package.nevra))
+
+
+def _mixed_sources(solution: Solution) -> set[str]:
+    """The sources that are to be rebuilt for more than Python."""
+    universe = solution.universe
+    return {
+        universe.source_of(each)
+        for each in solution.run.closure.chosen
+        if universe.is_standin(each) and not universe.name_of(each).startswith("python")
+    }
 
 
 def _as_python(solution: Solution, package: int, *, on_target: bool) -> PythonPackage:
