@@ -198,11 +198,14 @@ def _unpack(program: _ContainerProgram, tag: str, root: Path) -> None:
 
 
 def _packages(root: Path) -> dict[str, str]:
-    places = [root / path for path in _DATABASES]
-    place = next((path for path in places if path.is_dir() and any(path.iterdir())), None)
+    top = root.resolve()
+    places = [(root / path).resolve() for path in _DATABASES]
+    # Not where a link leads out of the image: that would be this machine's own.
+    inside = (path for path in places if path.is_relative_to(top))
+    place = next((path for path in inside if path.is_dir() and any(path.iterdir())), None)
     if place is None or shutil.which("rpm") is None:
         return {}
-    listed = run_program(["rpm", "--dbpath", str(place.resolve()), "-qa", "--qf", "%{NAME}.%{ARCH} %{EVR}\n"])
+    listed = run_program(["rpm", "--dbpath", str(place), "-qa", "--qf", "%{NAME}.%{ARCH} %{EVR}\n"])
     pairs = (line.split(" ", 1) for line in listed.text.splitlines() if " " in line)
     return dict(sorted((name, version) for name, version in pairs))
 
