@@ -18,6 +18,8 @@ from ppcdeps.python.names import normalize
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 """The forms that are read, for the request."""
 
+_PUBLISHED = "/wheels/simple/"
+
 
 def read_page(answer: HttpResponse, name: str) -> list[IndexFile]:
     """The files that a project's page lists, in JSON or HTML; files of other projects are passed over.
@@ -148,8 +150,10 @@ def _joined(base: str, url: str) -> str:
 
 def _checked(url: str, page: str) -> str:
     """The URL, where the page may name it: a server's page no local file, a local page what lies beside it."""
-    # Local mirrors have the pages in simple/NAME/ and the files in packages/.
-    folder = urljoin(page, "../../") if is_file_url(page) else None
+    # Local mirrors have the pages in simple/NAME/ and the files in packages/; a repository that ppcdeps published has
+    # the pages in wheels/simple/NAME/, and all packages, RPMs as well, in packages/.
+    up = "../../../" if _PUBLISHED in page else "../../"
+    folder = urljoin(page, up) if is_file_url(page) else None
     reason = refusal(url, page, folder)
     if reason:
         raise RepositoryError(
