@@ -1,6 +1,7 @@
 """Packages of one's own, as specs and source RPMs: what building and running them on ppc64le lacks."""
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -202,6 +203,10 @@ def test_why_and_diff_know_own_packages(ppcdeps: Program, base: tuple[str, ...])
         ("./gone.spec", None, "there is no spec ./gone.spec"),
         ("./gone-1-1.src.rpm", None, "there is no source RPM ./gone-1-1.src.rpm"),
         ("./empty/", None, "has no spec and no source RPM"),
+        ("./nowhere/", None, "there is no folder ./nowhere/"),
+        ("./folder.spec", None, "./folder.spec is a folder, not a spec"),
+        ("./pipe.spec", None, "./pipe.spec is not a regular file"),
+        ("./notes.txt", "text", "./notes.txt is not a spec, source RPM or folder of them"),
         ("./bad.spec", "Name: x\n%if\n", "bad.spec does not parse for ppc64le"),
         ("./none.spec", HEAD.format(name="x", version="1", preamble="", rest=""), "gives no package for ppc64le"),
         ("./broken-1-1.src.rpm", "not an RPM", "broken-1-1.src.rpm"),
@@ -211,6 +216,8 @@ def test_a_wrong_own_file_is_one_clear_line(
     word: str, text: str | None, said: str, ppcdeps: Program, base: tuple[str, ...]
 ) -> None:
     (ppcdeps.folder / "empty").mkdir()
+    (ppcdeps.folder / "folder.spec").mkdir()
+    os.mkfifo(ppcdeps.folder / "pipe.spec")
     if text is not None:
         (ppcdeps.folder / word).write_text(text)
     assert said in ppcdeps("plan", word, *base, code=3).fault

@@ -183,9 +183,8 @@ def test_without_mmdebstrap(ppcdeps: Program, tiny: Path, native: str, tmp_path:
 @pytest.mark.skipif(os.geteuid() != 0, reason="a small file system is mounted by root")
 def test_a_full_disk(ppcdeps: Program, tiny: Path, native: str) -> None:
     ppcdeps.cache.mkdir()
-    if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "none", ppcdeps.cache], check=False
-    ).returncode:
+    mount: list[str | Path] = ["mount", "-t", "tmpfs", "-o", "size=2m,mode=700", "none", ppcdeps.cache]
+    if subprocess.run(mount, check=False).returncode:
         pytest.skip("this root may not mount")
     try:
         command: list[str | Path] = ["buildroot", "create", "tiny", "--buildroots", tiny, "--mode", native]

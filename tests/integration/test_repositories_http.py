@@ -570,7 +570,9 @@ def test_a_location_outside_of_the_repository(location: str, tmp_path: Path, cac
 
 def test_a_redirect_to_a_local_file_is_not_followed(mirror: Mirror, cache: Cache) -> None:
     mirror.answers["repomd.xml"] = send(b"", 302, Location="file:///etc/passwd")
-    assert "redirects to what is a file of this machine, which no server may name" in fault_of(repo(mirror.url), cache)
+    assert "redirects to what is a file of this machine, which no server may name" in fault_of(
+        repo(mirror.url), cache
+    )
 
 
 def test_a_redirect_to_another_mirror_is_followed(mirror: Mirror, second: Mirror, cache: Cache) -> None:

@@ -133,6 +133,19 @@ def test_what_generate_buildrequires_prints_is_left_to_the_build(tmp_path: Path,
     srpm = unpacked("trap-dynamic", tmp_path, {"trap_dynamic-1.0.tar.gz": archive})
     evaluation = evaluate_spec(srpm.spec, platform, "ppc64le", sources=srpm.folder)
     assert evaluation.build_requires == ("pyproject-rpm-macros", "python3-devel")
+    assert evaluation.generates_build_requires
+
+
+@pytest.mark.parametrize("holds", [True, False])
+def test_generate_buildrequires_counts_where_its_condition_holds(
+    holds: bool, tmp_path: Path, platform: PlatformMacros
+) -> None:
+    spec = tmp_path / "x.spec"
+    spec.write_text(
+        "Name: x\nVersion: 1\nRelease: 1\nSummary: s\nLicense: MIT\n%description\nd\n%prep\n:\n"
+        f"%if {int(holds)}\n%generate_buildrequires\necho a\n%endif\n%build\n%files\n"
+    )
+    assert evaluate_spec(spec, platform, "ppc64le").generates_build_requires is holds
 
 
 @pytest.mark.parametrize("both", ["trap-rich"], indirect=True)

@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from damage import damage_bytes, damage_lines
-from door import door
+from damage import damage_bytes, damage_lines, damage_tar, tar_of
+from door import door, unpack
 from doortrial import Scene
 from pythonroots import has_program
 from repositorydoors import plan_on, repository
@@ -94,6 +94,32 @@ def _spec_render(scene: Scene, document: bytes) -> list[str]:
     """A spec that a recipe edits."""
     file = scene.file("guestfs-tools-1.46-1.src.rpm", repacked(srpm(GUESTFS), {"lib.spec": document}))
     return ["recipes", "render", "guestfs-tools", "--to", "out", "--srpm", str(file)]
+
+
+@door("own-spec", damage_lines, lambda: SPEC, ".spec", needs=("rpmbuild", "bwrap"), slow=True)
+def _own_spec(scene: Scene, document: bytes) -> list[str]:
+    """A spec that the command line names."""
+    return plan_on(repository(scene), str(scene.file("lib.spec", document)))
+
+
+@door("own-srpm", damage_bytes, srpm, ".src.rpm", needs=("rpmbuild", "bwrap"), slow=True)
+def _own_srpm(scene: Scene, document: bytes) -> list[str]:
+    """A source RPM that the command line names."""
+    return plan_on(repository(scene), str(scene.file("lib-1.1-2.src.rpm", document)))
+
+
+@functools.cache
+def own_tar() -> bytes:
+    """A folder of packages: a spec, a spec in a checkout's folder, and a source RPM."""
+    tool = SPEC.replace(b"Name: lib", b"Name: tool").replace(b"BuildRequires: gcc", b"BuildRequires: lib-devel")
+    return tar_of({"tool.spec": tool, "lib/lib.spec": SPEC, "g-1.src.rpm": srpm(GUESTFS)})
+
+
+@door("own-folder", damage_tar, own_tar, ".tar", needs=("rpmbuild", "bwrap"), slow=True)
+def _own_folder(scene: Scene, document: bytes) -> list[str]:
+    """A folder of packages: its links, FIFOs and odd names too."""
+    unpack(document, scene.inputs / "mine")
+    return plan_on(repository(scene), f"{scene.inputs / 'mine'}/")
 
 
 def repacked(package: bytes, changed: Mapping[str, bytes], tags: Mapping[bytes, bytes] | None = None) -> bytes:

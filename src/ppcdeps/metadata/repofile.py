@@ -401,8 +401,11 @@ def select_repositories(
     commas).
 
     ``only`` leaves on just what it names. ``enable`` wins over ``disable``. All are returned, those that are
-    off with ``enabled`` false. Raises UsageError where a pattern matches none.
+    off with ``enabled`` false. Raises UsageError where a pattern matches none, or an option names nothing.
     """
+    for option, given in (("--enablerepo", enable), ("--disablerepo", disable), ("--repo", only)):
+        if any(not _words(each) for each in given):
+            raise UsageError(f"{option} names no repository", hint="give an ID or a pattern, like 'kvm-*'")
     on = {config.id for config in configs if config.enabled}
     for pattern in _patterns(disable):
         on -= _matching(configs, pattern, "--disablerepo")

@@ -22,13 +22,14 @@ class OwnFile:
 
 def is_own_word(word: str) -> bool:
     """Whether a word of the command line names own packages: a spec, a source RPM, or a folder, written with a slash.
+    One that begins with a dot and a slash is of this machine, there or not.
 
     A bare name is a root though a folder is called so, and a path such as /usr/share, which is a folder of this
     machine by chance, is one unless it has specs.
     """
     if names.is_own_file(word):
         return "/" in word or Path(word).is_file()
-    if word in (".", ".."):
+    if word in (".", "..") or word.startswith(("./", "../")):
         return True
     place = Path(word)
     if "/" not in word or not place.is_dir():
@@ -44,8 +45,15 @@ def own_files(word: str) -> tuple[OwnFile, ...]:
     place = Path(word)
     if names.is_own_file(word):
         if not place.is_file():
-            raise ConfigError(f"there is no {'spec' if word.endswith(SPEC) else 'source RPM'} {word}")
+            what = "spec" if word.endswith(SPEC) else "source RPM"
+            if place.is_dir():
+                raise ConfigError(f"{word} is a folder, not a {what}", hint="write a folder with a slash at its end")
+            raise ConfigError(f"{word} is not a regular file" if place.exists() else f"there is no {what} {word}")
         found = [place]
+    elif not place.is_dir():
+        raise ConfigError(
+            f"{word} is not a spec, source RPM or folder of them" if place.exists() else f"there is no folder {word}"
+        )
     else:
         found = list(_inside(place))
         if not found:

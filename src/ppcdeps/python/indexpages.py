@@ -3,7 +3,7 @@
 With yanked files (PEP 592), core metadata beside the files (PEP 658, PEP 714) and upload times (PEP 700).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
 from urllib.parse import unquote, urljoin
 
@@ -18,7 +18,10 @@ from ppcdeps.python.names import normalize
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 """The forms that are read, for the request."""
 
-_PUBLISHED = "/wheels/simple/"
+# Where the files of a local page may lie. Local mirrors have the pages in simple/NAME/ and the files in packages/;
+# repositories that ppcdeps publishes have the pages in wheels/simple/NAME/ and wheels/, and the files in packages/.
+_BESIDE_PROJECT = ("../../", "../../../packages/")
+_BESIDE_LINKS = ("./", "../packages/")
 
 
 def read_page(answer: HttpResponse, name: str) -> list[IndexFile]:
@@ -66,7 +69,7 @@ def _json_page(answer: HttpResponse, name: str) -> list[IndexFile]:
             files.append(
                 IndexFile(
                     filename=filename,
-                    url=_checked(url, answer.url),
+                    url=_checked(url, answer.url, _BESIDE_PROJECT),
                     version=version,
                     hashes={str(key): str(value).lower() for key, value in entry.get("hashes", {}).items()},
                     requires_python=_text_of(entry, "requires-python"),
@@ -115,13 +118,15 @@ def flat_page(answer: HttpResponse) -> list[IndexFile]:
     found = []
     for anchor in page.anchors:
         filename = unquote(split_url(anchor.get("href", "")).path.rpartition("/")[2])
-        file = _from_anchor(anchor, page, name_in(filename))
+        file = _from_anchor(anchor, page, name_in(filename), _BESIDE_LINKS)
         if file is not None:
             found.append(file)
     return found
 
 
-def _from_anchor(anchor: Mapping[str, str], page: "_Page", name: str) -> IndexFile | None:
+def _from_anchor(
+    anchor: Mapping[str, str], page: "_Page", name: str, beside: Sequence[str] = _BESIDE_PROJECT
+) -> IndexFile | None:
     url, _, fragment = _joined(page.base, anchor.get("href", "")).partition("#")
     filename = unquote(split_url(url).path.rpartition("/")[2])
     version = version_in(filename, name)
@@ -131,7 +136,7 @@ def _from_anchor(anchor: Mapping[str, str], page: "_Page", name: str) -> IndexFi
     metadata = anchor.get("data-core-metadata", anchor.get("data-dist-info-metadata"))
     return IndexFile(
         filename=filename,
-        url=_checked(url, page.url),
+        url=_checked(url, page.url, beside),
         version=version,
         hashes={algorithm: digest.partition("&")[0].lower()} if equals else {},
         requires_python=anchor.get("data-requires-python", ""),
@@ -148,16 +153,16 @@ def _joined(base: str, url: str) -> str:
         return url
 
 
-def _checked(url: str, page: str) -> str:
-    """The URL, where the page may name it: a server's page no local file, a local page what lies beside it."""
-    # Local mirrors have the pages in simple/NAME/ and the files in packages/; a repository that ppcdeps published has
-    # the pages in wheels/simple/NAME/, and all packages, RPMs as well, in packages/.
-    up = "../../../" if _PUBLISHED in page else "../../"
-    folder = urljoin(page, up) if is_file_url(page) else None
-    reason = refusal(url, page, folder)
-    if reason:
+def _checked(url: str, page: str, beside: Sequence[str]) -> str:
+    """The URL, where the page may name it: a server's page no local file, a local page what lies ``beside`` it.
+
+    ``beside`` are folders, relative to the page.
+    """
+    folders = [urljoin(page, one) for one in beside] if is_file_url(page) else [None]
+    reasons = [refusal(url, page, folder) for folder in folders]
+    if all(reasons):
         raise RepositoryError(
-            f"{shown_url(page)} names {shown_url(url)[:200]}, which {reason}",
+            f"{shown_url(page)} names {shown_url(url)[:200]}, which {reasons[0]}",
             hint="do not use this index before its owner fixes it",
         )
     return url

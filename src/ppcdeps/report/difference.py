@@ -42,7 +42,11 @@ class Move(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlanDifference:
-    """What is not the same in two plans. ``request`` has what was requested where that differs, by its name."""
+    """What is not the same in two plans. ``request`` has what was requested where that differs, by its name.
+
+    ``python_fallback`` has why all of Python stays RPMs in the first and the second plan (empty: it does not), where
+    that differs.
+    """
 
     request: tuple[tuple[str, str, str], ...]
     gaps: Changes[Gap]
@@ -50,6 +54,7 @@ class PlanDifference:
     python: Changes[PlannedDistribution]
     dropped_requirements: Changes[DroppedRequirement]
     repositories: Changes[RepositoryState]
+    python_fallback: tuple[str, str] | None = None
 
     def __bool__(self) -> bool:
         return self.answer_differs or bool(self.repositories)
@@ -57,7 +62,8 @@ class PlanDifference:
     @property
     def answer_differs(self) -> bool:
         """Whether more than the state of the repositories differs."""
-        return any((self.request, self.gaps, self.packages, self.python, self.dropped_requirements))
+        parts = (self.request, self.gaps, self.packages, self.python, self.dropped_requirements, self.python_fallback)
+        return any(parts)
 
 
 def difference(before: Plan, after: Plan) -> PlanDifference:
@@ -71,6 +77,7 @@ def difference(before: Plan, after: Plan) -> PlanDifference:
             _differ
         ),
         repositories=_matched(before.repositories, after.repositories, lambda one: one.id).where(_differ),
+        python_fallback=_fallback(before, after),
     )
 
 
@@ -109,8 +116,15 @@ def _request(before: Plan, after: Plan) -> tuple[tuple[str, str, str], ...]:
         ("target", before.target, after.target),
         ("arch", before.arch, after.arch),
         ("roots", ", ".join(sorted(before.roots)), ", ".join(sorted(after.roots))),
+        ("modules", ", ".join(sorted(before.modules)), ", ".join(sorted(after.modules))),
     )
     return tuple(pair for pair in pairs if pair[1] != pair[2])
+
+
+def _fallback(before: Plan, after: Plan) -> tuple[str, str] | None:
+    """Why all of Python stays RPMs in the two plans, empty where it does not; None where that is the same."""
+    old, new = (plan.python_fallback.reason if plan.python_fallback else "" for plan in (before, after))
+    return None if old == new else (old, new)
 
 
 def _matched(before: Iterable[Value], after: Iterable[Value], key: Callable[[Value], Hashable]) -> Changes[Value]:
@@ -169,15 +183,9 @@ def _distributions(plan: Plan) -> list[PlannedDistribution]:
 def render_difference(shown: PlanDifference) -> str:
     """The difference as text: `-` was only before, `+` is only after, `!` is not the same."""
     lines = [f"{name}: {old} -> {new}" for name, old, new in shown.request]
-    lines += _section(
-        "Gaps", shown.gaps, _gap, lambda old, new: f"{new.name}: {'; '.join(gap_change(old, new).values())}"
-    )
-    lines += _section(
-        "Packages",
-        shown.packages,
-        _package,
-        lambda old, new: f"{move_of(old, new)}: {_package(old)} -> {_package(new)}",
-    )
+    lines += _section("Gaps", shown.gaps, _gap, _changed_gap)
+    lines += _section("Packages", shown.packages, _package, _moved_package)
+    lines += _fallback_lines(shown.python_fallback)
     lines += _section("Python distributions", shown.python, _distribution)
     lines += _section("Requirements of the x86 builds only", shown.dropped_requirements, _dropped)
     lines += _section("Repositories", shown.repositories, _state)
@@ -200,9 +208,17 @@ def difference_document(shown: PlanDifference) -> dict[str, Any]:
         "gaps": {"closed": gaps["removed"], "new": gaps["added"], "changed": gaps["changed"]},
         "packages": {"removed": packages["removed"], "added": packages["added"], "moved": packages["changed"]},
         "python": _document(shown.python, _distribution_document),
+        "python_fallback": _fallback_document(shown.python_fallback),
         "dropped_requirements": {"removed": dropped["removed"], "added": dropped["added"]},
         "repositories": _document(shown.repositories, _state_document),
     }
+
+
+def _fallback_lines(changed: tuple[str, str] | None) -> list[str]:
+    if changed is None:
+        return []
+    reasons = (("-", changed[0]), ("+", changed[1]))
+    return ["", "All of Python stays RPMs", *(f"  {sign} {reason}" for sign, reason in reasons if reason)]
 
 
 def _section(
@@ -291,6 +307,10 @@ def _package_document(one: ChosenPackage) -> Mapping[str, Any]:
 
 def _distribution_document(one: PlannedDistribution) -> Mapping[str, Any]:
     return {"name": one.name, "version": one.version, "provision": one.provision}
+
+
+def _fallback_document(changed: tuple[str, str] | None) -> Mapping[str, str | None] | None:
+    return None if changed is None else {"before": changed[0] or None, "after": changed[1] or None}
 
 
 def _dropped_document(one: DroppedRequirement) -> Mapping[str, Any]:

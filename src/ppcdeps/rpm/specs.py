@@ -25,7 +25,9 @@ from ppcdeps.rpm.specscan import Code, code_in, without_shells
 
 _LIBRARY = Path("/usr/lib/rpm")
 _PACKAGE = re.compile(r"%package(?![\w}])(?P<rest>.*)")
-_GENERATES = re.compile(r"^%generate_buildrequires\b", re.MULTILINE)
+_GENERATES = re.compile(r"^%generate_buildrequires\b.*$", re.MULTILINE)
+# rpm 4.18 leaves the line out of what `rpmspec -P` prints; the lines below it are there.
+_GENERATES_MARK = ": ppcdeps found generate_buildrequires"
 _FILES = re.compile(r"%files(?![\w}])(?P<rest>.*)")
 _SECTION = re.compile(
     r"%(?:package|description|prep|generate_buildrequires|build|install|check|clean|changelog|sourcelist|patchlist"
@@ -203,6 +205,8 @@ def evaluate_spec(
         # The bytes that were scanned for code: the file may change in between.
         copy = folder / "read.spec"
         copy.write_bytes(content)
+        marked = folder / "parsed.spec"
+        marked.write_bytes(_GENERATES.sub(rf"\g<0>\n{_GENERATES_MARK}", text).encode())
         (folder / "platform.macros").write_text(platform.macros, "utf-8")
         sources = (sources or folder).resolve()
         readable = (_LIBRARY, sources)
@@ -211,17 +215,24 @@ def evaluate_spec(
             *_defined({"_sourcedir": str(sources)}),
             *_set(conditions or {}, {**platform.defines, **(defines or {})}),
         ]
-        evaluation = _evaluated(spec.name, arch, platform.name, copy.name, options, folder, readable)
+        evaluation = _evaluated(spec.name, arch, platform.name, copy.name, marked.name, options, folder, readable)
     return replace(evaluation, warnings=(*map(str, replaced[:_LINES]), *evaluation.warnings))
 
 
 def _evaluated(
-    title: str, arch: str, platform: str, spec: str, options: Sequence[str], folder: Path, readable: Sequence[Path]
+    title: str,
+    arch: str,
+    platform: str,
+    spec: str,
+    marked: str,
+    options: Sequence[str],
+    folder: Path,
+    readable: Sequence[Path],
 ) -> SpecEvaluation:
     # One time for all: a spec that sleeps is not to be waited for at each query.
     deadline = time.monotonic() + CEILINGS.spec_seconds
 
-    def queried(*query: str) -> Confined:
+    def queried(*query: str, spec: str = spec) -> Confined:
         left = max(0.1, deadline - time.monotonic())
         done = _confined(["rpmspec", *options, *query, spec], folder, readable, left)
         if done.caught:
@@ -234,7 +245,7 @@ def _evaluated(
     # `rpmspec -q` alone lists packages that are never built (EL9's qemu-kvm); --builtrpms lists what the build gives.
     built = queried("-q", "--builtrpms", "--qf", _BUILT)
     source = queried("-q", "--srpm", "--qf", _SOURCE)
-    return _evaluation(title, arch, platform, built.output, source.output, queried("-P"))
+    return _evaluation(title, arch, platform, built.output, source.output, queried("-P", spec=marked))
 
 
 def _content(spec: Path) -> bytes:
@@ -375,7 +386,7 @@ def _evaluation(title: str, arch: str, platform: str, built: str, source: str, p
         ),
         build_conflicts=_stated(tags, "conflicts"),
         files=tuple(sorted(set(tags.get("file", ())))),
-        generates_build_requires=_GENERATES.search(parsed.output) is not None,
+        generates_build_requires=_GENERATES_MARK in parsed.output,
         if_not_excluded=packages,
     )
     if not evaluation.excluded:

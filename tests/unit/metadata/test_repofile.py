@@ -230,6 +230,13 @@ def test_only_what_is_named() -> None:
         select_repositories(three(), only=["nothing"])
 
 
+@pytest.mark.parametrize("option", ["enable", "disable", "only"])
+@pytest.mark.parametrize("said", ["", " ,"])
+def test_an_option_that_names_no_repository(option: str, said: str) -> None:
+    with pytest.raises(UsageError, match="names no repository"):
+        select_repositories(three(), **{option: [said]})
+
+
 def test_repofrompath_takes_urls_and_paths(tmp_path: Path) -> None:
     config = repo_from_path("one,http://x.example/a,b/", Side.TARGET)
     assert config.baseurl == ("http://x.example/a,b/",)

@@ -84,6 +84,37 @@ def test_a_file_index_is_read(open_index: OpenIndex, tmp_path: Path) -> None:
     assert file.url == (tmp_path / "files" / name).as_uri()
 
 
+def test_the_index_of_a_published_repository_is_read_through_its_links(open_index: OpenIndex, tmp_path: Path) -> None:
+    name, content = wheel("six", "1.16.0")
+    pages = tmp_path / "generations" / "000001" / "wheels" / "simple" / "six"
+    pages.mkdir(parents=True)
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "packages" / name).write_bytes(content)
+    (tmp_path / "wheels").symlink_to("generations/000001/wheels")
+    (pages / "index.html").write_text(f'<a href="../../../packages/{name}">{name}</a>')
+    (tmp_path / "wheels" / "index.html").write_text(f'<a href="../packages/{name}">{name}</a>')
+    (file,) = open_index(f"{tmp_path.as_uri()}/wheels/simple").project("six").files["1.16.0"]
+    (linked,) = open_index("http://127.0.0.1:9", find_links=(f"{tmp_path}/wheels/index.html",))._linked()["six"]
+    assert file.url == linked.url == (tmp_path / "packages" / name).as_uri()
+
+
+@pytest.mark.parametrize("href", ["../../../x/", "../../../packages/../x/", "/etc/", "../../../../packages/"])
+def test_a_local_index_names_only_what_lies_beside_it(href: str, open_index: OpenIndex, tmp_path: Path) -> None:
+    page = tmp_path / "top" / "wheels" / "simple" / "six" / "index.html"
+    page.parent.mkdir(parents=True)
+    page.write_text(f'<a href="{href}six-1.16.0-py3-none-any.whl">six</a>')
+    with pytest.raises(RepositoryError, match="leads out of its folder"):
+        open_index(page.parent.parent.as_uri()).project("six")
+
+
+def test_a_local_page_of_links_names_only_what_lies_beside_it(open_index: OpenIndex, tmp_path: Path) -> None:
+    page = tmp_path / "links" / "index.html"
+    page.parent.mkdir()
+    page.write_text('<a href="../six-1.16.0-py3-none-any.whl">six</a>')
+    with pytest.raises(RepositoryError, match="leads out of its folder"):
+        open_index("http://127.0.0.1:9", find_links=(str(page),))._linked()
+
+
 def test_pages_are_asked_for_again_with_a_condition(shop: Shop, open_index: OpenIndex) -> None:
     fill(shop)
     shop.etag = True

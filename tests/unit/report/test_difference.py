@@ -8,7 +8,7 @@ import pytest
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.plan import ChosenPackage, DroppedRequirement, Plan, RepositoryState
-from ppcdeps.model.python_plan import PlannedDistribution, PlannedPython, Provision
+from ppcdeps.model.python_plan import PlannedDistribution, PlannedPython, Provision, PythonFallback
 from ppcdeps.report.difference import (
     Changes,
     Move,
@@ -137,6 +137,21 @@ def test_dropped_requirements_and_python_distributions_are_compared() -> None:
     assert found.dropped_requirements.removed == (dropped,)
     assert found.python.changed == ((old, new),)
     assert "! six==1 (wheel) -> six==2 (wheel)" in render_difference(found)
+
+
+def test_why_python_stays_rpms_is_compared() -> None:
+    conflict, other = (replace(plan(), python_fallback=PythonFallback(reason)) for reason in ("six conflicts", "old"))
+    assert not difference(conflict, conflict)
+    found = difference(plan(), conflict)
+    assert found.answer_differs
+    assert render_difference(found) == "All of Python stays RPMs\n  + six conflicts\n"
+    assert difference_document(found)["python_fallback"] == {"before": None, "after": "six conflicts"}
+    assert "  - six conflicts\n  + old\n" in render_difference(difference(conflict, other))
+
+
+def test_module_streams_are_compared() -> None:
+    found = difference(plan(), replace(plan(), modules=("python39:3.9",)))
+    assert found.request == (("modules", "", "python39:3.9"),)
 
 
 def test_another_question_is_told_first() -> None:
