@@ -331,16 +331,22 @@ def _read(path: Path) -> str:
     return path.read_bytes()[: 4 << 20].decode("utf-8", "backslashreplace") if path.exists() else ""
 
 
-def _resident(process: int) -> int:
-    """What a process and those below it have in memory, in bytes. Pages that a fork shares count for each."""
+def _in_memory(process: int) -> int:
+    """What a process and those below it have in memory, in bytes. A page that several share counts in parts."""
     try:
-        total = int(Path(f"/proc/{process}/statm").read_text().split()[1]) * resource.getpagesize()
+        rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
         threads = list(Path(f"/proc/{process}/task").iterdir())
         children = [(thread / "children").read_text().split() for thread in threads]
     except OSError:
         # It came to its end.
         return 0
-    return total + sum(_resident(int(one)) for each in children for one in each)
+    found = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
+    own = int(found[1]) << 10 if found else 0
+    return own + sum(_in_memory(int(one)) for each in children for one in each)
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def _address_space() -> int:
@@ -406,15 +412,17 @@ def _run(
 def _await(child: int, seconds: float) -> tuple[int, int]:
     """The exit code (negative: the signal that ended it) and the most memory; it is killed where either is too much.
 
-    The system knows the peak of each process, and a look from time to time the sum of all that ran at once.
+    The system knows the peak of the child, with what it has from this process, and a look from time to time the sum
+    of all that ran at once.
     """
+    inherited = _resident()
     with contextlib.suppress(OSError):
         os.setpgid(child, child)
     handle = os.pidfd_open(child)
     try:
         end, most = time.monotonic() + seconds, 0
         while not select.select([handle], [], [], max(0.0, min(LOOK, end - time.monotonic())))[0]:
-            most = max(most, _resident(child))
+            most = max(most, _in_memory(child))
             # SIGKILL is told from another's by the time that it took, or by the memory.
             if time.monotonic() >= end or most > MEMORY:
                 with contextlib.suppress(OSError):
@@ -425,7 +433,7 @@ def _await(child: int, seconds: float) -> tuple[int, int]:
         os.close(handle)
     with contextlib.suppress(OSError):
         os.killpg(child, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(status), max(most, usage.ru_maxrss * 1024)
+    return os.waitstatus_to_exitcode(status), max(most, usage.ru_maxrss * 1024 - inherited)
 
 
 def _hangs_at(place: Scene) -> str:
