@@ -1,6 +1,6 @@
-"""How long `ppcdeps plan` takes beside dnf, as whole processes with warm caches. Run by hand.
+"""How long `ppcdeps plan` takes beside dnf, as whole processes. Run by hand.
 
-    python -m benchmarks.plan [--runs 11] [--packages 60000] [--only help|el9|generated]
+    python -m benchmarks.plan [--runs 11] [--packages 60000] [--only help|el9|cold|generated]
 
 Prints medians of wall time, their ratio to ppcdeps, and the highest peak memory. The processes take turns, so
 that a busy machine is unfair to none.
@@ -17,17 +17,22 @@ install --assumeno` of the same root, without weak dependencies:
 ppcdeps solves both sides, makes the set of gaps irreducible, and solves the builds over the sources too. It is
 run twice: as a user runs it, when it finds the plan that it remembers if nothing has changed, and with
 ``--refresh``, when it solves anew. The ratios are given in that order. Python stays RPM (``--python rpm``): dnf
-asks no index either.
+asks no index either. Caches are warm, but for the race *cold*: there the metadata comes over HTTP into empty caches,
+and the peer is dnf for both sides, the two commands one after the other. The times of ppcdeps' stages follow.
 """
 
 import argparse
 import os
+import re
+import shlex
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,12 +54,16 @@ class Contender:
     folder: Path
     """Where it runs, and leaves its plan."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    emptied: tuple[Path, ...] = ()
+    """Folders that are removed before each run: caches, where it is to begin without."""
     seconds: list[float] = field(default_factory=list)
     peak: int = 0
     """Bytes."""
 
     def run(self) -> None:
         """Run it once; note the time and the memory that it took. Ends the benchmark where it fails."""
+        for cache in self.emptied:
+            shutil.rmtree(cache, ignore_errors=True)
         with tempfile.TemporaryFile() as output:
             start = time.perf_counter()
             process = subprocess.Popen(
@@ -84,7 +93,7 @@ def race(title: str, contenders: Sequence[Contender], runs: int) -> None:
         for contender in contenders:
             contender.run()
     ours = [contender for contender in contenders if contender.name.startswith("ppcdeps")]
-    print(f"\n{title} ({runs} runs, warm)")
+    print(f"\n{title} ({runs} runs)")
     for contender in contenders:
         median = statistics.median(contender.seconds)
         ratios = [f"{statistics.median(own.seconds) / median:.2f}" for own in ours if contender not in ours]
@@ -141,6 +150,47 @@ def peers(target: Target, root: str, folder: Path) -> list[Contender]:
     ]
 
 
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """A folder over HTTP, by a process of its own. Gives its URL."""
+    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{server.stdout.readline().split(' port ')[1].split()[0]}"
+        finally:
+            server.kill()
+
+
+def cold_race(folder: Path, runs: int) -> None:
+    """nova-compute from empty caches, the repositories of the embedded snapshot over HTTP."""
+    with served(PROJECT / "src/ppcdeps/data/snapshots/centos-stream-9-yoga") as url:
+        text = (PROJECT / "tests/data/targets/el9.toml").read_text("utf-8")
+        text, changed = re.subn(r'(?m)^snapshot = ".*"$', f'snapshot = "{url}"', text)
+        assert changed == 1
+        file = folder / "el9.toml"
+        file.write_text(text, "utf-8")
+        words = ("plan", "nova-compute", "--target", str(file), "--python", "rpm")
+        ours = ppcdeps(*words, folder=folder)
+        ours.emptied = (folder / "cache",)
+        target, root = load_target(str(file)), "openstack-nova-compute"
+        sides = [
+            dnf("dnf, the target", target, [Side.TARGET], target.arch, root, folder),
+            dnf("dnf, the reference", target, [Side.REFERENCE], target.reference_arch, root, folder),
+        ]
+        for side in sides:
+            side.emptied = (side.folder / "cache",)
+        script = " ; ".join(shlex.join(side.command) for side in sides)
+        both = Contender("dnf, both sides", ["sh", "-c", script], folder)
+        both.emptied = tuple(cache for side in sides for cache in side.emptied)
+        race("plan nova-compute, CentOS Stream 9, cold over HTTP", [ours, both, *sides], runs)
+        shutil.rmtree(folder / "cache")
+        options = ["--no-output", "--quiet", "--cache-dir", str(folder / "cache")]
+        stages = [sys.executable, "-m", "benchmarks.stages", *words, *options]
+        print("  the stages of one run of ppcdeps", flush=True)
+        subprocess.run(stages, cwd=PROJECT, stdout=subprocess.DEVNULL, check=False)
+
+
 def help_race(folder: Path, runs: int) -> None:
     """The start of the program, which a shell completion waits for."""
     race("ppcdeps --help", [ppcdeps("--help", folder=folder)], runs)
@@ -176,16 +226,18 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="python -m benchmarks.plan")
     options.add_argument("--runs", type=int, default=11)
     options.add_argument("--packages", type=int, default=60_000)
-    options.add_argument("--only", choices=["help", "el9", "generated"])
+    options.add_argument("--only", choices=["help", "el9", "cold", "generated"])
     given = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="ppcdeps-bench-") as made:
-        folders = {name: Path(made) / name for name in ("help", "el9", "generated")}
+        folders = {name: Path(made) / name for name in ("help", "el9", "cold", "generated")}
         for folder in folders.values():
             folder.mkdir()
         if given.only in (None, "help"):
             help_race(folders["help"], given.runs)
         if given.only in (None, "el9"):
             el9_race(folders["el9"], given.runs)
+        if given.only in (None, "cold"):
+            cold_race(folders["cold"], given.runs)
         if given.only in (None, "generated"):
             generated_race(folders["generated"], given.runs, given.packages)
 
