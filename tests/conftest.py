@@ -1,5 +1,6 @@
 """What holds for all tests: one Hypothesis profile, the order of files, and the roots that tests share."""
 
+import fcntl
 import os
 import signal
 from collections.abc import Iterator
@@ -109,3 +110,11 @@ def debian_cross_root(debian_cache: Cache) -> Buildroot:
     if os.uname().machine == "ppc64le":
         pytest.skip("nothing is cross-compiled on the target's own machine")
     return debianroots.made(debian_cache, "debian-12-cross")
+
+
+@pytest.fixture
+def only_fork_bomb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No other test lets a fork bomb go at the same time: two can take all processes that the machine has."""
+    with (tmp_path_factory.getbasetemp().parent / "fork-bomb.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

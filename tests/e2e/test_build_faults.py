@@ -226,7 +226,9 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_build_that_misbehaves_fails_alone(world: BuildWorld, fault: str) -> None:
+def test_a_build_that_misbehaves_fails_alone(world: BuildWorld, fault: str, request: pytest.FixtureRequest) -> None:
+    if fault == "fork":
+        request.getfixturevalue("only_fork_bomb")
     commands, options, cause = FAULTS[fault]
     world.make(bad("bad", *commands), Thing("good"))
     world.plan("bad", "good")

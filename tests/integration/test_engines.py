@@ -281,6 +281,7 @@ def test_a_stop_ends_the_run_and_all_in_it(bench: Bench) -> None:
     assert _gone(marker)
 
 
+@pytest.mark.usefixtures("only_fork_bomb")
 def test_a_fork_bomb_runs_into_its_limit(bench: Bench) -> None:
     ended = bench.run("b() { b | b & }; b; sleep 600", limits={"processes": 60, "seconds": 2.0})
     if bench.engine == "bwrap" and not bench.user:
