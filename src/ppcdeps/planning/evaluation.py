@@ -11,7 +11,7 @@ from ppcdeps.model.recipe import Recipe, RecipeKind
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.target import Target
 from ppcdeps.planning.curated import ArchPackage, ArchRequirement, ExcludedSource
-from ppcdeps.recipebook.book import RecipeBook, recipe_for
+from ppcdeps.recipebook.book import RecipeBook, is_for, recipe_for
 from ppcdeps.recipebook.promises import broken_promises, evaluate_rendering
 from ppcdeps.recipebook.rendering import render
 from ppcdeps.recipebook.srpm import unpack_srpm
@@ -142,6 +142,12 @@ class Evaluations:
     def _recipe(self, path: Path) -> Recipe | None:
         name, version = source_identity(path)
         recipe = recipe_for(self.book, name, version, self.target)
+        others = [] if recipe is not None else [one for one in self.book if is_for(one, name, self.target)]
+        if others:
+            bounds = ", ".join(f"{one.folder.name} for {one.versions}" for one in others)
+            self.reporter.warn(
+                f"{path.name} is evaluated as it is: there is a recipe {bounds}, and not for {version}"
+            )
         return recipe if recipe is not None and recipe.kind is RecipeKind.SRPM else None
 
 

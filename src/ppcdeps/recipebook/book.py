@@ -472,6 +472,11 @@ def is_named(recipe: Recipe, source: str) -> bool:
     return source == recipe.source or any(fnmatch.fnmatchcase(source, name) for name in recipe.names)
 
 
+def is_for(recipe: Recipe, source: str, target: Target) -> bool:
+    """Whether a recipe builds a source of that name for the target, in whichever version."""
+    return is_named(recipe, source) and _is_for(recipe, target) and recipe.is_buildable
+
+
 def _is_for(recipe: Recipe, target: Target) -> bool:
     if not recipe.platforms and not recipe.targets:
         return True
