@@ -45,7 +45,7 @@ def render_recipe(
             return
         if broken := tuple(broken_promises(recipe, rendering, evaluated)):
             raise ConfigError(
-                f"recipe {recipe.folder.name} does not do what it promises for {found.name}:",
+                f"recipe {recipe.folder.name} does not do what it promises for {found.name}",
                 hint="nothing was written; change the recipe in a folder of your own (--recipes)",
                 faults=broken,
             )

@@ -138,7 +138,7 @@ def _fingerprint() -> str:
 
 
 def _states_below(folder: Path | str) -> Iterator[tuple[str, int, int]]:
-    """Names, sizes and times of modules, TOML and macro files below a folder; pathlib would take five times as long."""
+    """Names, sizes and times of modules, TOML and macro files below a folder; pathlib takes five times as long."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.endswith((".py", ".toml", ".macros")):
