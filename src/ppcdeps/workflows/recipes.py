@@ -38,10 +38,16 @@ def render_recipe(
     found = load_target(target)
 
     def check(rendering: Rendering) -> None:
+        unchecked = f"what the rendered spec gives on {found.arch} is not checked"
         try:
-            evaluated = evaluate_rendering(rendering, recipe, platform_of(found), found.arch)
+            platform = platform_of(found)
+        except ConfigError as fault:
+            reporter.warn(f"{unchecked}: {fault.line}")
+            return
+        try:
+            evaluated = evaluate_rendering(rendering, recipe, platform, found.arch)
         except (EnvironmentLacksError, SpecRefusedError) as fault:
-            reporter.warn(f"what the rendered spec gives on {found.arch} is not checked: {fault.line}")
+            reporter.warn(f"{unchecked}: {fault.line}")
             return
         if broken := tuple(broken_promises(recipe, rendering, evaluated)):
             raise ConfigError(
