@@ -312,7 +312,10 @@ def run_line(
     child = os.fork()
     if not child:
         _run(arguments, place, (out, err), variables or {}, seconds)
-    code, memory = _await(child, seconds)
+    code, most, peak = _await(child, seconds)
+    inherited = place.run / "inherited"
+    # What it had from this process when it began is not its own.
+    memory = max(most, peak - int(inherited.read_text() or 0) if inherited.exists() else 0)
     took = time.monotonic() - began
     _import_what_was_imported(place.run / "modules")
     outcome = Outcome(code, took, memory, _read(out), _read(err), tuple(arguments))
@@ -332,7 +335,7 @@ def _read(path: Path) -> str:
 
 
 def _in_memory(process: int) -> int:
-    """What a process and those below it have in memory, in bytes. A page that several share counts in parts."""
+    """What a process and those below it have in memory alone, in bytes: not what they share with the tests."""
     try:
         rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
         threads = list(Path(f"/proc/{process}/task").iterdir())
@@ -340,8 +343,7 @@ def _in_memory(process: int) -> int:
     except OSError:
         # It came to its end.
         return 0
-    found = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
-    own = int(found[1]) << 10 if found else 0
+    own = sum(int(size) for size in re.findall(r"^Private_(?:Clean|Dirty):\s+(\d+) kB", rollup, re.MULTILINE)) << 10
     return own + sum(_in_memory(int(one)) for each in children for one in each)
 
 
@@ -359,6 +361,7 @@ def _run(
     """The child: never returns."""
     code = 1
     try:
+        (place.run / "inherited").write_text(str(_resident()))
         os.setpgid(0, 0)
         for number, path in enumerate(streams, 1):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600), number)
@@ -409,13 +412,14 @@ def _run(
         os._exit(code & 0xFF)
 
 
-def _await(child: int, seconds: float) -> tuple[int, int]:
-    """The exit code (negative: the signal that ended it) and the most memory; it is killed where either is too much.
+def _await(child: int, seconds: float) -> tuple[int, int, int]:
+    """The exit code (negative: the signal that ended it), and the most memory as seen and as the system says.
+
+    It is killed where time or memory is too much.
 
     The system knows the peak of the child, with what it has from this process, and a look from time to time the sum
     of all that ran at once.
     """
-    inherited = _resident()
     with contextlib.suppress(OSError):
         os.setpgid(child, child)
     handle = os.pidfd_open(child)
@@ -433,7 +437,7 @@ def _await(child: int, seconds: float) -> tuple[int, int]:
         os.close(handle)
     with contextlib.suppress(OSError):
         os.killpg(child, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(status), max(most, usage.ru_maxrss * 1024 - inherited)
+    return os.waitstatus_to_exitcode(status), most, usage.ru_maxrss * 1024
 
 
 def _hangs_at(place: Scene) -> str:

@@ -51,8 +51,10 @@ def own_files(word: str) -> tuple[OwnFile, ...]:
             raise ConfigError(f"{word} is not a regular file" if place.exists() else f"there is no {what} {word}")
         found = [place]
     elif not place.is_dir():
+        missing = f"there is no folder {word}" if word.endswith("/") else f"there is no file or folder {word}"
         raise ConfigError(
-            f"{word} is not a spec, source RPM or folder of them" if place.exists() else f"there is no folder {word}"
+            f"{word} is not a spec, source RPM or folder of them" if place.exists() else missing,
+            hint=None if place.exists() else "to plan a package, write its name without a path",
         )
     else:
         found = list(_inside(place))
