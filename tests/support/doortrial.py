@@ -316,6 +316,7 @@ def run_line(
     inherited = place.run / "inherited"
     # What it had from this process when it began is not its own.
     memory = max(most, peak - int(inherited.read_text() or 0) if inherited.exists() else 0)
+    inherited.unlink(missing_ok=True)
     took = time.monotonic() - began
     _import_what_was_imported(place.run / "modules")
     outcome = Outcome(code, took, memory, _read(out), _read(err), tuple(arguments))
