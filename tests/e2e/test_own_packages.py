@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from otherprograms import all_but
 from program import Program
 from rpmmd import Package, write_repository
 from srpms import make_srpm
@@ -163,18 +164,20 @@ def test_a_source_rpm_says_the_same_as_its_spec(ppcdeps: Program, base: tuple[st
 
 
 def test_a_source_rpm_whose_spec_cannot_be_read_here_is_taken_by_its_header(
-    ppcdeps: Program, base: tuple[str, ...]
+    ppcdeps: Program, base: tuple[str, ...], tmp_path: Path
 ) -> None:
+    programs = str(all_but("bwrap", tmp_path))
     lua = "%{lua: if os.getenv('HOME') == '/nowhere' then print('x') end}"
     text = HEAD.format(name="odd", version="1", preamble="BuildRequires: rare-devel", rest=f"{lua}\n%files\n")
     file = ppcdeps.folder / "odd.spec"
     file.write_text(text)
     srpm = make_srpm(file, ppcdeps.folder / "top")
-    run = ppcdeps("plan", str(srpm), *base, "--json", "--no-output", code=1)
+    run = ppcdeps("plan", str(srpm), *base, "--json", "--no-output", code=1, PATH=programs)
     assert set(gaps(json.loads(run.out))) == {"odd", "rare-devel"}
     assert "its header has to do" in run.err
-    refused = ppcdeps("plan", "./odd.spec", *base, code=3).fault
+    refused = ppcdeps("plan", "./odd.spec", *base, code=3, PATH=programs).fault
     assert "would run code" in refused
+    assert "install bubblewrap" in refused
     assert "rpmbuild -bs odd.spec" in refused
 
 

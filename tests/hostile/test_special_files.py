@@ -59,7 +59,8 @@ def recipe(place: Scene, **changed: object) -> Path:
         "spec": "evil.spec.j2",
         "sources": [{"version": "1", "url": "https://x/y-1.tar.gz", "sha256": "a" * 64, "role": "main"}],
     }
-    place.file("recipes/evil/evil.spec.j2", b"Name: evil\n")
+    spec = b"Name: evil\nVersion: 1\nRelease: 1\nSummary: s\nLicense: MIT\n%description\ns\n%files\n"
+    place.file("recipes/evil/evil.spec.j2", spec)
     return place.file("recipes/evil/recipe.toml", dump_toml(table | changed).encode()).parent
 
 

@@ -49,6 +49,11 @@ class Table:
         """A string that is not empty; None where the key is absent."""
         return self._text(key, self._value(key, None))
 
+    def any_text(self, key: str) -> str:
+        """A string that is there, and may be empty."""
+        value = self._value(key, _ABSENT)
+        return "" if value == "" else self._text(key, value) or ""
+
     def texts(self, key: str) -> tuple[str, ...]:
         """Strings in their order: an array of strings, or one string alone; none where the key is absent."""
         value = self._value(key, [])

@@ -119,7 +119,7 @@ def render(
     from ppcdeps.workflows.recipes import render_recipe
 
     recipe = load_book(folders).named(name)
-    written = render_recipe(recipe, to, target=target, version=version, srpm=srpm, sources=sources)
+    written = render_recipe(recipe, to, reporter, target=target, version=version, srpm=srpm, sources=sources)
     for source in written.missing:
         reporter.note(f"build.sh will fetch {source.url}")
     write_line(visible(str(written.spec)))

@@ -101,14 +101,19 @@ def run_confined(
             report = sandbox.report()
         if "fault" in report:
             raise UnconfinableError(report["fault"])
-        return Confined(
-            code,
-            _content(said),
-            _content(errors),
-            caught=code == -signal.SIGSYS,
-            overdue=overdue or code in (-signal.SIGXCPU, -signal.SIGKILL),
-            flooded=code == -signal.SIGXFSZ or output in (_size(said), _size(errors)),
-        )
+        return confined_end(code, said, errors, output, overdue=overdue)
+
+
+def confined_end(code: int, said: BinaryIO, errors: BinaryIO, output: int, *, overdue: bool = False) -> Confined:
+    """How a confined program ended that wrote to these files, and to each at most so many bytes of ``output``."""
+    return Confined(
+        code,
+        _content(said),
+        _content(errors),
+        caught=code == -signal.SIGSYS,
+        overdue=overdue or code in (-signal.SIGXCPU, -signal.SIGKILL),
+        flooded=code == -signal.SIGXFSZ or output in (_size(said), _size(errors)),
+    )
 
 
 def _size(stream: BinaryIO) -> int:

@@ -28,8 +28,9 @@ class Setup:
     """What sandbox_init has to make, and the program that it then becomes.
 
     Either ``overlay`` (the folders lower, upper, work, merged) is mounted, for a program that takes it as its root;
-    or only the files and folders ``visible`` can be read, by absolute paths without links or dots. ``filter`` is a
-    filter of system calls that lets pass an ``execve`` (its number) with ``key`` as sixth argument.
+    or only the files and folders ``visible`` can be read, by absolute paths without links or dots; or, without both,
+    the program makes its own root. ``filter`` is a filter of system calls that lets pass an ``execve`` (its number)
+    with ``key`` as sixth argument.
     """
 
     argv: tuple[str, ...]

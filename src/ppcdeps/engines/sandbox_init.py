@@ -36,7 +36,7 @@ def main(setup: "dict[str, Any]") -> None:
         _check_parent(setup)
         if setup["visible"]:
             _show_only(setup["visible"])
-        else:
+        elif setup["overlay"]:
             _make_namespace()
             _mount_root(setup)
         os.chdir(setup["folder"])

@@ -119,7 +119,7 @@ class _Edit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetMacro(_Edit):
-    """Give every definition of a macro in the spec this body."""
+    """Give every definition of a macro in the spec this body. An empty one is `%{nil}`."""
 
     name: str
     value: str
@@ -188,7 +188,7 @@ class RemoveLine(_Edit):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplaceLine(_Edit):
-    """Put another line where a section has this one."""
+    """Put another line, perhaps an empty one, where a section has this one."""
 
     section: str
     line: str
@@ -204,6 +204,15 @@ class ExtendCondition(_Edit):
     section: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetCondition(_Edit):
+    """Put another condition in place of every such one (``%if 0%{?rhel}``), in one section or, if empty, in all."""
+
+    condition: str
+    value: str
+    section: str = ""
+
+
 Edit = (
     SetMacro
     | ExtendMacro
@@ -215,6 +224,7 @@ Edit = (
     | RemoveLine
     | ReplaceLine
     | ExtendCondition
+    | SetCondition
 )
 """One change to a spec. Lines are compared without the white space around them, words without that between."""
 

@@ -44,7 +44,8 @@ class Adaptation:
         if evaluated is None or own:
             return None if recipe is None else BuildNeeds(recipe.build_requires, recipe.dropped_build_requires, own)
         wanted = evaluated.target.build_requires
-        if recipe is None:
+        if recipe is None or (evaluated.recipe is not None and not evaluated.faults):
+            # With a recipe's changes to the BuildRequires, which are in the spec that was evaluated.
             return BuildNeeds(wanted, instead=True)
         kept = tuple(text for text in wanted if text.partition(" ")[0] not in recipe.dropped_build_requires)
         return BuildNeeds((*kept, *recipe.build_requires), instead=True)
@@ -63,7 +64,10 @@ class Adaptation:
         recipe, evaluated = self.recipe_of(source), self.evaluated(source)
         if recipe is not None and _name(requirement) in recipe.dropped_requires:
             return f"the recipe {recipe.folder.name} builds without it"
-        return evaluated.differences.grounds(requirement) if evaluated is not None else None
+        grounds = evaluated.differences.grounds(requirement) if evaluated is not None else None
+        if grounds is None or recipe is None or evaluated is None or evaluated.recipe is None:
+            return grounds
+        return f"{grounds}, with the changes of recipe {recipe.folder.name}"
 
     def bootstraps(self) -> tuple[Bootstrap, ...]:
         """The build conditions that recipes declare to break cycles with."""
@@ -80,8 +84,11 @@ class Adaptation:
         built_as = [package] if package is not None else self.universe.standins_of(source)
         if not built_as:
             return None
+        evaluated = self.evaluated(source)
+        if evaluated is not None and evaluated.recipe is not None:
+            return evaluated.recipe
         recipe = recipe_for(self.book, source, self.universe.nevra(built_as[0]).evr, self.target)
-        at_hand = package is not None or self.evaluated(source) is not None
+        at_hand = package is not None or evaluated is not None
         return recipe if recipe is not None and (at_hand or recipe.kind is not RecipeKind.SRPM) else None
 
 

@@ -141,10 +141,18 @@ class _Finder:
 
     def _route_of(self, source: str) -> Route:
         recipe = self.solution.adaptation.recipe_of(source)
+        evaluated = self.solution.adaptation.evaluated(source)
+        if recipe is not None and evaluated is not None and evaluated.faults:
+            broken = "; ".join(evaluated.faults)
+            return Route(
+                RouteKind.BLOCKED,
+                reason=f"recipe {recipe.folder.name} does not do what it promises on {evaluated.file}: {broken}",
+                help=f"change the recipe in a folder of your own (--recipes), and try it: "
+                f"ppcdeps recipes lint --srpm {evaluated.file}",
+            )
         if recipe is not None:
             subject = (recipe.folder.name,)
             return Route(RouteKind.RECIPE, subject, reason=recipe.summary, digest=recipe_digest(recipe))
-        evaluated = self.solution.adaptation.evaluated(source)
         if evaluated is not None:
             return Route(RouteKind.REBUILD, (str(evaluated.target.source),), reason=f"source RPM {evaluated.file}")
         package = self.solution.search.dropper.environments.source_package(source)
@@ -210,11 +218,11 @@ class _Finder:
         # A spec that was evaluated for the target counts for more than what is known of its source.
         evaluated = self.solution.adaptation.evaluated(source)
         if evaluated is not None:
-            found = next((why for name in sorted(names) if (why := evaluated.target.why_missing(name))), None)
+            found = next((why for name in sorted(names) if (why := evaluated.distributed.why_missing(name))), None)
             if found is not None:
                 return found
         fact = self.excluded.get(source)
-        if fact is not None and fact.applies_to(self.solution.target):
+        if evaluated is None and fact is not None and fact.applies_to(self.solution.target):
             return Cause.EXCLUDED, fact.reason
         if any(not universe.named(name, Role.TARGET) for name in names):
             built = sorted({universe.name_of(i) for i in universe.built_for_target(source)})

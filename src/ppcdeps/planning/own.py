@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.engines.confined_shell import INSTALL
 from ppcdeps.model import names
 from ppcdeps.model.capability import capabilities_in, depth_of, requirement_of
 from ppcdeps.model.ceilings import CEILINGS, how_to_raise
@@ -108,7 +109,7 @@ def _read(file: OwnFile, platform: PlatformMacros, target: Target, reporter: Rep
         except SpecRefusedError as fault:
             raise SpecRefusedError(
                 fault.message,
-                hint=f"plan the source RPM (rpmbuild -bs {file.path.name}): its header has its BuildRequires",
+                hint=f"{INSTALL}, or plan the source RPM (rpmbuild -bs {file.path.name}): it names its BuildRequires",
                 faults=fault.faults,
             ) from fault
     _check(own)

@@ -9,8 +9,15 @@ from ppcdeps.model.capability import capabilities_in, parse_requirement
 from ppcdeps.model.target import Target
 from ppcdeps.model.workload import Workload
 from ppcdeps.planning.adaptation import Adaptation
-from ppcdeps.planning.curated import ArchPackage, ArchRequirement, load_arch_packages, load_arch_requirements
-from ppcdeps.planning.evaluation import Evaluations
+from ppcdeps.planning.curated import (
+    ArchPackage,
+    ArchRequirement,
+    ExcludedSource,
+    load_arch_packages,
+    load_arch_requirements,
+    load_excluded_sources,
+)
+from ppcdeps.planning.evaluation import Evaluated, Evaluations, contradictions
 from ppcdeps.python.bridge import BRIDGE_PREFIX
 from ppcdeps.recipebook.book import RecipeBook, load_book
 from ppcdeps.rpm.closure import Closure, ClosureSearch
@@ -88,7 +95,15 @@ def solve_run(
     Raises UsageError for a root that is not well-formed, RepositoryError where metadata is damaged, ConfigError for a
     wrong recipe.
     """
-    packages = load_arch_packages()
+    requirements, packages = load_arch_requirements(), load_arch_packages()
+    at_hand: tuple[Evaluated, ...] = ()
+    if evaluations is not None:
+        at_hand = evaluations.all()
+        for found in at_hand:
+            for text in contradictions(found, requirements, packages, _excluded(target)):
+                evaluations.reporter.warn(text)
+    # A source RPM at hand counts for more than what is known of its source.
+    requirements, packages = _not_contradicted(at_hand, requirements, packages)
     universe = open_universe(
         repositories,
         target.arch,
@@ -99,14 +114,17 @@ def solve_run(
         platform_id=target.platform_id,
         # It satisfies in name only what pip is to install, and each plan decides anew what that is.
         without=BRIDGE_PREFIX,
-        one_arch=(OneArchPackage(fact.source, fact.package, fact.reason) for fact in packages),
+        one_arch=(
+            *(OneArchPackage(fact.source, fact.package, fact.reason) for fact in packages),
+            *(product for found in at_hand for product in found.products()),
+        ),
         own=own,
     )
     universe.prefer_own()
     environments = BuildEnvironments(universe, target.build_packages)
     adaptation = Adaptation(load_book() if book is None else book, target, universe, environments, evaluations)
     environments.changes = adaptation.needs
-    known = _Grounds((*load_arch_requirements(), *map(_as_requirement, packages)), adaptation)
+    known = _Grounds((*requirements, *map(_as_requirement, packages)), adaptation)
     search = ClosureSearch(universe, RequirementDropper(universe, environments, known))
     search.weak = target.install_weak_deps
     roots = [root for root in workload.roots if not root.startswith(PYPI)]
@@ -205,6 +223,21 @@ def _solved(
     search: ClosureSearch, request: Request, requested_by: str, free: Sequence[str] | set[str]
 ) -> SolvedRequest:
     return SolvedRequest(requested_by, request, search.closure([request], free))
+
+
+def _excluded(target: Target) -> tuple[ExcludedSource, ...]:
+    return tuple(fact for fact in load_excluded_sources() if fact.applies_to(target))
+
+
+def _not_contradicted(
+    at_hand: Sequence[Evaluated], requirements: Sequence[ArchRequirement], packages: Sequence[ArchPackage]
+) -> tuple[tuple[ArchRequirement, ...], tuple[ArchPackage, ...]]:
+    """The facts that no source RPM at hand contradicts."""
+    found = {each.target.source.name: each for each in at_hand}
+    return (
+        tuple(fact for fact in requirements if fact.source not in found or not found[fact.source].requires(fact)),
+        tuple(fact for fact in packages if fact.source not in found or not found[fact.source].gives(fact.package)),
+    )
 
 
 def _as_requirement(fact: ArchPackage) -> ArchRequirement:

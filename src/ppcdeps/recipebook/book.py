@@ -33,6 +33,7 @@ from ppcdeps.model.recipe import (
     RemoveLine,
     RemoveTag,
     ReplaceLine,
+    SetCondition,
     SetMacro,
     SetTag,
     Source,
@@ -314,6 +315,7 @@ _ACTIONS: Mapping[str, type[Edit]] = {
     "remove-line": RemoveLine,
     "replace-line": ReplaceLine,
     "extend-condition": ExtendCondition,
+    "set-condition": SetCondition,
 }
 
 
@@ -325,22 +327,28 @@ def _edit(table: Table) -> Edit | None:
         if action:
             table.fault(f'"action" is "{action}"; {closest(action, _ACTIONS) or "known: " + ", ".join(_ACTIONS)}')
         return None
-    edit = kind(**{field.name: _field(table, field) for field in dataclasses.fields(kind)})
+    edit = kind(**{field.name: _field(table, field, kind) for field in dataclasses.fields(kind)})
     match edit:
         case AddLine(lines=()):
             table.fault('"lines" names none')
         case ExtendCondition(condition=condition) if condition and not condition.startswith("%if"):
             table.fault(f'"condition" is to begin with %if, as the spec has it, not "{condition}"')
+        case SetCondition(condition=condition, value=value):
+            for key, text in (("condition", condition), ("value", value)):
+                if text and not (text.startswith("%if") and text.isprintable()):
+                    table.fault(f'"{key}" is to be one line that begins with %if, not "{text}"')
     table.finish()
     return edit
 
 
-def _field(table: Table, field: dataclasses.Field[Any]) -> Any:
+def _field(table: Table, field: dataclasses.Field[Any], kind: type[Edit]) -> Any:
     match field.name:
         case "optional":
             return table.flag(field.name)
         case "lines":
             return table.texts(field.name)
+        case "value" if kind in (SetMacro, ReplaceLine):
+            return table.any_text(field.name)
     if field.default is dataclasses.MISSING:
         return table.text(field.name)
     return table.optional_text(field.name) or field.default
@@ -462,6 +470,11 @@ def _of_book(folder: Path, name: str) -> Path:
 def is_named(recipe: Recipe, source: str) -> bool:
     """Whether the recipe is for a source of that name."""
     return source == recipe.source or any(fnmatch.fnmatchcase(source, name) for name in recipe.names)
+
+
+def is_for(recipe: Recipe, source: str, target: Target) -> bool:
+    """Whether a recipe builds a source of that name for the target, in whichever version."""
+    return is_named(recipe, source) and _is_for(recipe, target) and recipe.is_buildable
 
 
 def _is_for(recipe: Recipe, target: Target) -> bool:

@@ -16,12 +16,12 @@ from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, PpcdepsErro
 from ppcdeps.model.recipe import Recipe, RecipeKind
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.target import Target
-from ppcdeps.recipebook.book import RecipeBook, for_source, is_named, sources_of
+from ppcdeps.recipebook.book import RecipeBook, is_named, sources_of
 from ppcdeps.recipebook.patches import header_of
+from ppcdeps.recipebook.promises import broken_promises, evaluate_rendering
 from ppcdeps.recipebook.rendering import Rendering, render
 from ppcdeps.rpm.header import source_identity
 from ppcdeps.rpm.platforms import PlatformMacros, platform_of
-from ppcdeps.rpm.specs import evaluate_spec
 
 _RPMLINT_CONFIG = """\
 # rpmlint would try where it can write, and in confinement it can nowhere. It unpacks nothing of a spec.
@@ -158,30 +158,17 @@ def lint_rendering(name: str, rendering: Rendering, recipe: Recipe, target: Targ
     for script in sorted(rendering.folder.glob("*.sh")):
         for fault in _shell_faults(read_named_text(script, "template_output")):
             yield LintFinding(name, LintSeverity.ERROR, f"{script.name}: {fault}")
-    conditions = dict.fromkeys(recipe.enabled, True) | dict.fromkeys(recipe.disabled, False)
     platform = platform_of(target)
     try:
-        evaluated = evaluate_spec(
-            rendering.spec,
-            platform,
-            target.arch,
-            sources=rendering.folder / "SOURCES",
-            conditions=conditions,
-            defines=dict(recipe.macros),
-        )
+        evaluated = evaluate_rendering(rendering, recipe, platform, target.arch)
     except EnvironmentLacksError:
         raise
     except ConfigError as fault:
         # What rpm cannot evaluate, rpmlint, which has rpm evaluate it, is not given.
         yield LintFinding(name, LintSeverity.ERROR, fault.line)
         return
-    else:
-        spec = rendering.spec.name
-        if evaluated.excluded:
-            yield LintFinding(name, LintSeverity.ERROR, f"{spec} is excluded on {target.arch}: {evaluated.excluded}")
-        for package in for_source(recipe, rendering.name).packages:
-            if evaluated.package(package) is None:
-                yield LintFinding(name, LintSeverity.ERROR, f"{spec} gives no package {package} on {target.arch}")
+    for broken in broken_promises(recipe, rendering, evaluated):
+        yield LintFinding(name, LintSeverity.ERROR, broken)
     if recipe.kind is RecipeKind.SRPM:
         # rpmlint would report the style of the distribution's own spec.
         return

@@ -7,7 +7,7 @@ import hashlib
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,12 +92,14 @@ def render(
     srpm: Path | None = None,
     sources: Iterable[Path] = (),
     build_packages: Iterable[str] = (),
+    check: Callable[[Rendering], None] | None = None,
 ) -> Rendering:
     """Render a recipe to a folder, which must be new or empty.
 
     ``version`` is the one of the recipe's own sources to build, the newest where it is None. ``srpm`` is the source
     RPM that a recipe of kind ``srpm`` changes. ``sources`` are files that are here already: they are verified, and
-    the recipe's patches are tried on them. ``build_packages`` are roots of the target's minimal buildroot.
+    the recipe's patches are tried on them. ``build_packages`` are roots of the target's minimal buildroot. ``check``
+    looks at the folder before it gets its name, and raises where it is not to be there.
 
     Raises UsageError where what the kind needs is not given, ConfigError where the recipe does not fit the source, a
     digest differs, a patch does not apply, or a template is wrong.
@@ -116,6 +118,9 @@ def render(
         else:
             content = _from_sources(recipe, version, {path.name: path for path in sources}, inside)
         _write_texts(for_source(recipe, content.name), content, folder, tuple(build_packages))
+        if check is not None:
+            spec = folder / "SPECS" / content.spec_name
+            check(Rendering(folder, spec, content.name, content.version, content.missing))
     spec = to / "SPECS" / content.spec_name
     return Rendering(to, spec, content.name, content.version, content.missing)
 

@@ -31,6 +31,7 @@ from ppcdeps.model.recipe import (
     RemoveLine,
     RemoveTag,
     ReplaceLine,
+    SetCondition,
     SetMacro,
     SetTag,
 )
@@ -131,7 +132,7 @@ def _apply(spec: "_Spec", edit: Edit) -> bool:
     """Make one change. Returns whether there was anything to change."""
     match edit:
         case SetMacro():
-            return spec.each_macro(edit.name, lambda _: edit.value)
+            return spec.each_macro(edit.name, lambda _: edit.value or "%{nil}")
         case ExtendMacro():
             return spec.each_macro(edit.name, lambda body: _extended(body, edit.add))
         case SetTag():
@@ -152,7 +153,9 @@ def _apply(spec: "_Spec", edit: Edit) -> bool:
         case ReplaceLine():
             return spec.each_line(edit.section, edit.line, edit.value)
         case ExtendCondition():
-            return spec.extend_conditions(edit.condition, edit.add, edit.section)
+            return spec.each_condition(edit.condition, edit.section, lambda line: _extended(line.rstrip(), edit.add))
+        case SetCondition():
+            return spec.each_condition(edit.condition, edit.section, lambda _: edit.value)
         case _:
             assert_never(edit)
 
@@ -174,7 +177,7 @@ def _lack(edit: Edit) -> str:
             return f'%{edit.section} has no line "{edit.after}"'
         case RemoveLine() | ReplaceLine():
             return f'%{edit.section} has no line "{edit.line}"'
-        case ExtendCondition():
+        case ExtendCondition() | SetCondition():
             return f'{f"%{edit.section}" if edit.section else "the spec"} has no condition "{edit.condition}"'
         case _:
             assert_never(edit)
@@ -254,13 +257,14 @@ class _Spec:
             one.data = changed
         return found
 
-    def extend_conditions(self, condition: str, add: str, section: str) -> bool:
+    def each_condition(self, condition: str, section: str, change: Callable[[str], str]) -> bool:
+        """Change each such condition, in one section or in all. Whether there was any."""
         found = False
         wanted = condition.split()
         for one in self._named(section) if section else self._sections:
             for place, line in enumerate(one.data):
                 if line.split() == wanted:
-                    one.data[place] = _extended(line.rstrip(), add)
+                    one.data[place] = change(line)
                     found = True
         return found
 

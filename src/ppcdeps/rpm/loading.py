@@ -1,9 +1,11 @@
 """Repository metadata into libsolv, through `.solv` files that spare the next run all XML."""
 
-from collections.abc import Iterable
+import os
+import signal
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, assert_never
+from typing import Any, NoReturn, assert_never
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.compression import DamagedError, open_stream
@@ -17,6 +19,8 @@ from ppcdeps.rpm.primary import Cut, cut_primary, select
 
 _CONVERSION = 4
 """Grows whenever the same metadata would give another `.solv` file."""
+_WORTH_A_PROCESS = 200_000
+"""Bytes of primary.xml, compressed, from which on processes cost less than they save."""
 
 
 class Role(StrEnum):
@@ -74,6 +78,62 @@ def load_parts(pool: Any, metadata: RepoMetadata, arch: str, reference_arch: str
         _convert(pool, metadata, role, select(packages, arches), arch, reference_arch, cache)
         for role, arches in roles.items()
     ]
+
+
+def convert_side_by_side(
+    make_pool: Callable[[], Any], repositories: Iterable[RepoMetadata], arch: str, reference_arch: str, cache: Cache
+) -> None:
+    """Make the `.solv` files that are not there yet on all processors; `load_parts` finds them afterwards.
+
+    Neither libsolv nor Python's regular expressions let other threads run, so that these are processes. What goes
+    wrong in one is left to `load_parts`, which meets it again and says what it is.
+    """
+    todo = [each for each in repositories if _is_to_convert(each, arch, reference_arch, cache)]
+    sizes = {id(each): each.files["primary"].path.stat().st_size for each in todo}
+    processors = min(len(os.sched_getaffinity(0)), len(todo))
+    if processors < 2 or sum(sizes.values()) < _WORTH_A_PROCESS:
+        return
+    shares: list[list[RepoMetadata]] = [[] for _ in range(processors)]
+    for each in sorted(todo, key=lambda one: -sizes[id(one)]):
+        min(shares, key=lambda share: sum(sizes[id(one)] for one in share)).append(each)
+    children = []
+    try:
+        for share in shares:
+            try:
+                child = os.fork()
+            except OSError:
+                # No more processes are to be had.
+                break
+            if not child:
+                _convert_and_end(make_pool, share, arch, reference_arch, cache)
+            children.append(child)
+        while children:
+            os.waitpid(children[0], 0)
+            children.pop(0)
+    finally:
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
+def _convert_and_end(
+    make_pool: Callable[[], Any], share: Iterable[RepoMetadata], arch: str, reference_arch: str, cache: Cache
+) -> NoReturn:
+    try:
+        # The process that waits ends this one.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for each in share:
+            load_parts(make_pool(), each, arch, reference_arch, cache)
+    finally:
+        os._exit(0)
+
+
+def _is_to_convert(metadata: RepoMetadata, arch: str, reference_arch: str, cache: Cache) -> bool:
+    primary = metadata.files.get("primary")
+    return primary is not None and not all(
+        cache.derived_path(_key(primary, role, arch, reference_arch), ".solv").exists()
+        for role in _roles(metadata.config.side, arch, reference_arch)
+    )
 
 
 def read_metadata(metadata: RepoMetadata, file: MetadataFile) -> bytes:

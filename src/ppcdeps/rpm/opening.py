@@ -9,7 +9,7 @@ from ppcdeps.rpm.binding import libsolv
 from ppcdeps.rpm.derived import recall, remember
 from ppcdeps.rpm.exclusions import excluded_ids
 from ppcdeps.rpm.index import PoolIndex
-from ppcdeps.rpm.loading import Part, Role, load_parts, set_priorities
+from ppcdeps.rpm.loading import Part, Role, convert_side_by_side, load_parts, set_priorities
 from ppcdeps.rpm.modularity import hidden_ids
 from ppcdeps.rpm.own import OwnSource, load_own
 from ppcdeps.rpm.paths import FetchFilelists, PathOwners
@@ -42,6 +42,7 @@ def open_universe(
     pool = _pool(arch)
     # Solvable ids, and with them every choice between equals, follow the order of loading.
     usable = sorted((r for r in repositories if not r.problem), key=lambda r: (r.config.side, r.config.id))
+    convert_side_by_side(lambda: _pool(arch), usable, arch, reference_arch, cache)
     parts = [part for r in usable for part in load_parts(pool, r, arch, reference_arch, cache)]
     set_priorities(parts)
     filled = [part for part in parts if part.count]

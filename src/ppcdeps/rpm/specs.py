@@ -1,19 +1,21 @@
 """Spec files, evaluated for one architecture of one distribution: what is built from them, and what that takes.
 
 The evaluation is rpm's own (rpmspec(8)), with the macros of the target's distribution in place of this machine's,
-without the user's configuration, and confined: a spec that would run code while it is read is refused.
+without the user's configuration, and confined. Where a spec runs code while it is read (a shell, or Lua that reaches
+out), bubblewrap confines that, too; without bubblewrap, such a spec is refused.
 """
 
 import re
 import signal
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from ppcdeps.base.untrusted import open_regular
+from ppcdeps.engines.confined_shell import INSTALL, UNKNOWN_OUTPUT, run_confined_with_shell
 from ppcdeps.engines.confinement import Confined, UnconfinableError, run_confined
 from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
@@ -21,7 +23,7 @@ from ppcdeps.model.gap import Cause
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.rpm.isa import translated
 from ppcdeps.rpm.platforms import PlatformMacros
-from ppcdeps.rpm.specscan import Code, code_in, without_shells
+from ppcdeps.rpm.specscan import RUNS_SHELL, Code, code_in, without_shells
 
 _LIBRARY = Path("/usr/lib/rpm")
 _PACKAGE = re.compile(r"%package(?![\w}])(?P<rest>.*)")
@@ -39,6 +41,7 @@ _PATTERN = re.compile(r"/[\w.+~@:,=/*?\[\]-]*[*?\[][\w.+~@:,=/*?\[\]-]*")
 _EPOCH = re.compile(r"[0-9]{1,10}")
 _FOLDER_OF_COPY = re.compile(r"\S*/ppcdeps-spec-[^/\s]*/")
 _CODE_ATTEMPT = "it starts a program while it is read"
+_NOT_THERE = re.compile(re.escape(UNKNOWN_OUTPUT).replace(r"\{\}", r"(\S+)"))
 _NO_MEMORY = ("not enough memory", "memory alloc", "emory exhausted", "bad_alloc")
 """Words of rpm, of Lua and of the C++ library where a program gets no more memory."""
 _LINES, _WIDTH = 20, 500
@@ -132,7 +135,8 @@ class Differences:
 
     ``requires`` has, for each package built on both sides, the stated requirements in the target's terms, and
     ``source_requires`` those of them that no package has in the target's evaluation; ``packages`` are the names of
-    packages that the target's evaluation does not build.
+    packages that the target's evaluation does not build. ``required_names`` are the names of all that packages of
+    the reference's evaluation require, and none of the target's does, in whichever version.
     """
 
     packages: tuple[str, ...]
@@ -140,10 +144,12 @@ class Differences:
     build_requires: tuple[str, ...]
     source_requires: tuple[str, ...] = ()
     arch: str = ""
+    required_names: frozenset[str] = frozenset()
 
     def grounds(self, requirement: str) -> str | None:
         """Why a stand-in of the source need not have a requirement; None where it must."""
-        if requirement not in self.source_requires:
+        # A stand-in may be of another build than the spec, and require its own packages in that version.
+        if requirement not in self.source_requires and _name_in(requirement) not in self.required_names:
             return None
         return f"the spec, evaluated for {self.arch}, does not require it"
 
@@ -165,7 +171,20 @@ def differences(target: SpecEvaluation, reference: SpecEvaluation) -> Difference
         build_requires=_only(reference.build_requires, target.build_requires),
         source_requires=_only(tuple(text for only in requires.values() for text in only), kept),
         arch=target.arch,
+        required_names=frozenset(
+            _names_in(text for package in reference.packages for text in package.requires)
+            - _names_in(text for package in target.packages or target.if_not_excluded for text in package.requires)
+        ),
     )
+
+
+def _names_in(requirements: Iterable[str]) -> set[str]:
+    return {name for text in requirements if (name := _name_in(translated(text)))}
+
+
+def _name_in(requirement: str) -> str:
+    """The name in a plain requirement; nothing for a boolean one."""
+    return "" if requirement.startswith("(") else requirement.partition(" ")[0]
 
 
 def _only(reference: tuple[str, ...], target: tuple[str, ...]) -> tuple[str, ...]:
@@ -187,65 +206,141 @@ def evaluate_spec(
 
     ``sources`` is the folder of its sources, which few specs read (`%include`, `%{load:...}`); ``conditions`` are
     build conditions by name, as `--with` and `--without` set them; ``defines`` are macros that win over the
-    platform's. With ``shells_unknown``, the word ``unknown`` stands for what a shell in the spec would print, with a
-    warning for each, and the spec is not refused for it.
+    platform's. Code of the spec runs in bubblewrap. With ``shells_unknown``, where that does not work, the word
+    ``unknown`` stands for what a shell in the spec would print, with a warning for each, and the spec is not refused
+    for it.
 
     Raises ConfigError with rpm's own words where the spec does not parse, or meets a ceiling; SpecRefusedError where
-    it would run code, EnvironmentLacksError where rpmspec is missing or the kernel cannot confine it.
+    it would run code and bubblewrap does not work, EnvironmentLacksError where rpmspec is missing or the kernel
+    cannot confine it.
     """
     content = _content(spec)
     text = content.decode("utf-8", "replace")
-    replaced: tuple[Code, ...] = ()
-    if shells_unknown:
-        text, replaced = without_shells(text)
-        content = text.encode() if replaced else content
-    _refuse_code(spec, text)
+    found = code_in(text)
     with tempfile.TemporaryDirectory(prefix="ppcdeps-spec-") as name:
         folder = Path(name)
         # The bytes that were scanned for code: the file may change in between.
         copy = folder / "read.spec"
         copy.write_bytes(content)
         marked = folder / "parsed.spec"
-        marked.write_bytes(_GENERATES.sub(rf"\g<0>\n{_GENERATES_MARK}", text).encode())
+        marked.write_bytes(_marked(text))
         (folder / "platform.macros").write_text(platform.macros, "utf-8")
         sources = (sources or folder).resolve()
-        readable = (_LIBRARY, sources)
         options = [
             *_instead_of_this_machine(arch, folder),
             *_defined({"_sourcedir": str(sources)}),
             *_set(conditions or {}, {**platform.defines, **(defines or {})}),
         ]
-        evaluation = _evaluated(spec.name, arch, platform.name, copy.name, marked.name, options, folder, readable)
+        readable = (_LIBRARY, sources)
+        reading = _Reading(spec.name, arch, platform.name, copy.name, marked.name, options, folder, readable)
+        fault: ConfigError
+        try:
+            if not found:
+                return reading.evaluated()
+        except _StartsProgramError:
+            found = (Code(0, _CODE_ATTEMPT),)
+        try:
+            return reading.evaluated(with_shell=True)
+        except UnconfinableError as why:
+            fault = _refused(spec.name, tuple(each.what if not each.line else str(each) for each in found), str(why))
+            fault.__cause__ = why
+        except ConfigError as error:
+            fault = error
+        plain, replaced = without_shells(text)
+        if not shells_unknown or not replaced or code_in(plain):
+            raise fault
+        copy.write_text(plain, "utf-8", errors="replace")
+        marked.write_bytes(_marked(plain))
+        try:
+            evaluation = reading.evaluated()
+        except (ConfigError, _StartsProgramError):
+            raise fault from None
     return replace(evaluation, warnings=(*map(str, replaced[:_LINES]), *evaluation.warnings))
 
 
-def _evaluated(
-    title: str,
-    arch: str,
-    platform: str,
-    spec: str,
-    marked: str,
-    options: Sequence[str],
-    folder: Path,
-    readable: Sequence[Path],
-) -> SpecEvaluation:
-    # One time for all: a spec that sleeps is not to be waited for at each query.
-    deadline = time.monotonic() + CEILINGS.spec_seconds
+class _StartsProgramError(Exception):
+    """rpm tried to start a program where there is none."""
 
-    def queried(*query: str, spec: str = spec) -> Confined:
-        left = max(0.1, deadline - time.monotonic())
-        done = _confined(["rpmspec", *options, *query, spec], folder, readable, left)
-        if done.caught:
-            raise _refused(title, (_CODE_ATTEMPT,))
-        _check_ceilings(title, done)
-        if done.code:
-            raise _unparsable(title, arch, spec, done.errors)
-        return done
 
-    # `rpmspec -q` alone lists packages that are never built (EL9's qemu-kvm); --builtrpms lists what the build gives.
-    built = queried("-q", "--builtrpms", "--qf", _BUILT)
-    source = queried("-q", "--srpm", "--qf", _SOURCE)
-    return _evaluation(title, arch, platform, built.output, source.output, queried("-P", spec=marked))
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How rpm reads one spec: under which title, for what, with which options, and what it sees."""
+
+    title: str
+    arch: str
+    platform: str
+    spec: str
+    marked: str
+    """The spec with a mark where it generates BuildRequires: rpm leaves that section out of what it parsed."""
+    options: Sequence[str]
+    folder: Path
+    readable: Sequence[Path]
+
+    def evaluated(self, *, with_shell: bool = False) -> SpecEvaluation:
+        """The evaluation. Raises _StartsProgramError where the spec starts a program and has no shell."""
+        # One time for all: a spec that sleeps is not to be waited for at each query.
+        deadline = time.monotonic() + CEILINGS.spec_seconds
+        run: Callable[..., Confined] = self._run_with_shell if with_shell else self._run
+
+        def queried(*query: str, spec: str = self.spec) -> Confined:
+            left = max(0.1, deadline - time.monotonic())
+            done = run(["rpmspec", *self.options, *query, spec], left)
+            if done.caught and not with_shell:
+                raise _StartsProgramError
+            _check_ceilings(self.title, done)
+            if done.code:
+                raise _unparsable(self.title, self.arch, self.spec, done.errors)
+            return done
+
+        # `rpmspec -q` alone lists packages that are never built (EL9's qemu-kvm); --builtrpms what the build gives.
+        built = queried("-q", "--builtrpms", "--qf", _BUILT)
+        source = queried("-q", "--srpm", "--qf", _SOURCE)
+        return _evaluation(
+            self.title, self.arch, self.platform, built.output, source.output, queried("-P", spec=self.marked)
+        )
+
+    def _run(self, command: Sequence[str], seconds: float) -> Confined:
+        try:
+            return run_confined(
+                command,
+                folder=self.folder,
+                readable=self.readable,
+                seconds=seconds,
+                memory=CEILINGS.spec_memory,
+                output=CEILINGS.spec_output,
+            )
+        except FileNotFoundError as error:
+            raise _no_rpmspec() from error
+        except UnconfinableError as error:
+            raise EnvironmentLacksError(
+                f"specs are evaluated only where the kernel can confine rpmspec, and here it cannot: {error}",
+                hint="run ppcdeps on Linux with seccomp, where namespaces can be made or Landlock is switched on",
+            ) from error
+
+    def _run_with_shell(self, command: Sequence[str], seconds: float) -> Confined:
+        try:
+            return run_confined_with_shell(
+                command,
+                folder=self.folder,
+                arch=self.arch,
+                readable=self.readable,
+                seconds=seconds,
+                memory=CEILINGS.spec_memory,
+                output=CEILINGS.spec_output,
+            )
+        except FileNotFoundError as error:
+            raise _no_rpmspec() from error
+
+
+def _no_rpmspec() -> EnvironmentLacksError:
+    return EnvironmentLacksError(
+        "rpmspec is not installed, and specs are evaluated with it",
+        hint="install the package rpm (Debian) or rpm-build (EL, Fedora)",
+    )
+
+
+def _marked(text: str) -> bytes:
+    return _GENERATES.sub(rf"\g<0>\n{_GENERATES_MARK}", text).encode("utf-8", "replace")
 
 
 def _content(spec: Path) -> bytes:
@@ -262,6 +357,8 @@ def _content(spec: Path) -> bytes:
 
 
 def _check_ceilings(title: str, done: Confined) -> None:
+    if done.caught:
+        raise ConfigError(f"{title} is not evaluated: it starts more programs than a spec may")
     if done.overdue:
         met, key = f"takes more than {CEILINGS.spec_seconds} s", "spec_seconds"
     elif done.flooded:
@@ -277,40 +374,12 @@ def _line_of_nul(content: bytes) -> int:
     return content.count(b"\n", 0, content.index(b"\0")) + 1
 
 
-def _refuse_code(spec: Path, text: str) -> None:
-    found = code_in(text)
-    if found:
-        raise _refused(spec.name, tuple(map(str, found)))
-
-
-def _refused(title: str, faults: tuple[str, ...]) -> SpecRefusedError:
+def _refused(title: str, faults: tuple[str, ...], why: str) -> SpecRefusedError:
     return SpecRefusedError(
-        f"{title} is not evaluated on this machine, as it would run code",
-        hint="`ppcdeps build` reads it in the buildroot; a recipe may replace these lines",
+        f"{title} is not evaluated on this machine, as it would run code, and that is not confined here: {why}",
+        hint=f"{INSTALL}; `ppcdeps build` reads it in the buildroot; a recipe may replace these lines",
         faults=faults[:_LINES],
     )
-
-
-def _confined(command: Sequence[str], folder: Path, readable: Sequence[Path], seconds: float) -> Confined:
-    try:
-        return run_confined(
-            command,
-            folder=folder,
-            readable=readable,
-            seconds=seconds,
-            memory=CEILINGS.spec_memory,
-            output=CEILINGS.spec_output,
-        )
-    except FileNotFoundError as error:
-        raise EnvironmentLacksError(
-            "rpmspec is not installed, and specs are evaluated with it",
-            hint="install the package rpm (Debian) or rpm-build (EL, Fedora)",
-        ) from error
-    except UnconfinableError as error:
-        raise EnvironmentLacksError(
-            f"specs are evaluated only where the kernel can confine rpmspec, and here it cannot: {error}",
-            hint="run ppcdeps on Linux with seccomp, where namespaces can be made or Landlock is switched on",
-        ) from error
 
 
 def _instead_of_this_machine(arch: str, folder: Path) -> list[str]:
@@ -380,10 +449,7 @@ def _evaluation(title: str, arch: str, platform: str, built: str, source: str, p
         build_requires=_stated(tags, "requires"),
         exclusive_arch=tuple(tags.get("exclusive", ())),
         exclude_arch=tuple(tags.get("excluded", ())),
-        warnings=tuple(
-            line[:_WIDTH].removeprefix("warning: ")
-            for line in islice((line for line in parsed.errors.splitlines() if line.strip()), _LINES)
-        ),
+        warnings=_warnings(parsed.errors),
         build_conflicts=_stated(tags, "conflicts"),
         files=tuple(sorted(set(tags.get("file", ())))),
         generates_build_requires=_GENERATES_MARK in parsed.output,
@@ -393,6 +459,13 @@ def _evaluation(title: str, arch: str, platform: str, built: str, source: str, p
         return evaluation
     # rpm lists packages of an excluded architecture as well, without one to build them for.
     return replace(evaluation, packages=())
+
+
+def _warnings(errors: str) -> tuple[str, ...]:
+    """What rpm, and programs of a shell, say where they go on, each line once."""
+    lines = dict.fromkeys(line[:_WIDTH].removeprefix("warning: ") for line in errors.splitlines() if line.strip())
+    said = (f"{line}{RUNS_SHELL}" if _NOT_THERE.fullmatch(line) else line for line in lines)
+    return tuple(islice(said, _LINES))
 
 
 def _packages(output: str) -> list[tuple[Nevra, dict[str, list[str]]]]:

@@ -181,16 +181,16 @@ def solve(request: PlanRequest, reporter: Reporter) -> "Solution":
     from ppcdeps.recipebook.book import load_book
 
     resolved = request.resolved
-    evaluations = None
+    evaluations, book = None, load_book(request.recipes)
     if request.srpms is not None:
-        evaluations = Evaluations.in_folder(request.srpms, resolved.target, reporter)
+        evaluations = Evaluations.in_folder(request.srpms, resolved.target, reporter, book)
     solution = solve_run(
         request.workload,
         resolved.target,
         resolved.metadata,
         resolved.cache,
         resolved.fetch_filelists,
-        load_book(request.recipes),
+        book,
         evaluations,
         _own(request, reporter),
     )

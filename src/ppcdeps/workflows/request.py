@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -59,6 +60,8 @@ class PlanRequest:
         parts = [
             _fingerprint(),
             _states(self.srpms.glob("*.src.rpm")) if self.srpms is not None else "",
+            # Without it, specs that ask a shell are not evaluated.
+            f"{shutil.which('bwrap')}" if self.srpms is not None or self.own else "",
             *(f"{folder} {_states(folder.rglob('*.*'))}" for folder in self.recipes),
             _states([pins]) if pins is not None else "",
             f"{self.wheels} {_states(self.wheels.glob('*'))}" if self.wheels is not None else "",
@@ -135,10 +138,10 @@ def _fingerprint() -> str:
 
 
 def _states_below(folder: Path | str) -> Iterator[tuple[str, int, int]]:
-    """Names, sizes and times of the modules and TOML files below a folder; pathlib would take five times as long."""
+    """Names, sizes and times of modules, TOML and macro files below a folder; pathlib takes five times as long."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.endswith((".py", ".toml")):
+            if entry.name.endswith((".py", ".toml", ".macros")):
                 state = entry.stat()
                 yield entry.name, state.st_size, state.st_mtime_ns
             elif entry.is_dir() and entry.name != "__pycache__":

@@ -20,6 +20,7 @@ from ppcdeps.model.recipe import (
     RemoveLine,
     RemoveTag,
     ReplaceLine,
+    SetCondition,
     SetMacro,
     SetTag,
 )
@@ -159,6 +160,19 @@ def test_a_condition_in_one_section_or_in_all() -> None:
     assert edited(everywhere).count("%if 0%{?rhel} || 1") == 3
 
 
+def test_another_condition_in_one_section_or_in_all() -> None:
+    one = SetCondition(condition="%ifarch  x86_64", value="%if 1", section="build", why="")
+    assert changes(edited(one)) == ["-%ifarch x86_64", "+%if 1"]
+    everywhere = edited(SetCondition(condition="%if 0%{?rhel}", value="%if 0", why=""))
+    assert everywhere.count("%if 0\n") == 3
+    assert "%if 0%{?rhel}" not in everywhere
+
+
+def test_empty_values() -> None:
+    assert "%global only %{nil}" in edited(SetMacro(name="only", value="", why=""))
+    assert changes(edited(ReplaceLine(section="build", line="make fast", value="", why=""))) == ["-make fast", "+"]
+
+
 def test_lines_of_a_section() -> None:
     assert changes(edited(RemoveLine(section="install", line="make install", why=""))) == ["-make install"] * 2
     slow = edited(ReplaceLine(section="%build", line="make fast", value="make", why=""))
@@ -220,6 +234,7 @@ def test_all_edits_that_find_nothing_are_reported_at_once() -> None:
             AddLine(section="check", lines=("x",), why=""),
             AddLine(section="build", lines=("x",), after="y", why=""),
             ExtendCondition(condition="%ifarch s390x", add="x", why=""),
+            SetCondition(condition="%if 2", value="%if 1", section="build", why=""),
             dropped_requires=("a",),
         )
     assert caught.value.faults == (
@@ -231,6 +246,7 @@ def test_all_edits_that_find_nothing_are_reported_at_once() -> None:
         "edit 7: the spec has no section %check",
         'edit 8: %build has no line "y"',
         'edit 9: the spec has no condition "%ifarch s390x"',
+        'edit 10: %build has no condition "%if 2"',
         '[drop]: the spec has no Requires on "a"',
     )
 

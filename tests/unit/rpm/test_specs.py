@@ -1,19 +1,35 @@
 """Specs evaluated for a target: what is refused, what is said of faults, and that no macro gets out."""
 
+import socket
+import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from otherprograms import all_but
 from trapsrpms import MISSING
 
+from ppcdeps.engines.confined_shell import run_confined_with_shell
+from ppcdeps.engines.confinement import UnconfinableError
 from ppcdeps.metadata.targets import load_target
 from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.rpm.platforms import PlatformMacros, platform_of
 from ppcdeps.rpm.specs import SpecEvaluation, SpecRefusedError, evaluate_spec
-from ppcdeps.rpm.specscan import code_in, without_shells
+from ppcdeps.rpm.specscan import RUNS_SHELL, code_in, without_shells
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not here: {', '.join(MISSING)}")
+
+
+def _no_bwrap() -> bool:
+    try:
+        return bool(run_confined_with_shell(["true"], folder=Path(__file__).parent, arch="ppc64le").code)
+    except UnconfinableError:
+        return True
+
+
+NO_BWRAP = _no_bwrap()
 
 HEAD = "Name: one\nVersion: 1\nRelease: 1%{?dist}\nSummary: One\nLicense: MIT\n"
 TAIL = "%description\nOne.\n%files\n"
@@ -60,13 +76,29 @@ CODE = {
 }
 
 
+@pytest.fixture(scope="module")
+def other_programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all programs of this machine but bubblewrap."""
+    return all_but("bwrap", tmp_path_factory.mktemp("bin"))
+
+
+@pytest.fixture
+def without_bwrap(other_programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without bubblewrap."""
+    monkeypatch.setenv("PATH", str(other_programs))
+
+
+@pytest.mark.usefixtures("without_bwrap")
 @pytest.mark.parametrize("code", CODE.values(), ids=CODE)
-def test_a_spec_that_runs_code_is_refused_with_the_line(code: str, tmp_path: Path, platform: PlatformMacros) -> None:
+def test_without_bubblewrap_a_spec_that_runs_code_is_refused_with_the_line(
+    code: str, tmp_path: Path, platform: PlatformMacros
+) -> None:
     mark = tmp_path / "ran"
     line = code.replace("{mark}", str(mark))
     with pytest.raises(SpecRefusedError) as told:
         evaluate(tmp_path, platform, HEAD + line + TAIL)
     assert told.value.faults
+    assert "install bubblewrap" in (told.value.hint or "")
     first = HEAD.count("\n") + 1
     assert any(fault.startswith((f"line {first}:", f"line {first + 1}:")) for fault in told.value.faults)
     assert not mark.exists()
@@ -83,6 +115,7 @@ HIDDEN = {
 }
 
 
+@pytest.mark.usefixtures("without_bwrap")
 @pytest.mark.parametrize("code", HIDDEN.values(), ids=HIDDEN)
 def test_what_the_scan_cannot_see_is_stopped_when_it_starts(
     code: str, tmp_path: Path, platform: PlatformMacros
@@ -92,6 +125,90 @@ def test_what_the_scan_cannot_see_is_stopped_when_it_starts(
     with pytest.raises(SpecRefusedError, match="it starts a program while it is read"):
         evaluate(tmp_path, platform, text)
     assert not mark.exists()
+
+
+@pytest.mark.skipif(NO_BWRAP, reason="bubblewrap does not work here")
+@pytest.mark.parametrize("code", [*CODE.values(), *HIDDEN.values()], ids=[*CODE, *HIDDEN])
+def test_code_of_a_spec_changes_nothing_and_sees_nothing_of_this_machine(
+    code: str, tmp_path: Path, platform: PlatformMacros
+) -> None:
+    mark = tmp_path / "ran"
+    with suppress(ConfigError):
+        evaluate(tmp_path, platform, HEAD + code.replace("{mark}", str(mark)) + TAIL)
+    assert not mark.exists()
+
+
+SHELLS = {
+    "words": ("echo one two | cut -d' ' -f2", "two"),
+    "a condition as libvirt's": (r"echo 9.0.0 | grep -q '\.0$'; echo $?", "0"),
+    "the architecture": ("uname -m", "ppc64le"),
+    "a program that is not there": ("git rev-parse HEAD", "unknown"),
+    "another one": ("rare-program --version", "unknown"),
+    "a path of one": ("/usr/bin/perl -V", "unknown"),
+    "another date every day": ("date +%%Y", "unknown"),
+    "the name of this machine": ("hostname", "unknown"),
+    "its files": ("cat /etc/hostname /proc/version /root/.bashrc 2>/dev/null; echo none", "none"),
+    "its folders": ("cd /; echo $(ls | grep -v -x -e bin -e usr -e lib -e lib64 -e dev -e tmp); echo", ""),
+    "its user": ("echo ${HOME#/}$USER$SECRET", "nonexistent"),
+    "its network": ("(exec 3<>/dev/tcp/127.0.0.1/@PORT@) 2>/dev/null && echo on || echo off", "off"),
+    "a file of its own": ("cat %{_sourcedir}/given", "given"),
+    "writing": (
+        "for f in %{_sourcedir} /tmp /dev /dev/shm /usr/bin /; do : >$f/x && echo wrote; done 2>/dev/null; echo",
+        "",
+    ),
+}
+"""Shells of specs, and what they print."""
+
+
+@pytest.mark.skipif(NO_BWRAP, reason="bubblewrap does not work here")
+@pytest.mark.parametrize(("shell", "printed"), SHELLS.values(), ids=SHELLS)
+def test_a_shell_of_a_spec_runs_confined(
+    shell: str, printed: str, tmp_path: Path, platform: PlatformMacros, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", "told")
+    (tmp_path / "given").write_text("given")
+    spec = tmp_path / "one.spec"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        shell = shell.replace("@PORT@", str(server.getsockname()[1]))
+        spec.write_text(f"{HEAD}Provides: printed = 1%({shell})\n{TAIL}")
+        found = evaluate_spec(spec, platform, "ppc64le", sources=tmp_path)
+    assert f"printed = 1{printed}" in found.packages[0].provides
+    assert any("unknown" in text for text in found.warnings) == (printed == "unknown")
+
+
+@pytest.mark.skipif(NO_BWRAP, reason="bubblewrap does not work here")
+@pytest.mark.parametrize(
+    ("shell", "said"),
+    [
+        ("while :; do :; done", "takes more than 2 s"),
+        ("while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx >&2 || exit; done", "more than (2 s|100000 bytes)"),
+        ("for i in {1..200}; do (while :; do :; done) & done; wait", "starts more programs than a spec may"),
+        ("x=a; while :; do x=$x$x; done", "does not parse|bytes of memory|more than 2 s"),
+    ],
+)
+def test_a_shell_without_end_is_given_up(
+    shell: str, said: str, tmp_path: Path, platform: PlatformMacros, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CEILINGS, "spec_seconds", 2)
+    monkeypatch.setattr(CEILINGS, "spec_output", 100_000)
+    monkeypatch.setattr(CEILINGS, "spec_memory", 200_000_000)
+    before = time.monotonic()
+    with pytest.raises(ConfigError, match=said):
+        evaluate(tmp_path, platform, f"{HEAD}Version: %({shell})\n{TAIL}")
+    assert time.monotonic() - before < 20
+
+
+@pytest.mark.skipif(NO_BWRAP, reason="bubblewrap does not work here")
+def test_where_a_shell_prints_no_version_the_word_unknown_stands_for_it(
+    tmp_path: Path, platform: PlatformMacros
+) -> None:
+    spec = tmp_path / "one.spec"
+    spec.write_text(HEAD + "BuildRequires: a >= %(cat /sys/version 2>/dev/null)\n" + TAIL)
+    with pytest.raises(ConfigError, match="does not parse"):
+        evaluate_spec(spec, platform, "ppc64le")
+    found = evaluate_spec(spec, platform, "ppc64le", shells_unknown=True)
+    assert found.build_requires == ("a >= unknown",)
+    assert found.warnings[0].endswith(RUNS_SHELL)
 
 
 HARMLESS = {
@@ -122,7 +239,7 @@ def test_a_source_of_the_spec_may_be_included_and_is_confined_as_well(
     assert {"included", "loaded"} <= set(evaluation.packages[0].provides)
     mark = tmp_path / "ran"
     (sources / "m.macros").write_text(f"%own %(touch {mark})\n")
-    with pytest.raises(SpecRefusedError, match="it starts a program while it is read"):
+    with suppress(ConfigError):
         evaluate_spec(spec, platform, "ppc64le", sources=sources)
     assert not mark.exists()
 
