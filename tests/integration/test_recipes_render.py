@@ -22,7 +22,7 @@ from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Sour
 from ppcdeps.model.reporter import Silence
 from ppcdeps.recipebook.book import RecipeBook, for_source, load_book, rebuild_recipe, sdist_recipe
 from ppcdeps.recipebook.lint import LintFinding, LintSeverity, lint_book, lint_rendering, rpmlint_findings
-from ppcdeps.recipebook.patches import mailed
+from ppcdeps.recipebook.patches import apply_patch, mailed
 from ppcdeps.recipebook.rendering import Rendering, render
 from ppcdeps.rpm.platforms import platform_of
 from ppcdeps.rpm.specs import SpecEvaluation, evaluate_spec
@@ -83,7 +83,7 @@ def test_plain_rpmspec_parses_every_rendered_spec(name: str, srpms: Callable[[st
     assert run("rpmspec", "-P", "--target", "ppc64le", *options, str(rendering.spec))
 
 
-@pytest.mark.parametrize("name", ["supermin", "libguestfs", "guestfs-tools", "virtiofsd"])
+@pytest.mark.parametrize("name", ["supermin", "libguestfs", "guestfs-tools", "virtiofsd", "virt-top"])
 def test_the_source_was_excluded_before(name: str) -> None:
     assert evaluated(SPECS / f"{name}.spec").excluded
 
@@ -102,13 +102,58 @@ def test_qemu_built_tools_only_before_and_keeps_its_firmware_after(
     assert "/usr/share/qemu-kvm/slof.bin" in text.partition("%files common")[2].partition("%files core")[0]
     assert "--with-devices-ppc64=ppc64-rh-devices" in text
     assert "check-unit" in text
-    assert "hw-uefi-vars" not in text
+    assert "hw-uefi-vars.so" in text, "a stub is installed where no machine has UEFI"
     prep = text.partition("%prep")[2].partition("%build")[0]
-    assert prep.index("mkdir -p qemu_kvm_build") < prep.index("ppc64-rh-devices.mak || cat")
-    assert "CONFIG_VIRTIO_VGA=y" in prep
-    assert "CIRRUS" not in prep
+    assert prep.index("mkdir -p qemu_kvm_build") < prep.index("/pseries.mak configs")
     other = run("rpmspec", "-P", "--target", "aarch64", *options, str(rendering.spec))
     assert "slof.bin" not in other.partition("%files common")[2]
+
+
+@pytest.mark.parametrize(
+    ("version", "patches"),
+    [
+        ("7.2.0", ["pseries-devices.patch"]),
+        ("9.1.0", ["pseries-devices.patch"]),
+        ("10.0.0", ["pseries-devices.patch", "pseries-usb-hid.patch", "pseries-without-powernv.patch"]),
+        ("10.1.0", ["pseries-devices.patch", "pseries-usb-hid.patch", "pseries-without-powernv.patch"]),
+    ],
+)
+def test_qemu_gets_the_patches_of_its_version(version: str, patches: list[str], tmp_path: Path) -> None:
+    spec = tmp_path / "qemu-kvm.spec"
+    text = (SPECS / "qemu-kvm.spec").read_text().replace("Version: 9.1.0", f"Version: {version}")
+    if version == "7.2.0":
+        text = text.replace("make V=1 check", "%make_build check")
+    spec.write_text(text)
+    out = tmp_path / "out"
+    rendering = render(BOOK.named("qemu-kvm"), out, srpm=make_srpm(spec, tmp_path / "top"))
+    assert [path.name for path in sorted((out / "SOURCES").glob("pseries-*"))] == patches
+    lines = rendering.spec.read_text().splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("Patch900")] == patches
+    assert [line for line in lines if line.endswith(" check-unit")]
+
+
+def test_recipes_show_says_which_versions_get_a_patch(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recipes", "show", "qemu-kvm"]) == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines() if "patches/" in line]
+    assert lines[:2] == ["patch patches/pseries-devices.patch", "patch patches/pseries-usb-hid.patch (only >= 10)"]
+    assert main(["recipes", "show", "qemu-kvm", "--json"]) == 0
+    patches = json.loads(capsys.readouterr().out)["patches"]
+    assert [one["versions"] for one in patches] == ["all versions", ">= 10", ">= 10"]
+
+
+def test_the_device_list_of_qemu_grows_by_usb_keyboard_and_tablet(tmp_path: Path) -> None:
+    """The list is a new file, whatever the version; what the second patch changes is in the first."""
+    folder = BOOK.named("qemu-kvm").folder
+    apply_patch(tmp_path, folder, "patches/pseries-devices.patch", 1, "an empty tree")
+    devices = tmp_path / "configs/devices/ppc64-softmmu/pseries.mak"
+    before = devices.read_text().splitlines()
+    apply_patch(tmp_path, folder, "patches/pseries-usb-hid.patch", 1, "an empty tree")
+    after = devices.read_text().splitlines()
+    assert set(after) - set(before) == {"CONFIG_USB_HID=y"}
+    assert len(after) == len(set(after)) == len(before) + 1
+    for symbol in ("PSERIES", "PCIE_PORT", "USB_XHCI_NEC", "WDT_IB6300ESB", "VHOST_USER_VSOCK", "VIRTIO_VGA"):
+        assert f"CONFIG_{symbol}=y" in before
+    assert not [line for line in after if "CIRRUS" in line or "POWERNV" in line]
 
 
 def test_libvirt_gets_the_driver_and_the_patch_but_no_sanlock(srpms: Callable[[str], Path], tmp_path: Path) -> None:
@@ -180,6 +225,52 @@ def test_nothing_of_a_foreign_spec_runs_while_it_is_rendered(tmp_path: Path) -> 
     assert "s390x %{power64}" in rendering.spec.read_text()
     list(lint_rendering("virtiofsd", rendering, BOOK.named("virtiofsd"), TARGET))
     assert not ran.exists()
+
+
+def test_virtiofsd_is_built_where_the_spec_excludes_power_beside_the_architectures_of_rust(tmp_path: Path) -> None:
+    """As EL10 has it; EL9 names its architectures alone."""
+    text = (SPECS / "virtiofsd.spec").read_text()
+    tags = "ExclusiveArch: %{rust_arches}\n%if 0%{?rhel}\nExcludeArch: i686 %{power64}\n%endif"
+    spec = tmp_path / "virtiofsd.spec"
+    spec.write_text(text.replace("ExclusiveArch:  x86_64 aarch64 s390x", tags))
+    assert evaluated(spec).excluded
+    rendering = render(BOOK.named("virtiofsd"), tmp_path / "out", srpm=make_srpm(spec, tmp_path / "top"))
+    found = evaluated(rendering.spec)
+    assert not found.excluded
+    assert found.package("virtiofsd") is not None
+    assert evaluate_spec(rendering.spec, platform_of(TARGET), "i686").excluded
+
+
+@pytest.mark.parametrize(
+    "looks", ["wget http://libguestfs.org -O /dev/null", "curl http://libguestfs.org -o /dev/null"]
+)
+def test_libguestfs_takes_its_appliance_from_what_is_installed(looks: str, tmp_path: Path) -> None:
+    """The script of %build runs here, with a configure that prints its options: without network, without a cache."""
+    spec = tmp_path / "libguestfs.spec"
+    text = (SPECS / "libguestfs.spec").read_text()
+    spec.write_text(text.replace("wget http://libguestfs.org -O /dev/null", looks))
+    assert looks in spec.read_text()
+    out = tmp_path / "out"
+    rendering = render(BOOK.named("libguestfs"), out, srpm=make_srpm(spec, tmp_path / "top"))
+    options = ["--define", "rhel 9", "--define", "kernel_arches ppc64le", "--define", f"_topdir {out}"]
+    text = run("rpmspec", "-P", "--target", "ppc64le", *options, str(rendering.spec))
+    script = text.partition("# Whether there is a network\n")[2].partition("\n%check\n")[0]
+    assert "ping" not in script
+    place = tmp_path / "source"
+    place.mkdir()
+    (place / "configure").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (place / "configure").chmod(0o755)
+    done = subprocess.run(
+        ["bash", "-eu", "-c", script], cwd=place, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}
+    )
+    assert done.returncode == 0, done.stderr
+    given = done.stdout.splitlines()
+    assert given == [
+        "--enable-appliance-format-auto",
+        "--with-extra=rhel=9",
+        "--with-supermin-extra-options=--use-installed",
+    ]
+    assert [path.name for path in place.iterdir()] == ["configure"]
 
 
 RECIPE = """\

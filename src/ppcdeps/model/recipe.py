@@ -238,6 +238,8 @@ class Patch:
     why: str
     origin: str
     strip: int = 1
+    versions: VersionRange = VersionRange()
+    """The upstream versions that need it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,10 @@ class ExcludedSource:
 
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
-    """How long a build took once. ``mode`` is emulated, accelerated, cross or native; ``minutes`` is wall time."""
+    """How long a build took once. ``mode`` is emulated, accelerated, cross or native; ``minutes`` is wall time.
+
+    It was of a source package, or of the sdist of a Python ``distribution``: the other of the two is empty.
+    """
 
     source: str
     version: str
@@ -77,6 +80,7 @@ class RecordedRun:
     minutes: float
     machine: str
     origin: str
+    distribution: str = ""
 
 
 def load_recorded_runs(file: TomlFile | None = None) -> tuple[RecordedRun, ...]:
@@ -135,7 +139,7 @@ def _subject(fact: ArchRequirement | ArchPackage | ExcludedSource | RecordedRun)
         case ArchPackage():
             return fact.package
         case RecordedRun():
-            return f"{fact.version} {fact.mode}"
+            return " ".join(filter(None, (fact.distribution, fact.version, fact.mode)))
         case ExcludedSource():
             return ""
 
@@ -144,13 +148,18 @@ def _recorded_run(table: Table) -> RecordedRun:
     mode = table.text("mode")
     if mode not in _MODES:
         table.fault(f'"mode" is one of {", ".join(_MODES)}, not "{mode}"')
+    distribution = table.optional_text("distribution") or ""
+    source = table.optional_text("source") or ""
+    if bool(source) == bool(distribution):
+        table.fault('a run has "source" or "distribution", and not both')
     return RecordedRun(
-        table.text("source"),
+        source,
         table.text("version"),
         mode,
         table.number("minutes"),
         table.text("machine"),
         table.text("origin"),
+        distribution,
     )
 
 

@@ -22,9 +22,6 @@ from ppcdeps.rpm.requests import Request
 from ppcdeps.rpm.requirers import Edge
 from ppcdeps.rpm.solving import solve_requests
 
-_PYTHON_EXTENSION = "python-extension"
-"""What recorded runs call the build of any sdist with compiled code."""
-
 
 def gaps_of(
     solution: Solution,
@@ -58,11 +55,19 @@ def requirers_among(solution: Solution, solved: SolvedRequest, edges: Iterable[E
 
 
 def _timed(gap: Gap, runs: Sequence[RecordedRun]) -> Gap:
-    """The gap with the times that building it took, where it must be built and such runs are recorded."""
-    built_as = _PYTHON_EXTENSION if gap.route.kind is RouteKind.BUILD_SDIST else gap.source
-    if gap.route.kind not in (RouteKind.RECIPE, RouteKind.REBUILD, RouteKind.BUILD_SDIST):
-        return gap
-    minutes = tuple(sorted((run.mode, run.minutes) for run in runs if run.source == built_as))
+    """The gap with the times that building it took, where it must be built and such runs are recorded.
+
+    A distribution has those of its own sdist: what other sdists took says nothing of it.
+    """
+    match gap.route:
+        case Route(RouteKind.BUILD_SDIST, subject=(pin, *_)):
+            distribution = pin.partition("==")[0]
+            own = [run for run in runs if run.distribution == distribution]
+        case Route(RouteKind.RECIPE | RouteKind.REBUILD):
+            own = [run for run in runs if run.source and run.source == gap.source]
+        case _:
+            own = []
+    minutes = tuple(sorted((run.mode, run.minutes) for run in own))
     return replace(gap, route=replace(gap.route, minutes=minutes)) if minutes else gap
 
 

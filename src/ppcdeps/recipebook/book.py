@@ -116,6 +116,12 @@ def for_source(recipe: Recipe, source: str) -> Recipe:
     return recipe if packages == recipe.packages else replace(recipe, packages=packages)
 
 
+def for_version(recipe: Recipe, version: str) -> Recipe:
+    """The recipe as it is for an upstream version: without the patches that are for others."""
+    patches = tuple(patch for patch in recipe.patches if version in patch.versions)
+    return recipe if patches == recipe.patches else replace(recipe, patches=patches)
+
+
 def recipe_digest(recipe: Recipe) -> str:
     """The SHA-256 of all that a recipe's folder holds, and of the patches that it takes from another recipe's.
 
@@ -356,7 +362,13 @@ def _field(table: Table, field: dataclasses.Field[Any], kind: type[Edit]) -> Any
 
 def _patch(table: Table, folder: Path) -> Patch:
     strip = table.integer("strip") if "strip" in table else 1
-    patch = Patch(file=table.text("file"), why=table.text("why"), origin=table.text("origin"), strip=strip)
+    patch = Patch(
+        file=table.text("file"),
+        why=table.text("why"),
+        origin=table.text("origin"),
+        strip=strip,
+        versions=_versions(table),
+    )
     if patch.file and not _of_book(folder, patch.file).is_file():
         table.fault(f"there is no file {patch.file} in the recipe's folder")
     elif patch.file and not _is_path(patch.file.removeprefix("../")):

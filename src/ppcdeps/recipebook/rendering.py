@@ -20,7 +20,7 @@ from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Source, Upstream
 from ppcdeps.python.bridge import spec_of_bridge
 from ppcdeps.python.names import normalize, rpm_version
-from ppcdeps.recipebook.book import TEMPLATES, for_source, is_named, shipped_recipes, sources_of
+from ppcdeps.recipebook.book import TEMPLATES, for_source, for_version, is_named, shipped_recipes, sources_of
 from ppcdeps.recipebook.patches import check_patches, mailed, read_patch
 from ppcdeps.recipebook.specedit import edit_spec_apart
 from ppcdeps.recipebook.srpm import unpack_srpm
@@ -191,6 +191,7 @@ def _from_source_package(recipe: Recipe, path: Path | None, version: str | None,
         )
     name, found = source_identity(path)
     _check_fit(recipe, name, found, path, version)
+    recipe = for_version(recipe, found)
     spec = unpack_srpm(path, inside).spec
     text = edit_spec_apart(_text(spec), recipe, spec.name)
     spec.unlink()
@@ -212,6 +213,7 @@ def _check_fit(recipe: Recipe, name: str, found: str, path: Path, version: str |
 
 def _from_sources(recipe: Recipe, version: str | None, given: Mapping[str, Path], inside: Path) -> _Content:
     version, sources = sources_of(recipe, version)
+    recipe = for_version(recipe, version)
     unknown = sorted(given.keys() - {source.file for source in sources})
     if unknown:
         raise UsageError(f"recipe {recipe.folder.name} has no source {unknown[0]} in version {version}")

@@ -35,7 +35,8 @@ def render_recipe(recipe: Recipe) -> str:
     for edit in recipe.edits:
         lines += ["", f"  {_edit(edit)}", f"    {edit.why}{' (where the spec has it)' if edit.optional else ''}"]
     for patch in recipe.patches:
-        lines += ["", f"  patch {patch.file}", f"    {patch.why}", f"    origin: {patch.origin}"]
+        only = f" (only {patch.versions})" if patch.versions.bounds else ""
+        lines += ["", f"  patch {patch.file}{only}", f"    {patch.why}", f"    origin: {patch.origin}"]
     return text_of(lines)
 
 
@@ -55,6 +56,8 @@ def recipe_document(recipe: Recipe) -> dict[str, Any]:
     document["name"] = recipe.folder.name
     document["folder"] = str(recipe.folder)
     document["versions"] = str(recipe.versions)
+    for given, patch in zip(document["patches"], recipe.patches, strict=True):
+        given["versions"] = str(patch.versions)
     document["macros"] = dict(recipe.macros)
     document["variables"] = dict(recipe.variables)
     edits = zip(document["edits"], recipe.edits, strict=True)

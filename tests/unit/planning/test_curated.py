@@ -5,7 +5,12 @@ import pytest
 from ppcdeps.metadata.targets import list_targets, load_target
 from ppcdeps.model.capability import parse_requirement
 from ppcdeps.model.errors import ConfigError
-from ppcdeps.planning.curated import load_arch_packages, load_arch_requirements, load_excluded_sources
+from ppcdeps.planning.curated import (
+    load_arch_packages,
+    load_arch_requirements,
+    load_excluded_sources,
+    load_recorded_runs,
+)
 
 
 def test_every_shipped_rule_is_whole() -> None:
@@ -91,3 +96,12 @@ def test_a_platform_that_is_no_id_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as told:
         load_excluded_sources(file)
     assert told.value.faults == ('[[excluded]] a: "platforms" is to have ids such as "platform:el9", not "el9"',)
+
+
+@pytest.mark.parametrize("names", ["", 'source = "a"\ndistribution = "b"'])
+def test_a_recorded_run_is_of_a_source_package_or_of_a_distribution(names: str, tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(f'[[run]]\n{names}\nversion = "1"\nmode = "cross"\nminutes = 1\nmachine = "m"\norigin = "o"\n')
+    with pytest.raises(ConfigError) as caught:
+        load_recorded_runs(file)
+    assert [fault for fault in caught.value.faults if '"source" or "distribution"' in fault]

@@ -7,7 +7,6 @@ import pytest
 
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.nevra import Nevra
-from ppcdeps.planning.curated import load_recorded_runs
 from ppcdeps.planning.gaps import gaps_of
 from ppcdeps.planning.solution import Solution
 from ppcdeps.recipebook.book import load_book, recipe_digest
@@ -231,17 +230,33 @@ def test_what_pip_closes_is_not_a_gap_of_rpm_as_well(solution_of: SolutionOf) ->
     assert gaps_of(solution, [by_pip], ["python-six"])[1] == by_pip
 
 
-@pytest.mark.parametrize(
-    ("kind", "built_as"), [(RouteKind.REBUILD, "libvirt"), (RouteKind.BUILD_SDIST, "python-extension")]
-)
-def test_a_build_has_the_times_of_recorded_runs(solution_of: SolutionOf, kind: RouteKind, built_as: str) -> None:
-    solution = solution_of("libvirt", reference={"libvirt-1-1.x86_64": {}}, source={"libvirt-1-1.src": {}})
-    sdist = Route(RouteKind.BUILD_SDIST, ("native==1",))
-    by_pip = Gap("native", GapKind.PYTHON, Cause.NO_WHEEL, Phase.RUN, ("native==1",), (), sdist, "native-1.tar.gz")
-    (gap,) = (gap for gap in gaps_of(solution, [by_pip]) if gap.route.kind is kind)
-    assert dict(gap.route.minutes) == {
-        run.mode: run.minutes for run in load_recorded_runs() if run.source == built_as
-    }
+def minutes_of(solution: Solution, *sdists: str) -> dict[str, set[str]]:
+    """The build modes of which a gap has times, by its name; ``sdists`` are pins of distributions to build."""
+    gaps = [
+        Gap(
+            pin.partition("==")[0], GapKind.PYTHON, Cause.NO_WHEEL, Phase.RUN, (pin,), (),
+            Route(RouteKind.BUILD_SDIST, (pin,)), f"{pin.replace('==', '-')}.tar.gz",
+        )
+        for pin in sdists
+    ]  # fmt: skip
+    return {gap.name: {mode for mode, _ in gap.route.minutes} for gap in gaps_of(solution, gaps)}
+
+
+def test_a_build_has_the_times_of_its_own_recorded_runs(solution_of: SolutionOf) -> None:
+    reference: dict[str, dict[str, str]] = {"libvirt-1-1.x86_64": {}, "wrapt-1-1.x86_64": {}}
+    solution = solution_of(
+        "libvirt", "wrapt", reference=reference, source={"libvirt-1-1.src": {}, "wrapt-1-1.src": {}}
+    )
+    modes = {"emulated", "accelerated", "cross"}
+    # The source package wrapt is not the distribution of that name.
+    assert minutes_of(solution, "msgpack==1.0.3") == {"libvirt": modes, "msgpack": modes, "wrapt": set()}
+
+
+@pytest.mark.parametrize("pin", ["numpy==1.26.4", "bcrypt==4.0.1", "simplejson==3.17.6"])
+def test_an_sdist_without_a_recorded_run_has_no_times(solution_of: SolutionOf, pin: str) -> None:
+    """numpy takes many minutes, and bcrypt Rust: what a small extension in C took is neither's."""
+    solution = solution_of("lib", reference={"lib-1-1.x86_64": {}})
+    assert minutes_of(solution, pin) == {"lib": set(), pin.partition("==")[0]: set()}
 
 
 # Who requires it, and when ----------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ def test_the_shipped_book_covers_what_nova_compute_lacks(el9: Target) -> None:
         "guestfs-tools": "1.52.2-2.el9",
         "supermin": "5.3.5-1.el9",
         "virtiofsd": "1.13.0-1.el9",
+        "virt-top": "1.1.1-9.el9",
         "openvswitch3.1": "3.1.0-82.el9s",
     }
     for source, evr in wanted.items():
@@ -119,7 +120,7 @@ def test_all_faults_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
         '[[edits]]\naction = "set-macro"\nname = "n"\nwhy = "w"\n'
         '[[edits]]\naction = "extend-condition"\ncondition = "ifarch x"\nadd = "y"\nwhy = "w"\n'
         '[[edits]]\naction = "add-line"\nsection = "files"\nwhy = "w"\nlins = ["x"]\n'
-        '[[patches]]\nfile = "../../etc/passwd"\nwhy = "w"\norigin = "o"\n'
+        '[[patches]]\nfile = "../../etc/passwd"\nwhy = "w"\norigin = "o"\nversions = "10"\n'
         '[[sources]]\nversion = "1"\nurl = "ftp://x/y"\nsha256 = "12"\nrole = "man"\n',
     )
     told = "\n".join(faults(file))
@@ -137,6 +138,7 @@ def test_all_faults_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
         '[[edits]] number 3: "condition" is to begin with %if',
         '[[edits]] number 4: "lines" names none',
         'unknown key "lins", did you mean "lines"?',
+        'not a bound: "10"',
         "there is no file ../../etc/passwd in the recipe's folder",
         "is to be an http(s) URL",
         "64 hexadecimal digits",
@@ -182,7 +184,7 @@ def test_what_becomes_one_line_has_to_be_one(tmp_path: Path) -> None:
 
 def test_edits_are_read_as_what_they_are() -> None:
     recipe = load_book().named("virtiofsd")
-    (edit,) = recipe.edits
+    edit = recipe.edits[0]
     assert isinstance(edit, ExtendTag)
     assert (edit.tag, edit.add, edit.optional) == ("ExclusiveArch", "%{power64}", False)
 
