@@ -24,8 +24,9 @@ from ppcdeps.recipebook.book import RecipeBook, for_source, load_book, rebuild_r
 from ppcdeps.recipebook.lint import LintFinding, LintSeverity, lint_book, lint_rendering, rpmlint_findings
 from ppcdeps.recipebook.patches import apply_patch, mailed
 from ppcdeps.recipebook.rendering import Rendering, render
+from ppcdeps.rpm.evaluated_spec import SpecEvaluation
 from ppcdeps.rpm.platforms import platform_of
-from ppcdeps.rpm.specs import SpecEvaluation, evaluate_spec
+from ppcdeps.rpm.specs import evaluate_spec
 
 pytestmark = pytest.mark.skipif(shutil.which("rpmbuild") is None, reason="rpmbuild is not installed")
 

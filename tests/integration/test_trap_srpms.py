@@ -25,8 +25,9 @@ from ppcdeps.planning.plan import waves_of
 from ppcdeps.planning.solution import solve_builds, solve_run
 from ppcdeps.planning.workloads import workload_of_roots
 from ppcdeps.recipebook.srpm import UnpackedSrpm, unpack_srpm
+from ppcdeps.rpm.evaluated_spec import SpecEvaluation, differences
 from ppcdeps.rpm.platforms import PlatformMacros, platform_of
-from ppcdeps.rpm.specs import SpecEvaluation, differences, evaluate_spec
+from ppcdeps.rpm.specs import evaluate_spec
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 

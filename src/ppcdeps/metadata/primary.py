@@ -29,6 +29,11 @@ _RELATION = re.compile(rb"<rpm:(\w+)>(.*?)</rpm:\1>", re.DOTALL)
 _ENTRY = re.compile(rb'<rpm:entry((?:\s+[\w:]+="[^"]*")*)\s*/?>')
 _FILE = re.compile(rb"<file\b[^>]*>([^<]*)</file>")
 _ATTRIBUTE = re.compile(rb'([\w:]+)="([^"]*)"')
+# How createrepo_c begins a package, with nothing in it that needs a second look.
+_USUAL_BEGINNING = re.compile(
+    rb'<package type="rpm">\s*<name>([A-Za-z0-9_][\w.+-]*)</name>\s*<arch>([a-z][a-z0-9_]*)</arch>\s*'
+    rb'<version epoch="(\d{1,10})" ver="([\w.+~^]+)" rel="([\w.+~^]+)"/>'
+)
 _EPOCH_VERSION_RELEASE = re.compile(rb'\s+epoch="(\d{1,10})" ver="([\w.+~^]+)" rel="([\w.+~^]+)"\s*/?')
 _VERSION_TEXT = re.compile(
     rb'(?:\s+(?:epoch="\d{0,10}"|(?:ver|rel)="[\w.+~^]*"|(?!(?:epoch|ver|rel)=)[\w:]+="[^"]*"))*\s*/?'
@@ -52,6 +57,10 @@ class PrimaryPackage:
     @classmethod
     def read(cls, text: bytes) -> Self:
         """Raises DamagedError where there is no version or release, or what rpm takes for neither."""
+        usual = _USUAL_BEGINNING.match(text)
+        if usual is not None:
+            name, arch, epoch, version, release = (part.decode() for part in usual.groups())
+            return cls(text, Nevra(name, int(epoch), version, release, arch), _field(text, b"<rpm:sourcerpm>"))
         name = _field(text, b"<name>")
         found = _VERSION.search(text)
         attributes = found[1] if found else b""

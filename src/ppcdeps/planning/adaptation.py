@@ -1,15 +1,18 @@
 """What recipes and evaluated specs change for the solver: what a source needs to be built, and what that gives."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ppcdeps.model.build_order import Bootstrap
 from ppcdeps.model.recipe import Recipe, RecipeKind
 from ppcdeps.model.target import Target
-from ppcdeps.planning.evaluation import Evaluated, Evaluations
 from ppcdeps.recipebook.book import RecipeBook, recipe_for
 from ppcdeps.rpm.additions import declare_package
 from ppcdeps.rpm.sources import BuildEnvironments, BuildNeeds
 from ppcdeps.rpm.universe import Universe
+
+if TYPE_CHECKING:
+    from ppcdeps.planning.evaluation import Evaluated, Evaluations
 
 
 @dataclass(slots=True)
@@ -20,7 +23,7 @@ class Adaptation:
     target: Target
     universe: Universe
     environments: BuildEnvironments
-    evaluations: Evaluations | None = None
+    evaluations: "Evaluations | None" = None
     _found: dict[str, Recipe | None] = field(default_factory=dict)
 
     def recipe_of(self, source: str) -> Recipe | None:
@@ -29,7 +32,7 @@ class Adaptation:
             self._found[source] = self._find(source)
         return self._found[source]
 
-    def evaluated(self, source: str) -> Evaluated | None:
+    def evaluated(self, source: str) -> "Evaluated | None":
         """What the source's own spec says for the target, where its source RPM is at hand."""
         return self.evaluations.of(source) if self.evaluations is not None and not self.is_own(source) else None
 

@@ -15,9 +15,10 @@ from ppcdeps.recipebook.book import RecipeBook, is_for, recipe_for
 from ppcdeps.recipebook.promises import broken_promises, evaluate_rendering
 from ppcdeps.recipebook.rendering import render
 from ppcdeps.recipebook.srpm import unpack_srpm
+from ppcdeps.rpm.evaluated_spec import Differences, SpecEvaluation, differences
 from ppcdeps.rpm.header import source_identity
 from ppcdeps.rpm.products import OneArchPackage
-from ppcdeps.rpm.specs import Differences, SpecEvaluation, differences, evaluate_spec
+from ppcdeps.rpm.specs import evaluate_spec
 
 _ENDING = ".src.rpm"
 

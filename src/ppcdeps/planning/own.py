@@ -1,7 +1,7 @@
 """Packages of the user's own: specs and source RPMs named on the command line, evaluated with no code run."""
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,16 +12,16 @@ from ppcdeps.model.capability import capabilities_in, depth_of, requirement_of
 from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.nevra import Nevra
-from ppcdeps.model.plan import OwnPackages
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.target import Target
 from ppcdeps.planning.own_files import SRPM, OwnFile
 from ppcdeps.recipebook.srpm import unpack_srpm
+from ppcdeps.rpm.evaluated_spec import SpecEvaluation, SpecPackage, differences
 from ppcdeps.rpm.generated import generated_provides
 from ppcdeps.rpm.header import read_source_header
 from ppcdeps.rpm.own import OwnSource
 from ppcdeps.rpm.platforms import PlatformMacros, platform_of
-from ppcdeps.rpm.specs import SpecEvaluation, SpecPackage, SpecRefusedError, differences, evaluate_spec
+from ppcdeps.rpm.specs import SpecRefusedError, evaluate_spec
 from ppcdeps.rpm.specscan import RUNS_SHELL
 
 _ISA = {"ppc64le": "ppc-64", "x86_64": "x86-64"}
@@ -67,24 +67,6 @@ def read_own(files: Sequence[OwnFile], target: Target, reporter: Reporter) -> tu
             )
         )
     return tuple(_with_generated(found, target))
-
-
-def roots_of(own: Iterable[OwnSource]) -> tuple[str, ...]:
-    """The packages of own sources as roots that any build of the same version satisfies, whatever its release."""
-    return tuple(sorted({package.nevra.any_release for each in own for package in each.packages}))
-
-
-def own_packages(own: OwnSource) -> OwnPackages:
-    """An own source as a plan has it."""
-    return OwnPackages(
-        source=own.name,
-        file=own.file,
-        sha256=own.sha256,
-        packages=tuple(sorted((package.nevra for package in own.packages), key=str)),
-        build_requires=own.evaluation.build_requires,
-        files=own.evaluation.files,
-        notes=own.notes,
-    )
 
 
 def _read(file: OwnFile, platform: PlatformMacros, target: Target, reporter: Reporter) -> OwnSource:

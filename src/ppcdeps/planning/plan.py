@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.model.build_order import Bootstrap
 from ppcdeps.model.gap import Gap, GapKind, RouteKind
-from ppcdeps.model.plan import ChosenPackage, Plan, RepositoryState
+from ppcdeps.model.plan import ChosenPackage, OwnPackages, Plan, RepositoryState
 from ppcdeps.model.python_plan import PlannedPython, PythonFallback
 from ppcdeps.model.target import Target
 from ppcdeps.planning.advice import advice_of
 from ppcdeps.planning.gaps import gaps_of, requirers_among
 from ppcdeps.planning.order import BuildOrder, order_of
-from ppcdeps.planning.own import own_packages, roots_of
 from ppcdeps.planning.solution import Solution
 from ppcdeps.rpm.loading import Role
-from ppcdeps.rpm.own import own_metadata
+from ppcdeps.rpm.own import OwnSource, own_metadata
 from ppcdeps.rpm.universe import Universe
 
 
@@ -60,7 +59,7 @@ def plan_of(
         workload=solution.workload.name,
         target=solution.target.name,
         arch=solution.target.arch,
-        roots=tuple(sorted({*solution.workload.roots, *roots_of(solution.own)})),
+        roots=tuple(sorted({*solution.workload.roots, *_roots_of(solution.own)})),
         repositories=_states(solution.universe, repositories),
         closure=closure,
         gaps=gaps,
@@ -84,7 +83,7 @@ def plan_of(
             *advice_of(solution.workload, solution.target, closure, gaps),
         ),
         python_fallback=fallback,
-        own=tuple(map(own_packages, solution.own)),
+        own=tuple(map(_own_packages, solution.own)),
     )
 
 
@@ -177,3 +176,21 @@ def _closure(solution: Solution) -> tuple[ChosenPackage, ...]:
             )
         )
     return tuple(sorted(packages, key=lambda chosen: (str(chosen.nevra), chosen.repo)))
+
+
+def _roots_of(own: Iterable[OwnSource]) -> tuple[str, ...]:
+    """The packages of own sources as roots that any build of the same version satisfies, whatever its release."""
+    return tuple(sorted({package.nevra.any_release for each in own for package in each.packages}))
+
+
+def _own_packages(own: OwnSource) -> OwnPackages:
+    """An own source as a plan has it."""
+    return OwnPackages(
+        source=own.name,
+        file=own.file,
+        sha256=own.sha256,
+        packages=tuple(sorted((package.nevra for package in own.packages), key=str)),
+        build_requires=own.evaluation.build_requires,
+        files=own.evaluation.files,
+        notes=own.notes,
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.repository import RepoMetadata
@@ -17,8 +18,7 @@ from ppcdeps.planning.curated import (
     load_arch_requirements,
     load_excluded_sources,
 )
-from ppcdeps.planning.evaluation import Evaluated, Evaluations, contradictions
-from ppcdeps.python.bridge import BRIDGE_PREFIX
+from ppcdeps.python.names import BRIDGE_PREFIX
 from ppcdeps.recipebook.book import RecipeBook, load_book
 from ppcdeps.rpm.closure import Closure, ClosureSearch
 from ppcdeps.rpm.dropped import RequirementDropper
@@ -30,6 +30,9 @@ from ppcdeps.rpm.requests import Request, request_packages
 from ppcdeps.rpm.requirers import Requirers
 from ppcdeps.rpm.sources import BuildEnvironments
 from ppcdeps.rpm.universe import Universe
+
+if TYPE_CHECKING:
+    from ppcdeps.planning.evaluation import Evaluated, Evaluations
 
 PYPI = "pypi:"
 
@@ -84,7 +87,7 @@ def solve_run(
     cache: Cache,
     fetch_filelists: FetchFilelists,
     book: RecipeBook | None = None,
-    evaluations: Evaluations | None = None,
+    evaluations: "Evaluations | None" = None,
     own: Sequence[OwnSource] = (),
 ) -> Solution:
     """Solve the workload's run time alone; `solve_builds` goes on from there.
@@ -98,6 +101,8 @@ def solve_run(
     requirements, packages = load_arch_requirements(), load_arch_packages()
     at_hand: tuple[Evaluated, ...] = ()
     if evaluations is not None:
+        from ppcdeps.planning.evaluation import contradictions
+
         at_hand = evaluations.all()
         for found in at_hand:
             for text in contradictions(found, requirements, packages, _excluded(target)):
@@ -230,7 +235,7 @@ def _excluded(target: Target) -> tuple[ExcludedSource, ...]:
 
 
 def _not_contradicted(
-    at_hand: Sequence[Evaluated], requirements: Sequence[ArchRequirement], packages: Sequence[ArchPackage]
+    at_hand: "Sequence[Evaluated]", requirements: Sequence[ArchRequirement], packages: Sequence[ArchPackage]
 ) -> tuple[tuple[ArchRequirement, ...], tuple[ArchPackage, ...]]:
     """The facts that no source RPM at hand contradicts."""
     found = {each.target.source.name: each for each in at_hand}

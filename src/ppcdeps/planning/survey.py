@@ -51,7 +51,7 @@ def _concerned(waiting: list[int], universe: Universe, known: Collection[str]) -
         seen.add(package)
         found.add(identity)
         for dep in universe.requirements_of(package):
-            for providers in _providers(universe, str(dep)):
+            for providers in _providers(universe, universe.text_of(dep)):
                 targets = [each for each in providers if universe.role_of(each) is Role.TARGET]
                 if all(_id_of(universe, each) in known for each in targets):
                     waiting += targets

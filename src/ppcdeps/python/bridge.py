@@ -15,9 +15,6 @@ from ppcdeps.model.python_plan import Provision
 from ppcdeps.python.lock import PythonLock
 from ppcdeps.python.names import normalize, python_version, rpm_version
 
-BRIDGE_PREFIX = "ppcdeps-bridge-"
-"""What the names of all bridges begin with; the workload's name follows."""
-
 _TEMPLATE = """\
 # Written by ppcdeps for {workload}. It stands for what pip installs from requirements-{workload}.txt.
 Name:           ppcdeps-bridge-{workload}

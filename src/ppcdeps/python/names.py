@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+BRIDGE_PREFIX = "ppcdeps-bridge-"
+"""What the names of all bridge RPMs begin with; the workload's name follows."""
+
 _SEPARATORS = re.compile(r"[-_.]+")
 _CAPABILITY = re.compile(
     r"python(?P<python>\d+(?:\.\d+)?)?(?:dist)\((?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[(?P<extras>[^\]]+)\])?\)"

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from ppcdeps.model.recipe import Recipe
 from ppcdeps.recipebook.book import for_source
 from ppcdeps.recipebook.rendering import Rendering
+from ppcdeps.rpm.evaluated_spec import SpecEvaluation
 from ppcdeps.rpm.platforms import PlatformMacros
-from ppcdeps.rpm.specs import SpecEvaluation, evaluate_spec
+from ppcdeps.rpm.specs import evaluate_spec
 
 
 def evaluate_rendering(rendering: Rendering, recipe: Recipe, platform: PlatformMacros, arch: str) -> SpecEvaluation:

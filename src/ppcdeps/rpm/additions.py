@@ -83,6 +83,7 @@ def add_placeholder(universe: Universe, requirement: str) -> None:
 
 def set_requirements(universe: Universe, package: int, deps: Iterable[Any]) -> None:
     """Replace what a package requires."""
+    universe.forget_requirements(package)
     _replace(universe, package, libsolv().SOLVABLE_REQUIRES, deps)
 
 

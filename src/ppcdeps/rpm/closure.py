@@ -49,6 +49,8 @@ class ClosureSearch:
     dropper: RequirementDropper
     weak: bool = False
     ignored: list[PackageClash] = field(default_factory=list)
+    _of_filelists: dict[int, bool] = field(default_factory=dict)
+    """Of the target's packages: whether they name a path that only filelists have."""
 
     def closure(self, requests: Sequence[Request], free: Collection[str] = ()) -> Closure:
         """The closure of all requests together with as few rebuilds as can be.
@@ -138,11 +140,14 @@ class ClosureSearch:
         universe = self.universe
         if any(universe.is_standin(i) or i in universe.placeholders for i in result.chosen):
             return True
-        return any(
-            needs_filelists(str(dep))
-            for i in result.chosen
-            for dep in (*universe.requirements_of(i), *universe.conflicts_of(i))
-        )
+        return any(map(self._names_unlisted_path, result.chosen))
+
+    def _names_unlisted_path(self, package: int) -> bool:
+        universe, known = self.universe, self._of_filelists.get(package)
+        if known is None:
+            deps = (*universe.requirements_of(package), *universe.conflicts_of(package))
+            known = self._of_filelists[package] = any(needs_filelists(universe.text_of(dep)) for dep in deps)
+        return known
 
     def _drop_requirements(self, result: SolverResult) -> bool:
         """Whether anything was dropped: on grounds that cost nothing first, then by build environments."""

@@ -52,7 +52,7 @@ class RequirementDropper:
     def _drop_from(self, source: str, standin: int, by_build: bool) -> bool:
         kept, changed = [], False
         for dep in self.universe.requirements_of(standin):
-            requirement = str(dep)
+            requirement = self.universe.text_of(dep)
             grounds = self.known(source, requirement) or self._elf_grounds(source, requirement, by_build)
             if grounds is None:
                 kept.append(dep)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator
 from fnmatch import fnmatchcase
 
-from ppcdeps.rpm.specs import SpecPackage
+from ppcdeps.rpm.evaluated_spec import SpecPackage
 
 _PKGCONFIG = re.compile(r".*/pkgconfig/(?P<name>[^/]+)\.pc")
 _SONAME = re.compile(r"/usr/lib(?P<width>64)?/(?P<name>lib[^/]+\.so\.[0-9][^/]*)")

@@ -14,29 +14,42 @@ from typing import Any
 from ppcdeps.model.capability import DEEPEST, Capability, depth_of, requirement_of
 from ppcdeps.rpm.binding import libsolv
 
-_OF_X86 = re.compile(
-    r"(?P<marker>\(x86-64\))|(?P<loader>ld-linux-x86-64\.so\.2(?:\([^()]*\))?)"
-    r"|(?P<glibc>GLIBC_2\.(?:\d|1[0-6])(?:\.\d+)*(?=\)))"
-    r"|(?<=\.cpython-)(?P<python>\d+[a-z]*)-x86[-_]64-linux-gnu|(?<=CPYTHON_)(?P<version>\d+[A-Z]*)_X86_64_LINUX_GNU"
-    r"|(?<=\()(?P<mpi>openmpi|mpich|mvapich2)-x86_64(?=\))"
+_OF_X86 = (
+    (r"\(x86-64\)", "(ppc-64)"),
+    (r"ld-linux-x86-64\.so\.2(?:\([^()]*\))?", "ld64.so.2()"),
+    (r"GLIBC_2\.(?:\d|1[0-6])(?:\.\d+)*(?=\))", "GLIBC_2.17"),
+    (r"\.cpython-(\d+[a-z]*)-x86[-_]64-linux-gnu", r".cpython-\1-powerpc64le-linux-gnu"),
+    (r"CPYTHON_(\d+[A-Z]*)_X86_64_LINUX_GNU", r"CPYTHON_\1_POWERPC64LE_LINUX_GNU"),
+    (r"\((openmpi|mpich|mvapich2)-x86_64\)", r"(\1-ppc64le)"),
 )
+_IN_TEXT = tuple((re.compile(pattern), instead) for pattern, instead in _OF_X86)
+_IN_DOCUMENT = tuple((re.compile(pattern.encode()), instead.encode()) for pattern, instead in _OF_X86)
+_CHARACTER = re.compile(rb"&#(x[0-9A-Fa-f]{1,6}|[0-9]{1,7});")
 
 
 def translated(text: str) -> str:
     """A capability of an x86_64 package as its ppc64le build would have it."""
-    return _OF_X86.sub(_for_ppc64le, text)
+    for pattern, instead in _IN_TEXT:
+        text = pattern.sub(instead, text)
+    return text
 
 
-def _for_ppc64le(found: re.Match[str]) -> str:
-    if found["marker"]:
-        return "(ppc-64)"
-    if found["loader"]:
-        return "ld64.so.2()"
-    if found["glibc"]:
-        return "GLIBC_2.17"
-    if found["python"]:
-        return f"{found['python']}-powerpc64le-linux-gnu"
-    return f"{found['version']}_POWERPC64LE_LINUX_GNU" if found["version"] else f"{found['mpi']}-ppc64le"
+def translated_document(document: bytes) -> bytes:
+    """Packages of primary.xml with their capabilities as their ppc64le builds would have them.
+
+    All at once, before libsolv reads them: a call for each capability takes as long as all the rest of a plan.
+    """
+    if b"&#" in document:
+        document = _CHARACTER.sub(_plain_character, document)
+    for pattern, instead in _IN_DOCUMENT:
+        document = pattern.sub(instead, document)
+    return document
+
+
+def _plain_character(found: re.Match[bytes]) -> bytes:
+    """A character that XML writes as a number, where it needs not be written so."""
+    number = int(found[1][1:], 16) if found[1].startswith(b"x") else int(found[1])
+    return bytes([number]) if 0x20 <= number < 0x7F and bytes([number]) not in b"<>&\"'" else found[0]
 
 
 def dependency(pool: Any, text: str) -> Any:
@@ -72,39 +85,3 @@ def dependencies(solvable: Any, key: int) -> list[Any]:
     if key == libsolv().SOLVABLE_REQUIRES:
         found += solvable.lookup_deparray(key, 1)
     return found
-
-
-def translate_repo(repo: Any, arch: str, reference_arch: str) -> None:
-    """Make stand-ins of the native packages of a reference repository, in place."""
-    solv = libsolv()
-    pool = repo.pool
-    keys = (
-        solv.SOLVABLE_PROVIDES,
-        solv.SOLVABLE_REQUIRES,
-        solv.SOLVABLE_RECOMMENDS,
-        solv.SOLVABLE_SUPPLEMENTS,
-        solv.SOLVABLE_ENHANCES,
-        solv.SOLVABLE_SUGGESTS,
-        solv.SOLVABLE_CONFLICTS,
-        solv.SOLVABLE_OBSOLETES,
-    )
-    memo: dict[int, Any] = {}
-    for solvable in repo.solvables_iter():
-        if not solvable.arch.startswith(reference_arch):
-            continue
-        solvable.arch = arch
-        for key in keys:
-            deps = dependencies(solvable, key)
-            changed = False
-            for position, dep in enumerate(deps):
-                if dep.id not in memo:
-                    before = str(dep)
-                    after = translated(before)
-                    memo[dep.id] = dependency(pool, after) if after != before else None
-                if memo[dep.id] is not None:
-                    deps[position] = memo[dep.id]
-                    changed = True
-            if changed:
-                solvable.unset(key)
-                for dep in deps:
-                    solvable.add_deparray(key, dep)

@@ -14,10 +14,9 @@ from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.repository import Side
 from ppcdeps.rpm.binding import solv_file, writer_of
 from ppcdeps.rpm.derived import recall, remember
-from ppcdeps.rpm.isa import translate_repo
 from ppcdeps.rpm.primary import Cut, cut_primary, select
 
-_CONVERSION = 4
+_CONVERSION = 5
 """Grows whenever the same metadata would give another `.solv` file."""
 _WORTH_A_PROCESS = 200_000
 """Bytes of primary.xml, compressed, from which on processes cost less than they save."""
@@ -75,7 +74,15 @@ def load_parts(pool: Any, metadata: RepoMetadata, arch: str, reference_arch: str
         if part is not None:
             part.repo.free()
     return [
-        _convert(pool, metadata, role, select(packages, arches), arch, reference_arch, cache)
+        _convert(
+            pool,
+            metadata,
+            role,
+            select(packages, arches, translate=role is Role.STANDIN),
+            arch,
+            reference_arch,
+            cache,
+        )
         for role, arches in roles.items()
     ]
 
@@ -195,7 +202,8 @@ def _convert(
             )
     _check_packages(repo, cut, metadata.config.id)
     if role is Role.STANDIN:
-        translate_repo(repo, arch, reference_arch)
+        for solvable in repo.solvables_iter():
+            solvable.arch = arch
     primary = metadata.files["primary"]
     key = _key(primary, role, arch, reference_arch)
     cache.store_derived(key, ".solv", writer_of(repo))

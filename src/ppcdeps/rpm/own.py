@@ -10,9 +10,9 @@ from ppcdeps.model.capability import paths_in
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.repository import RepoConfig, Side
 from ppcdeps.rpm.binding import libsolv
+from ppcdeps.rpm.evaluated_spec import SpecEvaluation, SpecPackage
 from ppcdeps.rpm.isa import dependency
 from ppcdeps.rpm.loading import Part, Role
-from ppcdeps.rpm.specs import SpecEvaluation, SpecPackage
 
 OWN = "own-packages"
 """The id by which a plan names the user's own packages among its repositories."""

@@ -6,7 +6,7 @@ reads anything.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html import unescape
 from typing import BinaryIO
@@ -17,10 +17,11 @@ from ppcdeps.model import names
 from ppcdeps.model.capability import depth_of, paths_in
 from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.errors import RepositoryError
+from ppcdeps.rpm.isa import translated_document
 
 # libsolv takes a dependency that begins with a parenthesis for a boolean one, and uses the stack for each level.
 _RICH_ENTRY = re.compile(rb'\bname="([(&][^"]*)"')
-_PATH_ENTRY = re.compile(rb'<rpm:entry\b[^>]*?\bname="([^"]*/[^"]*)"')
+_NAME_WITH_SLASH = re.compile(rb'name="([^"/]*/[^"]*)"')
 _IN_PRIMARY = re.compile(r"/etc/|/usr/lib/sendmail$|.*bin/")
 
 
@@ -48,26 +49,28 @@ def cut_primary(stream: BinaryIO, origin: str) -> list[PrimaryPackage]:
     try:
         packages = list(parse_primary(stream))
         for package in packages:
-            _check_package(package)
-        for source in sorted({package.source for package in packages if package.source}):
-            _check_names(source.rsplit("-", 2)[0])
+            _check_boolean(package)
+        sources = {package.source.rsplit("-", 2)[0] for package in packages if package.source}
+        for name in sorted({package.name for package in packages} | sources):
+            _check_name(names.package_name, name)
+        for arch in sorted({package.arch for package in packages}):
+            _check_name(names.architecture, arch)
     except DamagedError as error:
         raise RepositoryError(f"{origin}: primary.xml {error}", hint="refresh with `ppcdeps sync`") from error
     packages.sort(key=lambda package: (package.name, package.arch, package.text))
     return packages
 
 
-def _check_names(name: str, arch: str = "noarch") -> None:
+def _check_name(grammar: Callable[[str], str], name: str) -> None:
     """Names go on into plans, arguments and paths; libsolv takes anything for one."""
     try:
-        names.package_name(name)
-        names.architecture(arch)
+        grammar(name)
     except ValueError as error:
         raise DamagedError(f"has a package that rpm cannot make: {error}") from error
 
 
-def _check_package(package: PrimaryPackage) -> None:
-    _check_names(package.nevra.name, package.nevra.arch)
+def _check_boolean(package: PrimaryPackage) -> None:
+    """Whether its boolean dependencies are nested less deep than libsolv has stack for."""
     text = package.text
     # A search for two bytes first: few packages have boolean dependencies.
     if b'"(' not in text and b'"&' not in text:
@@ -78,8 +81,11 @@ def _check_package(package: PrimaryPackage) -> None:
             raise DamagedError(beyond("dependency_depth", what))
 
 
-def select(packages: Iterable[PrimaryPackage], arches: Iterable[str]) -> Cut:
-    """The packages whose architecture starts with one of the given names, such as ``x86_64`` or ``noarch``."""
+def select(packages: Iterable[PrimaryPackage], arches: Iterable[str], *, translate: bool = False) -> Cut:
+    """The packages whose architecture starts with one of the given names, such as ``x86_64`` or ``noarch``.
+
+    ``translate`` gives them the capabilities of their ppc64le builds.
+    """
     wanted = tuple(arches)
     chosen = [package for package in packages if package.arch.startswith(wanted)]
     document = b"".join(
@@ -91,6 +97,8 @@ def select(packages: Iterable[PrimaryPackage], arches: Iterable[str]) -> Cut:
             b"</metadata>\n",
         )
     )
+    if translate:
+        document = translated_document(document)
     sources: dict[str, list[int]] = {}
     for position, package in enumerate(chosen):
         name = package.source.rsplit("-", 2)[0] or package.name
@@ -104,5 +112,5 @@ def answered_by_primary(path: str) -> bool:
 
 
 def _paths_wanted(document: bytes) -> set[str]:
-    named = {unescape(entry.decode("utf-8", "replace")) for entry in set(_PATH_ENTRY.findall(document))}
+    named = {unescape(entry.decode("utf-8", "replace")) for entry in set(_NAME_WITH_SLASH.findall(document))}
     return {path for text in named for path in paths_in(text)}

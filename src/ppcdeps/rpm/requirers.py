@@ -35,7 +35,7 @@ class Requirers:
                 for provider in self._providers(dep):
                     if provider == package:
                         continue
-                    edge = Edge(package, str(dep), provider)
+                    edge = Edge(package, universe.text_of(dep), provider)
                     self.on.setdefault(provider, []).append(edge)
                     self.of.setdefault(package, []).append(edge)
 
@@ -54,13 +54,15 @@ class Requirers:
         return _unwound(came_by, package)
 
     def _providers(self, dep: Any) -> tuple[int, ...]:
-        if dep.id not in self._met:
-            self._met[dep.id] = tuple(sorted(self._look_up(dep)))
-        return self._met[dep.id]
+        identity = dep.id
+        known = self._met.get(identity)
+        if known is None:
+            known = self._met[identity] = tuple(sorted(self._look_up(dep)))
+        return known
 
     def _look_up(self, dep: Any) -> set[int]:
         pool = self._universe.pool
-        text = str(dep)
+        text = self._universe.text_of(dep)
         if not text.startswith("("):
             return {s.id for s in pool.whatprovides(dep) if s.id in self._chosen}
         deps = [dependency(pool, str(plain)) for plain in capabilities_in(requirement_of(text))]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cmp_to_key
+from typing import Any
 
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.rpm.isa import dependency
@@ -61,9 +62,11 @@ class BuildEnvironments:
         if package is None and (needs is None or not needs.instead):
             return None
         pool = self.universe.pool
-        deps, conflicts = [], []
+        deps: list[Any] = []
+        conflicts: Sequence[Any] = ()
         if package is not None and (needs is None or not needs.instead):
-            deps, conflicts = self.universe.requirements_of(package), self.universe.conflicts_of(package)
+            deps = list(self.universe.requirements_of(package))
+            conflicts = self.universe.conflicts_of(package)
         if needs is not None:
             deps = [dep for dep in deps if str(dep).partition(" ")[0] not in needs.dropped]
             deps += [dependency(pool, text) for text in needs.added]

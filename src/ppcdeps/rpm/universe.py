@@ -1,7 +1,7 @@
 """All packages of the target and the reference in one pool, looked up by name, source and capability."""
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ppcdeps.model.errors import RepositoryError
@@ -65,6 +65,9 @@ class Universe:
         self.own = {source for part in self._filled if is_own(part) for source in part.sources}
         """The names of the sources that are the user's own."""
         self._nevras: dict[int, Nevra] = {}
+        # Each call of libsolv's makes Python objects, and closures share most of their packages.
+        self._requirements: dict[int, Sequence[Any]] = {}
+        self._texts: dict[int, str] = {}
 
     # What a package is --------------------------------------------------------------------------------------
 
@@ -120,9 +123,25 @@ class Universe:
         file_name = self.pool.id2solvable(package).lookup_sourcepkg() or ""
         return str(file_name).removesuffix(".rpm").rpartition(".")[0]
 
-    def requirements_of(self, package: int) -> list[Any]:
+    def requirements_of(self, package: int) -> Sequence[Any]:
         """What a package requires, as libsolv's dependencies."""
-        return dependencies(self.pool.id2solvable(package), libsolv().SOLVABLE_REQUIRES)
+        known = self._requirements.get(package)
+        if known is None:
+            known = dependencies(self.pool.id2solvable(package), libsolv().SOLVABLE_REQUIRES)
+            self._requirements[package] = known
+        return known
+
+    def forget_requirements(self, package: int) -> None:
+        """Say that what a package requires has changed."""
+        self._requirements.pop(package, None)
+
+    def text_of(self, dep: Any) -> str:
+        """One of libsolv's dependencies as rpm writes it."""
+        identity = dep.id
+        known = self._texts.get(identity)
+        if known is None:
+            known = self._texts[identity] = str(dep)
+        return known
 
     def conflicts_of(self, package: int) -> list[Any]:
         """What a package conflicts with, as libsolv's dependencies."""

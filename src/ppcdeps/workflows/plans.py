@@ -56,13 +56,17 @@ def plan_and_text(request: PlanRequest, reporter: Reporter) -> tuple[Plan, str]:
     """The plan, and the text of its file. Raises what `plan` raises."""
     if request.python == "pip" and (unpinned := request.unpinned()):
         reporter.warn(f"Python's versions are those of {unpinned}")
+    key = _enabled_key(request)
     try:
-        made = _as_enabled(request, reporter)
+        if request.resolved.known and _has_asked(key, request.resolved):
+            # The plan on what is enabled alone need not be read then.
+            made = _with_known(key, lambda: _as_enabled(key, request, reporter), request)
+        else:
+            made = enabled = _as_enabled(key, request, reporter)
+            if request.resolved.known and any(map(asks, enabled.plan.gaps)):
+                made = _with_known(key, lambda: enabled, request)
     except UnknownRootsError as fault:
         made = _of_roots_known_elsewhere(request, reporter, fault)
-    else:
-        if request.resolved.known and any(map(asks, made.plan.gaps)):
-            made = _with_known(made, request)
     return made.plan, made.text
 
 
@@ -91,31 +95,57 @@ def _remembered(key: str, request: PlanRequest, make: Callable[[], tuple[Plan, b
     return _Made(key, made, text, is_complete)
 
 
-def _as_enabled(request: PlanRequest, reporter: Reporter, more: str = "") -> _Made:
-    """The plan on the repositories that are enabled. ``more`` tells its key from that of a plan with other roots."""
-    key = f"{request.key()} python {request.python} {_index_settings(request.python)}{more}"
-    return _remembered(key, request, lambda: _solved_plan(request, reporter))
+def _enabled_key(request: PlanRequest, more: str = "") -> str:
+    """The key of the plan on what is enabled. ``more`` tells it from that of a plan with other roots."""
+    return f"{request.key()} python {request.python} {_index_settings(request.python)}{more}"
 
 
-def _with_known(before: _Made, request: PlanRequest, looked_at: Sequence[RepoMetadata] | None = None) -> _Made:
-    """The plan with what the known repositories that are not enabled would close."""
+def _as_enabled(key: str, request: PlanRequest, reporter: Reporter) -> _Made:
+    """The plan on the repositories that are enabled."""
+
+    def make() -> tuple[Plan, bool]:
+        made, is_complete = _solved_plan(request, reporter)
+        if is_complete and request.resolved.known:
+            request.resolved.cache.remember(f"{key} asks", any(map(asks, made.gaps)))
+        return made, is_complete
+
+    return _remembered(key, request, make)
+
+
+def _has_asked(key: str, resolved: ResolvedTarget) -> bool:
+    """Whether the remembered plan on what is enabled has gaps that further repositories are looked at for."""
+    return not resolved.refresh and resolved.cache.recall(f"{key} asks") is True
+
+
+def _with_known(
+    key: str,
+    make_enabled: Callable[[], _Made],
+    request: PlanRequest,
+    looked_at: Sequence[RepoMetadata] | None = None,
+) -> _Made:
+    """The plan with what the known repositories that are not enabled would close.
+
+    ``make_enabled`` gives the one without, whose key is ``key``; it is called where this one is not remembered.
+    """
     known = request.resolved.look_at_known() if looked_at is None else looked_at
     states = "\n".join(sorted(f"{each.digest} {each.problem} {asdict(each.config)}" for each in known))
 
     def make() -> tuple[Plan, bool]:
         from ppcdeps.workflows.enabling import with_known
 
-        complete = [before.is_complete]
+        enabled = make_enabled()
+        complete = [enabled.is_complete]
 
         def replan(resolved: ResolvedTarget) -> Plan:
-            made = _as_enabled(replace(request, resolved=resolved, typed=()), Silence(), _any_roots(request))
+            again = replace(request, resolved=resolved, typed=())
+            made = _as_enabled(_enabled_key(again, _any_roots(request)), again, Silence())
             complete.append(made.is_complete)
             return made.plan
 
-        found = with_known(before.plan, request.resolved, known, replan)
+        found = with_known(enabled.plan, request.resolved, known, replan)
         return found, all(complete)
 
-    return _remembered(f"{before.key} known {hashlib.sha256(states.encode()).hexdigest()}", request, make)
+    return _remembered(f"{key} known {hashlib.sha256(states.encode()).hexdigest()}", request, make)
 
 
 def _any_roots(request: PlanRequest) -> str:
@@ -128,7 +158,9 @@ def _of_roots_known_elsewhere(request: PlanRequest, reporter: Reporter, fault: U
     if not request.resolved.known:
         raise fault
     known = request.resolved.look_at_known()
-    made = _with_known(_as_enabled(replace(request, typed=()), reporter, _any_roots(request)), request, known)
+    of_any = replace(request, typed=())
+    enabled = _as_enabled(_enabled_key(of_any, _any_roots(request)), of_any, reporter)
+    made = _with_known(enabled.key, lambda: enabled, request, known)
     closable = {name for enabling in made.plan.enablings for name in enabling.closes}
     if closable.issuperset(fault.roots):
         return made
@@ -176,13 +208,14 @@ def solve(request: PlanRequest, reporter: Reporter) -> "Solution":
 
     Raises UsageError for a root that no repository knows, and what reading the metadata raises.
     """
-    from ppcdeps.planning.evaluation import Evaluations
     from ppcdeps.planning.solution import solve_run, unknown_roots
     from ppcdeps.recipebook.book import load_book
 
     resolved = request.resolved
     evaluations, book = None, load_book(request.recipes)
     if request.srpms is not None:
+        from ppcdeps.planning.evaluation import Evaluations
+
         evaluations = Evaluations.in_folder(request.srpms, resolved.target, reporter, book)
     solution = solve_run(
         request.workload,

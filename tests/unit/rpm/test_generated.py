@@ -3,8 +3,8 @@
 import pytest
 
 from ppcdeps.model.nevra import Nevra
+from ppcdeps.rpm.evaluated_spec import SpecPackage
 from ppcdeps.rpm.generated import generated_provides
-from ppcdeps.rpm.specs import SpecPackage
 
 
 def provided(

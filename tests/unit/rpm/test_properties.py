@@ -2,10 +2,13 @@
 
 import json
 import random
+import re
 import shutil
 import subprocess
 import tempfile
+from html import unescape
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +20,7 @@ from ppcdeps.model.capability import Capability, Requirement, Rich, parse_requir
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.repository import Side
 from ppcdeps.rpm.binding import libsolv
-from ppcdeps.rpm.isa import dependency, translated
+from ppcdeps.rpm.isa import dependency, translated, translated_document
 from ppcdeps.rpm.requests import request_packages
 from ppcdeps.rpm.solving import solve_requests
 
@@ -318,3 +321,17 @@ def test_translation_is_idempotent_and_leaves_nothing_of_x86(text: str) -> None:
     assert "GLIBC_2.2.5)" not in once
     assert "64-linux-gnu" not in once
     assert "X86_64" not in once
+
+
+@given(st.lists(_fragments, max_size=8).map("".join), st.sampled_from(("plain", "numbers", "hexadecimal")))
+def test_a_document_says_what_its_capabilities_say(text: str, spelling: str) -> None:
+    """However the document spells them, an XML parser reads each capability as `translated` gives it."""
+    write = {
+        "plain": lambda one: escape(one, {'"': "&quot;"}),
+        "numbers": lambda one: f"&#{ord(one)};",
+        "hexadecimal": lambda one: f"&#x{ord(one):x};",
+    }[spelling]
+    document = f'<rpm:entry name="{"".join(map(write, text))}"/>'.encode()
+    read = re.fullmatch(r'<rpm:entry name="(.*)"/>', translated_document(document).decode())
+    assert read is not None
+    assert unescape(read[1]) == translated(text)

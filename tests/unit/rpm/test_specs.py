@@ -15,8 +15,9 @@ from ppcdeps.engines.confinement import UnconfinableError
 from ppcdeps.metadata.targets import load_target
 from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.errors import ConfigError
+from ppcdeps.rpm.evaluated_spec import SpecEvaluation
 from ppcdeps.rpm.platforms import PlatformMacros, platform_of
-from ppcdeps.rpm.specs import SpecEvaluation, SpecRefusedError, evaluate_spec
+from ppcdeps.rpm.specs import SpecRefusedError, evaluate_spec
 from ppcdeps.rpm.specscan import RUNS_SHELL, code_in, without_shells
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not here: {', '.join(MISSING)}")
