@@ -267,15 +267,18 @@ class Cache:
         name = hashlib.sha256(key.encode()).hexdigest()
         return self.root / "derived" / name[:2] / f"{name}{suffix}"
 
-    def store_derived(self, key: str, suffix: str, write: Callable[[BinaryIO], None]) -> Path:
+    def store_derived(
+        self, key: str, suffix: str, write: Callable[[BinaryIO], None], *, durable: bool = True
+    ) -> Path:
         """Have ``write`` fill a new file and store it under ``key``. Returns where.
 
-        Raises EnvironmentLacksError where the disk is full.
+        A loss of power may leave one that is not ``durable`` empty, which its reader must notice. Raises
+        EnvironmentLacksError where the disk is full.
         """
         path = self.derived_path(key, suffix)
         with self._draft() as draft:
             write(draft.stream)
-            draft.put(path)
+            draft.put(path, durable=durable)
         return path
 
     def recall(self, key: str) -> Any:
@@ -293,7 +296,7 @@ class Cache:
         def write(stream: BinaryIO) -> None:
             stream.write(data)
 
-        self.store_derived(key, ".json", write)
+        self.store_derived(key, ".json", write, durable=False)
 
     def derived_folder(self, key: str, fill: Callable[[Path], None]) -> Path:
         """The folder stored under ``key``; where there is none yet, ``fill`` is given an empty one to fill

@@ -1,6 +1,6 @@
 """libsolv's Python binding: its import, and the calls that have traps."""
 
-import tempfile
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -31,18 +31,14 @@ def libsolv() -> Any:
 
 
 @contextmanager
-def solv_file(content: bytes | BinaryIO, name: str) -> Iterator[Any]:
+def solv_file(content: bytes, name: str) -> Iterator[Any]:
     """Content as an open file of libsolv's.
 
     The binding opens plain and gzip files only, so the content comes decompressed, through a descriptor.
     ``name`` gives libsolv the format by its ending, and must not be None: that crashes the binding.
     """
-    with tempfile.TemporaryFile() as plain:
-        if isinstance(content, bytes):
-            plain.write(content)
-        else:
-            while block := content.read(1 << 20):
-                plain.write(block)
+    with os.fdopen(os.memfd_create(name), "w+b") as plain:
+        plain.write(content)
         plain.flush()
         plain.seek(0)
         handle = libsolv().xfopen_fd(name, plain.fileno())

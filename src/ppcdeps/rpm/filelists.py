@@ -7,7 +7,6 @@ from html import unescape
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.rpm.binding import libsolv
-from ppcdeps.rpm.derived import recall, remember
 from ppcdeps.rpm.loading import Part, read_metadata
 
 _ELEMENT = re.compile(rb'<package\b[^>]*?\bpkgid="([^"]*)"|<file(?:\s[^>]*)?>([^<]*)</file>')
@@ -24,11 +23,11 @@ def owners_of(part: Part, paths: Collection[str], cache: Cache) -> dict[str, lis
         return {}
     digest = hashlib.sha256("\0".join(sorted(paths)).encode()).hexdigest()
     key = f"owners 2 {filelists.checksum} {primary.checksum} {part.role} {digest}"
-    known: dict[str, list[int]] | None = recall(cache, key)
+    known: dict[str, list[int]] | None = cache.recall(key)
     if known is None:
         content = read_metadata(part.metadata, filelists)
         known = _search(content, frozenset(paths), _positions(part))
-        remember(cache, key, known)
+        cache.remember(key, known)
     return known
 
 

@@ -17,7 +17,6 @@ from ppcdeps.model.errors import RepositoryError, UsageError
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.repository import Side
 from ppcdeps.rpm.binding import libsolv
-from ppcdeps.rpm.derived import recall, remember
 from ppcdeps.rpm.loading import Part, Role
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def hidden_ids(
         return Hidden()
     judged = [part for part in parts if not part.metadata.config.module_hotfixes]
     key = _key(parts, arch, reference_arch, streams, platform_id)
-    known = recall(cache, key)
+    known = cache.recall(key)
     if known is None:
         verdicts = _verdicts(with_modules, arch, reference_arch, streams, platform_id)
         known = {
@@ -67,7 +66,7 @@ def hidden_ids(
                 for problem in verdict.problems
             ],
         }
-        remember(cache, key, known)
+        cache.remember(key, known)
     ids = frozenset(part.start + at for part, found in zip(judged, known["hidden"], strict=True) for at in found)
     return Hidden(ids, tuple(known["problems"]))
 

@@ -6,7 +6,6 @@ from typing import Any
 from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.rpm.binding import libsolv
-from ppcdeps.rpm.derived import recall, remember
 from ppcdeps.rpm.exclusions import excluded_ids
 from ppcdeps.rpm.index import PoolIndex
 from ppcdeps.rpm.loading import Part, Role, convert_side_by_side, load_parts, set_priorities
@@ -59,7 +58,7 @@ def open_universe(
     paths = PathOwners(pool, filled, index, cache, fetch_filelists)
     paths.request(named_by_own)
     parts = [*parts, *mine]
-    return Universe(pool, arch, parts, index, paths, _duplicates(filled, cache), modularity.problems, reasons)
+    return Universe(pool, arch, parts, index, paths, lambda: _duplicates(filled, cache), modularity.problems, reasons)
 
 
 def _replaced(parts: Iterable[Part], own: Collection[str]) -> set[int]:
@@ -90,7 +89,7 @@ def _duplicates(parts: Sequence[Part], cache: Cache) -> set[int]:
     target's, which may have a requirement that nothing satisfies.
     """
     key = "duplicates 1 " + " ".join(f"{part.role} {part.metadata.files['primary'].checksum}" for part in parts)
-    known = recall(cache, key)
+    known = cache.recall(key)
     if known is None:
         target = {
             (s.nameid, s.evrid) for part in parts if part.role is Role.TARGET for s in part.repo.solvables_iter()
@@ -101,5 +100,5 @@ def _duplicates(parts: Sequence[Part], cache: Cache) -> set[int]:
             else []
             for part in parts
         ]
-        remember(cache, key, known)
+        cache.remember(key, known)
     return {part.start + at for part, positions in zip(parts, known, strict=True) for at in positions}

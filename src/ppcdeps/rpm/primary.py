@@ -21,7 +21,6 @@ from ppcdeps.rpm.isa import translated_document
 
 # libsolv takes a dependency that begins with a parenthesis for a boolean one, and uses the stack for each level.
 _RICH_ENTRY = re.compile(rb'\bname="([(&][^"]*)"')
-_NAME_WITH_SLASH = re.compile(rb'name="([^"/]*/[^"]*)"')
 _IN_PRIMARY = re.compile(r"/etc/|/usr/lib/sendmail$|.*bin/")
 
 
@@ -112,5 +111,11 @@ def answered_by_primary(path: str) -> bool:
 
 
 def _paths_wanted(document: bytes) -> set[str]:
-    named = {unescape(entry.decode("utf-8", "replace")) for entry in set(_NAME_WITH_SLASH.findall(document))}
+    # Splitting takes a fifth of the time of a regular expression, on tens of megabytes. "&" may begin a "/".
+    entries = {
+        begin + text.partition(b'"')[0]
+        for begin in (b"/", b"(", b"&")
+        for text in document.split(b'name="' + begin)[1:]
+    }
+    named = {unescape(entry.decode("utf-8", "replace")) for entry in entries}
     return {path for text in named for path in paths_in(text)}

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.model.evr import EvrKey, evr_key
-from ppcdeps.rpm.derived import recall, remember
 from ppcdeps.rpm.loading import Part, Role
 
 _DIST_TAG = re.compile(r"(?:^|[._])((?:el|fc)[0-9]+s?)(?![a-z])")
@@ -75,10 +74,10 @@ def _outdated(parts: Sequence[Part], excluded: Collection[int], cache: Cache) ->
     states = (f"{p.role} {p.metadata.files['primary'].checksum} {p.metadata.config.priority}" for p in reference)
     digest = hashlib.sha256(repr(sorted(left_out)).encode()).hexdigest()
     key = f"outdated 1 {' '.join(states)} without {digest}"
-    known = recall(cache, key)
+    known = cache.recall(key)
     if known is None:
         known = list(_of_older_builds(reference, left_out))
-        remember(cache, key, known)
+        cache.remember(key, known)
     return {reference[at].start + position: reason for at, position, reason in known}
 
 

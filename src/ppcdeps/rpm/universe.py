@@ -1,7 +1,8 @@
 """All packages of the target and the reference in one pool, looked up by name, source and capability."""
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from ppcdeps.model.errors import RepositoryError
@@ -24,7 +25,7 @@ class Universe:
     It is made by `ppcdeps.rpm.opening` for one plan and thrown away: `ppcdeps.rpm.additions` changes it as a search
     goes on. ``declared`` maps packages that no repository has to the source that gives them, ``placeholders`` the
     placeholder providers to the requirement that they satisfy; ``multiversion`` are packages that may be installed
-    beside others of their name. ``duplicates`` are stand-ins that the target has in the same version.
+    beside others of their name.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class Universe:
         parts: Iterable[Part],
         index: PoolIndex,
         paths: PathOwners,
-        duplicates: Collection[int],
+        find_duplicates: Callable[[], Collection[int]],
         module_problems: Iterable[str],
         not_rebuilt: Mapping[int, str],
     ) -> None:
@@ -43,7 +44,7 @@ class Universe:
         self.parts = tuple(parts)
         self.index = index
         self.paths = paths
-        self.duplicates = duplicates
+        self._find_duplicates = find_duplicates
         self.module_problems = tuple(module_problems)
         """Which wanted module streams could not be active, in words."""
         self.not_rebuilt = not_rebuilt
@@ -68,6 +69,11 @@ class Universe:
         # Each call of libsolv's makes Python objects, and closures share most of their packages.
         self._requirements: dict[int, Sequence[Any]] = {}
         self._texts: dict[int, str] = {}
+
+    @cached_property
+    def duplicates(self) -> Collection[int]:
+        """The stand-ins that the target has in the same version. Found when a solver first asks."""
+        return self._find_duplicates()
 
     # What a package is --------------------------------------------------------------------------------------
 

@@ -243,11 +243,11 @@ def solve(request: PlanRequest, reporter: Reporter) -> "Solution":
 
 def _own(request: PlanRequest, reporter: Reporter) -> "tuple[OwnSource, ...]":
     """The user's own packages of a request, evaluated."""
+    if not request.own:
+        return ()
     from ppcdeps.planning.own import read_own
     from ppcdeps.rpm.own import OWN
 
-    if not request.own:
-        return ()
     if any(each.id == OWN for each in request.resolved.target.repositories):
         raise UsageError(f'the repository id "{OWN}" is taken: it is that of one\'s own packages')
     return read_own(request.own, request.resolved.target, reporter)
