@@ -3,7 +3,8 @@
 import gc
 import os
 import signal
-from collections.abc import Callable, Iterable
+import struct
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NoReturn, assert_never
@@ -18,6 +19,7 @@ from ppcdeps.rpm.primary import Cut, cut_primary, select
 
 _CONVERSION = 5
 """Grows whenever the same metadata would give another `.solv` file."""
+_NUMBER = struct.Struct("H")
 _WORTH_A_PROCESS = 200_000
 """Bytes of primary.xml, compressed, from which on processes cost less than they save."""
 
@@ -100,39 +102,48 @@ def convert_side_by_side(
     processors = min(len(os.sched_getaffinity(0)), len(todo))
     if processors < 2 or sum(sizes.values()) < _WORTH_A_PROCESS:
         return
-    shares: list[list[RepoMetadata]] = [[] for _ in range(processors)]
-    for each in sorted(todo, key=lambda one: -sizes[id(one)]):
-        min(shares, key=lambda share: sum(sizes[id(one)] for one in share)).append(each)
+    # Large ones first, each for the process that is free.
+    todo.sort(key=lambda each: -sizes[id(each)])
+    take, put = os.pipe()
+    os.write(put, b"".join(_NUMBER.pack(number) for number in range(len(todo))))
+    os.close(put)
     children = []
     try:
-        for share in shares:
+        for _ in range(processors):
             try:
                 child = os.fork()
             except OSError:
                 # No more processes are to be had.
                 break
             if not child:
-                _convert_and_end(make_pool, share, arch, reference_arch, cache)
+                _convert_and_end(make_pool, todo, take, arch, reference_arch, cache)
             children.append(child)
         while children:
             os.waitpid(children[0], 0)
             children.pop(0)
     finally:
+        os.close(take)
         for child in children:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
 
 
 def _convert_and_end(
-    make_pool: Callable[[], Any], share: Iterable[RepoMetadata], arch: str, reference_arch: str, cache: Cache
+    make_pool: Callable[[], Any],
+    repositories: Sequence[RepoMetadata],
+    take: int,
+    arch: str,
+    reference_arch: str,
+    cache: Cache,
 ) -> NoReturn:
+    """Convert the repositories whose numbers this process reads from the descriptor ``take``, and end it."""
     try:
         # The process that waits ends this one.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         # Nothing of what it makes is garbage before it ends, and looking for some takes a fifth of its time.
         gc.disable()
-        for each in share:
-            load_parts(make_pool(), each, arch, reference_arch, cache)
+        while number := os.read(take, _NUMBER.size):
+            load_parts(make_pool(), repositories[_NUMBER.unpack(number)[0]], arch, reference_arch, cache)
     finally:
         os._exit(0)
 
