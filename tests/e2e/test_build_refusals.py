@@ -50,7 +50,9 @@ def test_a_plan_from_older_metadata(world: BuildWorld) -> None:
 
 
 def test_a_plan_of_another_target(world: BuildWorld) -> None:
-    fault = world.program("build", "plan.json", "--work", "run", code=3).fault
+    fault = world.program("build", "plan.json", "--work", "run", code=2).fault
+    assert "the plan is for debian-12, which is not a target that ppcdeps ships; give the options" in fault
+    fault = world.program("build", "plan.json", "--work", "run", "--target", "centos-stream-9", code=3).fault
     assert "the plan is for the target debian-12, and this is centos-stream-9; name its target" in fault
 
 

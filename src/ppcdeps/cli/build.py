@@ -125,12 +125,11 @@ def build(
     from ppcdeps.report.build import dump_build_run, render_build_run
     from ppcdeps.workflows.build import BuildRequest, build_until_closed, default_work
     from ppcdeps.workflows.build import build as run_build
-    from ppcdeps.workflows.replan import as_planned
-    from ppcdeps.workflows.repositories import resolve_target
+    from ppcdeps.workflows.replan import resolve_planned
 
     plan = load_plan(plan_file)
     work = work or default_work(plan)
-    resolved = resolve_target(as_planned(plan, choice), reporter)
+    resolved = resolve_planned(plan, choice, reporter)
     request = BuildRequest(
         plan, plan_file, resolved, _options(plan, settings), work, folders, tuple(_arguments(context))
     )

@@ -38,21 +38,21 @@ def verify(
 
     Plans again with the local repository first, installs the roots with dnf into a fresh root file system for
     ppc64le, the Python part with pip, and runs imports and the recipes' smoke tests there, emulated where this
-    machine is not ppc64le. Give the options that the plan was made with. Nothing stays on this machine.
+    machine is not ppc64le. Give what the plan does not have: a target file, ad hoc repositories, recipes. Nothing
+    stays on this machine.
 
     Exit code 0: closed; 1: not.
     """
     from ppcdeps.model.plan_file import load_plan
     from ppcdeps.report.verification import dump_verification, render_verification
     from ppcdeps.workflows.build import default_repository
-    from ppcdeps.workflows.replan import choice_for, local_repository
-    from ppcdeps.workflows.repositories import resolve_target
+    from ppcdeps.workflows.replan import local_repository, resolve_planned
     from ppcdeps.workflows.verify import verify as verdict_on
 
     before = load_plan(plan_file)
     place = repository or default_repository(before)
     local_repository(place)  # its faults come before any download
-    resolved = resolve_target(choice_for(before, choice), reporter)
+    resolved = resolve_planned(before, choice, reporter)
     found = verdict_on(
         before,
         place,

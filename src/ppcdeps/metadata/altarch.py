@@ -26,6 +26,17 @@ def altarch_hint(config: RepoConfig) -> str | None:
     return f"CentOS 7 keeps this architecture in the vault, under /altarch/: baseurl={found}"
 
 
+def of_other_architecture(config: RepoConfig, arch: str, other: str) -> str | None:
+    """What to say of a repository without packages for ``arch`` whose address names another; None elsewhere."""
+    addresses = (*config.baseurl, *(url for url in (config.mirrorlist, config.metalink) if url))
+    named = next((url for url in addresses if other in url), None)
+    if named is None:
+        return None
+    meant = altarch_address(named.replace(other, arch))
+    where = f"CentOS 7 keeps it in the vault: baseurl={meant}" if meant else "write $basearch in its place"
+    return f"repository {config.id} has no package for {arch}, as its address names {other}: {named}; {where}"
+
+
 def altarch_address(url: str) -> str | None:
     """Where the vault keeps what an address in the tree of x86_64 was meant to be; None for any other address.
 

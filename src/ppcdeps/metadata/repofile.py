@@ -324,7 +324,7 @@ class _Section:
         unset = dict.fromkeys(name for url in urls for name in unset_variables(url))
         if unset:
             shown = ", ".join(f"${name}" for name in unset)
-            self.fault(f"its address has {shown}, which is not set (a vars directory or an option can set it)")
+            self.fault(f"its address has {shown}, which is not set (set it with DNF_VAR_{next(iter(unset))}=VALUE)")
 
 
 _OWN = frozenset({"name", "baseurl", "mirrorlist", "metalink", "enabled", "priority", "cost"})

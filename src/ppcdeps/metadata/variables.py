@@ -53,6 +53,19 @@ def builtin_variables(releasever: str, arch: str) -> dict[str, str]:
     }
 
 
+def distribution_variables(releasever: str, arch: str) -> dict[str, str]:
+    """What packages of distributions set in /etc/dnf/vars, or /etc/yum/vars, and their `.repo` files rely on.
+
+    That is ``infra`` and ``contentdir`` of CentOS 7 (centos-release), and ``stream`` of CentOS Stream
+    (centos-stream-repos). Where distributions give a name different values, it is left out.
+    """
+    major = releasever.partition(".")[0]
+    found = {"infra": "stock", "stream": f"{major}-stream"}
+    if major == "7":
+        found["contentdir"] = "centos" if _BASEARCHES.get(arch, arch) == "x86_64" else "altarch"
+    return found
+
+
 def environment_variables(environment: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables that dnf takes from the environment: ``DNF0`` to ``DNF9``, and ``DNF_VAR_name`` as
     ``name``.

@@ -126,5 +126,7 @@ class Plan:
     """What enabling known repositories would change: first the sets that gaps name as their route."""
     python_fallback: PythonFallback | None = None
     """Set where pip was to install Python packages, and none could go to it."""
+    release: str | None = None
+    """The OpenStack release that its repositories are of, None where the target has none."""
     own: tuple[OwnPackages, ...] = ()
     """The user's own packages, each of which is a gap that its build closes."""

@@ -148,6 +148,8 @@ def as_document(plan: Plan) -> dict[str, Any]:
     }
     if plan.python_fallback is not None:
         document["python_fallback"] = {"reason": plan.python_fallback.reason, "help": plan.python_fallback.help}
+    if plan.release is not None:
+        document["release"] = plan.release
     return document
 
 
@@ -289,6 +291,7 @@ def _plan(document: JsonObject) -> Plan:
         modules=document.all_named("modules", names.module_stream) if "modules" in document else (),
         enablings=tuple(map(_enabling, document.objects("enabling"))),
         python_fallback=_fallback(document.inner("python_fallback")) if "python_fallback" in document else None,
+        release=document.text("release") if "release" in document else None,
         own=tuple(map(_own, document.objects("own"))),
     )
 

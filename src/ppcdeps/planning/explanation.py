@@ -100,12 +100,20 @@ def _not_found(solution: Solution, name: str) -> str:
     elsewhere = next((universe.named(name, role) for role in Role if universe.named(name, role)), [])
     if elsewhere:
         package = universe.label(elsewhere[0])
-        return f"{package} exists, but {solution.workload.name} on {solution.target.name} does not need it"
+        said = f"{package} exists, but {solution.workload.name} on {solution.target.name} does not need it"
+        return said + _why_dropped(solution, name)
     hidden = universe.unbuildable_providers(name)
     if hidden:
         published = f"{universe.label(hidden[0]).removesuffix(universe.arch)}{solution.target.reference_arch}"
         return f"{published} is in the reference, and no rebuild gives it: {universe.not_rebuilt[hidden[0]]}"
     return f"nothing in the plan of {solution.workload.name} is named, or provides, {name}; {hint}"
+
+
+def _why_dropped(solution: Solution, name: str) -> str:
+    """Which x86 build requires what has this name, and why a build for the target does not; empty where none does."""
+    dropped = solution.search.dropper.dropped_requirements.values()
+    found = next((each for each in dropped if name in (each.requirement, _name_of(each.requirement))), None)
+    return f": only the x86 build of {found.source} requires {found.requirement} ({found.grounds})" if found else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,13 +208,18 @@ class _Finder:
 
     def _conflict(self, clash: PackageClash) -> Gap:
         universe = self.solution.universe
-        pair = (universe.nevra(clash.package), universe.nevra(clash.other))
+        # A placeholder provider is no package: what it stands for is what conflicts.
+        pair = tuple(universe.placeholders.get(i) or universe.nevra(i) for i in (clash.package, clash.other))
+        text = clash.text.replace(f" provided by {universe.pool.id2solvable(clash.other)}", "")
+        together = all(isinstance(each, Nevra) for each in pair)
         route = Route(
             RouteKind.BLOCKED,
-            reason="each is available, both together are not",
+            reason="each is available, both together are not" if together else text,
             help=help_for_conflict(self.solution, clash.package, clash.other),
         )
-        return self._gap(" and ".join(map(str, pair)), Cause.CONFLICT, pair, (), route, None, clash.text)
+        return self._gap(
+            " and ".join(map(str, pair)), Cause.CONFLICT, pair, (), route, None, clash.text if together else text
+        )
 
     def _cause_of(self, source: str, packages: Sequence[int]) -> tuple[Cause, str]:
         """Why the target has no package to satisfy what the source's stand-ins satisfy, and the evidence."""
@@ -319,7 +324,14 @@ class _Finder:
         requirers = self.solution.requirers(self.solved)
         edges = [edge for i in sorted(group) for edge in requirers.on.get(i, ())]
         outside = [edge for edge in edges if edge.by not in group] or edges
+        if group.issubset(self.solution.universe.placeholders):
+            # Of another version is there what the others require.
+            outside = [edge for edge in outside if not self._is_there(edge.requirement)] or outside
         return requirers_among(self.solution, self.solved, outside)
+
+    def _is_there(self, requirement: str) -> bool:
+        """Whether a package satisfies a plain requirement as it is."""
+        return not requirement.startswith("(") and bool(self.solution.universe.providers_of(requirement))
 
     def _nevras(self, packages: Iterable[int]) -> tuple[Nevra, ...]:
         return tuple(sorted({self.solution.universe.nevra(i) for i in packages}, key=str))

@@ -1,6 +1,6 @@
 """The plan of a workload: its solution in values that outlive the solver."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ppcdeps.metadata.repository import RepoMetadata
@@ -77,24 +77,27 @@ def plan_of(
         modules=solution.target.module_streams,
         advice=(
             *undecided,
-            *_unused_interpreter(solution.target, python),
             *(python.advice if python else ()),
             *advice,
             *advice_of(solution.workload, solution.target, closure, gaps),
         ),
-        python_fallback=fallback,
+        python_fallback=fallback or _unused_interpreter(solution.target, python),
+        release=solution.target.openstack,
         own=tuple(map(_own_packages, solution.own)),
     )
 
 
-def _unused_interpreter(target: Target, python: PythonPart | None) -> Iterator[str]:
-    """What to know where an interpreter beside the platform's was chosen, and pip has nothing to install for it."""
+def _unused_interpreter(target: Target, python: PythonPart | None) -> PythonFallback | None:
+    """Why pip has nothing to install, where that was to be for an interpreter beside the platform's."""
     chosen, platform = target.python, target.platform_python
-    if chosen.beside and (python is None or not python.gaps):
-        yield (
-            f"pip has nothing to install for Python {chosen.tag} here: packages for the platform's Python "
-            f"{platform.tag} stay RPMs, and roots like pypi:NAME are what is installed for {chosen.tag}"
-        )
+    if not chosen.beside or (python is not None and python.gaps):
+        return None
+    return PythonFallback(
+        f"pip has nothing to install for Python {chosen.tag}, as the workload's packages are for the platform's "
+        f"Python {platform.tag}, which does not import what {chosen.tag} has",
+        f"leave --python-version out, so that pip installs for {platform.tag}; or name what is to be installed for "
+        f"{chosen.tag} as pypi:NAME in place of its RPM package",
+    )
 
 
 def waves_of(solution: Solution, bootstraps: Iterable[Bootstrap] = ()) -> BuildOrder:

@@ -174,12 +174,33 @@ def _differences(solution: Solution, side: PythonSide) -> Iterator[str]:
                 f"with --python rpm, {universe.source_of(package)} is one gap more: {by} requires {requirement}, and "
                 f"no distribution of this plan requires {name}"
             )
+    built = {each.name for each in side.lock.having(Provision.BUILD)}
+    yield from _lacking_builds(solution, (package for name, package in native.items() if name in built))
     for each in side.lock.having(Provision.BUILD):
         if each.name not in native:
             by = each.required_by[0][0] if each.required_by else solution.workload.name
             yield (
                 f"with --python rpm, {each.name} is not a gap: the distribution {by} requires it, and the RPMs do not"
             )
+
+
+def _lacking_builds(solution: Solution, packages: Iterable[int]) -> Iterator[str]:
+    """What the source packages of distributions that are built from sdists would lack as RPMs, and the sdists do not.
+
+    A look at the BuildRequires themselves: what those need in turn is known where RPMs are planned.
+    """
+    universe, environments = solution.universe, solution.search.dropper.environments
+    missing = {universe.source_of(each) for each in solution.run.closure.chosen if universe.is_standin(each)}
+    for source in sorted({universe.source_of(package) for package in packages}):
+        package = environments.source_package(source)
+        for requirement in sorted(map(str, universe.requirements_of(package))) if package is not None else ():
+            providers = () if requirement.startswith(("(", "/")) else universe.providers_of(requirement)
+            lacking = providers and all(universe.is_standin(each) for each in providers)
+            if lacking and universe.source_of(min(providers)) not in missing:
+                yield (
+                    f"with --python rpm, {universe.source_of(min(providers))} is one gap more: the source package of "
+                    f"{source} requires {requirement} to be built, and its sdist does not"
+                )
 
 
 def native_python_advice(solution: Solution) -> tuple[str, ...]:

@@ -115,6 +115,7 @@ def _request(before: Plan, after: Plan) -> tuple[tuple[str, str, str], ...]:
         ("workload", before.workload, after.workload),
         ("target", before.target, after.target),
         ("arch", before.arch, after.arch),
+        ("release", before.release or "", after.release or ""),
         ("roots", ", ".join(sorted(before.roots)), ", ".join(sorted(after.roots))),
         ("modules", ", ".join(sorted(before.modules)), ", ".join(sorted(after.modules))),
     )

@@ -30,8 +30,9 @@ def render_plan(plan: Plan, written_to: str | None = None, command: Sequence[str
     easy = (RouteKind.REUSE, RouteKind.PIP_WHEEL, RouteKind.PIP_SDIST)
     own = {one.source for one in plan.own}
     mine = [gap for gap in plan.gaps if gap.source in own]
-    native = [gap for gap in plan.gaps if gap.route.kind not in easy and gap not in mine]
-    reused = [gap for gap in plan.gaps if gap.route.kind is RouteKind.REUSE]
+    # What needs no build is not missing, whether or not a repository that could be enabled has it, too.
+    native = [gap for gap in plan.gaps if gap.route_without_enabling.kind not in easy and gap not in mine]
+    reused = [gap for gap in plan.gaps if gap.route_without_enabling.kind is RouteKind.REUSE]
     lines = [f"{plan.workload} on {plan.target} ({plan.arch})", *render_enablings(plan, command), "", *_summary(plan)]
     lines += _prepared(plan)
     waves = {source: str(number) for number, wave in enumerate(plan.waves, start=1) for source in wave}
@@ -41,7 +42,7 @@ def render_plan(plan: Plan, written_to: str | None = None, command: Sequence[str
     lines += _estimates(native)
     lines += _blocked([gap for gap in (*mine, *native) if gap.route.kind is RouteKind.BLOCKED])
     versions_by = plan.python.versions_by if plan.python is not None else ""
-    lines += _by_pip([gap for gap in plan.gaps if gap.route.kind in easy[1:]], versions_by)
+    lines += _by_pip([gap for gap in plan.gaps if gap.route_without_enabling.kind in easy[1:]], versions_by)
     lines += _reused(reused)
     lines += _dropped_requirements(plan)
     lines += ["", "Metadata this rests on", *_repositories(plan.repositories)]
@@ -265,8 +266,8 @@ def _blocked(gaps: Sequence[Gap]) -> list[str]:
 def _by_pip(gaps: Sequence[Gap], versions_by: str) -> list[str]:
     if not gaps:
         return []
-    pins = sorted(pin for gap in gaps for pin in gap.route.subject)
-    sdists = sum(1 for gap in gaps if gap.route.kind is RouteKind.PIP_SDIST)
+    pins = sorted(pin for gap in gaps for pin in gap.route_without_enabling.subject)
+    sdists = sum(1 for gap in gaps if gap.route_without_enabling.kind is RouteKind.PIP_SDIST)
     title = f"From the Python index with pip: {len(pins)} pure or prebuilt distributions, {sdists} of them as sdists"
     following = [f"Their versions are those of {versions_by}"] if versions_by else []
     return ["", title, *following, *wrapped(", ".join(pins), "  ")]
@@ -276,7 +277,7 @@ def _reused(gaps: Sequence[Gap]) -> list[str]:
     if not gaps:
         return []
     packages = sum(len(gap.wanted) for gap in gaps)
-    title = f"Reused as they are: {packages} noarch packages of {len(gaps)} sources"
+    title = f"Reused as they are: {_counted(packages, 'noarch package')} of {_counted(len(gaps), 'source')}"
     return ["", title, *wrapped(", ".join(gap.name for gap in gaps), "  ")]
 
 

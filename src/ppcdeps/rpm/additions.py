@@ -81,6 +81,23 @@ def add_placeholder(universe: Universe, requirement: str) -> None:
     universe.index.outdate()
 
 
+def extend_placeholder(universe: Universe, requirement: str) -> bool:
+    """Let the placeholder of a bare name satisfy a requirement of a version, too. Returns whether there is one.
+
+    That is for what is said of the version only in case that the name is there: the name is what is missing.
+    """
+    parsed = _parsed(requirement)
+    name = parsed.name if isinstance(parsed, Capability) else ""
+    found = next((each for each, wanted in universe.placeholders.items() if wanted == name), None)
+    if found is None:
+        return False
+    for capability in _satisfying(requirement):
+        dep = plain_dependency(universe.pool, capability)
+        universe.pool.id2solvable(found).add_deparray(libsolv().SOLVABLE_PROVIDES, dep)
+    universe.index.outdate()
+    return True
+
+
 def set_requirements(universe: Universe, package: int, deps: Iterable[Any]) -> None:
     """Replace what a package requires."""
     universe.forget_requirements(package)

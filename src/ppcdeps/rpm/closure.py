@@ -3,9 +3,14 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ppcdeps.model.capability import Capability, Requirement, parse_requirement
+from ppcdeps.model.capability import Capability, Requirement, parse_requirement, requirement_of
 from ppcdeps.model.errors import RepositoryError
-from ppcdeps.rpm.additions import add_placeholder, declare_from_source, ignore_dependency
+from ppcdeps.rpm.additions import (
+    add_placeholder,
+    declare_from_source,
+    extend_placeholder,
+    ignore_dependency,
+)
 from ppcdeps.rpm.dropped import RequirementDropper
 from ppcdeps.rpm.paths import needs_filelists
 from ppcdeps.rpm.problems import (
@@ -13,6 +18,7 @@ from ppcdeps.rpm.problems import (
     PackageClash,
     Statement,
     UninstallableProviders,
+    hypothetical_leaves,
     missing_leaves,
     statements_of,
 )
@@ -119,8 +125,15 @@ class ClosureSearch:
             if isinstance(statement, Lacking)
             or (isinstance(statement, UninstallableProviders) and statement.requirement.startswith("("))
         }
-        missing = {leaf for text in requirements for leaf in missing_leaves(text, self._is_provided)} - known
-        for requirement in sorted(missing):
+        missing: dict[str, bool] = {}
+        for text in requirements:
+            supposed = hypothetical_leaves(text, self._is_provided)
+            for leaf in missing_leaves(text, self._is_provided):
+                if leaf not in known:
+                    missing[leaf] = missing.get(leaf, True) and leaf in supposed
+        for requirement, is_supposed in sorted(missing.items()):
+            if is_supposed and extend_placeholder(self.universe, requirement):
+                continue
             if not declare_from_source(self.universe, requirement):
                 add_placeholder(self.universe, requirement)
         return bool(missing)
@@ -129,11 +142,22 @@ class ClosureSearch:
         return bool(self.universe.providers_of(str(requirement)))
 
     def _ignore(self, clash: PackageClash) -> None:
-        self.ignored.append(clash)
+        if not self._is_of_the_placeholders_version(clash):
+            self.ignored.append(clash)
         if clash.kind == "same-name":
             self.universe.multiversion += [clash.package, clash.other]
         else:
             ignore_dependency(self.universe, clash.package, clash.dependency)
+
+    def _is_of_the_placeholders_version(self, clash: PackageClash) -> bool:
+        """Whether a package conflicts with a placeholder's version alone: what that stands for may have another."""
+        wanted = self.universe.placeholders.get(clash.other)
+        if wanted is None:
+            return False
+        required, excluded = requirement_of(wanted), requirement_of(clash.dependency)
+        if not isinstance(required, Capability) or not isinstance(excluded, Capability):
+            return False
+        return (required.relation, excluded.relation) in _VERSIONS_LEFT
 
     def _needs_filelists(self, result: SolverResult) -> bool:
         """Whether the owners of further paths could change the result."""
@@ -204,6 +228,12 @@ class ClosureSearch:
         return found
 
 
+_VERSIONS_LEFT = {
+    (required, excluded)
+    for required, left in (("", "< <= = > >="), (">", "< <= ="), (">=", "< <= ="), ("<", "> >= ="), ("<=", "> >= ="))
+    for excluded in left.split()
+}
+"""Relations of a requirement and of a conflict of the same name that leave versions, whichever they speak of."""
 _STRICTER = ("", "<", ">", "<=", ">=", "=")
 
 

@@ -90,6 +90,28 @@ def missing_leaves(requirement: str, provided: Provided) -> list[str]:
         return [requirement]
 
 
+def hypothetical_leaves(requirement: str, provided: Provided) -> list[str]:
+    """Those of the missing leaves that are asked only under a condition which nothing that is there satisfies.
+
+    ``(macros = 2 if macros)`` asks for nothing as long as there are no macros: it says which version they must have.
+    """
+    try:
+        found = _hypothetical(parse_requirement(requirement), provided)
+    except ValueError:
+        return []
+    return [str(leaf) for leaf in found]
+
+
+def _hypothetical(requirement: Requirement, provided: Provided) -> list[Requirement]:
+    match requirement:
+        case Rich("and", operands, _):
+            return [leaf for operand in operands for leaf in _hypothetical(operand, provided)]
+        case Rich("if", (consequence, condition), None) if not _holds(condition, provided):
+            return _leaves(consequence, provided)
+        case _:
+            return []
+
+
 def _leaves(requirement: Requirement, provided: Provided) -> list[Requirement]:
     match requirement:
         case Capability() | Rich("with" | "without"):

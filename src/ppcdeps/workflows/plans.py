@@ -45,17 +45,15 @@ class UnknownRootsError(UsageError):
 def plan(request: PlanRequest, reporter: Reporter) -> Plan:
     """The plan for a request: remembered, or solved now.
 
-    Where the Python index cannot be read, or what it has does not fit together, the packages stay RPMs, with a
-    warning, and the plan is not remembered; a workload with roots on the index then raises. Raises UsageError for a
-    root that no repository knows, RepositoryError and ConfigError for metadata that cannot be read.
+    Where the Python index cannot be read, or what it has does not fit together, the packages stay RPMs, the plan says
+    why (``python_fallback``), and it is not remembered; a workload with roots on the index then raises. Raises
+    UsageError for a root that no repository knows, RepositoryError and ConfigError for metadata that cannot be read.
     """
     return plan_and_text(request, reporter)[0]
 
 
 def plan_and_text(request: PlanRequest, reporter: Reporter) -> tuple[Plan, str]:
     """The plan, and the text of its file. Raises what `plan` raises."""
-    if request.python == "pip" and (unpinned := request.unpinned()):
-        reporter.warn(f"Python's versions are those of {unpinned}")
     key = _enabled_key(request)
     try:
         if request.resolved.known and _has_asked(key, request.resolved):
@@ -186,7 +184,6 @@ def _solved_plan(request: PlanRequest, reporter: Reporter) -> tuple[Plan, bool]:
             if any(root.startswith(PYTHON_PREFIX) for root in request.workload.roots):
                 raise  # nothing but an index has these roots
             fallback = _fallback_for(fault)
-            reporter.warn(f"Python packages stay RPMs in this plan: {fault.line}")
     solution = solve_builds(solved, part.closed if part else ())
     advice = native_python_advice(solution) if request.python == "rpm" else ()
     return plan_of(solution, request.resolved.metadata, part, fallback, advice), fallback is None
@@ -208,8 +205,10 @@ def solve(request: PlanRequest, reporter: Reporter) -> "Solution":
 
     Raises UsageError for a root that no repository knows, and what reading the metadata raises.
     """
+    from ppcdeps.metadata.altarch import of_other_architecture
     from ppcdeps.planning.solution import solve_run, unknown_roots
     from ppcdeps.recipebook.book import load_book
+    from ppcdeps.rpm.loading import Role
 
     resolved = request.resolved
     evaluations, book = None, load_book(request.recipes)
@@ -229,6 +228,11 @@ def solve(request: PlanRequest, reporter: Reporter) -> "Solution":
     )
     for problem in solution.universe.module_problems:
         reporter.warn(problem)
+    target = resolved.target
+    for part in solution.universe.parts:
+        said = of_other_architecture(part.metadata.config, target.arch, target.reference_arch)
+        if said and part.role is Role.TARGET and all(str(s.arch) == "noarch" for s in part.repo.solvables_iter()):
+            reporter.warn(said)
     unknown = tuple(root for root in unknown_roots(solution) if root in request.typed)
     if unknown:
         near = closest(unknown[0], list_workloads()) or closest(unknown[0], solution.universe.package_names())

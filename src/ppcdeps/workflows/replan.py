@@ -10,15 +10,16 @@ from ppcdeps.metadata.targets import list_targets
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.gap import RouteKind
 from ppcdeps.model.plan import Plan
-from ppcdeps.model.reporter import Reporter
+from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.model.repository import RepoConfig, Side
 from ppcdeps.model.workload import Workload
 from ppcdeps.planning.own_files import OwnFile
 from ppcdeps.planning.workloads import list_workloads, load_workload
+from ppcdeps.rpm.own import OWN
 from ppcdeps.verifying.verification import LOCAL, LOCAL_PRIORITY
 from ppcdeps.workflows.choice import RepositoryChoice
 from ppcdeps.workflows.plans import plan
-from ppcdeps.workflows.repositories import ResolvedTarget
+from ppcdeps.workflows.repositories import ResolvedTarget, choose_target, resolve_target
 from ppcdeps.workflows.request import PlanRequest
 
 WHEELS = "wheels/simple"
@@ -63,6 +64,8 @@ def replan(
         # No RPM has them: then a wheel that was built will do.
         request = replace(request, wheels=wheels)
         after = plan(request, reporter)
+    if after.python_fallback is not None and before.python_fallback is None:
+        reporter.warn(f"Python packages stay RPMs in the plan made again: {after.python_fallback.reason}")
     return request, after
 
 
@@ -95,20 +98,44 @@ def _own_left(before: Plan, resolved: ResolvedTarget) -> tuple[OwnFile, ...]:
     return tuple(OwnFile(Path(own.file), own.file) for own in before.own if own.source not in built)
 
 
-def choice_for(plan: Plan, choice: RepositoryChoice) -> RepositoryChoice:
-    """The choice with the plan's own target, interpreter and module streams, where the user names none.
+def resolve_planned(plan: Plan, choice: RepositoryChoice, reporter: Reporter) -> ResolvedTarget:
+    """The target that a plan was made for, as it was planned with where the choice says nothing else.
 
-    Raises UsageError where only the user can say what the plan's target is.
+    That is the plan's target, OpenStack release, interpreter and module streams, and the repositories that were
+    enabled. Raises UsageError where only the user can say what the plan's target is, and what resolving raises.
     """
     choice = as_planned(plan, choice)
-    if choice.target is not None or choice.snapshot is not None or choice.is_ad_hoc:
+    if choice.target is None and choice.snapshot is None and not choice.is_ad_hoc:
+        if plan.target not in list_targets():
+            raise UsageError(
+                f"the plan is for {plan.target}, which is not a target that ppcdeps ships",
+                hint="give the options that it was planned with: --target FILE, or --repofrompath ID,URL",
+            )
+        choice = replace(choice, target=plan.target)
+    return resolve_target(_with_planned_repositories(plan, choice), reporter)
+
+
+def _with_planned_repositories(plan: Plan, choice: RepositoryChoice) -> RepositoryChoice:
+    """The choice with the plan's release and repositories, and no others, where the user chooses none."""
+    target = choose_target(choice, Silence()).target
+    if target.name != plan.target:
+        return choice  # which is refused, and not for its repositories
+    if choice.release is None and plan.release in target.openstack_releases:
+        choice = replace(choice, release=plan.release)
+        target = choose_target(choice, Silence()).target
+    if choice.only or choice.enable or choice.disable:
         return choice
-    if plan.target not in list_targets():
+    planned = {state.id for state in plan.repositories if state.enabled and state.id != OWN}
+    there = {config.id: config.enabled for config in target.repositories}
+    absent = sorted(planned.difference(there))
+    if absent:
         raise UsageError(
-            f"the plan is for {plan.target}, which is not a target that ppcdeps ships",
-            hint="give the options that it was planned with: --target FILE, or --repofrompath ID,URL",
+            f"the plan has repositories that are not of {target.title or target.name}: {', '.join(absent)}",
+            hint="give the options that it was planned with: --repofrompath ID,URL, --repo-file FILE, --snapshot",
         )
-    return replace(choice, target=plan.target)
+    enable = tuple(sorted(one for one in planned if not there[one]))
+    disable = tuple(one for one, enabled in there.items() if enabled and one not in planned)
+    return replace(choice, enable=enable, disable=disable)
 
 
 def as_planned(plan: Plan, choice: RepositoryChoice) -> RepositoryChoice:

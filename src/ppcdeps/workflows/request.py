@@ -49,9 +49,13 @@ class PlanRequest:
     """Specs and source RPMs of the user's own, whose packages are to run, too."""
 
     def unpinned(self) -> str | None:
-        """What Python's versions follow where the release's constraints did not come with ppcdeps; None elsewhere."""
-        absent = absent_constraints(self.workload)
-        return absent and f"the reference's RPMs, as {absent} did not come with ppcdeps"
+        """What Python's versions follow where there are no constraints of the workload's release; None elsewhere."""
+        workload = self.workload
+        if absent := absent_constraints(workload):
+            return f"the reference's RPMs, as {absent} did not come with ppcdeps"
+        if workload.release and not workload.constraints:
+            return f"the reference's RPMs, as {workload.name} has no constraints of {workload.release}"
+        return None
 
     def key(self) -> str:
         """Everything that decides on the plan, as text: the same key has the same plan."""

@@ -19,7 +19,7 @@ from ppcdeps.metadata.repofile import (
 )
 from ppcdeps.metadata.snapshot import Snapshot, shipped_snapshots, use
 from ppcdeps.metadata.targets import is_module_stream, list_targets, load_target
-from ppcdeps.metadata.variables import builtin_variables, environment_variables
+from ppcdeps.metadata.variables import builtin_variables, distribution_variables, environment_variables
 from ppcdeps.model.errors import PpcdepsError, UsageError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig, Side
@@ -213,7 +213,8 @@ def _with_modules(target: Target, streams: Sequence[str]) -> Target:
 
 def _with_selection(target: Target, choice: RepositoryChoice, reporter: Reporter) -> Target:
     """The target with repositories added, changed, and switched on and off as the command line says."""
-    variables = builtin_variables(target.releasever, target.arch) | _variables(choice)
+    release = target.releasever, target.arch
+    variables = distribution_variables(*release) | builtin_variables(*release) | _variables(choice)
     configs: list[RepoConfig] = [*target.repositories]
     for side, option, values in (
         (Side.TARGET, "--repofrompath", choice.repofrompath),

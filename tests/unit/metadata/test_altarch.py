@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ppcdeps.base.cache import Cache
-from ppcdeps.metadata.altarch import altarch_address, altarch_hint
+from ppcdeps.metadata.altarch import altarch_address, altarch_hint, of_other_architecture
 from ppcdeps.metadata.repofile import parse_repo_text
 from ppcdeps.metadata.sync import fetch_repositories
 from ppcdeps.metadata.targets import load_target
@@ -80,3 +80,17 @@ def test_offline_the_hint_is_the_same() -> None:
     config = RepoConfig("os", Side.TARGET, baseurl=("http://mirror.centos.org/centos/7/os/ppc64le/",))
     hint = altarch_hint(config)
     assert hint is not None and f"baseurl={VAULT}/7/os/ppc64le/" in hint
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://a.example/centos/7/os/x86_64/", f"CentOS 7 keeps it in the vault: baseurl={VAULT}/7/os/ppc64le/"),
+        ("http://a.example/9/BaseOS/x86_64/os/", "write $basearch in its place"),
+        ("http://a.example/9/BaseOS/ppc64le/os/", None),
+    ],
+)
+def test_an_address_that_names_another_architecture(url: str, said: str | None) -> None:
+    found = of_other_architecture(RepoConfig("base", Side.TARGET, baseurl=(url,)), "ppc64le", "x86_64")
+    expected = f"repository base has no package for ppc64le, as its address names x86_64: {url}; {said}"
+    assert found == (expected if said else None)

@@ -148,7 +148,7 @@ def test_all_faults_of_a_file_are_told_at_once() -> None:
         "[a]: enabled is to be a boolean (1, yes, true, on or 0, no, false, off), not 'perhaps'",
         "[a]: retries is to be 0 or more, not '-1'",
         "[c]: has no baseurl, mirrorlist or metalink: nothing says where the repository is",
-        "[d]: its address has $host, which is not set (a vars directory or an option can set it)",
+        "[d]: its address has $host, which is not set (set it with DNF_VAR_host=VALUE)",
         '[bad id]: is not a repository id (letters, digits, - _ . : +, a letter, digit or _ at first): "bad id"',
     ]
 

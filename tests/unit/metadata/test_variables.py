@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from ppcdeps.metadata.variables import (
     builtin_variables,
+    distribution_variables,
     environment_variables,
     substitute,
     unset_variables,
@@ -87,3 +88,16 @@ def test_the_release_is_split_at_its_first_dot() -> None:
 def test_the_environment_sets_variables_as_for_dnf() -> None:
     environment = {"DNF0": "zero", "DNF_VAR_stream": "9", "DNF_VAR_": "x", "DNF10": "no", "HOME": "/"}
     assert environment_variables(environment) == {"DNF0": "zero", "stream": "9"}
+
+
+@pytest.mark.parametrize(
+    ("releasever", "arch", "text", "result"),
+    [
+        ("7", "ppc64le", "http://mirror.centos.org/$contentdir/7/?infra=$infra", "http://mirror.centos.org/altarch/7/?infra=stock"),
+        ("7.9.2009", "x86_64", "/$contentdir/", "/centos/"),
+        ("9", "ppc64le", "repo=centos-baseos-$stream", "repo=centos-baseos-9-stream"),
+        ("9", "ppc64le", "/$contentdir/", "/$contentdir/"),
+    ],
+)  # fmt: skip
+def test_variables_that_packages_of_distributions_set(releasever: str, arch: str, text: str, result: str) -> None:
+    assert substitute(text, distribution_variables(releasever, arch)) == result

@@ -55,3 +55,9 @@ def test_the_closest_names_are_offered(nova: Solution) -> None:
 def test_a_package_that_is_not_needed_is_said_to_exist(nova: Solution) -> None:
     with pytest.raises(UsageError, match=r"zsh-.* exists, but nova-compute"):
         explain(nova, "zsh")
+
+
+def test_what_only_the_x86_build_requires_is_said_to_be_dropped(nova: Solution) -> None:
+    said = r"dmidecode-.* does not need it: only the x86 build of libvirt requires dmidecode \(libvirt reads SMBIOS"
+    with pytest.raises(UsageError, match=said):
+        explain(nova, "dmidecode")

@@ -74,6 +74,16 @@ def test_too_old_nothing_has_the_required_version(solution_of: SolutionOf) -> No
     assert gap.detail == "lib-1-1.noarch does not satisfy it"
 
 
+def test_too_old_is_needed_by_who_requires_the_version_and_not_by_others(solution_of: SolutionOf) -> None:
+    target = {
+        "app-1-1.noarch": {"requires": ["lib >= 2", "another"]},
+        "another-1-1.noarch": {"requires": ["lib"]},
+        "lib-1-1.noarch": {},
+    }
+    gap = only_gap(solution_of("app", target=target))
+    assert gap.required_by == (Requirer(requirement="lib >= 2", by="app-1-1.noarch"),)
+
+
 def test_too_new_only_a_newer_version_than_the_exact_one_is_there(solution_of: SolutionOf) -> None:
     target = {"app-1-1.noarch": {"requires": ["lib = 2.17.0"]}, "lib-2.24.0-2.noarch": {}}
     gap = only_gap(solution_of("app", target=target))
@@ -136,6 +146,16 @@ def test_conflict_the_build_of_the_target_cannot_be_installed_with_the_rest(solu
     gap = only_gap(solution_of("app", target=target, reference={"b-2-1.x86_64": {}}))
     assert (gap.name, gap.cause) == ("b", Cause.CONFLICT)
     assert gap.detail == "b-1-1.ppc64le cannot be installed with the rest"
+
+
+def test_conflict_with_what_nothing_provides(solution_of: SolutionOf) -> None:
+    target = {"app-1-1.noarch": {"requires": ["lib = 1", "a"]}, "a-1-1.noarch": {"conflicts": ["lib < 2"]}}
+    missing, conflict = sorted(
+        gaps_of(solution_of("app", target=target)), key=lambda gap: gap.cause is Cause.CONFLICT
+    )
+    assert (missing.name, missing.cause) == ("lib = 1", Cause.UNKNOWN)
+    assert (conflict.name, conflict.cause) == ("a-1-1.noarch and lib = 1", Cause.CONFLICT)
+    assert conflict.detail == conflict.route.reason == "package a-1-1.noarch conflicts with lib < 2"
 
 
 def test_conflict_two_packages_of_the_target_exclude_each_other(solution_of: SolutionOf) -> None:

@@ -1,5 +1,7 @@
 """The plan of nova-compute on CentOS Stream 9 as the embedded snapshot has it."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from ppcdeps.planning.solution import Solution
 from ppcdeps.recipebook.book import RecipeBook, load_book
 from ppcdeps.report.build_order import BUILT, build_order_of, undecided_of
 from ppcdeps.rpm.solving import solve_requests
+from ppcdeps.workflows.targets import with_python
 
 NATIVE_RUN_TIME_GAPS = {
     "libguestfs",
@@ -49,11 +52,13 @@ def test_what_only_x86_builds_ask_for_is_no_gap(nova_plan: Plan, source: str) ->
     assert source not in {package.source for package in nova_plan.closure}
 
 
-@pytest.mark.parametrize("source", ["seabios", "edk2"])
-def test_noarch_firmware_is_reused(nova_plan: Plan, source: str) -> None:
-    gap = gap_named(nova_plan, source)
+def test_noarch_firmware_is_reused_and_that_of_x86_guests_is_not_wanted(nova_plan: Plan) -> None:
+    gap = gap_named(nova_plan, "seabios")
     assert gap.route.kind is RouteKind.REUSE
-    assert all(package.arch == "noarch" for package in gap.packages)
+    assert [(package.name, package.arch) for package in gap.packages] == [("seavgabios-bin", "noarch")]
+    dropped = {each.requirement.split()[0] for each in nova_plan.dropped_requirements if each.source == "qemu-kvm"}
+    assert {"edk2-ovmf", "seabios-bin"} <= dropped
+    assert "edk2" not in {gap.name for gap in nova_plan.gaps}
 
 
 @pytest.mark.parametrize(
@@ -153,7 +158,7 @@ def test_without_recipes_sources_are_rebuilt_as_they_are(planner: Any) -> None:
 
 def test_recorded_runs_say_how_long_a_build_takes(nova_plan: Plan) -> None:
     assert dict(gap_named(nova_plan, "libvirt").route.minutes)["emulated"] > 30
-    assert gap_named(nova_plan, "edk2").route.minutes == ()
+    assert gap_named(nova_plan, "seabios").route.minutes == ()
 
 
 def test_what_is_ordered_is_what_is_built_and_every_blocked_gap_is_left_out(nova_plan: Plan) -> None:
@@ -169,3 +174,15 @@ def test_a_build_says_which_blocked_gaps_it_waits_for(nova_plan: Plan) -> None:
     blocked = {gap.name for gap in nova_plan.gaps if gap.route.kind is RouteKind.BLOCKED}
     for source, waits in nova_plan.blocked_by.items():
         assert blocked.issuperset(waits), source
+
+
+def test_where_pip_has_nothing_to_install_for_the_chosen_interpreter_the_plan_says_why(
+    solution_of: Callable[..., Solution],
+) -> None:
+    solution = solution_of("app", target={"app-1-1.noarch": {}})
+    assert plan_of(solution, ()).python_fallback is None
+    beside = replace(solution, target=with_python(solution.target, "3.11"))
+    found = plan_of(beside, ()).python_fallback
+    assert found is not None
+    assert "pip has nothing to install for Python 3.11" in found.reason
+    assert "leave --python-version out" in found.help

@@ -113,6 +113,22 @@ def test_what_only_distributions_require_is_said_not_to_be_one(
     assert native_python_advice(solution) == ()
 
 
+def test_what_only_source_packages_need_to_be_built_is_said_to_be_a_gap_of_the_other_policy(
+    solution_of: SolutionOf, shop: Shop, side_of: Callable[[Solution], PythonSide]
+) -> None:
+    target = {"app-1-1.noarch": {"requires": ["python3-nacl"]}, "zlib-devel-1-1.ppc64le": {}}
+    reference = {"python3-nacl-1-1.x86_64": native("nacl", "1"), "sodium-devel-1-1.x86_64": {"from": "sodium"}}
+    source = {"python-nacl-1-1.src": {"requires": ["sodium-devel", "zlib-devel"]}}
+    shop.add("nacl", sdist("nacl", "1", {"setup.py": C_EXTENSION, "PKG-INFO": "Name: nacl\nVersion: 1\n"}))
+    solution = solution_of("app", target=target, reference=reference, source=source)
+    plan = planned(solution, side_of(solution))
+    assert [gap.name for gap in plan.gaps if gap.route.kind is RouteKind.BUILD_SDIST] == ["python-nacl"]
+    assert plan.advice[:1] == (
+        "with --python rpm, sodium is one gap more: the source package of python-nacl requires sodium-devel to be "
+        "built, and its sdist does not",
+    )
+
+
 def test_a_conflict_says_what_would_avoid_it(
     solution_of: SolutionOf, shop: Shop, side_of: Callable[[Solution], PythonSide]
 ) -> None:

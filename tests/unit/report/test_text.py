@@ -1,5 +1,9 @@
 """Plans as text."""
 
+from dataclasses import replace
+
+from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Route, RouteKind
+from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.python_plan import PythonFallback
 from ppcdeps.report.text import render_plan
@@ -23,3 +27,13 @@ def test_nothing_is_promised_where_no_way_out_is_known() -> None:
     text = render_plan(plan)
     assert "All of Python stays RPMs: no index answered." in text
     assert "To avoid it" not in text
+
+
+def test_what_is_reused_is_not_missing_where_a_repository_that_is_not_enabled_has_it() -> None:
+    reuse = Route(RouteKind.REUSE, ("rom-1-1.noarch",), reason="noarch in reference")
+    enable = Route(RouteKind.ENABLE, ("extra",), reason="extra has rom-2-1.noarch", help="--enablerepo extra")
+    rom = Nevra.parse("rom-1-1.noarch")
+    gap = Gap("rom", GapKind.RPM, Cause.ABSENT, Phase.RUN, (rom,), (), enable, "rom", "", alternative=reuse)
+    text = render_plan(replace(EMPTY, gaps=(gap,)))
+    assert "Missing" not in text
+    assert "Reused as they are: 1 noarch package of 1 source\n  rom\n" in text
