@@ -1,5 +1,5 @@
-"""QEMU by the recipe qemu-debian: cross-compiled, installed into the emulated Debian root, and started there up to the
-guest's firmware. The smoke test is the recipe's own: a build whose smoke test fails is a failed one.
+"""QEMU by the recipe qemu-debian: cross-compiled, installed into the emulated Debian root, and started there up to
+the guest firmware. The smoke test is the recipe's own: a build whose smoke test fails is a failed one.
 """
 
 import os
