@@ -1,5 +1,5 @@
-"""The shipped recipes for Debian roots: built by the program from Debian's upstream tarballs, inspected, installed into
-the emulated root, and tried there by their smoke tests.
+"""The shipped recipes for Debian roots: built by the program from Debian's upstream tarballs, inspected, installed,
+and tried in the emulated root by their smoke tests.
 """
 
 import os
