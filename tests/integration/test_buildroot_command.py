@@ -80,6 +80,24 @@ def test_list_tells_what_can_be_created(ppcdeps: Program) -> None:
     assert document["created"] == []
 
 
+def test_a_root_that_is_asked_for_dpkg_has_its_database(ppcdeps: Program, tiny: Path, native: str) -> None:
+    """The machine's own dpkg reads it, though the root is of another architecture."""
+    if shutil.which("dpkg-query") is None:
+        pytest.skip("dpkg is not installed")
+
+    def query(*options: str, package: str) -> subprocess.CompletedProcess[str]:
+        place: list[str | Path] = ["--buildroots", tiny, "--package", package]
+        made = json.loads(ppcdeps("buildroot", "create", "tiny", *place, "--mode", native, "--json").out)
+        command = ["dpkg-query", f"--admindir={made['root']}/var/lib/dpkg", *options]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    listed = query("--show", "--showformat=${db:Status-Abbrev}${Package}\\n", package="dpkg").stdout.splitlines()
+    assert {"ii base-files", "ii base-passwd", "ii dpkg", "ii libc6"} <= set(listed)
+    assert query("--search", "/usr/bin/dpkg-query", package="dpkg").stdout == "dpkg:ppc64el: /usr/bin/dpkg-query\n"
+    assert "/lib/powerpc64le-linux-gnu/libc.so.6" in query("--listfiles", "libc6:ppc64el", package="dpkg").stdout
+    assert query("--search", "/bin/hostname", package="hostname").returncode == 1, "dpkg was not asked for"
+
+
 def test_create_once_list_and_remove(ppcdeps: Program, tiny: Path, native: str) -> None:
     options: list[str | Path] = ["--buildroots", tiny, "--package", "hostname"]
     first = json.loads(ppcdeps("buildroot", "create", "tiny", *options, "--mode", native, "--json").out)

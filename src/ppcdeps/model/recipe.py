@@ -256,6 +256,14 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionOptions:
+    """Options of the build system that only these upstream versions know."""
+
+    versions: VersionRange
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Upstream:
     """What a spec of our own says about the software."""
 
@@ -266,6 +274,8 @@ class Upstream:
     description: str
     system: BuildSystem | None = None
     options: tuple[str, ...] = ()
+    for_versions: tuple[VersionOptions, ...] = ()
+    """What `options` are extended by, where the version that is built is one of those named."""
     languages: tuple[Language, ...] = ()
     check: str = ""
     """Shell commands for %check, where the software has tests worth their time."""

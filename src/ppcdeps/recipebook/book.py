@@ -38,6 +38,7 @@ from ppcdeps.model.recipe import (
     SetTag,
     Source,
     Upstream,
+    VersionOptions,
     VersionRange,
 )
 from ppcdeps.model.target import Target
@@ -117,9 +118,13 @@ def for_source(recipe: Recipe, source: str) -> Recipe:
 
 
 def for_version(recipe: Recipe, version: str) -> Recipe:
-    """The recipe as it is for an upstream version: without the patches that are for others."""
+    """The recipe as it is for an upstream version: without the patches and options that are for others."""
     patches = tuple(patch for patch in recipe.patches if version in patch.versions)
-    return recipe if patches == recipe.patches else replace(recipe, patches=patches)
+    upstream = recipe.upstream
+    if upstream is not None and upstream.for_versions:
+        more = (option for one in upstream.for_versions if version in one.versions for option in one.options)
+        upstream = replace(upstream, options=(*upstream.options, *more), for_versions=())
+    return replace(recipe, patches=patches, upstream=upstream)
 
 
 def recipe_digest(recipe: Recipe) -> str:
@@ -302,6 +307,7 @@ def _check_text(top: Table, recipe: Recipe) -> None:
     lines += [text for _, text in recipe.macros]
     if upstream is not None:
         lines += [upstream.summary, upstream.license, upstream.url, *upstream.options]
+        lines += [option for one in upstream.for_versions for option in one.options]
     for package in recipe.packages:
         if not _NAME.fullmatch(package.replace(_SOURCE, "source")):
             top.fault(f'"packages" has "{package}", which is not the name of a package')
@@ -412,6 +418,7 @@ def _upstream(table: Table, source: str, kind: RecipeKind | None) -> Upstream:
         description=table.text("description").strip(),
         system=system,
         options=table.texts("options"),
+        for_versions=tuple(_version_options(each) for each in table.tables("for_versions")),
         languages=tuple(languages),
         check=(table.optional_text("check") or "").strip(),
     )
@@ -421,6 +428,14 @@ def _upstream(table: Table, source: str, kind: RecipeKind | None) -> Upstream:
         table.fault('"description" has a line that begins with "%", where rpm would begin a section')
     table.finish()
     return upstream
+
+
+def _version_options(table: Table) -> VersionOptions:
+    found = VersionOptions(_versions(table), table.texts("options"))
+    if not found.options:
+        table.fault('"options" names none')
+    table.finish()
+    return found
 
 
 def _versions(table: Table) -> VersionRange:

@@ -58,7 +58,8 @@ _COMPILERS = {
     Language.C: ("gcc",),
     Language.CXX: ("gcc-c++",),
     Language.CYTHON: ("gcc", "python{python}dist(cython)"),
-    Language.RUST: ("cargo", "gcc", "rust"),
+    # Where code is built for another architecture, `rust` brings the machine's own standard library alone.
+    Language.RUST: ("cargo", "gcc", "rust", "rust-std-static"),
 }
 
 

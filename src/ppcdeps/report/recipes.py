@@ -58,6 +58,9 @@ def recipe_document(recipe: Recipe) -> dict[str, Any]:
     document["versions"] = str(recipe.versions)
     for given, patch in zip(document["patches"], recipe.patches, strict=True):
         given["versions"] = str(patch.versions)
+    if recipe.upstream is not None:
+        for given, only in zip(document["upstream"]["for_versions"], recipe.upstream.for_versions, strict=True):
+            given["versions"] = str(only.versions)
     document["macros"] = dict(recipe.macros)
     document["variables"] = dict(recipe.variables)
     edits = zip(document["edits"], recipe.edits, strict=True)

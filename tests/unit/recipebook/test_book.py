@@ -76,10 +76,10 @@ def test_targets_by_name_are_enough(tmp_path: Path, el9: Target) -> None:
 
 
 def test_a_users_recipe_replaces_the_shipped_one_of_its_name(tmp_path: Path, el9: Target) -> None:
-    write(tmp_path, "supermin", SRPM.format(source="supermin").replace('"s"', '"mine"'))
+    write(tmp_path, "virtiofsd", SRPM.format(source="virtiofsd").replace('"s"', '"mine"'))
     write(tmp_path, "new", SRPM.format(source="new"))
     book = load_book([tmp_path])
-    found = recipe_for(book, "supermin", "5.3.5", el9)
+    found = recipe_for(book, "virtiofsd", "1.13.0", el9)
     assert found is not None
     assert found.summary == "mine"
     assert recipe_for(book, "new", "1", el9) is not None

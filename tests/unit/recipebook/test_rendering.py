@@ -77,6 +77,38 @@ def test_a_spec_of_ones_own_with_variables_of_its_own(tmp_path: Path) -> None:
     assert listed[1:] == [f"{DIGEST}  own-1.0.tar.gz  https://example.org/a%2Fb/own-1.0.tar.gz"]
 
 
+def recipe_with_options(folder: Path, only: str) -> Path:
+    sources = "".join(
+        f'[[sources]]\nversion = "{version}"\nurl = "https://example.org/x-{version}.tar.gz"\nsha256 = "{DIGEST}"\n'
+        for version in ("9.0", "10.8")
+    )
+    folder.mkdir()
+    (folder / "recipe.toml").write_text(
+        'source = "x"\nkind = "compile"\nsummary = "s"\nreason = "r"\nlinks = ["https://example.org/"]\n[upstream]\n'
+        'summary = "s"\nlicense = "MIT"\nurl = "https://example.org/"\ndescription = "d"\nsystem = "meson"\n'
+        f'options = ["-Da=b"]\n{only}{sources}'
+    )
+    return folder / "recipe.toml"
+
+
+def test_a_build_gets_the_options_that_its_version_knows(tmp_path: Path) -> None:
+    only = "[[upstream.for_versions]]\nversions = '{}'\noptions = ['{}']\n"
+    both = only.format("< 10.8", "-Dyajl=enabled") + only.format(">= 10.8", "-Djson_c=enabled")
+    recipe = load_recipe(recipe_with_options(tmp_path / "x", both))
+    for version, option in (("9.0", "-Dyajl=enabled"), ("10.8", "-Djson_c=enabled")):
+        rendering = render(recipe, tmp_path / version, version=version)
+        assert f"--wrap-mode=nodownload -Da=b {option}\n" in rendering.spec.read_text()
+
+
+def test_options_of_versions_name_some(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(recipe_with_options(tmp_path / "x", '[[upstream.for_versions]]\nversions = "10"\n'))
+    assert [fault.partition(" number 1: ")[2] for fault in caught.value.faults] == [
+        '"versions": not a bound: "10"; write a relation and a version, such as ">= 9.0, < 10"',
+        '"options" names none',
+    ]
+
+
 def test_an_empty_folder_will_do_even_if_it_is_the_current_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
