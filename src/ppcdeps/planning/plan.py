@@ -11,6 +11,7 @@ from ppcdeps.model.python_plan import PlannedPython, PythonFallback
 from ppcdeps.model.target import Target
 from ppcdeps.planning.advice import advice_of
 from ppcdeps.planning.gaps import gaps_of, requirers_among
+from ppcdeps.planning.knownfaults import fault_advice
 from ppcdeps.planning.order import BuildOrder, order_of
 from ppcdeps.planning.solution import Solution
 from ppcdeps.rpm.loading import Role
@@ -80,6 +81,7 @@ def plan_of(
             *_unused_interpreter(solution.target, python),
             *(python.advice if python else ()),
             *advice,
+            *fault_advice(closure, python.planned if python else None, solution.target.arch),
             *advice_of(solution.workload, solution.target, closure, gaps),
         ),
         python_fallback=fallback,
