@@ -22,8 +22,8 @@ class KnownFault:
 
     ``machines`` are uname's, none where it concerns every machine. A program of ``unless_programs`` on the path of
     services hides it, an RPM of ``unless_packages`` brings one. ``text`` in the module ``file`` shows the fault.
-    ``what`` happens; ``fix`` are lines to copy, ``fix_without_rpm`` where a system has no RPM database; ``advice`` is a
-    plan's, empty where plans say nothing.
+    ``what`` happens; ``fix`` are lines to copy, ``fix_without_rpm`` where a system has no RPM database; ``advice`` is
+    a plan's, empty where plans say nothing.
     """
 
     id: str

@@ -269,8 +269,8 @@ def _check_kind(top: Table, recipe: Recipe) -> None:
                 "version": False,
             }  # fmt: skip
         case RecipeKind.REUSE:
-            words = ("build", "sources", "upstream", "spec", "edits", "drop", "patches", "variables", "requires", "version")
-            needs = {"packages": True} | dict.fromkeys(words, False)
+            words = ("build", "sources", "upstream", "spec", "edits", "drop", "patches", "variables", "requires")
+            needs = {"packages": True, "version": False} | dict.fromkeys(words, False)
     for key, needed in needs.items():
         if needed and key not in top:
             top.fault(f'"{key}" is missing: kind "{recipe.kind}" needs it')
