@@ -258,8 +258,10 @@ def _check_kind(top: Table, recipe: Recipe) -> None:
     needs: Mapping[str, bool]
     match recipe.kind:
         case RecipeKind.SRPM:
-            words = ("sources", "upstream", "spec", "variables", "requires", "version")
-            needs = dict.fromkeys(words, False)
+            needs = {
+                "sources": False, "upstream": False, "spec": False, "variables": False, "requires": False,
+                "version": False,
+            }  # fmt: skip
         case RecipeKind.SPEC:
             # What is in the spec itself has no sources, and needs a version.
             needs = {"spec": True, "edits": False, "drop": False, "version": "sources" not in top}
