@@ -268,6 +268,33 @@ def brick(version: str, code: bytes | None) -> Make:
     return make
 
 
+def rpm_program(root: Path, shebang: str = "#!/usr/bin/python3 -s") -> None:
+    """A program as pbr writes it into an RPM, and its unit."""
+    (root / "usr/bin").mkdir(parents=True)
+    (root / "usr/bin/nova-compute").write_text(
+        f"{shebang}\n# PBR Generated from 'console_scripts'\n\nimport sys\n\nfrom nova.cmd.compute import main\n\n\n"
+        'if __name__ == "__main__":\n    sys.exit(main())\n'
+    )
+    (root / "usr/lib/systemd/system").mkdir(parents=True)
+    (root / "usr/lib/systemd/system/openstack-nova-compute.service").write_text(
+        "[Service]\nType=notify\nExecStart=/usr/bin/nova-compute\n"
+    )
+
+
+NOVA = {"nova/__init__.py": b"", "nova/cmd/compute.py": b""}
+
+
+def nova_by_pip(root: Path, plain: Path, native: Path) -> None:
+    make_dist(root / "usr/local/lib/python3.9/site-packages", "nova", "25.3.0", files=NOVA)
+    rpm_program(root)
+
+
+def nova_by_rpm(root: Path, plain: Path, native: Path) -> None:
+    make_dist(plain, "nova", "25.3.0", files=NOVA, installer="rpm")
+    make_dist(root / "usr/local/lib/python3.9/site-packages", "six", "1.16.0")
+    rpm_program(root)
+
+
 BAD: Cases = {
     "env-shadowed": case(two_versions),
     "env-rpm-shadowed": case(pip_before_rpm),
@@ -291,6 +318,7 @@ BAD: Cases = {
     "env-missing-library": case(no_library),
     "env-damaged-module": case(cut_off),
     "env-known-fault": case(brick("6.1.2", FAULTY)),
+    "env-isolated-program": case(nova_by_pip),
 }
 
 GOOD: Cases = {
@@ -316,6 +344,7 @@ GOOD: Cases = {
     "env-missing-library": case(good_module),
     "env-damaged-module": case(good_module),
     "env-known-fault": case(brick("6.2.0", CAUGHT)),
+    "env-isolated-program": case(nova_by_rpm),
 }
 
 
@@ -589,3 +618,62 @@ def test_a_masked_mount_failure_is_advice_for_nova_before_its_fix(tmp_path: Path
     assert found.severity is Severity.ADVICE
     assert found.fixed_in == "27.5.0"
     assert "the true fault is the mount's" in found.detail[0]
+
+
+def test_a_service_of_an_rpm_whose_package_pip_brings_is_started_by_pips_program(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        nova_by_pip(root, plain, native)
+        (root / "usr/local/bin").mkdir(parents=True)
+        (root / "usr/local/bin/nova-compute").write_text("#!/usr/bin/python3\n")
+
+    found = only(case(make)(tmp_path), "env-isolated-program")
+    assert found.message == (
+        "/usr/bin/nova-compute begins with python3 -s, and cannot import nova: "
+        "it is in /usr/local/lib/python3.9/site-packages only"
+    )
+    assert found.detail == ("pip's own program is /usr/local/bin/nova-compute",)
+    assert found.fix == ("[Service]", "ExecStart=", "ExecStart=/usr/local/bin/nova-compute")
+
+
+@pytest.mark.parametrize("shebang", ["#!/usr/bin/python3", "#!/bin/sh -s", "#!/opt/nova/bin/python3 -s"])
+def test_other_programs_see_what_pip_installed(shebang: str, tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        make_dist(root / "usr/local/lib/python3.9/site-packages", "nova", "25.3.0", files=NOVA)
+        rpm_program(root, shebang)
+
+    assert "env-isolated-program" not in {one.rule for one in case(make)(tmp_path)}
+
+
+@pytest.mark.parametrize(
+    "shebang", ["#! /usr/bin/python3.9 -sP", "#!/usr/libexec/platform-python -Es", "#!/usr/bin/python3 -I"]
+)
+def test_the_option_is_found_among_others(shebang: str, tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        make_dist(root / "usr/local/lib/python3.9/site-packages", "nova", "25.3.0", files=NOVA)
+        rpm_program(root, shebang)
+
+    assert "env-isolated-program" in {one.rule for one in case(make)(tmp_path)}
+
+
+def test_a_unit_that_starts_pips_program_makes_the_other_one_a_warning(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        nova_by_pip(root, plain, native)
+        (root / "usr/local/bin").mkdir(parents=True)
+        (root / "usr/local/bin/nova-compute").write_text("#!/usr/bin/python3\n")
+        drop_ins = root / "etc/systemd/system/openstack-nova-compute.service.d"
+        drop_ins.mkdir(parents=True)
+        (drop_ins / "pip.conf").write_text("[Service]\nExecStart=\nExecStart=/usr/local/bin/nova-compute\n")
+
+    found = only(case(make)(tmp_path), "env-isolated-program")
+    assert found.severity is Severity.WARNING
+    assert found.fix == ()
+
+
+def test_a_drop_in_that_only_adds_does_not_replace(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        nova_by_pip(root, plain, native)
+        drop_ins = root / "etc/systemd/system/openstack-nova-compute.service.d"
+        drop_ins.mkdir(parents=True)
+        (drop_ins / "more.conf").write_text("[Service]\nExecStart=/usr/local/bin/nova-compute\n")
+
+    assert only(case(make)(tmp_path), "env-isolated-program").severity is Severity.ERROR
