@@ -45,6 +45,19 @@ def test_a_domain_is_fixed_and_the_changes_are_told(ppcdeps: Program) -> None:
     assert "Nothing found" in ppcdeps(*check, "fixed.xml").out
 
 
+def test_what_is_on_the_images_disk_is_seen_where_its_root_is_named_and_else_said(ppcdeps: Program) -> None:
+    (ppcdeps.folder / "root/usr/sbin").mkdir(parents=True)
+    arguments = (*BUILD, "--nova", "yoga")
+    blind = ppcdeps(*arguments).out
+    assert "hot-plug of volumes and ports (rtas_errd and drmgr in the guest): the image was not looked into" in blind
+    seen = ppcdeps(*arguments, "--root", "root", code=1).out
+    assert "/usr/sbin  [guest-hotplug]" in seen
+    assert "the image has no rtas_errd and no drmgr" in seen
+    for name in ("rtas_errd", "drmgr"):
+        (ppcdeps.folder / "root/usr/sbin" / name).write_text("")
+    assert "guest-hotplug" not in ppcdeps(*arguments, "--root", "root").out
+
+
 def test_without_libvirt_the_answer_rests_on_what_is_known(ppcdeps: Program) -> None:
     done = ppcdeps("check", "guest", "--nova", "yoga", PATH=str(ppcdeps.folder))
     assert "there is no virsh on this machine: the answer rests on what is known of centos-stream-9" in done.err

@@ -23,7 +23,7 @@ def host(
     files: Mapping[str, str | None] | None = None,
     exists: Mapping[str, bool] | None = None,
 ) -> HostFacts:
-    """The facts of a machine with Debian's QEMU and libvirt.
+    """The facts of a machine with Debian's QEMU, libvirt and genisoimage, which loads kvm_hv at boot.
 
     ``programs``, ``files`` and ``exists`` change entries; a file that is None, and a program that is empty, is not
     there.
@@ -31,8 +31,11 @@ def host(
     facts = load_facts(FOLDER / f"{name}.json")
     debian = json.loads((FOLDER / "programs-debian-12.json").read_text())
     told = {name: text for name, text in {**debian, **(programs or {})}.items() if text}
-    read = {name: text for name, text in {**facts.files, **(files or {})}.items() if text is not None}
-    return replace(facts, programs=told, files=read, exists={**facts.exists, **(exists or {})})
+    # What the machines, an initramfs of busybox, could not say.
+    node = {"modules-load.d": "kvm_hv\n"}
+    read = {name: text for name, text in {**facts.files, **node, **(files or {})}.items() if text is not None}
+    there = {"/usr/bin/genisoimage": True, **facts.exists, **(exists or {})}
+    return replace(facts, programs=told, files=read, exists=there)
 
 
 def check(facts: HostFacts, wanted: HostPurpose = EL9, *, nova: str = "") -> Report:

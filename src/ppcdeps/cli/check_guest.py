@@ -19,6 +19,12 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--domain", type=_FILE, metavar="FILE", help="A libvirt domain: the output of `virsh dumpxml --inactive`."
 )
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The image's root folder: look at what is in it, too.",
+)
 @click.option("--nova-conf", type=_FILE, metavar="FILE", help="What nova.conf says of guests counts, too.")
 @click.option("--nova", metavar="VERSION|RELEASE", help="The nova that starts the guest, such as 25.3.0 or yoga.")
 @click.option(
@@ -35,6 +41,7 @@ def guest(
     image: Path | None,
     flavor: Path | None,
     domain: Path | None,
+    root: Path | None,
     nova_conf: Path | None,
     nova: str | None,
     capabilities: Path | None,
@@ -70,6 +77,7 @@ def guest(
         reporter,
         domain=domain,
         write_domain=write_domain,
+        root=root,
     )
     code = show_report(found.report, as_json)
     for change in found.changes:

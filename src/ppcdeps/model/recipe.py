@@ -17,7 +17,7 @@ class RecipeKind(StrEnum):
     SRPM = "srpm"
     """A source RPM of the distribution, with changes to its spec and patches."""
     SPEC = "spec"
-    """A spec of our own, with sources by URL and digest."""
+    """A spec of our own, with sources by URL and digest, or with all that it installs in itself."""
     SDIST = "sdist"
     """A source distribution of Python with a compiled part."""
     COMPILE = "compile"
@@ -352,6 +352,8 @@ class Recipe:
     """The spec of kind ``spec``, relative to the recipe's folder."""
     variables: tuple[tuple[str, str], ...] = ()
     """What the spec template may use beside the variables that every template has."""
+    version: str = ""
+    """Of a spec of our own that has no sources: all that it installs is in it."""
     python: InterpreterPackage = PLATFORM_PYTHON
     """The interpreter that a recipe of kind ``sdist`` builds for."""
     release_suffix: str = ""

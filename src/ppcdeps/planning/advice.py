@@ -25,6 +25,7 @@ class AdviceRule:
     ``packages`` are names, one of which is to be in the closure, unless the workload names the rule; ``but`` are
     targets that the ``platforms`` do not stand for; ``first`` and ``before`` are a range of nova's versions, which
     only a closure with nova can be in; the package ``of`` is older than nova takes of ``oldest`` (libvirt or qemu).
+    ``by_pip`` is a distribution that pip installs; ``without`` are packages of which the closure has none.
     """
 
     id: str
@@ -39,6 +40,8 @@ class AdviceRule:
     before: str = ""
     oldest: str = ""
     of: str = ""
+    by_pip: str = ""
+    without: tuple[str, ...] = ()
 
 
 def advice_of(
@@ -47,13 +50,19 @@ def advice_of(
     closure: Iterable[ChosenPackage],
     gaps: Iterable[Gap],
     rules: Iterable[AdviceRule] | None = None,
+    by_pip: Collection[str] = (),
 ) -> tuple[str, ...]:
-    """The advice for a plan in the order of the rules, each a line that ends with its source."""
+    """The advice for a plan in the order of the rules, each a line that ends with its source.
+
+    ``by_pip`` are the distributions that pip installs, by normalized name.
+    """
     versions = {package.nevra.name: package.nevra.version for package in closure}
     recipes = {gap.name for gap in gaps if gap.route.kind is RouteKind.RECIPE}
     nova = versions.get(NOVA, "")
     given = []
     for rule in load_advice() if rules is None else rules:
+        if rule.by_pip and rule.by_pip not in by_pip:
+            continue
         if _applies(rule, workload, target, versions, recipes, nova):
             text = rule.text.format(
                 nova=nova,
@@ -62,6 +71,7 @@ def advice_of(
                 baseline=target.cpu_baseline,
                 oldest=_oldest(rule, nova),
                 has=versions.get(rule.of, ""),
+                packages=" and ".join(name for name in rule.packages if name in versions),
             )
             given.append(f"{text} ({rule.source})")
     return tuple(given)
@@ -96,6 +106,8 @@ def _applies(
     nova: str,
 ) -> bool:
     if rule.packages and rule.id not in workload.advice and not versions.keys() & set(rule.packages):
+        return False
+    if versions.keys() & set(rule.without):
         return False
     if rule.platforms and (target.platform_id not in rule.platforms or target.name in rule.but):
         return False
@@ -134,13 +146,15 @@ def _rule(table: Table) -> AdviceRule:
         before=table.optional_text("before") or "",
         oldest=table.optional_text("oldest") or "",
         of=table.optional_text("of") or "",
+        by_pip=table.optional_text("by_pip") or "",
+        without=table.texts("without"),
     )
     if rule.oldest not in ("", "libvirt", "qemu") or bool(rule.oldest) != bool(rule.of):
         table.fault('"oldest" is to be libvirt or qemu, with the package that is compared as "of"')
-    if not any((rule.packages, rule.platforms, rule.baseline, rule.recipe)):
+    if not any((rule.packages, rule.platforms, rule.baseline, rule.recipe, rule.by_pip)):
         table.fault("it has no condition: every plan would give it")
     try:
-        rule.text.format(nova="", target="", title="", baseline="", oldest="", has="")
+        rule.text.format(nova="", target="", title="", baseline="", oldest="", has="", packages="")
     except (KeyError, IndexError, ValueError) as error:
         table.fault(f'"text" has a field that nothing stands for: {error}')
     return rule

@@ -7,10 +7,11 @@ from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.model.build_order import Bootstrap
 from ppcdeps.model.gap import Gap, GapKind, RouteKind
 from ppcdeps.model.plan import ChosenPackage, OwnPackages, Plan, RepositoryState
-from ppcdeps.model.python_plan import PlannedPython, PythonFallback
+from ppcdeps.model.python_plan import PlannedPython, Provision, PythonFallback
 from ppcdeps.model.target import Target
 from ppcdeps.planning.advice import advice_of
 from ppcdeps.planning.gaps import gaps_of, requirers_among
+from ppcdeps.planning.knownfaults import fault_advice
 from ppcdeps.planning.order import BuildOrder, order_of
 from ppcdeps.planning.solution import Solution
 from ppcdeps.rpm.loading import Role
@@ -79,12 +80,18 @@ def plan_of(
             *undecided,
             *(python.advice if python else ()),
             *advice,
-            *advice_of(solution.workload, solution.target, closure, gaps),
+            *fault_advice(closure, python.planned if python else None, solution.target.arch),
+            *advice_of(solution.workload, solution.target, closure, gaps, by_pip=_by_pip(python)),
         ),
         python_fallback=fallback or _unused_interpreter(solution.target, python),
         release=solution.target.openstack,
         own=tuple(map(_own_packages, solution.own)),
     )
+
+
+def _by_pip(python: PythonPart | None) -> frozenset[str]:
+    distributions = python.planned.distributions if python else ()
+    return frozenset(one.name for one in distributions if one.provision is not Provision.RPM)
 
 
 def _unused_interpreter(target: Target, python: PythonPart | None) -> PythonFallback | None:

@@ -247,6 +247,7 @@ def _recipe(top: Table, folder: Path) -> Recipe | None:
         upstream=_upstream(top.table("upstream"), source, kind) if "upstream" in top else None,
         spec_template=top.optional_text("spec") or "",
         variables=tuple(sorted(top.table("variables").entries().items())),
+        version=_own_version(top),
     )
     for table in (applies, build, drop):
         table.finish()
@@ -262,16 +263,21 @@ def _check_kind(top: Table, recipe: Recipe) -> None:
     needs: Mapping[str, bool]
     match recipe.kind:
         case RecipeKind.SRPM:
-            needs = {"sources": False, "upstream": False, "spec": False, "variables": False, "requires": False}
+            needs = {
+                "sources": False, "upstream": False, "spec": False, "variables": False, "requires": False,
+                "version": False,
+            }  # fmt: skip
         case RecipeKind.SPEC:
-            needs = {"sources": True, "spec": True, "edits": False, "drop": False}
+            # What is in the spec itself has no sources, and needs a version.
+            needs = {"spec": True, "edits": False, "drop": False, "version": "sources" not in top}
         case RecipeKind.SDIST | RecipeKind.COMPILE:
             needs = {
                 "sources": True, "upstream": True, "edits": False, "drop": False, "spec": False, "variables": False,
+                "version": False,
             }  # fmt: skip
         case RecipeKind.REUSE:
             words = ("build", "sources", "upstream", "spec", "edits", "drop", "patches", "variables", "requires")
-            needs = {"packages": True} | dict.fromkeys(words, False)
+            needs = {"packages": True, "version": False} | dict.fromkeys(words, False)
     for key, needed in needs.items():
         if needed and key not in top:
             top.fault(f'"{key}" is missing: kind "{recipe.kind}" needs it')
@@ -381,6 +387,15 @@ def _patch(table: Table, folder: Path) -> Patch:
         table.fault(f'"file" is not a name for a file: "{patch.file}"')
     table.finish()
     return patch
+
+
+def _own_version(top: Table) -> str:
+    version = top.optional_text("version") or ""
+    if version and not _NAME.fullmatch(version):
+        top.fault(f'"version" is not a version: "{version}"')
+    if version and "sources" in top:
+        top.fault('"version" is what [[sources]] say: give one of both')
+    return version
 
 
 def _source(table: Table) -> Source:
@@ -535,9 +550,11 @@ def _share_a_name(one: Recipe, other: Recipe) -> bool:
 def sources_of(recipe: Recipe, version: str | None = None) -> tuple[str, tuple[Source, ...]]:
     """The version to build and its files: of ``version``, or of the newest that the recipe has.
 
+    A spec with all in itself has no files.
+
     Raises UsageError where the recipe has not that version.
     """
-    known = sorted({source.version for source in recipe.sources}, key=version_key)
+    known = sorted({source.version for source in recipe.sources} or {recipe.version}, key=version_key)
     chosen = version or known[-1]
     if chosen not in known:
         raise UsageError(f"recipe {recipe.folder.name} has no sources of version {chosen}", hint=_known(known))

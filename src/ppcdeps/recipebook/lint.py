@@ -108,7 +108,8 @@ def _lint(
     if not recipe.is_buildable or (recipe.kind is RecipeKind.SRPM and name not in srpms):
         return
     with tempfile.TemporaryDirectory(prefix="ppcdeps-lint-") as folder:
-        versions = [None] if recipe.kind is RecipeKind.SRPM else sorted({one.version for one in recipe.sources})
+        own = sorted({one.version for one in recipe.sources}) or [recipe.version]
+        versions = [None] if recipe.kind is RecipeKind.SRPM else own
         for version in versions:
             place = Path(folder) / (version or "srpm")
             srpm = srpms.get(name) if recipe.kind is RecipeKind.SRPM else None

@@ -9,6 +9,7 @@ from ppcdeps.checking.guest.check import check_guest as check_guests
 from ppcdeps.checking.guest.convert import convert_domain
 from ppcdeps.checking.guest.domain import guest_of, read_domain
 from ppcdeps.checking.guest.domcapabilities import ask_libvirt, read_domcapabilities, without_machine
+from ppcdeps.checking.guest.image_root import NOT_LOOKED_INTO, image_findings
 from ppcdeps.checking.guest.offers import HypervisorOffer, offer_of_build
 from ppcdeps.checking.guest.properties import (
     Property,
@@ -72,11 +73,13 @@ def check_guest(
     *,
     domain: Path | None = None,
     write_domain: Path | None = None,
+    root: Path | None = None,
 ) -> GuestCheck:
     """What keeps the hypervisor from starting the guest.
 
-    ``domain`` is a file of `virsh dumpxml`; ``write_domain`` is where it is written as the hypervisor can start it.
-    Raises UsageError where a nova, a property or a build is not known, ConfigError for files that cannot be read,
+    ``domain`` is a file of `virsh dumpxml`; ``write_domain`` is where it is written as the hypervisor can start it;
+    ``root`` is the folder with the image's files. Raises UsageError where a nova, a property, a build or the image's
+    root is not known, ConfigError for files that cannot be read,
     EnvironmentLacksError where libvirt does not answer.
     """
     guests: list[Guest] = []
@@ -88,7 +91,8 @@ def check_guest(
     if document is not None:
         guests.append(guest_of(document, str(domain)))
     offer = _offer(hypervisor, guests, reporter)
-    report = check_guests(guests, offer, faults)
+    inside, unseen = image_findings(root) if root is not None else ([], list(NOT_LOOKED_INTO))
+    report = check_guests(guests, offer, [*faults, *inside], unseen)
     if document is None or write_domain is None:
         return GuestCheck(report)
     fixed = convert_domain(document, offer)

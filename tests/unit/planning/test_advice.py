@@ -23,13 +23,19 @@ def nova(version: str) -> str:
     return f"openstack-nova-compute-1:{version}-1.el9s.noarch"
 
 
-def given(*nevras: str, target: str = "centos-stream-9", recipe: str = "", names: tuple[str, ...] = ()) -> list[str]:
+def given(
+    *nevras: str,
+    target: str = "centos-stream-9",
+    recipe: str = "",
+    names: tuple[str, ...] = (),
+    by_pip: tuple[str, ...] = (),
+) -> list[str]:
     """The ids of the advice for a closure."""
     chosen = load_target(target)
     gaps = [_recipe_gap(recipe)] if recipe else []
     closure = [ChosenPackage(Nevra.parse(nevra), "baseos", "target", ()) for nevra in nevras]
     workload = Workload("w", "w", ("w",), advice=names)
-    told = advice_of(workload, chosen, closure, gaps)
+    told = advice_of(workload, chosen, closure, gaps, by_pip=by_pip)
     found = [
         next(name for name, rule in RULES.items() if line.endswith(f"({rule.source})") and _same(line, rule.text))
         for line in told
@@ -60,6 +66,13 @@ CASES: Mapping[str, tuple[Mapping[str, object], Mapping[str, object]]] = {
         {"nevras": [nova("31.0.0"), "qemu-kvm-core-17:6.0.0-1.el9.ppc64le"]},
         {"nevras": [nova("31.0.0"), "qemu-kvm-core-17:6.2.0-1.el9.ppc64le"]},
     ),
+    "nova-rpms-beside-pip": ({"nevras": [nova("25.3.0")], "by_pip": ("nova",)}, {"nevras": [nova("25.3.0")]}),
+    "nova-pip-alone": (
+        {"by_pip": ("nova",)},
+        {"nevras": ["openstack-nova-common-1:25.3.0-1.el9s.noarch"], "by_pip": ("nova",)},
+    ),
+    "nova-mixed-cloud": ({"nevras": [nova("25.0.0")]}, {"nevras": [nova("24.2.0")]}),
+    "nova-mixed-cloud-aggregates": ({"nevras": [nova("24.2.0")]}, {"nevras": [nova("25.0.0")]}),
     "nova-keyboard": ({"nevras": [nova("23.0.0")]}, {"nevras": [nova("22.4.0")]}),
     "nova-instances": ({"nevras": [nova("25.3.0")]}, {"nevras": [nova("24.2.0")]}),
     "video-fallback": ({"recipe": "libvirt"}, {"recipe": "qemu-kvm"}),
@@ -128,3 +141,11 @@ def test_owners_of_power8_are_sent_to_a_target_that_is_there() -> None:
     assert load_target("almalinux-8").cpu_baseline == "POWER8"
     assert "cpu-baseline" not in given(DRIVER, target="almalinux-8")
     assert "no-kvm" not in given(DRIVER, target="almalinux-8")
+
+
+def test_the_packages_that_stay_rpms_are_named() -> None:
+    nevras = ("openstack-nova-common-1:25.3.0-1.el9s.noarch", nova("25.3.0"))
+    closure = [ChosenPackage(Nevra.parse(nevra), "r", "reference", ()) for nevra in nevras]
+    told = advice_of(Workload("w", "w", ("w",)), load_target("centos-stream-9"), closure, (), by_pip={"nova"})
+    (line,) = (one for one in told if one.endswith("(docs/node.md)"))
+    assert line.startswith("openstack-nova-common and openstack-nova-compute stay RPMs where pip installs nova: ")

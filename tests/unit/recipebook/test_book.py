@@ -177,6 +177,22 @@ def test_sources_by_version(tmp_path: Path) -> None:
     assert outside == ("[[sources]] x-3.tar.gz: version 3 is not in the range < 2",)
 
 
+def test_a_spec_that_has_all_in_itself_has_a_version_and_no_sources(tmp_path: Path) -> None:
+    text = 'source = "x"\nkind = "spec"\nsummary = "s"\nreason = "r"\nspec = "x.spec.j2"\n'
+    file = write(tmp_path, "x", text + 'version = "3"\n')
+    (file.parent / "x.spec.j2").write_text("Name: {{ name }}\nVersion: {{ version }}\n")
+    recipe = load_recipe(file)
+    assert sources_of(recipe) == ("3", ())
+    with pytest.raises(UsageError, match="no sources of version 4; known: 3"):
+        sources_of(recipe, "4")
+    assert '"version" is missing: kind "spec" needs it' in faults(write(tmp_path, "x", text))
+    one = '[[sources]]\nversion = "3"\nurl = "https://example.org/x-3.tar.gz"\nsha256 = "' + "0" * 64 + '"\n'
+    both = faults(write(tmp_path, "x", text + 'version = "3"\n' + one))
+    assert '"version" is what [[sources]] say: give one of both' in both
+    bad = faults(write(tmp_path, "x", text + 'version = "3 x"\n'))
+    assert '"version" is not a version: "3 x"' in bad
+
+
 def test_what_becomes_one_line_has_to_be_one(tmp_path: Path) -> None:
     text = SRPM.format(source="x") + '[build]\nrelease_suffix = ".x\\n%post\\nrm -rf /"\n'
     assert "is to be one line" in faults(write(tmp_path, "x", text))[0]

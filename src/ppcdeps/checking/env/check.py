@@ -5,6 +5,8 @@ from pathlib import Path
 from ppcdeps.checking.env.copies import copy_findings
 from ppcdeps.checking.env.environment import Environment
 from ppcdeps.checking.env.files import file_findings
+from ppcdeps.checking.env.isolated import isolated_program_findings
+from ppcdeps.checking.env.known import known_fault_findings
 from ppcdeps.checking.env.native import native_files, native_findings
 from ppcdeps.checking.findings import Examined, Report, Skipped
 from ppcdeps.model.reporter import Reporter
@@ -22,6 +24,8 @@ def report_on(environment: Environment, reporter: Reporter, constraints: Path | 
     )
     findings = list(copy_findings(environment, held))
     findings += file_findings(environment)
+    findings += known_fault_findings(environment)
+    findings += isolated_program_findings(environment)
     reporter.note("reading native modules")
     native = native_files(environment)
     findings += native_findings(environment, native)

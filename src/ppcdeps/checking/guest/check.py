@@ -135,12 +135,18 @@ def is_lacking(request: GuestRequest, offer: HypervisorOffer) -> bool | None:
     return None if there is None else request.value not in there
 
 
-def check_guest(guests: Sequence[Guest], offer: HypervisorOffer, faults: Iterable[Finding] = ()) -> Report:
+def check_guest(
+    guests: Sequence[Guest],
+    offer: HypervisorOffer,
+    faults: Iterable[Finding] = (),
+    unseen: Iterable[Skipped] = (),
+) -> Report:
     """What keeps the hypervisor from starting the guests: an image with its flavor, or a domain.
 
-    ``faults`` are those of the description itself, which the report includes.
+    ``faults`` are those of the description itself, ``unseen`` what could not be looked at besides: the report
+    includes both.
     """
-    findings, skipped, count = list(faults), set[Skipped](), 0
+    findings, skipped, count = list(faults), set(unseen), 0
     for guest in guests:
         requests = [one for one in guest.requests if one.value]
         count += len(requests)

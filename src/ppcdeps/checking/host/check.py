@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ppcdeps.checking.findings import Examined, Finding, Report, Skipped
-from ppcdeps.checking.host.hostfacts import SIBLINGS, HostFacts
+from ppcdeps.checking.findings import Examined, Finding, Report, Severity, Skipped
+from ppcdeps.checking.host.hostfacts import ISO_PROGRAMS, ISO_SETTING, MODULES, SIBLINGS, HostFacts
 from ppcdeps.checking.host.powerfacts import HostDistribution, KernelOption, Processor, power_facts
 from ppcdeps.checking.rules import finding
 from ppcdeps.model.evr import compare_versions
@@ -18,6 +18,7 @@ _PVR = re.compile(r"pvr ([0-9a-f]{4}) ")
 _VERSION = re.compile(r"(?<!\d)\d++\.\d++(?:\.\d++)*+")
 _DEVICE = re.compile(r'^name "([^"]+)"(?:.*?alias "([^"]+)")?', re.MULTILINE)
 _EMULATED = ["[libvirt]", "virt_type = qemu", "cpu_mode = none"]
+_AT_BOOT = "echo kvm_hv > /etc/modules-load.d/kvm_hv.conf"
 _WITH_KVM = "or a distribution that has it: AlmaLinux 9.6 and newer, AlmaLinux 10, Debian 12"
 
 
@@ -35,8 +36,8 @@ class HostPurpose:
 
 def distribution_of(facts: HostFacts) -> HostDistribution | None:
     """What is known of the host's distribution; None where nothing is."""
-    release = dict(line.split("=", 1) for line in (facts.file("/etc/os-release") or "").splitlines() if "=" in line)
-    name, version = (release.get(key, "").strip("\"'") for key in ("ID", "VERSION_ID"))
+    release = _os_release(facts)
+    name, version = (release.get(key, "") for key in ("ID", "VERSION_ID"))
     return next(
         (one for one in power_facts().distributions if name in one.ids and version.partition(".")[0] == one.version),
         None,
@@ -57,6 +58,11 @@ def check_host(facts: HostFacts, wanted: HostPurpose, nova: NovaFacts, subject: 
     if wanted.nova:
         title += f" and nova {wanted.nova}"
     return Report.of("host", title, findings, [Examined("facts", check.seen)], check.skipped)
+
+
+def _os_release(facts: HostFacts) -> dict[str, str]:
+    lines = (facts.file("/etc/os-release") or "").splitlines()
+    return {name: value.strip("\"'") for name, _, value in (line.partition("=") for line in lines if "=" in line)}
 
 
 def _cpuinfo(text: str) -> dict[str, str]:
@@ -97,6 +103,7 @@ class _Check:
                 self._skip(what, f"this machine is {machine}")
         yield from self._emulator()
         yield from self._libvirt()
+        yield from self._config_drive()
 
     def _skip(self, what: str, why: str) -> None:
         self.skipped.append(Skipped(what, why))
@@ -155,6 +162,7 @@ class _Check:
             return
         self.seen += 1
         if exists.get("/sys/module/kvm_hv") and exists.get("/dev/kvm"):
+            yield from self._after_boot()
             return
         if exists.get("/sys/module/kvm_pr"):
             yield finding(
@@ -177,8 +185,26 @@ class _Check:
             "kvm_hv is not loaded" if not exists.get("/sys/module/kvm_hv") else "there is no /dev/kvm",
             "/sys/module/kvm_hv",
             detail=detail,
-            fix=["modprobe kvm_hv", "echo kvm_hv > /etc/modules-load.d/kvm_hv.conf"],
+            fix=["modprobe kvm_hv", _AT_BOOT],
         )
+
+    def _after_boot(self) -> Iterator[Finding]:
+        """Whether kvm_hv, which is there now, is there after the next boot: nothing loads it by itself."""
+        loaded = {line.split()[0] for line in (self._facts.file("/proc/modules") or "").splitlines() if line.strip()}
+        if loaded and "kvm_hv" not in loaded:
+            return  # it is built into the kernel
+        modules = self._facts.file(MODULES)
+        if modules is None:
+            self._skip("modules that are loaded at boot", "the facts do not have what modules-load.d says")
+            return
+        self.seen += 1
+        if "kvm_hv" not in {one.replace("-", "_") for one in modules.split()}:
+            yield finding(
+                "host-kvm-boot",
+                "kvm_hv is loaded, and nothing in modules-load.d loads it at the next boot",
+                "/etc/modules-load.d",
+                fix=[_AT_BOOT],
+            )
 
     def _options(self, processor: Processor | None) -> Iterator[Finding]:
         config = self._config()
@@ -312,7 +338,13 @@ class _Check:
         known = distribution_of(self._facts)
         detail = [known.reason] if known and not known.kvm else []
         if "qemu" not in programs:
-            yield finding("host-qemu", "there is no QEMU for pseries guests", "PATH", detail=detail)
+            yield finding(
+                "host-qemu",
+                "there is no QEMU for pseries guests",
+                "PATH",
+                detail=[*detail, *self._packaged("qemu", "reason")],
+                fix=self._packaged("qemu", "command"),
+            )
             return
         where = programs["qemu"]
         if not re.search(r"^pseries\b", machines, re.MULTILINE):
@@ -339,6 +371,45 @@ class _Check:
             yield finding("host-libvirt", "there is no libvirt", "PATH")
             return
         yield from self._age("libvirt", "libvirt version", "host-libvirt-too-old", "libvirt")
+
+    def _config_drive(self) -> Iterator[Finding]:
+        exists, chosen = self._facts.exists, self._facts.file(ISO_SETTING)
+        if not any(path in exists for path in ISO_PROGRAMS):
+            self._skip("the program for config drives", "the facts do not say whether there is one")
+            return
+        self.seen += 1
+        there = [path for path in ISO_PROGRAMS if exists.get(path)]
+        called = f"/usr/bin/{chosen or 'genisoimage'}" if "/" not in (chosen or "") else chosen or ""
+        if exists.get(called, called not in ISO_PROGRAMS):
+            return  # what lies elsewhere was not looked for
+        if not there:
+            yield finding(
+                "host-config-drive",
+                "there is neither genisoimage nor mkisofs",
+                "/usr/bin",
+                detail=self._packaged("iso", "reason"),
+                fix=self._packaged("iso", "command"),
+            )
+            return
+        calls = f"nova's mkisofs_cmd is {chosen}" if chosen else "nova calls genisoimage unless mkisofs_cmd is set"
+        yield finding(
+            "host-config-drive",
+            f"there is no {called}, but {there[0]}: {calls}",
+            called,
+            severity=None if chosen else Severity.ADVICE,
+            detail=[] if chosen else ["no configuration of nova that could be read sets it"],
+            fix=["[DEFAULT]", f"mkisofs_cmd = {there[0]}"],
+        )
+
+    def _packaged(self, what: str, part: str) -> list[str]:
+        """The command that installs it on the host's distribution, or why it may be absent: none, or one."""
+        release = _os_release(self._facts)
+        ids = [release.get("ID", ""), *release.get("ID_LIKE", "").split()]
+        known = next(
+            (one for name in ids for one in self._power.packages if (one.what, one.id) == (what, name)), None
+        )
+        text = getattr(known, part) if known else ""
+        return [text] if text else []
 
     def _age(self, what: str, key: str, rule: str, where: str) -> Iterator[Finding]:
         """Whether a program is too old for nova."""

@@ -35,9 +35,26 @@ _FILES = (
 )
 SIBLINGS = "/sys/devices/system/cpu/*/topology/thread_siblings_list"
 """Under this name, the lists of all threads that are online, each once."""
-_EXISTING = ("/dev/kvm", "/sys/module/kvm_hv", "/sys/module/kvm_pr")
+ISO_PROGRAMS = ("/usr/bin/genisoimage", "/usr/bin/mkisofs", "/usr/bin/xorrisofs")
+"""What makes config drives, nova's default first."""
+MODULES = "modules-load.d"
+"""Under this name, what the folders of modules-load.d(5) and the kernel's command line have loaded at boot."""
+ISO_SETTING = "mkisofs_cmd"
+"""Under this name, the program that nova's configuration names for config drives."""
+_MODULE_FOLDERS = (
+    "etc/modules-load.d",
+    "run/modules-load.d",
+    "usr/local/lib/modules-load.d",
+    "usr/lib/modules-load.d",
+)
+_NOVA_FILES = ("usr/share/nova/nova-dist.conf", "etc/nova/nova.conf", "etc/nova/nova-compute.conf")
+"""In the order in which the services of RDO and Debian read them: the last one counts."""
+_MOST_MODULE_FILES = 200
+_ISO_COMMAND = re.compile(r"^mkisofs_cmd[ \t]*+[=:][ \t]*+(\S++)", re.MULTILINE)
+_EXISTING = ("/dev/kvm", "/sys/module/kvm_hv", "/sys/module/kvm_pr", *ISO_PROGRAMS)
 _KERNEL_WORDS = re.compile(
-    r"(?:default_hugepagesz|disable_radix|hugepages|hugepagesz|kvm_cma_resv_ratio|nosmt|ppc64_cpu|smt-enabled)(?:=\S*)?"
+    r"(?:default_hugepagesz|disable_radix|hugepages|hugepagesz|kvm_cma_resv_ratio|modules[-_]load|nosmt|ppc64_cpu"
+    r"|smt-enabled)(?:=\S*)?"
 )
 """What of the kernel's command line is collected: the rest may hold secrets."""
 _CONFIG = re.compile(
@@ -87,6 +104,12 @@ def collect(root: Path = Path("/")) -> HostFacts:
     siblings = {text for path in root.glob(SIBLINGS[1:]) if (text := _read(path)) is not None}
     if siblings:
         files[SIBLINGS] = "".join(sorted(siblings))
+    modules = _modules_at_boot(root, files.get("/proc/cmdline", ""))
+    if modules is not None:
+        files[MODULES] = modules
+    command = [one for file in _NOVA_FILES for one in _ISO_COMMAND.findall(_read(root / file) or "")]
+    if command:
+        files[ISO_SETTING] = command[-1]
     return HostFacts(
         machine=platform.machine(),
         kernel=kernel,
@@ -141,6 +164,27 @@ def _read(path: Path) -> str | None:
             return opened.read(LARGEST).decode(errors="replace")
     except OSError:
         return None
+
+
+def _modules_at_boot(root: Path, words: str) -> str | None:
+    """The names of modules that are loaded at boot, a line each; None where there is no folder that would name any.
+
+    A file in a folder that comes first hides those of its name in the others (modules-load.d(5)).
+    """
+    folders = [folder for name in _MODULE_FOLDERS if (folder := root / name).is_dir()]
+    if not folders:
+        return None
+    files: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*.conf"))[:_MOST_MODULE_FILES]:
+            files.setdefault(path.name, path)
+    found = {line.strip() for path in files.values() for line in (_read(path) or "").splitlines()}
+    for word in words.split():
+        name, _, value = word.partition("=")
+        if name.replace("_", "-") == "modules-load":
+            found.update(value.split(","))
+    named = sorted(one for one in found if one and not one.startswith(("#", ";")))
+    return "".join(f"{one}\n" for one in named)
 
 
 def _kernel_config(root: Path, kernel: str) -> str | None:

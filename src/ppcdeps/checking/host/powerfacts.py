@@ -42,6 +42,16 @@ class HostDistribution:
 
 
 @dataclass(frozen=True, slots=True)
+class HostPackage:
+    """How a distribution, by os-release's ID, installs ``what`` (qemu, iso), and why it may be absent."""
+
+    what: str
+    id: str
+    command: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class PowerFacts:
     """All of it; processors stand in the order of their age."""
 
@@ -49,6 +59,7 @@ class PowerFacts:
     options: tuple[KernelOption, ...]
     devices: tuple[tuple[str, str], ...]
     distributions: tuple[HostDistribution, ...]
+    packages: tuple[HostPackage, ...] = ()
 
     def age_of(self, name: str) -> int | None:
         """The place of a processor among all, the oldest first; None for one that is not known."""
@@ -74,9 +85,10 @@ def load_power_facts(file: TomlFile) -> PowerFacts:
     options = tuple(_option(table) for table in top.tables("kernel"))
     devices = tuple((table.text("name"), table.text("reason")) for table in top.tables("device"))
     distributions = tuple(_distribution(table) for table in top.tables("distribution"))
+    packages = tuple(_package(table) for table in top.tables("package"))
     top.finish()
     raise_faults(top, file, what)
-    return PowerFacts(processors, options, devices, distributions)
+    return PowerFacts(processors, options, devices, distributions, packages)
 
 
 def _processor(table: Table) -> Processor:
@@ -102,5 +114,13 @@ def _distribution(table: Table) -> HostDistribution:
         table.text("reason"),
         table.text("source"),
     )
+    table.finish()
+    return found
+
+
+def _package(table: Table) -> HostPackage:
+    reason = table.optional_text("reason") or ""
+    found = HostPackage(table.text("what"), table.text("id"), table.text("command"), reason)
+    table.text("source")
     table.finish()
     return found

@@ -1,5 +1,6 @@
 """Every rule of `check env`: what it finds, and what it leaves alone."""
 
+import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -250,6 +251,50 @@ def cut_off(root: Path, plain: Path, native: Path) -> None:
 
 PINS = "six===1.16.0\nnumpy==1.0\n"
 
+# As os_brick/privileged/nvmeof.py has it before and after the fix.
+FAULTY = b"""    except putils.ProcessExecutionError as e:
+        LOG.debug("Unable to locate dmidecode. For Cinder RSD Backend,"
+"""
+CAUGHT = FAULTY.replace(b"putils.ProcessExecutionError", b"(putils.ProcessExecutionError, FileNotFoundError)")
+
+
+def brick(version: str, code: bytes | None) -> Make:
+    """os-brick of a version, with this code where the fault is in its releases; None: without that module."""
+
+    def make(root: Path, plain: Path, native: Path) -> None:
+        files = {"os_brick/__init__.py": b""} | ({"os_brick/privileged/nvmeof.py": code} if code else {})
+        make_dist(plain, "os-brick", version, files=files)
+
+    return make
+
+
+def rpm_program(root: Path, shebang: str = "#!/usr/bin/python3 -s") -> None:
+    """A program as pbr writes it into an RPM, and its unit."""
+    (root / "usr/bin").mkdir(parents=True)
+    (root / "usr/bin/nova-compute").write_text(
+        f"{shebang}\n# PBR Generated from 'console_scripts'\n\nimport sys\n\nfrom nova.cmd.compute import main\n\n\n"
+        'if __name__ == "__main__":\n    sys.exit(main())\n'
+    )
+    (root / "usr/lib/systemd/system").mkdir(parents=True)
+    (root / "usr/lib/systemd/system/openstack-nova-compute.service").write_text(
+        "[Service]\nType=notify\nExecStart=/usr/bin/nova-compute\n"
+    )
+
+
+NOVA = {"nova/__init__.py": b"", "nova/cmd/compute.py": b""}
+
+
+def nova_by_pip(root: Path, plain: Path, native: Path) -> None:
+    make_dist(root / "usr/local/lib/python3.9/site-packages", "nova", "25.3.0", files=NOVA)
+    rpm_program(root)
+
+
+def nova_by_rpm(root: Path, plain: Path, native: Path) -> None:
+    make_dist(plain, "nova", "25.3.0", files=NOVA, installer="rpm")
+    make_dist(root / "usr/local/lib/python3.9/site-packages", "six", "1.16.0")
+    rpm_program(root)
+
+
 BAD: Cases = {
     "env-shadowed": case(two_versions),
     "env-rpm-shadowed": case(pip_before_rpm),
@@ -272,6 +317,8 @@ BAD: Cases = {
     "env-symbol-version": case(newer_libc),
     "env-missing-library": case(no_library),
     "env-damaged-module": case(cut_off),
+    "env-known-fault": case(brick("6.1.2", FAULTY)),
+    "env-isolated-program": case(nova_by_pip),
 }
 
 GOOD: Cases = {
@@ -296,6 +343,8 @@ GOOD: Cases = {
     "env-symbol-version": case(same_libc),
     "env-missing-library": case(good_module),
     "env-damaged-module": case(good_module),
+    "env-known-fault": case(brick("6.2.0", CAUGHT)),
+    "env-isolated-program": case(nova_by_rpm),
 }
 
 
@@ -511,3 +560,120 @@ def test_a_link_to_a_module_is_not_told_again(tmp_path: Path) -> None:
         (plain / "fast/_fast.so").symlink_to("../../../../lib64/python3.9/site-packages/fast/_fast.so")
 
     assert only(case(make)(tmp_path), "env-missing-library").where.startswith("/usr/lib64/")
+
+
+def test_a_known_fault_names_what_happens_and_what_fixes_it(tmp_path: Path) -> None:
+    found = only(case(brick("6.1.0", FAULTY))(tmp_path), "env-known-fault")
+    assert found.severity is Severity.ERROR
+    assert found.message == "os-brick 6.1.0 has a known fault (os-brick-dmidecode), and there is no program dmidecode"
+    assert "every volume attach fails with FileNotFoundError" in found.detail[0]
+    assert found.fixed_in == "6.2.0"
+    assert found.fix[0] == "ppcdeps recipes render dmidecode-power --to dmidecode-power"
+    assert found.fix[-1].startswith("rpm2cpio ")
+
+
+def test_a_release_that_the_distributor_patched_is_not_taken_for_faulty(tmp_path: Path) -> None:
+    assert list(case(brick("6.1.2", CAUGHT))(tmp_path)) == []
+
+
+def test_without_the_module_the_version_decides(tmp_path: Path) -> None:
+    assert only(case(brick("6.1.2", None))(tmp_path), "env-known-fault")
+
+
+def test_the_shim_hides_the_fault(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        brick("6.1.2", FAULTY)(root, plain, native)
+        (root / "usr/sbin").mkdir(parents=True)
+        (root / "usr/sbin/dmidecode").write_text("#!/bin/sh\n")
+
+    assert list(case(make)(tmp_path)) == []
+
+
+def test_only_the_copy_that_is_imported_counts(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        brick("6.1.2", FAULTY)(root, plain, native)
+        brick("6.2.0", CAUGHT)(root, native, plain)
+
+    rules = [one.rule for one in case(make)(tmp_path)]
+    assert "env-shadowed" in rules
+    assert "env-known-fault" not in rules
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="no program here is for x86_64")
+def test_on_x86_the_fault_of_power_is_none(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        brick("6.1.2", FAULTY)(root, plain, native)
+        (root / "bin").mkdir()
+        shutil.copy(shutil.which("sh") or "", root / "bin/sh")
+
+    assert list(case(make)(tmp_path)) == []
+
+
+def test_a_masked_mount_failure_is_advice_for_nova_before_its_fix(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        code = b"                except processutils.ProcessExecutionError():\n"
+        make_dist(plain, "nova", "26.3.0", files={"nova/virt/libvirt/volume/mount.py": code, "nova/__init__.py": b""})
+
+    found = only(case(make)(tmp_path), "env-known-fault")
+    assert found.severity is Severity.ADVICE
+    assert found.fixed_in == "27.5.0"
+    assert "the true fault is the mount's" in found.detail[0]
+
+
+def test_a_service_of_an_rpm_whose_package_pip_brings_is_started_by_pips_program(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        nova_by_pip(root, plain, native)
+        (root / "usr/local/bin").mkdir(parents=True)
+        (root / "usr/local/bin/nova-compute").write_text("#!/usr/bin/python3\n")
+
+    found = only(case(make)(tmp_path), "env-isolated-program")
+    assert found.message == (
+        "/usr/bin/nova-compute begins with python3 -s, and cannot import nova: "
+        "it is in /usr/local/lib/python3.9/site-packages only"
+    )
+    assert found.detail == ("pip's own program is /usr/local/bin/nova-compute",)
+    assert found.fix == ("[Service]", "ExecStart=", "ExecStart=/usr/local/bin/nova-compute")
+
+
+@pytest.mark.parametrize("shebang", ["#!/usr/bin/python3", "#!/bin/sh -s", "#!/opt/nova/bin/python3 -s"])
+def test_other_programs_see_what_pip_installed(shebang: str, tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        make_dist(root / "usr/local/lib/python3.9/site-packages", "nova", "25.3.0", files=NOVA)
+        rpm_program(root, shebang)
+
+    assert "env-isolated-program" not in {one.rule for one in case(make)(tmp_path)}
+
+
+@pytest.mark.parametrize(
+    "shebang", ["#! /usr/bin/python3.9 -sP", "#!/usr/libexec/platform-python -Es", "#!/usr/bin/python3 -I"]
+)
+def test_the_option_is_found_among_others(shebang: str, tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        make_dist(root / "usr/local/lib/python3.9/site-packages", "nova", "25.3.0", files=NOVA)
+        rpm_program(root, shebang)
+
+    assert "env-isolated-program" in {one.rule for one in case(make)(tmp_path)}
+
+
+def test_a_unit_that_starts_pips_program_makes_the_other_one_a_warning(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        nova_by_pip(root, plain, native)
+        (root / "usr/local/bin").mkdir(parents=True)
+        (root / "usr/local/bin/nova-compute").write_text("#!/usr/bin/python3\n")
+        drop_ins = root / "etc/systemd/system/openstack-nova-compute.service.d"
+        drop_ins.mkdir(parents=True)
+        (drop_ins / "pip.conf").write_text("[Service]\nExecStart=\nExecStart=/usr/local/bin/nova-compute\n")
+
+    found = only(case(make)(tmp_path), "env-isolated-program")
+    assert found.severity is Severity.WARNING
+    assert found.fix == ()
+
+
+def test_a_drop_in_that_only_adds_does_not_replace(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        nova_by_pip(root, plain, native)
+        drop_ins = root / "etc/systemd/system/openstack-nova-compute.service.d"
+        drop_ins.mkdir(parents=True)
+        (drop_ins / "more.conf").write_text("[Service]\nExecStart=/usr/local/bin/nova-compute\n")
+
+    assert only(case(make)(tmp_path), "env-isolated-program").severity is Severity.ERROR

@@ -1,5 +1,7 @@
 """Every rule of `check guest` with the guest that breaks it, and one that does not."""
 
+import platform
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +9,9 @@ import pytest
 from guests import check_domain, check_image, debian, domain, offering
 from rulecases import Case, Cases, assert_complete, assert_fires, assert_silent
 
+from ppcdeps.checking.guest.image_root import image_findings
 from ppcdeps.checking.guest.offers import offer_of_build
+from ppcdeps.model.errors import UsageError
 
 
 def of_domain(devices: str = "", *, offer: str = "", **more: str) -> Case:
@@ -34,7 +38,21 @@ def with_compat(model: str, host: str) -> Case:
 
 DISK = "<disk type='file' device='{}'><target dev='{}' bus='{}'/></disk>"
 
+
+def image(folder: Path, *programs: str) -> Path:
+    """A root folder with these files in it."""
+    (folder / "usr/sbin").mkdir(parents=True)
+    for name in programs:
+        (folder / "usr/sbin" / name).write_text("#!/bin/sh\n")
+    return folder
+
+
+def of_root(*programs: str) -> Case:
+    return lambda folder: image_findings(image(folder, *programs))[0]
+
+
 BAD: Cases = {
+    "guest-hotplug": of_root("drmgr"),
     "guest-architecture": of_domain(arch="x86_64", machine="pc"),
     "guest-architecture-unset": of_image("hw_disk_bus=scsi"),
     "guest-machine": of_domain(machine="pc-q35-7.2"),
@@ -66,6 +84,7 @@ BAD: Cases = {
 }
 
 GOOD: Cases = {
+    "guest-hotplug": of_root("drmgr", "rtas_errd"),
     "guest-architecture": of_domain(arch="ppc64"),
     "guest-architecture-unset": of_image("hw_architecture=ppc64le"),
     "guest-machine": of_domain(machine="pseries-7.2"),
@@ -300,3 +319,39 @@ def test_what_only_virtio_can_show_is_for_virtio(model: str, found: list[str]) -
 def test_features_and_clocks_are_judged_as_libvirt_does(more: str, found: bool) -> None:
     """What libvirt 9.0 and QEMU 7.2 do with each of these."""
     assert ("guest-feature" in rules(check_domain(domain(more=more)))) is found
+
+
+def test_an_image_of_el_says_which_packages_bring_hotplug(tmp_path: Path) -> None:
+    root = image(tmp_path)
+    (root / "usr/bin").mkdir()
+    (root / "usr/bin/dnf").write_text("")
+    ((found,), skipped) = image_findings(root)
+    assert found.message.startswith("the image has no rtas_errd and no drmgr: a volume or port")
+    assert found.fix == ("dnf install powerpc-utils ppc64-diag-rtas", "systemctl enable rtas_errd")
+    assert [one.what for one in skipped] == ["the machine that the image's programs are for"]
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="no program here is for x86_64")
+def test_an_image_of_another_machine_is_an_error_whatever_its_properties_say(tmp_path: Path) -> None:
+    root = image(tmp_path, "drmgr", "rtas_errd")
+    (root / "usr/bin").mkdir()
+    (root / "bin").symlink_to("usr/bin")
+    shutil.copy(shutil.which("sh") or "", root / "usr/bin/sh")
+    ((found,), skipped) = image_findings(root)
+    assert (found.rule, found.where) == ("guest-architecture", "/bin/sh")
+    assert found.message == "the image's programs are for x86_64, the hypervisor for ppc64le"
+    assert skipped == []
+
+
+def test_links_of_an_image_stay_inside_of_it(tmp_path: Path) -> None:
+    root = image(tmp_path / "root", "drmgr")
+    (tmp_path / "rtas_errd").write_text("")
+    (root / "usr/sbin/rtas_errd").symlink_to(tmp_path / "rtas_errd")
+    assert [one.rule for one in image_findings(root)[0]] == ["guest-hotplug"]
+
+
+def test_what_is_not_the_root_of_an_image(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has neither usr nor bin"):
+        image_findings(tmp_path)
+    with pytest.raises(UsageError, match="is not a folder"):
+        image_findings(tmp_path / "none")

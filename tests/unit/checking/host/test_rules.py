@@ -9,6 +9,7 @@ import pytest
 from hosts import EL8, EL9, FOLDER, check, host, without_option
 from rulecases import Case, Cases, assert_complete, assert_fires, assert_silent
 
+from ppcdeps.checking.findings import Finding, Severity
 from ppcdeps.checking.host.check import HostPurpose, distribution_of, nova_of
 from ppcdeps.checking.host.hostfacts import SIBLINGS, HostFacts, collect, dump_facts, load_facts
 from ppcdeps.checking.host.powerfacts import power_facts
@@ -43,6 +44,8 @@ BAD: Cases = {
     "host-qemu-too-old": of(host("powernv-power9", programs=OLD), nova="25.0.0"),
     "host-libvirt": of(host("powernv-power9", programs={"libvirt version": ""})),
     "host-libvirt-too-old": of(host("powernv-power9", programs=OLD), nova="25.0.0"),
+    "host-kvm-boot": of(host("powernv-power9", files={"modules-load.d": "vhost_net\n"})),
+    "host-config-drive": of(host("powernv-power9", exists={"/usr/bin/genisoimage": False})),
 }
 
 GOOD: Cases = {
@@ -61,6 +64,8 @@ GOOD: Cases = {
     "host-qemu-too-old": of(POWER9, nova="31.0.0"),
     "host-libvirt": of(POWER9),
     "host-libvirt-too-old": of(POWER9, nova="33.0.0"),
+    "host-kvm-boot": of(host("powernv-power9", files={"modules-load.d": "kvm-hv\nvhost_net\n"})),
+    "host-config-drive": of(POWER9),
 }
 
 
@@ -141,6 +146,74 @@ def test_a_kernel_that_does_not_implement_smt_control_says_nothing_of_it() -> No
 
 def test_smt_is_no_matter_from_power9_on() -> None:
     assert "host-smt" not in rules(host("powernv-power9", files={SIBLINGS: SMT_ON}))
+
+
+def only(facts: HostFacts, rule: str) -> Finding:
+    (found,) = (one for one in check(facts).findings if one.rule == rule)
+    return found
+
+
+def test_a_kernel_with_kvm_hv_built_in_needs_nothing_at_boot() -> None:
+    builtin = {"/proc/modules": "virtio_net 1 0 - Live 0x0\n", "modules-load.d": ""}
+    assert "host-kvm-boot" not in rules(host("powernv-power9", files=builtin))
+
+
+def test_facts_of_before_do_not_say_what_is_loaded_at_boot_and_what_makes_config_drives() -> None:
+    facts = host("powernv-power9", files={"modules-load.d": None})
+    exists = {path: there for path, there in facts.exists.items() if not path.startswith("/usr/bin/")}
+    report = check(replace(facts, exists=exists))
+    assert {one.what for one in report.skipped} >= {
+        "modules that are loaded at boot",
+        "the program for config drives",
+    }
+    assert not {one.rule for one in report.findings} & {"host-kvm-boot", "host-config-drive"}
+
+
+def test_a_kvm_that_is_not_loaded_is_loaded_now_and_at_every_boot() -> None:
+    assert only(host("powernv-power9", exists=NO_KVM), "host-kvm-module").fix == (
+        "modprobe kvm_hv",
+        "echo kvm_hv > /etc/modules-load.d/kvm_hv.conf",
+    )
+
+
+def test_debian_says_which_package_has_qemu_for_power() -> None:
+    found = only(host("powernv-power9", programs={"qemu": ""}), "host-qemu")
+    assert found.fix == ("apt-get install qemu-system-ppc",)
+    assert "nova-compute-kvm depends on qemu-system-x86" in found.detail[-1]
+
+
+def test_a_distribution_that_is_like_another_is_helped_as_that_one() -> None:
+    ubuntu = {"/etc/os-release": 'ID=ubuntu\nID_LIKE="debian"\nVERSION_ID="24.04"\n'}
+    assert only(host("powernv-power9", programs={"qemu": ""}, files=ubuntu), "host-qemu").fix
+    unknown = {"/etc/os-release": "ID=other\n"}
+    assert only(host("powernv-power9", programs={"qemu": ""}, files=unknown), "host-qemu").fix == ()
+
+
+MKISOFS = {"/usr/bin/genisoimage": False, "/usr/bin/mkisofs": True}
+
+
+def test_mkisofs_will_do_where_nova_is_told_to_call_it() -> None:
+    found = only(host("powernv-power9", exists=MKISOFS), "host-config-drive")
+    assert found.severity is Severity.ADVICE
+    assert found.fix == ("[DEFAULT]", "mkisofs_cmd = /usr/bin/mkisofs")
+    for name in ("mkisofs", "/usr/bin/mkisofs", "/opt/bin/mkisofs"):
+        assert "host-config-drive" not in rules(host("powernv-power9", exists=MKISOFS, files={"mkisofs_cmd": name}))
+
+
+def test_a_program_that_nova_is_told_to_call_and_that_is_not_there() -> None:
+    facts = host("powernv-power9", files={"mkisofs_cmd": "mkisofs"}, exists={"/usr/bin/mkisofs": False})
+    found = only(facts, "host-config-drive")
+    assert found.severity is Severity.WARNING
+    assert found.message == "there is no /usr/bin/mkisofs, but /usr/bin/genisoimage: nova's mkisofs_cmd is mkisofs"
+
+
+def test_a_host_without_any_program_for_config_drives_says_which_package_has_one() -> None:
+    none = dict.fromkeys(("/usr/bin/genisoimage", "/usr/bin/mkisofs", "/usr/bin/xorrisofs"), False)
+    found = only(host("powernv-power9", exists=none), "host-config-drive")
+    assert found.severity is Severity.WARNING
+    assert found.fix == ("apt-get install genisoimage",)
+    el9 = {"/etc/os-release": 'ID="almalinux"\nID_LIKE="rhel centos fedora"\nVERSION_ID="9.6"\n'}
+    assert only(host("powernv-power9", exists=none, files=el9), "host-config-drive").fix == ("dnf install xorriso",)
 
 
 def test_a_partition_is_told_that_kvm_needs_bare_metal() -> None:
@@ -261,3 +334,30 @@ def test_the_kernels_configuration_is_found_beside_its_modules(tmp_path: Path) -
     folder.mkdir(parents=True)
     (folder / "config").write_text("CONFIG_TUN=m\n# CONFIG_KVM_BOOK3S_64 is not set\nCONFIG_OTHER=y\n")
     assert collect(tmp_path).files["kernel config"] == "CONFIG_KVM_BOOK3S_64 is not set\nCONFIG_TUN=m\n"
+
+
+def test_what_is_loaded_at_boot_is_read_as_systemd_reads_it(tmp_path: Path) -> None:
+    for folder, name, text in (
+        ("etc/modules-load.d", "kvm.conf", "# kvm_pr\n"),
+        ("usr/lib/modules-load.d", "kvm.conf", "kvm_hv\n"),
+        ("usr/lib/modules-load.d", "net.conf", "; tun\n vhost_net \n"),
+        ("usr/lib/modules-load.d", "README", "kvm_pr\n"),
+    ):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / name).write_text(text)
+    assert collect(tmp_path).files["modules-load.d"] == "vhost_net\n"
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cmdline").write_text("quiet modules_load=kvm_hv,tun\n")
+    assert collect(tmp_path).files["modules-load.d"] == "kvm_hv\ntun\nvhost_net\n"
+
+
+def test_of_novas_configuration_one_option_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "etc/nova").mkdir(parents=True)
+    (tmp_path / "usr/share/nova").mkdir(parents=True)
+    (tmp_path / "usr/share/nova/nova-dist.conf").write_text("[DEFAULT]\nmkisofs_cmd=genisoimage\n")
+    (tmp_path / "etc/nova/nova.conf").write_text(
+        "[DEFAULT]\ntransport_url = rabbit://u:secret@h\n#mkisofs_cmd = no\nmkisofs_cmd = /usr/bin/mkisofs\n"
+    )
+    facts = collect(tmp_path)
+    assert facts.files["mkisofs_cmd"] == "/usr/bin/mkisofs"
+    assert "secret" not in dump_facts(facts)
