@@ -44,9 +44,9 @@ _WHERE_TO_LOOK = ("index_url", "extra_index_url", "no_index", "find_links")
 class RequirementLine:
     """A requirement as it is written, and the file and line that have it.
 
-    ``digests`` are its SHA-256 hashes. ``is_constraint``: it installs nothing. ``is_required``: `-r` brought it, so that
-    it may name extras in constraints, too. ``is_project``: a folder, a file or a URL without a name (`-e .`), which is
-    not a requirement of PEP 508.
+    ``digests`` are its SHA-256 hashes. ``is_constraint``: it installs nothing. ``is_required``: `-r` brought it, so
+    that it may name extras in constraints, too. ``is_project``: a folder, a file or a URL without a name (`-e .`),
+    which is not a requirement of PEP 508.
     """
 
     text: str

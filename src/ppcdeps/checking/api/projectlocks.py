@@ -5,6 +5,7 @@ as left out.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -180,8 +181,20 @@ def _read_poetry(document: Mapping[str, Any], environment: TargetEnvironment) ->
     shared_files = document.get("metadata", {}).get("files", {})
     groups: dict[str, None] = {}
     grouped = any("groups" in each or "category" in each for each in packages)
+    entries = Counter(str(each["name"]) for each in packages)
+    fitting = Counter(str(each["name"]) for each in packages if _allows(each, environment))
     for package in packages:
         name = str(package["name"])
+        if (
+            entries[name] > 1
+            and not package.get("markers")
+            and not (fitting[name] == 1 and _allows(package, environment))
+        ):
+            if fitting[name] != 1:
+                found.left_out.append(
+                    (f"{name} {package['version']}", "it is one of several, and for which Python is not said")
+                )
+            continue
         own = package.get("groups") or [package.get("category", "main")]
         if "main" not in own:
             groups |= dict.fromkeys(own)
@@ -205,6 +218,17 @@ def _read_poetry(document: Mapping[str, Any], environment: TargetEnvironment) ->
             ("groups", "a lock of this version of Poetry does not say them: all of it is looked at")
         )
     return found
+
+
+def _allows(package: Mapping[str, Any], environment: TargetEnvironment) -> bool:
+    """Whether the release is for the target's Python, as its own metadata says."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    text = str(package.get("python-versions", "*"))
+    try:
+        return text == "*" or SpecifierSet(text).contains(environment.python)
+    except InvalidSpecifier:
+        return True
 
 
 # Pipfile.lock --------------------------------------------------------------------------------------
