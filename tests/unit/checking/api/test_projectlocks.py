@@ -24,8 +24,8 @@ version = "1.0"
 source = {{ editable = "." }}
 dependencies = [
     {{ name = "colorama", marker = "sys_platform == 'win32'" }},
-    {{ name = "numpy", version = "2.0.2", source = {{ registry = "https://i" }}, marker = "python_full_version < '3.10'" }},
-    {{ name = "numpy", version = "2.4.6", source = {{ registry = "https://i" }}, marker = "python_full_version >= '3.10'" }},
+    {{ name = "numpy", version = "2.0.2", source = {{ registry = "i" }}, marker = "python_full_version < '3.10'" }},
+    {{ name = "numpy", version = "2.4.6", source = {{ registry = "i" }}, marker = "python_full_version >= '3.10'" }},
     {{ name = "requests", extra = ["socks"] }},
     {{ name = "own" }},
 ]
