@@ -35,6 +35,9 @@ def with_compat(model: str, host: str) -> Case:
 DISK = "<disk type='file' device='{}'><target dev='{}' bus='{}'/></disk>"
 
 BAD: Cases = {
+    "guest-cpu-feature": of_domain(more="<cpu mode='custom'><model>POWER9</model><feature name='vmx'/></cpu>"),
+    "guest-emulated": of_domain(more="<features><htm state='on'/></features>"),
+    "guest-second-device": of_domain("<vsock model='virtio'/><vsock model='virtio'/>"),
     "guest-architecture": of_domain(arch="x86_64", machine="pc"),
     "guest-architecture-unset": of_image("hw_disk_bus=scsi"),
     "guest-machine": of_domain(machine="pc-q35-7.2"),
@@ -66,6 +69,9 @@ BAD: Cases = {
 }
 
 GOOD: Cases = {
+    "guest-cpu-feature": of_domain(more="<cpu mode='custom'><model>POWER9</model></cpu>"),
+    "guest-emulated": of_domain(more="<features><htm state='on'/></features>", kind="kvm", offer="almalinux-9"),
+    "guest-second-device": of_domain("<vsock model='virtio'/>"),
     "guest-architecture": of_domain(arch="ppc64"),
     "guest-architecture-unset": of_image("hw_architecture=ppc64le"),
     "guest-machine": of_domain(machine="pseries-7.2"),
