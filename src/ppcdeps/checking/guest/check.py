@@ -280,6 +280,8 @@ def _config_lines(request: GuestRequest, offer: HypervisorOffer) -> list[str]:
             return ["[spice]", "enabled = false", "[vnc]", "enabled = true"]
         case "cpu.mode":
             return ["[libvirt]", "cpu_mode = none"]
+        case "cpu.feature":
+            return ["[libvirt]", f"# cpu_model_extra_flags without {request.value}"]
         case _:
             model = instead_of(request, offer)
             return ["[libvirt]", f"cpu_models = {model}"] if model else ["[libvirt]", "cpu_mode = none"]
@@ -337,7 +339,7 @@ def _of_the_machine(guest: Guest, offer: HypervisorOffer) -> Iterator[Finding]:
             fix=[setting_command({"hw_architecture": ARCH})],
         )
     if guest.machine and not offer.has_machine(guest.machine):
-        by_property = "property" in guest.machine_where
+        by_property = "property" in guest.machine_where or guest.machine_where.endswith("(not set)")
         yield finding(
             "guest-machine",
             f"there is no machine {guest.machine} for POWER guests here",

@@ -8,6 +8,8 @@ from guests import check_domain, check_image, debian, domain, offering
 from rulecases import Case, Cases, assert_complete, assert_fires, assert_silent
 
 from ppcdeps.checking.guest.offers import offer_of_build
+from ppcdeps.model.reporter import Silence
+from ppcdeps.workflows.check_guest import GuestByNova, HypervisorChoice, check_guest
 
 
 def of_domain(devices: str = "", *, offer: str = "", **more: str) -> Case:
@@ -27,6 +29,15 @@ def of_conf(text: str, offer: str) -> Case:
     return case  # type: ignore[return-value]
 
 
+def on_x86(*properties: str, conf: str = "") -> Case:
+    def case(folder: Path) -> object:
+        (folder / "nova.conf").write_text(conf)
+        by_nova = GuestByNova(properties, nova_conf=folder / "nova.conf", nova="2025.2", host_arch="x86_64")
+        return check_guest(by_nova, HypervisorChoice(build="almalinux-9"), Silence()).report.findings
+
+    return case  # type: ignore[return-value]
+
+
 def with_compat(model: str, host: str) -> Case:
     text = domain(more=f"<cpu mode='host-model'><model>{model}</model></cpu>", kind="kvm")
     return lambda _: check_domain(text, replace(offer_of_build("almalinux-9"), host_cpu=host)).findings
@@ -35,6 +46,9 @@ def with_compat(model: str, host: str) -> Case:
 DISK = "<disk type='file' device='{}'><target dev='{}' bus='{}'/></disk>"
 
 BAD: Cases = {
+    "guest-trait": of_image("trait:HW_CPU_X86_AVX2=required"),
+    "guest-emulated-cpu": on_x86("hw_emulation_architecture=ppc64le"),
+    "guest-not-scheduled": on_x86("hw_emulation_architecture=ppc64le"),
     "guest-cpu-feature": of_domain(more="<cpu mode='custom'><model>POWER9</model><feature name='vmx'/></cpu>"),
     "guest-emulated": of_domain(more="<features><htm state='on'/></features>"),
     "guest-second-device": of_domain("<vsock model='virtio'/><vsock model='virtio'/>"),
@@ -69,6 +83,11 @@ BAD: Cases = {
 }
 
 GOOD: Cases = {
+    "guest-trait": of_image("trait:HW_CPU_X86_AVX2=forbidden", "trait:COMPUTE_NODE=required"),
+    "guest-emulated-cpu": on_x86("hw_architecture=x86_64"),
+    "guest-not-scheduled": on_x86(
+        "hw_emulation_architecture=ppc64le", conf="[scheduler]\nimage_metadata_prefilter = true\n"
+    ),
     "guest-cpu-feature": of_domain(more="<cpu mode='custom'><model>POWER9</model></cpu>"),
     "guest-emulated": of_domain(more="<features><htm state='on'/></features>", kind="kvm", offer="almalinux-9"),
     "guest-second-device": of_domain("<vsock model='virtio'/>"),
