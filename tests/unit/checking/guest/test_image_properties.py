@@ -107,8 +107,8 @@ def test_threads_of_a_core_need_kvm() -> None:
 @pytest.mark.parametrize(
     "given",
     [
-        "trait:CUSTOM_GOLD=required", "trait:HW_CPU_PPC64LE_ISEL=required", "hw_mem_page_size=large", "hw_brand_new=1",
-        "img_hv_type=kvm",
+        "trait:CUSTOM_GOLD=required", "trait:HW_CPU_PPC64LE_ISEL=required", "hw_mem_page_size=large",
+        "hw_brand_new=1", "img_hv_type=kvm",
     ],
 )  # fmt: skip
 def test_what_is_not_judged_is_named(given: str) -> None:
