@@ -8,6 +8,10 @@ MEMORY = "out of memory"
 NETWORK = "it wants the network, which a build does not have"
 
 LOGS: dict[str, tuple[str, str]] = {
+    "noted before the build": (
+        "its pyproject.toml requires setuptools>=77, and the buildroot has 53.0.0",
+        "build-system.requires: setuptools>=77, and the buildroot has 53.0.0\n",
+    ),
     # x86 headers and intrinsics
     "cpuid.h": ("it includes cpuid.h, which no package has on POWER", "a.c:1:10: fatal error: cpuid.h: No such file or directory\n    1 | #include <cpuid.h>\ncompilation terminated.\n"),
     "wmmintrin.h": ("it includes wmmintrin.h, which no package has on POWER", "a.c:1:10: fatal error: wmmintrin.h: No such file or directory\n"),

@@ -11,6 +11,8 @@ from ppcdeps.base.toml import Table, TomlFile, raise_faults, read_toml
 TAIL = 30
 """Lines of a log that are shown when a build failed."""
 
+BUILD_SYSTEM = "build-system.requires: "
+"""How a line begins that was noted before the build: it counts for whichever section failed."""
 _LONGEST = 4_000
 """Characters of a line that are searched: of a compiler's command lines, more says nothing."""
 _FAILED = re.compile(r"Bad exit status from \S+ \((%\w+)\)")
@@ -94,7 +96,7 @@ def _failed_section(lines: list[str]) -> list[str]:
     if failed is None:
         return lines
     begin = max((number for number, line in enumerate(lines) if line.startswith(f"Executing({failed})")), default=0)
-    return lines[begin:]
+    return [*(line for line in lines[:begin] if line.startswith(BUILD_SYSTEM)), *lines[begin:]]
 
 
 def tail_of(log: Path, lines: int = TAIL) -> tuple[str, ...]:
