@@ -25,6 +25,8 @@ OTHER_LOCKS = {
 }
 """Files of other tools by name, and the command that makes one of a format that is read."""
 _HASH = re.compile(r"sha256:([0-9a-f]{64})")
+_MOST_LOOKED_AT = 1_000_000
+"""Of the versions of all packages that others require: large projects have some thousand."""
 _UV_VERSION = 1
 _PIPFILE_VERSION = 6
 
@@ -110,6 +112,8 @@ def _read_uv(document: Mapping[str, Any], environment: TargetEnvironment) -> Pro
     if document["version"] != _UV_VERSION:
         raise ProjectLockError(f"is of version {document['version']!r}, and {_UV_VERSION} is known")
     packages: list[dict[str, Any]] = document.get("package", [])
+    if len(packages) > CEILINGS.pip_requirements:
+        raise ProjectLockError(f"has {beyond('pip_requirements', 'more than')}")
     found = ProjectLock(requires_python=str(document.get("requires-python", "")))
     members = document.get("manifest", {}).get("members", [])
     roots = [each for each in packages if each["name"] in members] or [
@@ -121,6 +125,7 @@ def _read_uv(document: Mapping[str, Any], environment: TargetEnvironment) -> Pro
     for each in packages:
         by_name.setdefault(each["name"], []).append(each)
     wanted = [(each, "") for each in roots]
+    looked_at = 0
     seen: set[tuple[int, str]] = set()
     chosen: dict[int, dict[str, Any]] = {}
     while wanted:
@@ -135,6 +140,9 @@ def _read_uv(document: Mapping[str, Any], environment: TargetEnvironment) -> Pro
         for dependency in requires:
             if not _holds(dependency.get("marker"), environment):
                 continue
+            looked_at += len(by_name.get(dependency["name"], ()))
+            if looked_at > _MOST_LOOKED_AT:
+                raise ProjectLockError(f"has more than {_MOST_LOOKED_AT:,} ways from one package to another")
             for next_one in _of_dependency(dependency, by_name):
                 if not _forked_away(next_one, environment):
                     wanted += [(next_one, each) for each in ("", *dependency.get("extra", ()))]

@@ -43,12 +43,12 @@ dev = [
 [[package]]
 name = "colorama"
 version = "0.4.6"
-source = {{ registry = "https://i" }}
+source = {{ registry = "i" }}
 
 [[package]]
 name = "numpy"
 version = "2.0.2"
-source = {{ registry = "https://i" }}
+source = {{ registry = "i" }}
 resolution-markers = [
     "python_full_version < '3.10'",
 ]
@@ -60,7 +60,7 @@ wheels = [
 [[package]]
 name = "numpy"
 version = "2.4.6"
-source = {{ registry = "https://i" }}
+source = {{ registry = "i" }}
 resolution-markers = [
     "python_full_version >= '3.10'",
 ]
@@ -73,22 +73,22 @@ source = {{ git = "https://h.example/own?rev=1#abc" }}
 [[package]]
 name = "pysocks"
 version = "1.7.1"
-source = {{ registry = "https://i" }}
+source = {{ registry = "i" }}
 
 [[package]]
 name = "pytest"
 version = "8.4.2"
-source = {{ registry = "https://i" }}
+source = {{ registry = "i" }}
 
 [[package]]
 name = "pyyaml"
 version = "6.0.3"
-source = {{ registry = "https://i" }}
+source = {{ registry = "i" }}
 
 [[package]]
 name = "requests"
 version = "2.32.5"
-source = {{ registry = "https://i" }}
+source = {{ registry = "i" }}
 
 [package.optional-dependencies]
 socks = [
@@ -297,6 +297,15 @@ def test_what_cannot_be_read_is_refused_in_one_line(name: str, text: str, messag
         lock_of(tmp_path, name, text)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_lock_with_far_too_many_ways_is_refused(tmp_path: Path) -> None:
+    own = '[[package]]\nname = "demo"\nversion = "1"\nsource = { virtual = "." }\ndependencies = ['
+    same = "".join(f'[[package]]\nname = "a"\nversion = "{n}"\nsource = {{ registry = "i" }}\n' for n in range(2000))
+    many = "{ name = 'a' }," * 2000
+    text = f"version = 1\n{own}{many}]\n{same}"
+    with pytest.raises(ConfigError, match="more than 1,000,000 ways"):
+        lock_of(tmp_path, "uv.lock", text)
 
 
 PYLOCK = f"""lock-version = "1.0"
