@@ -10,7 +10,7 @@ import el9
 import el10
 import pytest
 from againstdnf import SYSTEM_PYTHON, Ours, ask_dnf, compare, configs_of, named_by, names_of, told
-from universes import Case, open_universe
+from universes import Case, open_universe, read_cases, write_case
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.model.repository import RepoConfig, Side
@@ -116,3 +116,20 @@ def test_the_command_line_of_dnf_says_the_same(name: str, tmp_path: Path) -> Non
     lines = [line.strip().removeprefix("- ") for line in done.stderr.splitlines()]
     here = told(universe, request, closure)
     assert [pair for pair in named_by(lines) if pair not in here] == []
+
+
+_KERNELS = [
+    case
+    for case in read_cases(Path(__file__).parents[1] / "cases" / "conflicts.toml")
+    if "kernel" in case.name and all(each.side is Side.TARGET for each in case.repositories)
+]
+
+
+@pytest.mark.parametrize("case", _KERNELS, ids=lambda case: case.name)
+def test_kernels_are_beside_each_other_where_dnf_has_them_so(case: Case, tmp_path: Path) -> None:
+    configs = write_case(case, tmp_path / "case")
+    urls = {each.id: each.baseurl[0] for each in configs}
+    said = ask_dnf(tmp_path / "dnf", urls, case.roots, without={"all": []})["all"]
+    assert said["installable"] == ("clashes" not in case.expect), said["problems"]
+    if said["installable"]:
+        assert said["packages"] == sorted(case.expect["closure"])

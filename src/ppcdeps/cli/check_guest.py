@@ -32,6 +32,11 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--connect", metavar="URI", help="The hypervisor: what libvirt at this URI says.")
 @click.option("--hypervisor", metavar="NAME", help="The hypervisor: what is known of a distribution's QEMU build.")
+@click.option(
+    "--host-arch",
+    type=click.Choice(["ppc64le", "x86_64"]),
+    help="The host's architecture (default: ppc64le). An x86_64 host emulates POWER guests.",
+)
 @click.option("--virttype", type=click.Choice(["kvm", "qemu"]), help="The kind of guest (default: kvm, then qemu).")
 @click.option("--write-domain", type=_FILE, metavar="FILE", help="Write the domain here, changed so that it starts.")
 @json_option
@@ -47,6 +52,7 @@ def guest(
     capabilities: Path | None,
     connect: str | None,
     hypervisor: str | None,
+    host_arch: str | None,
     virttype: str | None,
     write_domain: Path | None,
     as_json: bool,
@@ -65,7 +71,7 @@ def guest(
         raise UsageError("--capabilities, --connect and --hypervisor exclude each other")
     if write_domain is not None and domain is None:
         raise UsageError("--write-domain fixes a domain", hint="give it with --domain FILE")
-    by_nova = GuestByNova(properties, image, flavor, nova_conf, nova)
+    by_nova = GuestByNova(properties, image, flavor, nova_conf, nova, host_arch or "")
     if not by_nova.is_named and domain is None:
         raise UsageError(
             "there is no guest to check",

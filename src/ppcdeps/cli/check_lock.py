@@ -30,8 +30,8 @@ def lock(
 ) -> int:
     """Whether every name that one distribution of a lock uses of another is there, at the pinned versions.
 
-    The file is a plan, a pylock.toml, or requirements or constraints for pip. The files that it names are
-    fetched and read; nothing of them is imported or run. The index is that of pip's configuration.
+    The file is a plan, a pylock.toml, uv.lock, poetry.lock, Pipfile.lock, or requirements for pip. The files that it
+    names are fetched and read; nothing of them is imported or run. The index is that of pip's configuration.
     """
     from ppcdeps.base.cache import Cache
     from ppcdeps.workflows.checks import ApiCheck, check_lock

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 from xml.parsers import expat
 
 from ppcdeps.base.urls import is_file_url, join_url, refusal, shown_url
@@ -169,13 +169,18 @@ def check_location(href: str, subject: str, *, base: str | None = None) -> str:
     return href
 
 
-def location_below(base: str, location: str, subject: str, *, named_by: str | None = None) -> str:
+def location_below(
+    base: str, location: str, subject: str, *, named_by: str | None = None, plain: bool = False
+) -> str:
     """The URL of a file at a checked location below a base URL. ``named_by`` is what names the base, if not the user.
+
+    Reserved characters are percent-encoded: object stores take a plus sign for a blank. A ``plain`` location has no
+    encoded ones, so that a percent sign is encoded, too: dnf takes those of packages so, and those of metadata not.
 
     Raises RepositoryError where a local one would lead out of its folder, by a link as well, or the base is not one
     that what names it may name.
     """
-    url = join_url(base, location)
+    url = join_url(base, quote(location, safe="/" if plain else "/%"))
     reason = refusal(url, base, base) if is_file_url(base) else ""
     if named_by is not None:
         reason = refusal(url, named_by, named_by) or reason

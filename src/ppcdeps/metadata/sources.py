@@ -146,7 +146,7 @@ def fetch_package(
         raise RepositoryError(f"{where}: its metadata has a {algorithm} checksum of {len(digits)} digits")
     bases = [package.base] if package.base else _bases(package.repository)
     named_by = _bases(package.repository)[0] if package.base else None
-    urls = [location_below(base, location, f"{where}: it", named_by=named_by) for base in bases]
+    urls = [location_below(base, location, f"{where}: it", named_by=named_by, plain=True) for base in bases]
     path = _fetch(
         urls, package.checksum, package.size, config, cache, reporter, offline, where, f"the metadata of {config.id}"
     )

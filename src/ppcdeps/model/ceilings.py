@@ -142,7 +142,9 @@ class Ceilings:
     pip_size: int = 16 * _MIB
     """A constraints or requirements file, or a configuration of pip. With all hashes, they have some MB."""
     pip_requirements: int = 10_000
-    """A count, of one file."""
+    """A count, of one file and those that it includes."""
+    pip_files: int = 100
+    """A count: a requirements or constraints file and those that it includes."""
     pip_requirement: int = 16 * 1024
     """One requirement of a file, without its hashes."""
     root_text: int = _MIB

@@ -23,6 +23,15 @@ _EVR = re.compile(r"(?:[0-9]{1,10}:)?[A-Za-z0-9._+~^]{1,254}(?:-[A-Za-z0-9._+~^]
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+!~^=,-]{0,254}")
 # What is in the parentheses of a capability is another world's name: perl(A::B), npm(@x/y), font(:lang=en).
 _CAPABILITY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~^-]*(?:\([\w.+~^:@/=,\[\]()-]*\)[A-Za-z0-9._+~^-]*)?")
+# A package's identity or parts of it, in which dnf takes patterns of the shell.
+_SUBJECT_OF_DNF = re.compile(r"[A-Za-z0-9_*?\[][A-Za-z0-9._+~^*?\[\]!:-]{0,999}")
+_PROVIDES_GLOB = re.compile(r"[A-Za-z0-9_*?\[][A-Za-z0-9._+~^*?\[\]!-]*\([\w.+~^:@/=,*?\[\]!-]*\)[A-Za-z0-9._()-]*")
+_CLAUSE = r" ?(?:===?|~=|!=|<=?|>=?) ?[A-Za-z0-9.*+!_-]{1,100}"
+_PYTHON_ROOT = re.compile(
+    r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?"
+    r"(?: ?\[ ?[A-Za-z0-9._-]+(?: ?, ?[A-Za-z0-9._-]+){0,50} ?\])?"
+    rf"(?:{_CLAUSE}(?: ?,{_CLAUSE}){{0,50}})?"
+)
 _STEP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~^=!-]{0,254}(?: \(with [A-Za-z0-9][A-Za-z0-9._+-]{0,99}\))?")
 _CONDITION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _SUBJECT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~^=!:-]{0,999}")
@@ -154,17 +163,26 @@ def nevra(text: str) -> Nevra:
 
 
 def root(text: str) -> str:
-    """What is to be installed: a package, a capability, an absolute path, or a Python distribution.
+    """What is to be installed: what `dnf install` takes for packages, or a Python distribution.
 
-    A path that ends in `.rpm`, a URL and a group (`@core`) are none: dnf would take them for something to fetch.
+    A package's name, its identity or parts of it (`name.arch`, `name-version`), a glob of these, a capability, or an
+    absolute path; `pypi:` before a distribution with extras and versions. A path that ends in `.rpm`, a URL and a
+    group (`@core`) are not roots: dnf would take them for something to fetch.
     """
     if text.startswith(PYTHON_PREFIX):
-        distribution_name(text.removeprefix(PYTHON_PREFIX))
+        distribution = text.removeprefix(PYTHON_PREFIX)
+        distribution_name(re.split(r"[\[<>=!~ ]", distribution, maxsplit=1)[0])
+        if not _PYTHON_ROOT.fullmatch(distribution):
+            raise ValueError(f"not a Python distribution, with extras and versions if any: {_shown(text)}")
         return text
     if not text.strip():
         raise ValueError("an empty text is not a root")
     if not text.isprintable():
         raise ValueError(f"a root has no control characters: {_shown(text)}")
+    if _SUBJECT_OF_DNF.fullmatch(text) or _PROVIDES_GLOB.fullmatch(text):
+        if text.lower().endswith((".rpm", ".src", ".nosrc")):
+            raise ValueError(f"not a package, a capability or a path of a file in a package: {_shown(text)}")
+        return text
     for capability in capabilities_in(parse_requirement(text)):
         _check_capability(capability)
     return text

@@ -48,7 +48,8 @@ class NovaDefault:
 class NovaProperty:
     """An image property that nova reads from version ``first`` on.
 
-    Any text is a value where ``values`` is empty; ``since`` has the first version of values that came later.
+    Any text is a value where ``values`` is empty; ``any_case`` where nova takes them in capital letters, too;
+    ``since`` has the first version of values that came later.
     """
 
     name: str
@@ -58,11 +59,12 @@ class NovaProperty:
     kind: str
     device: str
     source: str
+    any_case: bool = False
 
     def accepts(self, value: str, version: str) -> bool:
         """Whether nova of that version takes the value; any version that reads the property where it is empty."""
         first = self.since.get(value.lower(), "")
-        known = not self.values or value.lower() in self.values
+        known = not self.values or (value.lower() if self.any_case else value) in self.values
         return known and not (first and version and is_older(version, first))
 
 
@@ -78,12 +80,15 @@ class Minimum:
 
 @dataclass(frozen=True, slots=True)
 class NovaFacts:
-    """All that is known of nova. ``releases`` are OpenStack releases with their first version."""
+    """All that is known of nova. ``releases`` are OpenStack releases with their first version; ``other_names``
+    are properties that mean the same on every machine, ``unseen_names`` those that are not judged, with the reason.
+    """
 
     releases: Mapping[str, str]
     defaults: tuple[NovaDefault, ...]
     properties: Mapping[str, NovaProperty]
     other_names: tuple[str, ...]
+    unseen_names: Mapping[str, str]
     minimums: tuple[Minimum, ...]
 
     def version(self, text: str) -> str:
@@ -135,6 +140,7 @@ def load_nova_facts(file: TomlFile) -> NovaFacts:
     known = names.texts("known")
     names.text("source")
     names.finish()
+    unseen = top.table("unseen").entries()
     minimums = sorted((_read(table, _minimum) for table in top.tables("minimum")), key=lambda one: _key(one.first))
     top.finish()
     raise_faults(top, file, what)
@@ -143,6 +149,7 @@ def load_nova_facts(file: TomlFile) -> NovaFacts:
         defaults,
         MappingProxyType({one.name: one for one in properties}),
         known,
+        MappingProxyType(unseen),
         tuple(minimums),
     )
 
@@ -179,6 +186,7 @@ def _property(table: Table) -> NovaProperty:
         kind=table.optional_text("kind") or "",
         device=table.optional_text("device") or "",
         source=table.text("source"),
+        any_case=table.flag("any_case"),
     )
 
 

@@ -24,6 +24,7 @@ from ppcdeps.python.routing import (
     PythonPolicy,
     PythonRouting,
     distributions_of,
+    meant_by,
     name_prefixes,
     route_python,
 )
@@ -139,8 +140,9 @@ def python_part(solution: Solution, side: PythonSide) -> PythonPart:
             for name, _ in distributions_of(package, python.tag, python.beside):
                 sources.setdefault(name, source)
     gaps = tuple(replace(gap, name=sources.get(gap.name, gap.name)) for gap in python_gaps(side.lock))
+    packages = python_packages(solution)
     for requirement, by in _missing(solution):
-        wanted = wanted_by(requirement)
+        wanted = meant_by(requirement, by, packages)
         if wanted is not None and PythonRoot(wanted.requirement, by) in side.routing.roots:
             closed.add(requirement)
     advice, replaced = tuple(_differences(solution, side)), frozenset(side.routing.by_pip)

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -82,10 +83,25 @@ def workload_of_roots(roots: Iterable[str]) -> Workload:
         try:
             names.root(root)
         except ValueError as fault:
-            raise UsageError(
-                str(fault), hint=f"give a package, a capability, an absolute path, or {PYTHON_PREFIX}NAME"
-            ) from fault
+            raise UsageError(str(fault), hint=_hint_at_form(root)) from fault
     return Workload(name=_file_name(cleaned), title=", ".join(cleaned), roots=cleaned)
+
+
+def _hint_at_form(root: str) -> str:
+    """What to type for a root in a form that other programs take."""
+    spaced = re.fullmatch(r"([^\s<>=]+)\s*(<=|>=|==|=|<|>)\s*([^\s<>=]+)", root)
+    if root.startswith("@"):
+        name = root.lstrip("@") or "GROUP"
+        return f"groups are not read: name the packages that `dnf group info {shlex.quote(name)}` lists"
+    if spaced and not root.startswith(PYTHON_PREFIX):
+        return f"with blanks, in quotes: '{spaced[1]} {spaced[2].replace('==', '=')} {spaced[3]}'"
+    if root.startswith(("http:", "https:", "ftp:", "file:")) or root.endswith(".rpm"):
+        return "name the package, and its repository with --repofrompath ID,URL"
+    if root.endswith(".src"):
+        return "a source package is built from its file: give the .src.rpm"
+    if root.startswith("/"):
+        return "a path is given in full, without patterns"
+    return f"give a package, a capability, an absolute path, or {PYTHON_PREFIX}NAME"
 
 
 def workload_of_own(words: Sequence[str]) -> Workload:

@@ -1,15 +1,18 @@
 """A constraints file: what pip's format says about the versions of distributions, for one target."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppcdeps.model.ceilings import CEILINGS, beyond
-from ppcdeps.model.documents import DocumentError, read_document
-from ppcdeps.model.errors import ConfigError
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.names import normalize
+from ppcdeps.python.requirementfiles import (
+    RequirementFile,
+    parse_requirement_text,
+    read_requirement_file,
+    refused,
+)
 from ppcdeps.python.requirements import RequirementError, usable_requirement
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
 
+_WHAT = "the constraints file"
 _SHOWN = 200
 """Characters of a line in an error."""
 _MOST_SPECIFIERS = 100
@@ -45,12 +49,14 @@ class Constraint:
 class Constraints:
     """The constraints of a file by normalized name.
 
-    ``elsewhere`` are the names that the file constrains only where the target is not (another Python, say).
+    ``elsewhere`` are the names that the file constrains only where the target is not (another Python, say);
+    ``unfollowed`` are its options that say where pip looks, each with its file and line.
     """
 
     origin: str = ""
     by_name: Mapping[str, Constraint] = field(default_factory=dict)
     elsewhere: tuple[str, ...] = ()
+    unfollowed: tuple[tuple[str, str], ...] = ()
 
     def pins(self) -> dict[str, str]:
         """Name and version of everything that is held to one version."""
@@ -61,48 +67,47 @@ NO_CONSTRAINTS = Constraints()
 
 
 def read_constraints(path: Path, environment: TargetEnvironment, *, shown: str | None = None) -> Constraints:
-    """Read a constraints file for the target.
+    """Read a constraints file, and those that it includes, for the target.
 
-    ``shown`` is how messages call the file. Raises ConfigError with every fault of the file: lines that are
-    no constraint, and names that are pinned twice to different versions where both lines hold for the target.
+    ``shown`` is how messages call the file. Raises ConfigError with the faults of the files: lines that are no
+    constraint, and names that are pinned twice to different versions where both lines hold for the target.
     """
     name = shown or str(path)
-    try:
-        text = read_document(path, "pip_size").decode("utf-8")
-    except OSError as fault:
-        raise ConfigError(f"the constraints file {name} cannot be read: {fault.strerror or fault}") from None
-    except UnicodeDecodeError as fault:
-        raise ConfigError(f"the constraints file {name} cannot be read: {fault}") from None
-    except DocumentError as fault:
-        raise ConfigError(f"the constraints file {name} {fault}") from None
-    return parse_constraints(text, environment, origin=name)
+    found = read_requirement_file(path, what=_WHAT, shown=name, constraint=True)
+    return _constraints_of(found, environment, name)
 
 
 def parse_constraints(text: str, environment: TargetEnvironment, *, origin: str) -> Constraints:
     """Like ``read_constraints``, from the file's text."""
+    found = parse_requirement_text(text, what=_WHAT, origin=origin, constraint=True)
+    return _constraints_of(found, environment, origin)
+
+
+def _constraints_of(file: RequirementFile, environment: TargetEnvironment, origin: str) -> Constraints:
     found: dict[str, Constraint] = {}
     elsewhere: dict[str, None] = {}
     faults: list[str] = []
-    for number_of, (number, line, _) in enumerate(logical_lines(text), 1):
-        where = f"{origin}:{number}"
-        if number_of > CEILINGS.pip_requirements:
-            raise ConfigError(f"{where}: the constraints file has {beyond('pip_requirements', 'more than')}")
+    for line in file.lines:
+        where = line.where
+        if line.is_project:
+            faults.append(f"{where}: {line.text[:_SHOWN]!r} has no name, which pip does not allow in constraints")
+            continue
         try:
-            requirement, holds = usable_requirement(line, environment)
+            requirement, holds = usable_requirement(line.text, environment)
         except RequirementError as fault:
-            faults.append(f"{where}: {line[:_SHOWN]!r} is not a constraint ({fault})")
+            faults.append(f"{where}: {line.text[:_SHOWN]!r} is not a constraint ({fault})")
             continue
         name = normalize(requirement.name)
-        if requirement.extras:
-            faults.append(f"{where}: {line!r} names extras, which pip does not allow in constraints")
+        if requirement.extras and not line.is_required:
+            faults.append(f"{where}: {line.text!r} names extras, which pip does not allow in constraints")
             continue
         if not holds:
             elsewhere[name] = None
             continue
         faults.extend(_merged(found, name, requirement, where))
     if faults:
-        raise ConfigError(f"the constraints file {origin} cannot be used", faults=tuple(faults))
-    return Constraints(origin, found, tuple(sorted(set(elsewhere) - set(found))))
+        raise refused(_WHAT, origin, faults)
+    return Constraints(origin, found, tuple(sorted(set(elsewhere) - set(found))), file.unfollowed)
 
 
 def _merged(found: dict[str, Constraint], name: str, requirement: "Requirement", where: str) -> list[str]:
@@ -120,25 +125,3 @@ def _merged(found: dict[str, Constraint], name: str, requirement: "Requirement",
         return [f"{where}: {name} is constrained in more than {_MOST_SPECIFIERS} ways: keep few of them"]
     found[name] = Constraint(name, known.specifier & fresh.specifier, known.where, known.url)
     return []
-
-
-def logical_lines(text: str) -> Iterator[tuple[int, str, str]]:
-    """The requirements of a file for pip: the number of the first line, the requirement, and the options after it.
-
-    Lines that end in a backslash go on, comments are left out, and so are options that stand alone, such as
-    --index-url: they are not ours to follow.
-    """
-    pending: list[str] = []
-    start = 0
-    for number, raw in enumerate(text.splitlines(), 1):
-        # A hash begins a comment at the line's beginning or after a blank; within a URL it does not.
-        body = "" if raw.lstrip().startswith("#") else raw.partition(" #")[0]
-        start = start or number
-        body = body.rstrip()
-        if body.endswith("\\"):
-            pending.append(body[:-1])
-            continue
-        line, _, options = " ".join((*pending, body)).partition(" --")
-        if line.strip() and not line.strip().startswith("-"):
-            yield start, line.strip(), f" --{options}" if options else ""
-        pending, start = [], 0

@@ -1,6 +1,7 @@
 """The target's interpreter as markers and wheel tags see it. Nothing of the running interpreter enters."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -122,6 +123,21 @@ class TargetEnvironment:
             known = any(self._evaluate(marker, extra) for extra in extras or ("",))
             self._verdicts[key] = known
         return known
+
+    def holds_in_lock(self, marker: object, extras: AbstractSet[str], groups: AbstractSet[str]) -> bool:
+        """Whether a marker of a lock file holds on the target, with the extras and dependency groups that are
+        installed (PEP 751: `'dev' in dependency_groups`). Raises MarkerError where it has no value.
+        """
+        from packaging.markers import Marker
+
+        if marker is None:
+            return True
+        assert isinstance(marker, Marker)
+        values: dict[str, str | AbstractSet[str]] = {**self.markers, "extras": extras, "dependency_groups": groups}
+        try:
+            return marker.evaluate(values, context="lock_file")
+        except (ValueError, TypeError, LookupError, RecursionError) as fault:
+            raise MarkerError(str(fault).partition("\n")[0]) from fault
 
     def _evaluate(self, marker: object, extra: str) -> bool:
         from packaging.markers import Marker

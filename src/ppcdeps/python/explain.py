@@ -11,6 +11,7 @@ from ppcdeps.python.requirements import PythonRequirement
 
 _MOST_LINES = 6
 _MOST_LINKS = 5
+_MOST_REJECTED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def clashes_of(
         lines = [f"{name} {want.text}: required by {chain_of(want.by, requirers)}" for want in _distinct(wants)]
         if len(lines) > _MOST_LINES:
             lines = [*lines[: _MOST_LINES - 1], f"{name}: and {len(lines) - _MOST_LINES + 1} more require it"]
-        lines.extend(_given(name, provider, fixed, constraints))
+        lines.extend(_given(name, wants, provider, fixed, constraints))
         found.append(VersionClash(name, tuple(wants), tuple(lines)))
     return found
 
@@ -126,7 +127,11 @@ def _distinct(wants: Iterable[PythonRequirement]) -> list[PythonRequirement]:
 
 
 def _given(
-    name: str, provider: TargetProvider, fixed: Mapping[str, FixedDistribution], constraints: Constraints
+    name: str,
+    wants: Iterable[PythonRequirement],
+    provider: TargetProvider,
+    fixed: Mapping[str, FixedDistribution],
+    constraints: Constraints,
 ) -> list[str]:
     if name in fixed:
         return [f"{name} =={fixed[name].version}: fixed by the RPM {fixed[name].rpm}"]
@@ -161,6 +166,8 @@ def _given(
             lines.append(_counted(name, "yanked", "was yanked: ", yanked))
         if rejected and not usable:
             lines.append(_counted(name, "with metadata that cannot be used", "", rejected))
+        elif rejected:
+            lines.extend(_would_fit(name, wants, rejected))
         if offer.unusable and not usable:
             lines.append(_counted(name, "not for this target", "", offer.unusable))
     return lines
@@ -169,4 +176,25 @@ def _given(
 def _counted(name: str, kind: str, verb: str, reasons: Mapping[str, str]) -> str:
     text, reason = next(iter(reasons.items()))
     example = f"{name} {text} {verb}{reason}".removesuffix(": *")
-    return example if len(reasons) == 1 else f"{name}: {len(reasons)} releases {kind}, such as {text}"
+    if len(reasons) == 1:
+        return example
+    why = f" ({verb}{reason})" if reason and reason != "*" else ""
+    return f"{name}: {len(reasons)} releases {kind}, such as {text}{why}"
+
+
+def _would_fit(name: str, wants: Iterable[PythonRequirement], rejected: Mapping[str, str]) -> list[str]:
+    """The releases that requirements allow, and that cannot be used, with the reason: the first few of them."""
+    from packaging.version import InvalidVersion, Version
+
+    found = []
+    for text, reason in rejected.items():
+        try:
+            version = Version(text)
+        except InvalidVersion:
+            continue
+        if all(contains(want.specifier, version, None) for want in wants):
+            found.append(f"{name} {text} {reason}")
+    more = (
+        [f"{name}: and {len(found) - _MOST_REJECTED} more that cannot be used"] if len(found) > _MOST_REJECTED else []
+    )
+    return [*found[:_MOST_REJECTED], *more]

@@ -96,6 +96,49 @@ def _rich(text: str) -> NamedDistribution | None:
     return NamedDistribution(first.name, first.extras, ",".join(specifiers), first.certain, first.python)
 
 
+def wanted_by_either(text: str) -> NamedDistribution | None:
+    """What a requirement such as ``(python3dist(x) < 13 or python3dist(x) > 13.1)`` means in Python: rpm's generators
+    write so what a distribution excludes (``!=13.0.*``). None where it is not about one distribution.
+
+    What no specifier can say leaves any version open.
+    """
+    text = text.strip()
+    if not text.startswith("(") or not text.endswith(")") or " or " not in text:
+        return None
+    parts = [wanted_by(part) for part in text[1:-1].split(" or ")]
+    first = parts[0]
+    if first is None or any(part is None or (part.name, part.extras) != (first.name, first.extras) for part in parts):
+        return None
+    specifiers = [part.specifier for part in parts if part is not None]
+    excluded = _between(*specifiers) if len(specifiers) == 2 else ""
+    return NamedDistribution(first.name, first.extras, excluded, first.certain, first.python)
+
+
+def _between(one: str, other: str) -> str:
+    """The specifier for what lies between ``<13`` and ``>13.1`` or ``>=13.1``; empty where none says it."""
+    from packaging.version import InvalidVersion, Version
+
+    below, above = sorted((one, other))
+    found = re.fullmatch(r"<([^=].*)", below), re.fullmatch(r">(=?)([^=].*)", above)
+    if found[0] is None or found[1] is None:
+        return ""
+    try:
+        lower, upper = Version(found[0][1]), Version(found[1][2])
+    except InvalidVersion:
+        return ""
+    if lower == upper:
+        return "" if found[1][1] else f"!={lower}"
+    if not lower.is_prerelease and not upper.is_prerelease:
+        length = max(len(lower.release), len(upper.release))
+        prefix, end = ([*each.release, *(0,) * (length - len(each.release))] for each in (lower, upper))
+        for last in range(length):
+            following = [*prefix[:last], prefix[last] + 1, *(0,) * (length - last - 1)]
+            if following == end and not any(prefix[last + 1 :]):
+                series = ".".join(map(str, prefix[: last + 1]))
+                return f"!={series}.*" if found[1][1] else f"!={series}.*,!={upper}"
+    return ""
+
+
 def _by_package(found: re.Match[str]) -> NamedDistribution | None:
     stem, plus, extra = found["name"].partition("+")
     known = _table().get(stem.lower())

@@ -257,6 +257,7 @@ class TargetProvider(AbstractProvider[PythonRequirement, Candidate, str]):
                 # packaging lets through what its grammar does not foresee, such as numbers of 5,000 digits.
                 first = next(iter(str(fault).splitlines()), "") or type(fault).__name__
                 reason = f"its metadata is invalid ({first[:200]})"
+                self.catalogue.index.warn_once(f"{release.name} {release.text} is passed over: {reason}")
         if reason:
             self.rejected.setdefault(release.name, {})[release.text] = reason
         return not reason

@@ -9,7 +9,14 @@ from ppcdeps.model.capability import Capability, Requirement, Rich, requirement_
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.python.bridge import BridgedCapability
 from ppcdeps.python.lock import PythonRoot
-from ppcdeps.python.names import NamedDistribution, provided_distribution, python_version, specifier_of, wanted_by
+from ppcdeps.python.names import (
+    NamedDistribution,
+    provided_distribution,
+    python_version,
+    specifier_of,
+    wanted_by,
+    wanted_by_either,
+)
 from ppcdeps.python.provider import FixedDistribution
 
 _VERSIONED = re.compile(r"python\d+\.\d+dist\(")
@@ -93,14 +100,15 @@ def route_python(
     lacking = [
         (text, meant, by)
         for text, by in missing
-        if (meant := wanted_by(text)) is not None and is_meant(meant.python, python, beside)
+        if (meant := meant_by(text, by, packages)) is not None and is_meant(meant.python, python, beside)
     ]
     homes = {(name, each.name) for each in packages for name, _ in distributions[each.nevra]}.union(stated)
     wanted = [*roots, *(PythonRoot(meant.requirement, by) for _, meant, by in lacking)]
     there = {each.nevra for each in staying}
     # What no repository has and pip brings, dnf has to be told of as well.
     bridged = [
-        _bridged(capability, meant.name, by)
+        # Which alternative holds depends on the version, which the bridge has.
+        _bridged(capability if meant == wanted_by(text) else Capability(capability.name), meant.name, by)
         for text, meant, by in lacking
         if by in there
         for capability in _capabilities(requirement_of(text))
@@ -131,6 +139,19 @@ def route_python(
         bridged=tuple(sorted(set(bridged), key=lambda each: (each.name, each.relation, each.evr, each.by))),
         inherited=tuple(sorted(_inherited(by_pip.values(), {requirement for requirement, _ in missing}))),
     )
+
+
+def meant_by(text: str, by: str, packages: Iterable[PythonPackage]) -> NamedDistribution | None:
+    """What a requirement that no repository satisfies means in Python, ``by`` being the package that has it.
+
+    Where it is one of the alternatives of a boolean requirement of that package, all of these together count.
+    """
+    for package in packages:
+        if package.nevra == by:
+            for whole in package.requires:
+                if text in whole and whole != text and (meant := wanted_by_either(whole)) is not None:
+                    return meant
+    return wanted_by(text)
 
 
 _OF_THE_BUILD = re.compile(r"(?:rpmlib|rtld|config)\(|python\(abi\)|[^\s()]+\.so[.0-9]*(?:-[^\s()]*)?\(")

@@ -45,6 +45,17 @@ def read_sdist(path: Path, filename: str) -> SdistContents:
     return _collected(archive_members(path, filename))
 
 
+def build_system_requires(contents: SdistContents) -> tuple[str, ...]:
+    """What ``[build-system]`` of the sdist's pyproject.toml requires; nothing where it says nothing."""
+    import tomllib
+
+    try:
+        declared = tomllib.loads(contents.texts.get("pyproject.toml", "")).get("build-system", {}).get("requires")
+    except (ValueError, RecursionError, AttributeError, LookupError, TypeError):
+        return ()
+    return tuple(map(str, declared)) if isinstance(declared, list) else ()
+
+
 def archive_members(path: Path, filename: str) -> Iterator[_Member]:
     """The members of a wheel or an sdist, each with a function that reads it, to be called before the next is
     requested; None in place of the function for what is not a regular file. Long members are read in part.

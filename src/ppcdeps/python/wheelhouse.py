@@ -11,7 +11,7 @@ from ppcdeps.python.distfiles import IndexFile
 from ppcdeps.python.index import Index
 from ppcdeps.python.lock import LockRequest, PythonRoot
 from ppcdeps.python.resolution import resolve
-from ppcdeps.python.sdist import read_sdist
+from ppcdeps.python.sdist import build_system_requires, read_sdist
 
 _DEFAULT_BACKEND = ("setuptools", "wheel")
 """What PEP 517 takes where a distribution names no build system."""
@@ -102,15 +102,10 @@ def _pinned(name: str, version: str, files: Iterable[tuple[str, str]], index: In
 
 def _build_requires(sdist: Pinned) -> tuple[str, ...]:
     """What pyproject.toml requires; setuptools where it says nothing."""
-    import tomllib
-
-    texts = read_sdist(sdist.path, sdist.file).texts
-    try:
-        declared = tomllib.loads(texts.get("pyproject.toml", "")).get("build-system", {}).get("requires")
-    except (ValueError, RecursionError, AttributeError, LookupError, TypeError):
-        declared = None
-    if isinstance(declared, list):
+    contents = read_sdist(sdist.path, sdist.file)
+    declared = build_system_requires(contents)
+    if declared:
         # Older setuptools request wheel in a hook (get_requires_for_build_wheel), which is not run here.
-        return (*map(str, declared), "wheel")
+        return (*declared, "wheel")
     # As setup_requires, which setuptools would fetch by itself, where there is a network.
-    return (*_DEFAULT_BACKEND, "pbr") if "pbr" in texts.get("setup.py", "") else _DEFAULT_BACKEND
+    return (*_DEFAULT_BACKEND, "pbr") if "pbr" in contents.texts.get("setup.py", "") else _DEFAULT_BACKEND

@@ -54,6 +54,8 @@ def constraints_for(
     if needs.constraints is not None:
         shown = needs.constraints_name or needs.constraints.name
         constraints = read_constraints(needs.constraints, environment, shown=shown)
+        for option, where in constraints.unfollowed:
+            index.warn_once(f"{where}: {option} is not followed: indexes and links are those of pip's configuration")
     request = LockRequest(
         python=needs.python,
         roots=needs.roots,

@@ -9,6 +9,7 @@ from ppcdeps.model.errors import UsageError
 from ppcdeps.rpm.binding import libsolv
 from ppcdeps.rpm.isa import dependency
 from ppcdeps.rpm.loading import Role
+from ppcdeps.rpm.subjects import is_glob, packages_meant
 from ppcdeps.rpm.universe import Universe
 
 
@@ -25,13 +26,14 @@ def request_packages(
 ) -> Request:
     """A request for packages that satisfy all requirements, and for these packages ``exactly``.
 
-    As with `dnf install`, the bare name of a package stands for that package or for one that obsoletes it.
+    As with `dnf install`, the bare name of a package stands for that package or for one that obsoletes it, and a text
+    that nothing provides may be a package's identity, parts of it, or a glob (`ppcdeps.rpm.subjects`).
     Raises UsageError where a requirement is not well-formed.
     """
     deps = []
     for text in sorted(set(requirements)):
         try:
-            deps.append(_as_dnf_means(universe, text, dependency(universe.pool, text)))
+            deps += _as_dnf_takes(universe, text, dependency(universe.pool, text))
             paths = {each.name for each in capabilities_in(parse_requirement(text)) if each.is_path}
         except ValueError as error:
             raise UsageError(f"{title}: {error}") from error
@@ -57,6 +59,22 @@ def request_dependencies(
     for dep in conflicts:
         request.add_deparray(solv.SOLVABLE_CONFLICTS, dep)
     return Request(request.id, title)
+
+
+def _as_dnf_takes(universe: Universe, text: str, dep: Any) -> list[Any]:
+    """The dependencies that stand for a subject of `dnf install`: one for each name that a glob fits."""
+    if any(sign in text for sign in " /") or universe.providers(dep):
+        return [_as_dnf_means(universe, text, dep)]
+    found = []
+    for meant in packages_meant(universe, text):
+        if meant.by_name:
+            found.append(_as_dnf_means(universe, meant.name, universe.pool.Dep(meant.name)))
+            continue
+        mark = universe.pool.Dep(f"{text} ({meant.name})" if is_glob(text) else text)
+        known = {s.id for s in universe.pool.whatprovides(mark)}
+        _provide(universe, mark, [each for each in meant.packages if each not in known])
+        found.append(mark)
+    return found or [_as_dnf_means(universe, text, dep)]
 
 
 def _as_dnf_means(universe: Universe, name: str, dep: Any) -> Any:

@@ -8,6 +8,16 @@ from ppcdeps.rpm.binding import libsolv
 from ppcdeps.rpm.requests import Request
 from ppcdeps.rpm.universe import Universe
 
+INSTALLONLY = (
+    "kernel",
+    "kernel-PAE",
+    "installonlypkg(kernel)",
+    "installonlypkg(kernel-module)",
+    "installonlypkg(vm)",
+    "multiversion(kernel)",
+)
+"""What packages provide that dnf installs beside others of their name: the default of its option installonlypkgs."""
+
 
 @dataclass(frozen=True, slots=True)
 class SolverResult:
@@ -50,6 +60,8 @@ def solve_requests(
     one = solv.Job.SOLVER_SOLVABLE
     jobs = [universe.pool.Job(solv.Job.SOLVER_INSTALL | one, request.id) for request in requests]
     jobs += [universe.pool.Job(solv.Job.SOLVER_MULTIVERSION | one, each) for each in universe.multiversion]
+    beside = solv.Job.SOLVER_MULTIVERSION | solv.Job.SOLVER_SOLVABLE_PROVIDES
+    jobs += [universe.pool.Job(beside, universe.pool.str2id(provide)) for provide in INSTALLONLY]
     solver = universe.pool.Solver()
     solver.set_flag(solv.Solver.SOLVER_FLAG_IGNORE_RECOMMENDED, 0 if weak else 1)
     problems = solver.solve(jobs)

@@ -125,8 +125,8 @@ def dnf_program() -> str:
 
 def rpm_database(root: Path) -> str:
     """Where a root keeps its rpm database, as a path inside: where it has one, else the place that most read."""
-    places = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
-    return next((place for place in places if any(root.joinpath(place[1:]).glob("rpmdb.sqlite"))), places[1])
+    places = ("/usr/lib/sysimage/rpm", "/usr/share/rpm", "/var/lib/rpm")
+    return next((place for place in places if any(root.joinpath(place[1:]).glob("rpmdb.sqlite"))), places[-1])
 
 
 def repository_options(config: RepoConfig) -> Mapping[str, str]:

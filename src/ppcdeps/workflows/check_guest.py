@@ -1,14 +1,15 @@
 """Whether a hypervisor can start a guest: one that nova makes of an image and a flavor, or a libvirt domain."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ppcdeps.base.atomic import write_output
-from ppcdeps.checking.findings import Finding, Report
+from ppcdeps.checking.findings import Finding, Report, Skipped
 from ppcdeps.checking.guest.check import check_guest as check_guests
 from ppcdeps.checking.guest.convert import convert_domain
 from ppcdeps.checking.guest.domain import guest_of, read_domain
 from ppcdeps.checking.guest.domcapabilities import ask_libvirt, read_domcapabilities, without_machine
+from ppcdeps.checking.guest.emulatedhost import emulating, faults_on_x86, guest_on_x86
 from ppcdeps.checking.guest.image_root import NOT_LOOKED_INTO, image_findings
 from ppcdeps.checking.guest.offers import HypervisorOffer, offer_of_build
 from ppcdeps.checking.guest.properties import (
@@ -29,7 +30,8 @@ from ppcdeps.workflows.choice import DEFAULT_TARGET
 @dataclass(frozen=True, slots=True)
 class GuestByNova:
     """A guest that nova starts: texts NAME=VALUE for properties of the image, files that `openstack image show` and
-    `openstack flavor show` wrote as JSON, nova.conf, and nova's version or release.
+    `openstack flavor show` wrote as JSON, nova.conf, nova's version or release. ``host_arch`` is ppc64le, x86_64
+    where the host's QEMU emulates POWER guests, or empty where nothing says it.
     """
 
     properties: tuple[str, ...] = ()
@@ -37,6 +39,7 @@ class GuestByNova:
     flavor: Path | None = None
     nova_conf: Path | None = None
     nova: str | None = None
+    host_arch: str = ""
 
     @property
     def is_named(self) -> bool:
@@ -92,6 +95,8 @@ def check_guest(
         guests.append(guest_of(document, str(domain)))
     offer = _offer(hypervisor, guests, reporter)
     inside, unseen = image_findings(root) if root is not None else ([], list(NOT_LOOKED_INTO))
+    if by_nova.host_arch == "x86_64":
+        offer = emulating(offer)
     report = check_guests(guests, offer, [*faults, *inside], unseen)
     if document is None or write_domain is None:
         return GuestCheck(report)
@@ -116,7 +121,17 @@ def _read_guest(by_nova: GuestByNova) -> tuple[Guest, list[Finding]]:
     found = [one for one in found if one.owner != "image" or one.name not in replaced] + given
     config = read_nova_conf(by_nova.nova_conf) if by_nova.nova_conf is not None else None
     subject = ", ".join(names) or "an image"
-    return guest_by_nova(subject, found, facts, version, config), list(faults_of(found, facts, version))
+    guest = guest_by_nova(subject, found, facts, version, config)
+    faults = list(faults_of(found, facts, version))
+    chosen = {one.name: one.value for one in sorted(found, key=lambda one: one.owner == "flavor")}
+    if by_nova.host_arch == "x86_64":
+        guest = guest_on_x86(guest, chosen, config.machine_of_x86 if config else "")
+        faults = [one for one in faults if one.rule != "guest-trait"]
+        faults += faults_on_x86(chosen, prefilter=config is not None and config.prefilter)
+    elif "hw_emulation_architecture" in chosen and not by_nova.host_arch:
+        why = "nova does otherwise on an x86_64 host that emulates: say so with --host-arch x86_64"
+        guest = replace(guest, unseen=(*guest.unseen, Skipped("the host's architecture", why)))
+    return guest, faults
 
 
 def _offer(hypervisor: HypervisorChoice, guests: list[Guest], reporter: Reporter) -> HypervisorOffer:

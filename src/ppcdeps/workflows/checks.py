@@ -70,7 +70,7 @@ def check_env(
 def check_lock(file: Path, api: ApiCheck, reporter: Reporter, *, python: str | None = None) -> Report:
     """Names that the distributions of a lock use of each other and do not have, at the pinned versions.
 
-    The file is a plan, a pylock.toml, or requirements or constraints for pip; ``python`` is the target's version
+    The file is a plan, another lock, or requirements or constraints for pip; ``python`` is the target's version
     where the file does not say it. Raises ConfigError for a file that cannot be read, RepositoryError where the index
     does not have what it names.
     """

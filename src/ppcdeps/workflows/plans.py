@@ -235,7 +235,11 @@ def solve(request: PlanRequest, reporter: Reporter) -> "Solution":
             reporter.warn(said)
     unknown = tuple(root for root in unknown_roots(solution) if root in request.typed)
     if unknown:
-        near = closest(unknown[0], list_workloads()) or closest(unknown[0], solution.universe.package_names())
+        name, _, arch = unknown[0].rpartition(".")
+        if name and arch in (solution.target.reference_arch, "i686", "aarch64", "s390x"):
+            near = f"the plan is for {solution.target.arch}: leave .{arch} out"
+        else:
+            near = closest(unknown[0], list_workloads()) or closest(unknown[0], solution.universe.package_names())
         raise UnknownRootsError(
             f"no repository of {solution.target.name} knows {', '.join(unknown)}: not a workload, and no package's "
             "name, capability or path",

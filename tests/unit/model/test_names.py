@@ -7,11 +7,15 @@ from ppcdeps.model import names
 ROOTS = (
     "qemu-kvm", "gcc-c++", "libfoo.so.1()(64bit)", "libc.so.6(GLIBC_2.34)(64bit)", "perl(A::B)", "foo >= 1:2.0-3.el9",
     "python3dist(oslo.config[extra]) = 1.0", "golang(github.com/a/b)", "font(:lang=en)", "npm(@a/b)", "/usr/bin/x",
-    "pypi:oslo.config", "(a or (b >= 1 with c))",
+    "pypi:oslo.config", "pypi:oslo.db[mysql]>=1,<2", "(a or (b >= 1 with c))", "foo-1:2.0-3.el9.ppc64le",
+    "foo.noarch",
+    "foo*", "foo-[a-c]?", "virt(*)",
 )  # fmt: skip
 NO_ROOTS = (
     "--installroot=/x", "-y", "--", "@core", "http://h/x.rpm", "file:///x", "/x.rpm", "x.rpm", "./x", "../x", "a/b",
-    "/a/../b", "%(id)", "a\nb", "\u202ea", "$(id)", "a*", "a >= -x", "pypi:-x", "pypi:", "(a or --x)", "(" * 20_000,
+    "/a/../b", "%(id)", "a\nb", "\u202ea", "$(id)", "-*", "a;*", "*/..", "/usr/*", "a.src", "a >= -x",
+    "pypi:-x", "pypi:",
+    "pypi:a -x", "pypi:a @ file:///x", "pypi:a; x", "(a or --x)", "(" * 20_000,
     "", " ",
 )  # fmt: skip
 

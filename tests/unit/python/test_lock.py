@@ -3,6 +3,7 @@
 import pytest
 from indexes import EL9_PYTHON, OpenIndex, Shop, lock_of, pins, pkg_info, sdist, wheel
 from packaging.version import Version
+from reporters import Recorder
 
 from ppcdeps.model.errors import ConfigError, RepositoryError
 from ppcdeps.model.python_plan import Provision
@@ -362,3 +363,47 @@ def test_an_rpm_whose_version_is_none_is_passed_over_with_a_note(shop: Shop, ope
     lock = lock_of(open_index(shop), "app", fixed={"lorax": "devel"})
     assert pins(lock) == {"app": "1.0"}
     assert "lorax is 'devel' in the RPM" in lock.notes[0]
+
+
+INVALID = "its metadata is invalid (.* suffix can only be used with"
+
+
+def test_invalid_metadata_is_the_reason_of_a_conflict(shop: Shop, open_index: OpenIndex) -> None:
+    offer(shop, "dep", "1.0")
+    offer(shop, "oldstar", "1.0", requires=("dep>=0.9.*",))
+    with pytest.raises(ConflictError) as caught:
+        lock_of(open_index(shop), "oldstar")
+    assert any(line.startswith(f"oldstar 1.0 {INVALID}") for line in caught.value.faults)
+    assert not any("usable on this target" in line for line in caught.value.faults)
+
+
+def test_invalid_metadata_of_what_would_fit_is_named_beside_what_does_not(shop: Shop, open_index: OpenIndex) -> None:
+    offer(shop, "dep", "1.0")
+    offer(shop, "oldstar", "1.0")
+    offer(shop, "oldstar", "2.0", "2.1", requires=("dep>=0.9.*",))
+    offer(shop, "top", "1.0", requires=("oldstar>=2",))
+    with pytest.raises(ConflictError) as caught:
+        lock_of(open_index(shop), "top")
+    named = [line.partition(INVALID)[0] for line in caught.value.faults if INVALID in line]
+    assert named == ["oldstar 2.1 ", "oldstar 2.0 "]
+
+
+def test_several_releases_with_invalid_metadata_are_counted_with_a_reason(shop: Shop, open_index: OpenIndex) -> None:
+    offer(shop, "many", "1.0", "1.1", requires=("dep (>=0.9.*)",))
+    with pytest.raises(ConflictError) as caught:
+        lock_of(open_index(shop), "many")
+    assert any(
+        line.startswith(f"many: 2 releases with metadata that cannot be used, such as 1.1 ({INVALID}")
+        for line in caught.value.faults
+    )
+
+
+def test_a_release_that_is_passed_over_for_invalid_metadata_is_a_warning(shop: Shop, open_index: OpenIndex) -> None:
+    offer(shop, "oldstar", "1.0")
+    offer(shop, "oldstar", "2.0", requires=("dep>=0.9.*",))
+    reporter = Recorder()
+    index = open_index(shop, reporter=reporter)
+    assert pins(lock_of(index, "oldstar")) == {"oldstar": "1.0"}
+    assert [text.partition(" (")[0] for text in reporter.warnings] == [
+        "oldstar 2.0 is passed over: its metadata is invalid"
+    ]

@@ -12,6 +12,7 @@ from ppcdeps.python.names import (
     python_version,
     rpm_version,
     wanted_by,
+    wanted_by_either,
 )
 
 
@@ -89,3 +90,24 @@ def test_versions_go_to_rpm_and_back(release: tuple[int, int, int], pre: str, po
 def test_a_pre_release_is_older_to_rpm_too() -> None:
     assert rpm_version("3.0rc1") == "3.0~rc1"
     assert rpm_version("1.0.dev3") == "1.0~~dev3"
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("(python3dist(a) < 13 or python3dist(a) > 13)", "a!=13"),
+        ("(python3dist(a) < 13 or python3dist(a) >= 13.1)", "a!=13.0.*"),
+        ("(python3dist(a) < 13 or python3dist(a) > 13.1)", "a!=13.0.*,!=13.1"),
+        ("(python3dist(a[x]) < 1.2 or python3dist(a[x]) >= 1.3)", "a[x]!=1.2.*"),
+        ("(python3dist(a) >= 2 or python3dist(a) < 1)", "a!=1.*"),
+        ("(python3dist(a) < 1 or python3dist(a) > 7)", "a"),
+        ("(python3dist(a) >= 1 or python3dist(a) >= 2)", "a"),
+        ("(python3dist(a) or python3dist(b))", None),
+        ("(python3dist(a) or other)", None),
+        ("python3dist(a) < 1", None),
+        ("(python3dist(a) < 1 with python3dist(a) > 0)", None),
+    ],
+)
+def test_alternatives_of_one_distribution_are_what_is_excluded(text: str, meant: str | None) -> None:
+    found = wanted_by_either(text)
+    assert (found.requirement if found else None) == meant

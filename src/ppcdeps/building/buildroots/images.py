@@ -29,7 +29,7 @@ INSTALLABLE = re.compile(r"[A-Za-z0-9/(][\w.+~^:()/<>= -]*")
 _OCI = {"ppc64le": "ppc64le", "x86_64": "amd64", "aarch64": "arm64"}
 _SECONDS = 4 * 3600.0
 """Pulling and preparing an image through a slow network, its programs emulated."""
-_DATABASES = ("var/lib/rpm", "usr/lib/sysimage/rpm")
+_DATABASES = ("var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm")
 _UNREACHABLE = re.compile(
     r"pinging container registry|dial tcp|lookup |no such host|connection refused|i/o timeout|TLS handshake"
     r"|proxyconnect|EOF|Temporary failure|network is unreachable|received unexpected HTTP status"

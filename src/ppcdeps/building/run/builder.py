@@ -16,8 +16,9 @@ from ppcdeps.building.publishing.inspection import SetInspection, inspect_set
 from ppcdeps.building.publishing.records import BuildRecord, BuiltPackage
 from ppcdeps.building.publishing.wheels import collect_wheels
 from ppcdeps.building.run.build_requires import BuildRequirements
+from ppcdeps.building.run.build_system import distributions_there, unmet_build_requires
 from ppcdeps.building.run.events import BuildOutcome, BuildStage, TaskResult
-from ppcdeps.building.run.failures import FailureCause, tail_of
+from ppcdeps.building.run.failures import BUILD_SYSTEM, FailureCause, tail_of
 from ppcdeps.building.run.resolver import RequiredPackage
 from ppcdeps.building.run.setup import BuildSetup
 from ppcdeps.building.run.smoke import smoke_script
@@ -102,6 +103,7 @@ class _TaskBuild:
         known = self.setup.store.find(key)
         if known is not None:
             return known, False
+        self._note_build_system(rendered, required)
         started = time.time()
         self.reached(BuildStage.BUILD)
         self._rpmbuild(rendered, required)
@@ -143,6 +145,20 @@ class _TaskBuild:
         ended = self.steps.run(self.root, "build", script, rendered.folder, required, environment)
         if not ended.is_well:
             raise self.steps.failure(ended, "rpmbuild failed")
+
+    def _note_build_system(self, rendered: RenderedBuild, required: Sequence[RequiredPackage]) -> None:
+        """Note in the log what an sdist requires of its build system, and the buildroot has not as required."""
+        recipe = self.task.recipe
+        if not self.task.pinned or not isinstance(recipe, Recipe) or not rendered.sources:
+            return
+        place = self.setup.build_root
+        tag = place.resolver.target.python.tag if recipe.python.is_platform else recipe.python.tag
+        there = distributions_there(self.steps.installed_in(place.root), required, tag)
+        if not there:
+            # A root whose packages have other names than RPM's.
+            return
+        for phrase in unmet_build_requires(rendered.folder / "SOURCES" / rendered.sources[0].file, there, tag):
+            self.steps.note(f"{BUILD_SYSTEM}{phrase}")
 
     def _options(self) -> str:
         defined = {

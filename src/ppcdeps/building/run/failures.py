@@ -11,6 +11,13 @@ from ppcdeps.base.toml import Table, TomlFile, raise_faults, read_toml
 TAIL = 30
 """Lines of a log that are shown when a build failed."""
 
+BUILD_SYSTEM = "build-system.requires: "
+"""How a line begins that was noted before the build: it counts for whichever section failed."""
+_LONGEST = 4_000
+"""Characters of a line that are searched: of a compiler's command lines, more says nothing."""
+_FAILED = re.compile(r"Bad exit status from \S+ \((%\w+)\)")
+_EMPTY = re.compile(r" ?\((?:, )?\)|(?<=\() *, |, (?=\))")
+"""What is left of parentheses where a group is empty."""
 _SCANNED = 4_000
 """Lines at the end of a log in which a cause is looked for: make goes on for a while after an error."""
 
@@ -19,12 +26,13 @@ _SCANNED = 4_000
 class FailurePattern:
     """A known kind of failure: the lines that show it, its cause, and what helps.
 
-    ``cause`` and ``help`` may name groups of the pattern in braces. Earlier patterns win.
+    ``cause`` and ``help`` may name groups of the pattern in braces. Of what a log shows, the highest ``rank`` wins.
     """
 
     pattern: re.Pattern[str]
     cause: str
     help: str
+    rank: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,7 @@ def load_failures(file: TomlFile | None = None) -> tuple[FailurePattern, ...]:
     found = []
     for table in top.tables("failure"):
         pattern = _pattern(table)
-        made = table.text("cause"), table.text("help")
+        made = table.text("cause"), table.text("help"), table.integer("rank", least=1)
         table.text("reason")
         table.finish()
         if pattern is not None:
@@ -57,15 +65,38 @@ def load_failures(file: TomlFile | None = None) -> tuple[FailurePattern, ...]:
 
 
 def cause_of(log: Path, patterns: tuple[FailurePattern, ...]) -> FailureCause | None:
-    """What the end of a log says went wrong; None where no known pattern is in it."""
-    lines = _last_lines(log, _SCANNED)
-    for known in patterns:
-        for line in lines:
-            found = known.pattern.search(line)
-            if found:
-                words = {name: text or "" for name, text in found.groupdict().items()}
-                return FailureCause(known.cause.format(**words), known.help.format(**words), line.strip())
-    return None
+    """What the end of a log says went wrong; None where no known pattern is in it.
+
+    Only the section that failed is read, where rpmbuild says which. The patterns' order decides nothing: it is the
+    first line of those with the highest rank, and in one line what matches most of it.
+    """
+    best: tuple[tuple[int, int, int, str], FailureCause] | None = None
+    for number, line in enumerate(_failed_section(_last_lines(log, _SCANNED))):
+        for known in patterns:
+            if best is not None and (known.rank, -number) < best[0][:2]:
+                continue
+            found = known.pattern.search(line[:_LONGEST])
+            if not found:
+                continue
+            key = (known.rank, -number, found.end() - found.start(), known.cause)
+            if best is None or key > best[0]:
+                best = key, _cause(known, found, line.strip())
+    return best[1] if best else None
+
+
+def _cause(known: FailurePattern, found: re.Match[str], line: str) -> FailureCause:
+    words = {name: text or "" for name, text in found.groupdict().items()}
+    cause, hint = (_EMPTY.sub("", text.format(**words)).strip() for text in (known.cause, known.help))
+    return FailureCause(cause, hint, line)
+
+
+def _failed_section(lines: list[str]) -> list[str]:
+    """The lines of the section that ended the build: what earlier ones said did not."""
+    failed = next((found[1] for line in reversed(lines) if (found := _FAILED.search(line))), None)
+    if failed is None:
+        return lines
+    begin = max((number for number, line in enumerate(lines) if line.startswith(f"Executing({failed})")), default=0)
+    return [*(line for line in lines[:begin] if line.startswith(BUILD_SYSTEM)), *lines[begin:]]
 
 
 def tail_of(log: Path, lines: int = TAIL) -> tuple[str, ...]:

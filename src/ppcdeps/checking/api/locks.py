@@ -1,4 +1,6 @@
-"""Lock files of Python distributions, read from what several tools write: a plan, a pylock.toml, a file for pip."""
+"""Lock files of Python distributions, read from what several tools write: a plan, a pylock.toml, a project's lock, a
+file for pip.
+"""
 
 import re
 from collections.abc import Mapping
@@ -7,23 +9,26 @@ from pathlib import Path
 from typing import Any
 
 from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, PylockValidationError
+from packaging.requirements import Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from ppcdeps.base.named_files import read_named
-from ppcdeps.model.ceilings import CEILINGS, beyond
+from ppcdeps.checking.api.projectlocks import OTHER_LOCKS, ProjectLockError, is_project_lock, read_project_lock
 from ppcdeps.model.documents import DocumentError, parse_toml
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.plan_file import load_plan
 from ppcdeps.model.target import PythonEnvironment
-from ppcdeps.python.constraintsfile import logical_lines
 from ppcdeps.python.environment import MarkerError, TargetEnvironment
 from ppcdeps.python.names import normalize
+from ppcdeps.python.requirementfiles import RequirementLine, read_requirement_file, refused
 from ppcdeps.python.requirements import RequirementError, usable_requirement
 
 _SHOWN = 200
 """Characters of a line in an error."""
 _NEWEST_MICRO = 99
 """Where a lock names 3.9 only, its newest release is meant: conditions in code ask for a least one, if for any."""
-_HASH = re.compile(r"hash=sha256:([0-9a-f]{64})")
+_HEAD = 1000
+"""Characters in which a file of `ppcdeps constraints` says its target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,29 +71,40 @@ class _Reading:
 
 
 def read_lock(path: Path, *, python: str | None = None, machine: str | None = None) -> LockInput:
-    """The lock in a file: ``plan.json``, ``pylock.toml``, or requirements or constraints with exact versions.
+    """The lock in a file: ``plan.json``, ``pylock.toml``, ``uv.lock``, ``poetry.lock``, ``Pipfile.lock``, or
+    requirements or constraints with exact versions.
 
     ``python`` and ``machine`` win over what the file says; where neither says it, they are those of EL9 on POWER.
     Raises ConfigError where the file cannot be read, is none of these, or pins nothing.
     """
     try:
         content = read_named(path, "document_size", what="the lock")
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigError(f"cannot read the lock {path}: it is not UTF-8 text") from None
     reading = _Reading(path, "", "", "")
-    if path.suffix == ".json" or text.lstrip().startswith("{"):
+    if path.name in OTHER_LOCKS:
+        command = OTHER_LOCKS[path.name]
+        raise ConfigError(
+            f"{path} is not a lock that is read here",
+            hint=f"make one that is: {command}"
+            if command
+            else "give a pylock.toml or a requirements file with exact versions",
+        )
+    if is_project_lock(path.name, text):
+        _read_project(reading, text, python, machine)
+    elif path.suffix == ".json" or text.lstrip().startswith("{"):
         _read_plan(reading)
     elif path.suffix == ".toml":
-        _read_pylock(reading, text)
+        _read_pylock(reading, text, python, machine)
     else:
-        _read_head(reading, text)
+        _read_head(reading, text[:_HEAD])
         reading.python = python or reading.python
-        _read_requirements(reading, text, _environment(reading, python, machine))
+        _read_requirements(reading, _environment(reading, python, machine))
     if not reading.releases:
         raise ConfigError(
             f"{path} has no distribution with one exact version",
-            hint="give a plan, a pylock.toml, or a file for pip with lines like name==1.2",
+            hint="give a plan, a lock file, or a file for pip with lines like name==1.2",
         )
     return LockInput(
         str(path), _environment(reading, python, machine), tuple(reading.releases), tuple(reading.left_out)
@@ -120,6 +136,18 @@ def _read_plan(reading: _Reading) -> None:
         reading.releases.append(LockedRelease(normalize(each.name), each.version, digests, rpm=each.rpm))
 
 
+def _check_python(path: Path, requires: str, environment: TargetEnvironment) -> None:
+    try:
+        fits = SpecifierSet(requires).contains(environment.python)
+    except InvalidSpecifier:
+        return
+    if not fits:
+        raise ConfigError(
+            f"{path} is for Python {requires}, and not for {environment.python_tag}",
+            hint="say the target's with --python, in full",
+        )
+
+
 def _text(table: Mapping[str, Any], key: str) -> str:
     value = table.get(key)
     return value if isinstance(value, str) else ""
@@ -128,7 +156,7 @@ def _text(table: Mapping[str, Any], key: str) -> str:
 # pylock.toml ---------------------------------------------------------------------------------------
 
 
-def _read_pylock(reading: _Reading, text: str) -> None:
+def _read_pylock(reading: _Reading, text: str, python: str | None, machine: str | None) -> None:
     path = reading.path
     try:
         lock = Pylock.from_dict(parse_toml(text))
@@ -143,10 +171,18 @@ def _read_pylock(reading: _Reading, text: str) -> None:
         setattr(reading, attribute, found[1] if found else "")
     exact = re.fullmatch(r"==\s*(\d+\.\d+)(?:\.\*)?", str(lock.requires_python or ""))
     reading.python = reading.python or (exact[1] if exact else "")
-    environment = _environment(reading, None, None)
+    environment = _environment(reading, python, machine)
+    _check_python(path, str(lock.requires_python or ""), environment)
+    # Without further options, installers take no extras, and the default groups (PEP 751).
+    groups = frozenset(lock.default_groups or ())
+    for extra in lock.extras or ():
+        reading.left_out.append((f"extra {extra}", "only what the lock installs by default is looked at"))
+    for group in lock.dependency_groups or ():
+        if group not in groups:
+            reading.left_out.append((f"group {group}", "only what the lock installs by default is looked at"))
     for package in lock.packages:
         try:
-            holds = environment.holds(package.marker)
+            holds = environment.holds_in_lock(package.marker, frozenset(), groups)
         except MarkerError as fault:
             message = f"{path} cannot be used: the marker of {package.name} cannot be evaluated ({fault})"
             raise ConfigError(message) from None
@@ -167,6 +203,23 @@ def _read_package(reading: _Reading, package: Package) -> None:
     reading.releases.append(LockedRelease(package.name, str(package.version), digests, place=place))
 
 
+# Locks of projects ---------------------------------------------------------------------------------
+
+
+def _read_project(reading: _Reading, text: str, python: str | None, machine: str | None) -> None:
+    try:
+        lock = read_project_lock(reading.path.name, text, _environment(reading, python, machine))
+        if lock.python and not python:
+            # Its markers are for that Python.
+            reading.python = lock.python
+            lock = read_project_lock(reading.path.name, text, _environment(reading, None, machine))
+    except ProjectLockError as fault:
+        raise ConfigError(f"{reading.path} {fault}") from None
+    _check_python(reading.path, lock.requires_python, _environment(reading, python, machine))
+    reading.releases += [LockedRelease(each.name, each.version, each.digests) for each in lock.releases]
+    reading.left_out += lock.left_out
+
+
 # Requirements and constraints ----------------------------------------------------------------------
 
 
@@ -177,29 +230,73 @@ def _read_head(reading: _Reading, text: str) -> None:
         reading.machine, reading.python, reading.glibc = found[1], found[2], found[3]
 
 
-def _read_requirements(reading: _Reading, text: str, environment: TargetEnvironment) -> None:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What one line says of a distribution; ``version`` where it names exactly one."""
+
+    line: RequirementLine
+    requirement: Requirement
+
+    @property
+    def name(self) -> str:
+        return normalize(self.requirement.name)
+
+    @property
+    def version(self) -> str:
+        for each in self.requirement.specifier:
+            if each.operator == "===" or (each.operator == "==" and not each.version.endswith(".*")):
+                return each.version
+        return ""
+
+
+def _read_requirements(reading: _Reading, environment: TargetEnvironment) -> None:
+    what = "the lock"
+    file = read_requirement_file(reading.path, what=what)
+    rpms: dict[str, str] = {}
+    for text in file.texts:
+        rpms |= re.findall(r"(?m)^([^\s#=]+)==.*\n(?:    #.*\n)*?    # from the RPM (\S+)", text)
     faults: list[str] = []
-    rpms = dict(re.findall(r"(?m)^([^\s#=]+)==.*\n(?:    #.*\n)*?    # from the RPM (\S+)", text))
-    for count, (number, line, options) in enumerate(logical_lines(text), 1):
-        if count > CEILINGS.pip_requirements:
-            raise ConfigError(f"{reading.path} has {beyond('pip_requirements', 'more than')}")
-        digests = frozenset(_HASH.findall(options))
+    said: list[_Said] = []
+    for line in file.lines:
+        if line.is_project:
+            reading.left_out.append((line.text[:_SHOWN], f"{line.where} gives it neither name nor exact version"))
+            continue
         try:
-            requirement, holds = usable_requirement(line, environment)
+            requirement, holds = usable_requirement(line.text, environment)
         except RequirementError as fault:
-            faults.append(f"{reading.path}:{number}: {line[:_SHOWN]!r} is not a requirement ({fault})")
+            faults.append(f"{line.where}: {line.text[:_SHOWN]!r} is not a requirement ({fault})")
             continue
-        if not holds:
-            continue
-        pins = [
-            each.version
-            for each in requirement.specifier
-            if each.operator == "===" or (each.operator == "==" and not each.version.endswith(".*"))
-        ]
-        name = normalize(requirement.name)
-        if pins:
-            reading.releases.append(LockedRelease(name, pins[0], digests, rpm=rpms.get(requirement.name, "")))
-        else:
-            reading.left_out.append((name, f"{reading.path.name}:{number} gives it no exact version"))
+        if holds:
+            said.append(_Said(line, requirement))
+    # One version of each, as pip has it: constraints pin what requirements leave open, and install nothing.
+    pinned: dict[str, _Said] = {}
+    for each in said:
+        if each.version:
+            pinned.setdefault(each.name, each)
+    for each in said:
+        holder = pinned.get(each.name)
+        allowed = each.requirement.specifier
+        if holder is not None and not allowed.contains(holder.version, prereleases=True):
+            faults.append(
+                f"{each.line.where}: {each.name} is held to {allowed}, and {holder.line.where} holds it to "
+                f"{holder.requirement.specifier}: keep one of the two"
+            )
     if faults:
-        raise ConfigError(f"{reading.path} cannot be used", faults=tuple(faults))
+        raise refused(what, str(reading.path), faults)
+    seen: set[str] = set()
+    for each in said:
+        if each.line.is_constraint or each.name in seen:
+            continue
+        seen.add(each.name)
+        holder = pinned.get(each.name)
+        if holder is None:
+            where = each.line.where.removeprefix(f"{reading.path.parent}/")
+            reading.left_out.append((each.name, f"{where} gives it no exact version"))
+            continue
+        rpm = rpms.get(holder.requirement.name, "")
+        digests = each.line.digests | holder.line.digests
+        reading.releases.append(LockedRelease(each.name, holder.version, digests, rpm=rpm))
+    reading.left_out += [
+        (f"{option} in {where}", "indexes and links are those of pip's configuration")
+        for option, where in file.unfollowed
+    ]

@@ -39,7 +39,12 @@ def report_on(environment: Environment, reporter: Reporter, constraints: Path | 
         examined.append(Examined("RPM packages", environment.rpm.packages))
     if constraints:
         examined.append(Examined("constraints", len(held.by_name)))
-    return Report.of("env", _subject(environment), findings, examined, [*environment.skipped, *_unseen(environment)])
+    unfollowed = [
+        Skipped(f"{option} in {where}", "indexes and links are those of pip's configuration")
+        for option, where in held.unfollowed
+    ]
+    skipped = [*environment.skipped, *_unseen(environment), *unfollowed]
+    return Report.of("env", _subject(environment), findings, examined, skipped)
 
 
 def _subject(environment: Environment) -> str:

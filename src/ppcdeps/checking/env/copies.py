@@ -203,7 +203,8 @@ def _one_left(
     if len(loose) == 1 and fitting[:1] == [copies[0]]:
         # What is hidden is the system's, and does no harm but to be taken for what runs.
         return []
-    return [*(pip_uninstall(environment, name) for _ in loose), pip_install(environment, wanted)]
+    install = [pip_install(environment, wanted)] if wanted else []
+    return [*(pip_uninstall(environment, name) for _ in loose), *install]
 
 
 def _fits(copy: Installed, wants: list[HeldRequirement], constraint: Constraint | None) -> bool:
@@ -234,7 +235,8 @@ def _unsatisfied(
             by.append(f"the module: {place[0]}/{place[1]}")
         else:
             message = f"{name} is required and is not there"
-        fix = [pip_install(environment, requirement)]
+        fix = [pip_install(environment, requirement)] if requirement else []
+        by += _contradiction(asked)
         yield finding("env-missing-requirement", message, name, severity=severity, detail=by, fix=fix)
         return
     first = copies[0]
@@ -243,7 +245,7 @@ def _unsatisfied(
         return
     by = [_by(want) for want in refused] if len(refused) > 1 else [f"required in {refused[0].by.metadata}"]
     hidden = [one for one in copies[1:] if all(want.accepts(one.version) for want in asked)]
-    fix = [pip_install(environment, requirement)]
+    fix = [pip_install(environment, requirement)] if requirement else []
     if hidden:
         by.append(f"hidden behind it: {_described(environment, hidden[0])}")
         fix = [pip_uninstall(environment, name)] if not environment.owner(first) else fix

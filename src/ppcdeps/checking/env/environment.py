@@ -1,5 +1,6 @@
 """All that is known of an installed Python environment before any rule looks at it."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -162,10 +163,15 @@ def read_environment(
 
 def _root_of(folder: Path, python: Path | None) -> tuple[RootFileSystem, str | None]:
     if (folder / "pyvenv.cfg").is_file():
-        # The environment's interpreter is a link to this machine's.
-        names = [name for name in ("python3", "python") if (folder / "bin" / name).exists()]
-        inside = folder.absolute() / "bin" / (names[0] if names else "python3")
-        return RootFileSystem(Path("/")), str((python or inside).absolute())
+        # The environment's interpreter is a link to that of the system around it.
+        around = _system_around(folder)
+        system = RootFileSystem(around)
+        place = folder.resolve()
+        names = [name for name in ("python3", "python") if os.path.lexists(place / "bin" / name)]
+        inside = place / "bin" / (names[0] if names else "python3")
+        if around == Path("/"):
+            return system, str((python or folder.absolute() / "bin" / inside.name).absolute())
+        return system, (system.within(python) or str(python)) if python else f"/{inside.relative_to(around)}"
     root = RootFileSystem(folder)
     if python is None:
         return root, None
@@ -175,6 +181,17 @@ def _root_of(folder: Path, python: Path | None) -> tuple[RootFileSystem, str | N
     if python.is_absolute() and root.is_file(text):
         return root, text
     return root, root.within(python) or f"/{text.lstrip('/')}"
+
+
+def _system_around(folder: Path) -> Path:
+    """The root folder of the system that a virtual environment lies in: this machine where there is no other."""
+    for parent in folder.resolve().parents:
+        if (
+            any((parent / name).exists() for name in ("etc/os-release", "usr/lib/os-release"))
+            and (parent / "usr").is_dir()
+        ):
+            return parent
+    return Path("/")
 
 
 def _whole(version: str) -> str:

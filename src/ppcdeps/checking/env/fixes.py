@@ -45,7 +45,8 @@ def pin_for(name: str, specifiers: Iterable["SpecifierSet"], pinned: str = "") -
     """A requirement to give to pip that satisfies all specifiers: one version where one is known without an index.
 
     That is ``pinned`` (the constraints' version) where it satisfies them, else the lowest that they name: it is known
-    to work, and asks least of the rest. Else the specifiers themselves, joined.
+    to work, and asks least of the rest. Else the specifiers themselves, joined; empty where no version at all can
+    satisfy them.
     """
     from packaging.specifiers import SpecifierSet
     from packaging.version import InvalidVersion, Version
@@ -53,12 +54,18 @@ def pin_for(name: str, specifiers: Iterable["SpecifierSet"], pinned: str = "") -
     joined = SpecifierSet(",".join(sorted({str(each) for one in specifiers for each in one})))
     if pinned and joined.contains(pinned.partition("+")[0], prereleases=True):
         return f"{name}=={pinned}"
-    named = []
+    named, bounds = [], [Version("0")]
     for each in joined:
+        try:
+            bounds.append(Version(each.version.removesuffix(".*")))
+        except InvalidVersion:
+            continue
         if each.operator in (">=", "==", "~=", "==="):
-            try:
-                named.append(Version(each.version.removesuffix(".*")))
-            except InvalidVersion:
-                continue
+            named.append(bounds[-1])
     fitting = sorted(one for one in named if joined.contains(one, prereleases=True))
-    return f"{name}=={fitting[0]}" if fitting else f"{name}{joined}"
+    if fitting:
+        return f"{name}=={fitting[0]}"
+    # What satisfies bounds begins at one of them, or right after it.
+    after = [Version(".".join(map(str, (*one.release, 0, 0, 0, 0, 1)))) for one in bounds]
+    possible = any(joined.contains(one, prereleases=True) for one in (*bounds, *after))
+    return f"{name}{joined}" if possible or any(each.operator == "===" for each in joined) else ""

@@ -14,8 +14,8 @@ from ppcdeps.checking.env.root_file_system import RootFileSystem
 from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.python.names import normalize
 
-_PLACES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
-"""Where the database is: Fedora and EL10, then all others."""
+_PLACES = ("/usr/lib/sysimage/rpm", "/usr/share/rpm", "/var/lib/rpm")
+"""Where the database is: Fedora, EL10 and SUSE; systems of rpm-ostree, whose /var is empty; then all others."""
 _BACKENDS = (("rpmdb.sqlite", "sqlite"), ("Packages.db", "ndb"), ("Packages", "bdb_ro"))
 """The file that shows each backend. Newer rpms read Berkeley DB and do not write it; older ones call it bdb."""
 _UNKNOWN = "using dummy database"

@@ -61,6 +61,18 @@ _KINDS = {
     "iommu.model": RequestKind("guest-device", "IOMMU {}"),
     "feature": RequestKind("guest-feature", "feature {}"),
     "timer": RequestKind("guest-feature", "clock {}"),
+    "cpu.feature": RequestKind("guest-cpu-feature", "CPU feature {}"),
+    "cpu.setting": RequestKind("guest-cpu-feature", "setting of the CPU such as {}"),
+    "memory.model": RequestKind("guest-device", "memory device {}", ("dimm",)),
+    "memballoon.model": RequestKind("guest-device", "memory balloon {}", ("virtio",)),
+    "filesystem.type": RequestKind("guest-device", "file system of type {}"),
+    "shmem.model": RequestKind("guest-device", "shared memory device {}", ("ivshmem-plain",)),
+    "console.target": RequestKind("guest-serial", "console {}"),
+    "hostdev.model": RequestKind("guest-device", "host device of model {}"),
+    "controller.type": RequestKind("guest-device", "controller {}"),
+    "address.type": RequestKind("guest-device", "{} address"),
+    "second": RequestKind("guest-second-device", "second {}"),
+    "setting": RequestKind("guest-device", "{}"),
 }
 _SPECIAL = {
     ("disk.bus", "ide"): RequestKind(
@@ -83,6 +95,7 @@ _SPECIAL = {
     ),
     ("graphics.type", "spice"): RequestKind("guest-spice", "SPICE", ("vnc",)),
 }
+_OF_THE_BUILD = ("scsi.model", "usb.model")
 _DISK_KINDS = {"cdrom": "cdrom.bus", "floppy": "floppy.bus"}
 """What hangs on a disk bus, and the kind that says which buses take it."""
 _CDROM_INSTEAD = ("scsi", "sata", "usb")
@@ -129,8 +142,12 @@ def offer_to(requests: Iterable[GuestRequest], offer: HypervisorOffer) -> Hyperv
 def is_lacking(request: GuestRequest, offer: HypervisorOffer) -> bool | None:
     """Whether the hypervisor lacks what is requested; None where that is not known."""
     support = hypervisor_facts().pseries.get(request.kind)
-    if support is not None and support.refused:
-        return request.value in support.refused
+    if support is not None and request.value in support.refused:
+        return True
+    if support is not None and support.refused and request.kind not in offer.offers:
+        # Of the rest nothing is known where some are listed, nor where it is a matter of the build.
+        known = request.kind not in _OF_THE_BUILD and (not support.has or request.value in support.has)
+        return False if known else None
     there = _there(request, offer)
     return None if there is None else request.value not in there
 
@@ -148,6 +165,7 @@ def check_guest(
     """
     findings, skipped, count = list(faults), set(unseen), 0
     for guest in guests:
+        skipped.update(guest.unseen)
         requests = [one for one in guest.requests if one.value]
         count += len(requests)
         findings += _of_the_machine(guest, offer)
@@ -160,6 +178,8 @@ def check_guest(
                 findings += _of_the_emulator(one)
             elif one.kind == "cpu.compat":
                 findings += _of_compatibility(one, offer)
+            elif one.kind == "tcg":
+                findings += _of_emulation(one, requests, offer)
             else:
                 absent = is_lacking(one, offered)
                 if absent is None and kind_of(one) is not None:
@@ -266,6 +286,8 @@ def _config_lines(request: GuestRequest, offer: HypervisorOffer) -> list[str]:
             return ["[spice]", "enabled = false", "[vnc]", "enabled = true"]
         case "cpu.mode":
             return ["[libvirt]", "cpu_mode = none"]
+        case "cpu.feature":
+            return ["[libvirt]", f"# cpu_model_extra_flags without {request.value}"]
         case _:
             model = instead_of(request, offer)
             return ["[libvirt]", f"cpu_models = {model}"] if model else ["[libvirt]", "cpu_mode = none"]
@@ -323,7 +345,7 @@ def _of_the_machine(guest: Guest, offer: HypervisorOffer) -> Iterator[Finding]:
             fix=[setting_command({"hw_architecture": ARCH})],
         )
     if guest.machine and not offer.has_machine(guest.machine):
-        by_property = "property" in guest.machine_where
+        by_property = "property" in guest.machine_where or guest.machine_where.endswith("(not set)")
         yield finding(
             "guest-machine",
             f"there is no machine {guest.machine} for POWER guests here",
@@ -363,6 +385,27 @@ def _of_kvm(request: GuestRequest, offer: HypervisorOffer) -> Iterator[Finding]:
         detail=[offer.reason] if offer.reason else [],
         fix=["<domain type='qemu'>"] if in_domain else ["[libvirt]", "virt_type = qemu", "cpu_mode = none"],
     )
+
+
+def _of_emulation(
+    request: GuestRequest, requests: Iterable[GuestRequest], offer: HypervisorOffer
+) -> Iterator[Finding]:
+    """What a guest cannot have where it is emulated."""
+    if not is_emulated(requests, offer):
+        return
+    yield finding(
+        "guest-emulated",
+        f"an emulated guest cannot have {request.value}",
+        request.where,
+        detail=["QEMU refuses to start the guest without KVM (TCG)"],
+        fix=["threads='1'"] if "threads" in request.value else ["take away <htm>"],
+    )
+
+
+def is_emulated(requests: Iterable[GuestRequest], offer: HypervisorOffer) -> bool:
+    """Whether the guest runs without KVM: it says so, or the hypervisor has none."""
+    asked = next((one.value for one in requests if one.kind == "virttype"), "")
+    return asked == "qemu" or "kvm" not in offer.virttypes
 
 
 def _of_the_emulator(request: GuestRequest) -> Iterator[Finding]:

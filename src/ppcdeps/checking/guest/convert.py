@@ -7,14 +7,23 @@ from dataclasses import dataclass
 from itertools import count, product
 from string import ascii_lowercase
 
-from ppcdeps.checking.guest.check import PREFIXES, PSERIES_ARCHES, instead_of, is_lacking, offer_to
+from ppcdeps.checking.guest.check import (
+    PREFIXES,
+    PSERIES_ARCHES,
+    instead_of,
+    is_emulated,
+    is_lacking,
+    offer_to,
+)
 from ppcdeps.checking.guest.domain import domain_of, guest_of
-from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, HypervisorOffer
+from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, HypervisorOffer, hypervisor_facts
 from ppcdeps.checking.guest.requests import GuestRequest
 from ppcdeps.checking.guest.xmltext import Document, Edits, Element, markup
 from ppcdeps.model.errors import ConfigError
 
 ORIGIN = "the converted domain"
+_MOST_ROUNDS = 5
+"""What one change makes of a device can be too much beside another: a second VGA card, where it was QXL."""
 
 _ENCODING = re.compile(rb"""\A(?:\xef\xbb\xbf)?\s*<\?xml[^>]*encoding\s*=\s*["']([A-Za-z0-9._-]+)""")
 _QXL_ONLY = ("ram", "vram64", "vgamem")
@@ -41,11 +50,15 @@ def convert_domain(document: Document, offer: HypervisorOffer) -> ConvertedDomai
     encoding = _ENCODING.match(document.content)
     if encoding and encoding[1].lower() not in (b"utf-8", b"us-ascii"):
         raise ConfigError(f"the domain is in {encoding[1].decode()}", hint="libvirt writes UTF-8: convert it first")
-    converter = _DomainConverter(document, offer)
-    converter.run()
-    content = converter.edits.apply()
-    domain_of(content, ORIGIN)  # what cannot be read again is a defect here
-    return ConvertedDomain(content, tuple(dict.fromkeys(converter.changes)))
+    changes: list[str] = []
+    for _ in range(_MOST_ROUNDS):
+        converter = _DomainConverter(document, offer)
+        converter.run()
+        changes += converter.changes
+        document = domain_of(converter.edits.apply(), ORIGIN)  # what cannot be read again is a defect here
+        if not converter.changes:
+            break
+    return ConvertedDomain(document.content, tuple(dict.fromkeys(changes)))
 
 
 class _DomainConverter:
@@ -82,6 +95,11 @@ class _DomainConverter:
             "loader.secure": self._firmware,
             "serial.model": self._serial,
             "net.model": self._network,
+            "feature": self._feature,
+            "cpu.feature": self._part_of_cpu,
+            "cpu.setting": self._part_of_cpu,
+            "address.type": self._address,
+            "setting": self._setting,
         }
         for request in self._requests:
             element = request.element
@@ -91,6 +109,8 @@ class _DomainConverter:
                 self._virttype(request, element)
             elif request.kind == "emulator":
                 self._emulator(request, element, moved=moved)
+            elif request.kind == "tcg":
+                self._emulated(request, element)
             elif is_lacking(request, self._offer):
                 methods.get(request.kind, self._other)(request, element)
         self._emptied_features()
@@ -253,6 +273,60 @@ class _DomainConverter:
         assert model is not None
         self.edits.set(model, type=instead)
         self.changes.append(f"network card {request.value} becomes {instead}")
+
+    def _feature(self, request: GuestRequest, element: Element) -> None:
+        if element.tag == "kvm":
+            # Hints that KVM for POWER takes stay.
+            for child in element.children:
+                if f"kvm {child.tag}" in hypervisor_facts().pseries["feature"].refused:
+                    self.edits.remove(child)
+            self.changes.append(f"{request.value} goes")
+        elif element.tag == "bios":
+            self.edits.set(element, useserial=None)
+            self.changes.append("bios useserial goes: the console of a pseries guest is serial")
+        else:
+            self._other(request, element)
+
+    def _part_of_cpu(self, request: GuestRequest, element: Element) -> None:
+        cpu = element if element.tag == "cpu" else element.parent
+        assert cpu is not None
+        if cpu.start in self._removed:
+            return
+        match element.tag:
+            case "topology":
+                self.edits.set(element, **{request.value: None})
+            case "model":
+                self.edits.set(element, vendor_id=None)
+            case _:
+                self._remove(element, f"cpu {element.tag} {request.value} goes".replace("cache cache", "cache"))
+                return
+        self.changes.append(f"cpu {element.tag}: {request.value} goes")
+
+    def _emulated(self, request: GuestRequest, element: Element) -> None:
+        if not is_emulated(self._requests, self._offer):
+            return
+        if element.tag == "topology":
+            # As many processors as before.
+            threads, cores = element.get("threads", "1"), element.get("cores", "1")
+            if threads.isdigit() and cores.isdigit():
+                self.edits.set(element, threads="1", cores=str(int(threads) * int(cores)))
+                self.changes.append("cpu topology: threads become cores")
+        else:
+            self._remove(element, f"{request.value} goes")
+
+    def _address(self, request: GuestRequest, element: Element) -> None:
+        if element.start not in self._removed:
+            self._drop(element, "address")
+            self.changes.append(f"{element.tag}: its {request.value} address goes, libvirt gives one")
+
+    def _setting(self, request: GuestRequest, element: Element) -> None:
+        if "label" in request.value:
+            target = element.first("target")
+            if target is not None:
+                self.edits.append(target, markup("label", (), "<size unit='KiB'>128</size>"))
+                self.changes.append("memory nvdimm gets a label of 128 KiB")
+                return
+        self._remove(element, f"{request.value} goes")
 
     def _other(self, request: GuestRequest, element: Element) -> None:
         """A device whose model is an attribute, or something that goes."""

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ppcdeps.base.named_files import read_named
+from ppcdeps.checking.guest.domainparts import feature_of_kvm, more_requests
+from ppcdeps.checking.guest.elements import unseen_elements
 from ppcdeps.checking.guest.requests import Guest, GuestRequest, RequestedBy
 from ppcdeps.checking.guest.xmltext import Document, Element, XMLTextError, parse
 from ppcdeps.model.errors import ConfigError
@@ -48,6 +50,7 @@ def guest_of(document: Document, origin: str) -> Guest:
         machine=kind.get("machine"),
         arch_where=where,
         machine_where=where,
+        unseen=tuple(unseen_elements(root)),
     )
 
 
@@ -70,6 +73,7 @@ def _requests(root: Element) -> Iterator[GuestRequest]:
     for device in root.all("devices"):
         for element in device.children:
             yield from _device(element)
+    yield from more_requests(root)
 
 
 def _system(root: Element) -> Iterator[GuestRequest]:
@@ -86,7 +90,11 @@ def _system(root: Element) -> Iterator[GuestRequest]:
     if smbios is not None and smbios.get("mode") in ("sysinfo", "host"):
         yield _one("feature", "smbios", smbios, "smbios")
     for feature in (one for features in root.all("features") for one in features.children):
-        yield _one("feature", _feature(feature), feature, "feature")
+        if feature.tag == "kvm":
+            if of_x86 := feature_of_kvm(feature):
+                yield _one("feature", of_x86[0], feature, "feature")
+        else:
+            yield _one("feature", _feature(feature), feature, "feature")
     security = root.first("launchSecurity")
     if security is not None:
         family = security.get("type").partition("-")[0]
@@ -147,8 +155,6 @@ def _device(element: Element) -> Iterator[GuestRequest]:
 def _feature(element: Element) -> str:
     """What a feature requests: most are refused in any state."""
     match element.tag:
-        case "kvm":
-            return "kvm hidden" if element.value("hidden", "state") == "on" else ""
         case "pmu":
             return "pmu off" if element.get("state") == "off" else ""
         case tag:

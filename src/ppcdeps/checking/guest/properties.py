@@ -10,7 +10,7 @@ from typing import Any
 from ppcdeps.base.ini_files import IniError, read_ini
 from ppcdeps.base.named_files import read_named, read_named_text
 from ppcdeps.base.toml import closest
-from ppcdeps.checking.findings import Finding
+from ppcdeps.checking.findings import Finding, Skipped
 from ppcdeps.checking.guest.requests import Guest, GuestRequest, RequestedBy
 from ppcdeps.checking.rules import finding
 from ppcdeps.model.ceilings import CEILINGS, beyond
@@ -20,6 +20,17 @@ from ppcdeps.planning.nova import NovaFacts, NovaProperty, is_older
 
 # Names begin at their beginnings, and nothing is tried twice: it takes linear time for any text.
 _QUOTED = re.compile(r"(?<![^=,\s])([^=,\s]++)\s*+=\s*+('(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\"|[^,]*+)\s*+(?:,|$)")
+_ARCHITECTURES = {
+    "i386": "i686",
+    "i486": "i686",
+    "i586": "i686",
+    "x86_32": "i686",
+    "x86_32p": "i686",
+    "amd64": "x86_64",
+}
+_TRAIT = re.compile(r"trait[A-Za-z0-9_-]*:(.+)")
+_FOREIGN_TRAIT = re.compile(r"HW_(?:CPU_(?:X86|AMD|INTEL|AARCH64|ARM|S390X)_|ARCH_(?!PPC))")
+"""Traits of the processors of other architectures, as os-traits names them."""
 _TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})
 _FLAVOR = re.compile(r"(hw|os|hw_rng|hw_video):(.+)")
 
@@ -53,6 +64,9 @@ class NovaConf:
     cpu_models: tuple[str, ...] = ()
     machine: str = ""
     spice: bool = False
+    cpu_flags: tuple[str, ...] = ()
+    machine_of_x86: str = ""
+    prefilter: bool = False
 
 
 def property_of(text: str, owner: str = "image") -> Property:
@@ -108,14 +122,23 @@ def read_nova_conf(file: Path) -> NovaConf:
     models = option_of("libvirt", "cpu_models") or option_of("libvirt", "cpu_model")
     if models.count(",") >= CEILINGS.guest_properties:
         raise ConfigError(f"{file}: cpu_models has {beyond('guest_properties', 'more than')}")
-    machines = (one.partition("=") for one in option_of("libvirt", "hw_machine_type").split(","))
+    machines = {
+        arch.strip(): value.strip()
+        for arch, _, value in (one.partition("=") for one in option_of("libvirt", "hw_machine_type").split(","))
+    }
+    flags = option_of("libvirt", "cpu_model_extra_flags")
+    if flags.count(",") >= CEILINGS.guest_properties:
+        raise ConfigError(f"{file}: cpu_model_extra_flags has {beyond('guest_properties', 'more than')}")
     return NovaConf(
         str(file),
         option_of("libvirt", "virt_type"),
         option_of("libvirt", "cpu_mode"),
         tuple(one.strip() for one in models.split(",") if one.strip()),
-        next((value.strip() for arch, _, value in machines if arch.strip() == "ppc64le"), ""),
+        machines.get("ppc64le", ""),
         option_of("spice", "enabled").lower() in _TRUE,
+        tuple(one.strip() for one in flags.split(",") if one.strip()),
+        machines.get("x86_64", ""),
+        option_of("scheduler", "image_metadata_prefilter").lower() in _TRUE,
     )
 
 
@@ -129,7 +152,8 @@ def requests_of_properties(properties: Iterable[Property], facts: NovaFacts, nov
     for name, one in chosen.items():
         known = facts.properties.get(name)
         if known is not None and known.kind and _counts(one, known, nova):
-            requests.append(_request(one, known.kind, one.value, known.device))
+            value = one.value.lower() if known.any_case else one.value
+            requests.append(_request(one, known.kind, value, known.device))
     requests += _consequences(chosen)
     for default in facts.defaults_in(nova) if nova else ():
         if default.property not in chosen or _is_unread(facts.properties[default.property].first, nova):
@@ -163,12 +187,36 @@ def guest_by_nova(
     return Guest(
         subject,
         requests,
-        arch=arch.value if arch else "",
+        arch=canonical_architecture(arch.value) if arch else "",
         machine=machine.value if machine else conf_machine,
         arch_where=_place(arch) if arch else "",
         machine_where=_place(machine) if machine else f"{config.name} [libvirt] hw_machine_type" if config else "",
         nova=nova,
+        unseen=tuple(_unseen(found, facts)),
     )
+
+
+def canonical_architecture(name: str) -> str:
+    """An architecture as nova spells it: it takes any case, and a few names of x86 (Architecture.canonicalize)."""
+    lowered = name.lower()
+    return _ARCHITECTURES.get(lowered, lowered)
+
+
+def _unseen(properties: Iterable[Property], facts: NovaFacts) -> Iterable[Skipped]:
+    """Properties that say something of the host, or that are not known."""
+    for one in properties:
+        trait = _TRAIT.fullmatch(one.key)
+        why = facts.unseen_names.get(one.name, "")
+        if trait and not _FOREIGN_TRAIT.match(trait[1]):
+            why = "which hosts have the trait is not looked at"
+        elif one.name.startswith("hw_") and one.name not in {
+            *facts.properties,
+            *facts.other_names,
+            *facts.unseen_names,
+        }:
+            why = "nothing is known of it: nova 32 does not read it"
+        if why:
+            yield Skipped(_place(one), why)
 
 
 def requests_of_config(config: NovaConf) -> tuple[GuestRequest, ...]:
@@ -184,6 +232,16 @@ def requests_of_config(config: NovaConf) -> tuple[GuestRequest, ...]:
         GuestRequest("cpu.model", model, RequestedBy.CONFIG, f"{config.name} [libvirt] cpu_models")
         for model in config.cpu_models
     ]
+    if config.cpu_mode != "none":
+        requests += [
+            GuestRequest(
+                "cpu.feature",
+                flag.lstrip("+-").lower(),
+                RequestedBy.CONFIG,
+                f"{config.name} [libvirt] cpu_model_extra_flags",
+            )
+            for flag in config.cpu_flags
+        ]
     if config.spice:
         requests.append(GuestRequest("graphics.type", "spice", RequestedBy.CONFIG, f"{config.name} [spice] enabled"))
     return tuple(requests)
@@ -193,6 +251,16 @@ def faults_of(properties: Iterable[Property], facts: NovaFacts, nova: str) -> tu
     """Properties that nova refuses, does not know, or does not read yet."""
     found = []
     for one in properties:
+        trait = _TRAIT.fullmatch(one.key)
+        if trait and one.value.lower() == "required" and _FOREIGN_TRAIT.match(trait[1]):
+            found.append(
+                finding(
+                    "guest-trait",
+                    f"no POWER host has the trait {trait[1]}: the scheduler finds no valid host",
+                    _place(one),
+                    fix=[f"openstack {one.owner} unset --property {one.key} {one.owner.upper()}"],
+                )
+            )
         known = facts.properties.get(one.name)
         if known is None:
             if one.name.startswith(("hw_", "os_")) and one.name not in facts.other_names:
@@ -251,6 +319,14 @@ _IMPLIED: tuple[tuple[str, Callable[[str], bool], str, str], ...] = (
     ("hw_watchdog_action", lambda value: value != "disabled", "watchdog.model", "i6300esb"),
     ("hw_mem_encryption", lambda value: value in _TRUE, "feature", "sev"),
     ("os_type", lambda value: value == "windows", "feature", "hyperv"),  # nova adds Hyper-V enlightenments
+    ("hw_mem_encryption_model", bool, "feature", "sev"),
+    ("hw_pmu", lambda value: value not in _TRUE, "feature", "pmu off"),
+    ("hw_time_hpet", lambda value: value in _TRUE, "timer", "hpet"),
+    ("img_hide_hypervisor_id", lambda value: value in _TRUE, "feature", "kvm hidden"),
+    ("hw_hide_hypervisor_id", lambda value: value in _TRUE, "feature", "kvm hidden"),
+    ("hw_firmware_stateless", lambda value: value in _TRUE, "os.firmware", "efi"),
+    ("hw_maxphysaddr_mode", bool, "cpu.setting", "maxphysaddr"),
+    ("hw_cpu_threads", lambda value: value not in ("", "0", "1"), "tcg", "several threads of a core"),
 )
 """What properties request without naming it: the property, for which values, and the request."""
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from ppcdeps.checking.findings import Skipped
+
 if TYPE_CHECKING:
     from ppcdeps.checking.guest.xmltext import Element
 
@@ -45,7 +47,8 @@ class Guest:
     """A guest to be checked: what it is called, and what it requests.
 
     ``arch`` and ``machine`` are empty where nothing says them; ``arch_where`` and ``machine_where`` are the
-    places that do. ``nova`` is the version that starts it, empty where that is not known.
+    places that do. ``nova`` is the version that starts it, empty where that is not known. ``unseen`` is what of the
+    description nothing judges.
     """
 
     subject: str
@@ -55,3 +58,4 @@ class Guest:
     arch_where: str = ""
     machine_where: str = ""
     nova: str = ""
+    unseen: tuple[Skipped, ...] = ()

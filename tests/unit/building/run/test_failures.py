@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from failurelogs import CHECKS
+from failurelogs import LOGS as CORPUS
 
 from ppcdeps.base.datafiles import shipped_file
 from ppcdeps.building.run.failures import cause_of, load_failures, tail_of
@@ -48,10 +50,12 @@ def test_the_log_shows_the_cause(cause: str, tmp_path: Path) -> None:
 
 
 def test_every_known_failure_is_found_in_some_log() -> None:
-    unseen = [
-        known.cause for known in load_failures() if not any(known.pattern.search(line) for line in LOGS.values())
+    lines = [
+        line
+        for text in (*LOGS.values(), *CHECKS.values(), *(text for _, text in CORPUS.values()))
+        for line in text.split("\n")
     ]
-    assert unseen == []
+    assert [known.cause for known in load_failures() if not any(map(known.pattern.search, lines))] == []
 
 
 def test_a_log_that_says_nothing_known_has_no_cause(tmp_path: Path) -> None:

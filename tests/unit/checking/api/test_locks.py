@@ -25,7 +25,7 @@ def test_a_file_for_pip_is_read_with_its_target_hashes_and_rpms(tmp_path: Path) 
         "#\n# nova-compute on ppc64le, Python 3.9.25, glibc 2.34\n#\n"
         f"Oslo.Utils[x]==4.12.3 \\\n    --hash=sha256:{DIGEST} \\\n    --hash=sha256:{'b' * 64}\n    # via nova\n"
         "six==1.16.0\n    # via nova\n    # from the RPM python3-six-1.16.0-1.noarch\n"
-        "requests>=2\nold==1; python_version < '3.8'\n-c other.txt\n--no-binary :all:\n",
+        "requests>=2\nold==1; python_version < '3.8'\n--no-binary :all:\n",
     )
     assert lock.releases == (
         LockedRelease("oslo-utils", "4.12.3", frozenset({DIGEST, "b" * 64})),
@@ -106,3 +106,47 @@ def test_what_is_not_a_lock_is_one_clear_error(tmp_path: Path, name: str, conten
         read_lock(path)
     with pytest.raises(ConfigError, match="cannot read"):
         read_lock(tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("-r https://h.example/base.txt", "at URLs are not followed"),
+        ("-c ${HOME}/c.txt", "environment variables are not read"),
+        ("-r a.txt -r b.txt", "one file of a line"),
+        ("a==1 -r b.txt", "after a requirement"),
+        ("-r /dev/zero", "neither a regular file nor a pipe"),
+    ],
+)
+def test_includes_that_are_not_followed_are_refused(tmp_path: Path, line: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        lock_of(tmp_path, f"b==1\n{line}\n")
+    assert len(caught.value.faults) == 1
+    assert "lock.txt:2: " in caught.value.faults[0] and message in caught.value.faults[0]
+
+
+def test_what_has_no_version_and_where_pip_looks_is_left_out_by_name(tmp_path: Path) -> None:
+    lock = lock_of(
+        tmp_path,
+        "a==1\n-e .\n./wheels/b-1-py3-none-any.whl\ngit+https://h.example/d#egg=d\n--extra-index-url https://h.example/\n",
+    )
+    assert [name for name, _ in lock.left_out] == [
+        ".",
+        "./wheels/b-1-py3-none-any.whl",
+        "git+https://h.example/d#egg=d",
+        f"--extra-index-url in {tmp_path}/lock.txt:5",
+    ]
+
+
+def test_a_file_of_another_format_is_a_page_of_faults_at_most(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        lock_of(tmp_path, "".join(f"name: x{each}\n" for each in range(1400)))
+    assert len(caught.value.faults) == 21
+    assert caught.value.faults[-1] == "and 1380 more lines: is this a file for pip?"
+
+
+def test_files_that_include_too_many_are_refused(tmp_path: Path) -> None:
+    for each in range(120):
+        (tmp_path / f"f{each}.txt").write_text(f"-r f{each + 1}.txt\n", "utf-8")
+    with pytest.raises(ConfigError, match="more than 100 files"):
+        read_lock(tmp_path / "f0.txt")

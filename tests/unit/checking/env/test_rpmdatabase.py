@@ -9,6 +9,7 @@ from pythonroots import el_root, has_program, make_dist, own_rpm
 from srpms import run
 
 from ppcdeps.checking.env.environment import Environment, read_environment
+from ppcdeps.verifying.dnf import rpm_database
 
 pytestmark = pytest.mark.skipif(not has_program("rpmbuild"), reason="rpmbuild is not installed")
 
@@ -39,11 +40,17 @@ def test_an_sqlite_database_is_read(root: Path) -> None:
     assert (file.package, file.version, file.algorithm, len(file.digest)) == ("python3-six", "1.16.0", "sha256", 64)
 
 
-def test_a_database_where_newer_systems_keep_it_is_read(root: Path) -> None:
-    (root / "usr/lib/sysimage").mkdir(parents=True)
-    (root / "var/lib/rpm").rename(root / "usr/lib/sysimage/rpm")
-    (root / "var/lib/rpm").symlink_to("../../usr/lib/sysimage/rpm")
-    assert owner_of_six(read_environment(root)) == "RPM python3-six"
+@pytest.mark.parametrize("place", ["usr/lib/sysimage/rpm", "usr/share/rpm"])
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_database_where_newer_systems_keep_it_is_read(place: str, linked: bool, root: Path) -> None:
+    (root / place).parent.mkdir(parents=True)
+    (root / "var/lib/rpm").rename(root / place)
+    if linked:
+        (root / "var/lib/rpm").symlink_to(f"../../{place}")
+    environment = read_environment(root)
+    assert owner_of_six(environment) == "RPM python3-six"
+    assert environment.rpm is not None and environment.rpm.place == f"/{place}"
+    assert rpm_database(root) == f"/{place}"
 
 
 @pytest.mark.skipif(not has_program("db_load"), reason="db_load is not installed (package db-util)")

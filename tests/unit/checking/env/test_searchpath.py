@@ -159,3 +159,43 @@ def test_an_environment_whose_base_is_gone_still_says_its_version(tmp_path: Path
     environment = read_environment(tmp_path, Path("/opt/venv/bin/python"))
     assert environment.python.version == found
     assert [one.path for one in environment.path.sites] == ["/opt/venv/lib/python3.12/site-packages"]
+
+
+def foreign_system(tmp_path: Path) -> Path:
+    """A root of EL9 with an environment in /opt, whose base has a distribution that its own path does not see."""
+    root = tmp_path / "node"
+    plain, _ = el_root(root)
+    make_dist(plain, "six", "1.16.0", installer="rpm")
+    folders(root, "usr/bin", "opt/venv/bin", "opt/venv/lib/python3.9/site-packages", "opt/venv/lib64")
+    (root / "usr/bin/python3.9").touch()
+    (root / "usr/bin/python3").symlink_to("python3.9")
+    (root / "opt/venv/bin/python3").symlink_to("/usr/bin/python3")
+    (root / "opt/venv/bin/python").symlink_to("python3")
+    return root
+
+
+@pytest.mark.parametrize("system_site", [False, True])
+@pytest.mark.parametrize("named", ["root", "python of this machine", "python in the root", "environment"])
+def test_an_environment_in_another_system_is_judged_by_that_system(
+    named: str, system_site: bool, tmp_path: Path
+) -> None:
+    root = foreign_system(tmp_path)
+    settings = f"home = /usr/bin\ninclude-system-site-packages = {str(system_site).lower()}\nversion = 3.9.25\n"
+    (root / "opt/venv/pyvenv.cfg").write_text(settings)
+    make_dist(root / "opt/venv/lib/python3.9/site-packages", "app", "1", requires=["six>=1.10"])
+    match named:
+        case "root":
+            environment = read_environment(root, Path("/opt/venv/bin/python3"))
+        case "python of this machine":
+            environment = read_environment(root, root / "opt/venv/bin/python3")
+        case "python in the root":
+            environment = read_environment(root / "opt/venv", Path("/opt/venv/bin/python3"))
+        case _:
+            environment = read_environment(root / "opt/venv")
+    assert environment.root.folder.resolve() == root.resolve()
+    assert environment.python.executable == "/opt/venv/bin/python3"
+    assert environment.python.version == "3.9.25"
+    assert environment.python.style is Style.FEDORA
+    expected = ["app", "six"] if system_site else ["app"]
+    assert sorted(environment.imported) == expected
+    assert environment.target.machine == "ppc64le", "what is not known is not this machine's"

@@ -12,6 +12,8 @@ from rulecases import Case, Cases, assert_complete, assert_fires, assert_silent
 from ppcdeps.checking.guest.image_root import image_findings
 from ppcdeps.checking.guest.offers import offer_of_build
 from ppcdeps.model.errors import UsageError
+from ppcdeps.model.reporter import Silence
+from ppcdeps.workflows.check_guest import GuestByNova, HypervisorChoice, check_guest
 
 
 def of_domain(devices: str = "", *, offer: str = "", **more: str) -> Case:
@@ -27,6 +29,15 @@ def of_conf(text: str, offer: str) -> Case:
     def case(folder: Path) -> object:
         (folder / "nova.conf").write_text(text)
         return check_image(offer=offer_of_build(offer), conf=folder / "nova.conf").findings
+
+    return case  # type: ignore[return-value]
+
+
+def on_x86(*properties: str, conf: str = "") -> Case:
+    def case(folder: Path) -> object:
+        (folder / "nova.conf").write_text(conf)
+        by_nova = GuestByNova(properties, nova_conf=folder / "nova.conf", nova="2025.2", host_arch="x86_64")
+        return check_guest(by_nova, HypervisorChoice(build="almalinux-9"), Silence()).report.findings
 
     return case  # type: ignore[return-value]
 
@@ -53,6 +64,12 @@ def of_root(*programs: str) -> Case:
 
 BAD: Cases = {
     "guest-hotplug": of_root("drmgr"),
+    "guest-trait": of_image("trait:HW_CPU_X86_AVX2=required"),
+    "guest-emulated-cpu": on_x86("hw_emulation_architecture=ppc64le"),
+    "guest-not-scheduled": on_x86("hw_emulation_architecture=ppc64le"),
+    "guest-cpu-feature": of_domain(more="<cpu mode='custom'><model>POWER9</model><feature name='vmx'/></cpu>"),
+    "guest-emulated": of_domain(more="<features><htm state='on'/></features>"),
+    "guest-second-device": of_domain("<vsock model='virtio'/><vsock model='virtio'/>"),
     "guest-architecture": of_domain(arch="x86_64", machine="pc"),
     "guest-architecture-unset": of_image("hw_disk_bus=scsi"),
     "guest-machine": of_domain(machine="pc-q35-7.2"),
@@ -85,6 +102,14 @@ BAD: Cases = {
 
 GOOD: Cases = {
     "guest-hotplug": of_root("drmgr", "rtas_errd"),
+    "guest-trait": of_image("trait:HW_CPU_X86_AVX2=forbidden", "trait:COMPUTE_NODE=required"),
+    "guest-emulated-cpu": on_x86("hw_architecture=x86_64"),
+    "guest-not-scheduled": on_x86(
+        "hw_emulation_architecture=ppc64le", conf="[scheduler]\nimage_metadata_prefilter = true\n"
+    ),
+    "guest-cpu-feature": of_domain(more="<cpu mode='custom'><model>POWER9</model></cpu>"),
+    "guest-emulated": of_domain(more="<features><htm state='on'/></features>", kind="kvm", offer="almalinux-9"),
+    "guest-second-device": of_domain("<vsock model='virtio'/>"),
     "guest-architecture": of_domain(arch="ppc64"),
     "guest-architecture-unset": of_image("hw_architecture=ppc64le"),
     "guest-machine": of_domain(machine="pseries-7.2"),
