@@ -163,7 +163,9 @@ class PowerDriver(fake.MediumFakeDriver):  # type: ignore[misc]
         super().destroy(context, instance, *arguments, **named)
         self._guests.pop(instance.uuid, None)
 
-    def reboot(self, context: Any, instance: Any, network_info: Any, reboot_type: str, *rest: Any, **named: Any) -> None:
+    def reboot(
+        self, context: Any, instance: Any, network_info: Any, reboot_type: str, *rest: Any, **named: Any
+    ) -> None:
         """Soft, if the guest obeys; else hard."""
         self._may("reboot")
         super().reboot(context, instance, network_info, reboot_type, *rest, **named)

@@ -1,7 +1,7 @@
 """Runs inside: start, stop or kill a compute node with one of nova's drivers that need no hypervisor.
 
-    node.py start HOST DRIVER    labnode.PowerDriver, or nova's own fake.FakeDriver
-    node.py stop HOST
+node.py start HOST DRIVER    labnode.PowerDriver, or nova's own fake.FakeDriver
+node.py stop HOST
 """
 
 import shutil

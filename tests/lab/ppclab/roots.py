@@ -56,7 +56,7 @@ def mirrors() -> tuple[str, str]:
 
 
 def make(recipe: RootRecipe, folder: Path, log: Path) -> None:
-    """Make the root, unless it is there with these packages. Raises subprocess.CalledProcessError; the log says why."""
+    """Make the root, unless it is there with these packages. Raises CalledProcessError; the log says why."""
     done = folder / "etc" / DONE
     wanted = "\n".join(recipe.packages)
     if done.is_file() and done.read_text() == wanted:

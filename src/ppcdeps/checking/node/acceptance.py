@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ppcdeps.checking.node import host as hosts
 from ppcdeps.checking.node.api import Cloud
-from ppcdeps.checking.node.belongings import belongings, name_of, remove
+from ppcdeps.checking.node.belongings import find_belongings, name_of, remove
 from ppcdeps.checking.node.console import GuestConsole
 from ppcdeps.checking.node.guestimage import GuestImage
 from ppcdeps.checking.node.heartbeat import ServiceCommands, test_heartbeat
@@ -141,7 +141,9 @@ class _Trial:
             }
         }
         made = self._cloud.compute.post("/flavors", body).document.get("flavor", {})
-        self._cloud.compute.post(f"/flavors/{made.get('id')}/action", {"addTenantAccess": {"tenant": self._cloud.project}})
+        self._cloud.compute.post(
+            f"/flavors/{made.get('id')}/action", {"addTenantAccess": {"tenant": self._cloud.project}}
+        )
         return str(made.get("id", ""))
 
     def _guest(self, hypervisor: hosts.Hypervisor) -> None:
@@ -263,13 +265,14 @@ class _Trial:
         cloud, test = self._cloud, self._test
 
         def nothing_left() -> str:
-            found = belongings(cloud, test.run)
-            left = remove(cloud, found)
+            found = find_belongings(cloud, test.run)
+            left = remove(cloud, found.things)
             lines = [f"left behind: {one}: {reason}" for one, reason in left.items()]
+            lines += [f"cannot be seen: {reason}" for reason in found.unseen]
             lines += self._traces()
             if lines:
                 hint = f"remove it with: ppcdeps check node --cleanup --run {test.run}"
-                raise StepFailed(f"{len(lines)} things are left behind; {hint}", lines)
+                raise StepFailed(f"something is, or may be, left behind; {hint}", lines)
             return "neither servers nor images, volumes, ports or allocations"
 
         self._recorder.step(Part.CLEANUP, "nothing left behind", nothing_left)

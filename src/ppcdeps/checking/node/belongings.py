@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,35 +41,45 @@ class Belonging:
         return f"{self.kind} {self.name} ({self.id})"
 
 
-def belongings(cloud: Cloud, run: str | None = None) -> list[Belonging]:
-    """What runs have left in this project, in the order in which it can be removed; of one run, if one is named.
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """What runs have left, in the order in which it can be removed; ``unseen`` says of what it could not be seen."""
+
+    things: tuple[Belonging, ...]
+    unseen: tuple[str, ...] = ()
+
+
+def find_belongings(cloud: Cloud, run: str | None = None) -> Belongings:
+    """What runs have left in this project; of one run, if one is named.
 
     Something is a run's by its name, and where it has metadata, by these as well: nobody else's goes for its name
-    alone. What nova names after a guest (the image of a shelved one) has the name alone. Raises CloudError.
+    alone. What nova names after a guest (the image of a shelved one) has the name alone.
     """
     found: list[Belonging] = []
+    unseen: list[str] = []
+    for kind, service, path, more, tag in (
+        ("server", cloud.compute, "/servers/detail", {"name": PREFIX}, _metadata_tag),
+        ("port", cloud.network, "/ports", {"project_id": cloud.project}, _no_tag),
+        ("snapshot", cloud.volume, "/snapshots", {}, _metadata_tag),
+        ("volume", cloud.volume, "/volumes/detail", {}, _metadata_tag),
+        ("image", cloud.image, "/images", {"owner": cloud.project}, _own_tag),
+        ("flavor", cloud.compute, "/flavors/detail", {"is_public": "None"}, _no_tag),
+    ):
+        if service is None:
+            continue
+        try:
+            for one in service.pages(path, path.split("/")[1], **more):
+                match = _NAME.fullmatch(str(one.get("name") or ""))
+                if match and (run is None or match[1] == run) and tag(one) in (match[1], None):
+                    found.append(Belonging(kind, str(one.get("id")), str(one["name"]), match[1]))
+        except CloudError as error:
+            unseen.append(f"{kind}s: {error.line}")
+    return Belongings(tuple(found), tuple(unseen))
 
-    def collect(kind: str, things: Iterator[Mapping[str, Any]], tags: Callable[[Mapping[str, Any]], object]) -> None:
-        for one in things:
-            match = _NAME.fullmatch(str(one.get("name") or ""))
-            if match is None or (run is not None and match[1] != run):
-                continue
-            if tags(one) in (match[1], None):
-                found.append(Belonging(kind, str(one.get("id")), str(one["name"]), match[1]))
 
-    collect("server", cloud.compute.pages("/servers/detail", "servers", name=PREFIX), _tag_in("metadata"))
-    if cloud.network is not None:
-        collect("port", cloud.network.pages("/ports", "ports", project_id=cloud.project), lambda one: None)
-    if cloud.volume is not None:
-        collect("snapshot", cloud.volume.pages("/snapshots", "snapshots"), _tag_in("metadata"))
-        collect("volume", cloud.volume.pages("/volumes/detail", "volumes"), _tag_in("metadata"))
-    collect("image", cloud.image.pages("/images", "images", owner=cloud.project), lambda one: one.get(TAG))
-    collect("flavor", cloud.compute.pages("/flavors/detail", "flavors", is_public="None"), lambda one: None)
-    return found
-
-
-def remove(cloud: Cloud, things: list[Belonging], seconds: float = REMOVAL_SECONDS) -> dict[Belonging, str]:
+def remove(cloud: Cloud, things: Iterable[Belonging], seconds: float = REMOVAL_SECONDS) -> dict[Belonging, str]:
     """Remove them, and wait until they are gone. Returns those that are still there, with the reason."""
+    things = tuple(things)
     left: dict[Belonging, str] = {}
     for kind in ("server", "port", "snapshot", "volume", "image", "flavor"):
         some = [one for one in things if one.kind == kind]
@@ -134,9 +144,14 @@ def _wait_until_gone(cloud: Cloud, one: Belonging, deadline: float) -> str:
         time.sleep(0.5)
 
 
-def _tag_in(key: str) -> Callable[[Mapping[str, Any]], object]:
-    def tag(one: Mapping[str, Any]) -> object:
-        values = one.get(key)
-        return values.get(TAG, "") if isinstance(values, dict) else ""
+def _metadata_tag(one: Mapping[str, Any]) -> object:
+    values = one.get("metadata")
+    return values.get(TAG, "") if isinstance(values, dict) else ""
 
-    return tag
+
+def _own_tag(one: Mapping[str, Any]) -> object:
+    return one.get(TAG)
+
+
+def _no_tag(_one: Mapping[str, Any]) -> None:
+    """What has no metadata."""

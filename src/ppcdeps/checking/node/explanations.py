@@ -27,7 +27,7 @@ class KnownFault:
 
 
 def explain(step: str, lines: Iterable[str]) -> tuple[Finding, ...]:
-    """The findings that explain a failure of that step, by the text of its reason and its evidence; each rule once."""
+    """Findings that explain a failure of that step, by the text of its reason and its evidence. Each rule once."""
     text = "\n".join(lines)[:_LONGEST]
     found: dict[str, Finding] = {}
     for fault in known_faults():

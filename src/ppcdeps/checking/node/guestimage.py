@@ -1,4 +1,4 @@
-"""The tiny test guest: a kernel, busybox and an init of ppcdeps in memory, out of a root of the target's distribution.
+"""The tiny test guest: a kernel, busybox and an init of ppcdeps, out of a root of the target's distribution.
 
 Nothing is downloaded: a root folder of a ppc64le system, such as that of a node or an image, has it all.
 """
@@ -22,7 +22,16 @@ DISK_BYTES = 64 << 20
 """The size of the guest's own disk: nothing is on it but a line of text."""
 COMMAND_LINE = "console=hvc0"
 _MODULES = (
-    *("virtio_pci", "virtio_blk", "virtio_net", "virtio_scsi", "virtio_console", "virtio_input", "ibmvscsi", "sd_mod"),
+    *(
+        "virtio_pci",
+        "virtio_blk",
+        "virtio_net",
+        "virtio_scsi",
+        "virtio_console",
+        "virtio_input",
+        "ibmvscsi",
+        "sd_mod",
+    ),
     *("rpaphp", "rpadlpar_io", "xhci_pci", "usbhid", "hid_generic", "evdev"),
 )
 """Drivers of what a pseries guest can have. Those that the kernel has built in are no files."""
@@ -106,9 +115,8 @@ def _kernel(root: RootFileSystem) -> tuple[str, bytes]:
         if match and root.is_file(f"/boot/{name}"):
             found.append((_version_key(match[1]), match[1], f"/boot/{name}"))
     # EL keeps them with their drivers.
-    for name in root.names("/lib/modules"):
-        if root.is_file(f"/lib/modules/{name}/vmlinuz"):
-            found.append((_version_key(name), name, f"/lib/modules/{name}/vmlinuz"))
+    beside = [(name, f"/lib/modules/{name}/vmlinuz") for name in root.names("/lib/modules")]
+    found += [(_version_key(name), name, path) for name, path in beside if root.is_file(path)]
     if not found:
         raise ConfigError(
             f"{root.folder} has no kernel: neither /boot/vmlinux-* nor /lib/modules/*/vmlinuz",
@@ -162,9 +170,10 @@ def _modules(root: RootFileSystem, version: str) -> dict[str, bytes]:
         paths[PurePosixPath(path).name.split(".ko")[0].replace("-", "_")] = path
     order: list[str] = []
     for wanted in _MODULES:
-        if (path := paths.get(wanted)) is not None:
+        if wanted in paths:
             # modules.dep names what is needed with what that needs, the nearest first.
-            order += [one for one in (*reversed(needs[path]), path) if one not in order]
+            last = paths[wanted]
+            order += [one for one in (*reversed(needs[last]), last) if one not in order]
     found = {}
     for path in order:
         if ".." in path.split("/"):
@@ -184,7 +193,7 @@ def _opened(root: RootFileSystem, path: str) -> bytes:
 
 
 def _hotplug_program(root: RootFileSystem) -> dict[str, bytes]:
-    """drmgr with its libraries, if the root has it: without it a pseries guest sees no disk that is attached."""
+    """The program drmgr with its libraries, if the root has it: it takes part in hot-plug."""
     place = next((one for one in ("/usr/sbin/drmgr", "/sbin/drmgr") if root.is_file(one)), None)
     if place is None:
         return {}

@@ -52,9 +52,7 @@ def test_mixed_cloud(
 def _refused(cloud: Cloud, placing: Placing, host: str, arch: str, what: str) -> str:
     properties = {"hw_architecture": arch, "hw_emulation_architecture": "", "hw_machine_type": ""}
     image = variant(cloud, placing.run, placing.image, what, properties)
-    server = Server.create(
-        cloud, placing.run, ServerOrder(what, image, placing.flavor, host=host), placing.patience
-    )
+    server = Server.create(cloud, placing.run, ServerOrder(what, image, placing.flavor, host=host), placing.patience)
     try:
         try:
             server.wait_for("ACTIVE")

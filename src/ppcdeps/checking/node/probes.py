@@ -40,7 +40,9 @@ def test_probes(recorder: Recorder, cloud: Cloud, zone: str, traits: frozenset[s
     for number, probe in enumerate(PROBES):
         what = f"probe-{number}"
         recorder.step(
-            Part.PROBES, probe.name, lambda probe=probe, what=what: _probe(cloud, zone, offer, placing, probe, what)  # type: ignore[misc]
+            Part.PROBES,
+            probe.name,
+            lambda probe=probe, what=what: _probe(cloud, zone, offer, placing, probe, what),  # type: ignore[misc]
         )
 
 
@@ -68,7 +70,9 @@ def _probe(cloud: Cloud, zone: str, offer: HypervisorOffer, placing: Placing, pr
             server.wait_for("ACTIVE")
         except StepFailed as failure:
             if not errors:
-                raise StepFailed(f"it does not start, and {predicted}: {failure.reason}", failure.evidence) from failure
+                raise StepFailed(
+                    f"it does not start, and {predicted}: {failure.reason}", failure.evidence
+                ) from failure
             return f"it does not start, as {predicted}: {failure.reason}"
         if errors:
             raise StepFailed(f"it starts, and {predicted}")

@@ -70,7 +70,7 @@ class Server:
         return cls(cloud, str(made.get("server", {}).get("id", "")), patience)
 
     def read(self) -> Mapping[str, Any] | None:
-        """nova's document of it; None once it is gone."""
+        """The document that nova has of it; None once it is gone."""
         found = self._cloud.compute.find(f"/servers/{self.id}")
         return found.get("server", {}) if found is not None else None
 
@@ -102,9 +102,7 @@ class Server:
                 raise self._failure(found, request)
             if time.monotonic() > deadline:
                 doing = f", {task}" if task else ""
-                raise StepFailed(
-                    f"after {self._patience:.0f} s it is still {status}{doing}", self._events(request)
-                )
+                raise StepFailed(f"after {self._patience:.0f} s it is still {status}{doing}", self._events(request))
             time.sleep(_POLL)
 
     def delete(self) -> None:

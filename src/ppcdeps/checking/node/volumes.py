@@ -42,7 +42,7 @@ class VolumeTest:
         self._seen: tuple[str, DiskSeen] | None = None
 
     def all(self, guest: LivingGuest, order: ServerOrder, up: re.Pattern[str]) -> None:
-        """Every step; ``order`` is that of a guest that boots from a volume, ``up`` the text that shows that it is up."""
+        """Every step; ``order`` is that of a guest that boots from a volume, ``up`` shows it to be up."""
         step = self._step
         if not step("create volume", self._create):
             self._skip(STEPS[1:-1], "there is no volume")
@@ -217,7 +217,9 @@ class VolumeTest:
     def _messages(self, id_: str) -> tuple[str, ...]:
         """What cinder tells users of it."""
         found = self._api.find("/messages", resource_uuid=id_) or {}
-        return tuple(f"cinder: {one.get('user_message')}" for one in found.get("messages", []) if isinstance(one, dict))
+        return tuple(
+            f"cinder: {one.get('user_message')}" for one in found.get("messages", []) if isinstance(one, dict)
+        )
 
 
 def new_disks(state: ConsoleState, before: Mapping[str, DiskSeen]) -> list[tuple[str, DiskSeen]]:
