@@ -15,9 +15,10 @@ console, at the times when it would. What the file /laboratory/faults/HOST names
     refuse NAME     the driver's method of that name fails
     no-cirrus       the hypervisor has no video model cirrus
     x86             the node says that it is an x86 one
-    leak            what a guest used is not given back
+    emulates        the node says that it runs guests of x86, too
 """
 
+import io
 import time
 import uuid
 from pathlib import Path
@@ -213,7 +214,7 @@ class PowerDriver(fake.MediumFakeDriver):  # type: ignore[misc]
         api = glance.API()
         known = api.get(context, image_id)
         known.update({"status": "active", "disk_format": "raw", "container_format": "bare"})
-        api.update(context, image_id, known, data=iter([b"disk"]))
+        api.update(context, image_id, known, data=io.BytesIO(b"disk"))
 
     def attach_volume(self, context: Any, connection_info: Any, instance: Any, mountpoint: str, **named: Any) -> None:
         """Plug a disk in."""
@@ -234,6 +235,8 @@ class PowerDriver(fake.MediumFakeDriver):  # type: ignore[misc]
     def get_available_resource(self, nodename: str) -> Any:
         """The node's figures, with a POWER9."""
         found = super().get_available_resource(nodename)
+        power = [("ppc64le", "kvm", "hvm"), ("ppc64", "kvm", "hvm")]
+        found["supported_instances"] = [*power, ("x86_64", "qemu", "hvm")] if "emulates" in faults() else power
         if "x86" not in faults():
             topology = {"cores": 5, "threads": 2, "sockets": 1, "cells": 1}
             cpu = {"arch": "ppc64le", "model": "POWER9", "vendor": "IBM", "features": [], "topology": topology}
@@ -246,6 +249,8 @@ class PowerDriver(fake.MediumFakeDriver):  # type: ignore[misc]
         if "x86" not in faults():
             traits = ("COMPUTE_GRAPHICS_MODEL_VGA", "COMPUTE_STORAGE_BUS_VIRTIO", "COMPUTE_STORAGE_BUS_SCSI")
             provider_tree.add_traits(nodename, *traits)
+            change = provider_tree.remove_traits if "no-cirrus" in faults() else provider_tree.add_traits
+            change(nodename, "COMPUTE_GRAPHICS_MODEL_CIRRUS")
 
 
 def _volumes(block_device_info: Any) -> list[tuple[str, str]]:

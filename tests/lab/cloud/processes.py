@@ -41,14 +41,21 @@ def start(name: str, user: str, command: Sequence[str], more: Mapping[str, str] 
     (PIDS / name).write_text(str(process.pid))
 
 
+def is_running(name: str) -> bool:
+    """Whether a service has been started and has not ended."""
+    try:
+        state = Path(f"/proc/{(PIDS / name).read_text()}/stat").read_text()
+    except OSError:
+        return False
+    return state.rpartition(")")[2].split()[0] != "Z"
+
+
 def stop(name: str) -> None:
     """End a service and everything that it started."""
-    try:
-        pid = int((PIDS / name).read_text())
-        os.killpg(pid, signal.SIGKILL)
-    except (OSError, ValueError):
+    if not is_running(name):
         return
-    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][:3]:
+    os.killpg(int((PIDS / name).read_text()), signal.SIGKILL)
+    while is_running(name):
         time.sleep(0.05)
 
 

@@ -3,7 +3,8 @@
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +79,20 @@ class Laboratory:
     def start_node(self, host: str, driver: str = "labnode.PowerDriver") -> None:
         """A compute node without a hypervisor, with its own driver, mapped to its cell."""
         self.run("python3", "/lab/cloud/node.py", "start", host, driver)
+
+    def start_nodes(self, drivers: Mapping[str, str]) -> None:
+        """Compute nodes without a hypervisor, by host: those that run already are left alone."""
+        words = [f"{host}={driver}" for host, driver in drivers.items()]
+        self.run("python3", "/lab/cloud/node.py", "ensure", *words)
+
+    @contextmanager
+    def frozen(self, service: str) -> Iterator[None]:
+        """A service that takes connections and answers none."""
+        self.run("python3", "/lab/cloud/node.py", "freeze", service)
+        try:
+            yield
+        finally:
+            self.run("python3", "/lab/cloud/node.py", "thaw", service)
 
     def set_faults(self, host: str, *lines: str) -> None:
         """Have things go wrong on a node of the laboratory's own driver, or none; see cloud/labnode.py."""

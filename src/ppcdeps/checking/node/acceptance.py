@@ -8,6 +8,8 @@ from ppcdeps.checking.node import host as hosts
 from ppcdeps.checking.node.api import Cloud
 from ppcdeps.checking.node.belongings import find_belongings, name_of, remove
 from ppcdeps.checking.node.console import GuestConsole
+from ppcdeps.checking.node.consoles import STEPS as CONSOLE_STEPS
+from ppcdeps.checking.node.consoles import test_consoles
 from ppcdeps.checking.node.guestimage import GuestImage
 from ppcdeps.checking.node.heartbeat import ServiceCommands, test_heartbeat
 from ppcdeps.checking.node.images import BootImage, find_image, upload_guest
@@ -184,6 +186,8 @@ class _Trial:
         usable = True
         if recorder.wants(Part.LIFE_CYCLE):
             usable = test_actions(recorder, guest)
+        if usable and recorder.wants(Part.CONSOLE):
+            test_consoles(recorder, cloud, guest)
         if usable and recorder.wants(Part.NETWORK):
             test_network(recorder, cloud, test.host, self._network, guest)
         if recorder.wants(Part.VOLUMES):
@@ -254,6 +258,7 @@ class _Trial:
         recorder = self._recorder
         for part, names in (
             (Part.LIFE_CYCLE, (*ACTIONS, *_LAST_STEPS[:-1])),
+            (Part.CONSOLE, CONSOLE_STEPS),
             (Part.NETWORK, NETWORK_STEPS),
             (Part.VOLUMES, VOLUME_STEPS),
         ):

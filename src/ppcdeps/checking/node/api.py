@@ -11,8 +11,9 @@ from typing import Any
 
 from ppcdeps.model.errors import CloudError, ConfigError, EnvironmentLacksError
 
-COMPUTE_VERSION = (2, 79)
-"""The microversion of nova's API that is used where the cloud has it: hypervisors with their CPU, services by id."""
+COMPUTE_VERSION = (2, 87)
+"""The microversion of nova's API that is used where the cloud has it: the last that says what CPU a
+hypervisor has; since 2.84 it says why an action failed."""
 _OLDEST_COMPUTE = (2, 1)
 _PLACEMENT_VERSION = "1.17"
 _VOLUME_VERSION = "3.27"

@@ -166,7 +166,7 @@ class Server:
             if isinstance(one, dict) and one.get("result") == "Error":
                 shown = [line for line in str(one.get("traceback") or "").splitlines() if line.strip()]
                 details = str(one.get("details") or "")
-                lines += [f"nova {one.get('event')}: {line}" for line in (shown[-_LAST_FRAMES:] or [details]) if line]
+                lines += [f"nova {one.get('event')}: {line}" for line in (*shown[-_LAST_FRAMES:], details) if line]
         return tuple(lines)
 
 
