@@ -1,15 +1,19 @@
 """`ppcdeps check node`: the acceptance test of a compute node, through the cloud's own API."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ppcdeps.cli.interruption import interruptible
-from ppcdeps.cli.options import json_option, output_options
+from ppcdeps.cli.options import cache_option, json_option, output_options
 from ppcdeps.cli.output import write, write_line
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.exitcodes import ExitCode
 from ppcdeps.model.reporter import Reporter
+
+if TYPE_CHECKING:
+    from ppcdeps.workflows.check_node import Cleanup
 
 PARTS = ("heartbeat", "statistics", "life-cycle", "console", "network", "volumes", "mixed-cloud", "probes")
 """The values of `Part` that can be chosen, which the help is not to import."""
@@ -64,6 +68,13 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--cleanup", is_flag=True, help="Test nothing: remove what killed runs left in the project.")
 @click.option("--run", metavar="RUN", help="With --cleanup: of this run alone.")
 @click.option("--junit", type=_FILE, metavar="FILE", help="Write the outcome as JUnit's XML.")
+@click.option("--local", is_flag=True, help="On the node itself: check host, check env --api, and nova.conf, in one.")
+@click.option("--nova", metavar="VERSION|RELEASE", help="With --local: the nova that it is to run.")
+@click.option("-t", "--target", metavar="NAME|FILE", help="With --local: the distribution that it is to run.")
+@click.option("--root", type=_FOLDER, metavar="DIR", help="With --local: the virtual environment that nova runs in.")
+@click.option("--constraints", type=_FILE, metavar="FILE", help="With --local: the lock, as constraints for pip.")
+@click.option("--nova-conf", type=_FILE, metavar="FILE", help="With --local: nova's configuration.")
+@cache_option
 @json_option
 @output_options
 def node(
@@ -87,6 +98,13 @@ def node(
     cleanup: bool,
     run: str | None,
     junit: Path | None,
+    local: bool,
+    nova: str | None,
+    target: str | None,
+    root: Path | None,
+    constraints: Path | None,
+    nova_conf: Path | None,
+    cache_directory: Path | None,
     as_json: bool,
     reporter: Reporter,
 ) -> int:
@@ -102,6 +120,12 @@ def node(
     from ppcdeps.report.acceptance import dump_acceptance, render_acceptance
     from ppcdeps.workflows.check_node import CloudChoice, NodeChoice, check_node, clean_up_node, write_junit
 
+    if local:
+        if host is not None or cloud is not None or cleanup:
+            raise UsageError("--local looks at this machine: it takes neither HOST nor --cloud nor --cleanup")
+        return _show_local(nova, target, root, constraints, nova_conf, cache_directory, reporter, as_json)
+    if any(one is not None for one in (nova, target, root, constraints, nova_conf)):
+        raise UsageError("--nova, --target, --root, --constraints and --nova-conf are options of --local")
     chosen = CloudChoice(cloud, api_timeout)
     if cleanup:
         if host is not None:
@@ -136,13 +160,36 @@ def node(
     return ExitCode.DONE if report.has_passed else ExitCode.GAPS_REMAIN
 
 
-def _show_cleanup(done: "object", as_json: bool) -> int:
+def _show_local(
+    nova: str | None,
+    target: str | None,
+    root: Path | None,
+    constraints: Path | None,
+    nova_conf: Path | None,
+    cache_directory: Path | None,
+    reporter: Reporter,
+    as_json: bool,
+) -> int:
+    from ppcdeps.base.cache import Cache
+    from ppcdeps.report.findings import render_report, report_document
+    from ppcdeps.report.text import as_json as json_text
+    from ppcdeps.workflows.check_local import LocalChoice, check_local
+
+    choice = LocalChoice(nova, target, root or Path("/"), constraints, nova_conf)
+    reports = check_local(choice, Cache.open(cache_directory, reporter), reporter)
+    if as_json:
+        documents = [report_document(one) for one in reports]
+        write(json_text({"schema": 1, "reports": documents}, ascii_only=True), as_json=True)
+    else:
+        write("\n".join(render_report(one) for one in reports))
+    return ExitCode.DONE if all(one.is_clean for one in reports) else ExitCode.GAPS_REMAIN
+
+
+def _show_cleanup(done: "Cleanup", as_json: bool) -> int:
     import dataclasses
 
     from ppcdeps.report.text import as_json as json_text
-    from ppcdeps.workflows.check_node import Cleanup
 
-    assert isinstance(done, Cleanup)
     if as_json:
         left = [{**dataclasses.asdict(one), "reason": reason} for one, reason in done.left]
         removed = [dataclasses.asdict(one) for one in done.removed]

@@ -31,6 +31,7 @@ def main() -> None:
             # The whole session: a service's workers with it.
             os.killpg(int((PIDS / name).read_text()), signal.SIGSTOP if verb == "freeze" else signal.SIGCONT)
         case "start":
+            stop(f"compute-{name}")
             begin(name, words[0])
             wait_for(f"cell of {name}", lambda: name in hosts())
         case "ensure":

@@ -35,11 +35,11 @@ CONTROL = RootRecipe(
     "control",
     "amd64",
     (
-        *("iproute2", "procps", "sudo", "python3-openstackclient"),
+        *("iproute2", "procps", "python3-openstackclient"),
         *("mariadb-server", "rabbitmq-server", "memcached", "python3-pymysql", "uwsgi-plugin-python3"),
         *("keystone", "placement-api", "glance-api", "neutron-server"),
         *("nova-api", "nova-conductor", "nova-scheduler"),
-        *("cinder-api", "cinder-scheduler", "cinder-volume", "nfs-common", "qemu-utils"),
+        *("cinder-api", "cinder-scheduler", "cinder-volume", "qemu-utils"),
     ),
 )
 """The control plane. Its fake compute nodes run from the same packages: nova's compute service is in python3-nova."""
