@@ -19,7 +19,10 @@ from ppcdeps.model.visible import visible
 
 EXIT_CODES: Mapping[ExitCode, str] = {
     ExitCode.DONE: "Done, and nothing is missing.",
-    ExitCode.GAPS_REMAIN: "Gaps remain; a check found an error or a warning; a step of check node failed; with diff --exit-code, plans differ.",
+    ExitCode.GAPS_REMAIN: (
+        "Gaps remain; a check found an error or a warning; a step of check node failed; with diff --exit-code, "
+        "plans differ."
+    ),
     ExitCode.USAGE: "The command line names what does not exist, or contradicts itself.",
     ExitCode.CONFIG: "A configuration or input file cannot be read, or says something impossible.",
     ExitCode.BUILD_FAILED: "A build failed.",

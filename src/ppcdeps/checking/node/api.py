@@ -146,7 +146,8 @@ def open_cloud(name: str | None, timeout: float) -> Cloud:
         from openstack.config import OpenStackConfig
     except ImportError as error:
         raise EnvironmentLacksError(
-            f"openstacksdk cannot be imported: {error}", hint="install it: pip install openstacksdk, or ppcdeps with its extra [node]"
+            f"openstacksdk cannot be imported: {error}",
+            hint="install it: pip install openstacksdk, or ppcdeps with its extra [node]",
         ) from error
     with _errors_of("keystone", credentials=True):
         loader = OpenStackConfig()
