@@ -11,7 +11,7 @@ console, at the times when it would. What the file /laboratory/faults/HOST names
     blind           a guest does not see disks that are attached
     forgetful       what a guest wrote to a volume is gone when it is attached again
     shrunken        a guest sees the old size of a volume that was extended
-    attach TEXT     no volume can be attached, for this reason
+    attach          no volume can be attached, as with os-brick 6.1 on POWER
     refuse NAME     the driver's method of that name fails
     no-cirrus       the hypervisor has no video model cirrus
     x86             the node says that it is an x86 one
@@ -44,6 +44,11 @@ def faults() -> dict[str, str]:
     except OSError:
         return {}
     return {name: text for name, _, text in (line.partition(" ") for line in lines)}
+
+
+def get_system_uuid() -> None:
+    """What os-brick 6.1 does where /sys/class/dmi is absent, and dmidecode, too."""
+    raise FileNotFoundError(2, "No such file or directory", "dmidecode")
 
 
 class Guest:
@@ -218,8 +223,8 @@ class PowerDriver(fake.MediumFakeDriver):  # type: ignore[misc]
 
     def attach_volume(self, context: Any, connection_info: Any, instance: Any, mountpoint: str, **named: Any) -> None:
         """Plug a disk in."""
-        if (text := faults().get("attach")) is not None:
-            raise FileNotFoundError(2, "No such file or directory", text)
+        if "attach" in faults():
+            get_system_uuid()
         super().attach_volume(context, connection_info, instance, mountpoint, **named)
         self._guest(instance).attach(mountpoint.rpartition("/")[2], _path(connection_info))
 

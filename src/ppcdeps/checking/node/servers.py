@@ -9,7 +9,7 @@ from ppcdeps.checking.node.api import ApiError, Cloud
 from ppcdeps.checking.node.belongings import TAG, name_of
 from ppcdeps.checking.node.recorder import StepFailed
 
-_LAST_FRAMES = 8
+_LAST_FRAMES = 14
 _POLL = 0.5
 
 
@@ -164,12 +164,18 @@ class Server:
         lines: list[str] = []
         for one in events:
             if isinstance(one, dict) and one.get("result") == "Error":
-                shown = [line for line in str(one.get("traceback") or "").splitlines() if line.strip()]
+                # Without the marks beneath the lines.
+                shown = [line for line in str(one.get("traceback") or "").splitlines() if line.strip(" ^~")]
                 details = str(one.get("details") or "")
                 lines += [f"nova {one.get('event')}: {line}" for line in (*shown[-_LAST_FRAMES:], details) if line]
         return tuple(lines)
 
 
 def _reason_in(events: Sequence[str]) -> str:
-    """The exception's own line: the last of a traceback."""
-    return events[-1].partition(": ")[2].strip() if events else ""
+    """The exception: the last line of what nova keeps. Of others' exceptions it keeps the class alone, and the reason
+    is where it was raised.
+    """
+    lines = [one.partition(": ")[2].strip() for one in events]
+    if not lines or " " in lines[-1] or len(lines) < 2:
+        return lines[-1] if lines else ""
+    return f"{lines[-1]} at: {lines[-2]}"
