@@ -2,13 +2,13 @@
 
 import contextlib
 import re
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ppcdeps.cli.interruption import interruptible
 from ppcdeps.cli.options import (
     Command,
     buildroots_option,
@@ -144,7 +144,7 @@ def build(
             raise
 
     verdict = None
-    with _interruptible():
+    with interruptible():
         if until_closed:
             build_run, verdict = build_until_closed(request, reporter, view, workload=workload)
         else:
@@ -207,13 +207,3 @@ def _resume(context: click.Context, plan_file: Path | None, work: Path | None) -
     with build.make_context("build", list(run.command), parent=context.parent) as resumed:
         code: int = build.invoke(resumed)
     return code
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does, so that it can clean up."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -16,13 +16,14 @@ CHECKS: dict[str, tuple[str, str]] = {
     "lock": ("ppcdeps.cli.check_lock:lock", "Names that a lock's distributions use of each other, and do not have."),
     "guest": ("ppcdeps.cli.check_guest:guest", "Can the hypervisor start this image, or this domain?"),
     "host": ("ppcdeps.cli.check_host:host", "Can this POWER host be a compute node?"),
+    "node": ("ppcdeps.cli.check_node:node", "The acceptance test of a compute node, through its cloud's API."),
 }
 """Where each check is, and its line in the help: a check's module is imported only to run it."""
 
 
 @click.group(cls=LazyGroup, table=CHECKS)
 def check() -> None:
-    """Find what breaks at run time, before it does. Nothing that is checked is run.
+    """Find what breaks at run time, before it does. Nothing that is checked is run, but by `check node`.
 
     The exit code is 0 without errors and warnings, and 1 with; advice alone is 0.
     """

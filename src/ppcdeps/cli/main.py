@@ -31,7 +31,10 @@ COMMANDS = {
     "buildroot": ("ppcdeps.cli.buildroot:buildroot", "Where packages are built, and what runs the builds here."),
     "verify": ("ppcdeps.cli.verify:verify", "Is the gap closed? Plan again, install, and run what was built."),
     "demo": ("ppcdeps.cli.demo:demo", "Plan, build and verify a small real workload, without POWER hardware."),
-    "check": ("ppcdeps.cli.check:check", "Find what breaks at run time, before it does: env, lock, guest, host."),
+    "check": (
+        "ppcdeps.cli.check:check",
+        "Find what breaks at run time, before it does: env, lock, guest, host, node.",
+    ),
     "sync": ("ppcdeps.cli.sync:sync", "Fetch the repositories' metadata, and use it from now on."),
     "snapshot": ("ppcdeps.cli.snapshot:snapshot", "Save metadata for offline use, or use what was saved."),
     "diff": ("ppcdeps.cli.diff:diff", "Compare two plans."),
@@ -44,7 +47,8 @@ COMMANDS = {
     table=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, nothing missing; 1 gaps or findings remain; 2 usage; 3 configuration or input file; "
-    "10 a build failed; 20 the environment lacks a tool; 30 a repository or an index could not be read.",
+    "10 a build failed; 20 the environment lacks a tool; 30 a repository or an index could not be read; "
+    "40 a cloud does not answer, or has no room.",
 )
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback behind an error (also PPCDEPS_DEBUG=1).")

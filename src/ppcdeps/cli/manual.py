@@ -19,7 +19,10 @@ from ppcdeps.model.visible import visible
 
 EXIT_CODES: Mapping[ExitCode, str] = {
     ExitCode.DONE: "Done, and nothing is missing.",
-    ExitCode.GAPS_REMAIN: "Gaps remain; a check found an error or a warning; with diff --exit-code, plans differ.",
+    ExitCode.GAPS_REMAIN: (
+        "Gaps remain; a check found an error or a warning; a step of check node failed; with diff --exit-code, "
+        "plans differ."
+    ),
     ExitCode.USAGE: "The command line names what does not exist, or contradicts itself.",
     ExitCode.CONFIG: "A configuration or input file cannot be read, or says something impossible.",
     ExitCode.BUILD_FAILED: "A build failed.",
@@ -27,6 +30,7 @@ EXIT_CODES: Mapping[ExitCode, str] = {
         "The environment lacks a tool or a library, or the machine refused: the disk is full, no permission."
     ),
     ExitCode.REPOSITORY: "A repository or an index could not be read, or what it sent cannot be trusted.",
+    ExitCode.CLOUD: "A cloud does not answer, refuses what is requested, or its quota has no room.",
     ExitCode.DEFECT: "A defect of ppcdeps.",
     ExitCode.INTERRUPTED: "Interrupted (Ctrl-C). Nothing is half-written.",
     ExitCode.BROKEN_PIPE: "The reader of standard output closed it.",

@@ -139,6 +139,10 @@ class Ceilings:
     """A count: properties of an image or a flavor. OpenStack allows 128."""
     host_size: int = 16 * _MIB
     """Collected facts. Those of a host with 192 threads have some 200 kB."""
+    node_kernel: int = 512 * _MIB
+    """The kernel of the test guest. Those with all symbols have some 50 MB."""
+    node_file: int = 64 * _MIB
+    """A driver, a program or a library of the test guest, opened."""
     pip_size: int = 16 * _MIB
     """A constraints or requirements file, or a configuration of pip. With all hashes, they have some MB."""
     pip_requirements: int = 10_000

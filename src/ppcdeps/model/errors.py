@@ -62,3 +62,9 @@ class RepositoryError(PpcdepsError):
     """A repository or an index could not be read, or what it sent cannot be trusted."""
 
     exit_code = ExitCode.REPOSITORY
+
+
+class CloudError(PpcdepsError):
+    """A cloud's API did not answer, refused what was requested, or has no room for it."""
+
+    exit_code = ExitCode.CLOUD

@@ -14,6 +14,8 @@ class ExitCode(IntEnum):
     BUILD_FAILED = 10
     ENVIRONMENT_LACKS = 20
     REPOSITORY = 30
+    CLOUD = 40
+    """A cloud cannot be reached, does not let the user do what is needed, or has no room for it."""
     DEFECT = 70
     """EX_SOFTWARE of sysexits.h."""
     INTERRUPTED = 130

@@ -1,0 +1,258 @@
+"""A cloud's APIs as JSON documents, through openstacksdk: its configuration, its credentials, its catalog.
+
+Of the SDK only that is used, and no resource classes: what they make of a document differs from release to release.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ppcdeps.model.errors import CloudError, ConfigError, EnvironmentLacksError
+
+COMPUTE_VERSION = (2, 87)
+"""The microversion of nova's API that is used where the cloud has it: the last that says what CPU a
+hypervisor has; since 2.84 it says why an action failed."""
+_OLDEST_COMPUTE = (2, 1)
+_PLACEMENT_VERSION = "1.17"
+_VOLUME_VERSION = "3.27"
+_MICROVERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
+_LONGEST_MESSAGE = 2000
+
+
+class ApiError(CloudError):
+    """An API refused a request: ``status`` is HTTP's, 0 where there was no answer at all."""
+
+    def __init__(self, message: str, status: int = 0, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an API answered: the document, which is empty where it sent none, and the request's id."""
+
+    document: Mapping[str, Any]
+    request: str = ""
+
+
+class Service:
+    """One API of the cloud: ``name`` is that of its project, such as nova."""
+
+    def __init__(self, name: str, adapter: Any, version: str | None) -> None:
+        self.name = name
+        self._adapter = adapter
+        self._version = version
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """The microversion that it is spoken to in; 0.0 for an API without."""
+        match = _MICROVERSION.fullmatch(self._version or "")
+        return (int(match[1]), int(match[2])) if match else (0, 0)
+
+    def get(self, path: str, **parameters: str) -> Mapping[str, Any]:
+        """The document at a path. Raises ApiError."""
+        return self._send("GET", path, params=parameters or None).document
+
+    def find(self, path: str, **parameters: str) -> Mapping[str, Any] | None:
+        """The document at a path, or None where there is none. Raises ApiError for everything else."""
+        try:
+            return self.get(path, **parameters)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def post(self, path: str, body: object, version: str | None = None) -> Reply:
+        """Create something, or request an action. Raises ApiError."""
+        return self._send("POST", path, json=body, version=version)
+
+    def put(self, path: str, body: object) -> Reply:
+        """Change something. Raises ApiError."""
+        return self._send("PUT", path, json=body)
+
+    def upload(self, path: str, content: Any) -> None:
+        """Send an image's content: bytes, or an open file. Raises ApiError."""
+        self._send("PUT", path, data=content, headers={"Content-Type": "application/octet-stream"})
+
+    def delete(self, path: str) -> bool:
+        """Remove something. Returns whether it was there. Raises ApiError."""
+        try:
+            self._send("DELETE", path)
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+    def pages(self, path: str, key: str, **parameters: str) -> Iterator[Mapping[str, Any]]:
+        """The elements of a list that may come in pages. Raises ApiError."""
+        marker = ""
+        seen = set()
+        while True:
+            more = {"marker": marker} if marker else {}
+            found = [one for one in self.get(path, **parameters, **more).get(key, []) if isinstance(one, dict)]
+            # A server that does not know the marker sends its first page again.
+            new = [one for one in found if str(one.get("id")) not in seen]
+            yield from new
+            if not new:
+                return
+            seen |= {str(one.get("id")) for one in new}
+            marker = str(new[-1].get("id"))
+
+    def _send(self, method: str, path: str, *, version: str | None = None, **options: Any) -> Reply:
+        if options.get("params") is None:
+            options.pop("params", None)
+        with _errors_of(self.name):
+            answer = self._adapter.request(
+                path, method, microversion=version or self._version, raise_exc=False, **options
+            )
+        request = next(
+            (answer.headers[name] for name in _REQUEST_HEADERS if name in answer.headers),
+            "",
+        )
+        document = _document(answer)
+        if answer.status_code >= 400:
+            message = _message(document) or answer.reason or "no reason given"
+            raise ApiError(f"{self.name} refuses {method} {path}: {message}", answer.status_code)
+        return Reply(document, request)
+
+
+_REQUEST_HEADERS = ("x-openstack-request-id", "x-compute-request-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """The APIs of one cloud, as one user of one project. ``volume`` and ``network`` are None where there are none."""
+
+    name: str
+    project: str
+    compute: Service
+    placement: Service
+    image: Service
+    volume: Service | None
+    network: Service | None
+
+
+def open_cloud(name: str | None, timeout: float) -> Cloud:
+    """The cloud of that name in clouds.yaml, or the one that the OS_ variables of the environment name.
+
+    ``timeout`` is in seconds, for one answer. Raises EnvironmentLacksError without openstacksdk, ConfigError where
+    there is no such cloud or it refuses the credentials, CloudError where it does not answer.
+    """
+    try:
+        import openstack
+        from openstack.config import OpenStackConfig
+    except ImportError as error:
+        raise EnvironmentLacksError(
+            f"openstacksdk cannot be imported: {error}",
+            hint="install it: pip install openstacksdk, or ppcdeps with its extra [node]",
+        ) from error
+    with _errors_of("keystone", credentials=True):
+        loader = OpenStackConfig()
+        names = sorted(loader.get_cloud_names())
+        if name is not None and name not in names:
+            places = ", ".join(str(one) for one in getattr(loader, "_config_files", ()))
+            known = f"it has {', '.join(names)}" if names else f"there is none in {places}"
+            raise ConfigError(f"clouds.yaml has no cloud {name}", hint=known)
+        region = loader.get_one(cloud=name, app_name="ppcdeps", api_timeout=timeout)
+        if not region.config.get("auth"):
+            raise ConfigError(
+                "no cloud is named", hint="name one of clouds.yaml with --cloud, or set the OS_ variables of its user"
+            )
+        region.config["compute_status_code_retries"] = 0
+        connection = openstack.connection.Connection(config=region)
+        connection.authorize()
+        project = str(connection.current_project_id or "")
+    shown = name or str(region.name or "environment")
+    compute = _service("nova", connection, "compute", None)
+    if compute is None:
+        raise CloudError(f"the catalog of {shown} has no compute service")
+    placement = _service("placement", connection, "placement", _PLACEMENT_VERSION)
+    image = _service("glance", connection, "image", None)
+    if placement is None or image is None:
+        raise CloudError(f"the catalog of {shown} has no {'placement' if placement is None else 'image'} service")
+    return Cloud(
+        shown,
+        project,
+        Service("nova", _adapter(connection, "compute"), _compute_version(compute)),
+        placement,
+        image,
+        _service("cinder", connection, "block-storage", _VOLUME_VERSION),
+        _service("neutron", connection, "network", None),
+    )
+
+
+def _adapter(connection: Any, kind: str) -> Any:
+    return getattr(connection, kind.replace("-", "_"))
+
+
+def _service(name: str, connection: Any, kind: str, version: str | None) -> Service | None:
+    """A service of the catalog; None where it is not in it."""
+    with _errors_of(name):
+        if connection.config.get_session_client(kind).get_endpoint() is None:
+            return None
+        return Service(name, _adapter(connection, kind), version)
+
+
+def _compute_version(compute: Service) -> str:
+    """The microversion to use: the newest that the cloud has, up to the one that is needed."""
+    try:
+        found = compute.get("/").get("version")
+    except ApiError:
+        # Some sites show the version document to nobody. What is refused later says so.
+        found = None
+    match = _MICROVERSION.fullmatch(str(found.get("version", ""))) if isinstance(found, dict) else None
+    newest = (int(match[1]), int(match[2])) if match else _OLDEST_COMPUTE
+    return "{}.{}".format(*min(newest, COMPUTE_VERSION))
+
+
+def _document(answer: Any) -> Mapping[str, Any]:
+    try:
+        found = answer.json()
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _message(document: Mapping[str, Any]) -> str:
+    """The reason in an error's document: each API has its own form."""
+    errors = document.get("errors")
+    if isinstance(errors, list) and errors and isinstance(errors[0], dict):
+        return str(errors[0].get("detail") or errors[0].get("title") or "")[:_LONGEST_MESSAGE]
+    for value in document.values():
+        if isinstance(value, dict) and value.get("message"):
+            return str(value["message"])[:_LONGEST_MESSAGE]
+        if isinstance(value, str) and value:
+            return value[:_LONGEST_MESSAGE]
+    return ""
+
+
+@contextlib.contextmanager
+def _errors_of(service: str, *, credentials: bool = False) -> Iterator[None]:
+    """The SDK's errors as ours."""
+    from keystoneauth1 import exceptions as keystone
+    from openstack import exceptions as sdk
+
+    try:
+        yield
+    except (keystone.Unauthorized, keystone.AuthorizationFailure, keystone.MissingRequiredOptions) as error:
+        raise ConfigError(
+            f"the cloud refuses these credentials: {_first_line(error)}", hint="look at them in clouds.yaml"
+        ) from error
+    except keystone.Forbidden as error:
+        raise ApiError(f"{service} forbids it: {_first_line(error)}", 403) from error
+    except (keystone.ConnectTimeout, keystone.RetriableConnectionFailure) as error:
+        timed_out = "timed out" in str(error).lower() or isinstance(error, keystone.ConnectTimeout)
+        what = "does not answer in time" if timed_out else "cannot be reached"
+        raise ApiError(f"{service} {what}: {_first_line(error)}") from error
+    except (keystone.ClientException, sdk.SDKException) as error:
+        if credentials and isinstance(error, sdk.ConfigException):
+            raise ConfigError(f"the cloud's configuration cannot be used: {_first_line(error)}") from error
+        raise ApiError(f"{service} cannot be used: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:500] if lines else type(error).__name__

@@ -1,0 +1,181 @@
+"""A server of nova's: created on one host, acted upon, waited for, and what nova says where that fails."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ppcdeps.checking.node.api import ApiError, Cloud
+from ppcdeps.checking.node.belongings import TAG, name_of
+from ppcdeps.checking.node.recorder import StepFailed
+
+_LAST_FRAMES = 14
+_POLL = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOrder:
+    """A server to be created. ``image`` is empty where it boots from ``volume_image``, copied to a new volume.
+
+    ``zone`` is nova's availability zone, with a host behind a colon where nova is not to choose; ``host`` is one
+    that the scheduler is to look at, with all its filters.
+    """
+
+    what: str
+    image: str
+    flavor: str
+    zone: str = ""
+    host: str = ""
+    volume_image: str = ""
+    networks: Sequence[Mapping[str, str]] = ()
+
+
+StatusTest = Callable[[str], bool]
+
+
+class Server:
+    """One server. ``patience`` is in seconds: how long nova may take to do what it was requested."""
+
+    def __init__(self, cloud: Cloud, id_: str, patience: float) -> None:
+        self._cloud = cloud
+        self.id = id_
+        self._patience = patience
+
+    @classmethod
+    def create(cls, cloud: Cloud, run: str, order: ServerOrder, patience: float) -> "Server":
+        """Request a server; nova has not made it yet. Raises CloudError."""
+        body: dict[str, Any] = {
+            "name": name_of(run, order.what),
+            "flavorRef": order.flavor,
+            "metadata": {TAG: run},
+            "networks": list(order.networks) or "none",
+        }
+        if order.zone:
+            body["availability_zone"] = order.zone
+        if order.host:
+            body["host"] = order.host
+        if order.volume_image:
+            volume = {
+                "boot_index": 0,
+                "uuid": order.volume_image,
+                "source_type": "image",
+                "destination_type": "volume",
+                "volume_size": 1,
+                "delete_on_termination": True,
+            }
+            body["block_device_mapping_v2"] = [volume]
+        else:
+            body["imageRef"] = order.image
+        made = cloud.compute.post("/servers", {"server": body}).document
+        return cls(cloud, str(made.get("server", {}).get("id", "")), patience)
+
+    def read(self) -> Mapping[str, Any] | None:
+        """The document that nova has of it; None once it is gone."""
+        found = self._cloud.compute.find(f"/servers/{self.id}")
+        return found.get("server", {}) if found is not None else None
+
+    @property
+    def host(self) -> str:
+        """The host that it is on; empty where it is on none."""
+        return str((self.read() or {}).get("OS-EXT-SRV-ATTR:host") or "")
+
+    def act(self, action: str, argument: object = None, *, until: "str | tuple[str, ...] | StatusTest") -> str:
+        """Request an action, and wait until it is over, with the status that is to follow. Returns that.
+
+        Raises StepFailed where nova fails, or takes too long; CloudError where it refuses.
+        """
+        reply = self._cloud.compute.post(f"/servers/{self.id}/action", {action: argument})
+        return self.wait_for(until, reply.request)
+
+    def wait_for(self, until: "str | tuple[str, ...] | StatusTest", request: str = "") -> str:
+        """Wait for a status, with nothing going on. Returns it. Raises StepFailed as ``act`` does."""
+        deadline = time.monotonic() + self._patience
+        while True:
+            found = self.read()
+            if found is None:
+                raise StepFailed("nova has no such server any more")
+            status, task = str(found.get("status", "")), found.get("OS-EXT-STS:task_state")
+            wanted = until(status) if callable(until) else status in ((until,) if isinstance(until, str) else until)
+            if wanted and not task and self._is_over(request):
+                return status
+            if (status == "ERROR" or (request and self._has_failed(request))) and not task:
+                raise self._failure(found, request)
+            if time.monotonic() > deadline:
+                doing = f", {task}" if task else ""
+                raise StepFailed(f"after {self._patience:.0f} s it is still {status}{doing}", self._events(request))
+            time.sleep(_POLL)
+
+    def delete(self) -> None:
+        """Delete it, and wait until it is gone. Raises StepFailed where it is not."""
+        self._cloud.compute.delete(f"/servers/{self.id}")
+        deadline = time.monotonic() + self._patience
+        while (found := self.read()) is not None:
+            if found.get("status") == "ERROR" and not found.get("OS-EXT-STS:task_state"):
+                raise self._failure(found, "")
+            if time.monotonic() > deadline:
+                raise StepFailed(f"it is still there after {self._patience:.0f} s", self._events(""))
+            time.sleep(_POLL)
+
+    def volumes(self) -> Mapping[str, str]:
+        """The devices of the volumes that are attached to it, by volume."""
+        found = self._cloud.compute.get(f"/servers/{self.id}/os-volume_attachments").get("volumeAttachments", [])
+        return {str(one.get("volumeId")): str(one.get("device") or "") for one in found if isinstance(one, dict)}
+
+    def evidence(self) -> tuple[str, ...]:
+        """What nova says of its last action that failed."""
+        return self._events("")
+
+    def _is_over(self, request: str) -> bool:
+        """Whether nova has done what was requested: the status alone may be that from before."""
+        if not request:
+            return True
+        events = self._action(request).get("events") or []
+        return bool(events) and all(one.get("finish_time") for one in events if isinstance(one, dict))
+
+    def _has_failed(self, request: str) -> bool:
+        action = self._action(request)
+        if action.get("message") == "Error":
+            return True
+        return any(one.get("result") == "Error" for one in action.get("events") or [] if isinstance(one, dict))
+
+    def _action(self, request: str) -> Mapping[str, Any]:
+        found = self._cloud.compute.find(f"/servers/{self.id}/os-instance-actions/{request}")
+        action = found.get("instanceAction") if found is not None else None
+        return action if isinstance(action, dict) else {}
+
+    def _failure(self, found: Mapping[str, Any], request: str) -> StepFailed:
+        fault = found.get("fault")
+        fault = fault if isinstance(fault, dict) else {}
+        lines = [f"nova: {line}" for line in str(fault.get("details") or "").splitlines() if line.strip()]
+        events = self._events(request)
+        message = str(fault.get("message") or "") or _reason_in(events) or "nova gives no reason"
+        return StepFailed(message, (*lines[-_LAST_FRAMES:], *events))
+
+    def _events(self, request: str) -> tuple[str, ...]:
+        """What nova keeps of a request, or of the last one that failed: the end of its traceback."""
+        try:
+            if not request:
+                found = self._cloud.compute.get(f"/servers/{self.id}/os-instance-actions").get("instanceActions", [])
+                failed = [one for one in found if isinstance(one, dict) and one.get("message") == "Error"]
+                request = str((failed or found or [{}])[0].get("request_id", ""))
+            events = self._action(request).get("events") or [] if request else []
+        except ApiError:
+            return ()
+        lines: list[str] = []
+        for one in events:
+            if isinstance(one, dict) and one.get("result") == "Error":
+                # Without the marks beneath the lines.
+                shown = [line for line in str(one.get("traceback") or "").splitlines() if line.strip(" ^~")]
+                details = str(one.get("details") or "")
+                lines += [f"nova {one.get('event')}: {line}" for line in (*shown[-_LAST_FRAMES:], details) if line]
+        return tuple(lines)
+
+
+def _reason_in(events: Sequence[str]) -> str:
+    """The exception: the last line of what nova keeps. Of others' exceptions it keeps the class alone, and the reason
+    is where it was raised.
+    """
+    lines = [one.partition(": ")[2].strip() for one in events]
+    if not lines or " " in lines[-1] or len(lines) < 2:
+        return lines[-1] if lines else ""
+    return f"{lines[-1]} at: {lines[-2]}"

@@ -1,0 +1,282 @@
+"""The acceptance test of a compute node, against an OpenStack of Debian's packages with nova's fake driver.
+
+The cloud is the laboratory's (tests/lab): a root of its own, namespaces of its own. Its hosts have no hypervisor:
+their guests' consoles are written by the driver, and things go wrong on them as a test says. `PPCDEPS_LAB` names a
+folder in which the laboratory is kept between runs.
+"""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from cloudworld import POWER, PROJECT, SECOND, X86, CloudWorld, wait_until, write_guest_root
+from ppclab import roots
+from ppclab.laboratory import CLOUD, Laboratory
+
+LONG = pytest.mark.long
+"""Another case of what is tested beside it."""
+CHECK_GUEST_KNOWS = {"hw_disk_bus=ide": "guest-ide-bus", "hw_video_model=cirrus": "guest-cirrus"}
+
+
+@pytest.fixture(scope="module")
+def laboratory(run_folder: Path) -> Iterator[Laboratory]:
+    """The laboratory with its control plane up. Skipped where this machine does not let one be made."""
+    if reason := roots.lacks():
+        pytest.skip(f"no laboratory: {reason}")
+    kept = os.environ.get("PPCDEPS_LAB")
+    made = Laboratory(Path(kept).resolve() if kept else run_folder / "laboratory", stays=bool(kept))
+    # Before the root, which takes minutes: whether a container may have namespaces at all.
+    if subprocess.run(["unshare", "--net", "--mount", "--pid", "--fork", "true"], check=False).returncode:
+        pytest.skip("no laboratory: this machine lets nobody make namespaces")
+    try:
+        for step in made.steps():
+            step.do()
+        yield made
+    finally:
+        if not kept:
+            made.remove()
+
+
+@pytest.fixture(scope="module")
+def world(laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactory) -> CloudWorld:
+    """The cloud with two POWER hosts and an x86 one."""
+    folder = tmp_path_factory.mktemp("node")
+    write_guest_root(folder / "guest-root")
+    laboratory.start_nodes({POWER: "labnode.PowerDriver", SECOND: "labnode.PowerDriver", X86: "fake.FakeDriver"})
+    for host in (POWER, SECOND):
+        laboratory.set_faults(host)
+    made = CloudWorld(laboratory, folder)
+    made("--cleanup", "--cloud", CLOUD)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(world: CloudWorld) -> Iterator[None]:
+    """After every test the cloud is empty: no server, image, volume, snapshot, flavor or port is in it."""
+    yield
+    assert world.things() == {}
+
+
+def lab_command(world: CloudWorld, *words: str) -> str:
+    return f"PPCDEPS_LAB={world.laboratory.folder} {PROJECT}/tests/lab/run {' '.join(words)}"
+
+
+def test_a_good_node_is_accepted(world: CloudWorld, tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    answer = world.test("--probes", "--junit", report)
+    assert answer.failed == [], answer.steps
+    assert answer.code == 0
+    # What this cloud does not have is skipped, and said; nothing else is.
+    skipped = {one["name"]: one["note"] for one in answer.steps if one["outcome"] == "skipped"}
+    assert set(skipped) == {"down and up", "restart", "port up", "metadata reached", "serial console", "VNC keyboard"}
+    assert skipped["port up"] == f"neutron has no agent on {POWER}"
+    notes = {one["name"]: one["note"] for one in answer.steps}
+    assert notes["hypervisor"].startswith("ppc64le, POWER9, 10 processors, 8192 MB, 1028 GB")
+    assert notes["pause"] == "it stands still"
+    assert notes["stop"] == "the guest obeyed the power button"
+    assert notes["resize"].startswith(f"to {SECOND}")
+    assert notes["hw_disk_bus=ide"].startswith("it does not start, as check guest predicts guest-ide-bus")
+    # The same, as a CI system reads it.
+    cases = ET.parse(report).getroot().findall(".//testcase")
+    assert len(cases) == len(answer.steps)
+    assert len([one for one in cases if one.find("skipped") is not None]) == len(skipped)
+    assert not [one for one in cases if one.find("failure") is not None]
+
+
+def test_the_service_is_seen_to_go_down_and_to_come_back(world: CloudWorld) -> None:
+    stop = lab_command(world, "--exec", "python3", "/lab/cloud/node.py", "stop", SECOND)
+    start = lab_command(world, "--exec", "python3", "/lab/cloud/node.py", "start", SECOND, "labnode.PowerDriver")
+    answer = world.test(
+        "--only", "heartbeat", "--stop-command", stop, "--restart-command", f"{stop}; {start}", host=SECOND
+    )
+    steps = ("service up", "reports come", "down and up", "restart", "nothing left behind")
+    assert answer.outcomes == dict.fromkeys(steps, "passed")
+
+
+def test_a_service_that_is_down_fails_and_nothing_is_tried(world: CloudWorld) -> None:
+    world.laboratory.run("python3", "/lab/cloud/node.py", "stop", SECOND)
+    try:
+        wait_until(lambda: world.test("--only", "heartbeat", host=SECOND).failed == ["service up"])
+        answer = world.test(host=SECOND)
+    finally:
+        world.laboratory.start_node(SECOND)
+    assert answer.code == 1
+    assert answer.failed == ["service up"]
+    assert answer.step("create")["note"] == "the service is not up"
+    assert [one["rule"] for one in answer.step("service up")["explanations"]] == ["node-service-down"]
+
+
+@pytest.mark.long
+def test_an_x86_node_that_emulates_nothing_is_not_accepted(world: CloudWorld) -> None:
+    # nova's own fake driver, as it is: its guests' consoles say the same three lines for ever.
+    image = world.inside(
+        "image = cloud.create_image("
+        "'cirros', data=b'x' * 512, disk_format='raw', container_format='bare', wait=True)\n"
+        "print(json.dumps(image.id))"
+    )
+    try:
+        answer = world.test("--image", "cirros", "--boot-text", "LAST LINE", "--skip", "mixed-cloud", host=X86)
+    finally:
+        world.inside(f"cloud.image.delete_image('{image}')")
+    assert answer.failed == ["hypervisor"]
+    assert answer.step("hypervisor")["note"] == "it is x86_64, and emulates no ppc64le"
+    assert answer.step("pause")["note"] == "of this image no sign of life is known"
+    assert answer.step("seen in the guest")["outcome"] == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("fault", "step", "note", "rule"),
+    [
+        ("spawn internal error: qemu-kvm: could not find capabilities for domaintype=kvm", "create", "domaintype=kvm",
+         "host-kvm-module"),
+        ("silent", "boot", "nothing on the console shows that the guest is up", None),
+        pytest.param("restless", "pause", "the guest goes on", None, marks=LONG),
+        pytest.param("refuse pause", "pause", "RuntimeError at: raise RuntimeError", None, marks=LONG),
+        ("standstill", "resume", "the guest stands still", "node-resume-emulated"),
+    ],
+)  # fmt: skip
+def test_what_goes_wrong_in_a_guests_life_fails_where_it_does(
+    world: CloudWorld, fault: str, step: str, note: str, rule: str | None
+) -> None:
+    with world.faults(fault):
+        answer = world.test("--only", "life-cycle", "--timeout", "20")
+    assert answer.code == 1
+    assert answer.failed == [step]
+    found = answer.step(step)
+    assert note in found["note"]
+    assert [one["rule"] for one in found["explanations"]] == ([rule] if rule else [])
+    assert answer.step("nothing left behind")["outcome"] == "passed"
+
+
+@pytest.mark.parametrize(
+    ("fault", "failed", "rule"),
+    [
+        ("attach", ["attach"], "node-dmidecode"),
+        ("blind", ["seen in the guest"], "node-hot-plug"),
+        pytest.param("forgetful", ["data is there"], None, marks=LONG),
+        pytest.param("shrunken", ["extended in the guest"], None, marks=LONG),
+    ],
+)
+def test_what_goes_wrong_with_volumes_fails_where_it_does(
+    world: CloudWorld, fault: str, failed: list[str], rule: str | None
+) -> None:
+    with world.faults(fault):
+        answer = world.test("--only", "volumes", "--timeout", "30")
+    assert answer.failed == failed, answer.steps
+    assert [one["rule"] for one in answer.step(failed[0])["explanations"]] == ([rule] if rule else [])
+
+
+def test_a_cloud_that_mixes_architectures_up_is_told_what_to_set(world: CloudWorld) -> None:
+    with world.faults("emulates"):
+        wait_until(lambda: world.test("--only", "mixed-cloud").failed == ["x86 image stays off POWER"])
+        answer = world.test("--only", "mixed-cloud")
+    (explained,) = answer.step("x86 image stays off POWER")["explanations"]
+    assert explained["rule"] == "node-mixed-cloud"
+    assert any("hw_architecture" in line for line in explained["fix"])
+
+
+@pytest.mark.long
+def test_probes_show_what_check_guest_predicts(world: CloudWorld) -> None:
+    with world.faults("no-cirrus"):
+        wait_until(lambda: "cirrus" not in world.test("--only", "statistics").step("traits")["note"])
+        answer = world.test("--only", "probes")
+    assert answer.failed == []
+    for name, rule in CHECK_GUEST_KNOWS.items():
+        assert answer.step(name)["note"].startswith(f"it does not start, as check guest predicts {rule}")
+
+
+def test_ctrl_c_cleans_up(world: CloudWorld) -> None:
+    running = world.start(POWER, "--cloud", CLOUD, "--guest-root", world.guest_root)
+    wait_until(lambda: "servers" in world.things())
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=120)
+    assert running.returncode == 130
+    assert errors.splitlines()[-1] == "ppcdeps: interrupted"
+
+
+def test_what_a_killed_run_left_is_found_and_removed(world: CloudWorld) -> None:
+    running = world.start(POWER, "--cloud", CLOUD, "--guest-root", world.guest_root, "--only", "volumes")
+    wait_until(lambda: {"servers", "volumes"} <= set(world.things()))
+    running.kill()
+    running.communicate()
+    theirs = world.inside(
+        "v = cloud.block_storage.create_volume(size=1, name='ppcdeps-check-0a0a0a0a-volume')\nprint(json.dumps(v.id))"
+    )
+    left = world.things()
+    assert {"servers", "images", "volumes", "flavors"} <= set(left)
+    answer = world("--cleanup", "--cloud", CLOUD)
+    assert answer.code == 0
+    # What only has such a name, and none of the metadata, is somebody's own.
+    assert world.things() == {"volumes": ["ppcdeps-check-0a0a0a0a-volume"]}
+    world.inside(f"cloud.block_storage.wait_for_delete(cloud.block_storage.delete_volume('{theirs}') or "
+                 f"cloud.block_storage.get_volume('{theirs}'))")  # fmt: skip
+    assert world("--cleanup", "--cloud", CLOUD).output == "there is nothing to remove\n"
+
+
+@pytest.mark.long
+def test_keep_leaves_the_guest_and_cleanup_removes_one_run(world: CloudWorld) -> None:
+    answer = world.test("--only", "life-cycle", "--keep")
+    assert answer.code == 0
+    run = answer.output.split('"run": "')[1].split('"')[0]
+    assert world.things()["servers"] == [f"ppcdeps-check-{run}-guest"]
+    assert world("--cleanup", "--cloud", CLOUD, "--run", "00000000").output == "there is nothing to remove\n"
+    assert world("--cleanup", "--cloud", CLOUD, "--run", run).code == 0
+
+
+def test_what_the_cloud_does_not_have_is_one_line(world: CloudWorld) -> None:
+    root = ("--guest-root", world.guest_root)
+    for words, code, line in (
+        (("power9", "--cloud", CLOUD, *root), 2, "has no compute host power9"),
+        ((POWER, "--cloud", "laboratry", *root), 3, "clouds.yaml has no cloud laboratry; it has laboratory"),
+        ((POWER, *root), 3, "no cloud is named"),
+        ((POWER, "--cloud", CLOUD, "--image", "cirros"), 2, "has no image cirros; it has none at all"),
+        ((POWER, "--cloud", CLOUD, "--guest-root", world.folder / "guest-root" / "usr"), 3, "has no kernel"),
+        ((POWER, "--cloud", CLOUD), 2, "there is no image to boot"),
+        ((POWER, "--cloud", CLOUD, "--flavor", "m1.tiny", *root), 2, "has no flavor m1.tiny"),
+        ((POWER, "--cloud", CLOUD, "--network", "public", *root), 2, "has no network public"),
+    ):
+        answer = world(*words)
+        assert (answer.code, answer.output) == (code, ""), answer
+        assert line in answer.error_line
+
+
+def test_wrong_credentials_are_one_line(world: CloudWorld) -> None:
+    file = world.folder / "wrong.yaml"
+    file.write_text(world.laboratory.clouds_yaml.read_text().replace("secret", "guessed"))
+    answer = world.test(OS_CLIENT_CONFIG_FILE=str(file))
+    assert answer.code == 3
+    assert "refuses these credentials" in answer.error_line
+
+
+def test_a_project_without_quota_is_one_line(world: CloudWorld) -> None:
+    world.inside("cloud.set_compute_quotas(cloud.current_project_id, instances=0)")
+    try:
+        answer = world.test()
+    finally:
+        world.inside("cloud.set_compute_quotas(cloud.current_project_id, instances=10)")
+    assert answer.code == 40
+    assert "the project's quota has no room for a guest: 0 of 0 servers are used" in answer.error_line
+
+
+def test_an_api_that_hangs_is_one_line(world: CloudWorld) -> None:
+    with world.laboratory.frozen("nova-api"):
+        answer = world.test("--api-timeout", "3")
+    assert answer.code == 40
+    assert "nova does not answer in time" in answer.error_line
+
+
+@pytest.mark.long
+def test_an_api_that_hangs_in_the_midst_fails_and_is_cleaned_up_later(world: CloudWorld) -> None:
+    running = world.start(POWER, "--cloud", CLOUD, "--guest-root", world.guest_root, "--api-timeout", "3", "--json",
+                          "--only", "life-cycle")  # fmt: skip
+    wait_until(lambda: "servers" in world.things())
+    with world.laboratory.frozen("nova-api"):
+        output, errors = running.communicate(timeout=300)
+    assert running.returncode == 1, errors
+    assert "nova does not answer in time" in output
+    assert "--cleanup --run" in output
+    assert world("--cleanup", "--cloud", CLOUD).code == 0

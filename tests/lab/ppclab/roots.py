@@ -1,0 +1,106 @@
+"""Root file systems of the laboratory, made by mmdebstrap of Debian's packages."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+RELEASE = "bookworm"
+SOURCES = Path("/etc/apt/sources.list.d/debian.sources")
+_UNREAD = (
+    *("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"),
+    *("/usr/lib/python3/dist-packages/*/tests/unit/*", "/usr/share/icons/*"),
+)
+_DIVERT = (
+    'chroot "$1" sh -c "for each in py3compile py3clean; do '
+    "dpkg-divert --quiet --add --rename --divert /usr/bin/\\$each.real /usr/bin/\\$each; "
+    'ln -s /bin/true /usr/bin/\\$each; done"'
+)
+_COMPILE = 'chroot "$1" python3 -m compileall -q -j 0 -x "/tests/" /usr/lib/python3/dist-packages || true'
+DONE = "lab-root"
+"""A file in the root, written last: the packages that it has. A root without it is an unfinished one."""
+
+
+@dataclass(frozen=True)
+class RootRecipe:
+    """What a root has: packages by what they are for."""
+
+    name: str
+    arch: str
+    packages: tuple[str, ...]
+
+
+CONTROL = RootRecipe(
+    "control",
+    "amd64",
+    (
+        *("iproute2", "procps", "python3-openstackclient"),
+        *("mariadb-server", "rabbitmq-server", "memcached", "python3-pymysql", "uwsgi-plugin-python3"),
+        *("keystone", "placement-api", "glance-api", "neutron-server"),
+        *("nova-api", "nova-conductor", "nova-scheduler"),
+        *("cinder-api", "cinder-scheduler", "cinder-volume", "qemu-utils"),
+    ),
+)
+"""The control plane. Its fake compute nodes run from the same packages: nova's compute service is in python3-nova."""
+
+
+def lacks() -> str:
+    """Why no root can be made on this machine; empty where one can."""
+    if os.geteuid() != 0:
+        return "roots are made as root"
+    if os.uname().machine != "x86_64":
+        return "the control plane's root is for amd64"
+    missing = [name for name in ("mmdebstrap", "unshare", "nsenter", "setpriv") if shutil.which(name) is None]
+    return f"no {', '.join(missing)}" if missing else ""
+
+
+def mirrors() -> tuple[str, str]:
+    """Where this machine's apt has Debian from, and its security updates."""
+    found = []
+    if SOURCES.is_file():
+        found = [line.split()[1] for line in SOURCES.read_text().splitlines() if line.startswith("URIs:")]
+    found += ["http://deb.debian.org/debian", "http://deb.debian.org/debian-security"][len(found) :]
+    return found[0], found[1]
+
+
+def make(recipe: RootRecipe, folder: Path, log: Path) -> None:
+    """Make the root, unless it is there with these packages. Raises CalledProcessError; the log says why."""
+    done = folder / "etc" / DONE
+    wanted = "\n".join(recipe.packages)
+    if done.is_file() and done.read_text() == wanted:
+        return
+    if folder.exists():
+        remove(folder)
+    debian, security = mirrors()
+    sources = [f"deb {debian} {RELEASE} main", f"deb {debian} {RELEASE}-updates main"]
+    sources.append(f"deb {security} {RELEASE}-security main")
+    with log.open("wb") as stream:
+        subprocess.run(
+            [
+                *("mmdebstrap", "--variant=minbase", "--mode=root", "--format=directory"),
+                *(f"--architectures={recipe.arch}", f"--include={','.join(recipe.packages)}"),
+                # What nothing here reads.
+                *(f"--dpkgopt=path-exclude={path}" for path in _UNREAD),
+                # A root that was not finished is made anew: nothing needs to be on the disk before it is.
+                "--dpkgopt=force-unsafe-io",
+                # Each of some 300 packages starts a Python that compiles its modules: one does it for all, later.
+                f"--essential-hook={_DIVERT}",
+                f"--customize-hook={_COMPILE}",
+                *(RELEASE, str(folder), *sources),
+            ],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"},
+        )
+    done.write_text(wanted)
+
+
+def remove(folder: Path) -> None:
+    """Remove a root. Nothing may be mounted in it, which is looked at: what is mounted would be emptied."""
+    mounted = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    if inside := [place for place in mounted if place.startswith(f"{folder}/")]:
+        raise RuntimeError(f"{folder} has something mounted: {', '.join(inside)}")
+    shutil.rmtree(folder)

@@ -1,0 +1,154 @@
+"""A laboratory's cloud for tests of `ppcdeps check node`, and the command run in its network."""
+
+import json
+import os
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ppclab.laboratory import CLOUD, Laboratory
+
+PROJECT = Path(__file__).resolve().parents[2]
+POWER, SECOND, X86 = "power1", "power2", "x86"
+"""The compute hosts: two of the laboratory's own driver, and one of nova's fake one as it is."""
+
+
+def write_guest_root(folder: Path) -> Path:
+    """A root folder with a kernel and a busybox as a ppc64le system has them: the fake guests run neither."""
+    (folder / "boot").mkdir(parents=True)
+    (folder / "boot" / "vmlinux-6.1.0-40-powerpc64le").write_bytes(b"an old kernel")
+    (folder / "boot" / "vmlinux-6.1.0-50-powerpc64le").write_bytes(b"a kernel")
+    (folder / "usr" / "bin").mkdir(parents=True)
+    (folder / "usr" / "bin" / "busybox").write_bytes(elf_of(21))
+    return folder
+
+
+def elf_of(machine: int) -> bytes:
+    """A program without segments: 21 is the number of ppc64, 62 that of x86_64."""
+    numbers = (2, machine, 1, 0, 0, 0, 2 if machine == 21 else 0, 64, 56, 0, 64, 0, 0)
+    return b"\x7fELF\x02\x01\x01".ljust(16, b"\0") + struct.pack("<HHIQQQIHHHHHH", *numbers)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a run of the command ended."""
+
+    code: int
+    output: str
+    errors: str
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """The outcome of each step of a run with --json."""
+        return {one["name"]: one["outcome"] for one in self.steps}
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        return list(json.loads(self.output)["steps"])
+
+    def step(self, name: str) -> dict[str, Any]:
+        (found,) = [one for one in self.steps if one["name"] == name]
+        return found
+
+    @property
+    def failed(self) -> list[str]:
+        return [one["name"] for one in self.steps if one["outcome"] == "failed"]
+
+    @property
+    def error_line(self) -> str:
+        """The one line that says what is wrong: no other line of standard error begins so."""
+        (line,) = [one for one in self.errors.splitlines() if one.startswith("ppcdeps: error: ")]
+        return line
+
+
+@dataclass(frozen=True)
+class CloudWorld:
+    """A cloud with its hosts up, and what the command needs."""
+
+    laboratory: Laboratory
+    folder: Path
+
+    @property
+    def guest_root(self) -> Path:
+        return self.folder / "guest-root"
+
+    def command(self, *words: str | Path) -> list[str]:
+        """The command line, in the cloud's network."""
+        return self.laboratory.namespaces.beside([sys.executable, "-m", "ppcdeps", "check", "node", *map(str, words)])
+
+    def environment(self, **more: str) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+        values = {"HOME": str(self.folder), "OS_CLIENT_CONFIG_FILE": str(self.laboratory.clouds_yaml)}
+        return {**kept, **values, "PPCDEPS_CACHE": str(self.folder / "cache"), **more}
+
+    def start(self, *words: str | Path, **more: str) -> subprocess.Popen[str]:
+        """Start the command, and leave it running."""
+        return subprocess.Popen(
+            self.command(*words),
+            cwd=self.folder,
+            env=self.environment(**more),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *words: str | Path, **more: str) -> Answer:
+        """Run the command to its end."""
+        process = self.start(*words, **more)
+        output, errors = process.communicate(timeout=600)
+        assert "Traceback" not in errors, errors
+        return Answer(process.returncode, output, errors)
+
+    def test(self, *words: str | Path, host: str = POWER, **more: str) -> Answer:
+        """Test a host with the test guest, as JSON."""
+        guest = () if "--image" in words else ("--guest-root", self.guest_root)
+        return self(host, "--cloud", CLOUD, *guest, "--timeout", "60", "--json", *words, **more)
+
+    @contextmanager
+    def faults(self, *lines: str, host: str = POWER) -> Iterator[None]:
+        """Have things go wrong on a host."""
+        self.laboratory.set_faults(host, *lines)
+        try:
+            yield
+        finally:
+            self.laboratory.set_faults(host)
+
+    def inside(self, program: str) -> Any:
+        """What a program prints as JSON that has `cloud`, the SDK's connection, and runs beside the cloud."""
+        text = f"import json, openstack\ncloud = openstack.connect(cloud='{CLOUD}')\n{program}"
+        done = subprocess.run(
+            self.laboratory.namespaces.beside([sys.executable, "-W", "ignore", "-c", text]),
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return json.loads(done.stdout or "null")
+
+    def things(self) -> Mapping[str, list[str]]:
+        """The names of all that is in the cloud, seen by the SDK's own classes."""
+        found: dict[str, list[str]] = self.inside(
+            "print(json.dumps({"
+            "'servers': [s.name for s in cloud.compute.servers()],"
+            "'images': [i.name for i in cloud.image.images()],"
+            "'volumes': [v.name for v in cloud.block_storage.volumes()],"
+            "'snapshots': [s.name for s in cloud.block_storage.snapshots()],"
+            "'flavors': [f.name for f in cloud.compute.flavors(is_public=None)],"
+            "'ports': [p.name for p in cloud.network.ports()]}))"
+        )
+        return {kind: names for kind, names in found.items() if names}
+
+
+def wait_until(test: Callable[[], bool], seconds: float = 120) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + seconds
+    while not test():
+        assert time.monotonic() < deadline, "it has not come to be so"
+        time.sleep(0.3)
