@@ -248,6 +248,10 @@ def _errors_of(service: str, *, credentials: bool = False) -> Iterator[None]:
         what = "does not answer in time" if timed_out else "cannot be reached"
         raise ApiError(f"{service} {what}: {_first_line(error)}") from error
     except (keystone.ClientException, sdk.SDKException) as error:
+        if credentials and getattr(error, "status_code", None) == 401:
+            raise ConfigError(
+                f"the cloud refuses these credentials: {_first_line(error)}", hint="look at them in clouds.yaml"
+            ) from error
         if credentials and isinstance(error, sdk.ConfigException):
             raise ConfigError(f"the cloud's configuration cannot be used: {_first_line(error)}") from error
         raise ApiError(f"{service} cannot be used: {_first_line(error)}") from error
