@@ -26,7 +26,6 @@ settings.register_profile(
 settings.load_profile("ppcdeps")
 
 LONGEST_FIRST = (
-    "integration/test_check_node.py",
     "e2e/test_build.py",
     "integration/test_python_lock.py",
     "e2e/test_build_faults.py",

@@ -21,6 +21,9 @@ LONG = pytest.mark.long
 """Another case of what is tested beside it."""
 CHECK_GUEST_KNOWS = {"hw_disk_bus=ide": "guest-ide-bus", "hw_video_model=cirrus": "guest-cirrus"}
 
+# A root with a control plane takes ten minutes and more, where the machine has two cores and other tests.
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def laboratory(run_folder: Path) -> Iterator[Laboratory]:
@@ -232,7 +235,6 @@ def test_what_the_cloud_does_not_have_is_one_line(world: CloudWorld) -> None:
     for words, code, line in (
         (("power9", "--cloud", CLOUD, *root), 2, "has no compute host power9"),
         ((POWER, "--cloud", "laboratry", *root), 3, "clouds.yaml has no cloud laboratry; it has laboratory"),
-        ((POWER, *root), 3, "no cloud is named"),
         ((POWER, "--cloud", CLOUD, "--image", "cirros"), 2, "has no image cirros; it has none at all"),
         ((POWER, "--cloud", CLOUD, "--guest-root", world.folder / "guest-root" / "usr"), 3, "has no kernel"),
         ((POWER, "--cloud", CLOUD), 2, "there is no image to boot"),
@@ -242,6 +244,12 @@ def test_what_the_cloud_does_not_have_is_one_line(world: CloudWorld) -> None:
         answer = world(*words)
         assert (answer.code, answer.output) == (code, ""), answer
         assert line in answer.error_line
+
+
+def test_no_cloud_at_all_is_one_line(world: CloudWorld) -> None:
+    answer = world(POWER, "--guest-root", world.guest_root, OS_CLIENT_CONFIG_FILE="/nowhere/clouds.yaml")
+    assert answer.code == 3
+    assert "no cloud is named" in answer.error_line
 
 
 def test_wrong_credentials_are_one_line(world: CloudWorld) -> None:

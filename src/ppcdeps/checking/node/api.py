@@ -19,6 +19,7 @@ _PLACEMENT_VERSION = "1.17"
 _VOLUME_VERSION = "3.27"
 _MICROVERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
 _LONGEST_MESSAGE = 2000
+_NAMING = "name one of clouds.yaml with --cloud, or set the OS_ variables of its user"
 
 
 class ApiError(CloudError):
@@ -158,9 +159,7 @@ def open_cloud(name: str | None, timeout: float) -> Cloud:
             raise ConfigError(f"clouds.yaml has no cloud {name}", hint=known)
         region = loader.get_one(cloud=name, app_name="ppcdeps", api_timeout=timeout)
         if not region.config.get("auth"):
-            raise ConfigError(
-                "no cloud is named", hint="name one of clouds.yaml with --cloud, or set the OS_ variables of its user"
-            )
+            raise ConfigError("no cloud is named", hint=_NAMING)
         region.config["compute_status_code_retries"] = 0
         connection = openstack.connection.Connection(config=region)
         connection.authorize()
@@ -237,7 +236,9 @@ def _errors_of(service: str, *, credentials: bool = False) -> Iterator[None]:
 
     try:
         yield
-    except (keystone.Unauthorized, keystone.AuthorizationFailure, keystone.MissingRequiredOptions) as error:
+    except keystone.MissingRequiredOptions as error:
+        raise ConfigError(f"no cloud is named, or not in full: {_first_line(error)}", hint=_NAMING) from error
+    except (keystone.Unauthorized, keystone.AuthorizationFailure) as error:
         raise ConfigError(
             f"the cloud refuses these credentials: {_first_line(error)}", hint="look at them in clouds.yaml"
         ) from error
@@ -248,6 +249,12 @@ def _errors_of(service: str, *, credentials: bool = False) -> Iterator[None]:
         what = "does not answer in time" if timed_out else "cannot be reached"
         raise ApiError(f"{service} {what}: {_first_line(error)}") from error
     except (keystone.ClientException, sdk.SDKException) as error:
+        # The SDK has an error of its own for what keystone refuses, made of keystoneauth's.
+        refused = isinstance(error.__cause__ or error.__context__, keystone.Unauthorized)
+        if credentials and (refused or getattr(error, "status_code", None) == 401):
+            raise ConfigError(
+                f"the cloud refuses these credentials: {_first_line(error)}", hint="look at them in clouds.yaml"
+            ) from error
         if credentials and isinstance(error, sdk.ConfigException):
             raise ConfigError(f"the cloud's configuration cannot be used: {_first_line(error)}") from error
         raise ApiError(f"{service} cannot be used: {_first_line(error)}") from error

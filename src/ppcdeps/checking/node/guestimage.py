@@ -6,13 +6,13 @@ Nothing is downloaded: a root folder of a ppc64le system, such as that of a node
 import gzip
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import PurePosixPath
 
 from ppcdeps.base.compression import open_stream
-from ppcdeps.checking.env.root_file_system import RootFileSystem
+from ppcdeps.checking.env.root_file_system import EntryKind, RootFileSystem
 from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.rpm.elf import Elf, read_elf
@@ -36,6 +36,8 @@ _MODULES = (
 )
 """Drivers of what a pseries guest can have. Those that the kernel has built in are no files."""
 _KERNEL = re.compile(r"vmlinu[xz]-([0-9][\w.+~-]*)")
+_DEPENDS = re.compile(rb"\0depends=([\w,-]+)\0")
+"""What a driver says of itself in its section .modinfo."""
 _COMPRESSED = (".xz", ".zst", ".gz")
 _LIBRARIES = ("lib64", "usr/lib64", "lib", "usr/lib", "lib/powerpc64le-linux-gnu", "usr/lib/powerpc64le-linux-gnu")
 
@@ -159,27 +161,33 @@ def _content(root: RootFileSystem, path: str, ceiling: str = "node_file") -> byt
 
 
 def _modules(root: RootFileSystem, version: str) -> dict[str, bytes]:
-    """The drivers that are files, each behind those that it needs."""
-    folder = f"/lib/modules/{version}"
-    lines = (root.read(f"{folder}/modules.dep", "node_file") or b"").decode(errors="replace").splitlines()
-    needs: dict[str, list[str]] = {}
-    paths: dict[str, str] = {}
-    for line in lines:
-        path, _, rest = line.partition(":")
-        needs[path] = rest.split()
-        paths[PurePosixPath(path).name.split(".ko")[0].replace("-", "_")] = path
-    order: list[str] = []
+    """The drivers that are files, each behind those that it needs: modules.dep is made when a package is set up, and
+    a root that was only unpacked has none.
+    """
+    paths = dict(_module_files(root, f"/lib/modules/{version}/kernel"))
+    found: dict[str, bytes] = {}
+
+    def take(name: str) -> None:
+        if name not in paths or f"{name}.ko" in found:
+            return
+        content = _opened(root, paths[name])
+        needed = _DEPENDS.search(content)
+        for one in needed[1].decode("ascii").split(",") if needed else ():
+            take(one.replace("-", "_"))
+        found[f"{name}.ko"] = content
+
     for wanted in _MODULES:
-        if wanted in paths:
-            # modules.dep names what is needed with what that needs, the nearest first.
-            last = paths[wanted]
-            order += [one for one in (*reversed(needs[last]), last) if one not in order]
-    found = {}
-    for path in order:
-        if ".." in path.split("/"):
-            continue
-        found[PurePosixPath(path).name.split(".ko")[0] + ".ko"] = _opened(root, f"{folder}/{path.lstrip('/')}")
+        take(wanted)
     return found
+
+
+def _module_files(root: RootFileSystem, folder: str) -> Iterator[tuple[str, str]]:
+    for entry in root.entries(folder) if root.is_folder(folder) else ():
+        path = f"{folder}/{entry.name}"
+        if entry.kind is EntryKind.FOLDER and not entry.is_link:
+            yield from _module_files(root, path)
+        elif ".ko" in entry.name:
+            yield entry.name.split(".ko")[0].replace("-", "_"), path
 
 
 def _opened(root: RootFileSystem, path: str) -> bytes:
