@@ -52,16 +52,15 @@ def lacks() -> str:
     if os.uname().machine != "x86_64":
         return "the control plane's root is for amd64"
     missing = [name for name in ("mmdebstrap", "unshare", "nsenter", "setpriv") if shutil.which(name) is None]
+    if len(mirrors()) < 2:
+        return f"{SOURCES} does not say where Debian and its security updates are"
     return f"no {', '.join(missing)}" if missing else ""
 
 
-def mirrors() -> tuple[str, str]:
+def mirrors() -> list[str]:
     """Where this machine's apt has Debian from, and its security updates."""
-    found = []
-    if SOURCES.is_file():
-        found = [line.split()[1] for line in SOURCES.read_text().splitlines() if line.startswith("URIs:")]
-    found += ["http://deb.debian.org/debian", "http://deb.debian.org/debian-security"][len(found) :]
-    return found[0], found[1]
+    lines = SOURCES.read_text().splitlines() if SOURCES.is_file() else []
+    return [line.split()[1] for line in lines if line.startswith("URIs:")]
 
 
 def make(recipe: RootRecipe, folder: Path, log: Path) -> None:
@@ -72,7 +71,7 @@ def make(recipe: RootRecipe, folder: Path, log: Path) -> None:
         return
     if folder.exists():
         remove(folder)
-    debian, security = mirrors()
+    debian, security, *_ = mirrors()
     sources = [f"deb {debian} {RELEASE} main", f"deb {debian} {RELEASE}-updates main"]
     sources.append(f"deb {security} {RELEASE}-security main")
     with log.open("wb") as stream:
