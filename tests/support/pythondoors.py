@@ -299,7 +299,12 @@ def _pip_config(scene: Scene, document: bytes) -> list[str]:
 def former_files() -> bytes:
     """The files of an earlier lock, which `constraints` reads again."""
     return tar_of(
-        {"constraints-w.txt": CONSTRAINTS, "requirements-w.txt": _requirements(), "pylock.w.toml": _pylock()}
+        {
+            "constraints-w.txt": CONSTRAINTS,
+            "more.txt": b"thing==1\n",
+            "requirements-w.txt": _requirements(),
+            "pylock.w.toml": _pylock(),
+        }
     )
 
 
