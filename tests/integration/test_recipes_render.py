@@ -582,7 +582,7 @@ def test_the_command_lists_shows_and_renders(
     assert listed["qemu-kvm"]["edits"][0]["action"] == "set-macro"
     assert main(["recipes", "show", "libvirt"]) == 0
     assert "pseries-video-fallback.patch" in capsys.readouterr().out
-    assert main(["recipes", "show", "qemu"]) == 2
+    assert main(["recipes", "show", "qemu-kv"]) == 2
     assert 'did you mean "qemu-kvm"?' in capsys.readouterr().err
     out = tmp_path / "out"
     assert main(["recipes", "render", "virtiofsd", "--to", str(out), "--srpm", str(srpms("virtiofsd"))]) == 0
