@@ -15,7 +15,7 @@ from ppcdeps.checking.node.api import open_cloud
 from ppcdeps.checking.node.belongings import RUN, Belonging, find_belongings, new_run, remove
 from ppcdeps.checking.node.guestimage import GuestImage, make_guest
 from ppcdeps.checking.node.heartbeat import ServiceCommands
-from ppcdeps.checking.node.results import NodeReport, Part
+from ppcdeps.checking.node.results import NodeReport, TestedPart
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.report.acceptance import junit_of
@@ -124,11 +124,11 @@ def clean_up_node(cloud: CloudChoice, run: str | None, reporter: Reporter) -> Cl
     return Cleanup(tuple(one for one in found.things if one not in left), tuple(left.items()), found.unseen)
 
 
-def _parts(choice: NodeChoice) -> frozenset[Part]:
-    wanted = {Part(one) for one in choice.only} if choice.only else set(Part) - {Part.PROBES}
+def _parts(choice: NodeChoice) -> frozenset[TestedPart]:
+    wanted = {TestedPart(one) for one in choice.only} if choice.only else set(TestedPart) - {TestedPart.PROBES}
     if choice.probes:
-        wanted.add(Part.PROBES)
-    return frozenset(wanted - {Part(one) for one in choice.without})
+        wanted.add(TestedPart.PROBES)
+    return frozenset(wanted - {TestedPart(one) for one in choice.without})
 
 
 def _pattern(text: str | None) -> re.Pattern[str] | None:

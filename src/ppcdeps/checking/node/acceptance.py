@@ -20,7 +20,7 @@ from ppcdeps.checking.node.network import STEPS as NETWORK_STEPS
 from ppcdeps.checking.node.network import find_network, test_network
 from ppcdeps.checking.node.probes import PROBES, test_probes
 from ppcdeps.checking.node.recorder import Recorder, StepFailed
-from ppcdeps.checking.node.results import NodeReport, Part
+from ppcdeps.checking.node.results import NodeReport, TestedPart
 from ppcdeps.checking.node.servers import Server, ServerOrder
 from ppcdeps.checking.node.statistics import Usage, test_statistics, usage_of, wait_for_usage
 from ppcdeps.checking.node.volumes import STEPS as VOLUME_STEPS
@@ -52,7 +52,7 @@ class NodeTest:
     flavor: str | None = None
     network: str | None = None
     commands: ServiceCommands = field(default_factory=ServiceCommands)
-    parts: frozenset[Part] = frozenset(Part)
+    parts: frozenset[TestedPart] = frozenset(TestedPart)
     patience: float = 600.0
     keep: bool = False
     log_lines: Callable[[], tuple[str, ...]] | None = None
@@ -78,7 +78,7 @@ def test_node(cloud: Cloud, test: NodeTest, reporter: Reporter) -> NodeReport:
         if not test.keep:
             trial.clean_up()
     if test.keep:
-        recorder.skip(Part.CLEANUP, ("nothing left behind",), f"kept as you wished: run {test.run}")
+        recorder.skip(TestedPart.CLEANUP, ("nothing left behind",), f"kept as you wished: run {test.run}")
     shown = trial.image.name if trial.image is not None else test.image or "the test guest"
     return NodeReport(cloud.name, test.host, test.run, shown, tuple(recorder.steps))
 
@@ -99,10 +99,10 @@ class _Trial:
         """Every part that is wanted."""
         recorder, cloud, test = self._recorder, self._cloud, self._test
         is_up = True
-        if recorder.wants(Part.HEARTBEAT):
+        if recorder.wants(TestedPart.HEARTBEAT):
             is_up = test_heartbeat(recorder, cloud, test.host, test.commands)
         hypervisor = None
-        if recorder.wants(Part.STATISTICS):
+        if recorder.wants(TestedPart.STATISTICS):
             hypervisor = test_statistics(recorder, cloud, test.host)
         hypervisor = hypervisor or hosts.hypervisor_of(cloud, test.host)
         if not is_up or hypervisor is None:
@@ -110,16 +110,16 @@ class _Trial:
             return
         if not any(recorder.wants(part) for part in _GUEST_PARTS):
             return
-        made = recorder.step(Part.LIFE_CYCLE, "image and flavor", lambda: self._make_ready(image, flavor))
+        made = recorder.step(TestedPart.LIFE_CYCLE, "image and flavor", lambda: self._make_ready(image, flavor))
         if not made or self.image is None:
             self._skip_guests("there is no image or flavor")
             return
         self._guest(hypervisor)
         placing = Placing(test.run, self._flavor, self.image, test.patience)
-        if recorder.wants(Part.MIXED_CLOUD):
+        if recorder.wants(TestedPart.MIXED_CLOUD):
             others = [one for one in hosts.hypervisors(cloud) if one.host != test.host]
             test_mixed_cloud(recorder, cloud, hypervisor, others, placing)
-        if recorder.wants(Part.PROBES):
+        if recorder.wants(TestedPart.PROBES):
             test_probes(recorder, cloud, self._zone, hosts.traits_of(cloud, hypervisor), placing)
 
     def _make_ready(self, image: BootImage | None, flavor: str | None) -> str:
@@ -166,33 +166,33 @@ class _Trial:
                 raise StepFailed(f"nova took it to {server.host}")
             return f"on {test.host}"
 
-        if not recorder.step(Part.LIFE_CYCLE, "create", create):
+        if not recorder.step(TestedPart.LIFE_CYCLE, "create", create):
             self._skip_after_create("there is no guest")
             return
         server = servers[0]
         console = GuestConsole(cloud.compute, server.id, test.up, test.patience)
-        if not recorder.step(Part.LIFE_CYCLE, "boot", console.boot):
+        if not recorder.step(TestedPart.LIFE_CYCLE, "boot", console.boot):
             self._skip_after_create("the guest does not boot")
             self._delete(server, hypervisor, before)
             return
         guest = LivingGuest(server, console, image.id)
         more = self._flavor_resources()
-        if recorder.wants(Part.STATISTICS):
+        if recorder.wants(TestedPart.STATISTICS):
             recorder.step(
-                Part.STATISTICS,
+                TestedPart.STATISTICS,
                 "used figures rise",
                 lambda: wait_for_usage(cloud, hypervisor, before, more, server.id),
             )
         usable = True
-        if recorder.wants(Part.LIFE_CYCLE):
+        if recorder.wants(TestedPart.LIFE_CYCLE):
             usable = test_actions(recorder, guest)
-        if usable and recorder.wants(Part.CONSOLE):
+        if usable and recorder.wants(TestedPart.CONSOLE):
             test_consoles(recorder, cloud, guest)
-        if usable and recorder.wants(Part.NETWORK):
+        if usable and recorder.wants(TestedPart.NETWORK):
             test_network(recorder, cloud, test.host, self._network, guest)
-        if recorder.wants(Part.VOLUMES):
+        if recorder.wants(TestedPart.VOLUMES):
             self._volumes(guest if usable else None)
-        if recorder.wants(Part.LIFE_CYCLE):
+        if recorder.wants(TestedPart.LIFE_CYCLE):
             self._leaving_steps(guest, hypervisor, usable)
         if not test.keep:
             self._delete(server, hypervisor, before)
@@ -201,7 +201,7 @@ class _Trial:
         """What may take the guest to another host."""
         recorder, cloud, test = self._recorder, self._cloud, self._test
         if not usable:
-            recorder.skip(Part.LIFE_CYCLE, _LAST_STEPS[:-1], "the guest could not be brought back")
+            recorder.skip(TestedPart.LIFE_CYCLE, _LAST_STEPS[:-1], "the guest could not be brought back")
             return
         up = {one.host for one in hosts.compute_services(cloud) if one.state == "up" and one.status == "enabled"}
         others = tuple(
@@ -216,9 +216,9 @@ class _Trial:
     def _volumes(self, guest: LivingGuest | None) -> None:
         recorder, cloud, test = self._recorder, self._cloud, self._test
         if cloud.volume is None:
-            recorder.skip(Part.VOLUMES, VOLUME_STEPS, "the cloud has no volume service (cinder)")
+            recorder.skip(TestedPart.VOLUMES, VOLUME_STEPS, "the cloud has no volume service (cinder)")
         elif guest is None or self.image is None:
-            recorder.skip(Part.VOLUMES, VOLUME_STEPS, "the guest could not be brought back")
+            recorder.skip(TestedPart.VOLUMES, VOLUME_STEPS, "the guest could not be brought back")
         else:
             order = ServerOrder("from-volume", "", self._flavor, self._zone, volume_image=self.image.id)
             VolumeTest(recorder, cloud, cloud.volume, test.run, test.patience).all(guest, order, test.up)
@@ -230,10 +230,10 @@ class _Trial:
             server.delete()
             return "it is gone"
 
-        if recorder.step(Part.LIFE_CYCLE, "delete", delete) and recorder.wants(Part.STATISTICS):
+        if recorder.step(TestedPart.LIFE_CYCLE, "delete", delete) and recorder.wants(TestedPart.STATISTICS):
             nothing = dict.fromkeys(self._flavor_resources(), 0)
             recorder.step(
-                Part.STATISTICS,
+                TestedPart.STATISTICS,
                 "used figures return",
                 lambda: wait_for_usage(cloud, hypervisor, before, nothing, server.id),
             )
@@ -246,21 +246,21 @@ class _Trial:
     def _skip_guests(self, reason: str) -> None:
         """Record that nothing can be done which needs a guest."""
         recorder = self._recorder
-        if recorder.wants(Part.LIFE_CYCLE):
-            recorder.skip(Part.LIFE_CYCLE, ("create", "boot"), reason)
+        if recorder.wants(TestedPart.LIFE_CYCLE):
+            recorder.skip(TestedPart.LIFE_CYCLE, ("create", "boot"), reason)
         self._skip_after_create(reason)
-        if recorder.wants(Part.MIXED_CLOUD):
-            recorder.skip(Part.MIXED_CLOUD, MIXED_STEPS, reason)
-        if recorder.wants(Part.PROBES):
-            recorder.skip(Part.PROBES, (one.name for one in PROBES), reason)
+        if recorder.wants(TestedPart.MIXED_CLOUD):
+            recorder.skip(TestedPart.MIXED_CLOUD, MIXED_STEPS, reason)
+        if recorder.wants(TestedPart.PROBES):
+            recorder.skip(TestedPart.PROBES, (one.name for one in PROBES), reason)
 
     def _skip_after_create(self, reason: str) -> None:
         recorder = self._recorder
         for part, names in (
-            (Part.LIFE_CYCLE, (*ACTIONS, *_LAST_STEPS[:-1])),
-            (Part.CONSOLE, CONSOLE_STEPS),
-            (Part.NETWORK, NETWORK_STEPS),
-            (Part.VOLUMES, VOLUME_STEPS),
+            (TestedPart.LIFE_CYCLE, (*ACTIONS, *_LAST_STEPS[:-1])),
+            (TestedPart.CONSOLE, CONSOLE_STEPS),
+            (TestedPart.NETWORK, NETWORK_STEPS),
+            (TestedPart.VOLUMES, VOLUME_STEPS),
         ):
             if recorder.wants(part):
                 recorder.skip(part, names, reason)
@@ -280,7 +280,7 @@ class _Trial:
                 raise StepFailed(f"something is, or may be, left behind; {hint}", lines)
             return "neither servers nor images, volumes, ports or allocations"
 
-        self._recorder.step(Part.CLEANUP, "nothing left behind", nothing_left)
+        self._recorder.step(TestedPart.CLEANUP, "nothing left behind", nothing_left)
 
     def _traces(self) -> list[str]:
         """What a deleted guest may leave where it is not named after it: ports and allocations."""
@@ -295,7 +295,14 @@ class _Trial:
         return lines
 
 
-_GUEST_PARTS = (Part.LIFE_CYCLE, Part.CONSOLE, Part.NETWORK, Part.VOLUMES, Part.MIXED_CLOUD, Part.PROBES)
+_GUEST_PARTS = (
+    TestedPart.LIFE_CYCLE,
+    TestedPart.CONSOLE,
+    TestedPart.NETWORK,
+    TestedPart.VOLUMES,
+    TestedPart.MIXED_CLOUD,
+    TestedPart.PROBES,
+)
 
 
 def _find_flavor(cloud: Cloud, name: str) -> str:

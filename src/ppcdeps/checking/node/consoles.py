@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from ppcdeps.checking.node.api import ApiError, Cloud
 from ppcdeps.checking.node.lifecycle import LivingGuest
 from ppcdeps.checking.node.recorder import Recorder, StepFailed, StepSkipped
-from ppcdeps.checking.node.results import Part
+from ppcdeps.checking.node.results import TestedPart
 from ppcdeps.checking.node.websocket import WebSocket
 
 STEPS = ("serial console", "VNC keyboard")
@@ -20,8 +20,8 @@ _SECONDS = 30.0
 
 def test_consoles(recorder: Recorder, cloud: Cloud, guest: LivingGuest) -> None:
     """Open each console that nova offers, and see that what is typed arrives in the guest."""
-    recorder.step(Part.CONSOLE, STEPS[0], lambda: _serial(cloud, guest))
-    recorder.step(Part.CONSOLE, STEPS[1], lambda: _keyboard(cloud, guest))
+    recorder.step(TestedPart.CONSOLE, STEPS[0], lambda: _serial(cloud, guest))
+    recorder.step(TestedPart.CONSOLE, STEPS[1], lambda: _keyboard(cloud, guest))
 
 
 def _serial(cloud: Cloud, guest: LivingGuest) -> str:

@@ -15,7 +15,7 @@ _LONGEST = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class KnownFault:
+class FaultText:
     """A text that a failure has, and the rule that explains it: of any family. ``steps`` are those that it can be
     seen in, any where there are none.
     """
@@ -30,7 +30,7 @@ def explain(step: str, lines: Iterable[str]) -> tuple[Finding, ...]:
     """Findings that explain a failure of that step, by the text of its reason and its evidence. Each rule once."""
     text = "\n".join(lines)[:_LONGEST]
     found: dict[str, Finding] = {}
-    for fault in known_faults():
+    for fault in fault_texts():
         match = fault.pattern.search(text) if not fault.steps or step in fault.steps else None
         if match and fault.rule not in found:
             made = finding(fault.rule, _summary(fault.rule), step, fix=fault.fix)
@@ -46,13 +46,13 @@ def _summary(name: str) -> str:
 
 
 @cache
-def known_faults() -> tuple[KnownFault, ...]:
+def fault_texts() -> tuple[FaultText, ...]:
     """The shipped ones."""
-    return load_known_faults(shipped_file(FOLDER, NAME))
+    return load_fault_texts(shipped_file(FOLDER, NAME))
 
 
-def load_known_faults(file: TomlFile) -> tuple[KnownFault, ...]:
-    """Read known faults. Raises ConfigError with all faults of the file."""
+def load_fault_texts(file: TomlFile) -> tuple[FaultText, ...]:
+    """Read the texts of faults. Raises ConfigError with all faults of the file."""
     what = "rules file"
     top = read_toml(file, what)
     found = []
@@ -63,7 +63,7 @@ def load_known_faults(file: TomlFile) -> tuple[KnownFault, ...]:
         except re.error as error:
             table.fault(f'"pattern" is not a regular expression: {error}')
             pattern = re.compile("")
-        found.append(KnownFault(pattern, table.text("rule"), table.texts("steps"), table.texts("fix")))
+        found.append(FaultText(pattern, table.text("rule"), table.texts("steps"), table.texts("fix")))
         table.finish()
     top.finish()
     raise_faults(top, file, what)

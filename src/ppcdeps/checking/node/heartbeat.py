@@ -7,7 +7,7 @@ from ppcdeps.base.programs import UnfinishedProgramError, run_program
 from ppcdeps.checking.node.api import Cloud
 from ppcdeps.checking.node.host import ComputeService, service_of
 from ppcdeps.checking.node.recorder import Recorder, StepFailed
-from ppcdeps.checking.node.results import Part
+from ppcdeps.checking.node.results import TestedPart
 
 REPORTS = 3
 """How many reports are waited for."""
@@ -29,7 +29,7 @@ class ServiceCommands:
 
 def test_heartbeat(recorder: Recorder, cloud: Cloud, host: str, commands: ServiceCommands) -> bool:
     """Look at the service. Returns whether it is up in the end."""
-    part = Part.HEARTBEAT
+    part = TestedPart.HEARTBEAT
     is_up = recorder.step(part, "service up", lambda: _see_up(cloud, host))
     if not is_up:
         recorder.skip(part, ("reports come", "restart", "down and up"), "the service is not up")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ppcdeps.checking.node.console import GuestConsole
 from ppcdeps.checking.node.recorder import Recorder, StepFailed, StepSkipped
-from ppcdeps.checking.node.results import Part
+from ppcdeps.checking.node.results import TestedPart
 from ppcdeps.checking.node.servers import Server
 from ppcdeps.model.errors import CloudError
 
@@ -43,10 +43,10 @@ def test_actions(recorder: Recorder, guest: LivingGuest) -> bool:
     usable = True
     for name in ACTIONS:
         if not usable:
-            recorder.skip(Part.LIFE_CYCLE, (name,), "the guest could not be brought back")
+            recorder.skip(TestedPart.LIFE_CYCLE, (name,), "the guest could not be brought back")
             continue
         action = _ACTIONS[name]
-        if not recorder.step(Part.LIFE_CYCLE, name, lambda action=action: action(guest)):  # type: ignore[misc]
+        if not recorder.step(TestedPart.LIFE_CYCLE, name, lambda action=action: action(guest)):  # type: ignore[misc]
             usable = _bring_back(guest)
     return usable
 
@@ -66,17 +66,17 @@ def test_shelving(recorder: Recorder, guest: LivingGuest, host: str) -> bool:
         where = guest.server.host
         return seen if where == host else f"{seen}; nova took it to {where}"
 
-    if not recorder.step(Part.LIFE_CYCLE, "shelve", shelve):
-        recorder.skip(Part.LIFE_CYCLE, ("unshelve",), "the guest is not shelved")
+    if not recorder.step(TestedPart.LIFE_CYCLE, "shelve", shelve):
+        recorder.skip(TestedPart.LIFE_CYCLE, ("unshelve",), "the guest is not shelved")
         return _bring_back(guest)
-    return recorder.step(Part.LIFE_CYCLE, "unshelve", unshelve) and guest.server.host == host
+    return recorder.step(TestedPart.LIFE_CYCLE, "unshelve", unshelve) and guest.server.host == host
 
 
 def test_resize(recorder: Recorder, guest: LivingGuest, flavor: str, others: tuple[str, ...]) -> bool:
     """Resize the guest to another host, and revert that. ``others`` are the hosts that it can go to."""
     names = ("resize", "revert resize")
     if not others:
-        recorder.skip(Part.LIFE_CYCLE, names, "there is no second host of its architecture")
+        recorder.skip(TestedPart.LIFE_CYCLE, names, "there is no second host of its architecture")
         return True
     before = guest.server.host
 
@@ -91,10 +91,10 @@ def test_resize(recorder: Recorder, guest: LivingGuest, flavor: str, others: tup
             raise StepFailed(f"it is on {guest.server.host}, not back on {before}")
         return seen
 
-    if not recorder.step(Part.LIFE_CYCLE, names[0], resize):
-        recorder.skip(Part.LIFE_CYCLE, names[1:], "it was not resized")
+    if not recorder.step(TestedPart.LIFE_CYCLE, names[0], resize):
+        recorder.skip(TestedPart.LIFE_CYCLE, names[1:], "it was not resized")
         return _bring_back(guest)
-    return recorder.step(Part.LIFE_CYCLE, names[1], revert)
+    return recorder.step(TestedPart.LIFE_CYCLE, names[1], revert)
 
 
 def _pause(guest: LivingGuest) -> str:

@@ -6,7 +6,7 @@ from ppcdeps.checking.node.api import Cloud
 from ppcdeps.checking.node.host import POWER, Hypervisor, compute_services
 from ppcdeps.checking.node.images import BootImage, variant
 from ppcdeps.checking.node.recorder import Recorder, StepFailed, StepSkipped
-from ppcdeps.checking.node.results import Part
+from ppcdeps.checking.node.results import TestedPart
 from ppcdeps.checking.node.servers import Server, ServerOrder
 
 STEPS = ("x86 image stays off POWER", "ppc64le image stays off x86")
@@ -28,7 +28,7 @@ def test_mixed_cloud(
     recorder: Recorder, cloud: Cloud, hypervisor: Hypervisor, others: list[Hypervisor], placing: Placing
 ) -> None:
     """Have the scheduler choose between hosts of both architectures."""
-    part = Part.MIXED_CLOUD
+    part = TestedPart.MIXED_CLOUD
     if cloud.compute.version < _SCHEDULED_SINCE:
         recorder.skip(part, STEPS, "this nova cannot be told to look at one host (its API is older than 2.74)")
         return

@@ -5,7 +5,7 @@ import time
 from ppcdeps.checking.node.api import ApiError, Cloud, Service
 from ppcdeps.checking.node.lifecycle import LivingGuest
 from ppcdeps.checking.node.recorder import Recorder, StepFailed, StepSkipped
-from ppcdeps.checking.node.results import Part
+from ppcdeps.checking.node.results import TestedPart
 from ppcdeps.model.errors import UsageError
 
 STEPS = ("port up", "metadata reached")
@@ -27,7 +27,7 @@ def test_network(recorder: Recorder, cloud: Cloud, host: str, network: str, gues
     reason = _reason_to_skip(cloud, host, network)
     api = cloud.network
     if reason or api is None:
-        recorder.skip(Part.NETWORK, STEPS, reason)
+        recorder.skip(TestedPart.NETWORK, STEPS, reason)
         return
     before = guest.console.read()
 
@@ -47,10 +47,10 @@ def test_network(recorder: Recorder, cloud: Cloud, host: str, network: str, gues
             raise StepFailed("the guest does not reach the metadata service", state.last_lines)
         return "the guest has read it"
 
-    if recorder.step(Part.NETWORK, STEPS[0], port_up):
-        recorder.step(Part.NETWORK, STEPS[1], metadata)
+    if recorder.step(TestedPart.NETWORK, STEPS[0], port_up):
+        recorder.step(TestedPart.NETWORK, STEPS[1], metadata)
     else:
-        recorder.skip(Part.NETWORK, STEPS[1:], "its port is not up")
+        recorder.skip(TestedPart.NETWORK, STEPS[1:], "its port is not up")
 
 
 def _reason_to_skip(cloud: Cloud, host: str, network: str) -> str:

@@ -12,7 +12,7 @@ from ppcdeps.checking.node.api import Cloud
 from ppcdeps.checking.node.images import variant
 from ppcdeps.checking.node.mixed import Placing
 from ppcdeps.checking.node.recorder import Recorder, StepFailed
-from ppcdeps.checking.node.results import Part
+from ppcdeps.checking.node.results import TestedPart
 from ppcdeps.checking.node.servers import Server, ServerOrder
 from ppcdeps.planning.nova import nova_facts
 
@@ -20,7 +20,7 @@ _KINDS = {"COMPUTE_GRAPHICS_MODEL_": "video.modelType", "COMPUTE_STORAGE_BUS_": 
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class GuestProbe:
     """An image with something odd: properties, of which an empty value takes one away."""
 
     name: str
@@ -28,9 +28,9 @@ class Probe:
 
 
 PROBES = (
-    Probe("hw_disk_bus=ide", MappingProxyType({"hw_disk_bus": "ide"})),
-    Probe("hw_video_model=cirrus", MappingProxyType({"hw_video_model": "cirrus"})),
-    Probe("no machine type", MappingProxyType({"hw_machine_type": ""})),
+    GuestProbe("hw_disk_bus=ide", MappingProxyType({"hw_disk_bus": "ide"})),
+    GuestProbe("hw_video_model=cirrus", MappingProxyType({"hw_video_model": "cirrus"})),
+    GuestProbe("no machine type", MappingProxyType({"hw_machine_type": ""})),
 )
 
 
@@ -40,7 +40,7 @@ def test_probes(recorder: Recorder, cloud: Cloud, zone: str, traits: frozenset[s
     for number, probe in enumerate(PROBES):
         what = f"probe-{number}"
         recorder.step(
-            Part.PROBES,
+            TestedPart.PROBES,
             probe.name,
             lambda probe=probe, what=what: _probe(cloud, zone, offer, placing, probe, what),  # type: ignore[misc]
         )
@@ -57,7 +57,7 @@ def offer_of_traits(traits: frozenset[str]) -> HypervisorOffer:
     return with_pseries(HypervisorOffer("the node's traits", ARCH, machines, VIRTTYPES, MappingProxyType(known)))
 
 
-def _probe(cloud: Cloud, zone: str, offer: HypervisorOffer, placing: Placing, probe: Probe, what: str) -> str:
+def _probe(cloud: Cloud, zone: str, offer: HypervisorOffer, placing: Placing, probe: GuestProbe, what: str) -> str:
     properties = {**placing.image.properties, **probe.properties}
     described = [property_of(f"{name}={value}") for name, value in sorted(properties.items()) if value]
     report = check_guest([guest_by_nova("an image", described, nova_facts(), "")], offer)

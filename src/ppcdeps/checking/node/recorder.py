@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from ppcdeps.checking.node.explanations import explain
-from ppcdeps.checking.node.results import Outcome, Part, Step
+from ppcdeps.checking.node.results import Outcome, Step, TestedPart
 from ppcdeps.model.errors import PpcdepsError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.visible import visible
@@ -32,18 +32,18 @@ class Recorder:
     """
 
     def __init__(
-        self, reporter: Reporter, wanted: Iterable[Part], log_lines: Callable[[], tuple[str, ...]] | None = None
+        self, reporter: Reporter, wanted: Iterable[TestedPart], log_lines: Callable[[], tuple[str, ...]] | None = None
     ) -> None:
         self._reporter = reporter
         self._wanted = frozenset(wanted)
         self._log_lines = log_lines
         self.steps: list[Step] = []
 
-    def wants(self, part: Part) -> bool:
+    def wants(self, part: TestedPart) -> bool:
         """Whether that part is to run."""
         return part in self._wanted
 
-    def step(self, part: Part, name: str, action: Callable[[], str | None]) -> bool:
+    def step(self, part: TestedPart, name: str, action: Callable[[], str | None]) -> bool:
         """Do a step. The action returns a note, and raises StepFailed or StepSkipped. Returns whether it passed.
 
         An error of the cloud's is a failure of the step. Everything else that is raised ends the test.
@@ -69,13 +69,13 @@ class Recorder:
         self._record(part, name, outcome, seconds, note, evidence)
         return outcome is Outcome.PASSED
 
-    def skip(self, part: Part, names: Iterable[str], reason: str) -> None:
+    def skip(self, part: TestedPart, names: Iterable[str], reason: str) -> None:
         """Record steps that cannot be done."""
         for name in names:
             self._record(part, name, Outcome.SKIPPED, 0.0, reason, ())
 
     def _record(
-        self, part: Part, name: str, outcome: Outcome, seconds: float, note: str, evidence: tuple[str, ...]
+        self, part: TestedPart, name: str, outcome: Outcome, seconds: float, note: str, evidence: tuple[str, ...]
     ) -> None:
         lines = tuple(visible(line)[:_LONGEST_LINE] for line in evidence[:_MOST_EVIDENCE])
         shown = visible(" ".join(note.split()))

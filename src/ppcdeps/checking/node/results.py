@@ -14,7 +14,7 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
 
 
-class Part(StrEnum):
+class TestedPart(StrEnum):
     """What the steps of a test are grouped by, in the order in which they run."""
 
     HEARTBEAT = "heartbeat"
@@ -37,7 +37,7 @@ class Step:
     how long it took.
     """
 
-    part: Part
+    part: TestedPart
     name: str
     outcome: Outcome
     seconds: float = 0.0

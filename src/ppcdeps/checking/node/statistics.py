@@ -16,7 +16,7 @@ from ppcdeps.checking.node.host import (
     usages_of,
 )
 from ppcdeps.checking.node.recorder import Recorder, StepFailed, StepSkipped
-from ppcdeps.checking.node.results import Part
+from ppcdeps.checking.node.results import TestedPart
 
 _CLASSES = {"VCPU": "vcpus", "MEMORY_MB": "memory_mb", "DISK_GB": "local_gb"}
 _SECONDS = 120.0
@@ -29,7 +29,7 @@ _GROUPS = {
 
 def test_statistics(recorder: Recorder, cloud: Cloud, host: str) -> Hypervisor | None:
     """Look at the figures. Returns the hypervisor, None where nova knows none of that host."""
-    part = Part.STATISTICS
+    part = TestedPart.STATISTICS
     found: list[Hypervisor] = []
 
     def see_hypervisor() -> str:

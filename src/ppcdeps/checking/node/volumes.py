@@ -10,7 +10,7 @@ from ppcdeps.checking.node.belongings import TAG, name_of
 from ppcdeps.checking.node.console import ConsoleState, DiskSeen, GuestConsole
 from ppcdeps.checking.node.lifecycle import LivingGuest
 from ppcdeps.checking.node.recorder import Recorder, StepFailed, StepSkipped
-from ppcdeps.checking.node.results import Part
+from ppcdeps.checking.node.results import TestedPart
 from ppcdeps.checking.node.servers import Server, ServerOrder
 
 STEPS = (
@@ -75,10 +75,10 @@ class VolumeTest:
         step("snapshot", self._snapshot)
 
     def _step(self, name: str, action: Callable[[], str | None]) -> bool:
-        return self._recorder.step(Part.VOLUMES, name, action)
+        return self._recorder.step(TestedPart.VOLUMES, name, action)
 
     def _skip(self, names: tuple[str, ...], reason: str) -> None:
-        self._recorder.skip(Part.VOLUMES, names, reason)
+        self._recorder.skip(TestedPart.VOLUMES, names, reason)
 
     def _create(self) -> str:
         body = {"volume": {"size": 1, "name": name_of(self._run, "volume"), "metadata": {TAG: self._run}}}

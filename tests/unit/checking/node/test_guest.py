@@ -10,7 +10,7 @@ from cloudworld import elf_of, write_guest_root
 
 from ppcdeps.checking.env.root_file_system import RootFileSystem
 from ppcdeps.checking.node.console import parse_console
-from ppcdeps.checking.node.explanations import known_faults
+from ppcdeps.checking.node.explanations import fault_texts
 from ppcdeps.checking.node.guestimage import make_guest
 from ppcdeps.checking.rules import rule
 from ppcdeps.model.errors import ConfigError
@@ -48,6 +48,6 @@ def test_a_console_says_what_happened_since_the_last_boot() -> None:
 
 
 def test_every_known_fault_names_a_rule() -> None:
-    assert known_faults()
-    for one in known_faults():
+    assert fault_texts()
+    for one in fault_texts():
         assert rule(one.rule).reason
