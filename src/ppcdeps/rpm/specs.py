@@ -9,8 +9,9 @@ import re
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -151,11 +152,10 @@ class _Reading:
         """The evaluation. Raises _StartsProgramError where the spec starts a program and has no shell."""
         # One time for all: a spec that sleeps is not to be waited for at each query.
         deadline = time.monotonic() + CEILINGS.spec_seconds
-        run: Callable[..., Confined] = self._run_with_shell if with_shell else self._run
 
         def queried(*query: str, spec: str = self.spec) -> Confined:
             left = max(0.1, deadline - time.monotonic())
-            done = run(["rpmspec", *self.options, *query, spec], left)
+            done = self._run(["rpmspec", *self.options, *query, spec], left, with_shell=with_shell)
             if done.caught and not with_shell:
                 raise _StartsProgramError
             _check_ceilings(self.title, done)
@@ -170,9 +170,10 @@ class _Reading:
             self.title, self.arch, self.platform, built.output, source.output, queried("-P", spec=self.marked)
         )
 
-    def _run(self, command: Sequence[str], seconds: float) -> Confined:
+    def _run(self, command: Sequence[str], seconds: float, *, with_shell: bool) -> Confined:
+        run = partial(run_confined_with_shell, arch=self.arch) if with_shell else run_confined
         try:
-            return run_confined(
+            return run(
                 command,
                 folder=self.folder,
                 readable=self.readable,
@@ -183,24 +184,12 @@ class _Reading:
         except FileNotFoundError as error:
             raise _no_rpmspec() from error
         except UnconfinableError as error:
+            if with_shell:
+                raise
             raise EnvironmentLacksError(
                 f"specs are evaluated only where the kernel can confine rpmspec, and here it cannot: {error}",
                 hint="run ppcdeps on Linux with seccomp, where namespaces can be made or Landlock is switched on",
             ) from error
-
-    def _run_with_shell(self, command: Sequence[str], seconds: float) -> Confined:
-        try:
-            return run_confined_with_shell(
-                command,
-                folder=self.folder,
-                arch=self.arch,
-                readable=self.readable,
-                seconds=seconds,
-                memory=CEILINGS.spec_memory,
-                output=CEILINGS.spec_output,
-            )
-        except FileNotFoundError as error:
-            raise _no_rpmspec() from error
 
 
 def _no_rpmspec() -> EnvironmentLacksError:
