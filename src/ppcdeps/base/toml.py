@@ -5,13 +5,21 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 from ppcdeps.model.documents import DocumentError, parse_toml, read_document
 from ppcdeps.model.errors import ConfigError
 
 TomlFile = Path | Traversable
 """A file of the user's, or one that ppcdeps ships."""
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Entry = TypeVar("Entry", bound=_HasId)
 
 _ABSENT: Final = object()
 _LARGEST: Final = 2**32 - 1
@@ -204,6 +212,24 @@ def raise_faults(table: Table, file: TomlFile, what: str) -> None:
         count = len(table.faults)
         noun = "a fault" if count == 1 else f"{count} faults"
         raise ConfigError(f"{what} {file} has {noun}:", faults=tuple(table.faults))
+
+
+def read_entries(file: TomlFile, what: str, key: str, read: Callable[[Table], Entry]) -> tuple[Entry, ...]:
+    """The tables under a key as ``read`` makes them, in their order; no two of them have one ``id``.
+
+    Raises ConfigError with all faults of the file.
+    """
+    top = read_toml(file, what)
+    entries: dict[str, Entry] = {}
+    for table in top.tables(key):
+        entry = read(table)
+        if entry.id in entries:
+            table.fault(f'"id" {entry.id} is there twice')
+        entries[entry.id] = entry
+        table.finish()
+    top.finish()
+    raise_faults(top, file, what)
+    return tuple(entries.values())
 
 
 def _kind(value: object) -> str:

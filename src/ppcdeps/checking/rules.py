@@ -6,7 +6,7 @@ from functools import cache
 from types import MappingProxyType
 
 from ppcdeps.base.datafiles import shipped_file
-from ppcdeps.base.toml import TomlFile, raise_faults, read_toml
+from ppcdeps.base.toml import Table, TomlFile, read_entries
 from ppcdeps.checking.findings import Finding, Severity
 
 FOLDER = "rules/checks"
@@ -32,28 +32,21 @@ def load_rules(family: str, file: TomlFile | None = None) -> tuple[Rule, ...]:
 
     Raises ConfigError with all faults of the file.
     """
-    file = file or shipped_file(FOLDER, family)
-    what = "the file of rules"
-    top = read_toml(file, what)
-    rules: dict[str, Rule] = {}
-    for table in top.tables("rule"):
+
+    def read(table: Table) -> Rule:
         name, severity = table.text("id"), table.text("severity")
         if severity and severity not in list(Severity):
             table.fault(f'"severity" is to be one of {", ".join(Severity)}, not "{severity}"')
             severity = ""
         if name and not name.startswith(f"{family}-"):
             table.fault(f'"id" is to begin with "{family}-"')
-        if name in rules:
-            table.fault(f'"id" {name} is there twice')
         known = Severity(severity) if severity else Severity.ERROR
         rule = Rule(name, known, table.text("summary"), table.text("reason"), table.texts("source"))
         if not rule.sources:
             table.fault('"source" is missing: where can the reason be read?')
-        rules[name] = rule
-        table.finish()
-    top.finish()
-    raise_faults(top, file, what)
-    return tuple(rules.values())
+        return rule
+
+    return read_entries(file or shipped_file(FOLDER, family), "the file of rules", "rule", read)
 
 
 @cache

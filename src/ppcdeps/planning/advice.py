@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from ppcdeps.base.datafiles import shipped_file
-from ppcdeps.base.toml import Table, TomlFile, raise_faults, read_toml
+from ppcdeps.base.toml import Table, TomlFile, read_entries
 from ppcdeps.model.evr import compare_versions
 from ppcdeps.model.gap import Gap, RouteKind
 from ppcdeps.model.plan import ChosenPackage
@@ -82,19 +82,7 @@ def load_advice(file: TomlFile | None = None) -> tuple[AdviceRule, ...]:
 
     Raises ConfigError with all faults of the file.
     """
-    file = file or shipped_file(FOLDER, NAME)
-    what = "rules file"
-    top = read_toml(file, what)
-    rules: dict[str, AdviceRule] = {}
-    for table in top.tables("advice"):
-        rule = _rule(table)
-        if rule.id in rules:
-            table.fault(f'"id" {rule.id} is there twice')
-        rules[rule.id] = rule
-        table.finish()
-    top.finish()
-    raise_faults(top, file, what)
-    return tuple(rules.values())
+    return read_entries(file or shipped_file(FOLDER, NAME), "rules file", "advice", _rule)
 
 
 def _applies(

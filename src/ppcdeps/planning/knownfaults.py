@@ -7,7 +7,7 @@ from functools import cache
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from ppcdeps.base.datafiles import shipped_file
-from ppcdeps.base.toml import Table, TomlFile, raise_faults, read_toml
+from ppcdeps.base.toml import Table, TomlFile, read_entries
 from ppcdeps.model.plan import ChosenPackage
 from ppcdeps.model.python_plan import PlannedPython
 from ppcdeps.python.names import normalize, wanted_by
@@ -58,18 +58,7 @@ def known_faults() -> tuple[KnownFault, ...]:
 
 def load_known_faults(file: TomlFile) -> tuple[KnownFault, ...]:
     """Read known faults. Raises ConfigError with all faults of the file."""
-    what = "rules file"
-    top = read_toml(file, what)
-    faults: dict[str, KnownFault] = {}
-    for table in top.tables("fault"):
-        fault = _fault(table)
-        if fault.id in faults:
-            table.fault(f'"id" {fault.id} is there twice')
-        faults[fault.id] = fault
-        table.finish()
-    top.finish()
-    raise_faults(top, file, what)
-    return tuple(faults.values())
+    return read_entries(file, "rules file", "fault", _fault)
 
 
 def fault_advice(
