@@ -4,9 +4,11 @@ Of the SDK only that is used, and no resource classes: what they make of a docum
 """
 
 import contextlib
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ppcdeps.model.errors import CloudError, ConfigError, EnvironmentLacksError
@@ -150,12 +152,16 @@ def open_cloud(name: str | None, timeout: float) -> Cloud:
             f"openstacksdk cannot be imported: {error}",
             hint="install it: pip install openstacksdk, or ppcdeps with its extra [node]",
         ) from error
+    for library in ("keystoneauth", "openstack"):
+        # What goes wrong is said once, by the error that it raises: without a handler, Python prints warnings itself.
+        logging.getLogger(library).addHandler(logging.NullHandler())
     with _errors_of("keystone", credentials=True):
         loader = OpenStackConfig()
-        names = sorted(loader.get_cloud_names())
+        # Where no file names a cloud, the SDK makes one up, with nothing in it.
+        names = sorted(one for one in loader.get_cloud_names() if one != "defaults" or loader.config_filename)
         if name is not None and name not in names:
-            places = ", ".join(str(one) for one in getattr(loader, "_config_files", ()))
-            known = f"it has {', '.join(names)}" if names else f"there is none in {places}"
+            places = dict.fromkeys(str(Path(one).parent) for one in getattr(loader, "_config_files", ()))
+            known = f"it has {', '.join(names)}" if names else f"there is no such file in {', '.join(places)}"
             raise ConfigError(f"clouds.yaml has no cloud {name}", hint=known)
         region = loader.get_one(cloud=name, app_name="ppcdeps", api_timeout=timeout)
         if not region.config.get("auth"):
