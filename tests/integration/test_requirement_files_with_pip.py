@@ -39,6 +39,7 @@ READ: dict[str, dict[str, str]] = {
 }
 REFUSED: dict[str, tuple[dict[str, str], str]] = {
     "not there": ({"top.txt": "-r gone.txt\na==1\n"}, "top.txt:1: cannot read .*gone.txt"),
+    "null byte": ({"top.txt": "-c \0gone.txt\na==1\n"}, "top.txt:1: cannot read .*null byte"),
     "constraints not there": ({"top.txt": "-c gone.txt\na==1\n"}, "top.txt:1: cannot read .*gone.txt"),
     "an option of no file": ({"top.txt": "a==1\n--upgrade\n"}, "top.txt:2: .*no such option: --upgrade"),
     "an option without its value": ({"top.txt": "a==1\n-r\n"}, "top.txt:2: .*requires 1 argument"),

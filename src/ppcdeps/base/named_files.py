@@ -26,6 +26,9 @@ def read_named(file: Path, ceiling: str, *, what: str = "", hint: str | None = N
     except DocumentError as error:
         # It says itself what to do.
         raise ConfigError(f"{shown} {error}") from error
+    except ValueError as error:
+        # A name with a null byte.
+        raise ConfigError(f"cannot read {shown}: {error}", hint=hint) from error
 
 
 def read_named_text(file: Path, ceiling: str, *, what: str = "", hint: str | None = None) -> str:
@@ -45,7 +48,8 @@ def open_named(file: Path, ceiling: str, *, what: str = "") -> BufferedReader:
     shown = f"{what} {file}" if what else str(file)
     try:
         return open_regular(file.resolve(), getattr(CEILINGS, ceiling))
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
+        # ValueError: a name with a null byte.
         if getattr(error, "errno", None) == errno.EFBIG:
             raise ConfigError(f"{shown} {beyond(ceiling)}") from error
         if isinstance(error, FileNotFoundError):

@@ -146,8 +146,10 @@ class _Reading:
     def read(self, path: Path, shown: str, *, constraint: bool, required: bool = False, by: str = "") -> None:
         try:
             own = path.resolve()
-        except (OSError, RuntimeError) as fault:
-            raise ConfigError(f"cannot read {shown}: {fault}") from fault
+        except (OSError, RuntimeError, ValueError) as fault:
+            # ValueError: a name with a null byte.
+            self._unreadable(ConfigError(f"cannot read {shown}: {fault}"), by)
+            return
         if own in self.above:
             self.faults.append(f"{by}: {shown} includes itself")
             return
@@ -159,13 +161,16 @@ class _Reading:
         try:
             text = read_named_text(path, "pip_size", what="" if by else self.what)
         except ConfigError as fault:
-            if not by:
-                raise
-            self.faults.append(f"{by}: {fault}")
+            self._unreadable(fault, by)
             return
         self.above.append(own)
         self.parse(text, shown, path.parent, constraint=constraint, required=required)
         self.above.pop()
+
+    def _unreadable(self, fault: ConfigError, by: str) -> None:
+        if not by:
+            raise fault
+        self.faults.append(f"{by}: {fault}")
 
     def parse(self, text: str, origin: str, folder: Path | None, *, constraint: bool, required: bool = False) -> None:
         self.texts.append(text)
