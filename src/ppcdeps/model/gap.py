@@ -63,7 +63,8 @@ class Route:
     ``subject`` is what the kind acts on: a repository (enable), packages (reuse), a source (recipe, rebuild),
     a pinned distribution (pip-wheel, pip-sdist, build-sdist), or nothing (blocked). ``help`` says what would
     open a blocked one. ``minutes`` are the times that builds of the source took, by build mode (emulated,
-    accelerated, cross, native), as far as such runs are recorded. ``digest`` is the SHA-256 of the
+    accelerated, cross, native), as far as such runs are recorded; ``timed_by`` says of which builds they are taken
+    where none of this source is, and is empty where they are its own. ``digest`` is the SHA-256 of the
     recipe that is meant, its patches included; empty for other kinds.
     """
 
@@ -72,6 +73,7 @@ class Route:
     reason: str = ""
     help: str = ""
     minutes: tuple[tuple[str, float], ...] = ()
+    timed_by: str = ""
     digest: str = ""
 
 

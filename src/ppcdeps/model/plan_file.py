@@ -188,6 +188,7 @@ def _route_document(route: Route) -> dict[str, Any]:
         "reason": route.reason,
         "help": route.help,
         "minutes": dict(route.minutes),
+        "timed_by": route.timed_by,
         "digest": route.digest,
     }
 
@@ -377,6 +378,7 @@ def _route(document: JsonObject) -> Route:
         reason=document.text("reason"),
         help=document.text("help"),
         minutes=tuple((mode, minutes.number(mode)) for mode in sorted(minutes.names)),
+        timed_by=document.text("timed_by"),
         digest=document.named("digest", names.digest),
     )
 

@@ -67,11 +67,17 @@ class ExcludedSource:
         return target.platform_id in self.platforms and target.name not in self.rebuilt_by
 
 
+COMPILED = ("C", "Cython", "C++", "Rust")
+"""What is compiled, where it is known how long that takes: what takes longer comes later."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
     """How long a build took once. ``mode`` is emulated, accelerated, cross or native; ``minutes`` is wall time.
 
-    It was of a source package, or of the sdist of a Python ``distribution``: the other of the two is empty.
+    It was of a source package, or of the sdist of a Python ``distribution``: the other of the two is empty. ``also``
+    are other source packages of the same upstream source. ``kind`` is one of ``COMPILED``, ``size`` that of the
+    upstream archive in bytes.
     """
 
     source: str
@@ -80,7 +86,10 @@ class RecordedRun:
     minutes: float
     machine: str
     origin: str
+    kind: str
+    size: int
     distribution: str = ""
+    also: tuple[str, ...] = ()
 
 
 def load_recorded_runs(file: TomlFile | None = None) -> tuple[RecordedRun, ...]:
@@ -152,6 +161,9 @@ def _recorded_run(table: Table) -> RecordedRun:
     source = table.optional_text("source") or ""
     if bool(source) == bool(distribution):
         table.fault('a run has "source" or "distribution", and not both')
+    kind = table.text("kind")
+    if kind not in COMPILED:
+        table.fault(f'"kind" is one of {", ".join(COMPILED)}, not "{kind}"')
     return RecordedRun(
         source,
         table.text("version"),
@@ -159,7 +171,10 @@ def _recorded_run(table: Table) -> RecordedRun:
         table.number("minutes"),
         table.text("machine"),
         table.text("origin"),
+        kind,
+        table.integer("size", least=1),
         distribution,
+        table.texts("also"),
     )
 
 

@@ -1,7 +1,7 @@
 """Gaps of a solved workload: what is missing, who requires it, why it is missing, and the route by which it comes."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ppcdeps.model.capability import Capability, Requirement, parse_requirement, requirement_of
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
@@ -12,7 +12,8 @@ from ppcdeps.planning.blocked import (
     help_for_requirement,
     help_for_source,
 )
-from ppcdeps.planning.curated import ExcludedSource, RecordedRun, load_excluded_sources, load_recorded_runs
+from ppcdeps.planning.buildtimes import Built, kind_of_source, timed_source
+from ppcdeps.planning.curated import ExcludedSource, load_excluded_sources, load_recorded_runs
 from ppcdeps.planning.solution import Solution, SolvedRequest
 from ppcdeps.recipebook.book import recipe_digest
 from ppcdeps.rpm.loading import Role
@@ -45,7 +46,7 @@ def gaps_of(
             gaps.setdefault((gap.kind, gap.name), gap)
     runs = load_recorded_runs()
     ordered = sorted(gaps.values(), key=lambda gap: (gap.phase is Phase.BUILD, gap.name))
-    return tuple(_timed(gap, runs) for gap in ordered)
+    return tuple(timed_source(gap, runs, _built(solution, gap)) for gap in ordered)
 
 
 def requirers_among(solution: Solution, solved: SolvedRequest, edges: Iterable[Edge]) -> tuple[Requirer, ...]:
@@ -54,21 +55,14 @@ def requirers_among(solution: Solution, solved: SolvedRequest, edges: Iterable[E
     return tuple(sorted(found, key=lambda requirer: (requirer.by, requirer.requirement)))
 
 
-def _timed(gap: Gap, runs: Sequence[RecordedRun]) -> Gap:
-    """The gap with the times that building it took, where it must be built and such runs are recorded.
-
-    A distribution has those of its own sdist: what other sdists took says nothing of it.
-    """
-    match gap.route:
-        case Route(RouteKind.BUILD_SDIST, subject=(pin, *_)):
-            distribution = pin.partition("==")[0]
-            own = [run for run in runs if run.distribution == distribution]
-        case Route(RouteKind.RECIPE | RouteKind.REBUILD):
-            own = [run for run in runs if run.source and run.source == gap.source]
-        case _:
-            own = []
-    minutes = tuple(sorted((run.mode, run.minutes) for run in own))
-    return replace(gap, route=replace(gap.route, minutes=minutes)) if minutes else gap
+def _built(solution: Solution, gap: Gap) -> Built:
+    """What the source of a gap is, as its source package in a repository says."""
+    environments, universe = solution.search.dropper.environments, solution.universe
+    package = environments.source_package(gap.source) if gap.kind is GapKind.RPM and gap.source else None
+    if package is None:
+        return Built()
+    required = [universe.text_of(dep) for dep in universe.requirements_of(package)]
+    return Built(kind_of_source(required), universe.size_of(package))
 
 
 @dataclass(frozen=True, slots=True)

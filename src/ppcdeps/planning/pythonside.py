@@ -9,6 +9,7 @@ from ppcdeps.model.evr import evr_key
 from ppcdeps.model.python_plan import Provision
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.model.target import PythonEnvironment
+from ppcdeps.planning.buildtimes import timed_sdists
 from ppcdeps.planning.plan import PythonPart
 from ppcdeps.planning.solution import PYPI, Solution
 from ppcdeps.python.bridge import bridge_provides, bridge_requires, bridged_for_builds
@@ -139,7 +140,8 @@ def python_part(solution: Solution, side: PythonSide) -> PythonPart:
             closed.add(source)
             for name, _ in distributions_of(package, python.tag, python.beside):
                 sources.setdefault(name, source)
-    gaps = tuple(replace(gap, name=sources.get(gap.name, gap.name)) for gap in python_gaps(side.lock))
+    found = timed_sdists(python_gaps(side.lock), side.lock)
+    gaps = tuple(replace(gap, name=sources.get(gap.name, gap.name)) for gap in found)
     packages = python_packages(solution)
     for requirement, by in _missing(solution):
         wanted = meant_by(requirement, by, packages)

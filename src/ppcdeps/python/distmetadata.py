@@ -31,10 +31,11 @@ _FORMAT = 5
 
 @dataclass(frozen=True, slots=True)
 class SdistFacts:
-    """What one reading of an sdist gives: its metadata and whether it is pure."""
+    """What one reading of an sdist gives: its metadata, whether it is pure, and its size in bytes."""
 
     metadata: DistMetadata
     verdict: Verdict
+    size: int
 
 
 def read_metadata(index: Index, files: Iterable[IndexFile], environment: "TargetEnvironment") -> DistMetadata:
@@ -66,7 +67,8 @@ def sdist_facts(index: Index, file: IndexFile) -> SdistFacts:
     known = _sdist_facts_in(index.cache.recall(key)) if key else None
     if known is not None:
         return known
-    contents = read_sdist(index.local_file(file), file.filename)
+    path = index.local_file(file)
+    contents, size = read_sdist(path, file.filename), path.stat().st_size
     metadata = _checked(_read(lambda: sdist_metadata(contents, file.filename), file), file)
     verdict = _read(lambda: judge(contents), file)
     if key:
@@ -77,9 +79,10 @@ def sdist_facts(index: Index, file: IndexFile) -> SdistFacts:
                 "purity": verdict.purity.value,
                 "builds_from": verdict.builds_from,
                 "evidence": verdict.evidence,
+                "size": size,
             },
         )
-    return SdistFacts(metadata, verdict)
+    return SdistFacts(metadata, verdict, size)
 
 
 def _of_wheel(index: Index, file: IndexFile, source: MetadataSource) -> DistMetadata:
@@ -141,10 +144,10 @@ def _sdist_facts_in(value: Any) -> SdistFacts | None:
     """What the cache remembers, None where its record has another shape than this version writes."""
     try:
         verdict = Verdict(Purity(value["purity"]), tuple(value["builds_from"]), tuple(value["evidence"]))
-        metadata = _metadata_in(value["metadata"])
+        metadata, size = _metadata_in(value["metadata"]), int(value["size"])
     except (KeyError, TypeError, ValueError):
         return None
-    return SdistFacts(metadata, verdict) if metadata is not None else None
+    return SdistFacts(metadata, verdict, size) if metadata is not None else None
 
 
 def _metadata_in(value: Any) -> DistMetadata | None:

@@ -288,13 +288,14 @@ class _Resolution:
             native = not wheels[0].tags.endswith("-any")
             return replace(base, files=tuple(self._file(each) for each in wheels), native=native)
         sdist = sdists_of(release.files)[0]
-        verdict = sdist_facts(self.index, sdist).verdict
+        facts = sdist_facts(self.index, sdist)
+        verdict = facts.verdict
         optional = verdict.purity is Purity.OPTIONAL
         as_pure = verdict.purity is Purity.PURE or (optional and self.request.policy.optional_as_pure)
         return replace(
             base,
             provision=Provision.SDIST if as_pure else Provision.BUILD,
-            files=(self._file(sdist),),
+            files=(replace(self._file(sdist), size=facts.size),),
             native=not as_pure,
             builds_from=verdict.builds_from,
             evidence=verdict.evidence,

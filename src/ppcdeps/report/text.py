@@ -233,15 +233,23 @@ def _needed_by(gap: Gap) -> str:
 
 
 def _estimates(gaps: Sequence[Gap]) -> list[str]:
-    """How long the builds took elsewhere, and of which no run is recorded."""
+    """How long the builds took elsewhere, how long those may take that are like them, and of which nothing is
+    known.
+    """
     apart = (RouteKind.BLOCKED, RouteKind.REUSE)
     built = [gap for gap in gaps if gap.route_without_enabling.kind not in apart]
-    timed = [(gap.name, _times(gap)) for gap in built if gap.route_without_enabling.minutes]
+    timed = [gap for gap in built if gap.route_without_enabling.minutes]
     if not timed:
         return []
-    unknown = [gap.name for gap in built if not gap.route_without_enabling.minutes]
-    rest = [f"  no run is recorded of {', '.join(unknown)}"] if unknown else []
-    return ["", "Build times of recorded runs, on two cores of x86_64", *columns(timed), *rest]
+    rows = [(gap.name, _times(gap)) for gap in timed if not gap.route_without_enabling.timed_by]
+    lines = ["", "Build times of recorded runs, on two cores of x86_64", *columns(rows)] if rows else []
+    alike = [gap for gap in timed if gap.route_without_enabling.timed_by]
+    if alike:
+        lines += ["", "Build times to expect, by recorded runs of what compiles the same and is about as large"]
+        lines += columns([(gap.name, _times(gap), f"({gap.route_without_enabling.timed_by})") for gap in alike])
+    if unknown := [gap.name for gap in built if not gap.route_without_enabling.minutes]:
+        lines.append(f"  no run is recorded of {', '.join(unknown)}, or of what is like it")
+    return lines
 
 
 def _times(gap: Gap) -> str:

@@ -129,6 +129,10 @@ class Universe:
         file_name = self.pool.id2solvable(package).lookup_sourcepkg() or ""
         return str(file_name).removesuffix(".rpm").rpartition(".")[0]
 
+    def size_of(self, package: int) -> int:
+        """The size of a package's file in bytes; 0 where the metadata does not say."""
+        return int(self.pool.id2solvable(package).lookup_num(libsolv().SOLVABLE_DOWNLOADSIZE) or 0)
+
     def requirements_of(self, package: int) -> Sequence[Any]:
         """What a package requires, as libsolv's dependencies."""
         known = self._requirements.get(package)
