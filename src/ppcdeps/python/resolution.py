@@ -321,7 +321,7 @@ class _Resolution:
         named = ((self.request.hints, "the former lock"), (self.request.reference, "the reference RPM"))
         for table, reason in named:
             text = next((version for name, version in table.items() if normalize(name) == candidate.name), None)
-            if text is not None and Version(text) == candidate.version:
+            if text is not None and _is_version(text, candidate.version):
                 return reason
         return "the newest that fits"
 
@@ -376,6 +376,14 @@ class _Requirers(BaseReporter):  # type: ignore[type-arg]
     def adding_requirement(self, requirement: PythonRequirement, parent: Candidate | None) -> None:  # noqa: ARG002
         """Called by resolvelib for each requirement that it takes up."""
         self.by_name.setdefault(requirement.name, {}).setdefault(requirement.by, requirement.text)
+
+
+def _is_version(text: str, version: Version) -> bool:
+    try:
+        return Version(text) == version
+    except InvalidVersion:
+        # A line of a former lock, or an RPM's version, can be one that is no Python version.
+        return False
 
 
 def _of_rpm(fixed: FixedDistribution) -> LockedDistribution:

@@ -88,6 +88,13 @@ def test_a_former_pin_is_kept_as_long_as_it_fits(shop: Shop, open_index: OpenInd
     assert pins(lock_of(open_index(shop), "app>1", hints={"app": "1.0"})) == {"app": "2.0"}
 
 
+def test_what_is_no_version_is_no_preference(shop: Shop, open_index: OpenIndex) -> None:
+    shop.add("app", wheel("app", "1.0"))
+    none = {"app": "9999-12-31T23:59:59-23:59"}
+    for lock in (lock_of(open_index(shop), "app", hints=none), lock_of(open_index(shop), "app", reference=none)):
+        assert [(each.version, each.pinned_by) for each in lock.distributions] == [("1.0", "the newest that fits")]
+
+
 def test_extras_bring_their_requirements(shop: Shop, open_index: OpenIndex) -> None:
     shop.add("app", wheel("app", "1.0", ("lib; extra == 'fast'", "slow; extra == 'slow'"), extras=("fast", "slow")))
     offer(shop, "lib", "1.0")
