@@ -75,7 +75,8 @@ def unpack(document: bytes, folder: Path) -> None:
             ).startswith(os.path.realpath(folder) + "/"):
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_symlink() or path.is_file():
+            # A FIFO of the same name would be written to, and wait.
+            if path.is_symlink() or (path.exists() and not path.is_dir()):
                 path.unlink()
             match member.info.type:
                 case tarfile.SYMTYPE | tarfile.LNKTYPE:

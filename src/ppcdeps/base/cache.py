@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 
 from ppcdeps.base.atomic import NewFile, new_file, new_folder, write_file
 from ppcdeps.base.digests import digest_of
+from ppcdeps.base.named_files import expanded
 from ppcdeps.base.owned import make_private, require_own
 from ppcdeps.base.removal import remove_tree
 from ppcdeps.model.documents import DocumentError, parse_json
@@ -41,7 +42,7 @@ def default_cache_directory() -> Path:
     """Where the cache lies: ``PPCDEPS_CACHE`` if set, else the user's cache folder as XDG says."""
     chosen = os.environ.get("PPCDEPS_CACHE")
     if chosen:
-        return Path(chosen).expanduser()
+        return expanded(chosen)
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("ppcdeps"))
@@ -80,7 +81,7 @@ class Cache:
         process takes its place, with a warning.
         """
         reporter = reporter or Silence()
-        place = (directory or default_cache_directory()).expanduser()
+        place = expanded(directory or default_cache_directory())
         require_own_cache(place)
         try:
             _require_home(place)

@@ -3,6 +3,7 @@
 from importlib.resources import files
 from pathlib import Path
 
+from ppcdeps.base.named_files import expanded
 from ppcdeps.base.toml import TomlFile, closest
 from ppcdeps.model.errors import ConfigError, UsageError
 
@@ -40,7 +41,7 @@ def find_file(folder: str, name_or_path: str, what: str) -> TomlFile:
     names.
     """
     if name_or_path.endswith(".toml") or "/" in name_or_path:
-        path = Path(name_or_path).expanduser()
+        path = expanded(name_or_path)
         # A pipe can be read, and what else is none is said where it is read.
         if not path.exists() or path.is_dir():
             known = ", ".join(shipped_names(folder))

@@ -13,6 +13,12 @@ from ppcdeps.model.documents import DocumentError, read_document
 from ppcdeps.model.errors import ConfigError
 
 
+def expanded(path: str | Path) -> Path:
+    """The path with ``~`` and ``~user`` as a shell reads them: as they are where there is no such user or home."""
+    # Path.expanduser raises there.
+    return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
 def read_named(file: Path, ceiling: str, *, what: str = "", hint: str | None = None) -> bytes:
     """The content of a file. ``ceiling`` is the name of the one that holds, ``what`` it is is for the message.
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ppcdeps.base.named_files import expanded
 from ppcdeps.cli.options import (
     cache_option,
     json_option,
@@ -64,7 +65,7 @@ def save(
             f"{place} would be a folder: what a snapshot holds is compressed already, name it .tar",
             click.get_current_context(),
         )
-    saved = save_snapshot(place.expanduser(), choice, reporter, name=name, note=note, with_disabled=with_disabled)
+    saved = save_snapshot(expanded(place), choice, reporter, name=name, note=note, with_disabled=with_disabled)
     _show(saved, as_json)
 
 

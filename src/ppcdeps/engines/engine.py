@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ppcdeps.base.cache import default_cache_directory, require_own_cache
+from ppcdeps.base.named_files import expanded
 from ppcdeps.engines.job import Buildroot, Ended, Job
 from ppcdeps.model.errors import EnvironmentLacksError
 
@@ -50,7 +51,7 @@ class EngineFailedError(EnvironmentLacksError):
 
 def engines_home(directory: Path | None = None) -> Path:
     """The folder where engines keep what they need and what sweep reads, in the cache ``directory`` or the user's."""
-    place = (directory or default_cache_directory()).expanduser()
+    place = expanded(directory or default_cache_directory())
     # What sweep reads there is run.
     require_own_cache(place)
     return place / "engines"

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.named_files import expanded
 from ppcdeps.base.tars import BoundedMember
 from ppcdeps.base.untrusted import open_regular, read_beneath
 from ppcdeps.model import names
@@ -132,7 +133,7 @@ def info(path: Path) -> Snapshot:
 
 
 def _located(path_or_name: str | Path) -> Path:
-    path = Path(path_or_name).expanduser()
+    path = expanded(path_or_name)
     if path.exists():
         return path
     names = shipped_snapshots()

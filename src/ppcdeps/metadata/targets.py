@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ppcdeps.base.datafiles import find_file, origin_of, shipped_names
+from ppcdeps.base.named_files import expanded
 from ppcdeps.base.toml import Table, TomlFile, closest, raise_faults, read_toml
 from ppcdeps.metadata.repofile import read_repo_file
 from ppcdeps.metadata.variables import builtin_variables, substitute, unset_variables
@@ -219,7 +220,7 @@ class _TargetReader:
         """The repositories of `.repo` files, whose paths are taken from the folder of the target file."""
         for key, side in _REPO_FILES.items():
             for text in self.top.texts(key):
-                path = (self.folder or Path()) / Path(substitute(text, variables[side])).expanduser()
+                path = (self.folder or Path()) / expanded(substitute(text, variables[side]))
                 try:
                     yield from read_repo_file(path, variables[side], side, self.reporter)
                 except ConfigError as error:
@@ -237,7 +238,7 @@ class _TargetReader:
             if scheme not in {"http", "https", "file"}:
                 table.fault(f'"{key}" is to be a http, https or file URL, or a path, not "{text}"')
             return text
-        path = Path(text).expanduser()
+        path = expanded(text)
         if self.folder is None and not path.is_absolute():
             table.fault(f'"{key}" is a relative path, and a shipped target has no folder: "{text}"')
             return text

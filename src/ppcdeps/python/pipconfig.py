@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ppcdeps.base.ini_files import IniError, read_ini
+from ppcdeps.base.named_files import expanded
 from ppcdeps.model.documents import DocumentError, read_document
 from ppcdeps.model.errors import ConfigError
 
@@ -84,11 +85,11 @@ def _config_files(env: Mapping[str, str], prefix: str) -> list[Path]:
     named = env.get("PIP_CONFIG_FILE")
     if named == os.devnull:
         return []
-    home = Path(env.get("HOME") or "~").expanduser()
+    home = expanded(env.get("HOME") or "~")
     user = Path(env.get("XDG_CONFIG_HOME") or home / ".config")
     shared = [Path(folder) / "pip" / "pip.conf" for folder in (env.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")]
     files = [*shared, Path("/etc/pip.conf")]
-    own = Path(named).expanduser() if named else None
+    own = expanded(named) if named else None
     if own is None or not own.exists():
         # As pip has it: a file that the environment names stands in for the user's.
         files += [home / ".pip" / "pip.conf", user / "pip" / "pip.conf"]
@@ -165,7 +166,7 @@ def _number(name: str, value: str, faults: list[str]) -> float:
 
 
 def _expand(place: str) -> str:
-    return str(Path(place).expanduser()) if place.startswith("~") else place
+    return str(expanded(place)) if place.startswith("~") else place
 
 
 def _path(value: str | None) -> str | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ppcdeps.base.cache import Cache
+from ppcdeps.base.named_files import expanded
 from ppcdeps.metadata.snapshot import Snapshot, shipped_snapshots
 from ppcdeps.metadata.snapshot import use as read_snapshot
 from ppcdeps.metadata.snapshot_writer import save as write_snapshot
@@ -62,7 +63,7 @@ def use_snapshot(name: str, choice: RepositoryChoice, reporter: Reporter) -> Sna
     cache = Cache.open(choice.cache_directory, reporter)
     found = read_snapshot(name, cache)
     target = target_of_snapshot(choice, found, reporter)
-    path = Path(name).expanduser()
+    path = expanded(name)
     is_shipped = not path.exists() and name in shipped_snapshots()
     remember_snapshot(target, name if is_shipped else str(path.resolve()), cache)
     reporter.note(f"from now on the snapshot {found.name} answers for {title_of(target)}")
