@@ -84,3 +84,13 @@ def test_where_there_are_no_more_processes_one_does_it_all(tmp_path: Path, monke
 
     monkeypatch.setattr(os, "fork", no_more)
     assert contents(open_universe(case, configs, Cache.open(tmp_path / "other"))) == expected
+
+
+def test_no_process_outlives_what_fails_meanwhile(tmp_path: Path) -> None:
+    configs = write_case(some_repositories(), tmp_path / "repositories")
+    cache = Cache.open(tmp_path / "cache")
+    metadata = fetch_repositories(configs, cache, Silence())
+    with pytest.raises(RuntimeError), loading.converting(metadata, "ppc64le", "x86_64", cache):
+        raise RuntimeError
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
