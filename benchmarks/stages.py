@@ -14,7 +14,8 @@ from typing import Any
 STAGES = (
     ("fetch metadata", "ppcdeps.workflows.repositories", "fetch_repositories"),
     ("fetch file lists", "ppcdeps.workflows.repositories", "ensure"),
-    ("convert to .solv", "ppcdeps.rpm.opening", "load_parts"),
+    ("wait for conversions to .solv", "os", "waitpid"),
+    ("load .solv", "ppcdeps.rpm.opening", "load_parts"),
     ("solve what runs", "ppcdeps.planning.solution", "solve_run"),
     ("solve the builds", "ppcdeps.planning.solution", "solve_builds"),
     ("look at repositories not enabled", "ppcdeps.workflows.enabling", "with_known"),

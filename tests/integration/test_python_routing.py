@@ -16,7 +16,8 @@ from ppcdeps.model.capability import Capability, Requirement, parse_requirement
 from ppcdeps.model.python_plan import Provision
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.bridge import bridge_provides, bridged_for_builds, spec_of_bridge
-from ppcdeps.python.routing import PythonPackage, PythonPolicy, route_python
+from ppcdeps.python.routing import PythonPolicy, route_python
+from ppcdeps.python.rpmpackages import PythonPackage
 from ppcdeps.python.workload import WorkloadPython, constraints_for
 
 RPM = "{http://linux.duke.edu/metadata/rpm}"

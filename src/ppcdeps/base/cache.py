@@ -1,8 +1,8 @@
 """The cache on disk: objects named by their checksum, and one small state file a repository.
 
-Nothing here is ever changed in place. A file is written under a temporary name, flushed to the disk and
-renamed, so that a reader sees the old content or the new one, and an interrupted run leaves the old one.
-Objects are only added.
+Nothing here is ever changed in place. A file is written under a temporary name and renamed, so that a reader sees the
+old content or the new one, and an interrupted run leaves the old one. What cannot be fetched or made again, or whose
+reader would not notice that a loss of power damaged it, is flushed to the disk before. Objects are only added.
 """
 
 import atexit
@@ -219,12 +219,15 @@ class Cache:
             return None
         return value if isinstance(value, dict) else None
 
-    def write_state(self, key: str, state: dict[str, Any]) -> None:
-        """Record the state of a repository, all at once."""
+    def write_state(self, key: str, state: dict[str, Any], *, durable: bool = True) -> None:
+        """Record the state of a repository, all at once.
+
+        A loss of power may leave one that is not ``durable`` empty: then there is none.
+        """
         data = json.dumps(state, sort_keys=True, indent=1).encode()
         with self._draft() as draft:
             draft.stream.write(data)
-            draft.put(self.root / "repositories" / f"{key}.json")
+            draft.put(self.root / "repositories" / f"{key}.json", durable=durable)
 
     @contextlib.contextmanager
     def lock(self, name: str, *, stop: Callable[[], bool] = lambda: False) -> Iterator[None]:
@@ -337,7 +340,8 @@ class Draft(NewFile):
     def publish(self, checksum: str) -> Path:
         """Give the verified content its name in the cache. Returns where it lies now."""
         path = self._cache.object_path(checksum)
-        self.put(path)
+        # Not durable: it is compared with its checksum before it is read, and fetched again where it differs.
+        self.put(path, durable=False)
         self._cache._compared.add(path)
         return path
 

@@ -96,8 +96,10 @@ class RootReader:
             self._parser = None
 
     def _found(self, name: str, _attributes: object) -> None:
-        if not self.root:
-            self.root = name.rpartition("|")[2]
+        self.root = name.rpartition("|")[2]
+        if self._parser is not None:
+            # Calls for all further elements of the block take ten times as long as to parse it.
+            self._parser.StartElementHandler = None
 
 
 def _local(name: str) -> str:

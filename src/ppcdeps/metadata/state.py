@@ -88,6 +88,7 @@ class CachedState:
                     for r in self.records.values()
                 },
             },
+            durable=False,
         )
 
     def may_be_used(self, config: RepoConfig, *, refresh: bool, offline: bool) -> bool:

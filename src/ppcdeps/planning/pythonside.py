@@ -11,6 +11,7 @@ from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.planning.buildtimes import timed_sdists
 from ppcdeps.planning.plan import PythonPart
+from ppcdeps.planning.pythonpackages import as_python, python_packages
 from ppcdeps.planning.solution import PYPI, Solution
 from ppcdeps.python.bridge import bridge_provides, bridge_requires, bridged_for_builds
 from ppcdeps.python.explain import ConflictError
@@ -20,15 +21,8 @@ from ppcdeps.python.lock import DEFAULT_POLICY, LockPolicy, PythonLock, PythonRo
 from ppcdeps.python.lockfiles import FilePlaces, LockFiles
 from ppcdeps.python.names import provided_distribution, wanted_by
 from ppcdeps.python.provider import FixedDistribution
-from ppcdeps.python.routing import (
-    PythonPackage,
-    PythonPolicy,
-    PythonRouting,
-    distributions_of,
-    meant_by,
-    name_prefixes,
-    route_python,
-)
+from ppcdeps.python.routing import PythonPolicy, PythonRouting, meant_by, route_python
+from ppcdeps.python.rpmpackages import PythonPackage, distributions_of, name_prefixes
 from ppcdeps.python.workload import WorkloadPython, constraints_for
 from ppcdeps.rpm.loading import Role
 
@@ -168,7 +162,7 @@ def _differences(solution: Solution, side: PythonSide) -> Iterator[str]:
     native: dict[str, int] = {}
     for package in sorted(solution.run.closure.chosen, key=universe.label):
         if universe.is_standin(package):
-            found = distributions_of(_as_python(solution, package, on_target=False), python.tag, python.beside)
+            found = distributions_of(as_python(solution, package, on_target=False), python.tag, python.beside)
             native |= {name: package for name, _ in found}
     for name, package in sorted(native.items()):
         if universe.label(package) in side.routing.by_pip and side.lock.by_name(name) is None:
@@ -205,73 +199,6 @@ def _lacking_builds(solution: Solution, packages: Iterable[int]) -> Iterator[str
                     f"with --python rpm, {universe.source_of(min(providers))} is one gap more: the source package of "
                     f"{source} requires {requirement} to be built, and its sdist does not"
                 )
-
-
-def native_python_advice(solution: Solution) -> tuple[str, ...]:
-    """What to know of native Python gaps where all Python stays RPMs."""
-    universe, python = solution.universe, solution.target.python
-    sources = {
-        universe.source_of(i)
-        for i in solution.run.closure.chosen
-        if universe.is_standin(i)
-        and distributions_of(_as_python(solution, i, on_target=False), python.tag, python.beside)
-    } - _mixed_sources(solution)
-    if not sources:
-        return ()
-    return (
-        f"which native Python packages are gaps ({', '.join(sorted(sources))}) is what RPMs require of each other; "
-        "distributions of the index may require others: with --python pip the gaps can differ, and both are true",
-    )
-
-
-def concerns_python(solution: Solution) -> bool:
-    """Whether anything that the closure does not find in the target's repositories may be Python's."""
-    universe = solution.universe
-    if any(root.startswith(PYPI) for root in solution.workload.roots):
-        return True
-    for package in solution.run.closure.chosen:
-        if universe.role_of(package) is not Role.TARGET and "python" in universe.label(package):
-            return True
-    return False
-
-
-def python_packages(solution: Solution) -> tuple[PythonPackage, ...]:
-    """The packages of the closure, as routing sees them.
-
-    A native package whose source builds more than Python (libguestfs) counts as the target's: it is rebuilt
-    with the rest, and its Python part is on no index. So does one of the user's own.
-    """
-    universe = solution.universe
-    chosen = [each for each in solution.run.closure.chosen if universe.part_of(each) is not None]
-    mixed = _mixed_sources(solution) | universe.own
-    found = [
-        _as_python(
-            solution, each, on_target=universe.role_of(each) is Role.TARGET or universe.source_of(each) in mixed
-        )
-        for each in chosen
-    ]
-    return tuple(sorted(found, key=lambda package: package.nevra))
-
-
-def _mixed_sources(solution: Solution) -> set[str]:
-    """The sources that are to be rebuilt for more than Python."""
-    universe = solution.universe
-    return {
-        universe.source_of(each)
-        for each in solution.run.closure.chosen
-        if universe.is_standin(each) and not universe.name_of(each).startswith("python")
-    }
-
-
-def _as_python(solution: Solution, package: int, *, on_target: bool) -> PythonPackage:
-    universe = solution.universe
-    return PythonPackage(
-        nevra=universe.label(package),
-        name=universe.name_of(package),
-        on_target=on_target,
-        provides=universe.provides_of(package),
-        requires=tuple(str(dep) for dep in universe.requirements_of(package)),
-    )
 
 
 def _missing(solution: Solution) -> Iterator[tuple[str, str]]:

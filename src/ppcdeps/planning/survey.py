@@ -20,8 +20,12 @@ def survey(plan: Plan, universe: Universe, known: Collection[str]) -> Survey:
     """
     parts = {part.metadata.config.id: part for part in universe.parts if part.metadata.config.id in known}
     asking = [gap for gap in plan.gaps if asks(gap)]
-    satisfying = {gap.name: set(_satisfying(gap, plan, universe)) for gap in asking}
-    waiting = [each for gap in asking for each in (*satisfying[gap.name], *_replacing_requirers(gap, universe))]
+    # To find who obsoletes a package, libsolv looks through all there are.
+    obsoleted = {name for part in parts.values() for s in part.repo.solvables_iter() for name, _ in _obsoletes(s)}
+    satisfying = {gap.name: set(_satisfying(gap, plan, universe, obsoleted)) for gap in asking}
+    waiting = [
+        each for gap in asking for each in (*satisfying[gap.name], *_replacing_requirers(gap, universe, obsoleted))
+    ]
     return Survey(
         packages={name: universe.considered_count(part) for name, part in parts.items()},
         concerned=frozenset(_concerned(waiting, universe, known)),
@@ -58,8 +62,11 @@ def _concerned(waiting: list[int], universe: Universe, known: Collection[str]) -
     return found
 
 
-def _satisfying(gap: Gap, plan: Plan, universe: Universe) -> Iterator[int]:
-    """Packages that satisfy what the gap is wanted for, or have a wanted name, or obsolete what is wanted."""
+def _satisfying(gap: Gap, plan: Plan, universe: Universe, obsoleted: Collection[str]) -> Iterator[int]:
+    """Packages that satisfy what the gap is wanted for, or have a wanted name, or obsolete what is wanted.
+
+    ``obsoleted`` are the names that packages of known repositories obsolete.
+    """
     requirements = {str(each) for each in gap.wanted if not isinstance(each, Nevra)}
     if gap.kind is GapKind.PYTHON:
         version = ".".join(plan.python.python.split(".")[:2]) if plan.python is not None else "3"
@@ -72,18 +79,19 @@ def _satisfying(gap: Gap, plan: Plan, universe: Universe) -> Iterator[int]:
             yield from providers
     for package in gap.packages:
         yield from universe.named(package.name, Role.TARGET)
-        for role in (Role.REFERENCE, Role.STANDIN):
+        for role in (Role.REFERENCE, Role.STANDIN) if package.name in obsoleted else ():
             for wanted in universe.named(package.name, role):
                 yield from universe.obsoleting(wanted)
 
 
-def _replacing_requirers(gap: Gap, universe: Universe) -> Iterator[int]:
+def _replacing_requirers(gap: Gap, universe: Universe, obsoleted: Collection[str]) -> Iterator[int]:
     """Packages that come in place of who requires the gap's: a newer one may not have the requirement any more."""
     for requirer in gap.required_by:
         nevra = _nevra(requirer.by)
         for package in universe.named(nevra.name, Role.TARGET) if nevra is not None else ():
             yield package
-            yield from universe.obsoleting(package)
+            if universe.name_of(package) in obsoleted:
+                yield from universe.obsoleting(package)
 
 
 def _providers(universe: Universe, requirement: str) -> Iterator[list[int]]:
@@ -163,10 +171,14 @@ def _wins(priority: int, solvable: Any, other_priority: int, other: Any) -> bool
 
 
 def _obsoleted(own: Iterable[tuple[int, Any]], enabled: dict[str, tuple[int, Any]]) -> Iterator[tuple[Any, Any]]:
-    solv = libsolv()
     for _, new in own:
-        for dep in new.lookup_deparray(solv.SOLVABLE_OBSOLETES):
-            name = str(dep).partition(" ")[0]
+        for name, dep in _obsoletes(new):
             there = enabled.get(name)
-            if there is not None and name != str(new.name) and there[1].matchesdep(solv.SOLVABLE_NAME, dep):
+            if there is not None and name != str(new.name) and there[1].matchesdep(libsolv().SOLVABLE_NAME, dep):
                 yield there[1], new
+
+
+def _obsoletes(solvable: Any) -> Iterator[tuple[str, Any]]:
+    """What a package obsoletes: the name, and the dependency on it."""
+    for dep in solvable.lookup_deparray(libsolv().SOLVABLE_OBSOLETES):
+        yield str(dep).partition(" ")[0], dep

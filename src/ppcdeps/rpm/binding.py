@@ -30,6 +30,17 @@ def libsolv() -> Any:
     return _solv
 
 
+def new_pool(arch: str) -> Any:
+    """An empty pool for an architecture. Raises EnvironmentLacksError where libsolv is missing."""
+    solv = libsolv()
+    pool = solv.Pool()
+    # Builds of libsolv differ in their default. By Debian's rules an unversioned provide satisfies no versioned
+    # requirement; by rpm's it does.
+    pool.setdisttype(solv.Pool.DISTTYPE_RPM)
+    pool.setarch(arch)
+    return pool
+
+
 @contextmanager
 def solv_file(content: bytes, name: str) -> Iterator[Any]:
     """Content as an open file of libsolv's.

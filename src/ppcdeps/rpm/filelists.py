@@ -25,8 +25,14 @@ def owners_of(part: Part, paths: Collection[str], cache: Cache) -> dict[str, lis
     key = f"owners 2 {filelists.checksum} {primary.checksum} {part.role} {digest}"
     known: dict[str, list[int]] | None = cache.recall(key)
     if known is None:
-        content = read_metadata(part.metadata, filelists)
-        known = _search(content, frozenset(paths), _positions(part))
+        owners = _search(read_metadata(part.metadata, filelists), frozenset(paths))
+        # Libsolv is asked for each package's checksum, so not where nothing was found.
+        positions = _positions(part) if owners else {}
+        known = {
+            path: found
+            for path, packages in owners.items()
+            if (found := [positions[each] for each in packages if each in positions])
+        }
         cache.remember(key, known)
     return known
 
@@ -41,17 +47,18 @@ def _positions(part: Part) -> dict[str, int]:
     return positions
 
 
-def _search(content: bytes, paths: frozenset[str], positions: dict[str, int]) -> dict[str, list[int]]:
+def _search(content: bytes, paths: frozenset[str]) -> dict[str, list[str]]:
+    """The checksums of the packages that own each path."""
     wanted = {path.encode() for path in paths}
-    found: dict[str, list[int]] = {}
-    position: int | None = None
+    found: dict[str, list[str]] = {}
+    package = ""
     for element in _ELEMENT.finditer(content):
-        package, path = element.groups()
-        if package is not None:
-            position = positions.get(package.decode("utf-8", "replace"))
+        checksum, path = element.groups()
+        if checksum is not None:
+            package = checksum.decode("utf-8", "replace")
             continue
         if b"&" in path:
             path = unescape(path.decode("utf-8", "replace")).encode("utf-8", "replace")
-        if position is not None and path in wanted:
-            found.setdefault(path.decode("utf-8", "replace"), []).append(position)
+        if path in wanted:
+            found.setdefault(path.decode("utf-8", "replace"), []).append(package)
     return found

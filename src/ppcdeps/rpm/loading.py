@@ -4,7 +4,8 @@ import gc
 import os
 import signal
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NoReturn, assert_never
@@ -14,7 +15,7 @@ from ppcdeps.base.compression import DamagedError, open_stream
 from ppcdeps.metadata.repository import MetadataFile, RepoMetadata
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.repository import Side
-from ppcdeps.rpm.binding import solv_file, writer_of
+from ppcdeps.rpm.binding import new_pool, solv_file, writer_of
 from ppcdeps.rpm.primary import Cut, cut_primary, select
 
 _CONVERSION = 5
@@ -89,18 +90,19 @@ def load_parts(pool: Any, metadata: RepoMetadata, arch: str, reference_arch: str
     ]
 
 
-def convert_side_by_side(
-    make_pool: Callable[[], Any], repositories: Iterable[RepoMetadata], arch: str, reference_arch: str, cache: Cache
-) -> None:
+@contextmanager
+def converting(repositories: Iterable[RepoMetadata], arch: str, reference_arch: str, cache: Cache) -> Iterator[None]:
     """Make the `.solv` files that are not there yet on all processors; `load_parts` finds them afterwards.
 
-    Neither libsolv nor Python's regular expressions let other threads run, so that these are processes. What goes
-    wrong in one is left to `load_parts`, which meets it again and says what it is.
+    They are there when the block is left, and made while its body runs, which may prepare something else. Neither
+    libsolv nor Python's regular expressions let other threads run, so that these are processes. What goes wrong in
+    one is left to `load_parts`, which meets it again and says what it is.
     """
     todo = [each for each in repositories if _is_to_convert(each, arch, reference_arch, cache)]
     sizes = {id(each): each.files["primary"].path.stat().st_size for each in todo}
     processors = min(len(os.sched_getaffinity(0)), len(todo))
     if processors < 2 or sum(sizes.values()) < _WORTH_A_PROCESS:
+        yield
         return
     # Large ones first, each for the process that is free.
     todo.sort(key=lambda each: -sizes[id(each)])
@@ -116,8 +118,9 @@ def convert_side_by_side(
                 # No more processes are to be had.
                 break
             if not child:
-                _convert_and_end(make_pool, todo, take, arch, reference_arch, cache)
+                _convert_and_end(todo, take, arch, reference_arch, cache)
             children.append(child)
+        yield
         while children:
             os.waitpid(children[0], 0)
             children.pop(0)
@@ -129,12 +132,7 @@ def convert_side_by_side(
 
 
 def _convert_and_end(
-    make_pool: Callable[[], Any],
-    repositories: Sequence[RepoMetadata],
-    take: int,
-    arch: str,
-    reference_arch: str,
-    cache: Cache,
+    repositories: Sequence[RepoMetadata], take: int, arch: str, reference_arch: str, cache: Cache
 ) -> NoReturn:
     """Convert the repositories whose numbers this process reads from the descriptor ``take``, and end it."""
     try:
@@ -143,7 +141,7 @@ def _convert_and_end(
         # Nothing of what it makes is garbage before it ends, and looking for some takes a fifth of its time.
         gc.disable()
         while number := os.read(take, _NUMBER.size):
-            load_parts(make_pool(), repositories[_NUMBER.unpack(number)[0]], arch, reference_arch, cache)
+            load_parts(new_pool(arch), repositories[_NUMBER.unpack(number)[0]], arch, reference_arch, cache)
     finally:
         os._exit(0)
 

@@ -1,14 +1,13 @@
 """A universe made of repositories: their packages loaded, excluded ones and inactive module streams left out."""
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.repository import RepoMetadata
-from ppcdeps.rpm.binding import libsolv
+from ppcdeps.rpm.binding import libsolv, new_pool
 from ppcdeps.rpm.exclusions import excluded_ids
 from ppcdeps.rpm.index import PoolIndex
-from ppcdeps.rpm.loading import Part, Role, convert_side_by_side, load_parts, set_priorities
+from ppcdeps.rpm.loading import Part, Role, converting, load_parts, set_priorities
 from ppcdeps.rpm.modularity import hidden_ids
 from ppcdeps.rpm.own import OwnSource, load_own
 from ppcdeps.rpm.paths import FetchFilelists, PathOwners
@@ -38,10 +37,10 @@ def open_universe(
     Raises RepositoryError where metadata is damaged, UsageError where no repository has an enabled stream,
     EnvironmentLacksError where libsolv is missing.
     """
-    pool = _pool(arch)
     # Solvable ids, and with them every choice between equals, follow the order of loading.
     usable = sorted((r for r in repositories if not r.problem), key=lambda r: (r.config.side, r.config.id))
-    convert_side_by_side(lambda: _pool(arch), usable, arch, reference_arch, cache)
+    with converting(usable, arch, reference_arch, cache):
+        pool = new_pool(arch)
     parts = [part for r in usable for part in load_parts(pool, r, arch, reference_arch, cache)]
     set_priorities(parts)
     filled = [part for part in parts if part.count]
@@ -70,16 +69,6 @@ def _replaced(parts: Iterable[Part], own: Collection[str]) -> set[int]:
         for source in own
         for position in part.sources.get(source, ())
     }
-
-
-def _pool(arch: str) -> Any:
-    solv = libsolv()
-    pool = solv.Pool()
-    # Builds of libsolv differ in their default. By Debian's rules an unversioned provide satisfies no versioned
-    # requirement; by rpm's it does.
-    pool.setdisttype(solv.Pool.DISTTYPE_RPM)
-    pool.setarch(arch)
-    return pool
 
 
 def _duplicates(parts: Sequence[Part], cache: Cache) -> set[int]:

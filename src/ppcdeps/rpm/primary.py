@@ -71,8 +71,8 @@ def _check_name(grammar: Callable[[str], str], name: str) -> None:
 def _check_boolean(package: PrimaryPackage) -> None:
     """Whether its boolean dependencies are nested less deep than libsolv has stack for."""
     text = package.text
-    # A search for two bytes first: few packages have boolean dependencies.
-    if b'"(' not in text and b'"&' not in text:
+    # Plain searches first: few packages have boolean dependencies.
+    if b'name="(' not in text and b'name="&' not in text:
         return
     for name in _RICH_ENTRY.findall(text):
         if depth_of(unescape(name.decode("utf-8", "replace"))) > CEILINGS.dependency_depth:

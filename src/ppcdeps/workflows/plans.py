@@ -170,10 +170,14 @@ def _of_roots_known_elsewhere(request: PlanRequest, reporter: Reporter, fault: U
 
 def _solved_plan(request: PlanRequest, reporter: Reporter) -> tuple[Plan, bool]:
     """A plan that is solved now, and whether it is complete."""
-    from ppcdeps.planning.plan import plan_of
-    from ppcdeps.planning.pythonside import native_python_advice
-    from ppcdeps.planning.solution import solve_builds
+    from ppcdeps.rpm.loading import converting
 
+    resolved = request.resolved
+    with converting(resolved.metadata, resolved.target.arch, resolved.target.reference_arch, resolved.cache):
+        # Here, as they take a quarter of a second to load, and other processes convert meanwhile.
+        from ppcdeps.planning.plan import plan_of
+        from ppcdeps.planning.pythonpackages import native_python_advice
+        from ppcdeps.planning.solution import solve_builds
     solved = solve(request, reporter)
     part: PythonPart | None = None
     fallback: PythonFallback | None = None
@@ -186,7 +190,7 @@ def _solved_plan(request: PlanRequest, reporter: Reporter) -> tuple[Plan, bool]:
             fallback = _fallback_for(fault)
     solution = solve_builds(solved, part.closed if part else ())
     advice = native_python_advice(solution) if request.python == "rpm" else ()
-    return plan_of(solution, request.resolved.metadata, part, fallback, advice), fallback is None
+    return plan_of(solution, resolved.metadata, part, fallback, advice), fallback is None
 
 
 def explain(name: str, request: PlanRequest, reporter: Reporter) -> "Explanation":
@@ -279,10 +283,12 @@ def _solution_of(made: Plan, request: PlanRequest, reporter: Reporter) -> "Solut
 
 
 def _python_part(request: PlanRequest, solved: "Solution", reporter: Reporter) -> "PythonPart | None":
-    from ppcdeps.planning.pythonside import concerns_python, python_part, python_side
+    from ppcdeps.planning.pythonpackages import concerns_python
 
     if not concerns_python(solved):
         return None
+    from ppcdeps.planning.pythonside import python_part, python_side
+
     pins = curated_constraints(request.workload)
     with index_for(request, reporter) as index:
         part = python_part(solved, python_side(solved, index, reporter, constraints=pins))

@@ -12,7 +12,8 @@ from ppcdeps.base.cache import Cache
 from ppcdeps.model.gap import RouteKind
 from ppcdeps.model.plan import Plan
 from ppcdeps.planning.plan import plan_of
-from ppcdeps.planning.pythonside import PythonSide, native_python_advice, python_part, python_side
+from ppcdeps.planning.pythonpackages import native_python_advice
+from ppcdeps.planning.pythonside import PythonSide, python_part, python_side
 from ppcdeps.planning.solution import Solution
 from ppcdeps.python.explain import ConflictError
 from ppcdeps.python.index import Index

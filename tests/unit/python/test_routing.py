@@ -5,7 +5,8 @@ import pytest
 from ppcdeps.python.bridge import BridgedCapability
 from ppcdeps.python.lock import PythonRoot
 from ppcdeps.python.provider import FixedDistribution
-from ppcdeps.python.routing import PythonPackage, PythonPolicy, distributions_of, route_python
+from ppcdeps.python.routing import PythonPolicy, route_python
+from ppcdeps.python.rpmpackages import PythonPackage, distributions_of
 
 SERVICE = PythonPackage(
     "openstack-app-1:25.3.0-1.el9.noarch",

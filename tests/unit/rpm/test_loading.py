@@ -10,7 +10,7 @@ from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.sync import fetch_repositories
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.reporter import Silence
-from ppcdeps.rpm import loading, opening
+from ppcdeps.rpm import loading
 from ppcdeps.rpm.universe import Universe
 
 REPOSITORIES = 5
@@ -54,7 +54,8 @@ def test_processes_convert_all_and_the_one_that_waits_reads_it(
     cache = Cache.open(tmp_path / "converted")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     metadata = fetch_repositories(configs, cache, Silence())
-    loading.convert_side_by_side(lambda: opening._pool("ppc64le"), metadata, "ppc64le", "x86_64", cache)
+    with loading.converting(metadata, "ppc64le", "x86_64", cache):
+        pass
     monkeypatch.setattr(loading, "cut_primary", None)
     assert contents(open_universe(case, configs, cache)) == side_by_side, "nothing is left to convert"
 
@@ -83,3 +84,13 @@ def test_where_there_are_no_more_processes_one_does_it_all(tmp_path: Path, monke
 
     monkeypatch.setattr(os, "fork", no_more)
     assert contents(open_universe(case, configs, Cache.open(tmp_path / "other"))) == expected
+
+
+def test_no_process_outlives_what_fails_meanwhile(tmp_path: Path) -> None:
+    configs = write_case(some_repositories(), tmp_path / "repositories")
+    cache = Cache.open(tmp_path / "cache")
+    metadata = fetch_repositories(configs, cache, Silence())
+    with pytest.raises(RuntimeError), loading.converting(metadata, "ppc64le", "x86_64", cache):
+        raise RuntimeError
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)

@@ -4,6 +4,7 @@ import io
 
 import pytest
 
+from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.rpm.primary import answered_by_primary, cut_primary, select
 
@@ -86,3 +87,46 @@ def test_what_primary_lists(path: str, listed: bool) -> None:
 def test_what_is_not_whole_is_refused(content: bytes, message: str) -> None:
     with pytest.raises(RepositoryError, match=message):
         cut_primary(io.BytesIO(content), "x")
+
+
+ENTRY = '<rpm:entry name="b" flags="GE" epoch="0" ver="1" rel="2"/>'
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *(ENTRY, ENTRY.replace("/>", ' pre="1"/>'), ENTRY.replace("/>", "\n/>"), ENTRY.replace(' rel="2"', "")),
+        *(
+            '<rpm:entry pre="1" name="b"/>',
+            '<rpm:entry ver="1" flags="EQ" name="b"/>',
+            '<rpm:entry name="b"></rpm:entry>',
+        ),
+    ],
+)
+def test_an_entry_may_have_its_attributes_in_any_order(entry: str) -> None:
+    assert cut_primary(_document(_package("a", "noarch").replace("<rpm:requires>", f"<rpm:requires>{entry}")), "x")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *('<rpm:entry name=""/>', "<rpm:entry name='b'/>", "<rpm:entry name=b/>", ENTRY.replace("GE", "NE")),
+        *(ENTRY.replace('ver="1"', 'ver="1 2"'), ENTRY.replace('epoch="0"', 'epoch="x"'), ENTRY + ENTRY[:-1]),
+    ],
+)
+def test_an_entry_that_rpm_would_not_write_is_refused(entry: str) -> None:
+    wrong = _package("a", "noarch", "first").replace("</rpm:requires>", f"{entry}</rpm:requires>")
+    with pytest.raises(RepositoryError, match="a dependency of a "):
+        cut_primary(_document(wrong), "x")
+
+
+@pytest.mark.parametrize("before", [0, 1, CEILINGS.metadata_name // 2])
+def test_a_name_has_a_ceiling_wherever_it_lies_and_a_description_has_none(before: int) -> None:
+    most = CEILINGS.metadata_name
+    text = _package("a", "noarch", "n" * most).replace(
+        "<format>", f"<description>{'d' * before}</description><format>"
+    )
+    assert cut_primary(_document(text), "x")
+    assert cut_primary(_document(text.replace("</description>", f"{'d' * 2 * most}</description>")), "x")
+    with pytest.raises(RepositoryError, match="has a name of more than"):
+        cut_primary(_document(text.replace("nnn", "nnnn", 1)), "x")
