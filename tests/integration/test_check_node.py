@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from cloudworld import POWER, PROJECT, SECOND, X86, CloudWorld, wait_until, write_guest_root
-from ppclab import roots
+from ppclab import unpacked
 from ppclab.laboratory import CLOUD, Laboratory
 
 LONG = pytest.mark.long
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.long
 @pytest.fixture(scope="module")
 def laboratory(run_folder: Path) -> Iterator[Laboratory]:
     """The laboratory with its control plane up. Skipped where this machine does not let one be made."""
-    if reason := roots.lacks():
+    if reason := unpacked.lacks():
         pytest.skip(f"no laboratory: {reason}")
     kept = os.environ.get("PPCDEPS_LAB")
     made = Laboratory(Path(kept).resolve() if kept else run_folder / "laboratory", stays=bool(kept))

@@ -162,7 +162,9 @@ def files() -> dict[str, str]:
         ),
         "/etc/cinder/cinder.conf": written(_cinder()),
         "/etc/cinder/nfs_shares": f"{SHARE}\n",
-        "/etc/rabbitmq/rabbitmq.conf": f"default_user = openstack\ndefault_pass = {PASSWORD}\nloopback_users = none\n",
+        "/etc/rabbitmq/rabbitmq.conf": "\n".join(
+            ("default_user = openstack", f"default_pass = {PASSWORD}", "loopback_users = none", "")
+        ),
     }
 
 

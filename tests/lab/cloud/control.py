@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from configuration import ADDRESS, IDENTITY, PASSWORD, SHARE, files
-from processes import LOGS, as_user, run, start, succeeds, wait_for
+from processes import LOGS, run, start, succeeds, wait_for
 
 USERS = ("keystone", "placement", "glance", "nova", "neutron", "cinder")
 DATABASES = {

@@ -1,5 +1,5 @@
-"""Roots of Debian packages that are unpacked and not set up: no maintainer script runs, and what a cloud needs of them
-is done here. It is many times as quick as an installation.
+"""Roots of Debian packages that are unpacked and not set up: no maintainer script runs, and what a cloud needs of
+them is done here. That is many times as quick as an installation.
 
 The packages come from where this machine's own apt has them.
 """
@@ -47,6 +47,13 @@ def make(recipe: RootRecipe, folder: Path, log: Path) -> None:
 
 def lacks() -> str:
     """Why no such root can be made on this machine; empty where one can."""
+    if os.geteuid() != 0:
+        return "roots are made as root"
+    if os.uname().machine != "x86_64":
+        return "the control plane's root is for amd64"
+    programs = ("apt-get", "dpkg-deb", "tar", "unshare", "nsenter", "setpriv")
+    if missing := [name for name in programs if shutil.which(name) is None]:
+        return f"no {', '.join(missing)}"
     release = Path("/etc/os-release")
     if f"VERSION_CODENAME={RELEASE}" not in (release.read_text().splitlines() if release.is_file() else ()):
         return f"the packages are those of Debian {RELEASE}"
