@@ -45,7 +45,7 @@ def laboratory(run_folder: Path) -> Iterator[Laboratory]:
 
 
 @pytest.fixture(scope="module")
-def world(laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactory) -> CloudWorld:
+def world(laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudWorld]:
     """The cloud with two POWER hosts and an x86 one."""
     folder = tmp_path_factory.mktemp("node")
     write_guest_root(folder / "guest-root")
@@ -54,7 +54,8 @@ def world(laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactory) -> C
         laboratory.set_faults(host)
     made = CloudWorld(laboratory, folder)
     made("--cleanup", "--cloud", CLOUD)
-    return made
+    yield made
+    made.close()
 
 
 @pytest.fixture(autouse=True)
