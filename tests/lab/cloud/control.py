@@ -4,17 +4,19 @@ import hashlib
 import http.client
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from configuration import ADDRESS, IDENTITY, PASSWORD, SHARE, files
-from processes import LOGS, as_user, run, start, succeeds, wait_for
+from processes import LOGS, run, start, succeeds, wait_for
 
 USERS = ("keystone", "placement", "glance", "nova", "neutron", "cinder")
 DATABASES = {
@@ -53,7 +55,12 @@ def configure() -> None:
             Path(folder).mkdir(parents=True, exist_ok=True)
             subprocess.run(["chown", "-R", f"{user}:", folder], check=True)
         subprocess.run(["chgrp", "-R", user, f"/etc/{user}"], check=True)
-    for owner, folder in (("glance", "/var/lib/glance/images"), ("mysql", "/run/mysqld"), ("nova", "/var/lib/nova")):
+    for owner, folder in (
+        ("glance", "/var/lib/glance/images"),
+        ("mysql", "/run/mysqld"),
+        ("nova", "/var/lib/nova"),
+        ("rabbitmq", "/var/log/rabbitmq"),
+    ):
         Path(folder).mkdir(parents=True, exist_ok=True)
         shutil.chown(folder, owner)
     Path("/etc/hosts").write_text(f"127.0.0.1 localhost\n{ADDRESS} control\n")
@@ -79,7 +86,7 @@ def wsgi(name: str, user: str, port: int, program: str, threads: int = 4) -> Non
     options = ["--http-socket", f"{ADDRESS}:{port}", "--wsgi-file", program, "--master", "--lazy-apps"]
     options += ["--processes", "1", "--threads", str(threads), "--enable-threads", "--buffer-size", "65535"]
     options += ["--die-on-term", "--need-app", "--post-buffering", "65536", "--add-header", "Connection: close"]
-    start(name, user, ["uwsgi_python3", *options])
+    start(name, user, ["uwsgi_python311", *options])
 
 
 def answers(url: str) -> bool:
@@ -93,21 +100,22 @@ def answers(url: str) -> bool:
         return False
 
 
-def rabbitctl(*arguments: str) -> list[str]:
-    """The command line of rabbitmqctl."""
-    node = ("env", "RABBITMQ_NODENAME=rabbit@localhost", "HOME=/var/lib/rabbitmq")
-    return as_user("rabbitmq", [*node, "/usr/lib/rabbitmq/bin/rabbitmqctl", *arguments])
-
-
 def rabbit() -> None:
     """The message queue, with its user."""
     shutil.rmtree("/var/lib/rabbitmq/mnesia", ignore_errors=True)
     values = {"RABBITMQ_NODENAME": "rabbit@localhost", "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none"}
     start("rabbitmq", "rabbitmq", ["/usr/lib/rabbitmq/bin/rabbitmq-server"], values)
-    wait_for("rabbitmq", lambda: succeeds(*rabbitctl("await_startup", "--timeout", "5")))
-    for arguments in (("add_user", "openstack", PASSWORD), ("set_permissions", "openstack", ".*", ".*", ".*")):
-        subprocess.run(rabbitctl(*arguments), check=True, stdout=subprocess.DEVNULL)
+    wait_for("rabbitmq", lambda: takes_connections(5672))
     say("rabbitmq")
+
+
+def takes_connections(port: int) -> bool:
+    """Whether something listens at that port."""
+    try:
+        with socket.create_connection((ADDRESS, port), timeout=20):
+            return True
+    except OSError:
+        return False
 
 
 def mariadb() -> None:
@@ -133,6 +141,13 @@ def mariadb() -> None:
     say("mariadb")
 
 
+def manage(service: str, *commands: Sequence[str]) -> None:
+    """Run commands of a service's manager."""
+    words = [word for command in commands for word in ("+", *command)]
+    program = f"{service}-manage"
+    run(program, service, "python3", "/lab/cloud/manage.py", program, f"{service}.cmd.manage", *words[1:])
+
+
 def identity() -> None:
     """keystone, with its keys, its schema, and the catalog of all services."""
     for name in ("fernet-keys", "credential-keys"):
@@ -141,14 +156,11 @@ def identity() -> None:
         folder.mkdir()
         shutil.chown(folder, "keystone", "keystone")
     owner = ("--keystone-user", "keystone", "--keystone-group", "keystone")
-    for command in ("fernet_setup", "credential_setup"):
-        run("keystone-manage", "keystone", "keystone-manage", command, *owner)
-    run("keystone-manage", "keystone", "keystone-manage", "db_sync")
-    say("keystone's schema")
     words = ["bootstrap", "--bootstrap-password", PASSWORD, "--bootstrap-region-id", "RegionOne"]
     for interface in ("admin", "internal", "public"):
         words += [f"--bootstrap-{interface}-url", f"{IDENTITY}/v3"]
-    run("keystone-manage", "keystone", "keystone-manage", *words)
+    manage("keystone", ("fernet_setup", *owner), ("credential_setup", *owner), ("db_sync",), words)
+    say("keystone's schema")
     wsgi("keystone", "keystone", 5000, "/usr/bin/keystone-wsgi-public")
     wait_for("keystone", lambda: answers(f"{IDENTITY}/v3"))
     catalog()
@@ -188,13 +200,8 @@ def catalog() -> None:
 
 def nova_schema() -> None:
     """nova's three databases, and its one cell."""
-    for words in (
-        ("api_db", "sync"),
-        ("cell_v2", "map_cell0"),
-        ("cell_v2", "create_cell", "--name", "cell1"),
-        ("db", "sync"),
-    ):
-        run("nova-manage", "nova", "nova-manage", *words)
+    cell = ("cell_v2", "create_cell", "--name", "cell1")
+    manage("nova", ("api_db", "sync"), ("cell_v2", "map_cell0"), cell, ("db", "sync"))
     say("nova's schema")
 
 
@@ -248,6 +255,8 @@ def beside(*tasks: Callable[[], None]) -> None:
         pid, status = os.waitpid(-1, 0)
         name = running.pop(pid, None)
         if name and status:
+            for other in running:
+                os.kill(other, signal.SIGKILL)
             sys.exit(f"{name} failed; the logs are in {LOGS}")
 
 

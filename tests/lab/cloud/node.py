@@ -52,7 +52,7 @@ def begin(host: str, driver: str) -> None:
     instances = Path(f"/var/lib/nova/{host}")
     instances.mkdir(exist_ok=True)
     shutil.chown(instances, "nova", "nova")
-    settings = nova(host=host, compute_driver=driver, instances_path=str(instances), update_resources_interval="2")
+    settings = nova(host=host, compute_driver=driver, instances_path=str(instances), update_resources_interval="5")
     settings["oslo_concurrency"]["lock_path"] = str(instances)
     file = Path(f"/etc/nova/{host}.conf")
     file.write_text(written(settings))

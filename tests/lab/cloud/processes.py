@@ -22,7 +22,9 @@ def as_user(user: str, command: Sequence[str]) -> list[str]:
 def environment(user: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
     """What a process of that user has as its environment."""
     home = pwd.getpwnam(user).pw_dir
-    return {"HOME": home, "PATH": PATH, "LC_ALL": "C.UTF-8", "PYTHONWARNINGS": "ignore", **(more or {})}
+    values = {"HOME": home, "PATH": PATH, "LC_ALL": "C.UTF-8", "PYTHONWARNINGS": "ignore"}
+    # What is imported is compiled once for all: nothing has compiled the packages' modules.
+    return {**values, "PYTHONPYCACHEPREFIX": "/var/cache/python", **(more or {})}
 
 
 def start(name: str, user: str, command: Sequence[str], more: Mapping[str, str] | None = None) -> None:
@@ -37,6 +39,7 @@ def start(name: str, user: str, command: Sequence[str], more: Mapping[str, str] 
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=0,
         )
     (PIDS / name).write_text(str(process.pid))
 
@@ -70,6 +73,7 @@ def run(name: str, user: str, *command: str) -> None:
             stdout=log,
             stderr=subprocess.STDOUT,
             check=True,
+            umask=0,
         )
 
 

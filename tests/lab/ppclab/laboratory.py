@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppclab import roots
+from ppclab import roots, unpacked
 from ppclab.namespaces import Namespaces
 
 SOURCES = Path(__file__).resolve().parent.parent / "cloud"
@@ -61,7 +61,7 @@ class Laboratory:
     def make_root(self) -> None:
         """The root of the control plane, unless it is there."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        roots.make(roots.CONTROL, self.root, self.folder / "control-root.log")
+        unpacked.make(roots.CONTROL, self.root, self.folder / "control-root.log")
 
     def enter(self) -> None:
         """The namespaces, unless they are there."""

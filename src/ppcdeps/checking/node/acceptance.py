@@ -220,7 +220,7 @@ class _Trial:
         elif guest is None or self.image is None:
             recorder.skip(TestedPart.VOLUMES, VOLUME_STEPS, "the guest could not be brought back")
         else:
-            order = ServerOrder("from-volume", "", self._flavor, self._zone, volume_image=self.image.id)
+            order = ServerOrder("from-volume", self.image.id, self._flavor, self._zone)
             VolumeTest(recorder, cloud, cloud.volume, test.run, test.patience).all(guest, order, test.up)
 
     def _delete(self, server: Server, hypervisor: hosts.Hypervisor, before: Usage) -> None:

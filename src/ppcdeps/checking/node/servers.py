@@ -15,7 +15,7 @@ _POLL = 0.5
 
 @dataclass(frozen=True, slots=True)
 class ServerOrder:
-    """A server to be created. ``image`` is empty where it boots from ``volume_image``, copied to a new volume.
+    """A server to be created. ``image`` is empty where it boots from ``volume``, which outlives it.
 
     ``zone`` is nova's availability zone, with a host behind a colon where nova is not to choose; ``host`` is one
     that the scheduler is to look at, with all its filters.
@@ -26,7 +26,7 @@ class ServerOrder:
     flavor: str
     zone: str = ""
     host: str = ""
-    volume_image: str = ""
+    volume: str = ""
     networks: Sequence[Mapping[str, str]] = ()
 
 
@@ -54,14 +54,13 @@ class Server:
             body["availability_zone"] = order.zone
         if order.host:
             body["host"] = order.host
-        if order.volume_image:
+        if order.volume:
             volume = {
                 "boot_index": 0,
-                "uuid": order.volume_image,
-                "source_type": "image",
+                "uuid": order.volume,
+                "source_type": "volume",
                 "destination_type": "volume",
-                "volume_size": 1,
-                "delete_on_termination": True,
+                "delete_on_termination": False,
             }
             body["block_device_mapping_v2"] = [volume]
         else:
