@@ -149,9 +149,19 @@ class VolumeTest:
         )
 
     def _detach(self, guest: LivingGuest) -> str:
+        seen = [name for name, _ in new_disks(guest.console.read(), self._before)]
         self._cloud.compute.delete(f"/servers/{guest.server.id}/os-volume_attachments/{self._volume}")
         self._wait_for("available")
-        return "it is available again"
+        if not seen:
+            return "it is available again"
+        state = guest.console.wait_for(
+            "detached says nova, and the guest still has the disk",
+            lambda one: not any(name in one.disks for name in seen),
+            _SEEN_SECONDS,
+        )
+        if lost := sorted(self._before.keys() - state.disks.keys()):
+            raise StepFailed(f"the guest lost {', '.join(lost)} as well", state.last_lines)
+        return "it is available again, and the guest has only its other disks"
 
     def _extend(self) -> str:
         self._api.post(f"/volumes/{self._volume}/action", {"os-extend": {"new_size": 2}})
