@@ -140,7 +140,7 @@ class VolumeTest:
         return f"as {name}, {disk.size >> 30} GiB"
 
     def _wait_seen(self, console: GuestConsole) -> ConsoleState:
-        if not console.read().speaks:
+        if not console.speaks:
             raise StepSkipped("of this image it is not known how it says what disks it has")
         return console.wait_for(
             "attached says nova, and the guest has no new disk",
