@@ -1,9 +1,7 @@
-"""Runs inside: a compute node on this machine, whose QEMU emulates guests of POWER: libvirt and nova-compute of its root."""
+"""Runs inside: a compute node on this machine that emulates POWER: libvirt and nova-compute of its own root."""
 
 import hashlib
 import subprocess
-import sys
-from pathlib import Path
 
 from configuration import ADDRESS, SHARE, Settings, nova, written
 from control import say
@@ -82,4 +80,4 @@ def mount_share() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -3,7 +3,6 @@
 import hashlib
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,11 +31,11 @@ until [ -b /dev/vda ]; do /bin/busybox sleep 1; done
 /bin/busybox mount --move /dev /root/dev
 exec /bin/busybox switch_root /root /lib/systemd/systemd
 """
-# Started when they are needed, not at boot.
-_NOT_AT_BOOT = (
-    *("nova-compute*", "iscsi*", "open-iscsi*", "swtpm*", "nfs-client*", "rpcbind*", "libvirt*", "lvm2*"),
-    *("apt-daily*", "e2scrub*", "fstrim*", "dpkg-db-backup*", "systemd-timesyncd*", "multipath*"),
-)
+# The packages enabled none: deb-systemd-helper does nothing in that root. libvirtd starts when somebody speaks to it.
+_AT_BOOT = {
+    "multi-user.target.wants": ("systemd-networkd.service", "ssh.service"),
+    "sockets.target.wants": ("libvirtd.socket", "virtlogd.socket", "virtlockd.socket"),
+}
 
 
 def settings(kind: str = "kvm") -> Settings:
@@ -101,7 +100,8 @@ def main() -> None:
     """Make the disk, unless it is there and of this root."""
     if not KEY.exists():
         subprocess.run(
-            ["chroot", str(COMPUTE), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/root/power.key"], check=True
+            ["chroot", str(COMPUTE), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/root/power.key"],
+            check=True,
         )
         for name in (KEY.name, f"{KEY.name}.pub"):
             shutil.move(COMPUTE / "root" / name, KEY.parent / name)
@@ -115,10 +115,7 @@ def main() -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     (ROOT / "root/.ssh").chmod(0o700)
-    _keep_from_boot()
-    network = ROOT / "etc/systemd/system/multi-user.target.wants/systemd-networkd.service"
-    network.unlink(missing_ok=True)
-    network.symlink_to("/lib/systemd/system/systemd-networkd.service")
+    enable_units()
     make_initramfs()
     say("initramfs")
     DISK.unlink(missing_ok=True)
@@ -137,17 +134,14 @@ def written_down() -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _keep_from_boot() -> None:
-    for folder in (ROOT / "etc/systemd/system").glob("*.wants"):
-        for pattern in _NOT_AT_BOOT:
-            for unit in folder.glob(pattern):
-                unit.unlink()
-    # libvirtd starts when somebody speaks to it.
-    sockets = ROOT / "etc/systemd/system/sockets.target.wants"
-    sockets.mkdir(exist_ok=True)
-    for name in ("libvirtd.socket", "virtlogd.socket", "virtlockd.socket"):
-        (sockets / name).unlink(missing_ok=True)
-        (sockets / name).symlink_to(f"/lib/systemd/system/{name}")
+def enable_units() -> None:
+    """Have the units start at boot, and no others."""
+    for target, names in _AT_BOOT.items():
+        folder = ROOT / "etc/systemd/system" / target
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for name in names:
+            (folder / name).symlink_to(f"/lib/systemd/system/{name}")
 
 
 def make_initramfs() -> None:
@@ -199,4 +193,4 @@ def _made(folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

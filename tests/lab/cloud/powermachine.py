@@ -3,6 +3,7 @@
 powermachine.py boot             the machine, until it takes commands by ssh
 powermachine.py compute          nova-compute on it, until the cloud can use it
 powermachine.py run CMD...       a command on it, as root
+powermachine.py install RPM...   packages on it, by its own rpm
 powermachine.py stop
 """
 
@@ -10,6 +11,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from configuration import SHARE
@@ -41,6 +43,8 @@ def main() -> int:
             compute()
         case "stop":
             stop(QEMU)
+        case "install":
+            install(words)
         case "run":
             return subprocess.run(ssh(*words), check=False).returncode
     return 0
@@ -125,7 +129,7 @@ def lay_cable() -> None:
 
 
 def emulator() -> list[str]:
-    """QEMU's command line. The machine's KVM is that of the hypervisor calls for nested guests, which QEMU emulates."""
+    """QEMU's command line. The machine's KVM is by the hypervisor calls for nested guests, which QEMU emulates."""
     accelerator = ("-accel", "tcg,thread=multi", "-cpu", "power9", "-smp", _PROCESSORS, "-m", _MEMORY)
     return [
         *("qemu-system-ppc64", "-M", "pseries,cap-nested-hv=on", *accelerator),
@@ -137,6 +141,15 @@ def emulator() -> list[str]:
         *("-netdev", "tap,id=cable,ifname=cable,script=no,downscript=no", "-device", "virtio-net-pci,netdev=cable"),
         *("-object", "rng-random,id=random,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=random"),
     ]
+
+
+def install(packages: Sequence[str]) -> None:
+    """Install RPMs. The machine's rpm knows nothing of what dpkg has installed: requirements are not looked at."""
+    for package in packages:
+        with Path(package).open("rb") as content:
+            place = f"/root/{Path(package).name}"
+            subprocess.run(ssh("sh", "-c", f"cat > {shlex.quote(place)}"), stdin=content, check=True)
+        subprocess.run(ssh("rpm", "--upgrade", "--nodeps", "--force-debian", place), check=True)
 
 
 def ssh(*command: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The roots of the machines beside the control plane: an emulated POWER machine, and a node on this one that emulates."""
+"""The roots of the machines beside the control plane: an emulated POWER machine, and a node that emulates."""
 
 from ppclab.roots import RootRecipe
 
@@ -16,8 +16,8 @@ POWER = RootRecipe(
         *("powerpc-utils", "busybox-static"),
         *("nfs-common", "rpm", "python3-pip", "python3-venv"),
     ),
-    # The second does something in updates alone, and tzdata calls it some hundred times.
-    unused=("/usr/sbin/update-initramfs", "/usr/bin/dpkg-maintscript-helper"),
+    # The second does something in updates alone, and tzdata calls it some hundred times. Units are enabled on the disk.
+    unused=("/usr/sbin/update-initramfs", "/usr/bin/dpkg-maintscript-helper", "/usr/bin/deb-systemd-helper"),
     # Where Debian mirrors its security updates, the index of ppc64el is often out of step with its checksum.
     security=False,
 )

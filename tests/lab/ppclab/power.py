@@ -1,5 +1,7 @@
-"""An emulated POWER9 machine as a compute node of the laboratory's cloud, and a node on this machine that emulates."""
+"""An emulated POWER9 machine as a compute node of the laboratory, and a node on this machine that emulates."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,7 +9,7 @@ from ppclab import roots
 from ppclab.laboratory import Laboratory, Step
 from ppclab.machines import COMPUTE, POWER
 
-HOST = "power1"
+POWER_HOST = "power1"
 EMULATOR = "emulator"
 """The nodes as nova names them."""
 _PROGRAM = "/lab/cloud/powermachine.py"
@@ -48,6 +50,20 @@ class PowerNode:
     def command(self, words: Sequence[str]) -> list[str]:
         """The command that runs a command on the machine, where the laboratory's are run."""
         return ["python3", _PROGRAM, "run", *words]
+
+    def run(self, *words: str) -> str:
+        """Run a command on the machine, as root. Raises CalledProcessError."""
+        return self._laboratory.run(*self.command(words))
+
+    def install_dmidecode(self) -> None:
+        """Install the RPM dmidecode-power of the recipe book on the machine: os-brick 6.1 wants a dmidecode."""
+        folder = self._laboratory.folder / "dmidecode-power"
+        if not list(folder.glob("RPMS/noarch/*.rpm")):
+            render = [sys.executable, "-m", "ppcdeps", "recipes", "render", "dmidecode-power", "--to", str(folder)]
+            subprocess.run(render, check=True, capture_output=True)
+            subprocess.run([str(folder / "build.sh")], check=True, capture_output=True)
+        (package,) = folder.glob("RPMS/noarch/*.rpm")
+        self._laboratory.run("python3", _PROGRAM, "install", f"/laboratory/{package.relative_to(folder.parent)}")
 
     def _make(self, recipe: roots.RootRecipe) -> None:
         folder = self._laboratory.folder
