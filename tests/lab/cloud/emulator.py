@@ -1,9 +1,8 @@
 """Runs inside: a compute node on this machine that emulates POWER: libvirt and nova-compute of its own root."""
 
 import hashlib
-import subprocess
 
-from configuration import ADDRESS, SHARE, Settings, nova, written
+from configuration import ADDRESS, Settings, nova, written
 from control import say
 from node import hosts
 from powerdisk import COMPUTE, SERIAL_PROXY, VNC_PROXY
@@ -54,12 +53,11 @@ def main() -> None:
         ("etc/machine-id", hashlib.sha256(HOST.encode()).hexdigest()[:32] + "\n"),
         ("etc/nova/nova.conf", written(settings())),
         ("etc/hosts", f"127.0.0.1 localhost\n{ADDRESS} control\n"),
-        # The share is mounted already.
-        ("usr/local/bin/mount.nfs", "#!/bin/sh\nexit 0\n"),
+        # Not every kernel has an NFS client. nova mounts the share at an attach, and takes it off at the last detach.
+        ("usr/sbin/mount.nfs", '#!/bin/sh\nexec mount --bind /srv/nfs "$2"\n'),
     ):
         (COMPUTE / path).write_text(text)
-    (COMPUTE / "usr/local/bin/mount.nfs").chmod(0o755)
-    mount_share()
+    (COMPUTE / "usr/sbin/mount.nfs").chmod(0o755)
     start("virtlogd", "root", in_compute("virtlogd"))
     start("libvirtd", "root", in_compute("libvirtd"))
     wait_for("libvirt", lambda: succeeds(*in_compute("virsh", "-c", "qemu:///system", "version")))
@@ -68,15 +66,6 @@ def main() -> None:
     start("emulator-compute", "root", in_compute(*as_nova), {"HOME": "/var/lib/nova"})
     wait_for(f"cell of {HOST}", lambda: HOST in hosts(), 300)
     say("in its cell")
-
-
-def mount_share() -> None:
-    """Volumes at the place where nova would mount them."""
-    place = COMPUTE / "var/lib/nova/mnt" / hashlib.md5(SHARE.encode(), usedforsecurity=False).hexdigest()
-    if place.is_dir() and place.is_mount():
-        return
-    place.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "--bind", "/srv/nfs", str(place)], check=True)
 
 
 if __name__ == "__main__":

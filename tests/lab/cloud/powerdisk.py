@@ -13,7 +13,7 @@ ROOT = Path("/laboratory/power")
 COMPUTE = Path("/laboratory/compute")
 DISK = Path("/laboratory/power.raw")
 INITRAMFS = Path("/laboratory/power.initramfs")
-KEY = Path("/laboratory/power.key")
+KEY = Path("/laboratory/power-key")
 HOST = "power1"
 MACHINE, GATEWAY = "10.0.3.2", "10.0.3.1"
 """The machine's address, and that of the laboratory's end of the cable."""
@@ -87,7 +87,7 @@ def files() -> dict[str, str]:
         "etc/machine-id": hashlib.sha256(HOST.encode()).hexdigest()[:32] + "\n",
         "etc/nova/nova.conf": written(settings()),
         "etc/nova/nova-compute.conf": "[DEFAULT]\ncompute_driver = libvirt.LibvirtDriver\n",
-        "root/.ssh/authorized_keys": KEY.with_suffix(".pub").read_text(),
+        "root/.ssh/authorized_keys": Path(f"{KEY}.pub").read_text(),
     }
 
 
@@ -100,7 +100,7 @@ def main() -> None:
     """Make the disk, unless it is there and of this root."""
     if not KEY.exists():
         subprocess.run(
-            ["chroot", str(COMPUTE), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/root/power.key"],
+            ["chroot", str(COMPUTE), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"/root/{KEY.name}"],
             check=True,
         )
         for name in (KEY.name, f"{KEY.name}.pub"):

@@ -16,7 +16,7 @@ POWER = RootRecipe(
         *("powerpc-utils", "busybox-static"),
         *("nfs-common", "rpm", "python3-pip", "python3-venv"),
     ),
-    # The second does something in updates alone, and tzdata calls it some hundred times. Units are enabled on the disk.
+    # The second does something in updates alone, and tzdata calls it some hundred times. Units: cloud/powerdisk.py.
     unused=("/usr/sbin/update-initramfs", "/usr/bin/dpkg-maintscript-helper", "/usr/bin/deb-systemd-helper"),
     # Where Debian mirrors its security updates, the index of ppc64el is often out of step with its checksum.
     security=False,
