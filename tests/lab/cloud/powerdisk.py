@@ -27,7 +27,7 @@ _INIT = """#!/bin/busybox sh
 /bin/busybox mount -t devtmpfs dev /dev
 for module in $(/bin/busybox cat /modules.order); do /bin/busybox insmod "/modules/$module"; done
 until [ -b /dev/vda ]; do /bin/busybox sleep 1; done
-/bin/busybox mount -t ext4 -o noatime,barrier=0,commit=60 /dev/vda /root
+/bin/busybox mount -t ext4 -o noatime /dev/vda /root
 /bin/busybox mount --move /dev /root/dev
 exec /bin/busybox switch_root /root /lib/systemd/systemd
 """
@@ -72,7 +72,7 @@ def files() -> dict[str, str]:
     return {
         "etc/hostname": f"{HOST}\n",
         "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {HOST}\n{ADDRESS} control\n",
-        "etc/fstab": "/dev/vda / ext4 noatime,commit=60,barrier=0 0 0\ntmpfs /tmp tmpfs defaults 0 0\n",
+        "etc/fstab": "/dev/vda / ext4 noatime 0 0\ntmpfs /tmp tmpfs defaults 0 0\n",
         "etc/systemd/network/cable.network": (
             f"[Match]\nName=e*\n[Network]\nAddress={MACHINE}/24\nGateway={GATEWAY}\n"
             "LinkLocalAddressing=no\nIPv6AcceptRA=no\n"
