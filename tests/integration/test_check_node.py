@@ -115,7 +115,7 @@ def test_a_service_that_is_down_fails_and_nothing_is_tried(world: CloudWorld) ->
 
 
 @pytest.mark.long
-def test_an_x86_node_that_emulates_nothing_is_not_accepted(world: CloudWorld) -> None:
+def test_of_an_x86_node_nova_26_does_not_say_what_it_emulates(world: CloudWorld) -> None:
     # nova's own fake driver, as it is: its guests' consoles say the same three lines for ever.
     image = world.inside(
         "image = cloud.create_image("
@@ -126,8 +126,8 @@ def test_an_x86_node_that_emulates_nothing_is_not_accepted(world: CloudWorld) ->
         answer = world.test("--image", "cirros", "--boot-text", "LAST LINE", "--skip", "mixed-cloud", host=X86)
     finally:
         world.inside(f"cloud.image.delete_image('{image}')")
-    assert answer.failed == ["hypervisor"]
-    assert answer.step("hypervisor")["note"] == "it is x86_64, and emulates no ppc64le"
+    assert answer.failed == []
+    assert answer.step("hypervisor")["note"].endswith("whether it emulates ppc64le this nova does not say")
     assert answer.step("pause")["note"] == "of this image no sign of life is known"
     assert answer.step("seen in the guest")["outcome"] == "skipped"
 

@@ -1,5 +1,7 @@
 """The configuration files of the control plane: whole ones, in place of the packages' own."""
 
+import os
+
 ADDRESS = "10.0.2.2"
 PASSWORD = "secret"  # of a cloud that nothing reaches from outside its namespace
 SHARE = f"{ADDRESS}:/srv/nfs"
@@ -81,7 +83,7 @@ def nova(**more: str) -> Settings:
             "state_path": "/var/lib/nova",
             # How long a service may be silent, so that tests need not wait for a minute.
             "report_interval": "2",
-            "service_down_time": "12",
+            "service_down_time": os.environ.get("LAB_SERVICE_DOWN_TIME", "12"),
             "shelved_offload_time": "0",
             **more,
         },

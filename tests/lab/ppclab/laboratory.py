@@ -44,6 +44,8 @@ class Laboratory:
         self.root = folder / roots.CONTROL.name
         self.namespaces = Namespaces(self.root, folder)
         self._stays = stays
+        self.service_down_time = 12
+        """Seconds after which nova takes a silent service as down. A machine that is emulated needs more."""
 
     @property
     def clouds_yaml(self) -> Path:
@@ -73,7 +75,11 @@ class Laboratory:
         """The control plane, from empty databases, unless it is up. Raises CalledProcessError; the logs say why."""
         if (self.folder / "control.up").exists():
             return
-        self.run("python3", "/lab/cloud/control.py")
+        self.run(
+            "python3",
+            "/lab/cloud/control.py",
+            environment={"LAB_SERVICE_DOWN_TIME": str(self.service_down_time)},
+        )
         self.clouds_yaml.write_text(CLOUDS_YAML)
 
     def start_node(self, host: str, driver: str = "labnode.PowerDriver") -> None:

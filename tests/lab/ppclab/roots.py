@@ -13,11 +13,26 @@ _UNREAD = (
     *("/usr/lib/python3/dist-packages/*/tests/unit/*", "/usr/share/icons/*"),
 )
 _DIVERT = (
-    'chroot "$1" sh -c "for each in py3compile py3clean; do '
-    "dpkg-divert --quiet --add --rename --divert /usr/bin/\\$each.real /usr/bin/\\$each; "
-    'ln -s /bin/true /usr/bin/\\$each; done"'
+    'chroot "$1" sh -c "for each in {commands}; do '
+    "mkdir -p \\${{each%/*}}; dpkg-divert --quiet --add --rename --divert \\$each.real \\$each; "
+    'ln -s /bin/true \\$each; done"'
 )
 _COMPILE = 'chroot "$1" python3 -m compileall -q -j 0 -x "/tests/" /usr/lib/python3/dist-packages || true'
+# Bytecode is the same on every machine: this one's Python makes it for a foreign root, if it is of the
+# root's version.
+_COMPILE_FOREIGN = (
+    'test -d "$1/usr/lib/$(basename $(readlink -f /usr/bin/python3))" && '
+    '/usr/bin/python3 -m compileall -q -j 0 -x "/tests/" -s "$1" -p / "$1/usr/lib/python3/dist-packages" '
+    '"$1/usr/lib/$(basename $(readlink -f /usr/bin/python3))" || true'
+)
+# A foreign root's own apt and dpkg would unpack under emulation, which takes half an hour. This machine's dpkg
+# unpacks, and runs only the packages' scripts in the root. To it the root's packages are those of a foreign
+# architecture: that their dependencies are met it cannot see.
+_INSTALL_FOREIGN = (
+    'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get --yes --no-install-recommends -oDPkg::Use-Pty=false '
+    '-oDPkg::Options::=--root="$1" {options} install {packages}'
+)
+_FOREIGN_OPTIONS = ("--force-architecture", "--force-depends", "--force-unsafe-io")
 DONE = "lab-root"
 """A file in the root, written last: the packages that it has. A root without it is an unfinished one."""
 
@@ -29,6 +44,16 @@ class RootRecipe:
     name: str
     arch: str
     packages: tuple[str, ...]
+    unused: tuple[str, ...] = ()
+    """Further commands that the packages' scripts call, and that do nothing in this root."""
+
+    security: bool = True
+    """Whether security updates are taken."""
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether this machine runs its programs under emulation alone."""
+        return self.arch != "amd64"
 
 
 CONTROL = RootRecipe(
@@ -73,19 +98,31 @@ def make(recipe: RootRecipe, folder: Path, log: Path) -> None:
         remove(folder)
     debian, security, *_ = mirrors()
     sources = [f"deb {debian} {RELEASE} main", f"deb {debian} {RELEASE}-updates main"]
-    sources.append(f"deb {security} {RELEASE}-security main")
+    if recipe.security:
+        sources.append(f"deb {security} {RELEASE}-security main")
+    diverted = " ".join(("/usr/bin/py3compile", "/usr/bin/py3clean", *recipe.unused))
+    excluded = [f"path-exclude={path}" for path in _UNREAD]
+    if recipe.is_foreign:
+        options = (*_FOREIGN_OPTIONS, *(f"--{one}" for one in excluded))
+        install = _INSTALL_FOREIGN.format(
+            options=" ".join(f"'-oDPkg::Options::={one}'" for one in options), packages=" ".join(recipe.packages)
+        )
+        # Whether this machine runs ppc64el is looked at by arch-test, which need not be there.
+        chosen = ["--skip=check/qemu", f"--customize-hook={install}", f"--customize-hook={_COMPILE_FOREIGN}"]
+    else:
+        chosen = [f"--include={','.join(recipe.packages)}", f"--customize-hook={_COMPILE}"]
     with log.open("wb") as stream:
         subprocess.run(
             [
                 *("mmdebstrap", "--variant=minbase", "--mode=root", "--format=directory"),
-                *(f"--architectures={recipe.arch}", f"--include={','.join(recipe.packages)}"),
+                f"--architectures={recipe.arch}",
                 # What nothing here reads.
-                *(f"--dpkgopt=path-exclude={path}" for path in _UNREAD),
+                *(f"--dpkgopt={one}" for one in excluded),
                 # A root that was not finished is made anew: nothing needs to be on the disk before it is.
                 "--dpkgopt=force-unsafe-io",
                 # Each of some 300 packages starts a Python that compiles its modules: one does it for all, later.
-                f"--essential-hook={_DIVERT}",
-                f"--customize-hook={_COMPILE}",
+                f"--essential-hook={_DIVERT.format(commands=diverted)}",
+                *chosen,
                 *(RELEASE, str(folder), *sources),
             ],
             check=True,

@@ -92,6 +92,11 @@ class GuestConsole:
         self._patience = patience
         self.speaks: bool | None = None
         """Whether it is the test guest, as far as that has been seen."""
+        self.booted = ""
+        """Its last boot that was seen. The console itself may have lost that line: nova empties it when a guest is
+        resumed, too.
+        """
+        self._tick = 0.0
 
     def read(self) -> ConsoleState:
         """What it says now; nothing where there is none, as of a guest that is off."""
@@ -115,35 +120,39 @@ class GuestConsole:
                 raise StepFailed(f"{what} within {seconds:.0f} s", state.last_lines or ("console: it is empty",))
             time.sleep(min(1.0, seconds / 10))
 
-    def boot(self, before: str = "") -> str:
-        """Wait until the guest is up; ``before`` is the boot that has ended. Returns what was seen."""
+    def boot(self) -> str:
+        """Wait until the guest is up, by a boot that has not been seen before. Returns what was seen."""
         what = "nothing on the console shows that the guest is up"
 
         def is_up(state: ConsoleState) -> bool:
-            return state.boot != before if state.speaks else bool(self._up.search(state.text)) and not before
+            if state.speaks:
+                return state.boot != self.booted
+            return not self.booted and bool(self._up.search(state.text))
 
         state = self.wait_for(what, is_up, self._patience)
-        self.speaks = state.speaks
+        self.speaks, self.booted, self._tick = state.speaks, state.boot, state.tick
         return f"the guest says that it is up, on {state.arch}" if state.speaks else "the console shows its text"
 
     def alive(self) -> str:
-        """See that the guest runs. Returns what was seen; raises StepFailed where it stands still."""
-        before = self.read()
-        if not before.speaks:
+        """See that the guest runs. Returns what was seen; raises StepFailed where it stands still, or booted anew."""
+        if not self.speaks:
             return "of this image no sign of life is known"
-        self.wait_for(
+        before = self.read()
+        state = self.wait_for(
             "the guest stands still: no tick on its console",
-            lambda state: state.boot == before.boot and state.ticks > before.ticks,
-            before.tick * 5 + 30,
+            lambda state: state.ticks > before.ticks or state.boot not in ("", self.booted),
+            self._tick * 5 + 30,
         )
+        if state.boot not in ("", self.booted):
+            raise StepFailed("the guest has booted anew, in place of going on", state.last_lines)
         return "it ticks"
 
     def still(self) -> str:
         """See that the guest stands still. Returns what was seen; raises StepFailed where it goes on."""
-        before = self.read()
-        if not before.speaks:
+        if not self.speaks:
             return "of this image no sign of life is known"
-        time.sleep(before.tick * 3 + 1)
+        before = self.read()
+        time.sleep(self._tick * 3 + 1)
         after = self.read()
         if after.ticks != before.ticks:
             raise StepFailed("the guest goes on: its console ticks", after.last_lines)

@@ -120,19 +120,18 @@ def _resume(guest: LivingGuest) -> str:
 
 
 def _reboot(guest: LivingGuest, kind: str) -> str:
-    before = guest.console.read().boot
     guest.server.act("reboot", {"type": kind}, until="ACTIVE")
-    return guest.console.boot(before)
+    return guest.console.boot()
 
 
 def _stop(guest: LivingGuest) -> str:
-    speaks = guest.console.read().speaks
+    speaks = guest.console.speaks
     seen = False
 
     def look(status: str) -> bool:
         nonlocal seen
         # It can be read until the guest is off.
-        seen = seen or (speaks and guest.console.read().is_going_down)
+        seen = seen or bool(speaks and guest.console.read().is_going_down)
         return status == "SHUTOFF"
 
     began = time.monotonic()
@@ -154,9 +153,8 @@ def _start(guest: LivingGuest) -> str:
 
 
 def _rebuild(guest: LivingGuest) -> str:
-    before = guest.console.read().boot
     guest.server.act("rebuild", {"imageRef": guest.image}, until="ACTIVE")
-    return guest.console.boot(before)
+    return guest.console.boot()
 
 
 _ACTIONS: dict[str, Callable[[LivingGuest], str]] = {

@@ -140,7 +140,7 @@ class VolumeTest:
         return f"as {name}, {disk.size >> 30} GiB"
 
     def _wait_seen(self, console: GuestConsole) -> ConsoleState:
-        if not console.read().speaks:
+        if not console.speaks:
             raise StepSkipped("of this image it is not known how it says what disks it has")
         return console.wait_for(
             "attached says nova, and the guest has no new disk",
@@ -149,9 +149,19 @@ class VolumeTest:
         )
 
     def _detach(self, guest: LivingGuest) -> str:
+        seen = [name for name, _ in new_disks(guest.console.read(), self._before)]
         self._cloud.compute.delete(f"/servers/{guest.server.id}/os-volume_attachments/{self._volume}")
         self._wait_for("available")
-        return "it is available again"
+        if not seen:
+            return "it is available again"
+        state = guest.console.wait_for(
+            "detached says nova, and the guest still has the disk",
+            lambda one: not any(name in one.disks for name in seen),
+            _SEEN_SECONDS,
+        )
+        if lost := sorted(self._before.keys() - state.disks.keys()):
+            raise StepFailed(f"the guest lost {', '.join(lost)} as well", state.last_lines)
+        return "it is available again, and the guest has only its other disks"
 
     def _extend(self) -> str:
         self._api.post(f"/volumes/{self._volume}/action", {"os-extend": {"new_size": 2}})

@@ -1,0 +1,73 @@
+"""An emulated POWER9 machine as a compute node of the laboratory, and a node on this machine that emulates."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ppclab import roots
+from ppclab.laboratory import Laboratory, Step
+from ppclab.machines import COMPUTE, POWER
+
+POWER_HOST = "power1"
+EMULATOR = "emulator"
+"""The nodes as nova names them."""
+_PROGRAM = "/lab/cloud/powermachine.py"
+
+
+class PowerNode:
+    """The machine, in a laboratory's folder and namespaces: ending those ends it."""
+
+    def __init__(self, laboratory: Laboratory) -> None:
+        self._laboratory = laboratory
+        laboratory.folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def root(self) -> Path:
+        """The root folder that its disk was made of: `check node` makes its test guest of that."""
+        return self._laboratory.folder / POWER.name
+
+    def steps(self) -> tuple[Step, ...]:
+        """Every part in its order, the cloud's own included."""
+        return (
+            Step("power-root", "a root of the POWER machine", lambda: self._make(POWER)),
+            *self._cloud(),
+            Step("power-disk", "the machine's disk", lambda: self._run("/lab/cloud/powerdisk.py")),
+            Step("power-machine", "the machine, until it takes commands", lambda: self._run(_PROGRAM, "boot")),
+            Step("power-compute", "nova-compute on it, and its cell", lambda: self._run(_PROGRAM, "compute")),
+        )
+
+    def emulator_steps(self) -> tuple[Step, ...]:
+        """Those of a node on this machine whose QEMU emulates POWER, the cloud's own included."""
+        emulator = Step(EMULATOR, "a node that emulates", lambda: self._run("/lab/cloud/emulator.py"))
+        return (*self._cloud(), emulator)
+
+    def _cloud(self) -> tuple[Step, ...]:
+        self._laboratory.service_down_time = 60
+        needed = "a root with QEMU for POWER, libvirt, nova-compute, and a server of volumes"
+        return (Step("compute-root", needed, lambda: self._make(COMPUTE)), *self._laboratory.steps())
+
+    def command(self, words: Sequence[str]) -> list[str]:
+        """The command that runs a command on the machine, where the laboratory's are run."""
+        return ["python3", _PROGRAM, "run", *words]
+
+    def run(self, *words: str) -> str:
+        """Run a command on the machine, as root. Raises CalledProcessError."""
+        return self._laboratory.run(*self.command(words))
+
+    def install_dmidecode(self) -> None:
+        """Install the RPM dmidecode-power of the recipe book on the machine: os-brick 6.1 wants a dmidecode."""
+        folder = self._laboratory.folder / "dmidecode-power"
+        if not list(folder.glob("RPMS/noarch/*.rpm")):
+            render = [sys.executable, "-m", "ppcdeps", "recipes", "render", "dmidecode-power", "--to", str(folder)]
+            subprocess.run(render, check=True, capture_output=True)
+            subprocess.run([str(folder / "build.sh")], check=True, capture_output=True)
+        (package,) = folder.glob("RPMS/noarch/*.rpm")
+        self._laboratory.run("python3", _PROGRAM, "install", f"/laboratory/{package.relative_to(folder.parent)}")
+
+    def _make(self, recipe: roots.RootRecipe) -> None:
+        folder = self._laboratory.folder
+        roots.make(recipe, folder / recipe.name, folder / f"{recipe.name}-root.log")
+
+    def _run(self, *words: str) -> None:
+        self._laboratory.run("python3", *words)
