@@ -291,6 +291,19 @@ def test_no_element_is_in_two_lists() -> None:
     assert not (known.judged | known.plain) & set(known.unseen)
 
 
+def test_a_disk_and_a_tpm_stay_where_a_setting_of_theirs_goes() -> None:
+    text = domain(
+        "<disk type='file' device='disk'><source file='/x'/><target dev='sda' bus='scsi'/>"
+        "<geometry cyls='1' heads='1' secs='1' trans='lba'/></disk>"
+        "<tpm model='tpm-spapr'><backend type='emulator' version='1.2'/></tpm>"
+    )
+    fixed = convert_domain(domain_of(text.encode(), "x"), offer_of_build("almalinux-9"))
+    written = fixed.content.decode()
+    assert "<source file='/x'/>" in written
+    assert "trans=" not in written
+    assert "version='2.0'" in written
+
+
 def test_a_pc_with_features_becomes_one_that_can_start() -> None:
     text = domain(
         "<emulator>/usr/bin/qemu-system-x86_64</emulator>",
