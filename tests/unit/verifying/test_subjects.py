@@ -28,9 +28,9 @@ def test_a_release_that_is_not_there_becomes_the_one_that_is(root: str, subject:
 @pytest.mark.parametrize(
     "root",
     [
-        "lib", "lib.ppc64le", "lib-2", "lib-2-9.el9_1", "lib-2-9.el9_1.ppc64le", "lib-3-1.ppc64le", "qemu-1:9-8",
-        "foo-1-bar", "foo-1-bar.noarch", "foo-1-bar-3", "lib-2-*", "lib = 2-3.el9", "/usr/bin/lib-2-3", "virt(lib-2-3)",
-        "other",
+        "lib", "lib.ppc64le", "lib-2", "lib-2-9.el9_1", "lib-2-9.el9_1.ppc64le", "lib-3-1.ppc64le",
+        "qemu-1:9-8", "foo-1-bar", "foo-1-bar.noarch", "foo-1-bar-3", "lib-2-*", "lib = 2-3.el9",
+        "/usr/bin/lib-2-3", "virt(lib-2-3)", "other",
     ],
 )  # fmt: skip
 def test_every_other_root_stays(root: str) -> None:
