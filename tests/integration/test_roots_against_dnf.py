@@ -31,8 +31,8 @@ PACKAGES: dict[str, dict[str, tuple[str, ...]]] = {
     "prov-1-1.noarch": {"provides": ("virt(x) = 3",)},
 }  # fmt: skip
 ROOTS = (
-    "foo", "foo-1", "foo-1-1", "foo-1-1.ppc64le", "foo.ppc64le", "foo-doc.noarch", "foo-libs-2:2-1", "foo-2-1", "foo-2-1.ppc64le",
-
+    "foo", "foo-1", "foo-1-1", "foo-1-1.ppc64le", "foo.ppc64le", "foo-doc.noarch", "foo-libs-2:2-1", "foo-2-1",
+    "foo-2-1.ppc64le",
     "foo-libs-2-1.ppc64le", "foo-0:2-1.ppc64le", "foo-1:2-1.ppc64le", "gcc-c++",
     "gcc-c++.ppc64le", "a.b", "a.b.noarch",
     "foo*", "foo-?ibs", "foo-[ld]*", "foo-1*", "foo-2-*", "*-doc", "*.noarch", "*", "foo-*.ppc64le", "*-2-1.*",
