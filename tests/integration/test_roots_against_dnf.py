@@ -15,6 +15,7 @@ from ppcdeps.model import names
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.planning.workloads import workload_of_roots
+from ppcdeps.verifying.subjects import subject_of_dnf
 
 PACKAGES: dict[str, dict[str, tuple[str, ...]]] = {
     "foo-1-1.ppc64le": {},
@@ -31,6 +32,7 @@ PACKAGES: dict[str, dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 ROOTS = (
     "foo", "foo-1", "foo-1-1", "foo-1-1.ppc64le", "foo.ppc64le", "foo-doc.noarch", "foo-libs-2:2-1", "foo-2-1",
+    "foo-2-1.ppc64le",
     "foo-libs-2-1.ppc64le", "foo-0:2-1.ppc64le", "foo-1:2-1.ppc64le", "gcc-c++",
     "gcc-c++.ppc64le", "a.b", "a.b.noarch",
     "foo*", "foo-?ibs", "foo-[ld]*", "foo-1*", "foo-2-*", "*-doc", "*.noarch", "*", "foo-*.ppc64le", "*-2-1.*",
@@ -60,6 +62,14 @@ def test_a_root_means_the_packages_that_dnf_installs(root: str, world: tuple[Our
     assert (not closure.unknown and not closure.clashes) is said[root]["installable"], said[root]["problems"]
     if said[root]["installable"]:
         assert sorted(universe.label(each) for each in closure.chosen) == said[root]["packages"]
+
+
+def test_dnf_takes_what_stands_for_a_release_that_is_not_there(world: tuple[Ours, Mapping[str, Any]]) -> None:
+    said = world[1]
+    assert not said["foo-2-2"]["installable"]
+    subject = subject_of_dnf("foo-2-2", [Nevra.parse(package) for package in said["foo-2-1.ppc64le"]["packages"]])
+    assert subject == "foo-2-1.ppc64le"
+    assert said[subject]["packages"] == ["foo-2-1.ppc64le"]
 
 
 def test_brackets_in_a_capability_are_extras(world: tuple[Ours, Mapping[str, Any]]) -> None:
@@ -101,7 +111,10 @@ def test_what_only_the_reference_has_is_meant_too(tmp_path: Path) -> None:
         ("@Virtualization Host", "`dnf group info 'Virtualization Host'`"),
         ("https://h.example/foo.rpm", "--repofrompath"),
         ("foo-1-1.src", "give the .src.rpm"),
-        ("/usr/bin/q*", "a path is given in full"),
+        ("@^minimal-environment", "`dnf group info minimal-environment`"),
+        ("@php:8.2", "--module php:8.2"),
+        ("@php:8.2/devel", "--module php:8.2:"),
+        ("/usr/bin/q*", "`dnf repoquery --file '/usr/bin/q*'`"),
         ("pypi:flask=2", "pypi:NAME"),
         ("pypi:--index-url", "pypi:NAME"),
         ("pypi:a;b", "pypi:NAME"),

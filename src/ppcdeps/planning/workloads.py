@@ -91,7 +91,12 @@ def _hint_at_form(root: str) -> str:
     """What to type for a root in a form that other programs take."""
     spaced = re.fullmatch(r"([^\s<>=]+)\s*(<=|>=|==|=|<|>)\s*([^\s<>=]+)", root)
     if root.startswith("@"):
-        name = root.lstrip("@") or "GROUP"
+        # Kickstart files write @^NAME for an environment.
+        name = root.lstrip("@^") or "GROUP"
+        if ":" in name:
+            return (
+                f"a module's stream is enabled with --module {shlex.quote(name.partition('/')[0])}: name its packages"
+            )
         return f"groups are not read: name the packages that `dnf group info {shlex.quote(name)}` lists"
     if spaced and not root.startswith(PYTHON_PREFIX):
         return f"with blanks, in quotes: '{spaced[1]} {spaced[2].replace('==', '=')} {spaced[3]}'"
@@ -100,7 +105,7 @@ def _hint_at_form(root: str) -> str:
     if root.endswith(".src"):
         return "a source package is built from its file: give the .src.rpm"
     if root.startswith("/"):
-        return "a path is given in full, without patterns"
+        return f"a path is given in full: `dnf repoquery --file {shlex.quote(root)}` lists the packages that fit"
     return f"give a package, a capability, an absolute path, or {PYTHON_PREFIX}NAME"
 
 

@@ -34,6 +34,7 @@ from ppcdeps.verifying.dnf import Dnf, DnfRun, dnf_program, rpm_database
 from ppcdeps.verifying.gapreview import changed_metadata, review_gaps
 from ppcdeps.verifying.importing import modules_of
 from ppcdeps.verifying.installation import RpmRun, install_packages, make_installer_root
+from ppcdeps.verifying.subjects import subject_of_dnf
 from ppcdeps.verifying.trialroot import trial_folder, trial_root
 from ppcdeps.verifying.trials import TrialContents, counted, try_packages
 
@@ -233,7 +234,8 @@ class _Trial:
         return choose_engine(root, self.basis.engine, home=home, reporter=self.reporter)
 
     def _wanted(self) -> tuple[str, ...]:
-        roots = [root for root in self.after.roots if not root.startswith(PYTHON_PREFIX)]
+        there = [each.nevra for each in self.after.closure]
+        roots = [subject_of_dnf(each, there) for each in self.after.roots if not each.startswith(PYTHON_PREFIX)]
         python = self.after.python
         roots += python.added_rpms if python is not None else ()
         if python is not None and python.by_pip:

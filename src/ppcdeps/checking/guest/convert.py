@@ -326,6 +326,10 @@ class _DomainConverter:
                 self.edits.append(target, markup("label", (), "<size unit='KiB'>128</size>"))
                 self.changes.append("memory nvdimm gets a label of 128 KiB")
                 return
+        if element.tag == "backend":
+            self.edits.set(element, version="2.0")
+            self.changes.append(f"{request.value} becomes TPM 2.0")
+            return
         self._remove(element, f"{request.value} goes")
 
     def _other(self, request: GuestRequest, element: Element) -> None:

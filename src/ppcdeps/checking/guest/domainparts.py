@@ -90,6 +90,12 @@ def _of_devices(root: Element) -> Iterator[GuestRequest]:
         for address in device.all("address"):
             if address.get("type") not in ("", *_TRANSIENT):
                 yield _one("address.type", address.get("type"), device, tag)
+        for hole in device.all("pcihole64"):
+            yield _one("setting", "64-bit PCI hole", hole, tag)
+        for geometry in device.all("geometry"):
+            # libvirt takes it for disks on IDE only.
+            if geometry.get("trans"):
+                yield _one("setting", "CHS translation", geometry, tag)
         match tag:
             case "filesystem":
                 yield _one("filesystem.type", device.get("type", "mount"), device, tag)
@@ -103,6 +109,10 @@ def _of_devices(root: Element) -> Iterator[GuestRequest]:
                 yield _one("hostdev.model", device.get("model"), device, tag)
             case "memballoon":
                 yield _one("memballoon.model", device.get("model"), device, tag)
+            case "tpm":
+                for backend in device.all("backend"):
+                    if backend.get("version") == "1.2":
+                        yield _one("setting", "TPM 1.2", backend, tag)
             case "controller" if device.get("type") not in ("ide", "sata", "scsi", "usb", "pci"):
                 yield _one("controller.type", device.get("type"), device, f"controller {device.get('type')}")
 

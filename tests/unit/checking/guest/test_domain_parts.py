@@ -7,8 +7,8 @@ import pytest
 from guests import check_domain, debian, domain
 
 from ppcdeps.checking.guest.convert import convert_domain
-from ppcdeps.checking.guest.domain import domain_of
-from ppcdeps.checking.guest.elements import domain_elements
+from ppcdeps.checking.guest.domain import domain_of, guest_of
+from ppcdeps.checking.guest.elements import domain_depth, domain_elements
 from ppcdeps.checking.guest.offers import offer_of_build
 
 NUMA = (
@@ -77,6 +77,18 @@ REFUSED: dict[str, tuple[str, str]] = {
         "guest-device",
         domain(
             "<filesystem type='mount'><driver type='virtiofs'/><source dir='/tmp'/><target dir='x'/></filesystem>"
+        ),
+    ),
+    "a TPM 1.2": ("guest-device", domain("<tpm model='tpm-spapr'><backend type='emulator' version='1.2'/></tpm>")),
+    "a 64-bit PCI hole": (
+        "guest-device",
+        domain("<controller type='pci' index='0' model='pci-root'><pcihole64 unit='KiB'>1</pcihole64></controller>"),
+    ),
+    "a BIOS's translation of a disk": (
+        "guest-device",
+        domain(
+            "<disk type='file' device='disk'><source file='/x'/><target dev='sda' bus='scsi'/>"
+            "<geometry cyls='1' heads='1' secs='1' trans='lba'/></disk>"
         ),
     ),
     "a console of s390x": ("guest-serial", domain("<console type='pty'><target type='sclp'/></console>")),
@@ -175,6 +187,20 @@ class Grammar:
                 found += self.children(child, above)
         return found
 
+    def attributes(self, node: ElementTree.Element, above: tuple[str, ...] = ()) -> set[str]:
+        found = set()
+        for child in node:
+            if child.tag == f"{RELAXNG}attribute":
+                found.add(child.get("name", ""))
+            elif child.tag == f"{RELAXNG}ref":
+                name = child.attrib["name"]
+                if name not in above:
+                    for define in self.defines.get(name, []):
+                        found |= self.attributes(define, (*above, name))
+            elif child.tag != f"{RELAXNG}element":
+                found |= self.attributes(child, above)
+        return found - {""}
+
 
 @pytest.mark.skipif(not (SCHEMAS / "domain.rng").is_file(), reason="needs libvirt's schemas (package libvirt0)")
 def test_every_element_of_libvirts_schema_is_judged_plain_or_unseen() -> None:
@@ -202,10 +228,80 @@ def test_every_element_of_libvirts_schema_is_judged_plain_or_unseen() -> None:
     assert len(domain_elements().known) > 120
 
 
+def depths(grammar: Grammar) -> set[str]:
+    """Paths of all elements and attributes of the schema, whatever is below something plain or unseen left out."""
+    found: set[str] = set()
+
+    def walk(node: ElementTree.Element, path: str, above: tuple[ElementTree.Element, ...]) -> None:
+        if path in domain_elements().known and path not in domain_elements().judged:
+            return
+        found.update(f"{path or 'domain'}@{name}" for name in grammar.attributes(node))
+        for child in grammar.children(node):
+            name = child.get("name")
+            if name and child not in above:
+                below = f"{path}/{name}" if path else name
+                if below not in domain_elements().known:
+                    found.add(below)
+                walk(child, below, (*above, child))
+
+    for define in grammar.defines["domain"]:
+        for root in define.iter(f"{RELAXNG}element"):
+            if root.get("name") == "domain":
+                walk(root, "", ())
+    return found
+
+
+@pytest.mark.skipif(not (SCHEMAS / "domain.rng").is_file(), reason="needs libvirt's schemas (package libvirt0)")
+def test_all_that_libvirts_schema_has_at_every_depth_is_judged_the_same_or_unseen() -> None:
+    of_others = ("commandline", "override", "capabilities", "deprecation", "namespace", "datacenterpath")
+    paths = {path for path in depths(Grammar()) if not path.startswith(of_others)}
+    assert len(paths) > 800
+    assert {path for path in paths if domain_depth().reason(path).startswith("nothing is known")} <= {
+        "devices/controller@vectors",
+        "features/kvm/dirty-ring",
+        "features/kvm/dirty-ring@size",
+        "features/kvm/dirty-ring@state",
+        "features/kvm/pv-ipi",
+        "features/kvm/pv-ipi@state",
+    }
+
+
+@pytest.mark.parametrize(
+    ("part", "named"),
+    [
+        ("<interface type='network'><source network='n'/><rom file='/x.rom'/></interface>", "<rom file>"),
+        ("<interface type='network'><source network='n'/><rom bar='on'/></interface>", ""),
+        ("<disk type='file' device='disk'><target dev='sda' bus='scsi'/><invented/></disk>", "<invented>"),
+        (
+            "<tpm model='tpm-spapr'><backend type='emulator' version='2.0'><encryption secret='x'/></backend></tpm>",
+            "<encryption>",
+        ),
+        ("<video><model type='vga' invented='1'><deep><deeper/></deep></model></video>", "<deep>"),
+    ],
+)  # fmt: skip
+def test_what_is_deep_in_a_device_and_not_judged_is_named(part: str, named: str) -> None:
+    guest = guest_of(domain_of(domain(part).encode(), "x"), "x")
+    said = [each.what.partition(", ")[2] for each in guest.unseen]
+    assert (named in said) if named else not said
+
+
 def test_no_element_is_in_two_lists() -> None:
     known = domain_elements()
     assert not known.judged & known.plain
     assert not (known.judged | known.plain) & set(known.unseen)
+
+
+def test_a_disk_and_a_tpm_stay_where_a_setting_of_theirs_goes() -> None:
+    text = domain(
+        "<disk type='file' device='disk'><source file='/x'/><target dev='sda' bus='scsi'/>"
+        "<geometry cyls='1' heads='1' secs='1' trans='lba'/></disk>"
+        "<tpm model='tpm-spapr'><backend type='emulator' version='1.2'/></tpm>"
+    )
+    fixed = convert_domain(domain_of(text.encode(), "x"), offer_of_build("almalinux-9"))
+    written = fixed.content.decode()
+    assert "<source file='/x'/>" in written
+    assert "trans=" not in written
+    assert "version='2.0'" in written
 
 
 def test_a_pc_with_features_becomes_one_that_can_start() -> None:
