@@ -10,13 +10,15 @@ from ppcdeps.checking.env.repair import Repair, WantedEnvironment, repair_of
 from ppcdeps.checking.env.repair_steps import RepairStep, script_of, steps_of
 from ppcdeps.checking.env.wanted import parse_wanted, read_wanted
 from ppcdeps.checking.findings import Report
+from ppcdeps.model.errors import UsageError
 from ppcdeps.model.reporter import Reporter
+from ppcdeps.planning.workloads import list_workloads
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.workflows.checks import ApiCheck, Installation, report_of
 from ppcdeps.workflows.choice import RepositoryChoice
 from ppcdeps.workflows.constraints import constraints as pip_files
 from ppcdeps.workflows.repositories import resolve_target
-from ppcdeps.workflows.request import plan_request
+from ppcdeps.workflows.request import plan_request, sorted_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ def _wanted_by(
     reporter: Reporter,
 ) -> WantedEnvironment:
     workload = wanted.workload or ""
+    if not sorted_words((workload,)).workloads:
+        raise UsageError(f"there is no workload {workload!r}", hint=f"known are {', '.join(list_workloads())}")
     choice = RepositoryChoice(
         target=wanted.target, release=wanted.release, offline=api.offline, cache_directory=api.cache.directory
     )
