@@ -14,6 +14,7 @@ from pythonroots import has_program, make_dist
 from wheelfiles import make_wheel
 
 from ppcdeps.base.cache import Cache
+from ppcdeps.checking.findings import Finding
 from ppcdeps.model.reporter import Silence
 from ppcdeps.workflows.checks import ApiCheck, Installation
 from ppcdeps.workflows.repair_env import RepairedEnvironment, WantedPython, repair_env
@@ -141,6 +142,11 @@ def test_the_incident_is_put_in_order(tmp_path: Path) -> None:
     done = subprocess.run(["sh", "-c", text], env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     after = order(root, requirements, tmp_path / "cache", follow=True)
-    # The tree has none of what these two require, which is another matter.
-    assert {one.rule for one in after.report.findings} <= {"env-missing-requirement", "env-requires-python"}
-    assert after.repair.removals == after.repair.additions == ()
+    # What stays is the RPMs' own disagreement: they were installed by force, without what they require.
+    assert {one.rule for one in after.report.findings} <= {"env-missing-requirement", "env-wrong-version"}
+    assert all("oslo.utils 3.4.0, of RPM" in one.message for one in _wrong(after))
+    assert (after.repair.removals, list(after.repair.additions)) == ((), [])
+
+
+def _wrong(found: RepairedEnvironment) -> list[Finding]:
+    return [one for one in found.report.findings if one.rule == "env-wrong-version"]
