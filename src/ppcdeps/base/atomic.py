@@ -124,6 +124,33 @@ def write_output(path: Path, text: str) -> None:
         ) from error
 
 
+def write_program(path: Path, content: bytes, option: str) -> None:
+    """Put a new file in place that can be run, whole or not at all. What is there already stays.
+
+    Raises ConfigError where there is something of that name, or the folder cannot be written to; ``option`` is the
+    one that names the file. A full disk is raised as it is.
+    """
+    try:
+        with new_file(path.parent) as draft, _named(path):
+            draft.stream.write(content)
+            draft.stream.flush()
+            os.fsync(draft.stream.fileno())
+            mode = os.fstat(draft.stream.fileno()).st_mode
+            # Who may read it may run it.
+            os.fchmod(draft.stream.fileno(), mode | (mode & 0o444) >> 2)
+            # Unlike a rename, a link replaces nothing.
+            path.hardlink_to(draft.path)
+        flush(path.parent)
+    except FileExistsError:
+        raise ConfigError(
+            f"{path} is there already, and is not written over", hint=f"remove it, or name another file with {option}"
+        ) from None
+    except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
+        raise ConfigError(
+            f"cannot write {path}: {error.strerror}", hint=f"name another place with {option}"
+        ) from error
+
+
 def put_file(path: Path, content: bytes) -> None:
     """Have a file with this content there; one that has it already is left alone."""
     with contextlib.suppress(OSError):

@@ -10,6 +10,7 @@ from ppcdeps.model.exitcodes import ExitCode
 
 if TYPE_CHECKING:
     from ppcdeps.checking.findings import Report
+    from ppcdeps.workflows.repair_env import RepairedEnvironment
 
 CHECKS: dict[str, tuple[str, str]] = {
     "env": ("ppcdeps.cli.check_env:env", "An installed system, an image's root folder, or a virtual environment."),
@@ -35,3 +36,12 @@ def show_report(report: "Report", as_json: bool) -> int:
 
     write(dump_report(report) if as_json else render_report(report), as_json=as_json)
     return ExitCode.DONE if report.is_clean else ExitCode.GAPS_REMAIN
+
+
+def show_repair(found: "RepairedEnvironment", as_json: bool) -> int:
+    """Print what puts an environment in order, with the findings. Returns the exit code."""
+    from ppcdeps.report.repair import dump_repair, render_repair
+
+    parts = found.report, found.repair, found.steps
+    write(dump_repair(*parts) if as_json else render_repair(*parts), as_json=as_json)
+    return ExitCode.DONE if found.report.is_clean and found.repair.is_in_order else ExitCode.GAPS_REMAIN

@@ -22,6 +22,9 @@ WHEELHOUSE = "wheels"
 """The folder beside a pylock.toml where its files lie, when it names them by path."""
 
 
+_BUILT = "# Native, and no wheel fits: built from source first, and not for pip to install:"
+
+
 class FilePlaces(StrEnum):
     """How pylock.toml says where a file is: PEP 751 wants a path or a URL of each."""
 
@@ -80,8 +83,25 @@ def former_pins(directory: Path, workload: str, environment: TargetEnvironment) 
         return {}
     pins = read_constraints(path, environment).pins()
     # What an RPM provided had its version from there, and has it from there again.
-    of_rpm = re.findall(r"(?m)^([^\s#=]+)==.*\n(?:    #.*\n)*?    # from the RPM ", read_named_text(path, "pip_size"))
+    of_rpm = rpm_provided(read_named_text(path, "pip_size"))
     return {name: version for name, version in pins.items() if name not in of_rpm}
+
+
+def rpm_provided(text: str) -> dict[str, str]:
+    """The names in a constraints file that an RPM provides, and that RPM, as ``render_files`` wrote them."""
+    return dict(re.findall(r"(?m)^([^\s#=]+)==.*\n(?:    #.*\n)*?    # from the RPM (\S+)", text))
+
+
+def built_first(text: str) -> dict[str, str]:
+    """The pins in a requirements file that are built from source, and not for pip to fetch."""
+    found = re.search(rf"(?m)^{re.escape(_BUILT)}\n((?:#    .*\n)*)", text)
+    return dict(re.findall(r"(?m)^#    ([^\s#=]+)==(\S+)", found[1])) if found else {}
+
+
+def stated_target(text: str) -> tuple[str, str, str] | None:
+    """Machine, Python and glibc that the head of a file names; None where it was not written by ``render_files``."""
+    found = re.search(r"(?m)^# .* on (\w+), Python ([\d.]+), glibc ([\d.]+)$", text)
+    return (found[1], found[2], found[3]) if found else None
 
 
 # Texts -----------------------------------------------------------------------------------------------
@@ -112,7 +132,7 @@ def _requirements(lock: PythonLock) -> str:
     lines: list[str] = []
     built = lock.having(Provision.BUILD)
     if built:
-        lines.append("# Native, and no wheel fits: built from source first, and not for pip to install:")
+        lines.append(_BUILT)
         lines.extend(f"#    {each.name}=={each.version}{_in_brackets(each)}" for each in built)
         lines.append("#")
     for each in lock.having(Provision.WHEEL, Provision.SDIST):

@@ -9,7 +9,7 @@ from ppcdeps.checking.api.lockcheck import check_lock as check_read_lock
 from ppcdeps.checking.api.locks import read_lock
 from ppcdeps.checking.env.api_use import with_api
 from ppcdeps.checking.env.check import report_on
-from ppcdeps.checking.env.environment import read_environment
+from ppcdeps.checking.env.environment import Environment, read_environment
 from ppcdeps.checking.findings import Report
 from ppcdeps.checking.host import hostfacts
 from ppcdeps.checking.host.check import HostPurpose, distribution_of, nova_of
@@ -59,6 +59,11 @@ def check_env(
     environment = read_environment(
         installation.root, installation.python, isolated=installation.isolated, user_home=installation.user_home
     )
+    return report_of(environment, reporter, constraints, api)
+
+
+def report_of(environment: Environment, reporter: Reporter, constraints: Path | None, api: ApiCheck | None) -> Report:
+    """What is wrong with an environment that has been read. Raises like ``check_env``."""
     report = report_on(environment, reporter, constraints)
     if api is None:
         return report

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, PylockValidationError
-from packaging.requirements import Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from ppcdeps.base.named_files import read_named
@@ -19,9 +18,10 @@ from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.plan_file import load_plan
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.python.environment import MarkerError, TargetEnvironment
+from ppcdeps.python.lockfiles import rpm_provided, stated_target
 from ppcdeps.python.names import normalize
-from ppcdeps.python.requirementfiles import RequirementLine, read_requirement_file, refused
-from ppcdeps.python.requirements import RequirementError, usable_requirement
+from ppcdeps.python.requirementfiles import read_requirement_file
+from ppcdeps.python.requirementset import requirement_set
 
 _SHOWN = 200
 """Characters of a line in an error."""
@@ -225,28 +225,7 @@ def _read_project(reading: _Reading, text: str, python: str | None, machine: str
 
 def _read_head(reading: _Reading, text: str) -> None:
     """What the files of ``ppcdeps constraints`` say of their target."""
-    found = re.search(r"(?m)^# .* on (\w+), Python ([\d.]+), glibc ([\d.]+)$", text)
-    if found:
-        reading.machine, reading.python, reading.glibc = found[1], found[2], found[3]
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """What one line says of a distribution; ``version`` where it names exactly one."""
-
-    line: RequirementLine
-    requirement: Requirement
-
-    @property
-    def name(self) -> str:
-        return normalize(self.requirement.name)
-
-    @property
-    def version(self) -> str:
-        for each in self.requirement.specifier:
-            if each.operator == "===" or (each.operator == "==" and not each.version.endswith(".*")):
-                return each.version
-        return ""
+    reading.machine, reading.python, reading.glibc = stated_target(text) or ("", "", "")
 
 
 def _read_requirements(reading: _Reading, environment: TargetEnvironment) -> None:
@@ -254,48 +233,18 @@ def _read_requirements(reading: _Reading, environment: TargetEnvironment) -> Non
     file = read_requirement_file(reading.path, what=what)
     rpms: dict[str, str] = {}
     for text in file.texts:
-        rpms |= re.findall(r"(?m)^([^\s#=]+)==.*\n(?:    #.*\n)*?    # from the RPM (\S+)", text)
-    faults: list[str] = []
-    said: list[_Said] = []
-    for line in file.lines:
-        if line.is_project:
-            reading.left_out.append((line.text[:_SHOWN], f"{line.where} gives it neither name nor exact version"))
-            continue
-        try:
-            requirement, holds = usable_requirement(line.text, environment)
-        except RequirementError as fault:
-            faults.append(f"{line.where}: {line.text[:_SHOWN]!r} is not a requirement ({fault})")
-            continue
-        if holds:
-            said.append(_Said(line, requirement))
+        rpms |= rpm_provided(text)
     # One version of each, as pip has it: constraints pin what requirements leave open, and install nothing.
-    pinned: dict[str, _Said] = {}
-    for each in said:
-        if each.version:
-            pinned.setdefault(each.name, each)
-    for each in said:
-        holder = pinned.get(each.name)
-        allowed = each.requirement.specifier
-        if holder is not None and not allowed.contains(holder.version, prereleases=True):
-            faults.append(
-                f"{each.line.where}: {each.name} is held to {allowed}, and {holder.line.where} holds it to "
-                f"{holder.requirement.specifier}: keep one of the two"
-            )
-    if faults:
-        raise refused(what, str(reading.path), faults)
-    seen: set[str] = set()
-    for each in said:
-        if each.line.is_constraint or each.name in seen:
-            continue
-        seen.add(each.name)
-        holder = pinned.get(each.name)
-        if holder is None:
-            where = each.line.where.removeprefix(f"{reading.path.parent}/")
+    found = requirement_set(file, environment, what=what, origin=str(reading.path))
+    for line in found.projects:
+        reading.left_out.append((line.text[:_SHOWN], f"{line.where} gives it neither name nor exact version"))
+    for each in found.distributions.values():
+        if each.pin is None:
+            where = each.where.removeprefix(f"{reading.path.parent}/")
             reading.left_out.append((each.name, f"{where} gives it no exact version"))
             continue
-        rpm = rpms.get(holder.requirement.name, "")
-        digests = each.line.digests | holder.line.digests
-        reading.releases.append(LockedRelease(each.name, holder.version, digests, rpm=rpm))
+        rpm = rpms.get(each.pin.requirement.name, "")
+        reading.releases.append(LockedRelease(each.name, each.version, each.digests, rpm=rpm))
     reading.left_out += [
         (f"{option} in {where}", "indexes and links are those of pip's configuration")
         for option, where in file.unfollowed

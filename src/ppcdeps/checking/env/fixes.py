@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 def pip_install(environment: Environment, requirement: str, *options: str) -> str:
     """The command that installs this one distribution, and leaves what it requires as it is."""
-    words = [environment.python.command, "-m pip install --no-deps", *options, *_insisting(environment)]
+    words = [environment.python.command, "-m pip install --no-deps", *options, *insisting(environment)]
     return " ".join([*words, shlex.quote(requirement)])
 
 
 def pip_uninstall(environment: Environment, name: str) -> str:
     """The command that removes the copy that comes first on the path."""
-    return " ".join([environment.python.command, "-m pip uninstall", *_insisting(environment), name])
+    return " ".join([environment.python.command, "-m pip uninstall", *insisting(environment), name])
 
 
-def _insisting(environment: Environment) -> list[str]:
+def insisting(environment: Environment) -> list[str]:
     """The option without which pip refuses to touch what a distribution manages (PEP 668)."""
     python = environment.python
     marked = python.stdlib is not None and environment.root.has(f"{python.stdlib}/EXTERNALLY-MANAGED")
