@@ -219,7 +219,7 @@ def test_a_plan_of_an_older_schema_says_to_make_it_again(ppcdeps: Program) -> No
     for command in (("diff", "a.json", "a.json"), ("build", "a.json"), ("verify", "a.json")):
         fault = ppcdeps(*command, code=3).fault
         assert "a.json is a plan of schema 0, and schema 3 is read here" in fault
-        assert "`ppcdeps plan`" in fault
+        assert "`ppcdeps plan WORKLOAD`" in fault
 
 
 def test_a_snapshot_of_an_older_format_that_was_chosen_says_to_choose_another(ppcdeps: Program) -> None:
