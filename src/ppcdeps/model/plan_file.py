@@ -34,7 +34,6 @@ from ppcdeps.model.python_plan import (
 from ppcdeps.model.visible import visible
 
 
-
 def dump_plan(plan: Plan) -> str:
     """The plan as JSON text, keys sorted, an entry of a list on a line, as `plan.schema.json` describes it."""
     members = (f"{_compact(key)}: {_spread(value)}" for key, value in sorted(as_document(plan).items()))
@@ -79,7 +78,8 @@ def parse_plan(content: bytes | str, path: Path) -> Plan:
     if not isinstance(schema, int) or isinstance(schema, bool):
         raise ConfigError(f"{path} is not a plan: it names no schema", hint="make one with `ppcdeps plan WORKLOAD`")
     if schema != SCHEMA:
-        raise ConfigError(f"{path} is a plan of schema {schema}, and schema {SCHEMA} is read here", hint=_anew(document))
+        told = f"{path} is a plan of schema {schema}, and schema {SCHEMA} is read here"
+        raise ConfigError(told, hint=_anew(document))
     try:
         return _plan(JsonObject(document))
     except WrongValueError as fault:

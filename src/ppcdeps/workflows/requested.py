@@ -36,8 +36,8 @@ _PLACES = ("target", "snapshot", "repofrompath", "reference", "source", "repo-fi
 """The options that say where repositories are."""
 _SELECTION = ("repo", "enablerepo", "disablerepo")
 _PATH = re.compile(r"(?P<before>(?:[A-Za-z0-9_.:+-]+,)?)(?P<path>[^/].*)", re.DOTALL)
-_FILES = ("repo-file", "srpms", "recipes", "constraints")
-_MAYBE_FILES = (*_PLACES, *_FILES)
+_FILES = ("repofrompath", "reference", "source", "repo-file", "srpms", "recipes", "constraints")
+"""The options whose values are paths, perhaps after an id and a comma; those of target and snapshot may be names."""
 _ENDINGS = (".toml", ".tar", *names.OWN_ENDINGS)
 
 
@@ -85,7 +85,8 @@ def located(request: RequestRecord, folder: Path) -> RequestRecord:
         [_located(word, folder) for word in request.words],
         {
             name: [
-                _located(value, folder, is_file=name in _FILES) if name in _MAYBE_FILES else value for value in values
+                _located(value, folder, is_file=name in _FILES) if name in (*_PLACES, *_FILES) else value
+                for value in values
             ]
             for name, values in request.options
         },

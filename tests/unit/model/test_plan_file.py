@@ -190,7 +190,10 @@ def test_the_schema_is_closed_and_names_what_the_program_knows() -> None:
         ("[]", "names no schema"),
         ("[" * 100_000, "is not a plan"),
         ('{"schema": "2"}', "names no schema"),
-        ('{"schema": 9}', "is a plan of schema 9, and schema 3 is read here; make it anew with `ppcdeps plan WORKLOAD`"),
+        (
+            '{"schema": 9}',
+            "is a plan of schema 9, and schema 3 is read here; make it anew with `ppcdeps plan WORKLOAD`",
+        ),
         ('{"schema": 1, "reliefs": []}', "is a plan of schema 1, and schema 3 is read here"),
         ('{"schema": 3}', "is not a whole plan: created_from is missing"),
     ],
