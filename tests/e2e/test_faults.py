@@ -114,7 +114,10 @@ def test_what_was_good_survives_a_sync_that_fails(ppcdeps: Program, mirror: Mirr
 
 def test_offline_without_a_copy_says_what_to_do(ppcdeps: Program, mirror: Mirror) -> None:
     done = ppcdeps("plan", "app", "--offline", "--repofrompath", f"one,{mirror.url}", code=30)
-    assert "no network may be used (offline); run `ppcdeps sync` where there is network" in done.fault
+    told = (
+        f"no network may be used (offline); run `ppcdeps sync --repofrompath one,{mirror.url}` where there is network"
+    )
+    assert told in done.fault
 
 
 def test_a_full_disk_ends_with_20_and_leaves_nothing_unfinished(ppcdeps: Program) -> None:

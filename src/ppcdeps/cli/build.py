@@ -131,6 +131,8 @@ def build(
 
     plan = load_requested(plan_file)
     work_on(plan.request)
+    if plan.request is not None:
+        reporter.note(f"{plan_file} was requested by: {plan.request.command()}")
     work = work or default_work(plan)
     resolved = resolve_planned(plan, choice, reporter)
     request = BuildRequest(

@@ -54,6 +54,8 @@ def verify(
 
     before = load_requested(plan_file)
     work_on(before.request)
+    if before.request is not None:
+        reporter.note(f"{plan_file} was requested by: {before.request.command()}")
     place = repository or default_repository(before)
     local_repository(place)  # its faults come before any download
     resolved = resolve_planned(before, choice, reporter)

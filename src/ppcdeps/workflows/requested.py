@@ -103,7 +103,10 @@ def _located(word: str, folder: Path, *, is_file: bool = False) -> str:
     if not is_file and "/" not in path and not path.endswith(_ENDINGS):
         return word
     place = folder / path
-    return f"{found['before']}{place}" if place.exists() else word
+    try:
+        return f"{found['before']}{place}" if place.exists() else word
+    except OSError:
+        return word  # of a length that no path has
 
 
 def as_requested(request: RequestRecord | None, choice: RepositoryChoice) -> RepositoryChoice:
