@@ -120,7 +120,7 @@ def test_what_pip_installs_is_explained(ppcdeps: Program) -> None:
 
 
 def test_repositories_of_the_command_line_in_another_folder(ppcdeps: Program) -> None:
-    there = Program(ppcdeps.folder / "my targets", ppcdeps.variables | {"PPCDEPS_CACHE": str(ppcdeps.cache)})
+    there = Program(ppcdeps.folder / "my targets", {**ppcdeps.variables, "PPCDEPS_CACHE": str(ppcdeps.cache)})
     words = ("--repofrompath", "t,target", "--reference", "r,reference", "--releasever", "9")
     follow(there, there("plan", "app", *words, *RPM, code=1))
     # From elsewhere, what the plan names is found beside the plan.
