@@ -38,9 +38,8 @@ def test_a_plan_that_is_not_there_or_of_another_schema(world: BuildWorld) -> Non
     assert "cannot read the plan none.json" in world.program("build", "none.json", code=3).fault
     plan = world.folder / "plan.json"
     plan.write_text(plan.read_text().replace('"schema": 3', '"schema": 99'))
-    assert "is a plan of schema 99, and schema 3 is read here; make it anew with `ppcdeps plan`" in refused(
-        world, code=3
-    )
+    fault = refused(world, code=3)
+    assert "is a plan of schema 99, and schema 3 is read here; make it anew with `ppcdeps plan one " in fault
 
 
 def test_a_plan_from_older_metadata(world: BuildWorld) -> None:
@@ -50,8 +49,6 @@ def test_a_plan_from_older_metadata(world: BuildWorld) -> None:
 
 
 def test_a_plan_of_another_target(world: BuildWorld) -> None:
-    fault = world.program("build", "plan.json", "--work", "run", code=2).fault
-    assert "the plan is for debian-12, which is not a target that ppcdeps ships; give the options" in fault
     fault = world.program("build", "plan.json", "--work", "run", "--target", "centos-stream-9", code=3).fault
     assert "the plan is for the target debian-12, and this is centos-stream-9; name its target" in fault
 
@@ -61,7 +58,7 @@ def test_a_recipe_that_was_changed_since_the_plan(world: BuildWorld) -> None:
     recipe.write_text(recipe.read_text() + "\n# changed\n")
     run = world.program(*world.build_command("--work", "run"), code=3)
     assert "the recipe one was changed since the plan was made" in run.err
-    assert "plan again with `ppcdeps plan`" in run.err
+    assert "plan again with `ppcdeps plan one " in run.err
 
 
 def test_what_the_plan_does_not_build(world: BuildWorld) -> None:

@@ -44,7 +44,7 @@ def test_metadata_of_a_known_repository_is_fetched_only_where_a_gap_asks(ppcdeps
     assert f"  type          {typed}\n" in run.out
     ppcdeps(*PLAN, code=1)
     assert len(served.paths()) == 2, "the second run takes it from the cache"
-    assert "enable" not in ppcdeps(*PLAN, "--enablerepo", "extra", code=0).out
+    assert "known and not enabled" not in ppcdeps(*PLAN, "--enablerepo", "extra", code=0).out
 
 
 def test_without_a_network_what_is_cached_is_looked_at_and_the_rest_said(ppcdeps: Program, served: Mirror) -> None:
@@ -107,8 +107,9 @@ def test_a_build_leaves_to_the_repository_what_it_would_close(ppcdeps: Program, 
     ppcdeps("plan", "app", "--target", "target.toml", "--python", "rpm", "-o", "plan.json", code=1)
     build = ("build", "plan.json", "--target", "target.toml")
     assert ppcdeps(*build, code=2).fault == (
-        "ppcdeps: error: nothing is built: enabling extra closes a gap of the plan; plan again with "
-        "--enablerepo extra, or build what it lacks all the same with --alternatives"
+        "ppcdeps: error: nothing is built: enabling extra closes a gap of the plan; plan again with `ppcdeps plan "
+        "app --enablerepo extra --target target.toml --python rpm`, or build what it lacks all the same with "
+        "--alternatives"
     )
     for words in (("--alternatives",), ("--only", "lib")):
         assert "names no buildroot" in ppcdeps(*build, *words, code=3).fault

@@ -114,7 +114,10 @@ def test_what_was_good_survives_a_sync_that_fails(ppcdeps: Program, mirror: Mirr
 
 def test_offline_without_a_copy_says_what_to_do(ppcdeps: Program, mirror: Mirror) -> None:
     done = ppcdeps("plan", "app", "--offline", "--repofrompath", f"one,{mirror.url}", code=30)
-    assert "no network may be used (offline); run `ppcdeps sync` where there is network" in done.fault
+    told = (
+        f"no network may be used (offline); run `ppcdeps sync --repofrompath one,{mirror.url}` where there is network"
+    )
+    assert told in done.fault
 
 
 def test_a_full_disk_ends_with_20_and_leaves_nothing_unfinished(ppcdeps: Program) -> None:
@@ -219,7 +222,7 @@ def test_a_plan_of_an_older_schema_says_to_make_it_again(ppcdeps: Program) -> No
     for command in (("diff", "a.json", "a.json"), ("build", "a.json"), ("verify", "a.json")):
         fault = ppcdeps(*command, code=3).fault
         assert "a.json is a plan of schema 0, and schema 3 is read here" in fault
-        assert "`ppcdeps plan`" in fault
+        assert "`ppcdeps plan WORKLOAD`" in fault
 
 
 def test_a_snapshot_of_an_older_format_that_was_chosen_says_to_choose_another(ppcdeps: Program) -> None:

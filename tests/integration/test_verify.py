@@ -393,7 +393,12 @@ def test_bad_input_is_one_line_and_the_documented_exit_code(world: World, tmp_pa
     assert "there is no repository theirs" in world.refused("--repository", "theirs", *options, code=3).fault
     world.publish(world.tool())
     local = ("--repository", "local")
+    whole = (tmp_path / "plan.json").read_text()
+    document = json.loads(whole)
+    del document["request"]
+    (tmp_path / "plan.json").write_text(json.dumps(document))
     assert "not a target that ppcdeps ships" in world.refused(*local, code=2).fault
+    (tmp_path / "plan.json").write_text(whole)
     other = (tmp_path / "target.toml").read_text().replace("test-12", "another")
     (tmp_path / "other.toml").write_text(other)
     told = world.refused(*local, "--target", "other.toml", code=2).fault

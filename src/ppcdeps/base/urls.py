@@ -8,6 +8,8 @@ from ppcdeps.base.addresses import nearness_of_host
 
 # Object stores and package servers take tokens and signatures in the query, too.
 _SECRET_QUERY = re.compile(r"(?i)([?&][^=&]*(?:token|key|secret|passw|sig)[^=&]*=)[^&]*")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.*", re.DOTALL)
+_SECRET_OPTION = re.compile(r"((?:^|\.)(?:username|password|proxy_username|proxy_password)=).*", re.DOTALL)
 _WORD = re.compile(r"[A-Za-z0-9]{16,}")
 _DIGEST = re.compile(r"[0-9a-f]{56,}")
 _UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -104,6 +106,11 @@ def shown_url(url: str) -> str:
         if path != parts.path:
             url = url.replace(parts.path, path, 1)
     return _SECRET_QUERY.sub(r"\1***", url)
+
+
+def without_secrets(word: str) -> str:
+    """A word of a command line without credentials, in a URL or as an option of a repository (`ID.password=...`)."""
+    return _URL.sub(lambda found: shown_url(found[0]), _SECRET_OPTION.sub(r"\1***", word))
 
 
 def _is_token(segment: str) -> bool:

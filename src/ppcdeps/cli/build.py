@@ -21,7 +21,9 @@ from ppcdeps.cli.options import (
     repository_options,
 )
 from ppcdeps.cli.output import write
+from ppcdeps.cli.repeat import next_command, plan_again, work_on
 from ppcdeps.cli.reporter import TerminalReporter
+from ppcdeps.model.commands import command_line
 from ppcdeps.model.exitcodes import ExitCode
 from ppcdeps.workflows.choice import RepositoryChoice
 
@@ -76,7 +78,7 @@ _SETTINGS = (
     click.option("--url", metavar="URL", help="Where the repository will be served, for its .repo file."),
     click.option("--until-closed", is_flag=True, help="Verify, plan again and build until nothing changes any more."),
     click.option("--workload", metavar="FILE",
-                 help="With --until-closed: the workload file that the plan was made of, if it was one."),
+                 help="With --until-closed: the workload file that the plan was made of, if it is elsewhere by now."),
 )  # fmt: skip
 
 
@@ -121,13 +123,16 @@ def build(
     if plan_file is None:
         raise click.UsageError("Missing argument PLAN", context)
     from ppcdeps.cli.build_view import BuildView
-    from ppcdeps.model.plan_file import load_plan
     from ppcdeps.report.build import dump_build_run, render_build_run
     from ppcdeps.workflows.build import BuildRequest, build_until_closed, default_work
     from ppcdeps.workflows.build import build as run_build
     from ppcdeps.workflows.replan import resolve_planned
+    from ppcdeps.workflows.requested import load_requested
 
-    plan = load_plan(plan_file)
+    plan = load_requested(plan_file)
+    work_on(plan.request)
+    if plan.request is not None:
+        reporter.note(f"{plan_file} was requested by: {plan.request.command()}")
     work = work or default_work(plan)
     resolved = resolve_planned(plan, choice, reporter)
     request = BuildRequest(
@@ -140,7 +145,8 @@ def build(
             with BuildView(quiet=reporter.quiet, live=reporter.progress) as shown:
                 yield shown.watch
         except KeyboardInterrupt:
-            reporter.warn(f"finished builds are stored; go on with `ppcdeps build --resume --work {work}`")
+            resume = command_line("build", "--resume", "--work", str(work))
+            reporter.warn(f"finished builds are stored; go on with `{resume}`")
             raise
 
     verdict = None
@@ -149,7 +155,11 @@ def build(
             build_run, verdict = build_until_closed(request, reporter, view, workload=workload)
         else:
             build_run = run_build(request, reporter, view)
-    shown = dump_build_run(build_run, verdict) if as_json else render_build_run(build_run, verdict)
+    shown = (
+        dump_build_run(build_run, verdict)
+        if as_json
+        else render_build_run(build_run, verdict, next_command, plan_again)
+    )
     write(shown, as_json=as_json)
     if verdict is not None and verdict.is_closed:
         return ExitCode.DONE

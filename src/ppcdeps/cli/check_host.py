@@ -7,6 +7,7 @@ import click
 from ppcdeps.cli.check import show_report
 from ppcdeps.cli.options import json_option, output_options
 from ppcdeps.cli.output import write
+from ppcdeps.model.commands import command_line
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.exitcodes import ExitCode
 from ppcdeps.model.reporter import Reporter
@@ -50,7 +51,8 @@ def host(
     if collect is None:
         return show_report(check_host(collected=collected, target=target, nova=nova), as_json)
     text = collect_host(collect)
-    reporter.note(f"this machine's facts are in {collect}; judge them with `ppcdeps check host --from {collect}`")
+    judge = command_line("check", "host", "--from", str(collect))
+    reporter.note(f"this machine's facts are in {collect}; judge them with `{judge}`")
     if as_json:
         write(text, as_json=True)
     return ExitCode.DONE

@@ -1,18 +1,22 @@
 """`ppcdeps constraints`: the files for pip alone."""
 
-import shlex
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ppcdeps.cli.options import json_option, output_options, python_option, repository_options, roots_argument
 from ppcdeps.cli.output import write, write_line
 from ppcdeps.cli.reporter import TerminalReporter
+from ppcdeps.model.commands import command_line
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.visible import visible
 from ppcdeps.workflows.choice import RepositoryChoice
 from ppcdeps.workflows.request import Installer
+
+if TYPE_CHECKING:
+    from ppcdeps.workflows.request import PlanRequest
 
 
 @click.command()
@@ -68,15 +72,16 @@ def constraints(
 
     newest = _moment(exclude_newer)
     resolved = resolve_target(choice, reporter)
+    request = plan_request(roots, resolved, python=python)
     side = pip_files(
-        plan_request(roots, resolved, python=python),
+        request,
         reporter,
         pins=constraints_file,
         former=None if upgrade else folder,
         exclude_newer=newest,
         optional_as_pure=optional_as_pure,
         urls=urls,
-        command=f"ppcdeps constraints {shlex.join(roots)}",
+        command=_origin(request, constraints_file, exclude_newer, urls=urls, optional_as_pure=optional_as_pure),
     )
     written = side.files.write(folder)
     if as_json:
@@ -99,6 +104,18 @@ def constraints(
         reporter.note(
             f"RPM packages require {len(side.routing.bridged)} capabilities of what pip installs: see the plan"
         )
+
+
+def _origin(
+    request: "PlanRequest", pins: Path | None, exclude_newer: str | None, *, urls: bool, optional_as_pure: bool
+) -> str:
+    """The command that makes these files again, as they name it: without folders of this machine."""
+    words = request.record.option_words() if request.record is not None else ()
+    words += ("--constraints", str(pins)) if pins is not None else ()
+    words += ("--exclude-newer", exclude_newer) if exclude_newer is not None else ()
+    words += (*(("--urls",) if urls else ()), *(("--optional-as-pure",) if optional_as_pure else ()))
+    roots = request.record.words if request.record is not None else request.workload.roots
+    return visible(command_line("constraints", *roots, *words))
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -14,6 +14,7 @@ import click
 from ppcdeps.cli.options import cache_option, engine_option, json_option, mirror_option, output_options
 from ppcdeps.cli.output import Part, say, write, write_line
 from ppcdeps.cli.reporter import TerminalReporter
+from ppcdeps.model.commands import command_line
 from ppcdeps.model.exitcodes import ExitCode
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class DemoCommand:
     @property
     def typed(self) -> str:
         """The command as a person types it."""
-        return shlex.join(("ppcdeps", *self.words))
+        return command_line(*self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def demo(
             shown.line(f"The demo ends here: this command was to end with {step.expected}, not {done[-1].exit_code}.")
             break
     else:
-        shown.end(world, mode, time.monotonic() - began)
+        shown.end(world, mode, time.monotonic() - began, _to_try(world, engine, cache_directory))
     if as_json:
         import json
 
@@ -117,18 +118,43 @@ def demo(
 def _commands(
     world: "DemoWorld", mode: str, engine: str | None, cache_directory: Path | None
 ) -> tuple[DemoCommand, ...]:
-    common: tuple[str, ...] = ("--target", world.target_file.name, "--recipes", world.recipes.name)
-    if cache_directory is not None:
-        common += ("--cache-dir", str(cache_directory.absolute()))
-    plan = f"plan-{world.name}.json"
+    cache = _cache(cache_directory)
+    common = ("--target", world.target_file.name, "--recipes", world.recipes.name, *cache)
+    plan = _plan_file(world)
     chosen = ("--engine", engine) if engine else ()
-    build = ("build", plan, *common, "--sources", world.sources.name, *_MODES[mode], *chosen)
+    build = ("build", plan, *cache, "--sources", world.sources.name, *_MODES[mode], *chosen)
     return (
         DemoCommand("What is missing on ppc64le", ("plan", world.workload_file.name, *common), ExitCode.GAPS_REMAIN),
         DemoCommand("Build what has to be built", build),
-        DemoCommand("Is the gap closed?", ("verify", plan, *common, *chosen)),
+        DemoCommand("Is the gap closed?", ("verify", plan, *cache, *chosen)),
         DemoCommand("Nothing has changed, so nothing is built again", (*build, "--quiet")),
     )
+
+
+def _to_try(world: "DemoWorld", engine: str | None, cache_directory: Path | None) -> tuple[DemoCommand, ...]:
+    """What a person may go on with in the demo's folder."""
+    from ppcdeps.demo.world import NATIVE_ROOT, TARGET_ROOT
+
+    cache, chosen = _cache(cache_directory), ("--engine", engine) if engine else ()
+    name = world.roots[0]
+    return (
+        DemoCommand("why it is a gap, and what was tried", ("why", name, "--plan", _plan_file(world), *cache)),
+        DemoCommand(
+            "change it, and plan and build again", ("recipes", "show", name, "--recipes", world.recipes.name)
+        ),
+        DemoCommand("look around in the ppc64le root", ("buildroot", "shell", TARGET_ROOT, *cache, *chosen)),
+        DemoCommand("when you are done", ("buildroot", "remove", TARGET_ROOT, NATIVE_ROOT, *cache)),
+        DemoCommand("the real thing", ("plan", "nova-compute", *cache), ExitCode.GAPS_REMAIN),
+    )
+
+
+def _plan_file(world: "DemoWorld") -> str:
+    return f"plan-{world.name}.json"
+
+
+def _cache(directory: Path | None) -> tuple[str, ...]:
+    """The option that names the cache from any folder."""
+    return ("--cache-dir", str(directory.absolute())) if directory is not None else ()
 
 
 def _run(step: DemoCommand, folder: Path, *, quiet_stdout: bool) -> EndedCommand:
@@ -175,24 +201,16 @@ class _DemoOutput:
         self.heading(step.title)
         self._line(f"$ {step.typed}")
 
-    def end(self, world: "DemoWorld", mode: str, seconds: float) -> None:
+    def end(self, world: "DemoWorld", mode: str, seconds: float, to_try: Sequence[DemoCommand]) -> None:
         took = f"{int(seconds) // 60} min {int(seconds) % 60} s"
         how = {"cross": "cross-compiled", "accelerated": "built under emulation with the machine's own compiler"}
         folder = _shown(world.folder)
         self.line(f"Done in {took}. {folder}/{world.repository.name} holds packages for ppc64le: "
                   f"{how.get(mode, 'built under emulation')}, installed and run under emulation.")  # fmt: skip
         self.line("To try next, in that folder")
-        for command, what in _NEXT:
-            self._line(f"  {command:<60}{what}")
-
-
-_NEXT: Sequence[tuple[str, str]] = (
-    ("ppcdeps why yajl --for workload.toml --target target.toml", "why it is a gap, and what was tried"),
-    ("ppcdeps recipes show yajl --recipes recipes", "change it, and plan and build again"),
-    ("ppcdeps buildroot shell debian-12", "look around in the ppc64le root"),
-    ("ppcdeps buildroot remove debian-12 debian-12-cross", "when you are done"),
-    ("ppcdeps plan nova-compute", "the real thing"),
-)
+        width = max(len(each.typed) for each in to_try)
+        for each in to_try:
+            self._line(f"  {each.typed:<{width}}  # {each.title}")
 
 
 def _shown(path: Path) -> str:

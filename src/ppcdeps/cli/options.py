@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
+from ppcdeps.cli.repeat import completed
 from ppcdeps.cli.reporter import TerminalReporter
+from ppcdeps.model.errors import PpcdepsError
 from ppcdeps.workflows.choice import DEFAULT_TARGET, RepositoryChoice
 
 Command = Callable[..., Any]
@@ -17,7 +19,10 @@ BUILD_MODES = ("native", "emulated", "accelerated", "cross")
 
 
 def output_options(command: Command) -> Command:
-    """`--quiet` and `--no-progress`. The command is given ``reporter``, which shows what workflows report."""
+    """`--quiet` and `--no-progress`. The command is given ``reporter``, which shows what workflows report.
+
+    Commands that its notes, warnings and errors name get the options that were typed.
+    """
 
     @click.option("-q", "--quiet", is_flag=True, help="Only warnings and errors on standard error.")
     @click.option("--no-progress", is_flag=True, help="Plain lines instead of a progress bar, as without a terminal.")
@@ -25,9 +30,17 @@ def output_options(command: Command) -> Command:
     @click.pass_context
     @functools.wraps(command)
     def with_reporter(context: click.Context, /, *args: Any, quiet: bool, no_progress: bool, **options: Any) -> Any:
-        reporter = TerminalReporter(quiet=quiet, progress=not no_progress)
+        def complete(text: str) -> str:
+            return completed(text, context)
+
+        reporter = TerminalReporter(quiet=quiet, progress=not no_progress, complete=complete)
         context.call_on_close(reporter.close)
-        return command(*args, reporter=reporter, **options)
+        try:
+            return command(*args, reporter=reporter, **options)
+        except PpcdepsError as fault:
+            if fault.hint:
+                fault.hint = complete(fault.hint)
+            raise
 
     return with_reporter
 

@@ -15,11 +15,12 @@ from ppcdeps.cli.options import (
     srpms_option,
 )
 from ppcdeps.cli.output import write
-from ppcdeps.cli.repeat import typed_command
+from ppcdeps.cli.repeat import next_command, typed_command
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.model.exitcodes import ExitCode
 from ppcdeps.report.text import render_plan
 from ppcdeps.workflows.choice import RepositoryChoice
+from ppcdeps.workflows.last_plan import remember_plan
 from ppcdeps.workflows.plans import plan_and_text
 from ppcdeps.workflows.repositories import resolve_target
 from ppcdeps.workflows.request import Installer, plan_request
@@ -76,15 +77,17 @@ def plan(
     path = None if no_output else output or Path(f"plan-{made.workload}.json")
     if path is not None:
         write_output(path, text)
+    remember_plan(made, path, resolved.cache)
     place = str(path) if path else None
-    shown = text if as_json else render_plan(made, place, typed_command())
+    shown = text if as_json else render_plan(made, place, typed_command(), next_command)
     if order_file is not None:
         from ppcdeps.report.build_order import dump_build_order, render_build_order
 
         if str(order_file) == "-":
-            shown = dump_build_order(made, place) if as_json else render_build_order(made, place)
+            order = dump_build_order if as_json else render_build_order
+            shown = order(made, place, next_command)
         else:
-            write_output(order_file, dump_build_order(made, place))
+            write_output(order_file, dump_build_order(made, place, next_command))
     reporter.note(f"answered from {resolved.basis.line()}")
     write(shown, as_json=as_json)
     return ExitCode.GAPS_REMAIN if made.gaps else ExitCode.DONE

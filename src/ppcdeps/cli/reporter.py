@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ppcdeps.cli.output import Part, is_colored, is_terminal, lossy, painted, say
@@ -16,11 +17,20 @@ class TerminalReporter:
 
     ``quiet`` leaves warnings and errors alone. Without ``progress``, or where standard error is not a
     terminal, a task is one line when it begins. The bar appears with the first task and not before. ``stream`` is
-    where all of it goes, by default standard error.
+    where all of it goes, by default standard error. ``complete`` puts into a message what commands that it names need
+    to be typed.
     """
 
-    def __init__(self, *, quiet: bool = False, progress: bool = True, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        quiet: bool = False,
+        progress: bool = True,
+        stream: TextIO | None = None,
+        complete: Callable[[str], str] = str,
+    ) -> None:
         self._quiet = quiet
+        self._complete = complete
         self._stream = stream or sys.stderr
         terminal = is_terminal(self._stream)
         self._bar_wanted = progress and terminal and not quiet
@@ -42,11 +52,11 @@ class TerminalReporter:
     def note(self, message: str) -> None:
         """Show a line, unless the user wants quiet."""
         if not self._quiet:
-            self._say(visible(message))
+            self._say(visible(self._complete(message)))
 
     def warn(self, message: str) -> None:
         """Show a warning."""
-        self._say(("warning:", "yellow"), f" {visible(message)}")
+        self._say(("warning:", "yellow"), f" {visible(self._complete(message))}")
 
     def begin(self, task: str, total: int | None) -> None:
         """Show that a task starts."""

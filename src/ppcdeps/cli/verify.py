@@ -6,6 +6,7 @@ import click
 
 from ppcdeps.cli.options import engine_option, json_option, output_options, recipes_option, repository_options
 from ppcdeps.cli.output import write
+from ppcdeps.cli.repeat import plan_again, work_on
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.model.exitcodes import ExitCode
 from ppcdeps.workflows.choice import RepositoryChoice
@@ -16,7 +17,9 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.command()
 @click.argument("plan_file", metavar="PLAN", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--repository", type=_FOLDER, metavar="DIR", help="What was built (default: repository-WORKLOAD).")
-@click.option("--workload", metavar="FILE", help="The workload file that the plan was made of, if it was one.")
+@click.option(
+    "--workload", metavar="FILE", help="The workload file that the plan was made of, if it is elsewhere by now."
+)
 @click.option("--no-install", is_flag=True, help="Only plan again: install and run nothing.")
 @engine_option
 @recipes_option
@@ -38,18 +41,21 @@ def verify(
 
     Plans again with the local repository first, installs the roots with dnf into a fresh root file system for
     ppc64le, the Python part with pip, and runs imports and the recipes' smoke tests there, emulated where this
-    machine is not ppc64le. Give what the plan does not have: a target file, ad hoc repositories, recipes. Nothing
-    stays on this machine.
+    machine is not ppc64le. Repositories and recipes are those that the plan was requested with; options here count
+    for more. Nothing stays on this machine.
 
     Exit code 0: closed; 1: not.
     """
-    from ppcdeps.model.plan_file import load_plan
     from ppcdeps.report.verification import dump_verification, render_verification
     from ppcdeps.workflows.build import default_repository
     from ppcdeps.workflows.replan import local_repository, resolve_planned
+    from ppcdeps.workflows.requested import load_requested
     from ppcdeps.workflows.verify import verify as verdict_on
 
-    before = load_plan(plan_file)
+    before = load_requested(plan_file)
+    work_on(before.request)
+    if before.request is not None:
+        reporter.note(f"{plan_file} was requested by: {before.request.command()}")
     place = repository or default_repository(before)
     local_repository(place)  # its faults come before any download
     resolved = resolve_planned(before, choice, reporter)
@@ -63,5 +69,5 @@ def verify(
         engine=engine,
         install=not no_install,
     )
-    write(dump_verification(found) if as_json else render_verification(found), as_json=as_json)
+    write(dump_verification(found) if as_json else render_verification(found, plan_again), as_json=as_json)
     return ExitCode.DONE if found.is_closed else ExitCode.GAPS_REMAIN

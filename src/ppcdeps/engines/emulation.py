@@ -175,7 +175,7 @@ def _fix_by_registering(arch: str) -> str:
     if line is None:
         return f"install {_PACKAGE}"
     return (
-        "run any ppcdeps build once as root, which registers it, or: systemctl restart systemd-binfmt; "
+        "run `ppcdeps build PLAN` once as root, which registers it, or: systemctl restart systemd-binfmt; "
         "bwrap also works without"
     )
 

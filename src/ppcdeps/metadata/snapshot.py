@@ -114,7 +114,7 @@ def info(path: Path) -> Snapshot:
     if found != FORMAT or isinstance(found, bool):
         raise ConfigError(
             f"{index} has format {str(found)[:20]}, this ppcdeps reads {FORMAT}",
-            hint="make the snapshot again with `ppcdeps snapshot save`",
+            hint="make the snapshot again with `ppcdeps snapshot save PLACE`",
         )
     try:
         document = JsonObject(raw)

@@ -122,6 +122,13 @@ def own_file(text: str) -> str:
     return text
 
 
+def typed_word(text: str) -> str:
+    """A word of a command line that a plan recorded: on one line, and shown as it is."""
+    if not text or not text.isprintable() or len(text) > _LONGEST:
+        raise ValueError(f"not a word of a command line: {_shown(text)}")
+    return text
+
+
 def build_condition(text: str) -> str:
     """The name of a build condition (`%bcond`) of a spec."""
     return _checked(_CONDITION, text, "the name of a build condition")

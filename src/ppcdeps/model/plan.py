@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ppcdeps.model.build_order import Cycle
+from ppcdeps.model.commands import RequestRecord
 from ppcdeps.model.gap import Gap, Requirer
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.python_plan import PlannedPython, PythonFallback
@@ -130,3 +131,5 @@ class Plan:
     """The OpenStack release that its repositories are of, None where the target has none."""
     own: tuple[OwnPackages, ...] = ()
     """The user's own packages, each of which is a gap that its build closes."""
+    request: RequestRecord | None = None
+    """How it was requested, None where it is not known: a program, or a ppcdeps that did not record it, made it."""

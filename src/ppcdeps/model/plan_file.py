@@ -1,11 +1,13 @@
 """Plans as `plan.json`: the same bytes for the same plan, and back again."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 from ppcdeps.model import names
 from ppcdeps.model.build_order import Bootstrap, Cycle
+from ppcdeps.model.commands import RECORDED_OPTIONS, RequestRecord
 from ppcdeps.model.documents import DocumentError, parse_json, read_document
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
@@ -29,8 +31,7 @@ from ppcdeps.model.python_plan import (
     Provision,
     PythonFallback,
 )
-
-_ANEW = "make it anew with `ppcdeps plan`"
+from ppcdeps.model.visible import visible
 
 
 def dump_plan(plan: Plan) -> str:
@@ -60,7 +61,7 @@ def load_plan(path: Path) -> Plan:
     except OSError as error:
         raise ConfigError(f"cannot read the plan {path}: {error.strerror}") from error
     except DocumentError as error:
-        raise ConfigError(f"{path} is not a plan: {error}", hint="make one with `ppcdeps plan`") from error
+        raise ConfigError(f"{path} is not a plan: {error}", hint="make one with `ppcdeps plan WORKLOAD`") from error
 
 
 def parse_plan(content: bytes | str, path: Path) -> Plan:
@@ -72,16 +73,25 @@ def parse_plan(content: bytes | str, path: Path) -> Plan:
     try:
         document = parse_json(content)
     except DocumentError as error:
-        raise ConfigError(f"{path} is not a plan: {error}", hint="make one with `ppcdeps plan`") from error
+        raise ConfigError(f"{path} is not a plan: {error}", hint="make one with `ppcdeps plan WORKLOAD`") from error
     schema = document.get("schema") if isinstance(document, dict) else None
     if not isinstance(schema, int) or isinstance(schema, bool):
-        raise ConfigError(f"{path} is not a plan: it names no schema", hint="make one with `ppcdeps plan`")
+        raise ConfigError(f"{path} is not a plan: it names no schema", hint="make one with `ppcdeps plan WORKLOAD`")
     if schema != SCHEMA:
-        raise ConfigError(f"{path} is a plan of schema {schema}, and schema {SCHEMA} is read here", hint=_ANEW)
+        told = f"{path} is a plan of schema {schema}, and schema {SCHEMA} is read here"
+        raise ConfigError(told, hint=_anew(document))
     try:
         return _plan(JsonObject(document))
     except WrongValueError as fault:
-        raise ConfigError(f"{path} is not a whole plan: {fault}", hint=_ANEW) from fault
+        raise ConfigError(f"{path} is not a whole plan: {fault}", hint=_anew(document)) from fault
+
+
+def _anew(document: Any) -> str:
+    """How to make a plan that cannot be read anew: as it was requested, where it says that."""
+    command = "ppcdeps plan WORKLOAD"
+    with contextlib.suppress(WrongValueError):
+        command = request_from(JsonObject(document).inner("request")).command()
+    return f"make it anew with `{command}`"
 
 
 def summary_of(plan: Plan) -> dict[str, Any]:
@@ -150,7 +160,14 @@ def as_document(plan: Plan) -> dict[str, Any]:
         document["python_fallback"] = {"reason": plan.python_fallback.reason, "help": plan.python_fallback.help}
     if plan.release is not None:
         document["release"] = plan.release
+    if plan.request is not None:
+        document["request"] = request_document(plan.request)
     return document
+
+
+def request_document(request: RequestRecord) -> dict[str, Any]:
+    """How a plan was requested, in JSON's own kinds."""
+    return {"words": list(request.words), "options": {name: list(values) for name, values in request.options}}
 
 
 def _own_document(own: OwnPackages) -> dict[str, Any]:
@@ -294,7 +311,20 @@ def _plan(document: JsonObject) -> Plan:
         python_fallback=_fallback(document.inner("python_fallback")) if "python_fallback" in document else None,
         release=document.text("release") if "release" in document else None,
         own=tuple(map(_own, document.objects("own"))),
+        request=request_from(document.inner("request")) if "request" in document else None,
     )
+
+
+def request_from(document: JsonObject) -> RequestRecord:
+    """How a plan was requested, of what `request_document` made. Raises WrongValueError."""
+    options = document.inner("options")
+    for name in options.names:
+        if name not in RECORDED_OPTIONS:
+            document.refuse("options", f"has an option that plans do not record: {visible(name)}")
+    words = document.all_named("words", names.typed_word)
+    if not words:
+        document.refuse("words", "names nothing to plan")
+    return RequestRecord.of(words, {name: options.all_named(name, names.typed_word) for name in options.names})
 
 
 def _fallback(document: JsonObject) -> PythonFallback:

@@ -7,36 +7,12 @@ from difflib import get_close_matches
 from ppcdeps.model.capability import Capability, capabilities_in, parse_requirement, requirement_of
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.gap import Gap
+from ppcdeps.planning.explained import Explanation, Link
 from ppcdeps.planning.gaps import gaps_of
 from ppcdeps.planning.solution import Solution, SolvedRequest
 from ppcdeps.rpm.loading import Role
 from ppcdeps.rpm.problems import Lacking, PackageClash, UninstallableProviders, statements_of
 from ppcdeps.rpm.requirers import Edge, Requirers
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One step of a chain: who requires what, and which package that brings in."""
-
-    by: str
-    requirement: str
-    brings: str
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What `why` shows: what the name stands for, how the roots lead to it, and the gap it belongs to.
-
-    ``subject`` is a package, or the requirement that nothing satisfies; ``tried`` says, a line for each place where
-    the thing could have come from, why it does not.
-    """
-
-    name: str
-    subject: str
-    status: str
-    chain: tuple[Link, ...]
-    gap: Gap | None
-    tried: tuple[str, ...]
 
 
 def explain(solution: Solution, name: str, gaps: tuple[Gap, ...] | None = None) -> Explanation:
@@ -45,13 +21,22 @@ def explain(solution: Solution, name: str, gaps: tuple[Gap, ...] | None = None) 
     ``gaps`` are those of the plan, if it was made with what pip takes over. Raises UsageError, with the closest
     names, where nothing of the name is in the closure or a build environment.
     """
+    found = find_explanation(solution, name, gaps)
+    if found is None:
+        message, hint = _not_found(solution, name)
+        raise UsageError(message, hint=hint)
+    return found
+
+
+def find_explanation(solution: Solution, name: str, gaps: tuple[Gap, ...] | None = None) -> Explanation | None:
+    """The same, None where nothing of the name is in the closure or a build environment."""
     if gaps is None:
         gaps = gaps_of(solution)
     for solved in (solution.run, *(build for build in solution.builds.values() if build is not None)):
         found = _found_in(solution, solved, name)
         if found is not None:
             return _Explainer(solution, solved, gaps).explanation(name, found)
-    raise UsageError(_not_found(solution, name))
+    return None
 
 
 def _found_in(solution: Solution, solved: SolvedRequest, name: str) -> int | None:
@@ -70,7 +55,12 @@ def _found_in(solution: Solution, solved: SolvedRequest, name: str) -> int | Non
     of_source = [i for i in chosen if i not in universe.placeholders and universe.source_of(i) == name]
     if of_source:
         requirers = solution.requirers(solved)
-        return min(of_source, key=lambda i: (len(requirers.chain_to(i)), universe.label(i)))
+
+        def order(package: int) -> tuple[bool, int, str]:
+            # A source that has to be rebuilt is asked for as that, though the target has others of its packages.
+            return not universe.is_standin(package), len(requirers.chain_to(package)), universe.label(package)
+
+        return min(of_source, key=order)
     try:
         capabilities = list(capabilities_in(parse_requirement(name)))
     except ValueError:
@@ -92,21 +82,21 @@ def _name_of(requirement: str) -> str:
     return parsed.name if isinstance(parsed, Capability) else requirement
 
 
-def _not_found(solution: Solution, name: str) -> str:
+def _not_found(solution: Solution, name: str) -> tuple[str, str | None]:
     universe = solution.universe
     known = {universe.name_of(i) for i in solution.run.closure.chosen if i not in universe.placeholders}
     close = get_close_matches(name, sorted(known), 3, 0.6)
-    hint = f"did you mean {' or '.join(close)}?" if close else "`ppcdeps plan --json` lists the closure"
+    hint = f"did you mean {' or '.join(close)}?" if close else "`ppcdeps plan WORKLOAD --json` lists the closure"
     elsewhere = next((universe.named(name, role) for role in Role if universe.named(name, role)), [])
     if elsewhere:
         package = universe.label(elsewhere[0])
         said = f"{package} exists, but {solution.workload.name} on {solution.target.name} does not need it"
-        return said + _why_dropped(solution, name)
+        return said + _why_dropped(solution, name), None
     hidden = universe.unbuildable_providers(name)
     if hidden:
         published = f"{universe.label(hidden[0]).removesuffix(universe.arch)}{solution.target.reference_arch}"
-        return f"{published} is in the reference, and no rebuild gives it: {universe.not_rebuilt[hidden[0]]}"
-    return f"nothing in the plan of {solution.workload.name} is named, or provides, {name}; {hint}"
+        return f"{published} is in the reference, and no rebuild gives it: {universe.not_rebuilt[hidden[0]]}", None
+    return f"nothing in the plan of {solution.workload.name} is named, or provides, {name}", hint
 
 
 def _why_dropped(solution: Solution, name: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ppcdeps.model.capability import Capability, Requirement, parse_requirement, requirement_of
+from ppcdeps.model.commands import command_line
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.planning.blocked import (
@@ -147,7 +148,7 @@ class _Finder:
                 RouteKind.BLOCKED,
                 reason=f"recipe {recipe.folder.name} does not do what it promises on {evaluated.file}: {broken}",
                 help=f"change the recipe in a folder of your own (--recipes), and try it: "
-                f"ppcdeps recipes lint --srpm {evaluated.file}",
+                f"{command_line('recipes', 'lint', '--srpm', str(evaluated.file), '--recipes', 'FOLDER')}",
             )
         if recipe is not None:
             subject = (recipe.folder.name,)

@@ -29,7 +29,7 @@ _SHOWN = 6
 
 GENERATED = (
     "what rpmbuild finds in the files that are built (libraries, Python distributions, interpreters) is required, "
-    "too, and known after the build: `ppcdeps verify` looks then"
+    "too, and known after the build: verify looks then"
 )
 
 

@@ -57,7 +57,7 @@ def curated_constraints(workload: Workload) -> Path | None:
     if not found.is_file():
         raise ConfigError(
             f"{workload.constraints}, which has the pins of {workload.name}, did not come with ppcdeps",
-            hint="name the file with `ppcdeps constraints --constraints FILE`",
+            hint="name the file with `ppcdeps constraints WORKLOAD --constraints FILE`",
         )
     return found
 

@@ -91,12 +91,12 @@ def _pinned(name: str, version: str, files: Iterable[tuple[str, str]], index: In
         if found.hashes.get("sha256", sha256).lower() != sha256.lower():
             raise RepositoryError(
                 f"{filename} on the index is not the file that the plan pinned",
-                hint="ask the index's owner why it was replaced; `ppcdeps plan --refresh` pins what is there now",
+                hint="ask the index's owner why it was replaced; `ppcdeps plan WORKLOAD --refresh` pins the new one",
             )
         return Pinned(name, version, filename, sha256, index.local_file(found))
     raise RepositoryError(
         f"no index has a file of {name} {version} that the plan pinned",
-        hint="plan again with `ppcdeps plan --refresh`",
+        hint="plan again with `ppcdeps plan WORKLOAD --refresh`",
     )
 
 

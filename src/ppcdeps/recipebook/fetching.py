@@ -7,6 +7,7 @@ from ppcdeps.base.cache import Cache
 from ppcdeps.base.toml import closest
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.metadata.sources import FetchedSource, RepositoryPackage, fetch_file, fetch_srpm, source_packages
+from ppcdeps.model.commands import command_line
 from ppcdeps.model.errors import RepositoryError, UsageError
 from ppcdeps.model.evr import evr_key
 from ppcdeps.model.recipe import Recipe, RecipeKind
@@ -48,7 +49,7 @@ class Fetcher:
             case RecipeKind.REUSE:
                 raise UsageError(
                     f"nothing of {recipe.source} is built: its noarch packages are used as they are",
-                    hint=f"see `ppcdeps recipes show {recipe.folder.name}`",
+                    hint=f"see `{command_line('recipes', 'show', recipe.folder.name)}`",
                 )
             case RecipeKind.SRPM:
                 return (self._srpm([recipe.source, *recipe.names], version, recipe),)

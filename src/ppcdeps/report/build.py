@@ -1,12 +1,13 @@
 """A build run as text and as JSON: what was built, what failed and why, what is in the repository."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ppcdeps.building.run.build_run import BuildRun
 from ppcdeps.building.run.events import BuildOutcome, TaskResult
+from ppcdeps.model.commands import command_line
 from ppcdeps.model.verification import Verification
 from ppcdeps.report.text import as_json, columns, text_of
 from ppcdeps.report.verification import render_verification, verification_document
@@ -35,8 +36,16 @@ def finished_lines(result: TaskResult) -> list[str]:
             return [f" after {duration(result.seconds)}: {_why(result)}", *_end_of_log(result)]
 
 
-def render_build_run(build_run: BuildRun, verdict: Verification | None = None) -> str:
-    """The text of a run that is over, and of the verdict on it, where it was verified."""
+def render_build_run(
+    build_run: BuildRun,
+    verdict: Verification | None = None,
+    next_command: Callable[..., str] = command_line,
+    plan_again: Callable[..., str] | None = None,
+) -> str:
+    """The text of a run that is over, and of the verdict on it, where it was verified.
+
+    ``next_command`` writes out a command of ppcdeps, ``plan_again`` the one that makes the plan with further options.
+    """
     lines = [f"{build_run.workload} on {build_run.target}: {build_run.mode} builds in {build_run.buildroot}", ""]
     rows = [("NAME", "RESULT", "TIME", "PACKAGES")]
     for result in build_run.results:
@@ -67,9 +76,10 @@ def render_build_run(build_run: BuildRun, verdict: Verification | None = None) -
         if build_run.repo_file:
             lines.append(f"For the target: copy {build_run.repo_file} to /etc/yum.repos.d")
         if verdict is None:
-            lines.append(f"Prove it with: ppcdeps verify {build_run.plan} --repository {build_run.repository}")
+            prove = next_command("verify", str(build_run.plan), "--repository", str(build_run.repository))
+            lines.append(f"Prove it with: {prove}")
     text = text_of(lines)
-    return text if verdict is None else f"{text}\n{render_verification(verdict)}"
+    return text if verdict is None else f"{text}\n{render_verification(verdict, plan_again)}"
 
 
 def dump_build_run(build_run: BuildRun, verdict: Verification | None = None) -> str:

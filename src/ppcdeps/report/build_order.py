@@ -3,11 +3,11 @@
 It is read off the plan's waves, which `ppcdeps build` builds: there is no second order.
 """
 
-import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ppcdeps.model.commands import command_line
 from ppcdeps.model.gap import Gap, Route, RouteKind
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.plan_file import cycle_document
@@ -42,6 +42,19 @@ class BuildOrderEntry:
         return self.gap.route.subject if self.gap.route.kind is RouteKind.ENABLE else ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """Writes the commands that build a plan. PLAN stands for a file that was not written."""
+
+    plan_file: str | None
+    write: Callable[..., str]
+
+    def command(self, only: str = "", *, alternatives: bool = False) -> str:
+        """The command that builds one step, with what it needs, or all of them."""
+        chosen = ("--only", only) if only else ()
+        return self.write("build", self.plan_file or "PLAN", *chosen, *(["--alternatives"] if alternatives else []))
+
+
 def build_order_of(plan: Plan) -> tuple[tuple[BuildOrderEntry, ...], ...]:
     """The builds of a plan, a tuple for each wave: those of one wave need nothing of each other."""
     gaps = {gap.name: gap for gap in plan.gaps if gap.route_without_enabling.kind in BUILT}
@@ -55,11 +68,12 @@ def undecided_of(plan: Plan) -> tuple[Gap, ...]:
     return tuple(gap for gap in plan.gaps if gap.route_without_enabling.kind in BUILT and gap.name not in ordered)
 
 
-def render_build_order(plan: Plan, plan_file: str | None = None) -> str:
+def render_build_order(plan: Plan, plan_file: str | None = None, command: Callable[..., str] = command_line) -> str:
     """The order as text: a row for each build, then what cannot be built.
 
-    ``plan_file`` is where the plan was written, for the commands.
+    ``plan_file`` is where the plan was written, for the commands, which ``command`` makes of their words.
     """
+    build = _Build(plan_file, command)
     waves = build_order_of(plan)
     count = sum(map(len, waves))
     lines = [f"{plan.workload} on {plan.target} ({plan.arch}): {count} builds in {len(waves)} waves"]
@@ -67,7 +81,7 @@ def render_build_order(plan: Plan, plan_file: str | None = None) -> str:
         lines += [
             "",
             "Before all others: the bridge RPM, for what pip installs",
-            f"  {_command(plan_file, 'bridge')}",
+            f"  {build.command('bridge')}",
         ]
     if waves:
         rows = [("WAVE", "BUILD", "ROUTE", "OF", "COMMAND")]
@@ -75,11 +89,11 @@ def render_build_order(plan: Plan, plan_file: str | None = None) -> str:
             (str(number), entry.step, entry.route.kind, ", ".join(entry.route.subject), command)
             for number, wave in enumerate(waves, start=1)
             for entry in wave
-            for command in (_command(plan_file, entry.step),)
+            for command in (build.command(entry.step),)
         ]
         lines += ["", *columns(rows), "", "Each command builds what its step needs, too; all of them:"]
         spared = [entry for wave in waves for entry in wave if entry.enable]
-        lines += [f"  {_command(plan_file, alternatives=bool(spared))}"]
+        lines += [f"  {build.command(alternatives=bool(spared))}"]
         lines += _enabled(spared)
     lines += _needs(plan, [entry for wave in waves for entry in wave])
     undecided = undecided_of(plan)
@@ -96,12 +110,14 @@ def render_build_order(plan: Plan, plan_file: str | None = None) -> str:
     return text_of(lines)
 
 
-def dump_build_order(plan: Plan, plan_file: str | None = None) -> str:
+def dump_build_order(plan: Plan, plan_file: str | None = None, command: Callable[..., str] = command_line) -> str:
     """The order as JSON text: the same bytes for the same plan."""
-    return as_json(build_order_document(plan, plan_file))
+    return as_json(build_order_document(plan, plan_file, command))
 
 
-def build_order_document(plan: Plan, plan_file: str | None = None) -> dict[str, Any]:
+def build_order_document(
+    plan: Plan, plan_file: str | None = None, command: Callable[..., str] = command_line
+) -> dict[str, Any]:
     """The order in JSON's own kinds.
 
     ``waves`` are arrays of builds, ``needs`` maps each source to those that it needs to be built, ``cycles`` have
@@ -109,13 +125,14 @@ def build_order_document(plan: Plan, plan_file: str | None = None) -> dict[str, 
     ``enable`` of a build are the repositories that have what it gives, and are known and not enabled.
     ``bridge`` is the command that builds the bridge RPM, null where the plan has none.
     """
+    build = _Build(plan_file, command)
     return {
         "schema": SCHEMA,
         "workload": plan.workload,
         "target": plan.target,
         "arch": plan.arch,
-        "bridge": _command(plan_file, "bridge") if plan.python is not None and plan.python.bridge else None,
-        "waves": [[_step(plan, entry, plan_file) for entry in wave] for wave in build_order_of(plan)],
+        "bridge": build.command("bridge") if plan.python is not None and plan.python.bridge else None,
+        "waves": [[_step(plan, entry, build) for entry in wave] for wave in build_order_of(plan)],
         "needs": {source: list(wanted) for source, wanted in plan.needs.items()},
         "cycles": [cycle_document(cycle) for cycle in plan.cycles],
         "undecided": [{"source": gap.name, **_route(gap)} for gap in undecided_of(plan)],
@@ -140,7 +157,7 @@ def _entries(wave: tuple[str, ...], gaps: dict[str, Gap]) -> Iterator[BuildOrder
             yield BuildOrderEntry(step, source, rest.removesuffix(")"), gaps[source])
 
 
-def _step(plan: Plan, entry: BuildOrderEntry, plan_file: str | None) -> dict[str, Any]:
+def _step(plan: Plan, entry: BuildOrderEntry, build: _Build) -> dict[str, Any]:
     return {
         "source": entry.source,
         "bootstrap": entry.condition or None,
@@ -148,7 +165,7 @@ def _step(plan: Plan, entry: BuildOrderEntry, plan_file: str | None) -> dict[str
         "enable": list(entry.enable),
         "needs": list(plan.needs.get(entry.source, ())),
         "blocked_by": list(plan.blocked_by.get(entry.source, ())),
-        "command": _command(plan_file, entry.step),
+        "command": build.command(entry.step),
     }
 
 
@@ -184,10 +201,3 @@ def _enabled(entries: Iterable[BuildOrderEntry]) -> list[str]:
             f"Not needed with {', '.join(repositories)} enabled: {', '.join(sorted(spared))}", "", more="  "
         )
     ]
-
-
-def _command(plan_file: str | None, only: str = "", *, alternatives: bool = False) -> str:
-    """The command that builds one step, with what it needs, or all of them; PLAN stands for a file not written."""
-    words = ["ppcdeps", "build", plan_file or "PLAN", *(["--only", only] if only else [])]
-    words += ["--alternatives"] if alternatives else []
-    return shlex.join(words)

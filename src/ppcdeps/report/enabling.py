@@ -37,6 +37,11 @@ def render_enablings(plan: Plan, command: Sequence[str]) -> list[str]:
     return lines
 
 
+def enabling_words(repositories: Iterable[str]) -> tuple[str, ...]:
+    """The options of dnf and of ppcdeps that enable repositories."""
+    return tuple(word for name in repositories for word in ("--enablerepo", name))
+
+
 def _title(one: Enabling, gaps: int) -> str:
     names = " and ".join(one.repositories)
     what = "known and not enabled" if len(one.repositories) == 1 else "known and not enabled, together"
@@ -76,7 +81,7 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _to_type(command: Sequence[str], repositories: Iterable[str]) -> str:
-    options = [word for name in repositories for word in ("--enablerepo", name)]
+    options = enabling_words(repositories)
     words = list(command)
     place = words.index("--") if "--" in words else len(words)
     return shlex.join([*words[:place], *options, *words[place:]])

@@ -1,19 +1,20 @@
 """Plans and explanations as text for a terminal or a log, and what all reports are laid out with."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from ppcdeps.model.commands import command_line
 from ppcdeps.model.gap import Gap, GapKind, Phase, Route, RouteKind
 from ppcdeps.model.plan import Plan, RepositoryState
 from ppcdeps.model.plan_file import gap_document
 from ppcdeps.model.visible import visible
-from ppcdeps.report.enabling import render_enablings
+from ppcdeps.report.enabling import enabling_words, render_enablings
 
 if TYPE_CHECKING:
-    from ppcdeps.planning.explanation import Explanation
+    from ppcdeps.planning.explained import Explanation
 
 SIDES = ("target", "reference", "source")
 """The sides of repositories, in the order in which they are shown."""
@@ -21,11 +22,16 @@ SIDES = ("target", "reference", "source")
 _WIDTH = 110
 
 
-def render_plan(plan: Plan, written_to: str | None = None, command: Sequence[str] = ()) -> str:
+def render_plan(
+    plan: Plan,
+    written_to: str | None = None,
+    command: Sequence[str] = (),
+    next_command: Callable[..., str] = command_line,
+) -> str:
     """The plan: what closes gaps without a build, the counts, the gaps with cause, route and who needs them.
 
     ``written_to`` is the file with the whole plan, if there is one; ``command`` are the words of the command that
-    made it.
+    made it; ``next_command`` writes out a command of ppcdeps.
     """
     easy = (RouteKind.REUSE, RouteKind.PIP_WHEEL, RouteKind.PIP_SDIST)
     own = {one.source for one in plan.own}
@@ -48,13 +54,34 @@ def render_plan(plan: Plan, written_to: str | None = None, command: Sequence[str
     lines += ["", "Metadata this rests on", *_repositories(plan.repositories)]
     if plan.advice:
         lines += ["", "Advice", *(line for advice in plan.advice for line in wrapped(advice, "  ", more="  "))]
-    if written_to is not None:
-        lines += ["", f"The whole plan is in {written_to}; `ppcdeps why NAME` explains any name in it."]
+    lines += _next_steps(plan, [*mine, *native], written_to, next_command)
     return text_of(lines)
 
 
-def render_explanation(explanation: "Explanation") -> str:
-    """The chain from the root to the name, why it is a gap, and what was tried."""
+def _next_steps(
+    plan: Plan, gaps: Sequence[Gap], written_to: str | None, next_command: Callable[..., str]
+) -> list[str]:
+    """Where the plan is, and the command that explains one of its names."""
+    names = [*(gap.name for gap in (*gaps, *plan.gaps)), *(package.nevra.name for package in plan.closure)]
+    if written_to is not None:
+        of_plan: tuple[str, ...] = ("--plan", written_to)
+        place = f"The whole plan is in {written_to}"
+    elif plan.request is not None:
+        of_plan = tuple(word for each in plan.request.words for word in ("--for", each))
+        place = ""
+    else:
+        return []
+    if not names:
+        return ["", f"{place}."] if place else []
+    explains = f"`{next_command('why', names[0], *of_plan)}` explains {names[0]}, and likewise any name in the plan."
+    return ["", *([f"{place}."] if place else []), explains]
+
+
+def render_explanation(explanation: "Explanation", plan_again: Callable[..., str] | None = None) -> str:
+    """The chain from the root to the name, why it is a gap, and what was tried.
+
+    ``plan_again`` writes out the command that makes the plan with further options.
+    """
     lines = [f"{explanation.subject}: {explanation.status}", ""]
     for depth, link in enumerate(explanation.chain):
         if depth == 0:
@@ -67,7 +94,8 @@ def render_explanation(explanation: "Explanation") -> str:
         detail = f": {gap.detail}" if gap.detail else ""
         lines += ["", f"Gap: {gap.name}, {gap.cause}{detail}", f"Route: {_route(gap.route)}"]
         if gap.alternative is not None:
-            lines += [f"To enable it: {gap.route.help}", f"Otherwise: {_route(gap.alternative)}"]
+            how = plan_again(*enabling_words(gap.route.subject)) if plan_again is not None else gap.route.help
+            lines += [f"To enable it: {how}", f"Otherwise: {_route(gap.alternative)}"]
             if gap.alternative.help:
                 lines.append(f"What would help otherwise: {gap.alternative.help}")
         elif gap.route.help:

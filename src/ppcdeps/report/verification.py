@@ -1,26 +1,30 @@
 """Verifications as text and as JSON."""
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ppcdeps.model.gap import Gap
+from ppcdeps.model.gap import Gap, RouteKind
 from ppcdeps.model.plan_file import gap_document
 from ppcdeps.model.verification import Check, CheckOutcome, Verification
+from ppcdeps.report.enabling import enabling_words
 from ppcdeps.report.text import as_json, columns, text_of
 
 _MOST = 30
 _SHOWN_LOG = 12
 
 
-def render_verification(found: Verification) -> str:
-    """The verdict with what it rests on: gaps, the installation, what was run, and how."""
+def render_verification(found: Verification, plan_again: Callable[..., str] | None = None) -> str:
+    """The verdict with what it rests on: gaps, the installation, what was run, and how.
+
+    ``plan_again`` writes out the command that makes the plan with further options.
+    """
     gaps = found.gaps
     lines = [f"{found.workload} on {found.target} ({found.arch}), with {found.repository}", ""]
     lines.append(f"Gaps: {len(gaps.closed)} closed, {len(gaps.remaining)} remain, {len(gaps.new)} new")
     rows = [("closed", each.gap.name, _route(each.gap), _few(each.by)) for each in gaps.closed[:_MOST]]
-    rows += [("remains", gap.name, _route(gap), _why(gap)) for gap in gaps.remaining]
-    rows += [("new", gap.name, _route(gap), _why(gap)) for gap in gaps.new]
+    rows += [("remains", gap.name, _route(gap), _why(gap, plan_again)) for gap in gaps.remaining]
+    rows += [("new", gap.name, _route(gap), _why(gap, plan_again)) for gap in gaps.new]
     lines += columns(rows)
     if len(gaps.closed) > _MOST:
         lines.append(f"  and {len(gaps.closed) - _MOST} more closed (--json has them all)")
@@ -109,7 +113,9 @@ def _route(gap: Gap) -> str:
     return str(gap.route.kind)
 
 
-def _why(gap: Gap) -> str:
+def _why(gap: Gap, plan_again: Callable[..., str] | None) -> str:
+    if gap.route.kind is RouteKind.ENABLE and plan_again is not None:
+        return plan_again(*enabling_words(gap.route.subject))
     return gap.route.help or gap.route.reason or gap.detail or str(gap.cause)
 
 

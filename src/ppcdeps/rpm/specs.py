@@ -237,7 +237,7 @@ def _line_of_nul(content: bytes) -> int:
 def _refused(title: str, faults: tuple[str, ...], why: str) -> SpecRefusedError:
     return SpecRefusedError(
         f"{title} is not evaluated on this machine, as it would run code, and that is not confined here: {why}",
-        hint=f"{INSTALL}; `ppcdeps build` reads it in the buildroot; a recipe may replace these lines",
+        hint=f"{INSTALL}; the build reads it in the buildroot; a recipe may replace these lines",
         faults=faults[:_LINES],
     )
 

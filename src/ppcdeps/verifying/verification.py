@@ -101,7 +101,7 @@ def require_installation(arch: str, reporter: Reporter) -> None:
     if os.geteuid() != 0:
         raise EnvironmentLacksError(
             "installing into a root makes files of many users, which only root may",
-            hint="run it as root (sudo); `ppcdeps verify --no-install` rests on the plan alone",
+            hint="run it as root (sudo); `ppcdeps verify PLAN --no-install` rests on the plan alone",
         )
     dnf_program()
     require_emulation(arch, reporter)

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ppcdeps.base.atomic import write_output
@@ -18,6 +18,7 @@ from ppcdeps.building.run.build_run import (
 )
 from ppcdeps.building.run.events import BuildEvent, BuildListener
 from ppcdeps.building.run.run_folder import STATE, RunFolder, open_run_folder, read_state
+from ppcdeps.model.commands import command_line
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.plan_file import dump_plan, load_plan
@@ -26,6 +27,7 @@ from ppcdeps.model.verification import Verification
 from ppcdeps.recipebook.book import load_book
 from ppcdeps.workflows.replan import replan
 from ppcdeps.workflows.repositories import ResolvedTarget
+from ppcdeps.workflows.requested import recipes_of
 from ppcdeps.workflows.sources import fetcher_for
 from ppcdeps.workflows.verify import verdict_on
 
@@ -48,8 +50,8 @@ class BuildRequest:
     """A plan to build, and the file that it is in.
 
     ``work`` is the folder of logs and state, None for the one that is named after the workload. ``recipes`` are
-    folders laid over the shipped recipes. ``command`` are the arguments of the command line, which the state keeps so
-    that the run can be resumed.
+    folders laid over the shipped recipes, those that the plan was requested with where there are none. ``command``
+    are the arguments of the command line, which the state keeps so that the run can be resumed.
     """
 
     plan: Plan
@@ -128,7 +130,7 @@ def interrupted_run(plan_file: Path | None, work: Path | None) -> InterruptedRun
     if not plan.is_file() or sha256_of(plan) != state.digest:
         raise ConfigError(
             f"the plan {plan} is not the one that the run in {work} began with",
-            hint=f"build it anew with `ppcdeps build {plan.name}`",
+            hint=f"build it anew with `{command_line('build', str(plan))}`",
         )
     named = () if "--work" in state.arguments else ("--work", str(work))
     return InterruptedRun(work, (*state.arguments, *named, "--", str(plan)))
@@ -161,6 +163,7 @@ class _OpenRun:
 
 @contextlib.contextmanager
 def _run(request: BuildRequest, reporter: Reporter, open_view: OpenView) -> Iterator[_OpenRun]:
+    request = replace(request, recipes=recipes_of(request.plan.request, request.recipes))
     check_plan(request.plan, _basis_of(request.resolved, request.recipes), request.options)
     with open_run_folder(request.work or default_work(request.plan)) as session:
         session.begin(request.plan_file, sha256_of(request.plan_file), request.command)

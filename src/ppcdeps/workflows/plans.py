@@ -25,7 +25,7 @@ from ppcdeps.workflows.repositories import ResolvedTarget
 from ppcdeps.workflows.request import PlanRequest
 
 if TYPE_CHECKING:
-    from ppcdeps.planning.explanation import Explanation
+    from ppcdeps.planning.explained import Explanation
     from ppcdeps.planning.plan import PythonPart
     from ppcdeps.planning.solution import Solution
     from ppcdeps.python.index import Index
@@ -65,6 +65,10 @@ def plan_and_text(request: PlanRequest, reporter: Reporter) -> tuple[Plan, str]:
                 made = _with_known(key, lambda: enabled, request)
     except UnknownRootsError as fault:
         made = _of_roots_known_elsewhere(request, reporter, fault)
+    if made.plan.request != request.record:
+        # The same plan was requested in other words before.
+        planned = replace(made.plan, request=request.record)
+        return planned, dump_plan(planned)
     return made.plan, made.text
 
 
@@ -190,18 +194,23 @@ def _solved_plan(request: PlanRequest, reporter: Reporter) -> tuple[Plan, bool]:
             fallback = _fallback_for(fault)
     solution = solve_builds(solved, part.closed if part else ())
     advice = native_python_advice(solution) if request.python == "rpm" else ()
-    return plan_of(solution, resolved.metadata, part, fallback, advice), fallback is None
+    made = plan_of(solution, resolved.metadata, part, fallback, advice)
+    return replace(made, request=request.record), fallback is None
 
 
 def explain(name: str, request: PlanRequest, reporter: Reporter) -> "Explanation":
-    """Why a package, source, NEVRA, capability or path is in the plan for a request, and what was tried.
+    """Why a package, source, NEVRA, capability, path or distribution is in the plan of a request, and what was tried.
 
     Raises UsageError where nothing of that name is in the plan, and what `plan` raises.
     """
     from ppcdeps.planning.explanation import explain as explanation_of
+    from ppcdeps.planning.explanation import find_explanation
+    from ppcdeps.planning.python_explanation import explain_distribution
 
     found = plan(request, reporter)
-    return explanation_of(_solution_of(found, request, reporter), name, found.gaps)
+    solution = _solution_of(found, request, reporter)
+    explanation = find_explanation(solution, name, found.gaps) or explain_distribution(found, name)
+    return explanation or explanation_of(solution, name, found.gaps)
 
 
 def solve(request: PlanRequest, reporter: Reporter) -> "Solution":

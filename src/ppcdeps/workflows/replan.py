@@ -2,25 +2,31 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.primary import read_primary
 from ppcdeps.metadata.targets import list_targets
-from ppcdeps.model.errors import ConfigError, UsageError
+from ppcdeps.model.errors import ConfigError, PpcdepsError, UsageError
 from ppcdeps.model.gap import RouteKind
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.model.repository import RepoConfig, Side
 from ppcdeps.model.workload import Workload
 from ppcdeps.planning.own_files import OwnFile
-from ppcdeps.planning.workloads import list_workloads, load_workload
+from ppcdeps.planning.workloads import list_workloads, load_workload, together
 from ppcdeps.rpm.own import OWN
+from ppcdeps.verifying.gapreview import changed_metadata
 from ppcdeps.verifying.verification import LOCAL, LOCAL_PRIORITY
 from ppcdeps.workflows.choice import RepositoryChoice
-from ppcdeps.workflows.plans import plan
+from ppcdeps.workflows.last_plan import FormerPlan
+from ppcdeps.workflows.plans import explain, plan
 from ppcdeps.workflows.repositories import ResolvedTarget, choose_target, resolve_target
-from ppcdeps.workflows.request import PlanRequest
+from ppcdeps.workflows.request import Installer, PlanRequest, recorded_request, sorted_words
+from ppcdeps.workflows.requested import as_requested, recipes_of, srpms_of
+
+if TYPE_CHECKING:
+    from ppcdeps.planning.explained import Explanation
 
 WHEELS = "wheels/simple"
 """Where a local repository has the index of its wheels."""
@@ -37,7 +43,8 @@ def replan(
 ) -> tuple[PlanRequest, Plan]:
     """The plan of the same workload on the same target, where the repository in this folder comes before all others.
 
-    ``workload`` names what the plan was made of, where that is a workload file. The plan's Python pins are kept.
+    ``workload`` names the workload file, and ``recipes`` the folders of recipes, that the plan was made of, where
+    these are others than the plan says. The plan's Python pins are kept.
 
     Raises UsageError where the target or the workload is another than the plan's, ConfigError where there is no
     repository, and what planning raises.
@@ -51,12 +58,14 @@ def replan(
             hint="give the options that it was planned with: --target FILE, --repofrompath, ...",
         )
     request = PlanRequest(
-        workload=_workload(before, workload, target.openstack, resolved.cache),
+        workload=_workload(before, workload, resolved, reporter),
         typed=(),
         resolved=with_local,
         python="pip" if before.python else "rpm",
-        recipes=recipes,
+        srpms=srpms_of(before.request),
+        recipes=recipes_of(before.request, recipes),
         own=_own_left(before, with_local),
+        record=before.request,
     )
     after = plan(request, reporter)
     wheels = (repository / WHEELS).absolute()
@@ -69,13 +78,44 @@ def replan(
     return request, after
 
 
+def explain_former(
+    name: str,
+    former: FormerPlan,
+    choice: RepositoryChoice,
+    reporter: Reporter,
+    *,
+    python: Installer | None = None,
+    srpms: Path | None = None,
+    recipes: tuple[Path, ...] = (),
+) -> "tuple[PlanRequest, Explanation]":
+    """Why a name is in a plan that was made before, and the request behind it.
+
+    The plan is made again as it was requested, but for what is given here: where metadata changed since, a warning
+    says so. Raises UsageError where nothing of the name is in it, and what planning raises.
+    """
+    if former.plan is not None:
+        resolved = resolve_planned(former.plan, choice, reporter)
+        request = planned_request(former.plan, resolved, reporter, python=python, srpms=srpms, recipes=recipes)
+        changed = changed_metadata(former.plan, plan(request, reporter))
+        if changed:
+            reporter.warn(
+                f"the metadata of {', '.join(changed)} changed since {former.file} was made, and this explains the "
+                "plan as it is now; make it anew with `ppcdeps plan WORKLOAD`"
+            )
+    else:
+        assert former.request is not None
+        resolved = resolve_target(as_requested(former.request, choice), reporter)
+        request = recorded_request(former.request, resolved, python=python, srpms=srpms, recipes=recipes)
+    return request, explain(name, request, reporter)
+
+
 def local_repository(folder: Path) -> RepoConfig:
     """The configuration of what was built. Raises ConfigError where the folder has no repository."""
     place = folder.absolute()
     if not (place / "repodata" / "repomd.xml").is_file():
         what = "there is no repository" if place.is_dir() else "there is no folder"
         raise ConfigError(
-            f"{what} {folder}", hint="make it with `ppcdeps build`, or name another with --repository DIR"
+            f"{what} {folder}", hint="make it with `ppcdeps build PLAN`, or name another with --repository DIR"
         )
     return RepoConfig(
         id=LOCAL,
@@ -86,6 +126,33 @@ def local_repository(folder: Path) -> RepoConfig:
         metadata_expire=0,
         module_hotfixes=True,
         origin="what was built",
+    )
+
+
+def planned_request(
+    before: Plan,
+    resolved: ResolvedTarget,
+    reporter: Reporter,
+    *,
+    python: Installer | None = None,
+    srpms: Path | None = None,
+    recipes: tuple[Path, ...] = (),
+) -> PlanRequest:
+    """The request that a plan answers, made again: its words and options, but for what is given here.
+
+    A plan that does not say how it was requested is taken by its workload and roots. Raises what
+    `ppcdeps.workflows.request.plan_request` raises.
+    """
+    if before.request is not None:
+        return recorded_request(before.request, resolved, python=python, srpms=srpms, recipes=recipes)
+    return PlanRequest(
+        workload=_workload(before, None, resolved, reporter),
+        typed=(),
+        resolved=resolved,
+        python=python or ("pip" if before.python else "rpm"),
+        srpms=srpms,
+        recipes=recipes,
+        own=tuple(OwnFile(Path(own.file), own.file) for own in before.own),
     )
 
 
@@ -101,10 +168,11 @@ def _own_left(before: Plan, resolved: ResolvedTarget) -> tuple[OwnFile, ...]:
 def resolve_planned(plan: Plan, choice: RepositoryChoice, reporter: Reporter) -> ResolvedTarget:
     """The target that a plan was made for, as it was planned with where the choice says nothing else.
 
-    That is the plan's target, OpenStack release, interpreter and module streams, and the repositories that were
-    enabled. Raises UsageError where only the user can say what the plan's target is, and what resolving raises.
+    That is what the plan was requested with, its target, OpenStack release, interpreter and module streams, and the
+    repositories that were enabled. Raises UsageError where only the user can say what the plan's target is, and what
+    resolving raises.
     """
-    choice = as_planned(plan, choice)
+    choice = as_planned(plan, as_requested(plan.request, choice))
     if choice.target is None and choice.snapshot is None and not choice.is_ad_hoc:
         if plan.target not in list_targets():
             raise UsageError(
@@ -145,22 +213,38 @@ def as_planned(plan: Plan, choice: RepositoryChoice) -> RepositoryChoice:
     return choice if choice.modules else replace(choice, modules=plan.modules)
 
 
-def _workload(plan: Plan, named: str | None, release: str | None, cache: Cache) -> Workload:
-    name = named or (plan.workload if plan.workload in list_workloads() else None)
-    if name is not None:
-        found = load_workload(name, release)
+def _workload(plan: Plan, named: str | None, resolved: ResolvedTarget, reporter: Reporter) -> Workload:
+    release, cache = resolved.target.openstack, resolved.cache
+    words = (named,) if named is not None else _requested_workloads(plan)
+    try:
+        found = together([load_workload(word, release) for word in words]) if words else None
+    except PpcdepsError as fault:
+        if named is not None:
+            raise
+        found = None
+        reporter.warn(f"the plan's own roots and versions are used, as its workload cannot be read: {fault}")
+    if found is not None:
         if set(found.roots) == set(plan.roots):
             return found
+        changed = f"the workload {found.name} has other roots than the plan"
         if named is not None:
-            raise UsageError(
-                f"the workload {found.name} has other roots than the plan", hint="plan it anew with `ppcdeps plan`"
-            )
+            raise UsageError(changed, hint="plan it anew with `ppcdeps plan WORKLOAD`")
+        if plan.request is not None:
+            reporter.warn(f"{changed}, whose own roots and versions are used")
     return Workload(
         name=plan.workload,
         title=plan.workload,
         roots=plan.roots,
         constraints=_pins(plan, cache),
     )
+
+
+def _requested_workloads(plan: Plan) -> tuple[str, ...]:
+    """The workloads and workload files that the plan was made of, where it was made of nothing else."""
+    if plan.request is None:
+        return (plan.workload,) if plan.workload in list_workloads() else ()
+    sorted_ = sorted_words(plan.request.words)
+    return () if sorted_.own or sorted_.roots else sorted_.workloads
 
 
 def _pins(plan: Plan, cache: Cache) -> str | None:

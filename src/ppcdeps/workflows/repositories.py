@@ -24,7 +24,7 @@ class ChosenTarget:
 
     ``target.repositories`` are all that are known, enabled or not; ``known`` those of the target's side that are not
     enabled and that the user did not turn off, which a plan may look at. ``refresh`` means: use nothing that is
-    remembered without asking for news; ``offline``: use no network.
+    remembered without asking for news; ``offline``: use no network. ``choice`` is what the user said.
     """
 
     target: Target
@@ -34,6 +34,7 @@ class ChosenTarget:
     offline: bool = False
     refresh: bool = False
     known: tuple[RepoConfig, ...] = ()
+    choice: RepositoryChoice = field(default_factory=RepositoryChoice)
 
     def read(self, kinds: Sequence[str] = DEFAULT_KINDS) -> "ResolvedTarget":
         """The same with the metadata of the enabled repositories. Raises RepositoryError, EnvironmentLacksError."""
@@ -121,7 +122,7 @@ def choose_target(choice: RepositoryChoice, reporter: Reporter, *, live: bool = 
     cache = Cache.open(choice.cache_directory, reporter)
     target, basis = target_and_basis(choice, cache, reporter, live=live)
     known = known_repositories((*target.repositories, *basis.left_out), choice)
-    return ChosenTarget(target, basis, cache, reporter, choice.offline, choice.refresh, known)
+    return ChosenTarget(target, basis, cache, reporter, choice.offline, choice.refresh, known, choice)
 
 
 def known_repositories(configs: Iterable[RepoConfig], choice: RepositoryChoice) -> tuple[RepoConfig, ...]:

@@ -4,12 +4,13 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import ppcdeps
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.model.commands import RequestRecord
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.workload import Workload
 from ppcdeps.planning.own_files import OwnFile, is_own_word, own_files
@@ -23,6 +24,7 @@ from ppcdeps.planning.workloads import (
     workload_of_roots,
 )
 from ppcdeps.workflows.repositories import ResolvedTarget
+from ppcdeps.workflows.requested import recipes_of, record_of, srpms_of
 
 Installer = Literal["pip", "rpm"]
 """Who installs Python packages that the target's repositories lack."""
@@ -47,6 +49,8 @@ class PlanRequest:
     """A simple repository of wheels on this disk, which comes before every index."""
     own: tuple[OwnFile, ...] = ()
     """Specs and source RPMs of the user's own, whose packages are to run, too."""
+    record: RequestRecord | None = None
+    """How the user asked for it, which the plan keeps; None where no words of a command line were given."""
 
     def unpinned(self) -> str | None:
         """What Python's versions follow where there are no constraints of the workload's release; None elsewhere."""
@@ -99,8 +103,46 @@ def plan_request(
     if own:
         workloads.append(workload_of_own(sorted_.own))
     return PlanRequest(
-        together(workloads), sorted_.roots, resolved, python, srpms, tuple(recipes), own=tuple(own.values())
+        together(workloads),
+        sorted_.roots,
+        resolved,
+        python,
+        srpms,
+        tuple(recipes),
+        own=tuple(own.values()),
+        record=record_of(
+            words, resolved.choice, python=None if python == "pip" else python, srpms=srpms, recipes=recipes
+        ),
     )
+
+
+def recorded_request(
+    record: RequestRecord,
+    resolved: ResolvedTarget,
+    *,
+    python: Installer | None = None,
+    srpms: Path | None = None,
+    recipes: Sequence[Path] = (),
+) -> PlanRequest:
+    """The request of a record, made again, but for what is given here.
+
+    Raises ConfigError where a workload file is not there any more, and what `plan_request` raises.
+    """
+    lost = [word for word in record.words if word.endswith(".toml") and not _is_file(word)]
+    if lost:
+        raise ConfigError(
+            f"the workload file {lost[0]}, which the plan was made of, is not there",
+            hint="run this where it is, or plan again with `ppcdeps plan WORKLOAD`",
+        )
+    installer: Installer = python or ("rpm" if record.value("python") == "rpm" else "pip")
+    again = plan_request(
+        record.words,
+        resolved,
+        python=installer,
+        srpms=srpms or srpms_of(record),
+        recipes=recipes_of(record, recipes),
+    )
+    return replace(again, record=record)
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ def snapshot_for(target: Target, choice: RepositoryChoice, cache: Cache) -> Snap
         except PpcdepsError as fault:
             raise type(fault)(
                 f"the snapshot that was chosen for {title_of(target)} cannot be used: {fault.message}",
-                hint="choose another with `ppcdeps snapshot use`, or the live repositories with `ppcdeps sync`",
+                hint="choose another with `ppcdeps snapshot use NAME`, or the live repositories with `ppcdeps sync`",
             ) from fault
     shipped = title_of(target) if (choice.target or DEFAULT_TARGET) in list_targets() else ""
     if chosen is None and shipped in shipped_snapshots() and "releasever" not in _variables(choice):

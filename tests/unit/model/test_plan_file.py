@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from ppcdeps.model.build_order import Bootstrap, Cycle
+from ppcdeps.model.commands import RECORDED_OPTIONS, RequestRecord
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.nevra import Nevra
@@ -142,7 +143,11 @@ ALL_KINDS = replace(
     ),
 )
 FALLBACK = replace(PLAN, python=None, python_fallback=PythonFallback("width is 0.2.6", "another width"))
-PLANS = [PLAN, replace(PLAN, python=None), FALLBACK, ALL_KINDS]
+REQUEST = RequestRecord.of(
+    ["app", "pypi:flask>=2"], {"target": ["my target.toml"], "enablerepo": ["crb", "epel*"], "python": ["rpm"]}
+)
+REQUESTED = replace(PLAN, request=REQUEST)
+PLANS = [PLAN, replace(PLAN, python=None), FALLBACK, ALL_KINDS, REQUESTED]
 
 
 def schema() -> dict[str, Any]:
@@ -150,7 +155,9 @@ def schema() -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("plan", PLANS, ids=["python", "rpm alone", "rpm after all", "gaps of every kind"])
+@pytest.mark.parametrize(
+    "plan", PLANS, ids=["python", "rpm alone", "rpm after all", "gaps of every kind", "requested"]
+)
 def test_a_plan_fits_the_schema_and_reads_back_as_it_was(plan: Plan, tmp_path: Path) -> None:
     jsonschema.Draft202012Validator.check_schema(schema())
     jsonschema.validate(json.loads(dump_plan(plan)), schema())
@@ -181,6 +188,8 @@ def test_the_schema_is_closed_and_names_what_the_program_knows() -> None:
     assert distribution["properties"]["provision"]["enum"] == list(Provision)
     assert distribution["properties"]["metadata"]["enum"] == list(MetadataSource)
     assert schema()["properties"]["schema"]["const"] == SCHEMA
+    options = schema()["properties"]["request"]["properties"]["options"]["properties"]
+    assert set(options) == set(RECORDED_OPTIONS)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +199,10 @@ def test_the_schema_is_closed_and_names_what_the_program_knows() -> None:
         ("[]", "names no schema"),
         ("[" * 100_000, "is not a plan"),
         ('{"schema": "2"}', "names no schema"),
-        ('{"schema": 9}', "is a plan of schema 9, and schema 3 is read here; make it anew with `ppcdeps plan`"),
+        (
+            '{"schema": 9}',
+            "is a plan of schema 9, and schema 3 is read here; make it anew with `ppcdeps plan WORKLOAD`",
+        ),
         ('{"schema": 1, "reliefs": []}', "is a plan of schema 1, and schema 3 is read here"),
         ('{"schema": 3}', "is not a whole plan: created_from is missing"),
     ],
@@ -261,6 +273,37 @@ def test_a_wrong_value_is_refused_with_its_place(tmp_path: Path, change: Callabl
     document = json.loads(dump_plan(PLAN))
     change(document)
     assert fault in refusal(tmp_path, json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (set_to([], "request"), "request is not an object"),
+        (set_to([], "request", "words"), "request.words names nothing to plan"),
+        (set_to(["a\nb"], "request", "words"), 'request.words is not a word of a command line: "a\\nb"'),
+        (set_to(["x" * 5000], "request", "words"), "request.words is not a word of a command line"),
+        (set_to("app", "request", "options", "target"), "request.options.target is not an array"),
+        (set_to(["x"], "request", "options", "cache-dir"), "an option that plans do not record: cache-dir"),
+        (set_to(["x"], "request", "options", "a\x1bb"), r"an option that plans do not record: a\x1bb"),
+        (without("request", "options"), "request.options is missing"),
+    ],
+)
+def test_a_wrong_request_is_refused_with_its_place(tmp_path: Path, change: Callable[[Any], None], fault: str) -> None:
+    document = json.loads(dump_plan(REQUESTED))
+    change(document)
+    told = refusal(tmp_path, json.dumps(document))
+    assert fault in told
+    assert told.endswith("make it anew with `ppcdeps plan WORKLOAD`")
+
+
+def test_a_plan_of_another_schema_is_made_anew_as_it_was_requested(tmp_path: Path) -> None:
+    document = json.loads(dump_plan(REQUESTED)) | {"schema": 9}
+    command = REQUEST.command()
+    assert command == (
+        "ppcdeps plan app 'pypi:flask>=2' --target 'my target.toml' --enablerepo crb --enablerepo 'epel*' "
+        "--python rpm"
+    )
+    assert refusal(tmp_path, json.dumps(document)).endswith(f"make it anew with `{command}`")
 
 
 def refusal(folder: Path, content: str) -> str:

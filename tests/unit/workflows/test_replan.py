@@ -52,18 +52,22 @@ def test_what_is_given_counts_for_more_than_the_plan(tmp_path: Path) -> None:
     assert "extra" not in enabled(resolve_planned(before, replace(choice, disable=("extra",)), Silence()))
 
 
-def test_a_target_that_only_the_user_has_is_to_be_given(tmp_path: Path) -> None:
+def test_a_target_that_only_the_user_has_is_to_be_given_where_the_plan_does_not_say_it(tmp_path: Path) -> None:
     here = RepositoryChoice(cache_directory=Cache.open(tmp_path / "cache").directory)
-    before = planned("app", replace(here, target=str(write_target(CASE, tmp_path))))
+    told = planned("app", replace(here, target=str(write_target(CASE, tmp_path))))
+    assert resolve_planned(told, here, Silence()).target.name == "el9-test"
+    before = replace(told, request=None)
     with pytest.raises(UsageError, match="the plan is for el9-test, which is not a target that ppcdeps ships"):
         resolve_planned(before, here, Silence())
 
 
-def test_repositories_that_only_the_user_has_are_to_be_given(tmp_path: Path) -> None:
+def test_repositories_that_only_the_user_has_are_to_be_given_where_the_plan_does_not_say_them(tmp_path: Path) -> None:
     here = RepositoryChoice(offline=True, cache_directory=Cache.open(tmp_path / "cache").directory)
     write_target(CASE, tmp_path)
     own = replace(here, source=(f"mine,{(tmp_path / 'source').as_uri()}/",))
-    before = planned("bash", own)
+    told = planned("bash", own)
+    assert "mine" in enabled(resolve_planned(told, here, Silence()))
+    before = replace(told, request=None)
     with pytest.raises(UsageError, match="the plan has repositories that are not of CentOS Stream 9: mine"):
         resolve_planned(before, here, Silence())
     assert "mine" in enabled(resolve_planned(before, own, Silence()))

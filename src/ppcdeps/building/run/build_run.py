@@ -132,7 +132,7 @@ def check_plan(plan: Plan, basis: BuildBasis, options: BuildOptions) -> None:
     if changed:
         raise ConfigError(
             f"the plan rests on other metadata than there is now: {', '.join(changed)} changed",
-            hint=f"plan again with `ppcdeps plan {plan.workload}`",
+            hint="plan again with `ppcdeps plan WORKLOAD`",
         )
     omitted = left_out(plan, alternatives=options.alternatives, only=options.only)
     if omitted.gaps and not takes_builds(plan, options):
@@ -162,7 +162,7 @@ def _closed_by(omitted: LeftOut) -> str:
 
 
 def _to_enable(omitted: LeftOut) -> str:
-    return f"plan again with --enablerepo {','.join(omitted.repositories)}"
+    return f"plan again with `ppcdeps plan WORKLOAD --enablerepo {','.join(omitted.repositories)}`"
 
 
 def build_plan(
@@ -312,7 +312,9 @@ def _reused(plan: Plan, basis: BuildBasis, options: BuildOptions, reporter: Repo
         return ()
     lost = sorted(set(wanted) - found.keys())
     if lost:
-        raise RepositoryError(f"no reference repository has {lost[0]}", hint="plan again with `ppcdeps plan`")
+        raise RepositoryError(
+            f"no reference repository has {lost[0]}", hint="plan again with `ppcdeps plan WORKLOAD`"
+        )
     return tuple(
         fetch_package(found[nevra], basis.cache, reporter, offline=basis.offline)[0] for nevra in sorted(wanted)
     )

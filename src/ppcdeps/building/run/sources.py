@@ -135,7 +135,9 @@ class SourceCollector:
                 f"{own.file}, of which {own.source} is built, is not there", hint="name its folder with --sources DIR"
             )
         if sha256_of(path) != own.sha256:
-            raise ConfigError(f"{path} was changed since the plan was made", hint="plan again with `ppcdeps plan`")
+            raise ConfigError(
+                f"{path} was changed since the plan was made", hint="plan again with `ppcdeps plan WORKLOAD`"
+            )
         return path
 
     def _beside(self, own: OwnPackages, spec: Path) -> list[Path]:

@@ -125,7 +125,7 @@ def tasks_of(
     if faults:
         raise ConfigError(
             f"the plan for {plan.workload} cannot be built as it is",
-            hint="plan again with `ppcdeps plan`",
+            hint="plan again with `ppcdeps plan WORKLOAD`",
             faults=tuple(faults),
         )
     return _chosen(tasks, only, plan)

@@ -97,7 +97,10 @@ class _Check:
                 "host-architecture",
                 f"this machine is {machine}, not a POWER host",
                 "uname -m",
-                fix=["ppcdeps check host --collect FILE, on the host", "ppcdeps check host --from FILE, anywhere"],
+                fix=[
+                    "ppcdeps check host --collect facts.json  # on the host",
+                    "ppcdeps check host --from facts.json  # anywhere",
+                ],
             )
             for what in ("processor", "KVM", "kernel options", "SMT", "memory for guests"):
                 self._skip(what, f"this machine is {machine}")

@@ -25,6 +25,7 @@ from ppcdeps.checking.node.servers import Server, ServerOrder
 from ppcdeps.checking.node.statistics import Usage, test_statistics, usage_of, wait_for_usage
 from ppcdeps.checking.node.volumes import STEPS as VOLUME_STEPS
 from ppcdeps.checking.node.volumes import VolumeTest
+from ppcdeps.model.commands import command_line
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.reporter import Reporter
 
@@ -276,7 +277,7 @@ class _Trial:
             lines += [f"cannot be seen: {reason}" for reason in found.unseen]
             lines += self._traces()
             if lines:
-                hint = f"remove it with: ppcdeps check node --cleanup --run {test.run}"
+                hint = f"remove it with: {command_line('check', 'node', '--cleanup', '--run', test.run)}"
                 raise StepFailed(f"something is, or may be, left behind; {hint}", lines)
             return "neither servers nor images, volumes, ports or allocations"
 
