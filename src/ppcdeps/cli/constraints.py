@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from ppcdeps.cli.options import json_option, output_options, python_option, repository_options, roots_argument
+from ppcdeps.cli.options import (
+    constraints_option,
+    json_option,
+    output_options,
+    python_option,
+    repository_options,
+    roots_argument,
+)
 from ppcdeps.cli.output import write, write_line
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.model.errors import UsageError
@@ -27,13 +34,7 @@ from ppcdeps.workflows.request import Installer
     help="Where the files are written, and an earlier run's pins are read (default: here).",
 )
 @python_option
-@click.option(
-    "--constraints",
-    "constraints_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Pins to keep to, instead of those of the workload's release.",
-)
+@constraints_option
 @click.option("--upgrade", is_flag=True, help="Forget the pins of an earlier run.")
 @click.option("--exclude-newer", metavar="DATE", help="Leave out what was uploaded after this date (2026-11-23).")
 @click.option("--urls", is_flag=True, help="URLs in pylock.toml, instead of paths below wheels/.")
@@ -69,9 +70,8 @@ def constraints(
     newest = _moment(exclude_newer)
     resolved = resolve_target(choice, reporter)
     side = pip_files(
-        plan_request(roots, resolved, python=python),
+        plan_request(roots, resolved, python=python, constraints=constraints_file),
         reporter,
-        pins=constraints_file,
         former=None if upgrade else folder,
         exclude_newer=newest,
         optional_as_pure=optional_as_pure,

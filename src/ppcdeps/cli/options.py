@@ -77,6 +77,15 @@ python_option = click.option(
 )
 """`--python`. The command is given ``python``: pip or rpm."""
 
+constraints_option = click.option(
+    "--constraints",
+    "constraints_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Pins of Python distributions to keep to, instead of the workload's.",
+)
+"""`--constraints`. The command is given ``constraints_file``: a file, or None."""
+
 srpms_option = click.option(
     "--srpms",
     type=click.Path(file_okay=False, path_type=Path),

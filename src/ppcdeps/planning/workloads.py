@@ -56,8 +56,8 @@ def curated_constraints(workload: Workload) -> Path | None:
     found = shipped_folder("constraints") / workload.constraints
     if not found.is_file():
         raise ConfigError(
-            f"{workload.constraints}, which has the pins of {workload.name}, did not come with ppcdeps",
-            hint="name the file with `ppcdeps constraints --constraints FILE`",
+            f"there is no {workload.constraints}, which {workload.origin} names for the pins of {workload.name}",
+            hint="put it beside that file, or name another with --constraints FILE",
         )
     return found
 
@@ -121,16 +121,23 @@ def _own_name(word: str) -> str:
     return name.removesuffix(".spec") or "own"
 
 
-def together(workloads: Sequence[Workload]) -> Workload:
+def together(workloads: Sequence[Workload], *, pinned: bool = False) -> Workload:
     """Several workloads as one: what all of them need on the same machine.
 
-    Raises UsageError where they are of different releases, which no machine can run at once.
+    ``pinned`` says that a constraints file is given for all of them. Raises UsageError where they are of different
+    releases, which no machine can run at once, or have different constraints files, and none is given.
     """
     if len(workloads) == 1:
         return workloads[0]
     releases = {workload.release for workload in workloads if workload.release}
     if len(releases) > 1:
         raise UsageError(f"the workloads are of different releases: {', '.join(sorted(releases))}")
+    files = {workload.constraints: workload.name for workload in workloads if workload.constraints}
+    if len(files) > 1 and not pinned:
+        raise UsageError(
+            f"the workloads {' and '.join(files.values())} have different constraints files: {', '.join(files)}",
+            hint="name one for all of them with --constraints FILE, which may include others with -c",
+        )
     return Workload(
         name=_file_name(tuple(workload.name for workload in workloads)),
         title=", ".join(workload.title for workload in workloads),
@@ -154,10 +161,7 @@ def _workload(top: Table, file: TomlFile, requested: str | None) -> Workload:
     if default and default not in releases:
         openstack.fault(f'"default" is "{default}", which "releases" does not name')
     openstack.finish()
-    constraints = top.table("constraints").entries()
-    for release in constraints:
-        if release not in releases:
-            top.fault(f'[constraints] has a file for "{release}", which is not among the releases')
+    every, constraints = _constraints(top, releases)
     chosen = (requested or default) if releases else None
     if chosen and chosen not in releases and not top.faults:
         raise UsageError(
@@ -170,10 +174,21 @@ def _workload(top: Table, file: TomlFile, requested: str | None) -> Workload:
         roots=roots,
         release=chosen,
         releases=releases,
-        constraints=_beside(file, constraints[chosen]) if chosen and chosen in constraints else None,
+        constraints=_beside(file, pins) if (pins := constraints.get(chosen or "") or every) else None,
         advice=top.texts("advice"),
         origin=origin_of(file),
     )
+
+
+def _constraints(top: Table, releases: Sequence[str]) -> tuple[str | None, dict[str, str]]:
+    """The constraints file of a workload, which is one for whatever is planned, or one for each release."""
+    if isinstance(top.raw("constraints"), str):
+        return top.optional_text("constraints"), {}
+    by_release = top.table("constraints").entries()
+    for release in by_release:
+        if release not in releases:
+            top.fault(f'[constraints] has a file for "{release}", which is not among the releases')
+    return None, by_release
 
 
 def _beside(file: TomlFile, name: str) -> str:

@@ -19,7 +19,7 @@ from ppcdeps.model.plan_file import dump_plan, parse_plan
 from ppcdeps.model.python_plan import PythonFallback
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.planning.enabling import asks
-from ppcdeps.planning.workloads import PYTHON_PREFIX, curated_constraints, list_workloads
+from ppcdeps.planning.workloads import PYTHON_PREFIX, list_workloads
 from ppcdeps.workflows.index import open_index
 from ppcdeps.workflows.repositories import ResolvedTarget
 from ppcdeps.workflows.request import PlanRequest
@@ -283,11 +283,9 @@ def _python_part(request: PlanRequest, solved: "Solution", reporter: Reporter) -
 
     if not concerns_python(solved):
         return None
-    pins = curated_constraints(request.workload)
     with index_for(request, reporter) as index:
-        part = python_part(solved, python_side(solved, index, reporter, constraints=pins))
-    versions_by = pins.name if pins is not None else request.unpinned() or ""
-    return replace(part, planned=replace(part.planned, versions_by=versions_by))
+        part = python_part(solved, python_side(solved, index, reporter, constraints=request.pins()))
+    return replace(part, planned=replace(part.planned, versions_by=request.pinned_by()))
 
 
 def _fallback_for(fault: PpcdepsError) -> PythonFallback:

@@ -20,7 +20,7 @@ from ppcdeps.verifying.verification import LOCAL, LOCAL_PRIORITY
 from ppcdeps.workflows.choice import RepositoryChoice
 from ppcdeps.workflows.plans import plan
 from ppcdeps.workflows.repositories import ResolvedTarget, choose_target, resolve_target
-from ppcdeps.workflows.request import PlanRequest
+from ppcdeps.workflows.request import GIVEN, PlanRequest
 
 WHEELS = "wheels/simple"
 """Where a local repository has the index of its wheels."""
@@ -150,7 +150,8 @@ def _workload(plan: Plan, named: str | None, release: str | None, cache: Cache) 
     if name is not None:
         found = load_workload(name, release)
         if set(found.roots) == set(plan.roots):
-            return found
+            given = plan.python is not None and plan.python.versions_by.endswith(GIVEN)
+            return replace(found, constraints=_pins(plan, cache)) if given else found
         if named is not None:
             raise UsageError(
                 f"the workload {found.name} has other roots than the plan", hint="plan it anew with `ppcdeps plan`"

@@ -27,6 +27,9 @@ from ppcdeps.workflows.repositories import ResolvedTarget
 Installer = Literal["pip", "rpm"]
 """Who installs Python packages that the target's repositories lack."""
 
+GIVEN = " (--constraints)"
+"""What a plan marks a constraints file with that was named in place of the workload's."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
@@ -47,10 +50,28 @@ class PlanRequest:
     """A simple repository of wheels on this disk, which comes before every index."""
     own: tuple[OwnFile, ...] = ()
     """Specs and source RPMs of the user's own, whose packages are to run, too."""
+    constraints: Path | None = None
+    """A constraints file in place of the workload's."""
+
+    def pins(self) -> Path | None:
+        """The constraints file that Python's versions follow, None where there is none.
+
+        Raises ConfigError where the workload names one that is not there.
+        """
+        return self.constraints or curated_constraints(self.workload)
+
+    def pinned_by(self) -> str:
+        """What Python's versions follow, as a plan says it; empty where nothing pins them."""
+        pins = self.pins()
+        if pins is None:
+            return self.unpinned() or ""
+        return pins.name if self.constraints is None else f"{pins.name}{GIVEN}"
 
     def unpinned(self) -> str | None:
         """What Python's versions follow where there are no constraints of the workload's release; None elsewhere."""
         workload = self.workload
+        if self.constraints is not None:
+            return None
         if absent := absent_constraints(workload):
             return f"the reference's RPMs, as {absent} did not come with ppcdeps"
         if workload.release and not workload.constraints:
@@ -58,16 +79,19 @@ class PlanRequest:
         return None
 
     def key(self) -> str:
-        """Everything that decides on the plan, as text: the same key has the same plan."""
+        """Everything that decides on the plan, as text: the same key has the same plan.
+
+        Raises ConfigError where a file that it is made of cannot be read.
+        """
         metadata = self.resolved.metadata
-        pins = curated_constraints(self.workload)
+        pins = self.pins()
         parts = [
             _fingerprint(),
             _states(self.srpms.glob("*.src.rpm")) if self.srpms is not None else "",
             # Without it, specs that ask a shell are not evaluated.
             f"{shutil.which('bwrap')}" if self.srpms is not None or self.own else "",
             *(f"{folder} {_states(folder.rglob('*.*'))}" for folder in self.recipes),
-            _states([pins]) if pins is not None else "",
+            f"{self.pinned_by()} {_contents(pins)}" if pins is not None else "",
             f"{self.wheels} {_states(self.wheels.glob('*'))}" if self.wheels is not None else "",
             *(f"{file.shown} {_digest_of(file.path)}" for file in self.own),
             repr(sorted(asdict(self.workload).items())),
@@ -84,9 +108,10 @@ def plan_request(
     python: Installer = "pip",
     srpms: Path | None = None,
     recipes: Sequence[Path] = (),
+    constraints: Path | None = None,
 ) -> PlanRequest:
     """The request for what the words name, all of it on one machine: workloads or their files, roots, and specs,
-    source RPMs and folders of these.
+    source RPMs and folders of these. ``constraints`` is a file of pins in place of the workloads' own.
 
     Raises UsageError for a root that is not well-formed, ConfigError for a workload file with faults, and for an own
     file that is not there.
@@ -99,7 +124,14 @@ def plan_request(
     if own:
         workloads.append(workload_of_own(sorted_.own))
     return PlanRequest(
-        together(workloads), sorted_.roots, resolved, python, srpms, tuple(recipes), own=tuple(own.values())
+        together(workloads, pinned=constraints is not None),
+        sorted_.roots,
+        resolved,
+        python,
+        srpms,
+        tuple(recipes),
+        own=tuple(own.values()),
+        constraints=constraints,
     )
 
 
@@ -150,6 +182,17 @@ def _states_below(folder: Path | str) -> Iterator[tuple[str, int, int]]:
                 yield entry.name, state.st_size, state.st_mtime_ns
             elif entry.is_dir() and entry.name != "__pycache__":
                 yield from _states_below(entry.path)
+
+
+def _contents(pins: Path) -> str:
+    """What a constraints file and those that it includes say."""
+    from ppcdeps.python.requirementfiles import read_requirement_file
+
+    if pins.exists() and not pins.is_file():
+        # A pipe is empty when the plan reads it again.
+        raise ConfigError(f"the constraints {pins} are not a file", hint="save them to one, and name that")
+    texts = read_requirement_file(pins, what="the constraints file", constraint=True).texts
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
 def _states(files: Iterable[Path]) -> str:
