@@ -149,7 +149,8 @@ _AD_HOC = (
         multiple=True,
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Repositories of the target from a .repo file. Repeatable.",
+        help="Repositories from a .repo file: the target's, save where a section says side=reference or source. "
+        "Repeatable.",
     ),
 )
 _SELECTION = (

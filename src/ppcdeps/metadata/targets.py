@@ -172,16 +172,25 @@ class _TargetReader:
         table = self.top.table("python")
         of_release = self.top.table("releases")
         # All of them are read, so that a malformed one is a fault whichever release is chosen.
-        for other in of_release.names():
-            of_release.table(other).table("python")
+        by_release = {other: self._interpreter(of_release.table(other)) for other in of_release.names()}
+        platform = self._python(table)
         if releasever != default_releasever:
-            if releasever in of_release:
-                table = of_release.table(releasever).table("python")
+            if releasever in by_release:
+                platform = by_release[releasever]
             else:
                 self.reporter.warn(
                     f"target {name}: the Python and glibc versions are those of release "
                     f"{default_releasever}; release {releasever} may have others"
                 )
+        return platform
+
+    def _interpreter(self, release: Table) -> PythonEnvironment:
+        found = self._python(release.table("python"))
+        release.finish()
+        return found
+
+    @staticmethod
+    def _python(table: Table) -> PythonEnvironment:
         version, glibc = table.text("version"), table.text("glibc")
         package = table.named("package", names.package_name) if "package" in table else "python3"
         table.finish()
@@ -221,7 +230,7 @@ class _TargetReader:
             for text in self.top.texts(key):
                 path = (self.folder or Path()) / Path(substitute(text, variables[side])).expanduser()
                 try:
-                    yield from read_repo_file(path, variables[side], side, self.reporter)
+                    yield from read_repo_file(path, variables[side], side, self.reporter, by_side=variables)
                 except ConfigError as error:
                     self.top.faults.extend(str(error).splitlines())
 
