@@ -12,6 +12,7 @@ from ppcdeps.model import names
 from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.workload import Workload
+from ppcdeps.planning.advice import load_advice
 
 FOLDER = "workloads"
 PYTHON_PREFIX = names.PYTHON_PREFIX
@@ -175,9 +176,19 @@ def _workload(top: Table, file: TomlFile, requested: str | None) -> Workload:
         release=chosen,
         releases=releases,
         constraints=_beside(file, pins) if (pins := constraints.get(chosen or "") or every) else None,
-        advice=top.texts("advice"),
+        advice=_advice(top),
         origin=origin_of(file),
     )
+
+
+def _advice(top: Table) -> tuple[str, ...]:
+    """The rules of advice that a workload names."""
+    named = top.texts("advice")
+    known = [rule.id for rule in load_advice()] if named else []
+    for id_ in named:
+        if id_ not in known:
+            top.fault(f'"advice" has no rule "{id_}"; {closest(id_, known) or "known: " + ", ".join(known)}')
+    return named
 
 
 def _constraints(top: Table, releases: Sequence[str]) -> tuple[str | None, dict[str, str]]:

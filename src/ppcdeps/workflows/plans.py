@@ -207,6 +207,7 @@ def solve(request: PlanRequest, reporter: Reporter) -> "Solution":
     """
     from ppcdeps.metadata.altarch import of_other_architecture
     from ppcdeps.planning.solution import solve_run, unknown_roots
+    from ppcdeps.planning.unsaid import NO_REFERENCE, has_reference
     from ppcdeps.recipebook.book import load_book
     from ppcdeps.rpm.loading import Role
 
@@ -240,6 +241,9 @@ def solve(request: PlanRequest, reporter: Reporter) -> "Solution":
             near = f"the plan is for {solution.target.arch}: leave .{arch} out"
         else:
             near = closest(unknown[0], list_workloads()) or closest(unknown[0], solution.universe.package_names())
+        if not has_reference(solution.universe):
+            lack = f"{target.name} has no reference, so that what only {target.reference_arch} has is not known: "
+            near = "; ".join(part for part in (near, lack + NO_REFERENCE) if part)
         raise UnknownRootsError(
             f"no repository of {solution.target.name} knows {', '.join(unknown)}: not a workload, and no package's "
             "name, capability or path",
