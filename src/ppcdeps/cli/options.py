@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ppcdeps.cli.completion import ENGINES, RELEASES, TARGETS, WORKLOADS
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.workflows.choice import DEFAULT_TARGET, RepositoryChoice
 
@@ -34,9 +35,14 @@ def output_options(command: Command) -> Command:
 
 def roots_argument(command: Command) -> Command:
     """WORKLOAD|ROOT... The command is given ``roots``, of which the roots are well-formed."""
-    return click.argument("roots", metavar="WORKLOAD|ROOT...", nargs=-1, required=True, callback=_checked_roots)(
-        command
-    )
+    return click.argument(
+        "roots",
+        metavar="WORKLOAD|ROOT...",
+        nargs=-1,
+        required=True,
+        callback=_checked_roots,
+        shell_complete=WORKLOADS,
+    )(command)
 
 
 def _checked_roots(_context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> tuple[str, ...]:
@@ -95,7 +101,10 @@ srpms_option = click.option(
 """`--srpms`. The command is given ``srpms``: a folder, or None."""
 
 engine_option = click.option(
-    "--engine", metavar="NAME", help="podman, docker or bwrap (default: the first that works)."
+    "--engine",
+    metavar="NAME",
+    shell_complete=ENGINES,
+    help="podman, docker or bwrap (default: the first that works).",
 )
 """`--engine`. The command is given ``engine``: a name, or None."""
 
@@ -127,9 +136,10 @@ _TARGET = (
         "-t",
         "--target",
         metavar="NAME|FILE",
+        shell_complete=TARGETS,
         help=f"The distribution to run on: a shipped target, or a target file (default: {DEFAULT_TARGET}).",
     ),
-    click.option("--release", metavar="NAME", help="The OpenStack release, such as yoga."),
+    click.option("--release", metavar="NAME", shell_complete=RELEASES, help="The OpenStack release, such as yoga."),
     click.option("--releasever", metavar="VERSION", help="The distribution's release: sets $releasever."),
 )
 _SNAPSHOT = (

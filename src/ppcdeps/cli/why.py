@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ppcdeps.cli.completion import WORKLOADS
 from ppcdeps.cli.options import (
     json_option,
     output_options,
@@ -31,6 +32,7 @@ DEFAULT_WORKLOAD = "nova-compute"
     "roots",
     multiple=True,
     metavar="WORKLOAD|ROOT",
+    shell_complete=WORKLOADS,
     help=f"Explain it in the plan of this workload, or of these roots (default: {DEFAULT_WORKLOAD}).",
 )
 @python_option
