@@ -153,6 +153,12 @@ _SOURCES = ("-source", "-source-rpms")
 
 _PROXY_LOGIN = ("proxy_username", "proxy_password")
 
+
+def known_options() -> frozenset[str]:
+    """The options of a section that ppcdeps acts on."""
+    return frozenset((*_READERS, *_PROXY_LOGIN, SIDE_OPTION))
+
+
 _KNOWN_TO_DNF = frozenset(
     """
     async autocheck_running_kernel bandwidth countme deltarpm deltarpm_percentage enabled_metadata

@@ -133,7 +133,7 @@ class _TargetReader:
             platform_id=substitute(platform_id, of_target) if platform_id else None,
             module_streams=streams,
             install_weak_deps=top.flag("install_weak_deps", False),
-            buildroot=top.named("buildroot", names.buildroot_name) if "buildroot" in top else None,
+            buildroot=top.optional_named("buildroot", names.buildroot_name),
             build_packages=top.all_named("build_packages", names.package_name),
             origin=origin_of(self.file),
             openstack=openstack,
@@ -192,7 +192,7 @@ class _TargetReader:
     @staticmethod
     def _python(table: Table) -> PythonEnvironment:
         version, glibc = table.text("version"), table.text("glibc")
-        package = table.named("package", names.package_name) if "package" in table else "python3"
+        package = table.optional_named("package", names.package_name) or "python3"
         table.finish()
         if version and not _PYTHON.fullmatch(version):
             table.fault(f'"version" is to be a full version such as 3.9.25, not "{version}"')

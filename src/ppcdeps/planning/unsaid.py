@@ -88,7 +88,7 @@ def _without_platform(
 def _without_build_packages(solution: Solution) -> Iterator[str]:
     builds = sum(1 for solved in solution.builds.values() if solved is not None)
     if builds and not solution.target.build_packages:
-        what = "the build needs" if builds == 1 else f"all {builds} builds need"
+        what = "the build needs" if builds == 1 else f"the {builds} builds need"
         yield (
             f"{solution.target.name} has no build_packages: whether its repositories have what {what} beside "
             "BuildRequires (rpm-build, gcc, make, redhat-rpm-config) was not looked at; "
