@@ -83,9 +83,8 @@ class SourceArchive:
     def _enable(self, suite: str) -> None:
         if suite in self._enabled:
             return
+        self.check()
         locations = self._locations()
-        if not locations:
-            raise UnavailableError(f"apt has no repository of {self.suite or 'this release'} to take sources from")
         keyring = Path(f"/usr/share/keyrings/{self._release.get('ID', 'debian')}-archive-keyring.gpg")
         options = f"[signed-by={keyring}] " if keyring.is_file() else ""
         lines = [f"deb-src {options}{location.format(suite=suite)}\n" for location in locations]
@@ -96,6 +95,11 @@ class SourceArchive:
             (self._sources / f"{suite}.list").unlink()
             raise
         self._enabled.add(suite)
+
+    def check(self) -> None:
+        """Raise UnavailableError where this machine's apt has no repository of its own release."""
+        if not self._locations():
+            raise UnavailableError(f"apt has no repository of {self.suite or 'this release'} to take sources from")
 
     def fetch(self, package: str, suite: str | None = None) -> Tarball:
         """The upstream tarball of a source package of this machine's release, or of another suite of its archive."""
