@@ -31,7 +31,8 @@ class Tarball:
         return top
 
 
-def _release() -> dict[str, str]:
+def os_release() -> dict[str, str]:
+    """What /etc/os-release says of this machine; nothing where there is no such file."""
     file = Path("/etc/os-release")
     pairs = (line.partition("=") for line in file.read_text().splitlines()) if file.is_file() else ()
     return {name: value.strip('"') for name, _, value in pairs}
@@ -50,7 +51,7 @@ class SourceArchive:
     def __init__(self, folder: Path) -> None:
         if shutil.which("apt-get") is None:
             raise UnavailableError("no apt-get: sources come from a Debian archive here")
-        self._release = _release()
+        self._release = os_release()
         self._folder = folder
         self._sources = folder / "sources"
         for needed in (self._sources, folder / "lists" / "partial", folder / "archives" / "partial"):
