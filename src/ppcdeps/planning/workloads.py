@@ -192,7 +192,7 @@ def _advice(top: Table) -> tuple[str, ...]:
 
 
 def _constraints(top: Table, releases: Sequence[str]) -> tuple[str | None, dict[str, str]]:
-    """The constraints file of a workload, which is one for whatever is planned, or one for each release."""
+    """The constraints file of a workload, which is one for all releases, or one for each."""
     if isinstance(top.raw("constraints"), str):
         return top.optional_text("constraints"), {}
     by_release = top.table("constraints").entries()
