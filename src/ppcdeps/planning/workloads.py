@@ -205,7 +205,10 @@ def _constraints(top: Table, releases: Sequence[str]) -> tuple[str | None, dict[
 def _beside(file: TomlFile, name: str) -> str:
     """A constraints file that lies beside the workload's file, as a path; else the name of one of ppcdeps's own."""
     place = file.parent / name if isinstance(file, Path) else None
-    return str(place.absolute()) if place is not None and place.is_file() else name
+    try:
+        return str(place.absolute()) if place is not None and place.is_file() else name
+    except OSError as error:
+        raise ConfigError(f"{file}: the constraints {name[:100]!r} cannot be read: {error.strerror}") from error
 
 
 def _file_name(roots: tuple[str, ...]) -> str:

@@ -241,7 +241,7 @@ def test_pins_that_are_not_there_are_an_error_that_names_both_files(tmp_path: Pa
         curated_constraints(load_workload(path))
 
 
-@pytest.mark.parametrize("value", ["1", "true", '["pins.txt"]', '""'])
+@pytest.mark.parametrize("value", ["1", "true", '["pins.txt"]', '""', f'"{"x" * 300}"'])
 def test_constraints_of_another_kind_are_refused(tmp_path: Path, value: str) -> None:
     with pytest.raises(ConfigError, match="constraints"):
         load_workload(written(tmp_path, f"constraints = {value}\n"))
