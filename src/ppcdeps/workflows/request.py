@@ -91,7 +91,7 @@ class PlanRequest:
             # Without it, specs that ask a shell are not evaluated.
             f"{shutil.which('bwrap')}" if self.srpms is not None or self.own else "",
             *(f"{folder} {_states(folder.rglob('*.*'))}" for folder in self.recipes),
-            f"{self.pinned_by()} {_contents(pins)}" if pins is not None else "",
+            f"{self.pinned_by()} {pins_content(pins)}" if pins is not None else "",
             f"{self.wheels} {_states(self.wheels.glob('*'))}" if self.wheels is not None else "",
             *(f"{file.shown} {_digest_of(file.path)}" for file in self.own),
             repr(sorted(asdict(self.workload).items())),
@@ -184,8 +184,11 @@ def _states_below(folder: Path | str) -> Iterator[tuple[str, int, int]]:
                 yield from _states_below(entry.path)
 
 
-def _contents(pins: Path) -> str:
-    """What a constraints file and those that it includes say."""
+def pins_content(pins: Path) -> str:
+    """The SHA-256 of what a constraints file and those that it includes say.
+
+    Raises ConfigError where one of them cannot be read, is not a file, or has lines that pip refuses.
+    """
     from ppcdeps.python.requirementfiles import read_requirement_file
 
     if pins.exists() and not pins.is_file():
