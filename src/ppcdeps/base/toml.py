@@ -128,6 +128,11 @@ class Table:
         """A text that is there, and that a grammar of `ppcdeps.model.names` takes."""
         return self.checked(key, self.text(key), grammar)
 
+    def optional_named(self, key: str, grammar: Callable[[str], str]) -> str | None:
+        """The same; None where the key is absent."""
+        text = self.optional_text(key)
+        return self.checked(key, text, grammar) if text else None
+
     def all_named(self, key: str, grammar: Callable[[str], str]) -> tuple[str, ...]:
         """Texts like those of `texts`, all of which a grammar takes."""
         return tuple(self.checked(key, text, grammar) for text in self.texts(key))

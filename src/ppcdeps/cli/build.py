@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ppcdeps.cli.completion import BUILDROOTS
 from ppcdeps.cli.interruption import interruptible
 from ppcdeps.cli.options import (
     Command,
@@ -55,7 +56,12 @@ _SETTINGS = (
     click.option("--work", type=_FOLDER, metavar="DIR", help="Logs and state of the run (default: build-WORKLOAD)."),
     click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Builds at a time (default: 1)."),
     mode_option,
-    click.option("--buildroot", metavar="NAME", help="Build in this buildroot (default: the target's)."),
+    click.option(
+        "--buildroot",
+        metavar="NAME",
+        shell_complete=BUILDROOTS,
+        help="Build in this buildroot (default: the target's).",
+    ),
     buildroots_option,
     mirror_option,
     engine_option,

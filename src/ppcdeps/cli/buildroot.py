@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ppcdeps.cli.completion import BUILDROOTS
 from ppcdeps.cli.options import (
     buildroots_option,
     cache_option,
@@ -73,7 +74,7 @@ def list_created(
 
 
 @buildroot.command()
-@click.argument("name")
+@click.argument("name", shell_complete=BUILDROOTS)
 @mode_option
 @mirror_option
 @_package_option
@@ -110,7 +111,7 @@ def create(
     short_help="A shell or a command in a throw-away copy of a buildroot.",
     context_settings={"ignore_unknown_options": True},
 )
-@click.argument("name")
+@click.argument("name", shell_complete=BUILDROOTS)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @mode_option
 @mirror_option
@@ -167,7 +168,7 @@ def shell(
 
 
 @buildroot.command()
-@click.argument("what", nargs=-1, metavar="NAME|KEY...")
+@click.argument("what", nargs=-1, metavar="NAME|KEY...", shell_complete=BUILDROOTS)
 @click.option("--all", "everything", is_flag=True, help="All of them, and what interrupted runs left.")
 @buildroots_option
 @cache_option

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ppcdeps.cli.check import show_report
+from ppcdeps.cli.completion import TARGETS
 from ppcdeps.cli.options import json_option, output_options
 from ppcdeps.cli.output import write
 from ppcdeps.model.commands import command_line
@@ -21,6 +22,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "-t",
     "--target",
     metavar="NAME|FILE",
+    shell_complete=TARGETS,
     help=f"The distribution that it is to run (default: its own, else {DEFAULT_TARGET}).",
 )
 @click.option("--nova", metavar="VERSION|RELEASE", help="The nova that it is to run (default: the one it has).")

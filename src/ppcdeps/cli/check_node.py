@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ppcdeps.cli.completion import TARGETS
 from ppcdeps.cli.interruption import interruptible
 from ppcdeps.cli.options import cache_option, json_option, output_options
 from ppcdeps.cli.output import write, write_line
@@ -70,7 +71,13 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--junit", type=_FILE, metavar="FILE", help="Write the outcome as JUnit's XML.")
 @click.option("--local", is_flag=True, help="On the node itself: check host, check env --api, and nova.conf, in one.")
 @click.option("--nova", metavar="VERSION|RELEASE", help="With --local: the nova that it is to run.")
-@click.option("-t", "--target", metavar="NAME|FILE", help="With --local: the distribution that it is to run.")
+@click.option(
+    "-t",
+    "--target",
+    metavar="NAME|FILE",
+    shell_complete=TARGETS,
+    help="With --local: the distribution that it is to run.",
+)
 @click.option("--root", type=_FOLDER, metavar="DIR", help="With --local: the virtual environment that nova runs in.")
 @click.option("--constraints", type=_FILE, metavar="FILE", help="With --local: the lock, as constraints for pip.")
 @click.option("--nova-conf", type=_FILE, metavar="FILE", help="With --local: nova's configuration.")

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ppcdeps.cli.options import json_option, output_options, python_option, repository_options, roots_argument
+from ppcdeps.cli.options import (
+    constraints_option,
+    json_option,
+    output_options,
+    python_option,
+    repository_options,
+    roots_argument,
+)
 from ppcdeps.cli.output import write, write_line
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.model.commands import command_line
@@ -31,13 +38,7 @@ if TYPE_CHECKING:
     help="Where the files are written, and an earlier run's pins are read (default: here).",
 )
 @python_option
-@click.option(
-    "--constraints",
-    "constraints_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Pins to keep to, instead of those of the workload's release.",
-)
+@constraints_option
 @click.option("--upgrade", is_flag=True, help="Forget the pins of an earlier run.")
 @click.option("--exclude-newer", metavar="DATE", help="Leave out what was uploaded after this date (2026-11-23).")
 @click.option("--urls", is_flag=True, help="URLs in pylock.toml, instead of paths below wheels/.")
@@ -72,11 +73,10 @@ def constraints(
 
     newest = _moment(exclude_newer)
     resolved = resolve_target(choice, reporter)
-    request = plan_request(roots, resolved, python=python)
+    request = plan_request(roots, resolved, python=python, constraints=constraints_file)
     side = pip_files(
         request,
         reporter,
-        pins=constraints_file,
         former=None if upgrade else folder,
         exclude_newer=newest,
         optional_as_pure=optional_as_pure,

@@ -83,7 +83,8 @@ def demo(
     """Plan, build and verify a small real workload for ppc64le, on this machine.
 
     Makes a target without the workload's packages, a reference that has them, and their sources, in DIR; then runs
-    the commands that a person would type, and shows what they answer. Needs a Debian mirror, root, and some minutes.
+    the commands that a person would type, and shows what they answer. Needs a Debian mirror, root, and some minutes;
+    what this machine lacks is listed first.
 
     Exit code 0: built and verified; else that of the command that failed.
     """
@@ -93,7 +94,7 @@ def demo(
     began = time.monotonic()
     shown = _DemoOutput(aside=as_json)
     shown.heading("A target, a reference and sources to plan with")
-    world = demo_world(to, Cache.open(cache_directory, reporter), reporter, engine=engine, mirror=mirror)
+    world = demo_world(to, Cache.open(cache_directory, reporter), reporter, mode=mode, engine=engine, mirror=mirror)
     shown.world(world)
     done: list[EndedCommand] = []
     for step in _commands(world, mode, engine, cache_directory):

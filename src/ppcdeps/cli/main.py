@@ -30,6 +30,8 @@ COMMANDS = {
     "buildroot": ("ppcdeps.cli.buildroot:buildroot", "Where packages are built, and what runs the builds here."),
     "verify": ("ppcdeps.cli.verify:verify", "Is the gap closed? Plan again, install, and run what was built."),
     "demo": ("ppcdeps.cli.demo:demo", "Plan, build and verify a small real workload, without POWER hardware."),
+    "targets": ("ppcdeps.cli.shipped:targets", "List the targets, or print one as a template for your own."),
+    "workloads": ("ppcdeps.cli.shipped:workloads", "List the workloads, or print one as a template for your own."),
     "check": (
         "ppcdeps.cli.check:check",
         "Find what breaks at run time, before it does: env, lock, guest, host, node.",

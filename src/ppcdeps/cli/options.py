@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ppcdeps.cli.completion import ENGINES, RELEASES, TARGETS, WORKLOADS
 from ppcdeps.cli.repeat import completed
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.model.errors import PpcdepsError
@@ -47,9 +48,14 @@ def output_options(command: Command) -> Command:
 
 def roots_argument(command: Command) -> Command:
     """WORKLOAD|ROOT... The command is given ``roots``, of which the roots are well-formed."""
-    return click.argument("roots", metavar="WORKLOAD|ROOT...", nargs=-1, required=True, callback=_checked_roots)(
-        command
-    )
+    return click.argument(
+        "roots",
+        metavar="WORKLOAD|ROOT...",
+        nargs=-1,
+        required=True,
+        callback=_checked_roots,
+        shell_complete=WORKLOADS,
+    )(command)
 
 
 def _checked_roots(_context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> tuple[str, ...]:
@@ -90,6 +96,15 @@ python_option = click.option(
 )
 """`--python`. The command is given ``python``: pip or rpm."""
 
+constraints_option = click.option(
+    "--constraints",
+    "constraints_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Pins of Python distributions to keep to, instead of the workload's.",
+)
+"""`--constraints`. The command is given ``constraints_file``: a file, or None."""
+
 srpms_option = click.option(
     "--srpms",
     type=click.Path(file_okay=False, path_type=Path),
@@ -99,7 +114,10 @@ srpms_option = click.option(
 """`--srpms`. The command is given ``srpms``: a folder, or None."""
 
 engine_option = click.option(
-    "--engine", metavar="NAME", help="podman, docker or bwrap (default: the first that works)."
+    "--engine",
+    metavar="NAME",
+    shell_complete=ENGINES,
+    help="podman, docker or bwrap (default: the first that works).",
 )
 """`--engine`. The command is given ``engine``: a name, or None."""
 
@@ -131,9 +149,10 @@ _TARGET = (
         "-t",
         "--target",
         metavar="NAME|FILE",
+        shell_complete=TARGETS,
         help=f"The distribution to run on: a shipped target, or a target file (default: {DEFAULT_TARGET}).",
     ),
-    click.option("--release", metavar="NAME", help="The OpenStack release, such as yoga."),
+    click.option("--release", metavar="NAME", shell_complete=RELEASES, help="The OpenStack release, such as yoga."),
     click.option("--releasever", metavar="VERSION", help="The distribution's release: sets $releasever."),
 )
 _SNAPSHOT = (
@@ -153,7 +172,8 @@ _AD_HOC = (
         multiple=True,
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Repositories of the target from a .repo file. Repeatable.",
+        help="Repositories from a .repo file: the target's, save where a section says side=reference or source. "
+        "Repeatable.",
     ),
 )
 _SELECTION = (

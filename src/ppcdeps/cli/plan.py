@@ -6,6 +6,7 @@ import click
 
 from ppcdeps.base.atomic import write_output
 from ppcdeps.cli.options import (
+    constraints_option,
     json_option,
     output_options,
     python_option,
@@ -45,6 +46,7 @@ from ppcdeps.workflows.request import Installer, plan_request
 )
 @click.option("--no-output", is_flag=True, help="Write no plan, only print it.")
 @python_option
+@constraints_option
 @srpms_option
 @recipes_option
 @json_option
@@ -56,6 +58,7 @@ def plan(
     order_file: Path | None,
     no_output: bool,
     python: Installer,
+    constraints_file: Path | None,
     srpms: Path | None,
     folders: tuple[Path, ...],
     as_json: bool,
@@ -72,7 +75,7 @@ def plan(
     Exit code 0: the target's repositories have everything; 1: gaps remain, each with its route.
     """
     resolved = resolve_target(choice, reporter)
-    request = plan_request(roots, resolved, python=python, srpms=srpms, recipes=folders)
+    request = plan_request(roots, resolved, python=python, srpms=srpms, recipes=folders, constraints=constraints_file)
     made, text = plan_and_text(request, reporter)
     path = None if no_output else output or Path(f"plan-{made.workload}.json")
     if path is not None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ppcdeps.cli.completion import RECIPES, TARGETS
 from ppcdeps.cli.options import json_option, output_options, recipes_option
 from ppcdeps.cli.output import write, write_line
 from ppcdeps.cli.reporter import TerminalReporter
@@ -12,7 +13,13 @@ from ppcdeps.model.visible import visible
 from ppcdeps.workflows.choice import DEFAULT_TARGET
 
 _target_option = click.option(
-    "-t", "--target", default=DEFAULT_TARGET, show_default=True, metavar="NAME|FILE", help="The distribution."
+    "-t",
+    "--target",
+    default=DEFAULT_TARGET,
+    show_default=True,
+    metavar="NAME|FILE",
+    shell_complete=TARGETS,
+    help="The distribution.",
 )
 
 
@@ -60,7 +67,7 @@ def list_recipes(folders: tuple[Path, ...], as_json: bool, reporter: TerminalRep
 
 
 @recipes.command()
-@click.argument("name")
+@click.argument("name", shell_complete=RECIPES)
 @recipes_option
 @json_option
 @output_options
@@ -74,7 +81,7 @@ def show(name: str, folders: tuple[Path, ...], as_json: bool, reporter: Terminal
 
 
 @recipes.command(short_help="Write a folder that rpmbuild builds a recipe from.")
-@click.argument("name")
+@click.argument("name", shell_complete=RECIPES)
 @click.option(
     "--to",
     required=True,

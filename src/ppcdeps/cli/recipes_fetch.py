@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ppcdeps.cli.completion import RECIPES
 from ppcdeps.cli.options import json_option, output_options, recipes_option, repository_options
 from ppcdeps.cli.output import write, write_line
 from ppcdeps.cli.reporter import TerminalReporter
@@ -12,7 +13,7 @@ from ppcdeps.workflows.choice import RepositoryChoice
 
 
 @click.command(short_help="Fetch the sources of recipes and packages, and record them.")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=RECIPES)
 @click.option(
     "--to",
     default=Path("sources"),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ppcdeps.cli.completion import WORKLOADS
 from ppcdeps.cli.options import (
     json_option,
     output_options,
@@ -44,6 +45,7 @@ DEFAULT_WORKLOAD = "nova-compute"
     "roots",
     multiple=True,
     metavar="WORKLOAD|ROOT",
+    shell_complete=WORKLOADS,
     help="Explain it in the plan of this workload, or of these roots, with the options that are given here.",
 )
 @python_option

@@ -43,6 +43,9 @@ PACKAGES = ("yajl", "numactl")
 PYTHON = ("msgpack", "debtcollector")
 """What it has from the Python index. msgpack, and the wrapt of debtcollector, are compiled and have no wheel."""
 
+SOURCES = "debian-sources"
+"""Where source packages are kept in the cache."""
+
 _RELEASE = "2024.1"
 _MACROS = "/etc/rpm/macros.ppcdeps"
 _SCRIPT = """\
@@ -93,17 +96,8 @@ def make_world(
     has no sources, BuildError where a reference package cannot be built.
     """
     folder = folder.absolute()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError(f"{folder} is not an empty folder", hint="name a new one with --to DIR")
+    check_place(folder)
     machine = machine_arch()
-    if machine == ARCH:
-        raise EnvironmentLacksError(
-            f"this machine is {ARCH} itself: the demo shows how to do without one",
-            hint="plan a real workload: ppcdeps plan nova-compute",
-        )
-    for program, package in (("createrepo_c", "createrepo-c"), ("dnf", "dnf"), ("rpm", "rpm")):
-        if shutil.which(program) is None:
-            raise EnvironmentLacksError(f"{program} is needed for the demo", hint=f"install the package {package}")
     world = _world(folder, name, (*packages, *(f"{PYTHON_PREFIX}{each}" for each in python)))
     try:
         _fill(world, packages, cache, reporter, engine, mirror, machine)
@@ -112,6 +106,19 @@ def make_world(
         remove_tree(folder, strict=False)
         raise
     return world
+
+
+def check_place(folder: Path) -> None:
+    """Raise ConfigError where a folder has anything in it, EnvironmentLacksError on a machine of the target's own
+    architecture.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} is not an empty folder", hint="name a new one with --to DIR")
+    if machine_arch() == ARCH:
+        raise EnvironmentLacksError(
+            f"this machine is {ARCH} itself: the demo shows how to do without one",
+            hint="plan a real workload: ppcdeps plan nova-compute",
+        )
 
 
 def _fill(
@@ -169,7 +176,7 @@ def _fetch(packages: Sequence[str], world: DemoWorld, cache: Cache, reporter: Re
     task = f"Debian's sources of {', '.join(packages)}"
     reporter.begin(task, None)
     try:
-        archive = SourceArchive(cache.root / "debian-sources")
+        archive = SourceArchive(cache.root / SOURCES)
         found = {}
         for name in packages:
             tarball = archive.fetch(name)

@@ -146,7 +146,19 @@ _READERS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
 }
 """The options that ppcdeps acts on: the field of RepoConfig each sets, and how its text is read."""
 
+SIDE_OPTION = "side"
+"""The one option of a section that is ppcdeps's own. dnf leaves it aside."""
+
+_SOURCES = ("-source", "-source-rpms")
+"""How ids of source repositories end, as `dnf download --source` knows them."""
+
 _PROXY_LOGIN = ("proxy_username", "proxy_password")
+
+
+def known_options() -> frozenset[str]:
+    """The options of a section that ppcdeps acts on."""
+    return frozenset((*_READERS, *_PROXY_LOGIN, SIDE_OPTION))
+
 
 _KNOWN_TO_DNF = frozenset(
     """
@@ -182,12 +194,19 @@ _MAIN_OF_DNF = frozenset(
 
 
 def read_repo_file(
-    path: Path, variables: Mapping[str, str], side: Side, reporter: Reporter
+    path: Path,
+    variables: Mapping[str, str],
+    side: Side,
+    reporter: Reporter,
+    *,
+    by_side: Mapping[Side, Mapping[str, str]] | None = None,
 ) -> tuple[RepoConfig, ...]:
     """The repositories of one file, enabled or not, in the order of their sections.
 
-    A ``[main]`` section gives the defaults of the others. Unknown options are warned about. Raises
-    ConfigError with all faults of the file at once.
+    They are of ``side``, save where a section has the option `side`, or an id that ends as those of source
+    repositories do; ``by_side`` are the variables of such sections where they are others. A ``[main]`` section gives
+    the defaults of the others. Unknown options are warned about. Raises ConfigError with all faults of the file at
+    once.
     """
     try:
         # With a byte order mark in front, the first heading would not be one.
@@ -198,11 +217,17 @@ def read_repo_file(
         raise ConfigError(f"{path} cannot be read: {fault.strerror or fault}") from fault
     except DocumentError as fault:
         raise ConfigError(f"{path} {fault}") from fault
-    return parse_repo_text(text, str(path), variables, side, reporter)
+    return parse_repo_text(text, str(path), variables, side, reporter, by_side=by_side)
 
 
 def parse_repo_text(
-    text: str, source: str, variables: Mapping[str, str], side: Side, reporter: Reporter
+    text: str,
+    source: str,
+    variables: Mapping[str, str],
+    side: Side,
+    reporter: Reporter,
+    *,
+    by_side: Mapping[Side, Mapping[str, str]] | None = None,
 ) -> tuple[RepoConfig, ...]:
     """As ``read_repo_file``, for text that came from ``source``."""
     faults: list[str] = []
@@ -213,8 +238,9 @@ def parse_repo_text(
     configs = []
     for name, options in sections.items():
         section = _Section(name, f"{source} [{name}]", faults, reporter)
-        section.read(options, variables)
-        configs.append(section.config(side, defaults))
+        own = section.side(options.pop(SIDE_OPTION, ""), side)
+        section.read(options, (by_side or {}).get(own, variables) if own is not side else variables)
+        configs.append(section.config(own, defaults))
     if len(faults) == 1:
         raise ConfigError(f"{source} {faults[0]}")
     if faults:
@@ -271,6 +297,14 @@ class _Section:
 
     def fault(self, message: str) -> None:
         self.faults.append(f"[{self.name}]: {message}")
+
+    def side(self, text: str, default: Side) -> Side:
+        """What the repository is for, as the section says it or its id does."""
+        if text in (*Side,):
+            return Side(text)
+        if text:
+            self.fault(f"{SIDE_OPTION} is to be {', '.join(Side)}, not {text[:60]!r}")
+        return Side.SOURCE if self.name.endswith(_SOURCES) else default
 
     def read(self, options: Mapping[str, str], variables: Mapping[str, str], *, main: bool = False) -> None:
         for option, text in options.items():

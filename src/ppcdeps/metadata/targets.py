@@ -134,7 +134,7 @@ class _TargetReader:
             platform_id=substitute(platform_id, of_target) if platform_id else None,
             module_streams=streams,
             install_weak_deps=top.flag("install_weak_deps", False),
-            buildroot=top.named("buildroot", names.buildroot_name) if "buildroot" in top else None,
+            buildroot=top.optional_named("buildroot", names.buildroot_name),
             build_packages=top.all_named("build_packages", names.package_name),
             origin=origin_of(self.file),
             openstack=openstack,
@@ -173,18 +173,27 @@ class _TargetReader:
         table = self.top.table("python")
         of_release = self.top.table("releases")
         # All of them are read, so that a malformed one is a fault whichever release is chosen.
-        for other in of_release.names():
-            of_release.table(other).table("python")
+        by_release = {other: self._interpreter(of_release.table(other)) for other in of_release.names()}
+        platform = self._python(table)
         if releasever != default_releasever:
-            if releasever in of_release:
-                table = of_release.table(releasever).table("python")
+            if releasever in by_release:
+                platform = by_release[releasever]
             else:
                 self.reporter.warn(
                     f"target {name}: the Python and glibc versions are those of release "
                     f"{default_releasever}; release {releasever} may have others"
                 )
+        return platform
+
+    def _interpreter(self, release: Table) -> PythonEnvironment:
+        found = self._python(release.table("python"))
+        release.finish()
+        return found
+
+    @staticmethod
+    def _python(table: Table) -> PythonEnvironment:
         version, glibc = table.text("version"), table.text("glibc")
-        package = table.named("package", names.package_name) if "package" in table else "python3"
+        package = table.optional_named("package", names.package_name) or "python3"
         table.finish()
         if version and not _PYTHON.fullmatch(version):
             table.fault(f'"version" is to be a full version such as 3.9.25, not "{version}"')
@@ -222,7 +231,7 @@ class _TargetReader:
             for text in self.top.texts(key):
                 path = (self.folder or Path()) / expanded(substitute(text, variables[side]))
                 try:
-                    yield from read_repo_file(path, variables[side], side, self.reporter)
+                    yield from read_repo_file(path, variables[side], side, self.reporter, by_side=variables)
                 except ConfigError as error:
                     self.top.faults.extend(str(error).splitlines())
 

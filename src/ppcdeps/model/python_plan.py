@@ -27,6 +27,10 @@ class PlannedFile:
     sha256: str
 
 
+NEWEST = "the newest that fits"
+"""What pins a distribution that nothing pins."""
+
+
 @dataclass(frozen=True, slots=True)
 class DistributionRequirer:
     """Who requires a distribution (another one, an RPM, the workload), and the versions that it takes."""

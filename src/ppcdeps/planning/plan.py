@@ -14,6 +14,7 @@ from ppcdeps.planning.gaps import gaps_of, requirers_among
 from ppcdeps.planning.knownfaults import fault_advice
 from ppcdeps.planning.order import BuildOrder, order_of
 from ppcdeps.planning.solution import Solution
+from ppcdeps.planning.unsaid import unsaid
 from ppcdeps.rpm.loading import Role
 from ppcdeps.rpm.own import OwnSource, own_metadata
 from ppcdeps.rpm.universe import Universe
@@ -55,6 +56,11 @@ def plan_of(
     undecided = (
         f"a person must decide what is built first: {cycle}" for cycle in order.cycles if not cycle.broken_by
     )
+
+    def rules_for(target: Target) -> tuple[str, ...]:
+        return advice_of(solution.workload, target, closure, gaps, by_pip=_by_pip(python))
+
+    missing = unsaid(solution, gaps, python.planned if python else None, rules_for)
     repositories = [*repositories, *([own_metadata(solution.own)] if solution.own else [])]
     return Plan(
         workload=solution.workload.name,
@@ -80,8 +86,9 @@ def plan_of(
             *undecided,
             *(python.advice if python else ()),
             *advice,
+            *missing,
             *fault_advice(closure, python.planned if python else None, solution.target.arch),
-            *advice_of(solution.workload, solution.target, closure, gaps, by_pip=_by_pip(python)),
+            *rules_for(solution.target),
         ),
         python_fallback=fallback or _unused_interpreter(solution.target, python),
         release=solution.target.openstack,

@@ -12,6 +12,7 @@ from ppcdeps.model import names
 from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.workload import Workload
+from ppcdeps.planning.advice import load_advice
 
 FOLDER = "workloads"
 PYTHON_PREFIX = names.PYTHON_PREFIX
@@ -56,8 +57,8 @@ def curated_constraints(workload: Workload) -> Path | None:
     found = shipped_folder("constraints") / workload.constraints
     if not found.is_file():
         raise ConfigError(
-            f"{workload.constraints}, which has the pins of {workload.name}, did not come with ppcdeps",
-            hint="name the file with `ppcdeps constraints WORKLOAD --constraints FILE`",
+            f"there is no {workload.constraints}, which {workload.origin} names for the pins of {workload.name}",
+            hint="put it beside that file, or name another with --constraints FILE",
         )
     return found
 
@@ -126,16 +127,23 @@ def _own_name(word: str) -> str:
     return name.removesuffix(".spec") or "own"
 
 
-def together(workloads: Sequence[Workload]) -> Workload:
+def together(workloads: Sequence[Workload], *, pinned: bool = False) -> Workload:
     """Several workloads as one: what all of them need on the same machine.
 
-    Raises UsageError where they are of different releases, which no machine can run at once.
+    ``pinned`` says that a constraints file is given for all of them. Raises UsageError where they are of different
+    releases, which no machine can run at once, or have different constraints files, and none is given.
     """
     if len(workloads) == 1:
         return workloads[0]
     releases = {workload.release for workload in workloads if workload.release}
     if len(releases) > 1:
         raise UsageError(f"the workloads are of different releases: {', '.join(sorted(releases))}")
+    files = {workload.constraints: workload.name for workload in workloads if workload.constraints}
+    if len(files) > 1 and not pinned:
+        raise UsageError(
+            f"the workloads {' and '.join(files.values())} have different constraints files: {', '.join(files)}",
+            hint="name one for all of them with --constraints FILE, which may include others with -c",
+        )
     return Workload(
         name=_file_name(tuple(workload.name for workload in workloads)),
         title=", ".join(workload.title for workload in workloads),
@@ -159,10 +167,7 @@ def _workload(top: Table, file: TomlFile, requested: str | None) -> Workload:
     if default and default not in releases:
         openstack.fault(f'"default" is "{default}", which "releases" does not name')
     openstack.finish()
-    constraints = top.table("constraints").entries()
-    for release in constraints:
-        if release not in releases:
-            top.fault(f'[constraints] has a file for "{release}", which is not among the releases')
+    every, constraints = _constraints(top, releases)
     chosen = (requested or default) if releases else None
     if chosen and chosen not in releases and not top.faults:
         raise UsageError(
@@ -175,16 +180,40 @@ def _workload(top: Table, file: TomlFile, requested: str | None) -> Workload:
         roots=roots,
         release=chosen,
         releases=releases,
-        constraints=_beside(file, constraints[chosen]) if chosen and chosen in constraints else None,
-        advice=top.texts("advice"),
+        constraints=_beside(file, pins) if (pins := constraints.get(chosen or "") or every) else None,
+        advice=_advice(top),
         origin=origin_of(file),
     )
+
+
+def _advice(top: Table) -> tuple[str, ...]:
+    """The rules of advice that a workload names."""
+    named = top.texts("advice")
+    known = [rule.id for rule in load_advice()] if named else []
+    for id_ in named:
+        if id_ not in known:
+            top.fault(f'"advice" has no rule "{id_}"; {closest(id_, known) or "known: " + ", ".join(known)}')
+    return named
+
+
+def _constraints(top: Table, releases: Sequence[str]) -> tuple[str | None, dict[str, str]]:
+    """The constraints file of a workload, which is one for all releases, or one for each."""
+    if isinstance(top.raw("constraints"), str):
+        return top.optional_text("constraints"), {}
+    by_release = top.table("constraints").entries()
+    for release in by_release:
+        if release not in releases:
+            top.fault(f'[constraints] has a file for "{release}", which is not among the releases')
+    return None, by_release
 
 
 def _beside(file: TomlFile, name: str) -> str:
     """A constraints file that lies beside the workload's file, as a path; else the name of one of ppcdeps's own."""
     place = file.parent / name if isinstance(file, Path) else None
-    return str(place.absolute()) if place is not None and place.is_file() else name
+    try:
+        return str(place.absolute()) if place is not None and place.is_file() else name
+    except OSError as error:
+        raise ConfigError(f"{file}: the constraints {name[:100]!r} cannot be read: {error.strerror}") from error
 
 
 def _file_name(roots: tuple[str, ...]) -> str:

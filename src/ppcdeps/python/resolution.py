@@ -10,7 +10,7 @@ from resolvelib import BaseReporter, ResolutionImpossible, ResolutionTooDeep, Re
 
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.model.errors import ConfigError, PpcdepsError
-from ppcdeps.model.python_plan import Provision
+from ppcdeps.model.python_plan import NEWEST, Provision
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.python.catalogue import Catalogue, UsableRelease
 from ppcdeps.python.coremetadata import MetadataSource
@@ -323,7 +323,7 @@ class _Resolution:
             text = next((version for name, version in table.items() if normalize(name) == candidate.name), None)
             if text is not None and _is_version(text, candidate.version):
                 return reason
-        return "the newest that fits"
+        return NEWEST
 
     def _notes(self, found: Sequence[LockedDistribution], chosen: Mapping[str, Candidate]) -> list[str]:
         notes = [

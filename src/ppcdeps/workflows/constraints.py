@@ -5,7 +5,6 @@ from pathlib import Path
 
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.planning.pythonside import PythonSide, python_side
-from ppcdeps.planning.workloads import curated_constraints
 from ppcdeps.python.lock import LockPolicy
 from ppcdeps.python.lockfiles import FilePlaces
 from ppcdeps.python.routing import PythonPolicy
@@ -18,7 +17,6 @@ def constraints(
     request: PlanRequest,
     reporter: Reporter,
     *,
-    pins: Path | None = None,
     former: Path | None = None,
     exclude_newer: datetime | None = None,
     optional_as_pure: bool = False,
@@ -27,7 +25,7 @@ def constraints(
 ) -> PythonSide:
     """What RPMs provide to Python, what pip installs, and the files for pip (``files.write(folder)``).
 
-    ``pins`` is a constraints file in place of the one of the workload's release; ``former`` the folder of an earlier
+    ``former`` is the folder of an earlier
     run's files, whose versions are kept where they fit; ``exclude_newer`` leaves out what was uploaded later;
     ``optional_as_pure`` builds nothing that can do without its compiled part; ``urls`` puts URLs in pylock.toml, in
     place of paths below wheels/; ``command`` is the command that the files name as their origin.
@@ -36,7 +34,7 @@ def constraints(
     `ppcdeps.workflows.plans.solve` raises.
     """
     resolved = request.resolved
-    if pins is None and (unpinned := request.unpinned()):
+    if unpinned := request.unpinned():
         reporter.warn(f"Python's versions are those of {unpinned}: name the file with --constraints")
     solution = solve(request, reporter)
     with open_index(
@@ -53,7 +51,7 @@ def constraints(
             reporter,
             policy=PythonPolicy(request.python),
             lock_policy=LockPolicy(optional_as_pure=optional_as_pure),
-            constraints=pins or curated_constraints(request.workload),
+            constraints=request.pins(),
             former=former,
             places=FilePlaces.URL if urls else FilePlaces.PATH,
             command=command,

@@ -19,7 +19,7 @@ from ppcdeps.model.plan_file import dump_plan, parse_plan
 from ppcdeps.model.python_plan import PythonFallback
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.planning.enabling import asks
-from ppcdeps.planning.workloads import PYTHON_PREFIX, curated_constraints, list_workloads
+from ppcdeps.planning.workloads import PYTHON_PREFIX, list_workloads
 from ppcdeps.workflows.index import open_index
 from ppcdeps.workflows.repositories import ResolvedTarget
 from ppcdeps.workflows.request import PlanRequest
@@ -220,6 +220,7 @@ def solve(request: PlanRequest, reporter: Reporter) -> "Solution":
     """
     from ppcdeps.metadata.altarch import of_other_architecture
     from ppcdeps.planning.solution import solve_run, unknown_roots
+    from ppcdeps.planning.unsaid import NO_REFERENCE, has_reference
     from ppcdeps.recipebook.book import load_book
     from ppcdeps.rpm.loading import Role
 
@@ -253,6 +254,9 @@ def solve(request: PlanRequest, reporter: Reporter) -> "Solution":
             near = f"the plan is for {solution.target.arch}: leave .{arch} out"
         else:
             near = closest(unknown[0], list_workloads()) or closest(unknown[0], solution.universe.package_names())
+        if not has_reference(solution.universe):
+            lack = f"{target.name} has no reference, so that what only {target.reference_arch} has is not known: "
+            near = "; ".join(part for part in (near, lack + NO_REFERENCE) if part)
         raise UnknownRootsError(
             f"no repository of {solution.target.name} knows {', '.join(unknown)}: not a workload, and no package's "
             "name, capability or path",
@@ -298,11 +302,9 @@ def _python_part(request: PlanRequest, solved: "Solution", reporter: Reporter) -
         return None
     from ppcdeps.planning.pythonside import python_part, python_side
 
-    pins = curated_constraints(request.workload)
     with index_for(request, reporter) as index:
-        part = python_part(solved, python_side(solved, index, reporter, constraints=pins))
-    versions_by = pins.name if pins is not None else request.unpinned() or ""
-    return replace(part, planned=replace(part.planned, versions_by=versions_by))
+        part = python_part(solved, python_side(solved, index, reporter, constraints=request.pins()))
+    return replace(part, planned=replace(part.planned, versions_by=request.pinned_by()))
 
 
 def _fallback_for(fault: PpcdepsError) -> PythonFallback:

@@ -96,8 +96,8 @@ def _wanted_by(
     choice = RepositoryChoice(
         target=wanted.target, release=wanted.release, offline=api.offline, cache_directory=api.cache.directory
     )
-    request = plan_request((workload,), resolve_target(choice, reporter))
-    side = pip_files(request, reporter, pins=constraints, command=f"ppcdeps constraints {shlex.quote(workload)}")
+    request = plan_request((workload,), resolve_target(choice, reporter), constraints=constraints)
+    side = pip_files(request, reporter, command=f"ppcdeps constraints {shlex.quote(workload)}")
     texts = dict(side.files.texts)
     # What `ppcdeps constraints` writes, as if it were read from these files.
     return parse_wanted(

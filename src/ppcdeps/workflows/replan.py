@@ -22,7 +22,7 @@ from ppcdeps.workflows.choice import RepositoryChoice
 from ppcdeps.workflows.last_plan import FormerPlan
 from ppcdeps.workflows.plans import explain, plan
 from ppcdeps.workflows.repositories import ResolvedTarget, choose_target, resolve_target
-from ppcdeps.workflows.request import Installer, PlanRequest, recorded_request, sorted_words
+from ppcdeps.workflows.request import GIVEN, Installer, PlanRequest, recorded_request, sorted_words
 from ppcdeps.workflows.requested import as_requested, recipes_of, srpms_of
 
 if TYPE_CHECKING:
@@ -225,7 +225,8 @@ def _workload(plan: Plan, named: str | None, resolved: ResolvedTarget, reporter:
         reporter.warn(f"the plan's own roots and versions are used, as its workload cannot be read: {fault}")
     if found is not None:
         if set(found.roots) == set(plan.roots):
-            return found
+            given = plan.python is not None and plan.python.versions_by.endswith(GIVEN)
+            return replace(found, constraints=_pins(plan, cache)) if given else found
         changed = f"the workload {found.name} has other roots than the plan"
         if named is not None:
             raise UsageError(changed, hint="plan it anew with `ppcdeps plan WORKLOAD`")

@@ -24,10 +24,13 @@ from ppcdeps.planning.workloads import (
     workload_of_roots,
 )
 from ppcdeps.workflows.repositories import ResolvedTarget
-from ppcdeps.workflows.requested import recipes_of, record_of, srpms_of
+from ppcdeps.workflows.requested import constraints_of, recipes_of, record_of, srpms_of
 
 Installer = Literal["pip", "rpm"]
 """Who installs Python packages that the target's repositories lack."""
+
+GIVEN = " (--constraints)"
+"""What a plan marks a constraints file with that was named in place of the workload's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,28 @@ class PlanRequest:
     """Specs and source RPMs of the user's own, whose packages are to run, too."""
     record: RequestRecord | None = None
     """How the user asked for it, which the plan keeps; None where no words of a command line were given."""
+    constraints: Path | None = None
+    """A constraints file in place of the workload's."""
+
+    def pins(self) -> Path | None:
+        """The constraints file that Python's versions follow, None where there is none.
+
+        Raises ConfigError where the workload names one that is not there.
+        """
+        return self.constraints or curated_constraints(self.workload)
+
+    def pinned_by(self) -> str:
+        """What Python's versions follow, as a plan says it; empty where nothing pins them."""
+        pins = self.pins()
+        if pins is None:
+            return self.unpinned() or ""
+        return pins.name if self.constraints is None else f"{pins.name}{GIVEN}"
 
     def unpinned(self) -> str | None:
         """What Python's versions follow where there are no constraints of the workload's release; None elsewhere."""
         workload = self.workload
+        if self.constraints is not None:
+            return None
         if absent := absent_constraints(workload):
             return f"the reference's RPMs, as {absent} did not come with ppcdeps"
         if workload.release and not workload.constraints:
@@ -62,16 +83,19 @@ class PlanRequest:
         return None
 
     def key(self) -> str:
-        """Everything that decides on the plan, as text: the same key has the same plan."""
+        """Everything that decides on the plan, as text: the same key has the same plan.
+
+        Raises ConfigError where a file that it is made of cannot be read.
+        """
         metadata = self.resolved.metadata
-        pins = curated_constraints(self.workload)
+        pins = self.pins()
         parts = [
             _fingerprint(),
             _states(self.srpms.glob("*.src.rpm")) if self.srpms is not None else "",
             # Without it, specs that ask a shell are not evaluated.
             f"{shutil.which('bwrap')}" if self.srpms is not None or self.own else "",
             *(f"{folder} {_states(folder.rglob('*.*'))}" for folder in self.recipes),
-            _states([pins]) if pins is not None else "",
+            f"{self.pinned_by()} {pins_content(pins)}" if pins is not None else "",
             f"{self.wheels} {_states(self.wheels.glob('*'))}" if self.wheels is not None else "",
             *(f"{file.shown} {_digest_of(file.path)}" for file in self.own),
             repr(sorted(asdict(self.workload).items())),
@@ -88,9 +112,10 @@ def plan_request(
     python: Installer = "pip",
     srpms: Path | None = None,
     recipes: Sequence[Path] = (),
+    constraints: Path | None = None,
 ) -> PlanRequest:
     """The request for what the words name, all of it on one machine: workloads or their files, roots, and specs,
-    source RPMs and folders of these.
+    source RPMs and folders of these. ``constraints`` is a file of pins in place of the workloads' own.
 
     Raises UsageError for a root that is not well-formed, ConfigError for a workload file with faults, and for an own
     file that is not there.
@@ -103,15 +128,21 @@ def plan_request(
     if own:
         workloads.append(workload_of_own(sorted_.own))
     return PlanRequest(
-        together(workloads),
+        together(workloads, pinned=constraints is not None),
         sorted_.roots,
         resolved,
         python,
         srpms,
         tuple(recipes),
         own=tuple(own.values()),
+        constraints=constraints,
         record=record_of(
-            words, resolved.choice, python=None if python == "pip" else python, srpms=srpms, recipes=recipes
+            words,
+            resolved.choice,
+            python=None if python == "pip" else python,
+            srpms=srpms,
+            recipes=recipes,
+            constraints=constraints,
         ),
     )
 
@@ -141,6 +172,7 @@ def recorded_request(
         python=installer,
         srpms=srpms or srpms_of(record),
         recipes=recipes_of(record, recipes),
+        constraints=constraints_of(record),
     )
     return replace(again, record=record)
 
@@ -192,6 +224,20 @@ def _states_below(folder: Path | str) -> Iterator[tuple[str, int, int]]:
                 yield entry.name, state.st_size, state.st_mtime_ns
             elif entry.is_dir() and entry.name != "__pycache__":
                 yield from _states_below(entry.path)
+
+
+def pins_content(pins: Path) -> str:
+    """The SHA-256 of what a constraints file and those that it includes say.
+
+    Raises ConfigError where one of them cannot be read, is not a file, or has lines that pip refuses.
+    """
+    from ppcdeps.python.requirementfiles import read_requirement_file
+
+    if pins.exists() and not pins.is_file():
+        # A pipe is empty when the plan reads it again.
+        raise ConfigError(f"the constraints {pins} are not a file", hint="save them to one, and name that")
+    texts = read_requirement_file(pins, what="the constraints file", constraint=True).texts
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
 def _states(files: Iterable[Path]) -> str:

@@ -48,6 +48,7 @@ def record_of(
     python: str | None = None,
     srpms: Path | None = None,
     recipes: Sequence[Path] = (),
+    constraints: Path | None = None,
 ) -> RequestRecord | None:
     """The record of a request, without passwords. None where a word of it is of no text that a plan can keep."""
     options: dict[str, tuple[str, ...]] = {}
@@ -58,6 +59,7 @@ def record_of(
     options["python"] = (python,) if python is not None else ()
     options["srpms"] = (str(srpms),) if srpms is not None else ()
     options["recipes"] = tuple(map(str, recipes))
+    options["constraints"] = (str(constraints),) if constraints is not None else ()
     try:
         for word in (*words, *(value for values in options.values() for value in values)):
             names.typed_word(word)
@@ -152,7 +154,16 @@ def recipes_of(request: RequestRecord | None, given: Sequence[Path]) -> tuple[Pa
 
 def srpms_of(request: RequestRecord | None) -> Path | None:
     """The folder of source RPMs that a request names, if any."""
-    requested = request.value("srpms") if request is not None else None
+    return _path(request, "srpms")
+
+
+def constraints_of(request: RequestRecord | None) -> Path | None:
+    """The constraints file that a request names, if any."""
+    return _path(request, "constraints")
+
+
+def _path(request: RequestRecord | None, option: str) -> Path | None:
+    requested = request.value(option) if request is not None else None
     return Path(requested) if requested is not None else None
 
 

@@ -213,8 +213,7 @@ def _with_modules(target: Target, streams: Sequence[str]) -> Target:
 
 def _with_selection(target: Target, choice: RepositoryChoice, reporter: Reporter) -> Target:
     """The target with repositories added, changed, and switched on and off as the command line says."""
-    release = target.releasever, target.arch
-    variables = distribution_variables(*release) | builtin_variables(*release) | _variables(choice)
+    given = _variables(choice)
     configs: list[RepoConfig] = [*target.repositories]
     for side, option, values in (
         (Side.TARGET, "--repofrompath", choice.repofrompath),
@@ -222,8 +221,13 @@ def _with_selection(target: Target, choice: RepositoryChoice, reporter: Reporter
         (Side.SOURCE, "--source", choice.source),
     ):
         configs.extend(repo_from_path(value, side, option_name=option) for value in values)
+    by_side = {
+        side: distribution_variables(target.releasever, arch) | builtin_variables(target.releasever, arch) | given
+        for side, arch in ((Side.TARGET, target.arch), (Side.REFERENCE, target.reference_arch))
+    }
+    variables = by_side[Side.TARGET]
     for path in choice.repo_files:
-        configs.extend(read_repo_file(path, variables, Side.TARGET, reporter))
+        configs.extend(read_repo_file(path, variables, Side.TARGET, reporter, by_side=by_side))
     seen: dict[str, RepoConfig] = {}
     for config in configs:
         if config.id in seen:

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,13 @@ def test_groff_has_nothing_to_say_against_a_page() -> None:
             ["groff", "-man", "-ww", "-z", "-Tutf8"], input=page, capture_output=True, text=True, check=True
         )
         assert done.stderr == "", name
+
+
+def test_the_pages_that_the_wheel_installs_are_those_of_the_commands(project_root: Path) -> None:
+    kept = {path.stem: path.read_text("utf-8") for path in (project_root / "man").iterdir()}
+    assert kept == dict(pages()), "write them anew: python -m ppcdeps.cli.manual man"
+
+
+def test_the_wheel_installs_them_where_man_looks(project_root: Path) -> None:
+    project = tomllib.loads((project_root / "pyproject.toml").read_text())
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"] == {"man": "share/man/man1"}

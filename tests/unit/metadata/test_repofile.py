@@ -251,3 +251,55 @@ def test_repofrompath_takes_urls_and_paths(tmp_path: Path) -> None:
 def test_repofrompath_that_cannot_be(option: str) -> None:
     with pytest.raises(UsageError, match="--repofrompath"):
         repo_from_path(option, Side.TARGET)
+
+
+SIDES = """
+[base]
+baseurl = http://a.example/$basearch/
+[base-x86]
+baseurl = http://a.example/$basearch/
+side = reference
+[base-sources]
+baseurl = http://a.example/sources/
+side = source
+[base-source]
+baseurl = http://a.example/srpms/
+enabled = 0
+[rhel-source-rpms]
+baseurl = http://a.example/$basearch/source/
+[odd-source]
+baseurl = http://a.example/odd/
+side = target
+"""
+
+
+def test_a_section_says_which_side_it_is_of_and_source_repositories_are_known_by_their_ids() -> None:
+    by_side = {Side.REFERENCE: {**VARIABLES, "basearch": "x86_64"}}
+    said = Recorder()
+    found = {
+        config.id: (config.side, config.baseurl[0].removeprefix("http://a.example/"))
+        for config in parse_repo_text(SIDES, "my.repo", VARIABLES, Side.TARGET, said, by_side=by_side)
+    }
+    assert found == {
+        "base": (Side.TARGET, "ppc64le/"),
+        "base-x86": (Side.REFERENCE, "x86_64/"),
+        "base-sources": (Side.SOURCE, "sources/"),
+        "base-source": (Side.SOURCE, "srpms/"),
+        "rhel-source-rpms": (Side.SOURCE, "ppc64le/source/"),
+        "odd-source": (Side.TARGET, "odd/"),
+    }
+    assert not said.warnings
+
+
+@pytest.mark.parametrize("side", ["Reference", "reference, source", "target\n  source", "$side", "x" * 4000])
+def test_a_side_that_is_none_is_a_fault(side: str) -> None:
+    (fault,) = faults_of(f"[a]\nbaseurl = http://a.example/\nside = {side}\n")
+    assert fault.startswith("my.repo [a]: side is to be target, reference, source, not ")
+    assert len(fault) < 200
+
+
+def test_the_side_of_all_sections_cannot_be_changed_at_once() -> None:
+    said = Recorder()
+    (config,) = parse("[main]\nside = reference\n[a]\nbaseurl = http://a.example/\n", said)
+    assert config.side is Side.TARGET
+    assert any('unknown option "side" is ignored' in line for line in said.warnings)

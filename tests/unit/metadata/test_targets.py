@@ -376,3 +376,28 @@ def test_what_is_wrong_with_an_interpreter_is_said(table: str, fault: str, tmp_p
     with pytest.raises(ConfigError) as found:
         load_target(write(tmp_path, f"{MINIMAL}{REPOSITORY}\n[[pythons]]\n{table}\n"))
     assert fault in str(found.value)
+
+
+def test_a_repo_file_may_have_sections_of_every_side(tmp_path: Path) -> None:
+    (tmp_path / "all.repo").write_text(
+        "[base]\nbaseurl=http://a.example/$basearch/\n"
+        "[x86]\nside=reference\nbaseurl=http://a.example/$basearch/\n"
+        "[base-source]\nbaseurl=http://a.example/source/\n"
+    )
+    target = load_target(write(tmp_path, MINIMAL.replace("[python]", 'repofiles = ["all.repo"]\n[python]', 1)))
+    found = {id_: (one.side, one.baseurl) for id_, one in repositories(target).items()}
+    assert found == {
+        "base": (Side.TARGET, ("http://a.example/ppc64le/",)),
+        "x86": (Side.REFERENCE, ("http://a.example/x86_64/",)),
+        "base-source": (Side.SOURCE, ("http://a.example/source/",)),
+    }
+
+
+def test_what_a_release_that_is_not_chosen_says_is_read_too(tmp_path: Path) -> None:
+    text = MINIMAL + '[releases.8.python]\nversion = "3.6"\nglibc = "2.28"\n[releases.7]\npyhton = 1\n' + REPOSITORY
+    assert faults_of(tmp_path, text) == (
+        '[releases] [8] [python]: "version" is to be a full version such as 3.9.25, not "3.6"',
+        '[releases] [7] [python]: "version" is missing',
+        '[releases] [7] [python]: "glibc" is missing',
+        '[releases] [7]: unknown key "pyhton", did you mean "python"?',
+    )

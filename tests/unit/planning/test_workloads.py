@@ -19,6 +19,7 @@ from ppcdeps.planning.workloads import (
     curated_constraints,
     list_workloads,
     load_workload,
+    together,
     workload_of_roots,
 )
 
@@ -90,7 +91,7 @@ def test_constraints_that_did_not_come_with_ppcdeps_are_named_and_no_fault() -> 
 def test_a_file_of_the_users_that_is_not_there_is_a_fault() -> None:
     workload = Workload("mine", "Mine", ("bash",), constraints="pins.txt")
     assert absent_constraints(workload) is None
-    with pytest.raises(ConfigError, match=r"pins\.txt, which has the pins of mine, did not come with ppcdeps"):
+    with pytest.raises(ConfigError, match=r"there is no pins\.txt, which .* names for the pins of mine"):
         curated_constraints(workload)
 
 
@@ -205,3 +206,53 @@ def test_what_is_no_root_is_refused(roots: list[str], message: str) -> None:
     with pytest.raises(UsageError) as told:
         workload_of_roots(roots)
     assert str(told.value).startswith(message)
+
+
+def written(folder: Path, text: str, name: str = "app.toml") -> str:
+    (folder / name).write_text(
+        f'name = "{name.removesuffix(".toml")}"\ntitle = "An application"\nroots = ["pypi:app"]\n{text}'
+    )
+    return str(folder / name)
+
+
+def test_a_workload_without_openstack_has_pins_that_lie_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "pins.txt").write_text("app==1\n")
+    workload = load_workload(written(tmp_path, 'constraints = "pins.txt"\n'))
+    assert (workload.release, workload.releases) == (None, ())
+    assert curated_constraints(workload) == tmp_path / "pins.txt"
+
+
+def test_one_constraints_file_serves_every_release(tmp_path: Path) -> None:
+    (tmp_path / "pins.txt").write_text("app==1\n")
+    text = 'constraints = "pins.txt"\n[openstack]\nreleases = ["yoga", "zed"]\ndefault = "yoga"\n'
+    for release in (None, "zed"):
+        assert curated_constraints(load_workload(written(tmp_path, text), release)) == tmp_path / "pins.txt"
+
+
+def test_constraints_that_ppcdeps_ships_can_be_named_by_a_workload_without_releases(tmp_path: Path) -> None:
+    found = curated_constraints(load_workload(written(tmp_path, 'constraints = "upper-constraints-yoga.txt"\n')))
+    assert found is not None and found.name == "upper-constraints-yoga.txt"
+
+
+@pytest.mark.parametrize("name", ["pins.txt", "../pins.txt"])
+def test_pins_that_are_not_there_are_an_error_that_names_both_files(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, f'constraints = "{name}"\n')
+    with pytest.raises(ConfigError, match=f"there is no {name}, which {path} names"):
+        curated_constraints(load_workload(path))
+
+
+@pytest.mark.parametrize("value", ["1", "true", '["pins.txt"]', '""', f'"{"x" * 300}"'])
+def test_constraints_of_another_kind_are_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ConfigError, match="constraints"):
+        load_workload(written(tmp_path, f"constraints = {value}\n"))
+
+
+def test_workloads_with_different_pins_are_not_planned_together_unless_one_file_is_given(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.txt").write_text("app==1\n")
+    workloads = [
+        load_workload(written(tmp_path, f'constraints = "{name}.txt"\n', f"{name}.toml")) for name in ("one", "two")
+    ]
+    with pytest.raises(UsageError, match="one and two have different constraints files"):
+        together(workloads)
+    assert together(workloads, pinned=True).roots == ("pypi:app",)

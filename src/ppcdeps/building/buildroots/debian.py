@@ -18,6 +18,7 @@ from typing import Final
 from ppcdeps.base.programs import run_program
 from ppcdeps.base.removal import remove_tree
 from ppcdeps.base.untrusted import read_beneath
+from ppcdeps.building.buildroots.debiansources import os_release
 from ppcdeps.building.buildroots.definitions import DEBIAN_ARCH, TRIPLET, DebianMaking, Definition
 from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, PpcdepsError, RepositoryError
@@ -67,7 +68,7 @@ class DebianContents:
 
 def sources_for(making: DebianMaking, mirror: str | None = None) -> tuple[str, ...]:
     """The lines of a sources.list for the definition's suites, of ``mirror`` or of where this machine's apt has them
-    from.
+    from. A Debian machine of another release takes the archive that it has its own from: archives have all releases.
 
     Raises EnvironmentLacksError where apt knows no such suite and no mirror is given.
     """
@@ -90,11 +91,18 @@ def _configured(making: DebianMaking) -> dict[str, str]:
     wanted = "$(RELEASE)\t$(CODENAME)\t$(COMPONENT)\t$(REPO_URI)"
     listed = run_program(["apt-get", "indextargets", "--format", wanted, "Created-By: Packages"])
     found: dict[str, str] = {}
+    machine = os_release()
+    own = machine.get("VERSION_CODENAME") if machine.get("ID") == "debian" else None
+    archive = ""
     for line in listed.text.splitlines():
         release, codename, component, uri = [*line.split("\t"), "", "", ""][:4]
+        if own and own in (release, codename) and component in making.components:
+            archive = archive or uri.rstrip("/")
         for suite in (release, codename):
             if suite in making.suites and component in making.components:
                 found.setdefault(suite, uri.rstrip("/"))
+    if archive:
+        found.setdefault(making.suite, archive)
     return found
 
 

@@ -31,7 +31,8 @@ class Tarball:
         return top
 
 
-def _release() -> dict[str, str]:
+def os_release() -> dict[str, str]:
+    """What /etc/os-release says of this machine; nothing where there is no such file."""
     file = Path("/etc/os-release")
     pairs = (line.partition("=") for line in file.read_text().splitlines()) if file.is_file() else ()
     return {name: value.strip('"') for name, _, value in pairs}
@@ -50,7 +51,7 @@ class SourceArchive:
     def __init__(self, folder: Path) -> None:
         if shutil.which("apt-get") is None:
             raise UnavailableError("no apt-get: sources come from a Debian archive here")
-        self._release = _release()
+        self._release = os_release()
         self._folder = folder
         self._sources = folder / "sources"
         for needed in (self._sources, folder / "lists" / "partial", folder / "archives" / "partial"):
@@ -83,9 +84,8 @@ class SourceArchive:
     def _enable(self, suite: str) -> None:
         if suite in self._enabled:
             return
+        self.check()
         locations = self._locations()
-        if not locations:
-            raise UnavailableError(f"apt has no repository of {self.suite or 'this release'} to take sources from")
         keyring = Path(f"/usr/share/keyrings/{self._release.get('ID', 'debian')}-archive-keyring.gpg")
         options = f"[signed-by={keyring}] " if keyring.is_file() else ""
         lines = [f"deb-src {options}{location.format(suite=suite)}\n" for location in locations]
@@ -96,6 +96,11 @@ class SourceArchive:
             (self._sources / f"{suite}.list").unlink()
             raise
         self._enabled.add(suite)
+
+    def check(self) -> None:
+        """Raise UnavailableError where this machine's apt has no repository of its own release."""
+        if not self._locations():
+            raise UnavailableError(f"apt has no repository of {self.suite or 'this release'} to take sources from")
 
     def fetch(self, package: str, suite: str | None = None) -> Tarball:
         """The upstream tarball of a source package of this machine's release, or of another suite of its archive."""

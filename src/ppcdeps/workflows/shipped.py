@@ -1,0 +1,37 @@
+"""What ppcdeps ships of what people write themselves: targets and workloads, and their files as templates."""
+
+from ppcdeps.base.datafiles import find_file
+from ppcdeps.base.toml import TomlFile
+from ppcdeps.metadata import targets
+from ppcdeps.model.target import Target
+from ppcdeps.model.workload import Workload
+from ppcdeps.planning import workloads
+
+
+def shipped_targets() -> tuple[Target, ...]:
+    """The targets that ppcdeps ships, by name."""
+    return tuple(map(targets.load_target, targets.list_targets()))
+
+
+def shipped_workloads() -> tuple[Workload, ...]:
+    """The workloads that ppcdeps ships, by name."""
+    return tuple(map(workloads.load_workload, workloads.list_workloads()))
+
+
+def target_file(name: str) -> str:
+    """The text of a shipped target's file, or of one that is given by its path and has no faults.
+
+    Raises UsageError for an unknown name, ConfigError with all faults of a file.
+    """
+    targets.load_target(name)
+    return _text(find_file(targets.FOLDER, name, "target"))
+
+
+def workload_file(name: str) -> str:
+    """The same of a workload."""
+    workloads.load_workload(name)
+    return _text(find_file(workloads.FOLDER, name, "workload"))
+
+
+def _text(file: TomlFile) -> str:
+    return file.read_bytes().decode()
