@@ -64,7 +64,7 @@ def unpack(document: bytes, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         members = read_tar(document)
-    except (tarfile.TarError, OSError, EOFError, ValueError):
+    except (tarfile.TarError, OSError, EOFError, MemoryError, ValueError):
         return
     for member in members:
         name = os.path.normpath("/" + member.info.name.replace("\0", "")).lstrip("/")

@@ -184,13 +184,13 @@ def _counted(name: str, kind: str, verb: str, reasons: Mapping[str, str]) -> str
 
 def _would_fit(name: str, wants: Iterable[PythonRequirement], rejected: Mapping[str, str]) -> list[str]:
     """The releases that requirements allow, and that cannot be used, with the reason: the first few of them."""
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     found = []
     for text, reason in rejected.items():
         try:
             version = Version(text)
-        except InvalidVersion:
+        except ValueError:
             continue
         if all(contains(want.specifier, version, None) for want in wants):
             found.append(f"{name} {text} {reason}")

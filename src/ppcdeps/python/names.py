@@ -116,7 +116,7 @@ def wanted_by_either(text: str) -> NamedDistribution | None:
 
 def _between(one: str, other: str) -> str:
     """The specifier for what lies between ``<13`` and ``>13.1`` or ``>=13.1``; empty where none says it."""
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     below, above = sorted((one, other))
     found = re.fullmatch(r"<([^=].*)", below), re.fullmatch(r">(=?)([^=].*)", above)
@@ -124,7 +124,7 @@ def _between(one: str, other: str) -> str:
         return ""
     try:
         lower, upper = Version(found[0][1]), Version(found[1][2])
-    except InvalidVersion:
+    except ValueError:
         return ""
     if lower == upper:
         return "" if found[1][1] else f"!={lower}"

@@ -1,5 +1,6 @@
 """Requirements on distributions: what each allows, and what has it."""
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -11,6 +12,9 @@ from ppcdeps.python.names import normalize
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
     from packaging.specifiers import SpecifierSet
+
+
+_LONG_NUMBER = re.compile(r"\d{1000}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +48,12 @@ def usable_requirement(text: str, environment: TargetEnvironment) -> tuple["Requ
 
     Raises RequirementError where it cannot be parsed, is too long, or has a marker that cannot be evaluated.
     """
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.requirements import InvalidRequirement
 
     if len(text) > CEILINGS.pip_requirement:
         raise RequirementError(beyond("pip_requirement"))
     try:
-        requirement = Requirement(text)
+        requirement = parsed_requirement(text)
     except InvalidRequirement as fault:
         raise RequirementError(str(fault).partition("\n")[0]) from fault
     except (ValueError, RecursionError) as fault:
@@ -60,12 +64,22 @@ def usable_requirement(text: str, environment: TargetEnvironment) -> tuple["Requ
         raise RequirementError(f"its marker cannot be evaluated: {fault}") from fault
 
 
+def parsed_requirement(text: str) -> "Requirement":
+    """A PEP 508 text. Raises packaging's InvalidRequirement.
+
+    Numbers with which Python cannot compute are invalid, too: packaging takes them, and fails when it compares them.
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    if _LONG_NUMBER.search(text):
+        raise InvalidRequirement("it has a number of more than a thousand digits")
+    return Requirement(text)
+
+
 @lru_cache(maxsize=16384)
 def requirement_of(text: str) -> "Requirement":
-    """A PEP 508 text, parsed once in a run. Raises packaging's InvalidRequirement."""
-    from packaging.requirements import Requirement
-
-    return Requirement(text)
+    """A PEP 508 text, parsed once in a run. Raises what ``parsed_requirement`` raises."""
+    return parsed_requirement(text)
 
 
 def wants_of(requirement: "Requirement", by: str) -> list[PythonRequirement]:

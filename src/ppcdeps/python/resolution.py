@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 from resolvelib import BaseReporter, ResolutionImpossible, ResolutionTooDeep, Resolver
 
 from ppcdeps.base.digests import sha256_of
@@ -215,11 +215,11 @@ class _Resolution:
                 continue
             before = dict(self.fixed)
             try:
-                # Raises InvalidVersion before anything is changed.
+                # Raises ValueError before anything is changed.
                 Version(each.version)
                 self.fixed[name] = replace(each, name=name)
                 lock = self._locked(*self._solved(self.wants, self.request.policy.most_tries))
-            except (_NoSolutionError, InvalidVersion):
+            except (_NoSolutionError, ValueError):
                 self.fixed = before
                 continue
             self.added.append(each)
@@ -381,7 +381,7 @@ class _Requirers(BaseReporter):  # type: ignore[type-arg]
 def _is_version(text: str, version: Version) -> bool:
     try:
         return Version(text) == version
-    except InvalidVersion:
+    except ValueError:
         # A line of a former lock, or an RPM's version, can be one that is no Python version.
         return False
 

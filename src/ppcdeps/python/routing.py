@@ -254,12 +254,12 @@ def _bridged(requirement: Capability, distribution: str, by: str) -> BridgedCapa
 
 def _numbered_alike(package: PythonPackage, name: str, stated: Sequence[tuple[str, str]]) -> bool:
     """Whether a package has the version of its distribution of a name."""
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         own = Version(python_version(Nevra.parse(package.nevra).version))
         return any(Version(version) == own for other, version in stated if other == name)
-    except (ValueError, InvalidVersion):
+    except ValueError:
         return False
 
 

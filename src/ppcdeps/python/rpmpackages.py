@@ -73,10 +73,10 @@ def _stating(package: PythonPackage, python: str, beside: str) -> tuple[str, ...
 
 def _spelled_out(version: str, nevra: str) -> str:
     """The version as the RPM itself has it, where it is the same: rpm's generator drops zeros at the end."""
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         own = python_version(Nevra.parse(nevra).version)
         return own if Version(own) == Version(version) else version
-    except (ValueError, InvalidVersion):
+    except ValueError:
         return version

@@ -61,11 +61,11 @@ class ReleaseFinder:
         return self._histories[key]
 
     def _search(self, name: str, version: str, missing: Missing) -> History:
-        from packaging.version import InvalidVersion, Version
+        from packaging.version import Version
 
         try:
             current = Version(version)
-        except InvalidVersion:
+        except ValueError:
             return History()
         releases = sorted(
             each

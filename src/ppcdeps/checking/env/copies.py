@@ -14,6 +14,7 @@ from ppcdeps.checking.rules import finding
 from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.python.constraintsfile import Constraint, Constraints
 from ppcdeps.python.names import normalize
+from ppcdeps.python.requirements import parsed_requirement
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -82,7 +83,7 @@ def wants_of(environment: Environment) -> tuple[list[HeldRequirement], list[Find
                 faults.append(finding("env-broken-metadata", message, copy.metadata, severity=Severity.WARNING))
                 continue
             try:
-                requirement = Requirement(text)
+                requirement = parsed_requirement(text)
                 # Some markers can be parsed and not evaluated.
                 environment.target.holds(requirement.marker)
             except (ValueError, RecursionError) as fault:
@@ -294,14 +295,14 @@ def _commands_back(environment: Environment, refused: list[HeldRequirement], cop
     """Where one requirer alone refuses, and hides a copy of the system's that would accept: how to uncover that."""
     if len(refused) > 1 or environment.owner(refused[0].by):
         return []
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.requirements import InvalidRequirement
 
     for hidden in environment.by_key[refused[0].by.key][1:]:
         owner = environment.owner(hidden)
         if owner is None:
             continue
         try:
-            wanted = [Requirement(text) for text in hidden.requires[: CEILINGS.wheel_requirements]]
+            wanted = [parsed_requirement(text) for text in hidden.requires[: CEILINGS.wheel_requirements]]
         except (InvalidRequirement, RecursionError):
             continue
         if all(_holds(one.specifier, copy.version) for one in wanted if normalize(one.name) == copy.key):
@@ -385,12 +386,12 @@ def _described(environment: Environment, copy: Installed) -> str:
 
 def _holds(specifier: object, version: str) -> bool:
     from packaging.specifiers import SpecifierSet
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     assert isinstance(specifier, SpecifierSet)
     try:
         Version(version)
-    except InvalidVersion:
+    except ValueError:
         # Broken metadata is a finding of its own; as texts, versions can still be compared.
         return all(one.version == version for one in specifier if one.operator == "===")
     return specifier.contains(version, prereleases=True)

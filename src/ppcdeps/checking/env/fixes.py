@@ -49,7 +49,7 @@ def pin_for(name: str, specifiers: Iterable["SpecifierSet"], pinned: str = "") -
     satisfy them.
     """
     from packaging.specifiers import SpecifierSet
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     joined = SpecifierSet(",".join(sorted({str(each) for one in specifiers for each in one})))
     if pinned and joined.contains(pinned.partition("+")[0], prereleases=True):
@@ -58,7 +58,7 @@ def pin_for(name: str, specifiers: Iterable["SpecifierSet"], pinned: str = "") -
     for each in joined:
         try:
             bounds.append(Version(each.version.removesuffix(".*")))
-        except InvalidVersion:
+        except ValueError:
             continue
         if each.operator in (">=", "==", "~=", "==="):
             named.append(bounds[-1])

@@ -172,14 +172,14 @@ def _metadata_text(root: RootFileSystem, place: str, kind: EntryKind, faults: li
 
 
 def _judge(name: str, version: str, place: str, faults: list[Fault]) -> None:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     for field, value in (("Name", name), ("Version", version)):
         if not value:
             faults.append(Fault("env-broken-metadata", f"the metadata have no {field}", place))
     try:
         Version(version or "0")
-    except InvalidVersion:
+    except ValueError:
         message = f"the version {version!r} is not one that can be compared"
         faults.append(Fault("env-broken-metadata", message, place))
 

@@ -149,12 +149,12 @@ def _is_pips(fault: Exception) -> bool:
 
 
 def _distribution(modules: Any, each: PresentDistribution, environment: TargetEnvironment) -> Any:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         Version(each.version)
         version = each.version
-    except InvalidVersion:
+    except ValueError:
         version = _UNREADABLE
     try:
         direct = modules.DirectUrl.from_json(each.direct_url) if each.direct_url else None

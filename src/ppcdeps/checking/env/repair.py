@@ -558,22 +558,22 @@ def _is_remains(copy: Installed) -> bool:
 
 
 def _fits(required: RequiredDistribution, version: str) -> bool:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     if required.url:
         return False
     try:
         Version(version)
-    except InvalidVersion:
+    except ValueError:
         return required.version == version
     return required.specifier.contains(version, prereleases=True)
 
 
 def _accepts_version(wanted: str, version: str) -> bool:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         # One that was built here may have a local part.
         return Version(version.partition("+")[0]) == Version(wanted)
-    except InvalidVersion:
+    except ValueError:
         return wanted == version

@@ -1,6 +1,7 @@
 """A libvirt domain made fit for a hypervisor: the least that has to change, and all else as it was, byte for byte."""
 
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -47,9 +48,12 @@ def convert_domain(document: Document, offer: HypervisorOffer) -> ConvertedDomai
 
     What has no substitute is taken away. Raises ConfigError where the document is not in UTF-8.
     """
-    encoding = _ENCODING.match(document.content)
-    if encoding and encoding[1].lower() not in (b"utf-8", b"us-ascii"):
-        raise ConfigError(f"the domain is in {encoding[1].decode()}", hint="libvirt writes UTF-8: convert it first")
+    found = _ENCODING.match(document.content)
+    encoding = (
+        "utf-16" if document.content[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) else found[1].decode() if found else ""
+    )
+    if encoding.lower() not in ("", "utf-8", "us-ascii"):
+        raise ConfigError(f"the domain is in {encoding}", hint="libvirt writes UTF-8: convert it first")
     changes: list[str] = []
     for _ in range(_MOST_ROUNDS):
         converter = _DomainConverter(document, offer)

@@ -85,6 +85,10 @@ METADATA = {
         "cannot be read",
     ),
     "odd Python": (b"Metadata-Version: 2.1\nName: six\nVersion: 1\nRequires-Python: three\n", "cannot be read"),
+    "long number": (
+        b"Metadata-Version: 2.1\nName: six\nVersion: 1\nRequires-Dist: other>=" + b"9" * 5000 + b"\n",
+        "more than a thousand digits",
+    ),
     "binary": (bytes(range(256)) * 20, "not UTF-8"),
 }
 
