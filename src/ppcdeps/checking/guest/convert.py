@@ -49,9 +49,9 @@ def convert_domain(document: Document, offer: HypervisorOffer) -> ConvertedDomai
     What has no substitute is taken away. Raises ConfigError where the document is not in UTF-8.
     """
     found = _ENCODING.match(document.content)
-    encoding = (
-        "utf-16" if document.content[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) else found[1].decode() if found else ""
-    )
+    encoding = found[1].decode() if found else ""
+    if document.content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        encoding = "UTF-16"
     if encoding.lower() not in ("", "utf-8", "us-ascii"):
         raise ConfigError(f"the domain is in {encoding}", hint="libvirt writes UTF-8: convert it first")
     changes: list[str] = []

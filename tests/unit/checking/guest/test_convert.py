@@ -188,10 +188,8 @@ def test_an_encoding_that_is_not_written_is_told() -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_a_domain_that_only_its_first_bytes_call_utf_16_is_refused_too(encoding: str) -> None:
-    content = "\ufeff<domain type='kvm'><name>x</name><os><type arch='ppc64le'>hvm</type></os></domain>".encode(
-        encoding
-    )
-    with pytest.raises(ConfigError, match="the domain is in utf-16; libvirt writes UTF-8"):
+    content = f"\ufeff{FROM_A_PC}".encode(encoding)
+    with pytest.raises(ConfigError, match="the domain is in UTF-16; libvirt writes UTF-8"):
         convert_domain(domain_of(content, "guest.xml"), debian())
 
 
