@@ -1,11 +1,11 @@
 """The commands of a repair, in the order in which the environment works for as long as it can.
 
-First everything is fetched and built: a command that fails there has changed nothing. Then packages of the system
-come, because what they bring takes nothing away. Then copies go: those that hide something uncover it at once, and
-of the others nothing that stays requires them. Packages whose files lay under a copy that went are put back. pip
-installs last: what it replaces it takes away itself, and puts back if it fails. The other order, to install before
-removing, ends with less than was installed: a distribution that was renamed (msgpack-python, msgpack) takes the
-modules of its successor along when it goes.
+First everything is fetched and built but what comes from a URL, which pip fetches when it installs: a command that
+fails there has changed nothing. Then packages of the system come, because what they bring takes nothing away. Then
+copies go: those that hide something uncover it at once, and of the others nothing that stays requires them.
+Packages whose files lay under a copy that went are put back. pip installs last: what it replaces it takes away
+itself, and puts back if it fails. The other order, to install before removing, ends with less than was installed: a
+distribution that was renamed (msgpack-python, msgpack) takes the modules of its successor along when it goes.
 """
 
 import re
@@ -38,7 +38,7 @@ def steps_of(environment: Environment, repair: Repair) -> tuple[RepairStep, ...]
     steps = _Steps(environment, repair)
     found = (
         RepairStep("pip itself, which is not there", steps.pip()),
-        RepairStep("fetch and build everything first: if this fails, nothing has changed", steps.fetch()),
+        RepairStep(f"fetch and build {steps.fetched} first: if this fails, nothing has changed", steps.fetch()),
         RepairStep("packages that the system brings", steps.packages(after=False)),
         RepairStep("uninstall copies, so that what they hide is found", steps.uninstall()),
         RepairStep("packages whose files pip had changed", (*steps.put_back(), *steps.packages(after=True))),
@@ -54,6 +54,7 @@ class _Steps:
         self.repair = repair
         self.pip_command = f"{shlex.quote(environment.python.command)} -m pip"
         fetched = [one for one in repair.additions if not one.required.url]
+        self.fetched = "everything" if len(fetched) == len(repair.additions) else "all that has no URL"
         # pip checks hashes of all that it is given, or of nothing.
         self.hashed = [one.required for one in fetched if one.required.digests and one.required.version]
         self.plain = [one.required for one in fetched if one.required not in self.hashed]

@@ -194,8 +194,10 @@ def test_an_archive_with_its_digest_is_there_already(tmp_path: Path) -> None:
     (info / "direct_url.json").write_text(json.dumps(said))
     _, repair = repaired(tmp_path, f"alpha @ {url}#sha256={HASH}\n")
     assert (removed(repair), added(repair)) == ([], [])
-    _, repair = repaired(tmp_path, f"alpha @ {url}#sha256={'b' * 64}\n")
-    assert len(added(repair)) == 1
+    environment, repair = repaired(tmp_path, f"alpha @ {url}#sha256={'b' * 64}\nbeta==1\n")
+    assert len(added(repair)) == 2
+    # pip fetches it where it installs, and the text says no more.
+    assert steps_of(environment, repair)[0].purpose.startswith("fetch and build all that has no URL first")
 
 
 def test_a_file_for_another_python_is_refused(tmp_path: Path) -> None:
