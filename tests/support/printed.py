@@ -21,11 +21,11 @@ COMPOSERS = frozenset({"command_line", "next_command"})
 def commands_in(text: str) -> list[list[str]]:
     """The commands that a text has, in backquotes or up to the end of the line, without the program's name.
 
-    What follows ``  #`` is a remark, as a shell has it.
+    What follows ``  #`` is a remark, and what follows ``>`` a file, as a shell has it.
     """
     found = [match[1] for match in _QUOTED.finditer(text)]
     found += [match[1] for match in _BARE.finditer(_QUOTED.sub("", text))]
-    return [shlex.split(line, comments=True)[1:] for line in dict.fromkeys(found)]
+    return [shlex.split(line.partition(" > ")[0], comments=True)[1:] for line in dict.fromkeys(found)]
 
 
 def is_whole(words: list[str]) -> bool:

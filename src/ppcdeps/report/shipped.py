@@ -6,8 +6,6 @@ from ppcdeps.model.target import Target
 from ppcdeps.model.workload import Workload
 from ppcdeps.report.text import as_json, columns, text_of
 
-_WAY_ON = "`ppcdeps {0} NAME > mine.toml` makes a file of your own from one, and `{1}` takes it."
-
 
 def render_targets(targets: Iterable[Target]) -> str:
     """A row for each target: what it is compiled for, its interpreters, and the OpenStack releases, default first."""
@@ -16,14 +14,18 @@ def render_targets(targets: Iterable[Target]) -> str:
         (each.name, each.cpu_baseline, ", ".join(_pythons(each)), ", ".join(_releases(each)) or "-", each.title)
         for each in targets
     ]
-    return text_of([*columns(rows, ""), "", _WAY_ON.format("targets", "--target mine.toml")])
+    way_on = (
+        "`ppcdeps targets NAME > mine.toml` makes a file of your own from one, and `--target mine.toml` takes it."
+    )
+    return text_of([*columns(rows, ""), "", way_on])
 
 
 def render_workloads(workloads: Iterable[Workload]) -> str:
     """A row for each workload with its roots and OpenStack releases, default first."""
     rows = [("NAME", "ROOTS", "OPENSTACK", "")]
     rows += [(each.name, ", ".join(each.roots), _span(_releases(each)), each.title) for each in workloads]
-    return text_of([*columns(rows, ""), "", _WAY_ON.format("workloads", "ppcdeps plan ./mine.toml")])
+    way_on = "`ppcdeps workloads NAME > mine.toml` makes a file of your own from one, and `ppcdeps plan ./mine.toml` takes it."
+    return text_of([*columns(rows, ""), "", way_on])
 
 
 def dump_targets(targets: Iterable[Target]) -> str:

@@ -168,7 +168,7 @@ def script_of(environment: Environment, repair: Repair, steps: tuple[RepairStep,
     lines = [
         "#!/bin/sh",
         f"# Puts the Python {python.version} of {python.command} in order, as {repair.origin} says.",
-        f"# Written by ppcdeps check env. To be run {where}, by the user who owns the folders.",
+        f"# Written by ppcdeps. To be run {where}, by the user who owns the folders.",
         "# Nothing is asked. It stops at the first command that fails.",
     ]
     lines = [line.replace("\n", " ").replace("\r", " ") for line in lines]

@@ -44,7 +44,7 @@ def _wanted(files: list[RequirementFile], environment: TargetEnvironment, origin
         if tag != environment.python_tag:
             raise ConfigError(
                 f"{origin} is for Python {tag}, and not for the {environment.python_tag} of this environment",
-                hint="name the interpreter with --python, or make the files for this one with `ppcdeps constraints`",
+                hint="name the interpreter with --python, or make them for this one: `ppcdeps constraints WORKLOAD`",
             )
     together = RequirementFile(
         tuple(line for file in files for line in file.lines),

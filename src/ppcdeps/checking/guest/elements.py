@@ -1,7 +1,7 @@
 """What of a domain is not judged, elements and attributes, with the reason: those of the host, and unknown ones."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
 from types import MappingProxyType
@@ -66,9 +66,16 @@ class DomainDepth:
     judged: tuple[str, ...]
     unseen: Mapping[str, str]
     same: tuple[str, ...]
+    _known: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """A domain has the same paths over and over."""
 
     def reason(self, path: str) -> str:
         """Why an element or attribute is not judged; empty where it is, or means the same on every machine."""
+        if path not in self._known:
+            self._known[path] = self._looked_up(path)
+        return self._known[path]
+
+    def _looked_up(self, path: str) -> str:
         if any(fnmatchcase(path, glob) for glob in self.judged):
             return ""
         for glob, why in self.unseen.items():
