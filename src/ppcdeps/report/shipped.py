@@ -24,7 +24,10 @@ def render_workloads(workloads: Iterable[Workload]) -> str:
     """A row for each workload with its roots and OpenStack releases, default first."""
     rows = [("NAME", "ROOTS", "OPENSTACK", "")]
     rows += [(each.name, ", ".join(each.roots), _span(_releases(each)), each.title) for each in workloads]
-    way_on = "`ppcdeps workloads NAME > mine.toml` makes a file of your own from one, and `ppcdeps plan ./mine.toml` takes it."
+    way_on = (
+        "`ppcdeps workloads NAME > mine.toml` makes a file of your own from one, "
+        "and `ppcdeps plan ./mine.toml` takes it."
+    )
     return text_of([*columns(rows, ""), "", way_on])
 
 
