@@ -1,6 +1,6 @@
 """What of a domain is not judged, elements and attributes, with the reason: those of the host, and unknown ones."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
@@ -107,12 +107,13 @@ def load_domain_depth(file: TomlFile) -> DomainDepth:
 def unseen_elements(root: Element) -> list[Skipped]:
     """What of a domain nothing judges, each kind of element once, by its first line."""
     known, found = domain_elements(), dict[str, Skipped]()
-    for path, element in _elements(root):
+    listed = _elements(root)
+    for path, element in listed:
         if path in known.judged or path in known.plain or path in found or _is_empty(path, element):
             continue
         why = known.unseen.get(path, _UNKNOWN)
         found[path] = Skipped(f"line {element.line}, <{element.tag}>", why)
-    for path, element in _below(root):
+    for path, element in _below(root, {path for path, _ in listed}):
         if path not in found and (why := domain_depth().reason(path)):
             tag, _, attribute = path.rpartition("/")[2].partition("@")
             found[path] = Skipped(f"line {element.line}, <{tag}{' ' * bool(attribute)}{attribute}>", why)
@@ -135,14 +136,14 @@ def _elements(root: Element) -> list[tuple[str, Element]]:
     return found
 
 
-def _below(root: Element) -> Iterator[tuple[str, Element]]:
+def _below(root: Element, listed: Collection[str]) -> Iterator[tuple[str, Element]]:
     """The attributes, and the elements that the list of elements does not go down to, with their paths.
 
     What is plain or not seen as a whole is left out.
     """
     for name in root.attributes:
         yield f"domain@{name}", root
-    listed, waiting = {path for path, _ in _elements(root)}, [(each.tag, each) for each in reversed(root.children)]
+    waiting = [(each.tag, each) for each in reversed(root.children)]
     while waiting:
         path, element = waiting.pop()
         if path not in listed:
