@@ -3,6 +3,7 @@
 from ppcdeps.base.datafiles import find_file
 from ppcdeps.base.toml import TomlFile
 from ppcdeps.metadata import targets
+from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.target import Target
 from ppcdeps.model.workload import Workload
 from ppcdeps.planning import workloads
@@ -23,15 +24,21 @@ def target_file(name: str) -> str:
 
     Raises UsageError for an unknown name, ConfigError with all faults of a file.
     """
+    file = _file(targets.FOLDER, name, "target")
     targets.load_target(name)
-    return _text(find_file(targets.FOLDER, name, "target"))
+    return file.read_bytes().decode()
 
 
 def workload_file(name: str) -> str:
     """The same of a workload."""
+    file = _file(workloads.FOLDER, name, "workload")
     workloads.load_workload(name)
-    return _text(find_file(workloads.FOLDER, name, "workload"))
-
-
-def _text(file: TomlFile) -> str:
     return file.read_bytes().decode()
+
+
+def _file(folder: str, name: str, what: str) -> TomlFile:
+    file = find_file(folder, name, what)
+    if not file.is_file():
+        # A pipe is empty once it was looked at for faults.
+        raise ConfigError(f"the {what} {file} is not a file", hint="save it to one, and name that")
+    return file

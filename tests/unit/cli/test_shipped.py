@@ -1,6 +1,7 @@
 """`ppcdeps targets` and `ppcdeps workloads`, and what they print used as files of the user's own."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,3 +80,14 @@ def test_a_file_of_ones_own_is_printed_where_it_has_no_faults(
 def test_an_unknown_name_is_usage(command: str, near: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main((command, near[:-1])) == ExitCode.USAGE
     assert f'did you mean "{near}"?' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["targets", "workloads"])
+def test_a_file_that_can_be_read_only_once_is_refused(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    assert main([command, str(tmp_path / "pipe.toml")]) == ExitCode.CONFIG
+    shown = capsys.readouterr()
+    assert "pipe.toml is not a file; save it to one, and name that" in shown.err
+    assert shown.out == ""
