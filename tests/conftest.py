@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from ppcdeps.base.cache import Cache
+from ppcdeps.building.buildroots.debiansources import SourceArchive, UnavailableError
 from ppcdeps.engines.job import BuildMode, Buildroot
 
 PROJECT = Path(__file__).parent.parent
@@ -95,6 +96,15 @@ def debian_cache(run_folder: Path) -> Cache:
     if reason := debianroots.lacks():
         pytest.skip(f"no Debian root can be made: {reason}")
     return debianroots.shared_cache(run_folder / "debian-roots")
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> SourceArchive:
+    """The source packages of this machine's apt. Skipped where it names none."""
+    try:
+        return SourceArchive(tmp_path_factory.mktemp("archive"))
+    except UnavailableError as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="session")

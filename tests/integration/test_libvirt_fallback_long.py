@@ -26,14 +26,6 @@ CIRRUS_SEEN = "1013 00b8"
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> SourceArchive:
-    try:
-        return SourceArchive(tmp_path_factory.mktemp("archive"))
-    except UnavailableError as reason:
-        pytest.skip(str(reason))
-
-
-@pytest.fixture(scope="module")
 def without_cirrus(archive: SourceArchive, tmp_path_factory: pytest.TempPathFactory) -> Path:
     if missing := missing_for_qemu():
         pytest.skip(f"QEMU cannot be built: there is no {', '.join(missing)}")

@@ -14,14 +14,6 @@ from ppcdeps.building.buildroots.debiansources import SourceArchive, Tarball, Un
 PATCHED = "src/qemu/qemu_domain.c"
 
 
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> SourceArchive:
-    try:
-        return SourceArchive(tmp_path_factory.mktemp("archive"))
-    except UnavailableError as reason:
-        pytest.skip(str(reason))
-
-
 @pytest.fixture(scope="module", params=["", "-backports"], ids=["release", "backports"])
 def tarball(request: pytest.FixtureRequest, archive: SourceArchive) -> Tarball:
     """libvirt of this machine's release, and the newer one that the distribution carries back to it."""

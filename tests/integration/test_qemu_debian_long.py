@@ -56,14 +56,6 @@ def sources_into(folder: Path, version: str, archive: SourceArchive) -> None:
             pytest.skip(f"{source.file} is another one here")
 
 
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> SourceArchive:
-    try:
-        return SourceArchive(tmp_path_factory.mktemp("archive"))
-    except UnavailableError as reason:
-        pytest.skip(str(reason))
-
-
 @pytest.mark.parametrize("version", list(SUITES))
 def test_the_emulator_is_built_and_its_guests_firmware_comes_up(
     version: str, archive: SourceArchive, debian_cache: Cache, debian_root: Buildroot, tmp_path: Path

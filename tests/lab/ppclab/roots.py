@@ -72,13 +72,18 @@ CONTROL = RootRecipe(
 
 def lacks() -> str:
     """Why no root can be made on this machine; empty where one can."""
+    if reason := lacking("mmdebstrap"):
+        return reason
+    return "" if len(mirrors()) >= 2 else f"{SOURCES} does not say where Debian and its security updates are"
+
+
+def lacking(*programs: str) -> str:
+    """What keeps this machine from making and entering roots with these programs; empty where nothing does."""
     if os.geteuid() != 0:
         return "roots are made as root"
     if os.uname().machine != "x86_64":
         return "the control plane's root is for amd64"
-    missing = [name for name in ("mmdebstrap", "unshare", "nsenter", "setpriv") if shutil.which(name) is None]
-    if len(mirrors()) < 2:
-        return f"{SOURCES} does not say where Debian and its security updates are"
+    missing = [name for name in (*programs, "unshare", "nsenter", "setpriv") if shutil.which(name) is None]
     return f"no {', '.join(missing)}" if missing else ""
 
 

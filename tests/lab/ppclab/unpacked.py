@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
-from ppclab.roots import DONE, RELEASE, RootRecipe, remove
+from ppclab.roots import DONE, RELEASE, RootRecipe, lacking, remove
 
 # What a base system has that apt takes for granted.
 _BASE = (
@@ -47,13 +47,8 @@ def make(recipe: RootRecipe, folder: Path, log: Path) -> None:
 
 def lacks() -> str:
     """Why no such root can be made on this machine; empty where one can."""
-    if os.geteuid() != 0:
-        return "roots are made as root"
-    if os.uname().machine != "x86_64":
-        return "the control plane's root is for amd64"
-    programs = ("apt-get", "dpkg-deb", "tar", "unshare", "nsenter", "setpriv")
-    if missing := [name for name in programs if shutil.which(name) is None]:
-        return f"no {', '.join(missing)}"
+    if reason := lacking("apt-get", "dpkg-deb", "tar"):
+        return reason
     release = Path("/etc/os-release")
     if f"VERSION_CODENAME={RELEASE}" not in (release.read_text().splitlines() if release.is_file() else ()):
         return f"the packages are those of Debian {RELEASE}"
