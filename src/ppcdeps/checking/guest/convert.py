@@ -16,7 +16,7 @@ from ppcdeps.checking.guest.check import (
     is_lacking,
     offer_to,
 )
-from ppcdeps.checking.guest.domain import domain_of, guest_of
+from ppcdeps.checking.guest.domain import domain_of, requests_of
 from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, HypervisorOffer, hypervisor_facts
 from ppcdeps.checking.guest.requests import GuestRequest
 from ppcdeps.checking.guest.xmltext import Document, Edits, Element, markup
@@ -68,7 +68,7 @@ def convert_domain(document: Document, offer: HypervisorOffer) -> ConvertedDomai
 class _DomainConverter:
     def __init__(self, document: Document, offer: HypervisorOffer) -> None:
         self._root = document.root
-        self._requests = guest_of(document, "").requests
+        self._requests = requests_of(self._root)
         self._offer = offer_to(self._requests, offer)
         self._removed: set[int] = set()
         self.edits = Edits(document)

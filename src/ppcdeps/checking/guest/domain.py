@@ -45,7 +45,7 @@ def guest_of(document: Document, origin: str) -> Guest:
     where = _where(kind, "os/type")
     return Guest(
         subject,
-        tuple(_requests(root)),
+        requests_of(root),
         arch=kind.get("arch"),
         machine=kind.get("machine"),
         arch_where=where,
@@ -62,6 +62,11 @@ def bus_of(disk: Element) -> str:
     if disk.get("device") == "floppy":
         return target.get("bus") or "fdc"
     return target.get("bus") or _BUSES.get(target.get("dev")[:2], "")
+
+
+def requests_of(root: Element) -> tuple[GuestRequest, ...]:
+    """What a domain asks of the hypervisor, in the order of its elements."""
+    return tuple(_requests(root))
 
 
 def _requests(root: Element) -> Iterator[GuestRequest]:
