@@ -88,9 +88,10 @@ def env(
     from ppcdeps.workflows.checks import ApiCheck, Installation, check_env
 
     context = click.get_current_context()
+    repairs = requirements is not None or workload is not None
     if requirements is not None and workload is not None:
         raise click.UsageError("--requirements and --workload exclude each other: give one of them", context)
-    if script is not None and requirements is None and workload is None:
+    if script is not None and not repairs:
         raise click.UsageError("--script takes --requirements or --workload: what is to be installed?", context)
     if (target is not None or release is not None) and workload is None:
         raise click.UsageError("--target and --release are options of --workload", context)
@@ -98,11 +99,11 @@ def env(
         raise click.UsageError("--find-versions and --tests are options of --api", context)
     installation = Installation(root, python, isolated, user_home)
     follow = None
-    if api or requirements is not None or workload is not None:
+    if api or repairs:
         from ppcdeps.base.cache import Cache
 
         follow = ApiCheck(Cache.open(cache_directory, reporter), tests, find_versions, offline)
-    if follow is not None and (requirements is not None or workload is not None):
+    if follow is not None and repairs:
         from ppcdeps.workflows.repair_env import WantedPython, repair_env
 
         wanted = WantedPython(requirements, workload, target, release)

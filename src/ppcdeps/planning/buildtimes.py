@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ _LANGUAGES = {"cffi": "C", "assembler": "C"}
 _COMPILERS = {"gcc": "C", "clang": "C", "gcc-c++": "C++", "Cython": "Cython", "rust": "Rust", "cargo": "Rust"}
 _OTHERS = frozenset({"golang", "ocaml", "ghc", "java-devel", "maven-local", "gcc-gfortran", "nodejs-devel"})
 """Compilers that no recorded run used."""
+
+
+recorded_runs = cache(load_recorded_runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,7 @@ def _costliest(kinds: Iterable[str]) -> str:
 
 def timed_sdists(gaps: Iterable[Gap], lock: "PythonLock") -> tuple[Gap, ...]:
     """The gaps of a lock; those that are built from an sdist with their times."""
-    runs = load_recorded_runs()
-    return tuple(_timed_sdist(gap, lock, runs) for gap in gaps)
+    return tuple(_timed_sdist(gap, lock, recorded_runs()) for gap in gaps)
 
 
 def _timed_sdist(gap: Gap, lock: "PythonLock", runs: Sequence[RecordedRun]) -> Gap:

@@ -6,6 +6,7 @@ from ppcdeps.model.names import PYTHON_PREFIX
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.python_plan import PlannedDistribution, PlannedPython, Provision
 from ppcdeps.planning.explained import Explanation, Link
+from ppcdeps.python.names import normalize
 
 _HOW = {
     Provision.RPM: "an RPM provides it",
@@ -25,7 +26,7 @@ def explain_distribution(plan: Plan, name: str) -> Explanation | None:
     if plan.python is None:
         return None
     bare = _END_OF_NAME.split(name.removeprefix(PYTHON_PREFIX), maxsplit=1)[0]
-    found = plan.python.distribution(re.sub(r"[-_.]+", "-", bare).lower())
+    found = plan.python.distribution(normalize(bare))
     if found is None:
         return None
     how = _HOW[found.provision] + (f" ({found.rpm})" if found.rpm else "")

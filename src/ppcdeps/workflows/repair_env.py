@@ -1,6 +1,5 @@
 """An environment put in order: what is wrong with it, what it is to have, and the commands that bring it there."""
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from ppcdeps.checking.env.repair import Repair, WantedEnvironment, repair_of
 from ppcdeps.checking.env.repair_steps import RepairStep, script_of, steps_of
 from ppcdeps.checking.env.wanted import parse_wanted, read_wanted
 from ppcdeps.checking.findings import Report
+from ppcdeps.model.commands import command_line
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.planning.workloads import list_workloads
@@ -97,7 +97,7 @@ def _wanted_by(
         target=wanted.target, release=wanted.release, offline=api.offline, cache_directory=api.cache.directory
     )
     request = plan_request((workload,), resolve_target(choice, reporter), constraints=constraints)
-    side = pip_files(request, reporter, command=f"ppcdeps constraints {shlex.quote(workload)}")
+    side = pip_files(request, reporter, command=command_line("constraints", workload))
     texts = dict(side.files.texts)
     # What `ppcdeps constraints` writes, as if it were read from these files.
     return parse_wanted(

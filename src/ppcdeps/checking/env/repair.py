@@ -318,7 +318,7 @@ class _Repairing:
                 if not fits:
                     self.open.append(
                         f"{key} is to be {self.wanted.built[key]}, built from source first, and "
-                        f"{copies[0].version} is there: install the wheel that `ppcdeps build` makes"
+                        f"{copies[0].version} is there: install the wheel that `ppcdeps build PLAN` makes"
                     )
             elif key in protected:
                 self.kept.append(Kept(copies[0], protected[key]))
@@ -515,7 +515,7 @@ class _Repairing:
         for key, version in sorted(self.wanted.built.items()):
             if key not in after.imported:
                 self.open.append(
-                    f"{key} {version} is built from source first: install the wheel that `ppcdeps build` makes"
+                    f"{key} {version} is built from source first: install the wheel that `ppcdeps build PLAN` makes"
                 )
         for key, package in sorted(self.wanted.packages.items()):
             there = any(self._is_fixed(one) for one in self.environment.by_key.get(key, ()))
