@@ -12,6 +12,7 @@ from itertools import combinations
 from ppcdeps.model.errors import PpcdepsError
 from ppcdeps.model.gap import Gap, Route, RouteKind
 from ppcdeps.model.plan import Enabling, Plan, Replacement
+from ppcdeps.model.wording import first_of
 
 Replan = Callable[[frozenset[str]], Plan]
 """The plan as it would be with these repositories enabled. Raises PpcdepsError where they cannot be used."""
@@ -217,11 +218,9 @@ def _reason(offers: Iterable[tuple[str, str]], one: _Effect) -> str:
         return f"with {' and '.join(one.ids)}, nothing needs it"
     having = sorted({repository for repository, _ in mine})
     there = sorted({package for _, package in mine})
-    shown = ", ".join(there[:_MOST_SHOWN])
-    more = f" and {len(there) - _MOST_SHOWN} more" if len(there) > _MOST_SHOWN else ""
     others = [name for name in one.ids if name not in having]
     takes = f", which takes packages of {' and '.join(others)}" if others else ""
-    return f"{' and '.join(having)} {'has' if len(having) == 1 else 'have'} {shown}{more}{takes}"
+    return f"{' and '.join(having)} {'has' if len(having) == 1 else 'have'} {first_of(there, _MOST_SHOWN)}{takes}"
 
 
 def _replaced(one: _Effect, replaces: Mapping[str, Sequence[Replacement]]) -> tuple[Replacement, ...]:

@@ -7,14 +7,15 @@ from ppcdeps.model.capability import Capability, Requirement, parse_requirement,
 from ppcdeps.model.commands import command_line
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.nevra import Nevra
+from ppcdeps.model.wording import first_of
 from ppcdeps.planning.blocked import (
     help_for_conflict,
     help_for_excluded,
     help_for_requirement,
     help_for_source,
 )
-from ppcdeps.planning.buildtimes import Built, kind_of_source, timed_source
-from ppcdeps.planning.curated import ExcludedSource, load_excluded_sources, load_recorded_runs
+from ppcdeps.planning.buildtimes import Built, kind_of_source, recorded_runs, timed_source
+from ppcdeps.planning.curated import ExcludedSource, load_excluded_sources
 from ppcdeps.planning.solution import Solution, SolvedRequest
 from ppcdeps.recipebook.book import recipe_digest
 from ppcdeps.rpm.loading import Role
@@ -45,9 +46,8 @@ def gaps_of(
         known = {*closed, *(name for _, name in gaps)}
         for gap in _Finder(solution, solved, phase, excluded, replaced).found(known):
             gaps.setdefault((gap.kind, gap.name), gap)
-    runs = load_recorded_runs()
     ordered = sorted(gaps.values(), key=lambda gap: (gap.phase is Phase.BUILD, gap.name))
-    return tuple(timed_source(gap, runs, _built(solution, gap)) for gap in ordered)
+    return tuple(timed_source(gap, recorded_runs(), _built(solution, gap)) for gap in ordered)
 
 
 def requirers_among(solution: Solution, solved: SolvedRequest, edges: Iterable[Edge]) -> tuple[Requirer, ...]:
@@ -58,8 +58,10 @@ def requirers_among(solution: Solution, solved: SolvedRequest, edges: Iterable[E
 
 def _built(solution: Solution, gap: Gap) -> Built:
     """What the source of a gap is, as its source package in a repository says."""
-    environments, universe = solution.search.dropper.environments, solution.universe
-    package = environments.source_package(gap.source) if gap.kind is GapKind.RPM and gap.source else None
+    if gap.source is None or gap.route.kind not in (RouteKind.RECIPE, RouteKind.REBUILD):
+        return Built()
+    universe = solution.universe
+    package = solution.search.dropper.environments.source_package(gap.source)
     if package is None:
         return Built()
     required = [universe.text_of(dep) for dep in universe.requirements_of(package)]
@@ -232,7 +234,7 @@ class _Finder:
         if any(not universe.named(name, Role.TARGET) for name in names):
             built = sorted({universe.name_of(i) for i in universe.built_for_target(source)})
             if built:
-                return Cause.NOT_BUILT, f"ppc64le has of it only {_listed(built)}"
+                return Cause.NOT_BUILT, f"ppc64le has of it only {first_of(built, 4)}"
             return Cause.ABSENT, "no target repository has a package of this source"
         return self._of_another_version(names) or self._not_installable(names)
 
@@ -272,7 +274,7 @@ class _Finder:
                     f"{universe.label(package)} is there, and what it requires leads to "
                     f"{universe.label(needed_by)}, which requires {requirement}"
                 )
-        return Cause.CONFLICT, f"{_listed(list(map(universe.label, there)))} cannot be installed with the rest"
+        return Cause.CONFLICT, f"{first_of(list(map(universe.label, there)), 4)} cannot be installed with the rest"
 
     def _failing(self, package: int) -> list[tuple[str, int]]:
         """What keeps a package of the target out: unsatisfied requirements, each with the package that has it.
@@ -337,8 +339,3 @@ class _Finder:
     def _repositories(self, packages: Iterable[int]) -> list[str]:
         parts = (self.solution.universe.part_of(i) for i in packages)
         return sorted({part.metadata.config.id for part in parts if part is not None})
-
-
-def _listed(names: Sequence[str], most: int = 4) -> str:
-    shown = ", ".join(names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

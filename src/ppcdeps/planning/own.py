@@ -14,6 +14,7 @@ from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.target import Target
+from ppcdeps.model.wording import first_of
 from ppcdeps.planning.own_files import SRPM, OwnFile
 from ppcdeps.recipebook.srpm import unpack_srpm
 from ppcdeps.rpm.evaluated_spec import SpecEvaluation, SpecPackage, differences
@@ -105,7 +106,7 @@ def _evaluated(
     notes = [GENERATED]
     notes += [f"its spec, {text}" for text in here.warnings if text.endswith(RUNS_SHELL)]
     if unknown := [name for name in here.files if "%" in name]:
-        notes.append(f"a macro of its build tools says which source it needs: {_listed(unknown)}")
+        notes.append(f"a macro of its build tools says which source it needs: {first_of(unknown, _SHOWN)}")
     if here.generates_build_requires:
         notes.append(
             "%generate_buildrequires prints further BuildRequires from the unpacked sources: the build installs them"
@@ -123,11 +124,11 @@ def _notes_on_differences(here: SpecEvaluation, there: SpecEvaluation, target: T
     only = differences(here, there)
     arch, other = target.arch, target.reference_arch
     if only.packages:
-        yield f"not built for {arch}, and built for {other}: {_listed(only.packages)}"
+        yield f"not built for {arch}, and built for {other}: {first_of(only.packages, _SHOWN)}"
     if only.build_requires:
-        yield f"not needed to build for {arch}, and needed for {other}: {_listed(only.build_requires)}"
+        yield f"not needed to build for {arch}, and needed for {other}: {first_of(only.build_requires, _SHOWN)}"
     if only.source_requires:
-        yield f"not required on {arch}, and required on {other}: {_listed(only.source_requires)}"
+        yield f"not required on {arch}, and required on {other}: {first_of(only.source_requires, _SHOWN)}"
 
 
 def _by_header(file: OwnFile, digest: str, platform: PlatformMacros, target: Target, fault: str) -> OwnSource:
@@ -202,13 +203,8 @@ def _with_generated(found: Mapping[str, OwnSource], target: Target) -> Iterator[
             packages.append(replace(package, provides=tuple(sorted({*package.provides, *given}))))
         notes = own.notes
         if taken:
-            notes = (*notes, f"taken to provide, as %files and names say: {_listed(sorted(set(taken)))}")
+            notes = (*notes, f"taken to provide, as %files and names say: {first_of(sorted(set(taken)), _SHOWN)}")
         evaluation = replace(own.evaluation, if_not_excluded=tuple(packages))
         if own.evaluation.packages:
             evaluation = replace(evaluation, packages=tuple(packages))
         yield replace(own, evaluation=evaluation, notes=notes)
-
-
-def _listed(texts: Sequence[str]) -> str:
-    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
-    return ", ".join(texts[:_SHOWN]) + more

@@ -6,6 +6,7 @@ from dataclasses import replace
 from ppcdeps.model.gap import Gap, GapKind, RouteKind
 from ppcdeps.model.python_plan import NEWEST, PlannedPython, Provision
 from ppcdeps.model.target import Target
+from ppcdeps.model.wording import first_of
 from ppcdeps.planning.curated import load_excluded_sources
 from ppcdeps.planning.solution import Solution
 from ppcdeps.recipebook.book import is_named
@@ -74,8 +75,8 @@ def _without_platform(
         for platform in platforms
     }
     said = set(advice_for(target))
-    lost = [f"the recipes of {_some(unused)}"] if unused else []
-    lost += [f"whether the distribution leaves out {_some(sorted(excluded))}"] if excluded else []
+    lost = [f"the recipes of {first_of(unused, _SHOWN)}"] if unused else []
+    lost += [f"whether the distribution leaves out {first_of(sorted(excluded), _SHOWN)}"] if excluded else []
     if any(set(advice_for(replace(target, platform_id=one))) - said for one in sorted(platforms)):
         lost.append("advice")
     if lost:
@@ -111,11 +112,6 @@ def _without_pins(python: PlannedPython | None) -> Iterator[str]:
     free = sorted(one.name for one in distributions if one.provision is not Provision.RPM and one.pinned_by == NEWEST)
     if free:
         yield (
-            f"Nothing pins {_some(free)}: pip gets the newest that fits, which changes with the index; pin with "
-            "--constraints FILE, or with constraints in the workload file"
+            f"Nothing pins {first_of(free, _SHOWN)}: pip gets the newest that fits, which changes with the index; "
+            "pin with --constraints FILE, or with constraints in the workload file"
         )
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

@@ -13,7 +13,7 @@ from ppcdeps.python.requirementfiles import (
     read_requirement_file,
     refused,
 )
-from ppcdeps.python.requirements import RequirementError, usable_requirement
+from ppcdeps.python.requirements import RequirementError, exact_version, usable_requirement
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -39,10 +39,7 @@ class Constraint:
     @property
     def pin(self) -> str:
         """The version, where the constraint allows exactly one; else empty."""
-        for each in self.specifier:
-            if each.operator == "===" or (each.operator == "==" and not each.version.endswith(".*")):
-                return each.version
-        return ""
+        return exact_version(self.specifier)
 
 
 @dataclass(frozen=True, slots=True)

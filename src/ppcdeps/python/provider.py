@@ -10,7 +10,7 @@ from ppcdeps.base.urls import refusal, shown_url
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.python.catalogue import Catalogue, UsableRelease
 from ppcdeps.python.constraintsfile import Constraints
-from ppcdeps.python.requirements import PythonRequirement, applying
+from ppcdeps.python.requirements import PythonRequirement, applying, exact_version
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
@@ -194,7 +194,7 @@ class TargetProvider(AbstractProvider[PythonRequirement, Candidate, str]):
             if fits and release.version not in excluded:
                 yield release
             return
-        pin = next((text for each in specifiers if (text := _pin_of(each))), "")
+        pin = next((text for each in specifiers if (text := exact_version(each))), "")
         releases = self.catalogue.pinned(name, pin) if pin else self.catalogue.offer(name).releases
         fitting = [
             release
@@ -310,12 +310,6 @@ def _is_exactly(text: str, version: "Version", release: UsableRelease | None) ->
         return Version(text) == version
     except ValueError:
         return False
-
-
-def _pin_of(specifier: "SpecifierSet") -> str:
-    """The version that a specifier pins, as it is written there; empty where it allows more."""
-    pins = (each.version for each in specifier if each.operator in ("==", "===") and each.version[-2:] != ".*")
-    return next(pins, "")
 
 
 def _same_version(candidate: Candidate) -> PythonRequirement:

@@ -82,6 +82,12 @@ def requirement_of(text: str) -> "Requirement":
     return parsed_requirement(text)
 
 
+def exact_version(specifier: "SpecifierSet") -> str:
+    """The version that a specifier pins, as it is written there; empty where it allows more than one."""
+    pins = (each.version for each in specifier if each.operator in ("==", "===") and not each.version.endswith(".*"))
+    return next(pins, "")
+
+
 def wants_of(requirement: "Requirement", by: str) -> list[PythonRequirement]:
     """The wants that a requirement stands for: the plain distribution, and each extra."""
     name = normalize(requirement.name)

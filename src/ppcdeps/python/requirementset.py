@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.names import normalize
 from ppcdeps.python.requirementfiles import RequirementFile, RequirementLine, refused
-from ppcdeps.python.requirements import RequirementError, usable_requirement
+from ppcdeps.python.requirements import RequirementError, exact_version, usable_requirement
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -31,10 +31,7 @@ class StatedRequirement:
     @property
     def version(self) -> str:
         """The version, where the line allows exactly one; else empty."""
-        for each in self.requirement.specifier:
-            if each.operator == "===" or (each.operator == "==" and not each.version.endswith(".*")):
-                return each.version
-        return ""
+        return exact_version(self.requirement.specifier)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from ppcdeps.model.evr import compare_evr
 from ppcdeps.model.gap import Gap
 from ppcdeps.model.plan import ChosenPackage, DroppedRequirement, Plan, RepositoryState
 from ppcdeps.model.python_plan import PlannedDistribution
+from ppcdeps.model.wording import first_of
 from ppcdeps.report.text import text_of
 
 Value = TypeVar("Value")
@@ -254,9 +255,8 @@ def _document(
     }
 
 
-def _listed(names: Sequence[str], most: int = 3) -> str:
-    shown = ", ".join(names[:most]) or "nothing"
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+def _listed(names: Sequence[str]) -> str:
+    return first_of(names, 3) or "nothing"
 
 
 def _gap(gap: Gap) -> str:

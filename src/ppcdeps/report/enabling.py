@@ -7,6 +7,7 @@ from textwrap import wrap
 from ppcdeps.model.gap import RouteKind
 from ppcdeps.model.plan import Enabling, Plan, Replacement
 from ppcdeps.model.visible import visible
+from ppcdeps.model.wording import first_of
 
 _WIDTH = 110
 _LABEL = 14
@@ -69,15 +70,11 @@ def _replaced(replacements: Sequence[Replacement]) -> str:
     for each in needed:
         new = each.by.evr if each.by.name == each.package.name else str(each.by)
         changes.setdefault(f"{each.package.evr} -> {new}", []).append(each.package.name)
-    shown = "; ".join(f"{_few(names)} {change}" for change, names in list(changes.items())[:_MOST_CHANGES])
+    first = list(changes.items())[:_MOST_CHANGES]
+    shown = "; ".join(f"{first_of(names, _MOST_NAMES)} {change}" for change, names in first)
     if len(changes) > _MOST_CHANGES:
         shown += f"; and {sum(map(len, list(changes.values())[_MOST_CHANGES:]))} more"
     return shown + (f"; and {others} that the workload does not have" if others else "")
-
-
-def _few(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_MOST_NAMES])
-    return f"{shown} and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else shown
 
 
 def _to_type(command: Sequence[str], repositories: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from ppcdeps.model.gap import Gap, GapKind, Phase, Route, RouteKind
 from ppcdeps.model.plan import Plan, RepositoryState
 from ppcdeps.model.plan_file import gap_document
 from ppcdeps.model.visible import visible
+from ppcdeps.model.wording import first_of
 from ppcdeps.report.enabling import enabling_words, render_enablings
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ def _own(plan: Plan, gaps: Sequence[Gap], waves: Mapping[str, str]) -> list[str]
     rows = [("NAME", "FROM", "ROUTE", "WAVE", "PACKAGES")]
     for one in plan.own:
         gap = by_name.get(one.source)
-        packages = _some([package.name for package in one.packages])
+        packages = first_of([package.name for package in one.packages], 4)
         route = gap.route.kind if gap else "-"
         rows.append((one.source, one.file, route, waves.get(one.source, "-"), packages))
     lines = ["", f"Your own packages: {len(plan.own)}", *columns(rows)]
@@ -220,16 +221,11 @@ def _own(plan: Plan, gaps: Sequence[Gap], waves: Mapping[str, str]) -> list[str]
         for note in one.notes:
             notes.setdefault(note, []).append(one.source)
     for note, sources in notes.items():
-        of = "" if len(sources) == len(plan.own) else f"{_some(sources)}: "
+        of = "" if len(sources) == len(plan.own) else f"{first_of(sources, 4)}: "
         lines += wrapped(f"{of}{note}", "  ", more="  ")
     if len(plan.gaps) == len(gaps) and not any(gap.route.kind is RouteKind.BLOCKED for gap in gaps):
         lines += ["", "Nothing else is missing to build them and to run what their specs require."]
     return lines
-
-
-def _some(names: Sequence[str], most: int = 4) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def _table(title: str, gaps: Sequence[Gap], waves: Mapping[str, str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from ppcdeps.model.gap import Gap, RouteKind
 from ppcdeps.model.plan_file import gap_document
 from ppcdeps.model.verification import Check, CheckOutcome, Verification
+from ppcdeps.model.wording import first_of
 from ppcdeps.report.enabling import enabling_words
 from ppcdeps.report.text import as_json, columns, text_of
 
@@ -119,6 +120,5 @@ def _why(gap: Gap, plan_again: Callable[..., str] | None) -> str:
     return gap.route.help or gap.route.reason or gap.detail or str(gap.cause)
 
 
-def _few(names: Sequence[str], most: int = 3) -> str:
-    shown = ", ".join(names[:most]) or "no longer needed"
-    return f"by {shown} and {len(names) - most} more" if len(names) > most else (f"by {shown}" if names else shown)
+def _few(names: Sequence[str]) -> str:
+    return f"by {first_of(names, 3)}" if names else "no longer needed"

@@ -1,0 +1,9 @@
+"""Phrases that several layers say."""
+
+from collections.abc import Sequence
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """The first of the names with commas, at most so many, and how many more there are."""
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
