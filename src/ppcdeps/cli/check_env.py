@@ -92,7 +92,7 @@ def env(
     if requirements is not None and workload is not None:
         raise click.UsageError("--requirements and --workload exclude each other: give one of them", context)
     if script is not None and not repairs:
-        raise click.UsageError("--script takes --requirements or --workload: what is to be installed?", context)
+        raise click.UsageError("--script takes --requirements or --workload, which say what to install", context)
     if (target is not None or release is not None) and workload is None:
         raise click.UsageError("--target and --release are options of --workload", context)
     if (find_versions or tests) and not api:
