@@ -58,5 +58,9 @@ def find_file(folder: str, name_or_path: str, what: str) -> TomlFile:
 
 def origin_of(file: TomlFile) -> str:
     """Where a value came from, for messages: the path of a user's file, the bare name of a shipped one."""
-    shipped = str(files("ppcdeps").joinpath("data"))
-    return file.name if str(file).startswith(shipped) else str(file)
+    return file.name if is_shipped(file) else str(file)
+
+
+def is_shipped(file: TomlFile) -> bool:
+    """Whether it is one of ppcdeps' own."""
+    return str(file).startswith(str(files("ppcdeps").joinpath("data")))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ppcdeps.metadata.targets import list_targets, load_target
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.workload import Workload
+from ppcdeps.planning.advice import load_advice
 from ppcdeps.planning.workloads import (
     absent_constraints,
     curated_constraints,
@@ -47,6 +48,7 @@ def test_every_shipped_workload_is_whole(name: str) -> None:
     assert workload.name == name
     assert workload.origin == f"{name}.toml"
     assert workload.title and workload.roots
+    assert set(workload.advice) <= {rule.id for rule in load_advice()}
 
 
 @pytest.mark.parametrize("distribution", [el9, el10], ids=["el9", "el10"])
@@ -142,6 +144,14 @@ caracal = "x.txt"
         '[constraints] has a file for "caracal", which is not among the releases',
         'unknown key "titel", did you mean "title"?',
     )
+
+
+def test_advice_of_which_there_is_no_rule_is_a_fault(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('name = "mine"\ntitle = "Mine"\nroots = ["bash"]\nadvice = ["no-kvn", "check"]\n')
+    with pytest.raises(ConfigError) as told:
+        load_workload(str(file))
+    assert told.value.faults == ('"advice" has no rule "no-kvn"; did you mean "no-kvm"?',)
 
 
 def test_a_file_of_the_users_is_a_workload(tmp_path: Path) -> None:
