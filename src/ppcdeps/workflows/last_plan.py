@@ -61,6 +61,7 @@ def remember_plan(made: Plan, file: Path | None, cache: Cache) -> None:
             "request": request_document(made.request) if made.request is not None else None,
             "made": int(time.time()),
         },
+        durable=False,
     )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,6 +11,7 @@ from typing import Literal
 
 import ppcdeps
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.named_files import read_named_text
 from ppcdeps.model.commands import RequestRecord
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.workload import Workload
@@ -29,6 +31,7 @@ from ppcdeps.workflows.requested import constraints_of, recipes_of, record_of, s
 Installer = Literal["pip", "rpm"]
 """Who installs Python packages that the target's repositories lack."""
 
+_OPTION_LINE = re.compile(r"^[^\S\n]*-", re.MULTILINE)
 GIVEN = " (--constraints)"
 """What a plan marks a constraints file with that was named in place of the workload's."""
 
@@ -229,14 +232,20 @@ def _states_below(folder: Path | str) -> Iterator[tuple[str, int, int]]:
 def pins_content(pins: Path) -> str:
     """The SHA-256 of what a constraints file and those that it includes say.
 
-    Raises ConfigError where one of them cannot be read, is not a file, or has lines that pip refuses.
+    Raises ConfigError where one of them cannot be read, or is not a file, and where one that includes others has
+    lines that pip refuses.
     """
-    from ppcdeps.python.requirementfiles import read_requirement_file
-
+    what = "the constraints file"
     if pins.exists() and not pins.is_file():
         # A pipe is empty when the plan reads it again.
         raise ConfigError(f"the constraints {pins} are not a file", hint="save them to one, and name that")
-    texts = read_requirement_file(pins, what="the constraints file", constraint=True).texts
+    text = read_named_text(pins, "pip_size", what=what)
+    if _OPTION_LINE.search(text) is None:
+        return hashlib.sha256(text.encode()).hexdigest()
+    # It takes a tenth of the time of a remembered plan, which most files need not: they include none.
+    from ppcdeps.python.requirementfiles import read_requirement_file
+
+    texts = read_requirement_file(pins, what=what, constraint=True).texts
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
