@@ -270,7 +270,9 @@ def service(home: Path) -> Iterator[str]:
             subprocess.run(["umount", "-q", f"{home}/there/overlay"], check=False)
 
 
-def test_a_job_runs_on_another_machine_and_its_workspace_comes_back(home: Path, service: str, tmp_path: Path) -> None:
+def test_a_job_runs_on_another_machine_and_its_workspace_comes_back(
+    home: Path, service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     need_one_engine(home)
     probe = probe_engine("podman", home=home, connection=service)
     if not probe.works:
@@ -283,7 +285,11 @@ def test_a_job_runs_on_another_machine_and_its_workspace_comes_back(home: Path, 
     given.write_text("given")
     said = bytearray()
     job = Job("there", ("uname",), workspace, inputs={"/srv/deep/given": given})
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    monkeypatch.setenv("TMPDIR", str(spool))
     ended = engine.run(root, job, said.extend)
+    assert not list(spool.iterdir()), "podman's temporary files are kept out of the machine's folder, and removed"
     assert (ended.is_well, bytes(said)) == (True, b"ppc64le\n")
     assert (workspace / "kept").read_text() == "kept"
     remote = ["podman", "--remote", "--url", service]

@@ -13,6 +13,7 @@ import math
 import re
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -488,7 +489,7 @@ def damage_tar(content: bytes, random: Random, words: Words) -> bytes:
     """A fault in a tar archive: in a member, in its header, or in what is around it."""
     try:
         members = read_tar(content)
-    except (tarfile.TarError, OSError, EOFError, lzma.LZMAError, MemoryError, ValueError):
+    except (tarfile.TarError, OSError, EOFError, lzma.LZMAError, zlib.error, MemoryError, ValueError):
         # A size in a header that a damage before this one made can be any.
         return damage_bytes(content, random, words)
     if not members or random.random() < 0.1:

@@ -35,13 +35,19 @@ class Cli:
     command: tuple[str, ...]
 
     def run(
-        self, *arguments: str, seconds: float = _PATIENCE, check: bool = True, stdin: int = subprocess.DEVNULL
+        self,
+        *arguments: str,
+        seconds: float = _PATIENCE,
+        check: bool = True,
+        stdin: int = subprocess.DEVNULL,
+        temporary: Path | None = None,
     ) -> str:
         """Run a subcommand to its end. Returns its output; with ``check``, raises EngineFailedError where it fails.
 
-        It runs in a session of its own: a Ctrl-C on the terminal ends ppcdeps, not the clean-up.
+        It runs in a session of its own: a Ctrl-C on the terminal ends ppcdeps, not the clean-up. ``temporary`` is
+        the folder for its temporary files.
         """
-        done = self._run(arguments, seconds, stdin)
+        done = self._run(arguments, seconds, stdin, temporary)
         if check and done.returncode != 0:
             raise EngineFailedError(one_line(done.stderr or done.stdout))
         return done.stdout.strip()
@@ -50,7 +56,9 @@ class Cli:
         """Whether a subcommand ends with 0."""
         return self._run(arguments, _PATIENCE, subprocess.DEVNULL).returncode == 0
 
-    def _run(self, arguments: Sequence[str], seconds: float, stdin: int) -> "subprocess.CompletedProcess[str]":
+    def _run(
+        self, arguments: Sequence[str], seconds: float, stdin: int, temporary: Path | None = None
+    ) -> "subprocess.CompletedProcess[str]":
         try:
             return subprocess.run(
                 [*self.command, *arguments],
@@ -60,6 +68,7 @@ class Cli:
                 errors="replace",
                 timeout=seconds,
                 start_new_session=True,
+                env=None if temporary is None else os.environ | {"TMPDIR": str(temporary)},
             )
         except subprocess.TimeoutExpired as fault:
             raise EngineFailedError(f"{self.name} {arguments[0]} did not answer in {seconds:.0f} s") from fault

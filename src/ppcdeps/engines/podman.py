@@ -109,7 +109,7 @@ class Podman:
             options.remove("--sig-proxy=false")
             cli.run("create", *options, image, *in_one_stream(root, job.command), seconds=300)
             for mount in mounts:
-                _copy_in(cli, mount, job.name)
+                _copy_in(cli, mount, job.name, scratch)
 
             def bring_back() -> None:
                 back = scratch.folder / "back"
@@ -186,7 +186,7 @@ def _remove_abandoned(user: int) -> None:
                 remove_tree(old, unmount=True, strict=False)
 
 
-def _copy_in(cli: Cli, mount: Mount, container: str) -> None:
+def _copy_in(cli: Cli, mount: Mount, container: str, scratch: Scratch) -> None:
     """Put a file or a folder's content at its place in a container that does not run yet."""
     # podman cp makes no folders on the way; a tar of all of them does.
     place = mount.place.strip("/")
@@ -197,7 +197,8 @@ def _copy_in(cli: Cli, mount: Mount, container: str) -> None:
         tar = ["tar", "-C", str(source.parent), "-c", f"--transform=s,.*,{place},", f"./{source.name}"]
     with subprocess.Popen([*tar, "--owner=0", "--group=0", "--numeric-owner"], stdout=subprocess.PIPE) as packing:
         assert packing.stdout is not None
-        cli.run("cp", "-", f"{container}:/", stdin=packing.stdout.fileno(), seconds=3600)
+        # Podman 4.3 writes what it reads here to a temporary file and leaves it there.
+        cli.run(*("cp", "-", f"{container}:/"), stdin=packing.stdout.fileno(), seconds=3600, temporary=scratch.folder)
 
 
 def _replace_content(folder: Path, new: Path) -> None:
