@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
+from itertools import chain
+from operator import itemgetter
 from typing import Any, NoReturn, TypeVar
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -138,15 +140,17 @@ class JsonObject:
         for number, value in enumerate(self._array(key)):
             yield JsonObject(value, self, key, number)
 
-    def text_rows(self, key: str, *columns: str) -> "Iterator[tuple[str, ...]]":
-        """The texts of these members, for each object of an array. For arrays with thousands of small objects."""
-        for number, value in enumerate(self._array(key)):
-            row = tuple(map(value.get, columns)) if isinstance(value, dict) else (None,)
-            texts = tuple(text for text in row if isinstance(text, str))
-            if len(texts) < len(row):
-                # Raises, and names the place.
-                texts = tuple(map(JsonObject(value, self, key, number).text, columns))
-            yield texts
+    def text_rows(self, key: str, *columns: str) -> "list[tuple[str, ...]]":
+        """The texts of these members, two at least, for each object of an array of thousands of small ones."""
+        values = self._array(key)
+        try:
+            rows = list(map(itemgetter(*columns), values))
+            if {str}.issuperset(map(type, chain.from_iterable(rows))):
+                return rows
+        except (KeyError, TypeError, IndexError):
+            pass
+        # One of them raises, and names the place.
+        return [tuple(map(each.text, columns)) for each in self.objects(key)]
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -437,7 +438,7 @@ def _gap(document: JsonObject) -> Gap:
 
 
 def _requirers_from(document: JsonObject) -> tuple[Requirer, ...]:
-    return tuple(Requirer(*row) for row in document.text_rows("required_by", "requirement", "by"))
+    return tuple(starmap(Requirer, document.text_rows("required_by", "requirement", "by")))
 
 
 def _python(document: JsonObject) -> PlannedPython:
@@ -464,7 +465,7 @@ def _distribution(document: JsonObject) -> PlannedDistribution:
         version=document.named("version", names.version_text),
         provision=document.choice("provision", Provision),
         pinned_by=document.text("pinned_by"),
-        required_by=tuple(DistributionRequirer(*row) for row in document.text_rows("required_by", "by", "specifier")),
+        required_by=tuple(starmap(DistributionRequirer, document.text_rows("required_by", "by", "specifier"))),
         files=tuple(
             PlannedFile(each.named("name", names.file_name), each.named("sha256", names.sha256))
             for each in document.objects("files")

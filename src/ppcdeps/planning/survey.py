@@ -14,7 +14,7 @@ from ppcdeps.rpm.universe import Universe
 
 
 def survey(plan: Plan, universe: Universe, known: Collection[str]) -> Survey:
-    """A look at the ``known`` repositories in a universe that has them as if they were enabled.
+    """A look at the ``known`` repositories in a universe of the target's side that has them as if they were enabled.
 
     Raises RepositoryError where file lists are wanted and cannot be read.
     """
@@ -79,9 +79,8 @@ def _satisfying(gap: Gap, plan: Plan, universe: Universe, obsoleted: Collection[
             yield from providers
     for package in gap.packages:
         yield from universe.named(package.name, Role.TARGET)
-        for role in (Role.REFERENCE, Role.STANDIN) if package.name in obsoleted else ():
-            for wanted in universe.named(package.name, role):
-                yield from universe.obsoleting(wanted)
+        if package.name in obsoleted:
+            yield from universe.obsoleting(package)
 
 
 def _replacing_requirers(gap: Gap, universe: Universe, obsoleted: Collection[str]) -> Iterator[int]:
@@ -91,7 +90,7 @@ def _replacing_requirers(gap: Gap, universe: Universe, obsoleted: Collection[str
         for package in universe.named(nevra.name, Role.TARGET) if nevra is not None else ():
             yield package
             if universe.name_of(package) in obsoleted:
-                yield from universe.obsoleting(package)
+                yield from universe.obsoleting(universe.nevra(package))
 
 
 def _providers(universe: Universe, requirement: str) -> Iterator[list[int]]:

@@ -65,4 +65,4 @@ class PathOwners:
 
 def needs_filelists(requirement: str) -> bool:
     """Whether the requirement names a path that only filelists have."""
-    return any(not answered_by_primary(path) for path in paths_in(requirement))
+    return requirement[:1] in ("/", "(") and any(not answered_by_primary(path) for path in paths_in(requirement))

@@ -88,7 +88,7 @@ def _as_dnf_means(universe: Universe, name: str, dep: Any) -> Any:
     if not meant:
         return dep
     providers = set(universe.providers(dep))
-    meant |= {i for package in meant for i in universe.obsoleting(package)}
+    meant |= {i for package in meant for i in universe.obsoleting(universe.nevra(package))}
     if not named[Role.TARGET]:
         meant |= providers
     if meant == providers:

@@ -2,16 +2,15 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from ppcdeps.model.capability import capabilities_in, requirement_of
 from ppcdeps.rpm.isa import dependency
 from ppcdeps.rpm.universe import Universe
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """A requirement that one package (or request) has and another package satisfies."""
 
     by: int
@@ -26,18 +25,29 @@ class Requirers:
         """Read the requirements of all chosen packages and of the requesters (requests, source packages)."""
         self._universe = universe
         self._chosen = frozenset(chosen)
-        self._met: dict[int, tuple[int, ...]] = {}
         self.requesters = tuple(requesters)
         self.on: dict[int, list[Edge]] = {}
-        self.of: dict[int, list[Edge]] = {}
+        self._edges: list[Edge] = []
+        met: dict[int, tuple[str, list[int]]] = {}
         for package in sorted({*self._chosen, *self.requesters}):
             for dep in universe.requirements_of(package):
-                for provider in self._providers(dep):
-                    if provider == package:
-                        continue
-                    edge = Edge(package, universe.text_of(dep), provider)
-                    self.on.setdefault(provider, []).append(edge)
-                    self.of.setdefault(package, []).append(edge)
+                identity = dep.id
+                if identity not in met:
+                    met[identity] = (universe.text_of(dep), sorted(self._providers(dep)))
+                requirement, providers = met[identity]
+                for provider in providers:
+                    if provider != package:
+                        edge = Edge(package, requirement, provider)
+                        self._edges.append(edge)
+                        self.on.setdefault(provider, []).append(edge)
+
+    @cached_property
+    def of(self) -> Mapping[int, list[Edge]]:
+        """The edges by the package that requires, those of each in the order of its requirements."""
+        found: dict[int, list[Edge]] = {}
+        for edge in self._edges:
+            found.setdefault(edge.by, []).append(edge)
+        return found
 
     def chain_to(self, package: int) -> list[Edge]:
         """A shortest chain of requirements from a requester to the package; empty where there is none."""
@@ -53,14 +63,7 @@ class Requirers:
                     waiting.append(edge.met_by)
         return _unwound(came_by, package)
 
-    def _providers(self, dep: Any) -> tuple[int, ...]:
-        identity = dep.id
-        known = self._met.get(identity)
-        if known is None:
-            known = self._met[identity] = tuple(sorted(self._look_up(dep)))
-        return known
-
-    def _look_up(self, dep: Any) -> set[int]:
+    def _providers(self, dep: Any) -> set[int]:
         pool = self._universe.pool
         text = self._universe.text_of(dep)
         if not text.startswith("("):

@@ -250,18 +250,14 @@ class Universe:
         found = {match.solvid for match in self.pool.Dataiterator(solv.SOLVABLE_FILELIST, path, how)}
         return sorted(found - self.index.excluded)
 
-    def obsoleting(self, package: int) -> list[int]:
-        """The considered packages that obsolete a package."""
+    def obsoleting(self, package: Nevra) -> list[int]:
+        """The considered packages that obsolete a package, which need not be in a repository."""
         solv = libsolv()
         self.index.widen()
-        obsolete = self.pool.id2solvable(package)
-        # libsolv finds those that obsolete a provide as well; rpm's obsoletes speak of names only.
+        # rpm's obsoletes speak of names, not of what a package provides.
+        dep = dependency(self.pool, f"{package.name} = {package.evr}")
         return [
             one.id
-            for one in self.pool.whatmatchessolvable(solv.SOLVABLE_OBSOLETES, obsolete)
-            if self.role_of(one.id) not in (None, Role.SOURCE)
-            and one.id not in self.index.excluded
-            and any(
-                obsolete.matchesdep(solv.SOLVABLE_NAME, each) for each in one.lookup_deparray(solv.SOLVABLE_OBSOLETES)
-            )
+            for one in self.pool.whatmatchesdep(solv.SOLVABLE_OBSOLETES, dep)
+            if self.role_of(one.id) not in (None, Role.SOURCE) and one.id not in self.index.excluded
         ]

@@ -63,7 +63,8 @@ def _survey_of(plan: Plan, resolved: ResolvedTarget, usable: Mapping[str, RepoMe
     enabled = resolved.with_enabled(tuple(usable.values()))
     target = enabled.target
     universe = open_universe(
-        enabled.metadata,
+        # What the reference has was looked for when the plan was made.
+        [one for one in enabled.metadata if one.config.side == "target"],
         target.arch,
         target.reference_arch,
         enabled.cache,

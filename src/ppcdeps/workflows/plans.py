@@ -18,7 +18,6 @@ from ppcdeps.model.plan import Plan
 from ppcdeps.model.plan_file import dump_plan, parse_plan
 from ppcdeps.model.python_plan import PythonFallback
 from ppcdeps.model.reporter import Reporter, Silence
-from ppcdeps.planning.enabling import asks
 from ppcdeps.planning.workloads import PYTHON_PREFIX, list_workloads
 from ppcdeps.workflows.index import open_index
 from ppcdeps.workflows.repositories import ResolvedTarget
@@ -61,7 +60,7 @@ def plan_and_text(request: PlanRequest, reporter: Reporter) -> tuple[Plan, str]:
             made = _with_known(key, lambda: _as_enabled(key, request, reporter), request)
         else:
             made = enabled = _as_enabled(key, request, reporter)
-            if request.resolved.known and any(map(asks, enabled.plan.gaps)):
+            if request.resolved.known and _asks(enabled.plan):
                 made = _with_known(key, lambda: enabled, request)
     except UnknownRootsError as fault:
         made = _of_roots_known_elsewhere(request, reporter, fault)
@@ -108,10 +107,17 @@ def _as_enabled(key: str, request: PlanRequest, reporter: Reporter) -> _Made:
     def make() -> tuple[Plan, bool]:
         made, is_complete = _solved_plan(request, reporter)
         if is_complete and request.resolved.known:
-            request.resolved.cache.remember(f"{key} asks", any(map(asks, made.gaps)))
+            request.resolved.cache.remember(f"{key} asks", _asks(made))
         return made, is_complete
 
     return _remembered(key, request, make)
+
+
+def _asks(plan: Plan) -> bool:
+    """Whether a plan has gaps that further repositories are looked at for."""
+    from ppcdeps.planning.enabling import asks
+
+    return any(map(asks, plan.gaps))
 
 
 def _has_asked(key: str, resolved: ResolvedTarget) -> bool:
