@@ -12,6 +12,7 @@ from ppcdeps.checking.env.check import report_on
 from ppcdeps.checking.env.environment import read_environment
 from ppcdeps.checking.findings import Report
 from ppcdeps.model.reporter import Silence
+from ppcdeps.python.constraintsfile import NO_CONSTRAINTS
 
 
 def make_dist(
@@ -139,4 +140,4 @@ def has_program(name: str) -> bool:
 
 def check_env(folder: Path, python: Path | None = None, constraints: Path | None = None) -> Report:
     """What `check env` reports on the environment below a folder."""
-    return report_on(read_environment(folder, python), Silence(), constraints)
+    return report_on(read_environment(folder, python), Silence(), constraints or NO_CONSTRAINTS)

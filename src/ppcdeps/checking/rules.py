@@ -1,4 +1,4 @@
-"""The rules of findings, from one TOML file for each family: env, api, guest, host."""
+"""The rules of findings, from one TOML file for each family: env, api, guest, host, node, plan."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

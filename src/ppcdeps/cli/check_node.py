@@ -14,6 +14,7 @@ from ppcdeps.model.exitcodes import ExitCode
 from ppcdeps.model.reporter import Reporter
 
 if TYPE_CHECKING:
+    from ppcdeps.workflows.check_local import LocalChoice
     from ppcdeps.workflows.check_node import Cleanup
 
 PARTS = ("heartbeat", "statistics", "life-cycle", "console", "network", "volumes", "mixed-cloud", "probes")
@@ -79,6 +80,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
     help="With --local: the distribution that it is to run.",
 )
 @click.option("--root", type=_FOLDER, metavar="DIR", help="With --local: the virtual environment that nova runs in.")
+@click.option("--plan", type=_FILE, metavar="FILE", help="With --local: the plan by which the node was installed.")
 @click.option("--constraints", type=_FILE, metavar="FILE", help="With --local: the lock, as constraints for pip.")
 @click.option("--nova-conf", type=_FILE, metavar="FILE", help="With --local: nova's configuration.")
 @cache_option
@@ -109,6 +111,7 @@ def node(
     nova: str | None,
     target: str | None,
     root: Path | None,
+    plan: Path | None,
     constraints: Path | None,
     nova_conf: Path | None,
     cache_directory: Path | None,
@@ -125,14 +128,16 @@ def node(
     project's quota has no room.
     """
     from ppcdeps.report.acceptance import dump_acceptance, render_acceptance
+    from ppcdeps.workflows.check_local import LocalChoice
     from ppcdeps.workflows.check_node import CloudChoice, NodeChoice, check_node, clean_up_node, write_junit
 
     if local:
         if host is not None or cloud is not None or cleanup:
             raise UsageError("--local looks at this machine: it takes neither HOST nor --cloud nor --cleanup")
-        return _show_local(nova, target, root, constraints, nova_conf, cache_directory, reporter, as_json)
-    if any(one is not None for one in (nova, target, root, constraints, nova_conf)):
-        raise UsageError("--nova, --target, --root, --constraints and --nova-conf are options of --local")
+        chosen_here = LocalChoice(nova, target, root or Path("/"), plan, constraints, nova_conf)
+        return _show_local(chosen_here, cache_directory, reporter, as_json)
+    if any(one is not None for one in (nova, target, root, plan, constraints, nova_conf)):
+        raise UsageError("--nova, --target, --root, --plan, --constraints and --nova-conf are options of --local")
     chosen = CloudChoice(cloud, api_timeout)
     if cleanup:
         if host is not None:
@@ -167,22 +172,12 @@ def node(
     return ExitCode.DONE if report.has_passed else ExitCode.GAPS_REMAIN
 
 
-def _show_local(
-    nova: str | None,
-    target: str | None,
-    root: Path | None,
-    constraints: Path | None,
-    nova_conf: Path | None,
-    cache_directory: Path | None,
-    reporter: Reporter,
-    as_json: bool,
-) -> int:
+def _show_local(choice: "LocalChoice", cache_directory: Path | None, reporter: Reporter, as_json: bool) -> int:
     from ppcdeps.base.cache import Cache
     from ppcdeps.report.findings import render_report, report_document
     from ppcdeps.report.text import as_json as json_text
-    from ppcdeps.workflows.check_local import LocalChoice, check_local
+    from ppcdeps.workflows.check_local import check_local
 
-    choice = LocalChoice(nova, target, root or Path("/"), constraints, nova_conf)
     reports = check_local(choice, Cache.open(cache_directory, reporter), reporter)
     if as_json:
         documents = [report_document(one) for one in reports]

@@ -1,14 +1,21 @@
-"""The checks of a compute node on the node itself, in one: the host, its Python, and how guests are configured."""
+"""The checks of a compute node on the node itself, in one: host, packages, Python, and what guests will be."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from ppcdeps.base.cache import Cache
+from ppcdeps.checking.env.environment import Environment
 from ppcdeps.checking.findings import Report
+from ppcdeps.checking.host.planned import check_planned
+from ppcdeps.metadata.targets import list_targets
 from ppcdeps.model.errors import EnvironmentLacksError
+from ppcdeps.model.plan import Plan
+from ppcdeps.model.plan_file import load_plan
+from ppcdeps.model.python_plan import Provision
 from ppcdeps.model.reporter import Reporter
+from ppcdeps.python.constraintsfile import NO_CONSTRAINTS, Constraints, parse_constraints
 from ppcdeps.workflows.check_guest import GuestByNova, HypervisorChoice, check_guest
-from ppcdeps.workflows.checks import ApiCheck, Installation, check_env, check_host
+from ppcdeps.workflows.checks import ApiCheck, Installation, check_host, report_of
 
 NOVA_CONF = (Path("/etc/nova/nova.conf"), Path("/etc/nova/nova-compute.conf"))
 """Where nova-compute is configured: the last that says something of guests counts, as nova reads them."""
@@ -16,28 +23,38 @@ NOVA_CONF = (Path("/etc/nova/nova.conf"), Path("/etc/nova/nova-compute.conf"))
 
 @dataclass(frozen=True, slots=True)
 class LocalChoice:
-    """What the node is to be: its nova, a version or release (default: the one that it has); its target; the virtual
-    environment that nova runs in (default: the system); the lock's constraints; nova.conf.
+    """What the node is to be: its nova, a version or release (default: the one that it has); its target (default: the
+    plan's, or its own distribution); the virtual environment that nova runs in (default: the system); the plan that
+    it was installed by, or the lock's constraints; nova.conf.
     """
 
     nova: str | None = None
     target: str | None = None
     root: Path = Path("/")
+    plan: Path | None = None
     constraints: Path | None = None
     nova_conf: Path | None = None
 
 
 def check_local(choice: LocalChoice, cache: Cache, reporter: Reporter) -> tuple[Report, ...]:
-    """The reports of `check host`, of `check env --api`, and of `check guest` for what nova.conf says of every guest.
+    """The reports of `check host`, of the plan's packages, of `check env --api`, and of `check guest` for what
+    nova.conf says of every guest.
 
     What cannot be looked at is said by the reporter. Raises ConfigError for files that cannot be read, UsageError for
     a nova or target that is not known.
     """
-    reports = [check_host(target=choice.target, nova=choice.nova)]
-    installation = Installation(choice.root)
-    reports.append(
-        check_env(installation, reporter, constraints=choice.constraints, api=ApiCheck(cache, offline=True))
-    )
+    plan = load_plan(choice.plan) if choice.plan is not None else None
+    environment = Installation(choice.root).read()
+    reports = [check_host(target=choice.target or _known_target(plan), nova=choice.nova)]
+    held: Path | Constraints | None = choice.constraints
+    if plan is not None:
+        if environment.rpm is None or environment.rpm.unread:
+            why = "there is none" if environment.rpm is None else environment.rpm.unread
+            reporter.warn(f"the plan's packages are not looked at in the RPM database: {why}")
+        else:
+            reports.append(check_planned(plan, environment.rpm.installed, "this machine"))
+        held = held or _pins_of(plan, environment, str(choice.plan))
+    reports.append(report_of(environment, reporter, held, ApiCheck(cache, offline=True)))
     files = [choice.nova_conf] if choice.nova_conf is not None else [one for one in NOVA_CONF if one.is_file()]
     if not files:
         reporter.warn(f"guests are not looked at: there is neither {' nor '.join(map(str, NOVA_CONF))}")
@@ -48,3 +65,17 @@ def check_local(choice: LocalChoice, cache: Cache, reporter: Reporter) -> tuple[
         except EnvironmentLacksError as error:
             reporter.warn(f"guests of {file} are not looked at: {error.line}")
     return tuple(reports)
+
+
+def _known_target(plan: Plan | None) -> str | None:
+    """The plan's target, where it is one of the shipped ones: what its own file says is not known here."""
+    return plan.target if plan is not None and plan.target in list_targets() else None
+
+
+def _pins_of(plan: Plan, environment: Environment, origin: str) -> Constraints:
+    """What the plan has pip install, as constraints."""
+    if plan.python is None:
+        return NO_CONSTRAINTS
+    by_pip = (one for one in plan.python.distributions if one.provision is not Provision.RPM)
+    text = "".join(f"{one.name}=={one.version}\n" for one in by_pip)
+    return parse_constraints(text, environment.target, origin=origin)

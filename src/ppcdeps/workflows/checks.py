@@ -17,6 +17,7 @@ from ppcdeps.checking.host.check import check_host as check_facts
 from ppcdeps.metadata.targets import load_target
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.planning.nova import nova_facts
+from ppcdeps.python.constraintsfile import NO_CONSTRAINTS, Constraints
 from ppcdeps.workflows.choice import DEFAULT_TARGET
 from ppcdeps.workflows.index import open_index
 
@@ -32,6 +33,10 @@ class Installation:
     python: Path | None = None
     isolated: bool = False
     user_home: str | None = None
+
+    def read(self) -> Environment:
+        """What is installed there. Raises UsageError and ConfigError where there is no such Python."""
+        return read_environment(self.root, self.python, isolated=self.isolated, user_home=self.user_home)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +61,14 @@ def check_env(
     ``constraints`` are versions that it is to have, in pip's format; ``api`` follows names across distributions.
     Raises ConfigError for what cannot be read, RepositoryError where the index cannot.
     """
-    environment = read_environment(
-        installation.root, installation.python, isolated=installation.isolated, user_home=installation.user_home
-    )
-    return report_of(environment, reporter, constraints, api)
+    return report_of(installation.read(), reporter, constraints, api)
 
 
-def report_of(environment: Environment, reporter: Reporter, constraints: Path | None, api: ApiCheck | None) -> Report:
+def report_of(
+    environment: Environment, reporter: Reporter, constraints: Path | Constraints | None, api: ApiCheck | None
+) -> Report:
     """What is wrong with an environment that has been read. Raises like ``check_env``."""
-    report = report_on(environment, reporter, constraints)
+    report = report_on(environment, reporter, NO_CONSTRAINTS if constraints is None else constraints)
     if api is None:
         return report
     with open_index(api.cache, reporter, offline=api.offline) as index:

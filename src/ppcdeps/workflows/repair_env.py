@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ppcdeps.base.atomic import write_program
-from ppcdeps.checking.env.environment import read_environment
 from ppcdeps.checking.env.repair import Repair, WantedEnvironment, repair_of
 from ppcdeps.checking.env.repair_steps import RepairStep, script_of, steps_of
 from ppcdeps.checking.env.wanted import parse_wanted, read_wanted
@@ -68,9 +67,7 @@ def repair_env(
     requirements need. Raises what ``check_env`` raises, ConfigError for requirements that pip refuses or that are for
     another Python, EnvironmentLacksError without pip-tools, and for a workload what `constraints` raises.
     """
-    environment = read_environment(
-        installation.root, installation.python, isolated=installation.isolated, user_home=installation.user_home
-    )
+    environment = installation.read()
     if wanted.requirements is not None:
         goal = read_wanted(wanted.requirements, environment.target, constraints)
     else:

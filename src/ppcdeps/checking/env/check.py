@@ -10,14 +10,16 @@ from ppcdeps.checking.env.known import known_fault_findings
 from ppcdeps.checking.env.native import native_files, native_findings
 from ppcdeps.checking.findings import Examined, Report, Skipped
 from ppcdeps.model.reporter import Reporter
-from ppcdeps.python.constraintsfile import NO_CONSTRAINTS, read_constraints
+from ppcdeps.python.constraintsfile import NO_CONSTRAINTS, Constraints, read_constraints
 
 _MOST_UNSEEN = 20
 
 
-def report_on(environment: Environment, reporter: Reporter, constraints: Path | None = None) -> Report:
+def report_on(
+    environment: Environment, reporter: Reporter, constraints: Path | Constraints = NO_CONSTRAINTS
+) -> Report:
     """All findings on an environment that has been read. Raises ConfigError for constraints that cannot be read."""
-    held = read_constraints(constraints, environment.target) if constraints else NO_CONSTRAINTS
+    held = read_constraints(constraints, environment.target) if isinstance(constraints, Path) else constraints
     python = environment.python
     reporter.note(
         f"Python {python.version} for {environment.target.machine}, {len(environment.copies)} distributions"
@@ -36,8 +38,8 @@ def report_on(environment: Environment, reporter: Reporter, constraints: Path | 
         Examined("native modules", len(native)),
     ]
     if environment.rpm is not None and not environment.rpm.unread:
-        examined.append(Examined("RPM packages", environment.rpm.packages))
-    if constraints:
+        examined.append(Examined("RPM packages", len(environment.rpm.installed)))
+    if held is not NO_CONSTRAINTS:
         examined.append(Examined("constraints", len(held.by_name)))
     unfollowed = [
         Skipped(f"{option} in {where}", "indexes and links are those of pip's configuration")

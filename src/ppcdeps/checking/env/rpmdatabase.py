@@ -1,17 +1,19 @@
 """The RPM database of a root, read by rpm's own tools from a copy: the root stays as it is, and none of it is run."""
 
+import contextlib
 import errno
 import posixpath
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ppcdeps.base.programs import ProgramResult, UnfinishedProgramError, run_program
 from ppcdeps.checking.env.root_file_system import RootFileSystem
 from ppcdeps.model.ceilings import CEILINGS, how_to_raise
+from ppcdeps.model.nevra import Nevra
 from ppcdeps.python.names import normalize
 
 _PLACES = ("/usr/lib/sysimage/rpm", "/usr/share/rpm", "/var/lib/rpm")
@@ -23,6 +25,7 @@ _UNKNOWN = "using dummy database"
 _PATIENCE = 120
 _TAGS = ("=NAME", "=VERSION", "=FILEDIGESTALGO", "FILEDIGESTS", "FILEFLAGS", "FILESTATES", "FILENAMES")
 _QUERY = "[" + "\\t".join(f"%{{{tag}}}" for tag in _TAGS) + "\\n]"
+_IDENTITY = "%{NAME}-%{EPOCHNUM}:%{VERSION}-%{RELEASE}.%{ARCH}\\n"
 _DISTRIBUTION = re.compile(r"python[\d.]*dist\(([^\[\])]+)")
 """What rpm's generator makes of a distribution's requirements: `python3.9dist(six)`."""
 _GHOST = 1 << 6
@@ -45,12 +48,12 @@ class RpmDatabase:
     """The files of packages that lie in the requested folders, by their real path.
 
     ``python_requires`` gives the distributions, by normalized name, that each package's Requires name as such, of
-    packages that name any. ``packages`` is how many packages the database has. ``fault`` is what rpm says of a
+    packages that name any. ``installed`` are the packages that the database has. ``fault`` is what rpm says of a
     damaged database, ``unread`` why one could not be read although nothing may be wrong with it.
     """
 
     place: str
-    packages: int = 0
+    installed: tuple[Nevra, ...] = ()
     files: Mapping[str, RpmFile] = field(default_factory=dict)
     python_requires: Mapping[str, frozenset[str]] = field(default_factory=dict)
     fault: str = ""
@@ -86,19 +89,19 @@ def _read(root: RootFileSystem, place: str, name: str, backend: str, folders: tu
             return RpmDatabase(place, unread=f"it cannot be copied to be read: {reason}")
         for each in (backend, "bdb") if backend == "bdb_ro" else (backend,):
             try:
-                count = _run(folder, each, "%{NAME}\\n")
+                packages = _run(folder, each, _IDENTITY)
                 listing = _run(folder, each, _QUERY)
                 required = _run(folder, each, "[%{=NAME}\\t%{REQUIRENAME}\\n]")
             except UnfinishedProgramError:
                 return RpmDatabase(place, fault=f"rpm does not come to an end with it within {_PATIENCE} s")
-            if _UNKNOWN not in count.error_text:
+            if _UNKNOWN not in packages.error_text:
                 break
         else:
             return RpmDatabase(place, unread=f"this machine's rpm does not read its format ({name})")
-    fault = (_fault(listing) or _fault(count)).replace(folder, place)
+    fault = (_fault(listing) or _fault(packages)).replace(folder, place)
     return RpmDatabase(
         place,
-        len(count.output.split()),
+        tuple(_identities(_text(packages))),
         _files(root, _text(listing), folders),
         _python_requires(_text(required)),
         fault,
@@ -131,6 +134,13 @@ def _fault(done: ProgramResult) -> str:
     if errors:
         return errors[0]
     return "" if done.is_well else f"rpm ends with {done.code}"
+
+
+def _identities(listing: str) -> Iterator[Nevra]:
+    for line in listing.splitlines():
+        # Such as a key of rpm's has no architecture.
+        with contextlib.suppress(ValueError):
+            yield Nevra.parse(line)
 
 
 def _python_requires(listing: str) -> dict[str, frozenset[str]]:

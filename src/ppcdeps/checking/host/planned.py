@@ -1,0 +1,111 @@
+"""The packages of a plan on a host: those that it had built, and those that are older there than in the plan."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from ppcdeps.checking.findings import Examined, Finding, Report, Skipped
+from ppcdeps.checking.rules import finding
+from ppcdeps.model.evr import EvrKey, compare_evr, evr_key
+from ppcdeps.model.gap import Gap, GapKind, Phase, RouteKind
+from ppcdeps.model.nevra import Nevra
+from ppcdeps.model.plan import Plan
+
+
+def check_planned(plan: Plan, installed: Iterable[Nevra], subject: str) -> Report:
+    """What a host has not as the plan has it. ``installed`` are its packages, ``subject`` says whose these are.
+
+    Looked for are the roots and the packages of gaps; all others of the plan may be others on a host, which has its
+    own history, and may not be older.
+    """
+    there: dict[str, list[Nevra]] = {}
+    for package in installed:
+        there.setdefault(package.name, []).append(package)
+    closed = [gap for gap in plan.gaps if _is_installed(gap)]
+    built = [gap for gap in closed if gap.route.kind is not RouteKind.REUSE]
+    reused = [package.name for gap in closed if gap.route.kind is RouteKind.REUSE for package in gap.packages]
+    names = [root for root in plan.roots if any(package.nevra.name == root for package in plan.closure)]
+    findings = [
+        *_missing_roots(names, there),
+        *_missing_builds(built, there),
+        *_missing_reused(reused, there),
+        *_older(plan, there),
+    ]
+    examined = [
+        Examined("roots", len(names)),
+        Examined("packages of what is built", sum(len(gap.packages) for gap in built)),
+        Examined("packages that are reused as they are", len(reused)),
+        Examined("packages of the plan", sum(package.nevra.name in there for package in plan.closure)),
+    ]
+    absent = sum(package.nevra.name not in there for package in plan.closure)
+    skipped = [Skipped(root, "a root that is not the name of a package") for root in plan.roots if root not in names]
+    if absent:
+        skipped.append(
+            Skipped(f"{absent} packages of the plan that are not there", "others, or pip, may provide the same")
+        )
+    return Report.of("plan", f"{subject}, for {plan.workload} on {plan.target}", findings, examined, skipped)
+
+
+def _is_installed(gap: Gap) -> bool:
+    """Whether a gap is closed by packages that are installed."""
+    closing = gap.route.kind in (RouteKind.RECIPE, RouteKind.REBUILD, RouteKind.REUSE)
+    return gap.kind is GapKind.RPM and gap.phase is Phase.RUN and closing
+
+
+def _missing_roots(names: Sequence[str], there: Mapping[str, list[Nevra]]) -> Iterator[Finding]:
+    missing = sorted(name for name in names if name not in there)
+    if missing:
+        yield finding(
+            "plan-package-missing",
+            f"not installed: {', '.join(missing)}, which the plan was asked for",
+            "the RPM database",
+            fix=[f"dnf install {' '.join(missing)}"],
+        )
+
+
+def _missing_builds(built: Iterable[Gap], there: Mapping[str, list[Nevra]]) -> Iterator[Finding]:
+    for gap in built:
+        missing = sorted(package.name for package in gap.packages if package.name not in there)
+        if missing:
+            yield finding(
+                "plan-package-missing",
+                f"not installed: {', '.join(missing)}, which the plan takes from a build of {gap.source}",
+                gap.source or gap.name,
+                fix=[f"dnf install {' '.join(missing)}"],
+            )
+
+
+def _missing_reused(names: Iterable[str], there: Mapping[str, list[Nevra]]) -> Iterator[Finding]:
+    missing = sorted(name for name in names if name not in there)
+    if missing:
+        yield finding(
+            "plan-package-missing",
+            f"not installed: {len(missing)} noarch packages that the plan reuses as they are",
+            "the RPM database",
+            detail=missing,
+            fix=[f"dnf install {' '.join(missing)}"],
+        )
+
+
+def _older(plan: Plan, there: Mapping[str, list[Nevra]]) -> Iterator[Finding]:
+    """One finding for all that are older: they come from one missed upgrade more often than not."""
+    older = []
+    for planned in plan.closure:
+        newest = max(there.get(planned.nevra.name, ()), key=_by_age, default=None)
+        if newest is not None and compare_evr(newest.evr, _at_least(planned.nevra, planned.side)) < 0:
+            older.append((planned.nevra, newest))
+    if older:
+        yield finding(
+            "plan-package-older",
+            f"{len(older)} packages are older than the plan's",
+            "the RPM database",
+            detail=[f"{newest}, and the plan has {planned}" for planned, newest in older],
+            fix=[f"dnf upgrade {' '.join(sorted({planned.name for planned, _ in older}))}"],
+        )
+
+
+def _by_age(package: Nevra) -> EvrKey:
+    return evr_key(package.evr)
+
+
+def _at_least(planned: Nevra, side: str) -> str:
+    """What a rebuild has of the version is decided by its spec: its release is the builder's."""
+    return planned.evr if side != "standin" else planned.any_release.rpartition(" = ")[2]
