@@ -10,11 +10,9 @@ import buildworld
 import debianroots
 import pytest
 from program import Program
-from rpmmd import Package, write_repository
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.building.buildroots.debiansources import SourceArchive, UnavailableError
-from ppcdeps.model.nevra import Nevra
 from ppcdeps.recipebook.book import load_book, sources_of
 from ppcdeps.rpm.header import read_header
 
@@ -50,10 +48,7 @@ def test_a_recipe_builds_what_installs_and_runs(
 
     root = "debian-12-cross" if mode == "cross" else "debian-12"
     base = debianroots.made(debian_cache, "debian-12").path.parent / "repository"
-    standing = Package(Nevra.parse(f"{source}-{version}-1.x86_64"), source)
-    reference = write_repository(tmp_path / "reference", [standing])
-    text = buildworld.TARGET.format(buildroot=root, base=base.as_uri(), reference=reference.as_uri())
-    (tmp_path / "target.toml").write_text(text)
+    buildworld.write_target(tmp_path, {source: version}, base, root)
 
     program = Program(tmp_path, {"PPCDEPS_CACHE": str(debian_cache.directory)}, patience=4 * 3600)
     program("plan", source, "--target", "target.toml", "-o", "plan.json", code=1)

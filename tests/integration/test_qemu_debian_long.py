@@ -9,17 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from buildworld import TARGET
+from buildworld import write_target
 from debianroots import beside, emulates, lacks
 from program import Program
-from rpmmd import Package, write_repository
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.building.buildroots.buildroots import Buildroots
 from ppcdeps.building.buildroots.debiansources import SourceArchive, UnavailableError
 from ppcdeps.engines.job import Buildroot
-from ppcdeps.model.nevra import Nevra
 from ppcdeps.recipebook.book import load_book
 from ppcdeps.rpm.header import read_header
 
@@ -67,11 +65,7 @@ def test_the_emulator_is_built_and_its_guests_firmware_comes_up(
     sources_into(world / "sources", version, archive)
     base = Buildroots(debian_cache).of(debian_root).repository
     assert base is not None
-    reference = write_repository(
-        world / "reference", [Package(Nevra.parse(f"qemu-{version}-1.x86_64"), f"qemu-{version}-1.src.rpm")]
-    )
-    target = TARGET.format(buildroot="debian-12-cross", base=base.as_uri(), reference=reference.as_uri())
-    (world / "target.toml").write_text(target)
+    write_target(world, {"qemu": version}, base, "debian-12-cross")
     cache = beside(debian_cache, tmp_path / "cache")
     ppcdeps = Program(world, {"PPCDEPS_CACHE": str(cache)}, patience=PATIENCE)
 

@@ -103,6 +103,22 @@ class Thing:
     files: Mapping[str, str] = field(default_factory=dict)
 
 
+def write_target(folder: Path, sources: Mapping[str, str], base: Path, buildroot: str) -> None:
+    """Write (again) target.toml into a folder, and the reference of that target: a package of each source's name.
+
+    ``sources`` are names and versions. ``base`` is the target's own repository.
+    """
+    packages = [Package(Nevra.parse(f"{name}-{version}-1.x86_64"), name) for name, version in sources.items()]
+    reference = folder / "reference"
+    if reference.exists():
+        for path in sorted((reference / "repodata").iterdir()):
+            path.unlink()
+        (reference / "repodata").rmdir()
+    write_repository(reference, packages)
+    text = TARGET.format(buildroot=buildroot, base=base.as_uri(), reference=reference.as_uri())
+    (folder / "target.toml").write_text(text)
+
+
 @dataclass
 class BuildWorld:
     """A folder with recipes, sources, repositories and a target, and the program to build there."""
@@ -120,15 +136,8 @@ class BuildWorld:
         """Write (again) all that these things take."""
         for thing in things:
             self._recipe(thing)
-        packages = [Package(Nevra.parse(f"{thing.name}-{thing.version}-1.x86_64"), thing.name) for thing in things]
-        reference = self.folder / "reference"
-        if reference.exists():
-            for path in sorted((reference / "repodata").iterdir()):
-                path.unlink()
-            (reference / "repodata").rmdir()
-        write_repository(reference, packages)
-        text = TARGET.format(buildroot=self.buildroot, base=self.base.as_uri(), reference=reference.as_uri())
-        (self.folder / "target.toml").write_text(text)
+        sources = {thing.name: thing.version for thing in things}
+        write_target(self.folder, sources, self.base, self.buildroot)
 
     def _recipe(self, thing: Thing) -> None:
         inside = {

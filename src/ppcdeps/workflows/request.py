@@ -93,7 +93,7 @@ class PlanRequest:
         metadata = self.resolved.metadata
         pins = self.pins()
         parts = [
-            _fingerprint(),
+            f"{ppcdeps.__version__} {program_state(Path(ppcdeps.__file__).parent)}",
             _states(self.srpms.glob("*.src.rpm")) if self.srpms is not None else "",
             # Without it, specs that ask a shell are not evaluated.
             f"{shutil.which('bwrap')}" if self.srpms is not None or self.own else "",
@@ -211,22 +211,27 @@ def _digest_of(path: Path) -> str:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _fingerprint() -> str:
-    """The version of ppcdeps, and the state of its files where these are worked on."""
-    package = Path(ppcdeps.__file__).parent
-    folders = [folder for folder in (package, package.parents[1] / "recipes") if folder.is_dir()]
-    return f"{ppcdeps.__version__} {[sorted(_states_below(folder)) for folder in folders]}"
+def program_state(package: Path) -> str:
+    """The state of the program's files, and of the recipes beside it where it is worked on: another text once one of
+    them is written to.
+
+    ``package`` is the folder of the Python package.
+    """
+    # Of recipes every file: a plan has their digests, with patches and templates.
+    wanted = ((package, (".py", ".toml", ".macros")), (package.parents[1] / "recipes", ("",)))
+    return repr([sorted(_states_below(folder, suffixes)) for folder, suffixes in wanted if folder.is_dir()])
 
 
-def _states_below(folder: Path | str) -> Iterator[tuple[str, int, int]]:
-    """Names, sizes and times of modules, TOML and macro files below a folder; pathlib takes five times as long."""
+def _states_below(folder: Path | str, suffixes: tuple[str, ...]) -> Iterator[tuple[str, int, int]]:
+    """Names, sizes and times of the files below a folder whose names end so; pathlib takes five times as long."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.endswith((".py", ".toml", ".macros")):
-                state = entry.stat()
+            if entry.is_dir():
+                if entry.name != "__pycache__":
+                    yield from _states_below(entry.path, suffixes)
+            elif entry.name.endswith(suffixes):
+                state = entry.stat(follow_symlinks=False)
                 yield entry.name, state.st_size, state.st_mtime_ns
-            elif entry.is_dir() and entry.name != "__pycache__":
-                yield from _states_below(entry.path)
 
 
 def pins_content(pins: Path) -> str:

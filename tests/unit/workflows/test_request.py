@@ -9,7 +9,7 @@ import pytest
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.planning.workloads import load_workload
 from ppcdeps.workflows.repositories import ResolvedTarget
-from ppcdeps.workflows.request import PlanRequest, pins_content
+from ppcdeps.workflows.request import PlanRequest, pins_content, program_state
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,23 @@ def test_pins_that_cannot_be_read_twice_or_at_all_are_an_error(tmp_path: Path) -
         pins_content(tmp_path / "pipe")
     with pytest.raises(ConfigError, match="cannot read"):
         pins_content(tmp_path / "none.txt")
+
+
+@pytest.mark.parametrize("name", ["recipe.toml", "patches/one.patch", "name.spec.j2", "files/script"])
+def test_a_plan_is_another_one_once_a_file_of_a_recipe_has_changed(name: str, tmp_path: Path) -> None:
+    package, file = tmp_path / "src" / "ppcdeps", tmp_path / "recipes" / "own" / name
+    package.mkdir(parents=True)
+    file.parent.mkdir(parents=True)
+    file.write_text("as it was")
+    before = program_state(package)
+    assert program_state(package) == before
+    file.write_text("another")
+    assert program_state(package) != before
+
+
+def test_a_link_to_nothing_beside_a_recipe_does_not_stop_a_plan(tmp_path: Path) -> None:
+    """An editor's lock is one."""
+    (tmp_path / "src" / "ppcdeps").mkdir(parents=True)
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / ".#recipe.toml").symlink_to("somebody@machine.1")
+    assert ".#recipe.toml" in program_state(tmp_path / "src" / "ppcdeps")
