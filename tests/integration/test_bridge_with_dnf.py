@@ -50,6 +50,19 @@ REQUIRES = {
     "where something is there": ("(python3dist(cache) if python3)",),
     "both": ("(python3dist(cache) and python3dist(db))",),
     "or a package that is not there": ("(python3dist(cache) or other-thing)",),
+    "a compatible release of a release candidate": ("(python3dist(later) >= 0.1~rc2 with python3dist(later) < 0.2)",),
+    "a name with a dot": ("python3dist(name.space) >= 5", "python3.9dist(name.space)"),
+    "a package's name with an epoch": ("python3-cache >= 2:0.14",),
+    "an extra of the interpreter's version": ("python3.9dist(db[mysql]) = 11.2",),
+    "a zero less than pip has": ("(python3dist(db) >= 11.2 with python3dist(db) < 12)", "python3dist(db) <= 11.2"),
+    "a zero more than pip has": (
+        "python3dist(sql) >= 1.0.0",
+        "(python3dist(sql[x]) >= 1.0.0 with python3dist(sql[x]) < 2)",
+    ),
+    "ranges that meet": ("python3dist(many) >= 1", "python3dist(many) < 2", "python3dist(many) < 3"),
+    "ranges of two kinds": ("(python3dist(many) >= 1 with python3dist(many) < 3)", "python3dist(many) < 2"),
+    "one thing or the other": ("(python3dist(cache) if python3 else other-thing)",),
+    "where something is not there": ("(python3dist(cache) if other-thing else python3dist(db))",),
 }
 
 
@@ -61,7 +74,11 @@ def program(tmp_path: Path) -> Iterator[Program]:
     with serving() as shop:
         shop.add("cache", wheel("cache", "0.14.3"))
         shop.add("db", wheel("db", "11.2.0", ("sql; extra == 'mysql'",), extras=("mysql",)))
-        shop.add("sql", wheel("sql", "1.0"))
+        for version in ("1.5", "2.5", "3.5"):
+            shop.add("many", wheel("many", version))
+        shop.add("sql", wheel("sql", "1.0", extras=("x",)))
+        shop.add("later", wheel("later", "0.1rc2"))
+        shop.add("name-space", wheel("name.space", "5.1"))
         yield Program(tmp_path, {"PIP_INDEX_URL": shop.url, "PIP_CONFIG_FILE": os.devnull})
 
 

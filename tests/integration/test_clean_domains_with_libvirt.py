@@ -94,6 +94,24 @@ DEVICES = {
         "<source><address domain='0x0000' bus='0x00' slot='0x1f' function='0x0'/></source></hostdev>"
     ),
     "no sound": "<audio id='1' type='none'/>",
+    "modern virtio behind an IOMMU": (
+        "<rng model='virtio-non-transitional'><driver iommu='on' ats='on'/>"
+        "<backend model='random'>/dev/urandom</backend></rng>"
+    ),
+    "numbered PCI host bridges": (
+        "<controller type='pci' index='0' model='pci-root'>"
+        "<model name='spapr-pci-host-bridge'/><target index='0'/></controller>"
+        "<controller type='pci' index='1' model='pci-root'>"
+        "<model name='spapr-pci-host-bridge'/><target index='30'/></controller>"
+    ),
+    "addresses on spapr-vio": (
+        "<serial type='pty'><address type='spapr-vio' reg='0x30001000'/></serial>"
+        "<serial type='pty'><address type='spapr-vio' reg='0xffffffff'/></serial>"
+    ),
+    "option ROM off": (
+        "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/>"
+        "<rom enabled='no'/></interface>"
+    ),
 }
 OTHERS = {
     "network boot": domain(system="<boot dev='network'/><bootmenu enable='yes'/>"),
@@ -108,6 +126,9 @@ OTHERS = {
     "nested guests": domain(more="<features><nested-hv state='on'/></features>"),
     "translation cache": domain(more="<features><tcg><tb-cache unit='MiB'>128</tb-cache></tcg></features>"),
     "speculation": domain(more="<features><cfpc value='workaround'/><sbbc value='workaround'/></features>"),
+    "interrupts between processors": domain(more="<features><kvm><pv-ipi state='on'/></kvm></features>"),
+    "vendor": domain(more=POWER9.format("<vendor>IBM</vendor>")),
+    "some processors from the beginning": domain().replace("<vcpu>1</vcpu>", "<vcpu current='1'>4</vcpu>"),
     "hidden hypervisor off": domain(more="<features><kvm><hidden state='off'/></kvm></features>"),
     "I/O threads": domain(
         "<disk type='file'><driver name='qemu' type='raw' iothread='1'/>"

@@ -207,8 +207,14 @@ def _missing(solution: Solution) -> Iterator[tuple[str, str]]:
     for each in solution.run.closure.unknown:
         requirement = universe.placeholders.get(each)
         if requirement is not None:
-            requesters = sorted(universe.label(edge.by) for edge in requirers.on.get(each, ()))
+            edges = requirers.on.get(each, ())
+            requesters = sorted(universe.label(edge.by) for edge in edges)
             yield requirement, requesters[0] if requesters else f"workload {solution.workload.name}"
+            # Others may be met by the same placeholder, and narrow what it stands for.
+            for edge in edges:
+                alike = (other.met_by for other in requirers.of[edge.by] if other.requirement == edge.requirement)
+                if edge.requirement != requirement and universe.placeholders.keys() >= set(alike):
+                    yield edge.requirement, universe.label(edge.by)
 
 
 def _stated(

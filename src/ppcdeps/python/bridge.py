@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.evr import satisfies
 from ppcdeps.model.python_plan import Provision
 from ppcdeps.python.lock import PythonLock
 from ppcdeps.python.names import normalize, python_version, rpm_version
@@ -46,7 +47,8 @@ class BridgedCapability:
     """A capability that an RPM requires and a distribution stands behind.
 
     ``name`` is the capability (``python3.9dist(oslo.utils)``, ``python3-oslo-utils``), ``relation`` and
-    ``evr`` what is required of its version, perhaps empty; ``by`` is the RPM that requires it.
+    ``evr`` what is required of its version, perhaps empty; ``by`` is the RPM that requires it. ``written`` is how a
+    part of a boolean requirement writes the version, where ``evr`` does not say it.
     """
 
     name: str
@@ -54,6 +56,7 @@ class BridgedCapability:
     relation: str = ""
     evr: str = ""
     by: str = ""
+    written: str = ""
 
 
 def spec_of_bridge(workload: str, provides: Iterable[str], requires: Iterable[str] = (), *, serial: int = 1) -> str:
@@ -102,7 +105,30 @@ def bridge_provides(workload: str, capabilities: Iterable[BridgedCapability], lo
         # The highest that a requirer names: with a lower epoch the provide would be too old for it.
         epochs[each.name] = max(epochs.get(each.name, 0), _epoch(each.evr))
     behind = {each.name: each.distribution for each in wanted}
-    return tuple(f"{name} = {_evr(name, behind[name], epochs[name], lock)}" for name in sorted(behind))
+    provided = {(name, _evr(name, behind[name], epochs[name], lock)) for name in behind}
+    provided.update(alike for each in wanted if (alike := _as_written(each, epochs[each.name], lock)) is not None)
+    return tuple(f"{name} = {evr}" for name, evr in sorted(provided))
+
+
+def _as_written(wanted: BridgedCapability, epoch: int, lock: PythonLock) -> tuple[str, str] | None:
+    """The capability at the version that the requirement writes, where that is the pinned one in other digits.
+
+    To pip 11.2 is 11.2.0; rpm has 11.2 before 11.2.0, and its generators leave zeros away on one side.
+    """
+    from packaging.version import Version
+
+    version = (wanted.evr or wanted.written).rpartition(":")[2].partition("-")[0]
+    pinned = lock.by_name(wanted.distribution)
+    try:
+        same = pinned is not None and Version(python_version(version)) == Version(pinned.version)
+    except ValueError:
+        return None
+    if not same:
+        return None
+    evr = _evr(wanted.name, wanted.distribution, epoch, lock)
+    if wanted.relation and satisfies(evr, wanted.relation, wanted.evr):
+        return None
+    return wanted.name, _with_epoch(wanted.name, wanted.distribution, epoch, version)
 
 
 def bridged_for_builds(lock: PythonLock, tag: str, package: str = "python3") -> Iterator[BridgedCapability]:
@@ -150,7 +176,10 @@ def _satisfies(version: str, relation: str, evr: str) -> bool:
 def _evr(name: str, distribution: str, epoch: int, lock: PythonLock) -> str:
     pinned = lock.by_name(distribution)
     assert pinned is not None
-    version = rpm_version(pinned.version)
+    return _with_epoch(name, distribution, epoch, rpm_version(pinned.version))
+
+
+def _with_epoch(name: str, distribution: str, epoch: int, version: str) -> str:
     found = _PYTHON_CAPABILITY.fullmatch(name)
     if found is not None and normalize(found["name"]) == normalize(distribution):
         # rpm's generator knows no epochs there.

@@ -90,7 +90,9 @@ def route_python(
     # What no repository has and pip brings, dnf has to be told of as well.
     bridged = [
         # Which alternative holds depends on the version, which the bridge has.
-        _bridged(capability if meant == wanted_by(text) else Capability(capability.name), meant.name, by)
+        _bridged(capability, meant.name, by)
+        if meant == wanted_by(text)
+        else BridgedCapability(capability.name, meant.name, by=by, written=capability.evr)
         for text, meant, by in lacking
         if by in there
         for capability in _capabilities(requirement_of(text))
@@ -118,7 +120,7 @@ def route_python(
         reference=tuple(
             sorted(each for nevra in by_pip for each in distributions[nevra]),
         ),
-        bridged=tuple(sorted(set(bridged), key=lambda each: (each.name, each.relation, each.evr, each.by))),
+        bridged=tuple(sorted(set(bridged), key=_order)),
         inherited=tuple(sorted(_inherited(by_pip.values(), {requirement for requirement, _ in missing}))),
     )
 
@@ -246,6 +248,10 @@ def _meant(requirement: Capability, target: PythonPackage, stated: Sequence[tupl
             return wanted.name
     wanted = wanted_by(target.name)
     return wanted.name if wanted is not None and wanted.name in names else names[0]
+
+
+def _order(each: BridgedCapability) -> tuple[str, ...]:
+    return each.name, each.relation, each.evr, each.by, each.written
 
 
 def _bridged(requirement: Capability, distribution: str, by: str) -> BridgedCapability:

@@ -317,6 +317,10 @@ def _domain_lines(request: GuestRequest, instead: str) -> list[str]:
             return ["take away firmware=, <loader> and <nvram>"]
         case "scsi.model" | "usb.model":
             return [f"<controller type='{request.kind.partition('.')[0]}' model='{instead}'>"]
+        case "setting" if tag == "driver":
+            return ["take away iommu='on'"]
+        case "setting" if tag == "vcpu":
+            return ["take away current=, or make it a number of whole cores"]
         case _:
             return [f"<{tag} model='{instead}'>"] if instead else [f"take away <{tag}>"]
 

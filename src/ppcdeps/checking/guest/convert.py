@@ -302,7 +302,10 @@ class _DomainConverter:
             case "model":
                 self.edits.set(element, vendor_id=None)
             case _:
-                self._remove(element, f"cpu {element.tag} {request.value} goes".replace("cache cache", "cache"))
+                self._remove(
+                    element,
+                    f"cpu {element.tag} {request.value.removeprefix(element.tag).lstrip()}".rstrip() + " goes",
+                )
                 return
         self.changes.append(f"cpu {element.tag}: {request.value} goes")
 
@@ -333,6 +336,14 @@ class _DomainConverter:
         if element.tag == "backend":
             self.edits.set(element, version="2.0")
             self.changes.append(f"{request.value} becomes TPM 2.0")
+            return
+        if element.tag == "vcpu":
+            self.edits.set(element, current=None)
+            self.changes.append("vcpu: all processors are there from the beginning")
+            return
+        if element.tag == "driver":
+            self.edits.set(element, iommu=None)
+            self.changes.append(f"{request.where.partition(', ')[2]}: iommu='on' goes")
             return
         self._remove(element, f"{request.value} goes")
 

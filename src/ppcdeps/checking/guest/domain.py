@@ -13,6 +13,8 @@ from ppcdeps.model.errors import ConfigError
 _HINT = "make one with `virsh dumpxml --inactive NAME`"
 _BUSES = {"fd": "fdc", "hd": "ide", "sd": "scsi", "vd": "virtio", "xv": "xen", "ub": "uml"}
 """How libvirt reads a target without a bus."""
+_FAMILIES = ("s390", "sev", "tdx")
+"""Processors whose protection of guests has a name of its own."""
 
 
 def read_domain(file: Path) -> Document:
@@ -89,6 +91,10 @@ def _system(root: Element) -> Iterator[GuestRequest]:
         yield _one("os.firmware", system.get("firmware"), system, "os firmware")
     elif loader is not None and loader.get("type") == "pflash":
         yield _one("os.firmware", "efi", loader, "loader")
+    else:
+        # Variables and features of an UEFI that is not named: libvirt refuses them.
+        for part in (one for one in system.children if one.tag in ("firmware", "nvram")):
+            yield _one("os.firmware", "efi", part, part.tag)
     if loader is not None and loader.get("secure") == "yes":
         yield _one("loader.secure", "yes", loader, "loader")
     smbios = system.first("smbios")
@@ -103,7 +109,7 @@ def _system(root: Element) -> Iterator[GuestRequest]:
     security = root.first("launchSecurity")
     if security is not None:
         family = security.get("type").partition("-")[0]
-        yield _one("feature", family, security, "launchSecurity")
+        yield _one("feature", family if family in _FAMILIES else "launchSecurity", security, "launchSecurity")
 
 
 def _processor(root: Element) -> Iterator[GuestRequest]:

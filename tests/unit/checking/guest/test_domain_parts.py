@@ -1,15 +1,21 @@
 """Parts of a domain beside the models of its devices: judged, or named as not seen."""
 
+import re
+from collections.abc import Collection
 from pathlib import Path
-from xml.etree import ElementTree
+from time import process_time
 
 import pytest
 from guests import check_domain, debian, domain
+from hypothesis import given, settings
+from hypothesis.strategies import DataObject, data, sampled_from
+from libvirtschema import schema_paths, schema_version
 
 from ppcdeps.checking.guest.convert import convert_domain
 from ppcdeps.checking.guest.domain import domain_of, guest_of
-from ppcdeps.checking.guest.elements import domain_depth, domain_elements
+from ppcdeps.checking.guest.elements import domain_depth, domain_elements, expand, load_domain_depth, unseen_elements
 from ppcdeps.checking.guest.offers import offer_of_build
+from ppcdeps.model.errors import ConfigError
 
 NUMA = (
     "<maxMemory slots='4' unit='MiB'>4096</maxMemory>"
@@ -29,6 +35,15 @@ def cpu(inside: str, attributes: str = "mode='custom'", model: str = "<model>POW
     return f"<cpu {attributes}>{model}{inside}</cpu>"
 
 
+def card(model: str, inside: str) -> str:
+    return f"<interface type='user'><mac address='52:54:00:00:00:01'/><model type='{model}'/>{inside}</interface>"
+
+
+RNG = "<rng model='{}'><driver iommu='on'/><backend model='random'>/dev/urandom</backend></rng>"
+DISK_BEHIND_IOMMU = (
+    "<disk type='file' device='disk'><driver name='qemu' type='raw' iommu='on'/><source file='/x'/>"
+    "<target dev='vda' bus='virtio'/></disk>"
+)
 REFUSED: dict[str, tuple[str, str]] = {
     "bios useserial": ("guest-feature", domain(system="<bios useserial='yes'/>")),
     "ACPI table": ("guest-feature", domain(system="<acpi><table type='slic'>/x</table></acpi>")),
@@ -101,6 +116,57 @@ REFUSED: dict[str, tuple[str, str]] = {
             "<address type='ccw' cssid='0xfe' ssid='0x0' devno='0x0'/></disk>"
         ),
     ),
+    "option ROM of a card without PCI": ("guest-device", domain(card("spapr-vlan", "<rom bar='off'/>"))),
+    "ACPI index of a card without PCI": ("guest-device", domain(card("spapr-vlan", "<acpi index='1'/>"))),
+    "virtio-net behind an IOMMU": ("guest-device", domain(card("virtio", "<driver iommu='on'/>"))),
+    "virtio-rng behind an IOMMU": ("guest-device", domain(RNG.format("virtio"))),
+    "transitional virtio-rng behind an IOMMU": ("guest-device", domain(RNG.format("virtio-transitional"))),
+    "virtio-blk behind an IOMMU": ("guest-device", domain(DISK_BEHIND_IOMMU)),
+    "virtio-scsi behind an IOMMU": (
+        "guest-device",
+        domain("<controller type='scsi' index='0' model='virtio-scsi'><driver iommu='on'/></controller>"),
+    ),
+    "virtio-serial behind an IOMMU": (
+        "guest-device",
+        domain("<controller type='virtio-serial' index='0'><driver iommu='on'/></controller>"),
+    ),
+    "a host bridge of a PC": (
+        "guest-device",
+        domain("<controller type='pci' index='0' model='pci-root'><model name='i82801b11-bridge'/></controller>"),
+    ),
+    "a second device at an address on spapr-vio": (
+        "guest-device",
+        domain(
+            "<serial type='pty'><address type='spapr-vio' reg='0x30001000'/></serial>"
+            "<serial type='pty'><address type='spapr-vio' reg='0x30001000'/></serial>"
+        ),
+    ),
+    "an address beyond spapr-vio": (
+        "guest-device",
+        domain("<serial type='pty'><address type='spapr-vio' reg='0x100000000'/></serial>"),
+    ),
+    "a second PCI host bridge as the first": (
+        "guest-device",
+        domain("<controller type='pci' index='1' model='pci-root'><target index='0'/></controller>"),
+    ),
+    "the first PCI host bridge as another": (
+        "guest-device",
+        domain("<controller type='pci' index='0' model='pci-root'><target index='1'/></controller>"),
+    ),
+    "a PCI host bridge beyond the last": (
+        "guest-device",
+        domain("<controller type='pci' index='1' model='pci-root'><target index='31'/></controller>"),
+    ),
+    "interrupts between processors by x86's KVM": (
+        "guest-feature",
+        domain(more="<features><kvm><pv-ipi state='off'/></kvm></features>"),
+    ),
+    "protected virtualization of Arm": ("guest-feature", domain(more="<launchSecurity type='cca'/>")),
+    "variables of an UEFI": ("guest-firmware", domain(system="<nvram>/tmp/vars.fd</nvram>")),
+    "a feature of an UEFI": (
+        "guest-firmware",
+        domain(system="<firmware><feature enabled='no' name='secure-boot'/></firmware>"),
+    ),
     "buslogic": ("guest-device", domain("<controller type='scsi' index='0' model='buslogic'/>")),
     "USB of Xen": ("guest-device", domain("<controller type='usb' index='0' model='qusb1'/>")),
 }
@@ -117,6 +183,10 @@ def test_what_libvirt_or_qemu_refuses_is_found_and_goes(name: str) -> None:
     assert check_domain(fixed.content.decode()).findings == ()
 
 
+HMAT = NUMA.replace(
+    "</numa>",
+    "<interconnects><latency initiator='0' target='0' type='access' value='5'/></interconnects></numa>",
+)
 UNSEEN = {
     "<qemu:commandline>": domain().replace(
         "</devices>", "</devices><qemu:commandline><qemu:arg value='-s'/></qemu:commandline>"
@@ -129,7 +199,13 @@ UNSEEN = {
     "<tpm>": domain("<tpm model='tpm-spapr'><backend type='emulator' version='2.0'/></tpm>"),
     "<vsock>": domain("<vsock model='virtio'><cid auto='yes'/></vsock>"),
     "<brand-new>": domain("<brand-new model='x'/>"),
-    "<throttlegroups>": domain(more="<throttlegroups><throttlegroup><x>1</x></throttlegroup></throttlegroups>"),
+    "<x>": domain(more="<throttlegroups><throttlegroup><x>1</x></throttlegroup></throttlegroups>"),
+    "<empty-and-new>": domain("<empty-and-new/>"),
+    "<vendor:thing>": domain("<vendor:thing/>"),
+    "<vcpupin cpu>": domain(more="<cputune><vcpupin vcpu='0' cpuset='0' cpu='1'/></cputune>"),
+    "<disk cache>": domain("<disk cache='none'><source file='/n'/><target dev='vda' bus='virtio'/></disk>"),
+    "<graphics tls>": domain("<graphics type='vnc' tls='yes'/>"),
+    "<interconnects>": domain(more=HMAT),
     "<interface>": domain("<interface type='vdpa'><source dev='/dev/vhost-vdpa-0'/></interface>"),
 }  # fmt: skip
 
@@ -145,125 +221,122 @@ def test_a_plain_domain_has_nothing_unseen() -> None:
     text = domain(
         "<disk type='file'><source file='/n'/><target dev='vda' bus='virtio'/></disk>"
         "<interface type='network'><source network='default'/><model type='virtio'/></interface>",
-        more="<metadata/><features/><on_crash>destroy</on_crash><clock offset='utc'/>",
+        more="<metadata xmlns:n='urn:x'><n:any n:thing='1'/></metadata><features/>"
+        "<on_crash>destroy</on_crash><clock offset='utc'/>",
     )
     report = check_domain(text)
     assert report.findings == () and report.skipped == ()
 
 
-SCHEMAS = Path("/usr/share/libvirt/schemas")
-RELAXNG = "{http://relaxng.org/ns/structure/1.0}"
+NEEDS_SCHEMA = pytest.mark.skipif(schema_version() is None, reason="needs libvirt's schemas (package libvirt0)")
+OLDEST, NEWEST = (9, 0), (11, 3)
+"""The releases that the lists were made from."""
 
 
-class Grammar:
-    """The elements of libvirt's schema for domains."""
-
-    def __init__(self) -> None:
-        self.defines: dict[str, list[ElementTree.Element]] = {}
-        self._read: set[str] = set()
-        self._load("domain.rng")
-
-    def _load(self, name: str) -> None:
-        if name in self._read:
-            return
-        self._read.add(name)
-        root = ElementTree.parse(SCHEMAS / name).getroot()
-        for define in root.iter(f"{RELAXNG}define"):
-            self.defines.setdefault(define.attrib["name"], []).append(define)
-        for include in root.iter(f"{RELAXNG}include"):
-            self._load(include.attrib["href"])
-
-    def children(self, node: ElementTree.Element, above: tuple[str, ...] = ()) -> "list[ElementTree.Element]":
-        found = []
-        for child in node:
-            if child.tag == f"{RELAXNG}element":
-                found.append(child)
-            elif child.tag == f"{RELAXNG}ref":
-                name = child.attrib["name"]
-                if name not in above:
-                    for define in self.defines.get(name, []):
-                        found += self.children(define, (*above, name))
-            elif child.tag != f"{RELAXNG}attribute":
-                found += self.children(child, above)
-        return found
-
-    def attributes(self, node: ElementTree.Element, above: tuple[str, ...] = ()) -> set[str]:
-        found = set()
-        for child in node:
-            if child.tag == f"{RELAXNG}attribute":
-                found.add(child.get("name", ""))
-            elif child.tag == f"{RELAXNG}ref":
-                name = child.attrib["name"]
-                if name not in above:
-                    for define in self.defines.get(name, []):
-                        found |= self.attributes(define, (*above, name))
-            elif child.tag != f"{RELAXNG}element":
-                found |= self.attributes(child, above)
-        return found - {""}
+def is_below(path: str, above: Collection[str]) -> bool:
+    """Whether a path is that of an element or attribute within one of these elements, or is one of these."""
+    return path in above or any(path[: found.start()] in above for found in re.finditer("[/@]", path))
 
 
-@pytest.mark.skipif(not (SCHEMAS / "domain.rng").is_file(), reason="needs libvirt's schemas (package libvirt0)")
-def test_every_element_of_libvirts_schema_is_judged_plain_or_unseen() -> None:
-    grammar = Grammar()
-    (root,) = (
-        each
-        for define in grammar.defines["domain"]
-        for each in define.iter(f"{RELAXNG}element")
-        if each.get("name") == "domain"
+def parents(path: str) -> str:
+    return path[: max(path.rfind("/"), path.rfind("@"))] if {"/", "@"} & set(path) else ""
+
+
+def listed() -> frozenset[str]:
+    """All that is in either list; the types of devices (``devices/disk:block``) left out."""
+    depth, elements = domain_depth(), {path for path in domain_elements().known if not re.search("/.*:", path)}
+    return frozenset(elements | depth.judged | depth.same | depth.whole | set(depth.unseen))
+
+
+def known_by(release: tuple[int, int], path: str) -> bool | None:
+    """Whether a release of libvirt knows a path of the lists; None where neither list was made from that release."""
+    if not any(is_below(path, paths) for paths in domain_depth().newer.values()):
+        return True
+    return False if release <= OLDEST else True if release >= NEWEST else None
+
+
+@NEEDS_SCHEMA
+def test_all_of_libvirts_schema_is_judged_the_same_everywhere_or_named_as_not_seen() -> None:
+    whole = domain_depth().whole | set(domain_elements().unseen)
+    seen = {path for path in schema_paths() if not is_below(parents(path), whole)}
+    assert len(seen) > 1500
+    assert sorted(seen - listed()) == []
+
+
+@NEEDS_SCHEMA
+def test_the_lists_have_nothing_that_libvirts_schema_lacks_unless_it_is_marked_with_its_release() -> None:
+    version, paths = schema_version(), schema_paths()
+    assert version is not None
+    assert version >= OLDEST
+    there = {path: path in paths for path in listed()}
+    assert {path for path, is_there in there.items() if known_by(version, path) not in (None, is_there)} == set()
+
+
+def test_marks_of_releases_are_on_what_the_lists_have() -> None:
+    assert set(domain_depth().newer) == {"11.3"}
+    for paths in domain_depth().newer.values():
+        assert paths
+        assert not paths - listed()
+
+
+def test_each_path_of_the_lists_is_below_one_that_they_have() -> None:
+    known = listed()
+    above = {parents(path) for path in known} - {"", "domain"}
+    assert sorted(above - known) == []
+    assert not {path for path in known if is_below(parents(path), domain_depth().refused)}
+
+
+def test_no_element_is_in_both_lists_but_those_refused_as_a_whole() -> None:
+    depth, known = domain_depth(), domain_elements()
+    assert not known.known & (depth.judged | depth.same | set(depth.unseen))
+    assert depth.free <= known.plain
+
+
+@NEEDS_SCHEMA
+@given(data())
+@settings(max_examples=80, deadline=None)
+def test_what_the_schema_does_not_have_is_named(draw: DataObject) -> None:
+    whole = domain_depth().whole | set(domain_depth().unseen) | set(domain_elements().unseen)
+    places = sorted(path for path in schema_paths() if "@" not in path and not is_below(path, whole))
+    path, invented = draw.draw(sampled_from(places)), draw.draw(sampled_from(("@invented", "/invented")))
+    tag, _, inside = path.partition("/")
+    attribute, child = (" invented='1'", "") if invented == "@invented" else ("", "<invented/>")
+    *between, last = [tag, *inside.split("/")] if inside else [tag]
+    text = "".join(f"<{one}>" for one in between) + f"<{last}{attribute}>{child}</{last}>"
+    text += "".join(f"</{one}>" for one in reversed(between))
+    document = domain_of(f"<domain><os><type/></os><devices/>{text}</domain>".encode(), "x")
+    said = [each.what.partition(", ")[2] for each in guest_of(document, "x").unseen]
+    assert (f"<{last} invented>" if attribute else "<invented>") in said
+
+
+def test_braces_and_words_stand_for_each_that_they_list() -> None:
+    words = {"end": ["{}", "@{type,path}", "/label<more>"], "more": ["{}", "@x"]}
+    assert expand("disk/{source,mirror}<end>", words) == [
+        *("disk/source", "disk/source@type", "disk/source@path", "disk/source/label", "disk/source/label@x"),
+        *("disk/mirror", "disk/mirror@type", "disk/mirror@path", "disk/mirror/label", "disk/mirror/label@x"),
+    ]
+
+
+def test_a_path_that_is_in_two_tables_is_a_fault_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "depth.toml"
+    file.write_text(
+        "source = 'x'\nrefused = []\nfree = []\njudged = ['cpu@mode']\n[words]\n[unseen]\n'cpu@{mode,check}' = 'x'\n"
+        "[same]\n[newer]\n"
     )
-    prefixes = {"commandline": "qemu:", "override": "qemu:", "capabilities": "qemu:", "deprecation": "qemu:"}
-    prefixes |= {"datacenterpath": "vmware:", "namespace": "lxc:"}
-    lacking = set()
-    for child in grammar.children(root):
-        name = child.get("name")
-        if not name:
-            continue
-        path = f"{prefixes.get(name, '')}{name}"
-        if path not in domain_elements().known:
-            lacking.add(path)
-        if name in ("clock", "cpu", "cputune", "devices", "features", "memoryBacking", "os"):
-            inside = {f"{name}/{each.get('name')}" for each in grammar.children(child) if each.get("name")}
-            lacking |= inside - domain_elements().known
-    assert lacking == set()
-    assert len(domain_elements().known) > 120
+    with pytest.raises(ConfigError) as caught:
+        load_domain_depth(file)
+    assert caught.value.faults == ("cpu@mode is there twice",)
 
 
-def depths(grammar: Grammar) -> set[str]:
-    """Paths of all elements and attributes of the schema, whatever is below something plain or unseen left out."""
-    found: set[str] = set()
-
-    def walk(node: ElementTree.Element, path: str, above: tuple[ElementTree.Element, ...]) -> None:
-        if path in domain_elements().known and path not in domain_elements().judged:
-            return
-        found.update(f"{path or 'domain'}@{name}" for name in grammar.attributes(node))
-        for child in grammar.children(node):
-            name = child.get("name")
-            if name and child not in above:
-                below = f"{path}/{name}" if path else name
-                if below not in domain_elements().known:
-                    found.add(below)
-                walk(child, below, (*above, child))
-
-    for define in grammar.defines["domain"]:
-        for root in define.iter(f"{RELAXNG}element"):
-            if root.get("name") == "domain":
-                walk(root, "", ())
-    return found
-
-
-@pytest.mark.skipif(not (SCHEMAS / "domain.rng").is_file(), reason="needs libvirt's schemas (package libvirt0)")
-def test_all_that_libvirts_schema_has_at_every_depth_is_judged_the_same_or_unseen() -> None:
-    of_others = ("commandline", "override", "capabilities", "deprecation", "namespace", "datacenterpath")
-    paths = {path for path in depths(Grammar()) if not path.startswith(of_others)}
-    assert len(paths) > 800
-    assert {path for path in paths if domain_depth().reason(path).startswith("nothing is known")} <= {
-        "devices/controller@vectors",
-        "features/kvm/dirty-ring",
-        "features/kvm/dirty-ring@size",
-        "features/kvm/dirty-ring@state",
-        "features/kvm/pv-ipi",
-        "features/kvm/pv-ipi@state",
-    }
+def test_a_domain_of_many_disks_is_looked_through_quickly() -> None:
+    disk = (
+        "<disk type='file' device='disk'><driver name='qemu' type='raw' cache='none'/><source file='/n'/>"
+        "<target dev='{}' bus='virtio'/><address type='pci' domain='0x0' bus='0x0' slot='0x1' function='0x0'/></disk>"
+    )
+    root = domain_of(domain("".join(disk.format(f"vd{number}") for number in range(9_000))).encode(), "x").root
+    before = process_time()
+    assert unseen_elements(root) == []
+    assert process_time() - before < 2
 
 
 @pytest.mark.parametrize(
@@ -315,6 +388,33 @@ def test_a_pc_with_features_becomes_one_that_can_start() -> None:
     fixed = convert_domain(domain_of(text.encode(), "x"), offer_of_build("almalinux-9"))
     assert b"vmx" not in fixed.content
     assert check_domain(fixed.content.decode(), offer_of_build("almalinux-9")).findings == ()
+
+
+def test_the_vendor_of_a_processor_counts_where_the_guest_runs_on_it() -> None:
+    text = domain(more=cpu("<vendor>Intel</vendor>"), kind="kvm")
+    offer = offer_of_build("almalinux-9")
+    assert [one.rule for one in check_domain(text, offer).findings] == ["guest-cpu-feature"]
+    fixed = convert_domain(domain_of(text.encode(), "x"), offer)
+    assert fixed.changes == ("cpu vendor Intel goes",)
+    assert check_domain(fixed.content.decode(), offer).findings == ()
+    assert check_domain(text.replace("Intel", "IBM"), offer).findings == ()
+    assert check_domain(domain(more=cpu("<vendor>Intel</vendor>"))).findings == ()
+
+
+def test_virtio_behind_an_iommu_keeps_its_other_options() -> None:
+    fixed = convert_domain(domain_of(domain(DISK_BEHIND_IOMMU).encode(), "x"), debian())
+    assert b"<driver name='qemu' type='raw'/>" in fixed.content
+    assert fixed.changes == ("disk driver: iommu='on' goes",)
+
+
+def test_processors_are_there_by_whole_cores() -> None:
+    text = domain(more=cpu("<topology sockets='1' cores='2' threads='4'/>"), kind="kvm")
+    text = text.replace("<vcpu>1</vcpu>", "<vcpu current='3'>8</vcpu>")
+    offer = offer_of_build("almalinux-9")
+    assert [one.rule for one in check_domain(text, offer).findings] == ["guest-device"]
+    assert check_domain(text.replace("current='3'", "current='4'"), offer).findings == ()
+    fixed = convert_domain(domain_of(text.encode(), "x"), offer)
+    assert b"<vcpu>8</vcpu>" in fixed.content
 
 
 def test_threads_are_right_with_kvm() -> None:
