@@ -18,13 +18,16 @@ def lacks() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rpm:
-    """What a package is to be. ``files`` are contents by their places; ``tags`` lines of the spec's preamble."""
+    """What a package is to be. ``files`` are contents by their places, ``folders`` what it owns of folders; ``tags``
+    lines of the spec's preamble.
+    """
 
     name: str = "sample"
     version: str = "1.0"
     release: str = "1"
     arch: str = "ppc64le"
     files: Mapping[str, bytes] | None = None
+    folders: Sequence[str] = ()
     tags: Sequence[str] = ()
     payload: str = "w3.zstdio"
     host: str = "builder.invalid"
@@ -55,6 +58,7 @@ class Rpm:
             "%install",
             f"mkdir -p %{{buildroot}}; cp -a {sources}/. %{{buildroot}}/",
             "%files",
+            *(f"%dir {each}" for each in self.folders),
             *listed,
             "",
         ]

@@ -227,7 +227,7 @@ def _unsatisfied(
     if urls and not pin:
         requirement = f"{name} @ {urls[0]}"
     if not copies:
-        severity = _weight(environment, asked)
+        severity = weight_of(environment, asked)
         place = environment.module_place(asked[0].key.replace("-", "_"))
         by = [_by(want) for want in asked]
         if place is not None:
@@ -260,7 +260,7 @@ def _unsatisfied(
         "env-wrong-version",
         f"{first.shown}{whose} is imported, and {who}",
         first.metadata,
-        severity=_weight(environment, refused) if owner else None,
+        severity=weight_of(environment, refused) if owner else None,
         detail=[*by, *_contradiction(asked)],
         fix=[*fix, *_commands_back(environment, refused, first)],
     )
@@ -270,7 +270,7 @@ def _by(want: HeldRequirement) -> str:
     return f"{want.shown} by {want.by.shown} ({want.by.metadata})"
 
 
-def _weight(environment: Environment, wants: list[HeldRequirement]) -> Severity | None:
+def weight_of(environment: Environment, wants: list[HeldRequirement]) -> Severity | None:
     """How bad it is that these are not satisfied; None is as bad as the rule says.
 
     A packager decides again what a distribution requires. rpm's generator makes Requires of the metadata's

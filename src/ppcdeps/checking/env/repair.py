@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from ppcdeps.checking.env.copies import wants_of
+from ppcdeps.checking.env.copies import HeldRequirement, wants_of, weight_of
 from ppcdeps.checking.env.environment import Environment
 from ppcdeps.checking.env.installed import Installed
 from ppcdeps.checking.env.interpreters import Style
@@ -21,7 +21,8 @@ from ppcdeps.checking.env.piptools_sync import (
     requirement_text,
 )
 from ppcdeps.checking.env.searchpath import PathOrigin
-from ppcdeps.checking.findings import Finding, Skipped
+from ppcdeps.checking.findings import Finding, Severity, Skipped
+from ppcdeps.model.nevra import Nevra
 from ppcdeps.python.distfiles import name_in
 from ppcdeps.python.names import normalize, rpm_version
 from ppcdeps.python.requirementfiles import RequirementLine
@@ -43,7 +44,8 @@ class WantedEnvironment:
     """What an environment is to have: ``origin`` says where that is written.
 
     ``built`` gives the pins of what is built from source first, which pip does not fetch; ``packages`` the RPM of
-    each distribution that an RPM is to provide, both by normalized name.
+    each distribution that an RPM is to provide, as NEVRA, both by normalized name. ``machine`` is the one that the
+    files say they are for, empty where they say none.
     """
 
     origin: str
@@ -52,6 +54,7 @@ class WantedEnvironment:
     packages: Mapping[str, str] = field(default_factory=dict)
     unfollowed: tuple[tuple[str, str], ...] = ()
     """Options that say where pip looks, with file and line."""
+    machine: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class OwnedDistribution:
     wanted: str = ""
     package: str = ""
     after: bool = False
+    planned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +175,10 @@ class _Repairing:
             Skipped(f"{option} in {where}", "indexes and links are those of pip's configuration")
             for option, where in self.wanted.unfollowed
         ]
+        machine = self.environment.target.machine
+        if self.wanted.machine and self.wanted.machine != machine:
+            why = f"it is for {self.wanted.machine}, and this environment is for {machine}: their digests differ"
+            self.unjudged.append(Skipped(f"native wheels that {self.wanted.origin} names", why))
         required = dict(self.wanted.requirements.distributions)
         loose_by_key: dict[str, list[Installed]] = {}
         for key, copies in self.environment.by_key.items():
@@ -322,6 +330,10 @@ class _Repairing:
                     )
             elif key in protected:
                 self.kept.append(Kept(copies[0], protected[key]))
+            elif key in self.wanted.packages and not self._sees_packages():
+                package = self.wanted.packages[key]
+                why = f"{self.wanted.origin} has it from the RPM {package}, which this environment does not see"
+                self.kept.append(Kept(copies[0], why))
             elif key in found.left_alone:
                 self.kept.append(Kept(copies[0], "pip-sync leaves pip and what belongs to it alone"))
             else:
@@ -517,30 +529,56 @@ class _Repairing:
                 self.open.append(
                     f"{key} {version} is built from source first: install the wheel that `ppcdeps build PLAN` makes"
                 )
-        for key, package in sorted(self.wanted.packages.items()):
-            there = any(self._is_fixed(one) for one in self.environment.by_key.get(key, ()))
-            if not there and key not in required and not any(one.name == key for one in self.owned):
-                self.owned.append(OwnedDistribution(key, "", f"RPM {package}", f"{key} of {package}", package))
-        waiting = {one.name for one in self.owned if one.wanted}
+        self._packages_of_the_plan(required)
+        coming = {key: (one.required.version, one.required.where) for key, one in self.additions.items()}
+        for one in self.owned:
+            if one.wanted:
+                each = self.wanted.requirements.distributions.get(one.name)
+                coming[one.name] = (each.version, each.where) if each else ("", "")
         seen: set[tuple[str, str]] = set()
         for want in wants_of(after)[0]:
-            if want.by.key in self.additions or want.key in waiting or (want.key, want.shown) in seen:
+            # What comes anew may require something else.
+            if want.by.key in coming or (want.key, want.shown) in seen:
                 continue
-            addition = self.additions.get(want.key)
-            then = after.imported.get(want.key)
-            if addition is not None:
-                version = addition.required.version
-                if version and not want.accepts(version):
-                    seen.add((want.key, want.shown))
-                    self.open.append(
-                        f"{want.by.shown} requires {want.shown}, and {addition.required.where} wants {version}"
-                    )
-            elif then is None and not self.environment.owner(want.by):
+            trouble = self._trouble(want, after, coming)
+            if trouble and weight_of(after, [want]) is not Severity.ADVICE:
                 seen.add((want.key, want.shown))
-                self.open.append(f"{want.by.shown} requires {want.shown}, which no requirement names")
-            elif then is not None and not want.accepts(then.version) and not self.environment.owner(want.by):
-                seen.add((want.key, want.shown))
-                self.open.append(f"{want.by.shown} requires {want.shown}, and {then.shown} stays")
+                owner = after.owner(want.by)
+                by = f"{want.by.shown}, of {owner}," if owner else want.by.shown
+                self.open.append(f"{by} requires {want.shown}, {trouble}")
+
+    def _packages_of_the_plan(self, required: Mapping[str, RequiredDistribution]) -> None:
+        """What RPMs of a plan are to provide: the package is to be installed where the environment sees it."""
+        unseen: list[str] = []
+        for key, package in sorted(self.wanted.packages.items()):
+            there = any(self._is_fixed(one) for one in self.environment.by_key.get(key, ()))
+            if there or key in required or any(one.name == key for one in self.owned):
+                continue
+            if self._sees_packages():
+                named = _without_release(package)
+                self.owned.append(OwnedDistribution(key, "", f"RPM {package}", key, named, planned=True))
+            elif key not in self.environment.by_key:
+                unseen.append(key)
+        if unseen:
+            self.open.append(
+                f"{self.wanted.origin} has these from RPMs, which a virtual environment sees only if it was made "
+                f"with --system-site-packages: {', '.join(unseen)}"
+            )
+
+    def _sees_packages(self) -> bool:
+        python = self.environment.python
+        return python.system_site or not python.is_virtual
+
+    def _trouble(self, want: HeldRequirement, after: Environment, coming: Mapping[str, tuple[str, str]]) -> str:
+        """Why a requirement will not hold; empty where it will, as far as is known."""
+        if want.key in coming:
+            version, where = coming[want.key]
+            return f"and {where} wants {version}" if version and not want.accepts(version) else ""
+        then = after.imported.get(want.key)
+        if then is None:
+            is_named = want.key in self.wanted.packages or want.key in self.wanted.built
+            return "" if is_named else "which no requirement names"
+        return "" if want.accepts(then.version) else f"and {then.shown} stays"
 
 
 def wanted_package(one: OwnedDistribution) -> str:
@@ -551,6 +589,16 @@ def wanted_package(one: OwnedDistribution) -> str:
         return ""
     pin = re.search(r"={2,3}(\S+)$", one.wanted)
     return f"{one.package}-{rpm_version(pin[1])}" if pin else one.package
+
+
+def _without_release(package: str) -> str:
+    """A package as dnf takes it in any release and for any architecture: what is built anew has another release."""
+    try:
+        found = Nevra.parse(package)
+    except ValueError:
+        return package
+    epoch = f"{found.epoch}:" if found.epoch else ""
+    return f"{found.name}-{epoch}{found.version}"
 
 
 def _is_remains(copy: Installed) -> bool:

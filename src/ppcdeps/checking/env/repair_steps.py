@@ -39,7 +39,7 @@ def steps_of(environment: Environment, repair: Repair) -> tuple[RepairStep, ...]
     found = (
         RepairStep("pip itself, which is not there", steps.pip()),
         RepairStep(f"fetch and build {steps.fetched} first: if this fails, nothing has changed", steps.fetch()),
-        RepairStep("packages that the system brings", steps.packages(after=False)),
+        RepairStep(f"packages that the system brings{steps.brought_from}", steps.packages(after=False)),
         RepairStep("uninstall copies, so that what they hide is found", steps.uninstall()),
         RepairStep("packages whose files pip had changed", (*steps.put_back(), *steps.packages(after=True))),
         RepairStep("install what was fetched", steps.install()),
@@ -55,6 +55,8 @@ class _Steps:
         self.pip_command = f"{shlex.quote(environment.python.command)} -m pip"
         fetched = [one for one in repair.additions if not one.required.url]
         self.fetched = "everything" if len(fetched) == len(repair.additions) else "all that has no URL"
+        planned = any(one.planned for one in repair.owned)
+        self.brought_from = ", from its repositories and the one that `ppcdeps build PLAN` makes" if planned else ""
         # pip checks hashes of all that it is given, or of nothing.
         self.hashed = [one.required for one in fetched if one.required.digests and one.required.version]
         self.plain = [one.required for one in fetched if one.required not in self.hashed]
@@ -67,15 +69,13 @@ class _Steps:
             debian = python.style is Style.DEBIAN and not python.is_virtual
             return ("apt-get install -y python3-pip",) if debian else (f"{shlex.quote(python.command)} -m ensurepip",)
         own = "python3" if python.command.endswith("/python3") else f"python{python.short}"
-        return (f"dnf install -y {own}-pip",)
+        return (f"dnf install -y {'python2' if python.short.startswith('2') else own}-pip",)
 
     def fetch(self) -> tuple[str, ...]:
         lines: list[str] = []
         if self.hashed or self.plain:
             lines.append("wheels=$(mktemp -d /var/tmp/ppcdeps-wheels.XXXXXX)")
-            # The pip of Python 2's days makes wheels only with the distribution wheel.
-            old = self.environment.python.short.startswith("2")
-            fetch = f"{self.pip_command} {'download --dest' if old else 'wheel --wheel-dir'} {_WHEELS} --no-deps"
+            fetch = f"{self.pip_command} {self._fetching()} {_WHEELS} --no-deps"
             if self.plain:
                 lines.append(f"{fetch} {_quoted(self.plain)}")
             if self.hashed:
@@ -86,6 +86,21 @@ class _Steps:
         if packages := _packages(self.repair.put_back):
             lines.append(f"dnf reinstall -y --downloadonly {packages}")
         return tuple(lines)
+
+    def _fetching(self) -> str:
+        """The command of pip that fetches, and builds source distributions, with the option for the folder.
+
+        Before 23.1 pip makes a wheel of what has a setup.py alone only where the distribution wheel is installed,
+        unless it is told to build apart from the environment, which it can from 19 on. Older ones are let fetch
+        only: they build when they install.
+        """
+        pip = self.environment.imported.get("pip")
+        release = _release(pip.version) if pip is not None else ()
+        if (release and release < (19,)) or (not release and self.environment.python.short.startswith("2")):
+            return "download --dest"
+        if release >= (23, 1) or "wheel" in self.environment.imported:
+            return "wheel --wheel-dir"
+        return "wheel --use-pep517 --wheel-dir"
 
     def packages(self, *, after: bool) -> tuple[str, ...]:
         by_hand = [
@@ -140,6 +155,16 @@ class _Steps:
         stale = [place for one in self.repair.additions if (place := _left_by(one))]
         lines = [f"rm -r {shlex.quote(place)}" for place in (*self.repair.remains, *stale)]
         return (*lines, f"rm -r {_WHEELS}") if self.hashed or self.plain else tuple(lines)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """The numbers of a version; none where it cannot be compared."""
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(version).release
+    except InvalidVersion:
+        return ()
 
 
 def _left_by(addition: Addition) -> str:

@@ -38,8 +38,10 @@ def parse_wanted(
 
 def _wanted(files: list[RequirementFile], environment: TargetEnvironment, origin: str) -> WantedEnvironment:
     texts = [text for file in files for text in file.texts]
+    machine = ""
     for text in texts:
         stated = stated_target(text[:1000])
+        machine = stated[0] if stated else machine
         tag = ".".join(stated[1].split(".")[:2]) if stated else environment.python_tag
         if tag != environment.python_tag:
             raise ConfigError(
@@ -60,4 +62,4 @@ def _wanted(files: list[RequirementFile], environment: TargetEnvironment, origin
             "an empty environment is not what it can mean",
             hint="name a file with requirements",
         )
-    return WantedEnvironment(origin, found, built, packages, together.unfollowed)
+    return WantedEnvironment(origin, found, built, packages, together.unfollowed, machine)

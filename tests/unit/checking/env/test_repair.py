@@ -165,6 +165,113 @@ def test_hashes_are_checked_where_the_file_has_them(tmp_path: Path) -> None:
     assert any(line.endswith("--no-deps beta==3") for line in commands(environment, repair))
 
 
+@pytest.mark.parametrize(
+    ("pip", "wheel", "python", "command"),
+    [
+        ("21.2.3", False, "3.9", "wheel --use-pep517 --wheel-dir"),
+        ("21.2.3", True, "3.9", "wheel --wheel-dir"),
+        ("23.1", False, "3.9", "wheel --wheel-dir"),
+        ("9.0.3", True, "3.6", "download --dest"),
+        ("not-a-version", False, "3.9", "wheel --use-pep517 --wheel-dir"),
+        ("", False, "2.7", "download --dest"),
+        ("20.3.4", False, "2.7", "wheel --use-pep517 --wheel-dir"),
+    ],
+)
+def test_sources_are_built_as_the_pip_that_is_there_can(
+    tmp_path: Path, pip: str, wheel: bool, python: str, command: str
+) -> None:
+    plain, _ = el_root(tmp_path / "root", python)
+    if pip:
+        make_dist(plain, "pip", pip)
+    if wheel:
+        make_dist(plain, "wheel", "0.36.2")
+    environment, repair = repaired(tmp_path, "alpha==1.0\n")
+    assert f'python{python} -m pip {command} "$wheels" --no-deps alpha==1.0' in commands(environment, repair)
+
+
+def test_the_pip_of_python_2_is_the_package_that_el_has(tmp_path: Path) -> None:
+    if not has_program("rpmbuild"):
+        pytest.skip("rpmbuild is not installed")
+    plain, _ = el_root(tmp_path / "root", "2.7")
+    info = make_dist(plain, "six", "1.15.0", installer="rpm")
+    own_rpm(tmp_path / "root", "python-six", "1.15.0", [plain / "six", info])
+    environment, repair = repaired(tmp_path, "alpha==1.0\n")
+    assert commands(environment, repair)[0] == "dnf install -y python2-pip"
+
+
+def virtual_environment(folder: Path, *, sees_the_system: bool) -> Path:
+    """A virtual environment in a root of EL9. Returns its site folder."""
+    root_of(folder)
+    program = folder / "root/usr/bin/python3.9"
+    program.parent.mkdir(parents=True)
+    program.touch(mode=0o755)
+    place = folder / "root/opt/v"
+    site = place / "lib/python3.9/site-packages"
+    site.mkdir(parents=True)
+    (place / "bin").mkdir()
+    (place / "bin/python3").symlink_to("/usr/bin/python3.9")
+    (place / "pyvenv.cfg").write_text(
+        f"home = /usr/bin\nversion = 3.9.25\ninclude-system-site-packages = {str(sees_the_system).lower()}\n"
+    )
+    return site
+
+
+@pytest.mark.parametrize("sees", [False, True])
+def test_what_rpms_bring_counts_where_the_environment_sees_it(tmp_path: Path, sees: bool) -> None:
+    site = virtual_environment(tmp_path, sees_the_system=sees)
+    make_dist(site, "netaddr", "1.3.0")
+    (tmp_path / "requirements.txt").write_text("alpha==1.0\n")
+    (tmp_path / "pins.txt").write_text(
+        "netaddr==0.10.1\n    # from the RPM python3-netaddr-0.10.1-3.el9.noarch\n"
+        "numpy==1.23.5\n    # via alpha\n    # from the RPM python3-numpy-1:1.23.5-1.el9.ppc64le\n"
+    )
+    environment = read_environment(tmp_path / "root/opt/v")
+    wanted = read_wanted(tmp_path / "requirements.txt", environment.target, tmp_path / "pins.txt")
+    repair = repair_of(environment, wanted)
+    lines = commands(environment, repair)
+    if sees:
+        assert removed(repair) == ["netaddr 1.3.0"]
+        assert "dnf install -y python3-netaddr-0.10.1 python3-numpy-1:1.23.5" in lines
+        return
+    assert removed(repair) == []
+    assert [one.copy.shown for one in repair.kept] == ["netaddr 1.3.0"]
+    assert [one.rpartition(": ")[2] for one in repair.open] == ["numpy"]
+    assert not any("dnf" in one for one in lines)
+
+
+def test_what_the_rpms_that_stay_require_is_open(tmp_path: Path) -> None:
+    if not has_program("rpmbuild"):
+        pytest.skip("rpmbuild is not installed")
+    root, plain, _ = root_of(tmp_path)
+    made = {
+        name: make_dist(plain, name, "1.0", requires=requires, installer="rpm")
+        for name, requires in (("app", ["lib>=2", "gone"]), ("lib", []), ("old", ["other<1"]))
+    }
+    for name, requires in (("app", ["python3.9dist(gone)", "python3.9dist(lib)"]), ("lib", []), ("old", ["sh"])):
+        own_rpm(root, f"python3-{name}", "1.0", [plain / name, made[name]], requires)
+    _, repair = repaired(tmp_path, "app==1.0\n")
+    assert repair.open == (
+        "app 1.0, of RPM python3-app, requires gone, which no requirement names",
+        "app 1.0, of RPM python3-app, requires lib>=2, and lib 1.0 stays",
+        "old 1.0, of RPM python3-old, requires other<1, which no requirement names",
+    )
+    # What is to come is looked at as well.
+    _, repair = repaired(tmp_path, "app==1.0\ngone==1\nlib==1.5\nother==0.1\n")
+    assert repair.open == (
+        f"app 1.0, of RPM python3-app, requires lib>=2, and {tmp_path}/requirements.txt:3 wants 1.5",
+    )
+    _, repair = repaired(tmp_path, "app==1.0\ngone==1\nlib==2.0\nother==0.1\n")
+    assert repair.open == ()
+
+
+def test_requirements_for_another_machine_are_said_to_be(tmp_path: Path) -> None:
+    root_of(tmp_path)
+    _, repair = repaired(tmp_path, "#\n# x on x86_64, Python 3.9.25, glibc 2.34\nalpha==1\n")
+    assert [one.why for one in repair.unjudged] == [
+        "it is for x86_64, and this environment is for ppc64le: their digests differ"
+    ]
+
+
 def test_a_name_from_a_file_is_no_option(tmp_path: Path) -> None:
     _, _, local = root_of(tmp_path)
     info = local / "evil-1.0.dist-info"
