@@ -29,6 +29,7 @@ settings.load_profile("ppcdeps")
 LONGEST_FIRST = (
     "e2e/test_build.py",
     "integration/test_python_lock.py",
+    "integration/test_check_node.py",
     "e2e/test_build_faults.py",
     "integration/test_engines.py",
     "hostile/test_contained.py",

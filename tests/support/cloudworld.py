@@ -5,10 +5,12 @@ import os
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -85,6 +87,7 @@ class CloudWorld:
 
     laboratory: Laboratory
     folder: Path
+    _one_program: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def guest_root(self) -> Path:
@@ -114,14 +117,12 @@ class CloudWorld:
     def __call__(self, *words: str | Path, **more: str) -> Answer:
         """Run the command to its end."""
         process = self.start(*words, **more)
-        output, errors = process.communicate(timeout=600)
-        assert "Traceback" not in errors, errors
-        return Answer(process.returncode, output, errors)
+        return ended(process)
 
     def test(self, *words: str | Path, host: str = POWER, **more: str) -> Answer:
         """Test a host with the test guest, as JSON."""
         guest = () if "--image" in words else ("--guest-root", self.guest_root)
-        return self(host, "--cloud", CLOUD, *guest, "--timeout", "60", "--json", *words, **more)
+        return self(host, "--cloud", CLOUD, *guest, "--timeout", "180", "--json", *words, **more)
 
     @contextmanager
     def faults(self, *lines: str, host: str = POWER) -> Iterator[None]:
@@ -137,9 +138,10 @@ class CloudWorld:
         stream_in, stream_out = self._resident.stdin, self._resident.stdout
         assert stream_in is not None
         assert stream_out is not None
-        stream_in.write(f"{json.dumps(program)}\n")
-        stream_in.flush()
-        answer = stream_out.readline()
+        with self._one_program:
+            stream_in.write(f"{json.dumps(program)}\n")
+            stream_in.flush()
+            answer = stream_out.readline()
         assert answer, "the program failed"
         return json.loads(json.loads(answer) or "null")
 
@@ -171,10 +173,49 @@ class CloudWorld:
         )
         return {kind: names for kind, names in found.items() if names}
 
+    def state_of(self, host: str) -> str:
+        """Whether nova takes the service of a host as up or down."""
+        (state,) = self.inside(
+            "print(json.dumps([s.state for s in cloud.compute.services()"
+            f" if (s.binary, s.host) == ('nova-compute', '{host}')]))"
+        )
+        return str(state)
 
-def wait_until(test: Callable[[], bool], seconds: float = 120) -> None:
+    def reported(self, host: str) -> str:
+        """What a host has reported last that no API shows at once: guests that it can run, and its traits."""
+        return self.laboratory.run("mysql", "--execute", _REPORTED.format(host=host))
+
+
+_REPORTED = """
+SELECT supported_instances FROM nova.compute_nodes WHERE host = '{host}';
+SELECT traits.name FROM placement.traits
+JOIN placement.resource_provider_traits ON trait_id = traits.id
+JOIN placement.resource_providers AS provider ON provider.id = resource_provider_id WHERE provider.name = '{host}';
+"""
+
+
+def ended(process: subprocess.Popen[str], seconds: float = 900) -> Answer:
+    """How the command ended, once it has."""
+    try:
+        output, errors = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, errors = process.communicate()
+        raise AssertionError(f"after {seconds:.0f} s it still ran: {output}\n{errors}") from None
+    assert "Traceback" not in errors, errors
+    return Answer(process.returncode, output, errors)
+
+
+def beside_each_other(*lanes: Callable[[], Mapping[str, Answer]]) -> dict[str, Answer]:
+    """Runs that wait more than they do, those of a lane one after the other. Returns all of them."""
+    with ThreadPoolExecutor(len(lanes)) as workers:
+        running = [workers.submit(lane) for lane in lanes]
+        return {name: answer for one in running for name, answer in one.result().items()}
+
+
+def wait_until(test: Callable[[], bool], seconds: float = 300) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + seconds
     while not test():
         assert time.monotonic() < deadline, "it has not come to be so"
-        time.sleep(0.3)
+        time.sleep(1)

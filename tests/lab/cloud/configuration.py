@@ -62,7 +62,7 @@ def _placement() -> Settings:
 
 def _glance() -> Settings:
     return {
-        "DEFAULT": {"workers": "1"},
+        "DEFAULT": {"workers": "0"},
         "database": database("glance"),
         "glance_store": {
             "stores": "file",
@@ -82,8 +82,8 @@ def nova(**more: str) -> Settings:
             "my_ip": ADDRESS,
             "state_path": "/var/lib/nova",
             # How long a service may be silent, so that tests need not wait for a minute.
-            "report_interval": "2",
-            "service_down_time": os.environ.get("LAB_SERVICE_DOWN_TIME", "12"),
+            "report_interval": "3",
+            "service_down_time": os.environ.get("LAB_SERVICE_DOWN_TIME", "20"),
             "shelved_offload_time": "0",
             **more,
         },

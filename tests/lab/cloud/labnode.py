@@ -72,7 +72,7 @@ class Guest:
     def freeze(self) -> None:
         """Stand still."""
         self.text()
-        self.runs = "restless" in faults()
+        self.runs = False
 
     def thaw(self) -> None:
         """Go on."""
@@ -182,7 +182,8 @@ class PowerDriver(fake.MediumFakeDriver):  # type: ignore[misc]
     def pause(self, instance: Any) -> None:
         """Stop its processors."""
         self._may("pause")
-        self._guest(instance).freeze()
+        if "restless" not in faults():
+            self._guest(instance).freeze()
 
     def unpause(self, instance: Any) -> None:
         """Start its processors."""

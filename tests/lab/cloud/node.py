@@ -12,12 +12,19 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from configuration import nova, written
 from processes import PIDS, is_running, start, stop, wait_for
 
 NOVA = Path("/usr/lib/python3/dist-packages/nova/virt")
+_MAPPED = "SELECT host FROM nova_api.host_mappings"
+_REPORTED = """
+SELECT DISTINCT name FROM placement.resource_providers AS provider
+JOIN placement.inventories ON resource_provider_id = provider.id
+JOIN placement.resource_provider_traits USING (resource_provider_id)
+"""
 PROGRAM = "from nova.cmd.compute import main; main()"
 
 
@@ -33,13 +40,13 @@ def main() -> None:
         case "start":
             stop(f"compute-{name}")
             begin(name, words[0])
-            wait_for(f"cell of {name}", lambda: name in hosts())
+            wait_for(f"cell of {name}", lambda: can_take_guests([name]))
         case "ensure":
             wanted = dict(word.split("=") for word in (name, *words))
             for host, driver in wanted.items():
                 if not is_running(f"compute-{host}"):
                     begin(host, driver)
-            wait_for(f"cell of {', '.join(wanted)}", lambda: all(host in hosts() for host in wanted))
+            wait_for(f"cell of {', '.join(wanted)}", lambda: can_take_guests(wanted))
 
 
 def begin(host: str, driver: str) -> None:
@@ -52,17 +59,26 @@ def begin(host: str, driver: str) -> None:
     instances = Path(f"/var/lib/nova/{host}")
     instances.mkdir(exist_ok=True)
     shutil.chown(instances, "nova", "nova")
-    settings = nova(host=host, compute_driver=driver, instances_path=str(instances), update_resources_interval="5")
+    settings = nova(host=host, compute_driver=driver, instances_path=str(instances), update_resources_interval="10")
     settings["oslo_concurrency"]["lock_path"] = str(instances)
     file = Path(f"/etc/nova/{host}.conf")
     file.write_text(written(settings))
     start(f"compute-{host}", "nova", ["python3", "-c", PROGRAM, "--config-file", str(file)])
 
 
-def hosts() -> str:
-    """The hosts that a cell has."""
-    command = ["nova-manage", "cell_v2", "list_hosts"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+def hosts() -> list[str]:
+    """The hosts that a cell has. nova's own command takes longer to say so than a host takes to come up."""
+    return _answers(_MAPPED)
+
+
+def can_take_guests(names: Iterable[str]) -> bool:
+    """Whether all these hosts are in a cell, and placement has what they report."""
+    return set(names) <= {*hosts()} & {*_answers(_REPORTED)}
+
+
+def _answers(statement: str) -> list[str]:
+    command = ["mysql", "--batch", "--skip-column-names", "--execute", statement]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 
 if __name__ == "__main__":

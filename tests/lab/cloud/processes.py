@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import resource
 import signal
 import subprocess
 import time
@@ -10,6 +11,10 @@ from pathlib import Path
 
 LOGS = Path("/laboratory/logs")
 PIDS = Path("/run/cloud")
+MOST_FILES = 65536
+"""How many files a service may have open. Some machines allow a thousand million: MariaDB and Erlang have a table as
+long as that.
+"""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -40,8 +45,16 @@ def start(name: str, user: str, command: Sequence[str], more: Mapping[str, str] 
             stderr=subprocess.STDOUT,
             start_new_session=True,
             umask=0,
+            preexec_fn=limit_files,
         )
     (PIDS / name).write_text(str(process.pid))
+
+
+def limit_files() -> None:
+    """Let this process and its children open no more than that."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    most = MOST_FILES if most == resource.RLIM_INFINITY else min(most, MOST_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def is_running(name: str) -> bool:
@@ -77,7 +90,7 @@ def run(name: str, user: str, *command: str) -> None:
         )
 
 
-def wait_for(what: str, test: Callable[[], bool], seconds: float = 120) -> None:
+def wait_for(what: str, test: Callable[[], bool], seconds: float = 300) -> None:
     """Wait until something is so. Raises TimeoutError with its name."""
     deadline = time.monotonic() + seconds
     while not test():

@@ -44,7 +44,7 @@ class Laboratory:
         self.root = folder / roots.CONTROL.name
         self.namespaces = Namespaces(self.root, folder)
         self._stays = stays
-        self.service_down_time = 12
+        self.service_down_time = 20
         """Seconds after which nova takes a silent service as down. A machine that is emulated needs more."""
 
     @property

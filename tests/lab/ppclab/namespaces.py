@@ -18,8 +18,8 @@ LAB = Path(__file__).resolve().parent.parent
 _SCRIPT = f"""
 set -e
 mount --make-rprivate /
-ip link set lo up
-ip addr add {ADDRESS}/32 dev lo
+chroot "$1" ip link set lo up
+chroot "$1" ip addr add {ADDRESS}/32 dev lo
 hostname control
 mount -t proc proc "$1/proc"
 mount -t sysfs sysfs "$1/sys"
@@ -47,6 +47,7 @@ class Namespaces:
         self._root = root
         self._folder = folder
         self._pid_file = folder / "namespaces.pid"
+        self._outer: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -86,9 +87,11 @@ class Namespaces:
             # Once it has changed its root, all is mounted.
             if inner and _root_of(int(inner[0])) == str(self._root):
                 self._pid_file.write_text(f"{inner[0]} {_start_of(int(inner[0]))}")
+                self._outer = outer
                 return
             time.sleep(0.05)
         outer.kill()
+        outer.wait()
         raise RuntimeError(f"no namespaces can be made here: {log.read_text(errors='replace').strip()}")
 
     def stop(self) -> None:
@@ -100,6 +103,9 @@ class Namespaces:
         while _start_of(pid):
             time.sleep(0.05)
         self._pid_file.unlink(missing_ok=True)
+        if self._outer is not None:
+            self._outer.wait()
+            self._outer = None
 
     def inside(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> list[str]:
         """The command line that runs a command in all of them, in the control plane's root."""

@@ -205,7 +205,9 @@ def _compute_version(compute: Service) -> str:
     """The microversion to use: the newest that the cloud has, up to the one that is needed."""
     try:
         found = compute.get("/").get("version")
-    except ApiError:
+    except ApiError as error:
+        if not error.status:
+            raise
         # Some sites show the version document to nobody. What is refused later says so.
         found = None
     match = _MICROVERSION.fullmatch(str(found.get("version", ""))) if isinstance(found, dict) else None

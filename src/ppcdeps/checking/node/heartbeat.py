@@ -76,7 +76,7 @@ def _next_report(cloud: Cloud, host: str, after: str, seconds: float = REPORT_SE
             return
         if time.monotonic() > deadline:
             raise StepFailed(f"no report for {seconds:.0f} s: the last one was {_when(service)}")
-        time.sleep(0.5)
+        time.sleep(1)
 
 
 def _restart(cloud: Cloud, host: str, command: str) -> str:
@@ -109,7 +109,7 @@ def _wait_for_state(cloud: Cloud, host: str, state: str, seconds: float) -> None
     while service_of(cloud, host).state != state:
         if time.monotonic() > deadline:
             raise StepFailed(f"the service is not seen {state} within {seconds:.0f} s")
-        time.sleep(0.5)
+        time.sleep(1)
 
 
 def _run(command: str) -> None:

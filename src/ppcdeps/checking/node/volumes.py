@@ -145,7 +145,7 @@ class VolumeTest:
         return console.wait_for(
             "attached says nova, and the guest has no new disk",
             lambda state: bool(new_disks(state, self._before)),
-            _SEEN_SECONDS,
+            min(_SEEN_SECONDS, self._patience),
         )
 
     def _detach(self, guest: LivingGuest) -> str:
@@ -157,7 +157,7 @@ class VolumeTest:
         state = guest.console.wait_for(
             "detached says nova, and the guest still has the disk",
             lambda one: not any(name in one.disks for name in seen),
-            _SEEN_SECONDS,
+            min(_SEEN_SECONDS, self._patience),
         )
         if lost := sorted(self._before.keys() - state.disks.keys()):
             raise StepFailed(f"the guest lost {', '.join(lost)} as well", state.last_lines)
