@@ -158,6 +158,15 @@ def test_a_python_root_that_no_index_knows_is_told_not_forgotten(ppcdeps: Progra
     assert not told.out
 
 
+@pytest.mark.parametrize("words", [("pypi:six",), ("zsh", "pypi:six"), ("own.toml",)])
+def test_a_python_root_where_all_of_python_is_to_be_rpms_is_refused(ppcdeps: Program, words: tuple[str, ...]) -> None:
+    own = 'name = "own"\ntitle = "Own"\nroots = ["zsh", "pypi:six"]\n'
+    (ppcdeps.folder / "own.toml").write_text(own)
+    told = ppcdeps("plan", *words, "--python", "rpm", code=2)
+    assert "with --python rpm nothing comes from the Python index, and pypi:six would have to" in told.fault
+    assert not told.out
+
+
 def test_a_folder_of_ones_own_recipes_is_laid_over_the_shipped_ones(ppcdeps: Program) -> None:
     own = ppcdeps.folder / "recipes" / "python-yappi"
     own.mkdir(parents=True)

@@ -155,8 +155,10 @@ def _differences(solution: Solution, side: PythonSide) -> Iterator[str]:
     """Where the native gaps would be others with all Python as RPMs.
 
     RPMs and the index's distributions of the same name need not require the same: packagers add requirements and
-    take them away.
+    take them away. A workload with roots on the index cannot have all of it as RPMs.
     """
+    if any(root.startswith(PYPI) for root in solution.workload.roots):
+        return
     universe, python = solution.universe, solution.target.python
     requirers = solution.requirers(solution.run)
     native: dict[str, int] = {}

@@ -13,10 +13,12 @@ import ppcdeps
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.base.named_files import read_named_text
 from ppcdeps.model.commands import RequestRecord
-from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.errors import ConfigError, UsageError
+from ppcdeps.model.wording import first_of
 from ppcdeps.model.workload import Workload
 from ppcdeps.planning.own_files import OwnFile, is_own_word, own_files
 from ppcdeps.planning.workloads import (
+    PYTHON_PREFIX,
     absent_constraints,
     curated_constraints,
     list_workloads,
@@ -120,8 +122,8 @@ def plan_request(
     """The request for what the words name, all of it on one machine: workloads or their files, roots, and specs,
     source RPMs and folders of these. ``constraints`` is a file of pins in place of the workloads' own.
 
-    Raises UsageError for a root that is not well-formed, ConfigError for a workload file with faults, and for an own
-    file that is not there.
+    Raises UsageError for a root that is not well-formed, or on the index where ``python`` is rpm, ConfigError for a
+    workload file with faults, and for an own file that is not there.
     """
     sorted_ = sorted_words(words)
     workloads = [load_workload(name, resolved.target.openstack) for name in sorted_.workloads]
@@ -130,8 +132,15 @@ def plan_request(
     own = {file.path: file for word in sorted_.own for file in own_files(word)}
     if own:
         workloads.append(workload_of_own(sorted_.own))
+    workload = together(workloads, pinned=constraints is not None)
+    of_the_index = [root for root in workload.roots if root.startswith(PYTHON_PREFIX)]
+    if python == "rpm" and of_the_index:
+        raise UsageError(
+            f"with --python rpm nothing comes from the Python index, and {first_of(of_the_index, 3)} would have to",
+            hint="leave out --python rpm, or name the RPM",
+        )
     return PlanRequest(
-        together(workloads, pinned=constraints is not None),
+        workload,
         sorted_.roots,
         resolved,
         python,
