@@ -14,8 +14,8 @@ from ppcdeps.base.cache import Cache
 from ppcdeps.model import names
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.nevra import Nevra
+from ppcdeps.planning.subjects import subject_of_dnf
 from ppcdeps.planning.workloads import workload_of_roots
-from ppcdeps.verifying.subjects import subject_of_dnf
 
 PACKAGES: dict[str, dict[str, tuple[str, ...]]] = {
     "foo-1-1.ppc64le": {},
