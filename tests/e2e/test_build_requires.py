@@ -1,10 +1,12 @@
 """What a spec asks for before it builds, found out by the buildroot's own rpm."""
 
+import os
 from pathlib import Path
 
 import pytest
 from buildworld import BuildWorld, Thing
 from debianroots import beside, lacks
+from indexes import pkg_info, sdist, serving
 from program import Program
 
 from ppcdeps.base.cache import Cache
@@ -68,3 +70,40 @@ def test_without_the_condition_what_nobody_has_is_missing(world: BuildWorld) -> 
     world.plan("one", "two")
     run = world.program(*world.build_command("--work", "run"), code=10)
     assert "nothing provides what-nobody-has needed by two-1.0 (build)" in run.out
+
+
+MODULE = """\
+#include <Python.h>
+static struct PyModuleDef it = {PyModuleDef_HEAD_INIT, "_c", NULL, -1, NULL};
+PyMODINIT_FUNC PyInit__c(void) { return PyModule_Create(&it); }
+"""
+SETUP = """\
+from setuptools import Extension, setup
+setup(name="greet", version="1.0", packages=["greet"], ext_modules=[Extension("greet._c", ["c.c"])])
+"""
+BUILD_SYSTEM = """\
+[build-system]
+requires = ["setuptools>=61", "wheel>=99", "a-backend-that-nobody-has"]
+build-backend = "setuptools.build_meta"
+"""
+
+
+def test_what_an_sdist_requires_of_the_buildroot_is_noted_before_it_is_built(world: BuildWorld) -> None:
+    """pip builds without isolation and does not compare: without the note, the log says nothing of it."""
+    world.make(Thing("one"))
+    files = {"setup.py": SETUP, "c.c": MODULE, "greet/__init__.py": "", "pyproject.toml": BUILD_SYSTEM}
+    with serving() as shop:
+        shop.add("greet", sdist("greet", "1.0", {"PKG-INFO": pkg_info("greet", "1.0"), **files}))
+        program = Program(
+            world.folder,
+            {**world.program.variables, "PIP_INDEX_URL": shop.url, "PIP_CONFIG_FILE": os.devnull},
+            patience=600,
+        )
+        program("plan", "one", "pypi:greet", *world.place, "-o", "plan.json", code=1)
+        run = program(*world.build_command("--work", "run"))
+    assert "greet: built" in run.err
+    log = (world.folder / "run" / "logs" / "greet.log").read_text()
+    noted = [line.partition(": ")[2] for line in log.splitlines() if line.startswith("build-system.requires: ")]
+    assert [text.partition(",")[0] for text in noted] == ["wheel>=99", "a-backend-that-nobody-has"]
+    assert noted[1].endswith("the buildroot has none")
+    assert log.index("build-system.requires: ") < log.index("Executing(%build)")

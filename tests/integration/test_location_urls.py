@@ -20,7 +20,13 @@ from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.reporter import Silence
 from ppcdeps.model.repository import RepoConfig, Side
 
-NAMES = ("text-tabs+wrap-1-1.noarch", "gcc-c++-14.2^git1-1.noarch", "plain-1.0~rc1-1.el9_5.noarch")
+NAMES = (
+    "text-tabs+wrap-1-1.noarch",
+    "gcc-c++-14.2^git1-1.noarch",
+    "plain-1.0~rc1-1.el9_5.noarch",
+    "the_silver_searcher-2.2.0^2020704.5a1c8d8-1.el8.ppc64le",
+    "containerd-0.2.8+gitr671_3addd8406531-58.1.ppc64le",
+)
 
 
 def asked_for(paths: list[str]) -> list[str]:
@@ -66,6 +72,8 @@ def test_packages_are_asked_for_as_dnf_does(name: str, tmp_path: Path) -> None:
         ("p/b c=d&e@f.rpm", "p/b%20c%3Dd%26e%40f.rpm"),
         ("p/m\u00e9.rpm", "p/m%C3%A9.rpm"),
         ("p/a%2Bb.rpm", "p/a%252Bb.rpm"),
+        # A registry that encodes in its metadata: dnf encodes once more, and does not find it either.
+        ("p/hello-0.0.1%5E15.git7166d1f2-1.el9.rpm", "p/hello-0.0.1%255E15.git7166d1f2-1.el9.rpm"),
     ],
 )
 def test_reserved_characters_are_encoded(location: str, url: str) -> None:

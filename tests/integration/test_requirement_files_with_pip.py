@@ -35,6 +35,13 @@ READ: dict[str, dict[str, str]] = {
     "a backslash joins before comments go": {"top.txt": "a==1 # one \\\nb==1\nd==1\n"},
     "the last line goes on": {"top.txt": "a==1\nb==2 \\"},
     "tabs before comments": {"top.txt": "a==1\t# one\n\tb==2\n"},
+    "constraints of two files": {
+        "top.txt": "a\n-r base.txt\n",
+        "base.txt": "-c held.txt\n",
+        "held.txt": "a==1\n",
+    },
+    "a mark of the byte order": {"top.txt": "\ufeffa==1\n-r base.txt\n", "base.txt": "\ufeffb==2\n"},
+    "an unused variable": {"top.txt": "a==1 # ${NOT_SET}\nb==1\n"},
     "quoted names": {"top.txt": "-r 'my base.txt'\n", "my base.txt": "a==1\n"},
 }
 REFUSED: dict[str, tuple[dict[str, str], str]] = {
@@ -91,6 +98,14 @@ def test_what_pip_refuses_is_refused(case: str, shelf: Path, tmp_path: Path) -> 
     assert caught.match(message)
 
 
+@pytest.mark.parametrize("line", ["-r ${NAME}.txt", "a==${ONE}", "-c ${NAME}.txt"])
+def test_what_depends_on_the_environment_is_refused_with_its_line(line: str, tmp_path: Path) -> None:
+    """pip reads variables, and on the target they have other values."""
+    top = write(tmp_path, {"top.txt": f"b==1\n{line}\n", "base.txt": "a==1\n"})
+    with pytest.raises(ConfigError, match=r"top.txt:2: "):
+        read_lock(top)
+
+
 def test_a_file_that_includes_itself_is_refused(tmp_path: Path) -> None:
     top = write(tmp_path, {"top.txt": "-r sub/a.txt\n", "sub/a.txt": "-c ../top.txt\n"})
     with pytest.raises(ConfigError, match=r"sub/a.txt:1: .*top.txt includes itself"):
@@ -102,6 +117,7 @@ def test_a_file_that_includes_itself_is_refused(tmp_path: Path) -> None:
     [
         ({"top.txt": "-c more.txt\nb==1\n", "more.txt": "a==1\n"}, "1"),
         ({"top.txt": "-r more.txt\n", "more.txt": "a[x]<2\n"}, "1"),
+        ({"top.txt": "b<2\n-r more.txt\n", "more.txt": "a==1\n"}, "1"),
         ({"top.txt": "-c more.txt\na<2\n", "more.txt": "a>=1\n"}, "1"),
     ],
 )

@@ -14,8 +14,8 @@ from ppcdeps.base.cache import Cache
 from ppcdeps.model import names
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.nevra import Nevra
+from ppcdeps.planning.subjects import subject_of_dnf
 from ppcdeps.planning.workloads import workload_of_roots
-from ppcdeps.verifying.subjects import subject_of_dnf
 
 PACKAGES: dict[str, dict[str, tuple[str, ...]]] = {
     "foo-1-1.ppc64le": {},
@@ -39,6 +39,9 @@ ROOTS = (
     "foo >= 2", "foo = 1", "virt(x)", "virt(x) >= 3", "virt(*)", "python3dist(x)",
     "python3dist(*)",
     "python3-x-3.0~rc1-2.el9_5.noarch", "python3-x-3.0~rc1", "new", "old", "ol?",
+    "foo-libs-2:2-*", "foo-[0-9]-1.ppc64le", "foo-libs-[1-3]:2-1.*", "foo-[0-9]*", "foo-1bar", "foo-1bar-7",
+    "gcc-c++-3-1", "gcc-c*", "*c++*", "a.b-1-1.noarch", "a.*", "foo-*-2-1", "*:2-1", "foo-1bar-7-1.noarch",
+    "python3-x = 3.0~rc1", "prov", "vir*", "foo-libs = 2:2-1", "foo <= 1",
     "foo-3", "foo.noarch", "foo-1-1.x86_64", "foo-2-2", "nothing*", "virt(z*)", "foo-[x]*",
 )  # fmt: skip
 

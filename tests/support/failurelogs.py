@@ -4,6 +4,7 @@
 ARCH = "it does not know the architecture"
 GUESS = "its config.guess or config.sub is too old to know powerpc64le"
 ASSEMBLER = "it has assembler of another machine"
+CHAR = "it takes char for signed, which it is not on POWER"
 MEMORY = "out of memory"
 NETWORK = "it wants the network, which a build does not have"
 
@@ -39,6 +40,18 @@ LOGS: dict[str, tuple[str, str]] = {
     "-mtune of x86": ("it compiles for the processor generic-x86, which is not of POWER", "cc1: error: bad value ‘generic-x86’ for ‘-mtune=’ switch\n"),
     "target CPU of x86": ("it compiles for the processor x86-64-v3, which is not of POWER", "error: unknown target CPU 'x86-64-v3'\n"),
     "-m32": ("it compiles with -m32, which is for x86", "cc1: error: ‘-m32’ not supported in this configuration\n"),
+    # types, in the words of gcc 12 for POWER, and of the reports
+    "__u64 as a long long": ("it prints __u64, which is a long on POWER, as a long long, and warnings are errors", "f.c:3:29: error: format ‘%llu’ expects argument of type ‘long long unsigned int’, but argument 2 has type ‘__u64’ {aka ‘long unsigned int’} [-Werror=format=]\ncc1: all warnings being treated as errors\n"),
+    "u64 as a long long, by clang": ("it prints __u64, which is a long on POWER, as a long long, and warnings are errors", "a.c:10:5: error: format specifies type 'unsigned long long' but the argument has type '__u64' (aka 'unsigned long') [-Werror,-Wformat]\n"),
+    "narrowing to char": (CHAR, "n.cc:1:25: error: narrowing conversion of ‘-1’ from ‘int’ to ‘char’ [-Wnarrowing]\n"),
+    "char below zero": (CHAR, "n.cc:3:22: error: comparison is always false due to limited range of data type [-Werror=type-limits]\ncc1plus: all warnings being treated as errors\n"),
+    "narrowing to char, by clang": (CHAR, "t.cpp:3:15: error: constant expression evaluates to -1 which cannot be narrowed to type 'char' [-Wc++11-narrowing]\n"),
+    "bool of altivec.h": ("altivec.h redefines bool, vector or pixel for it", "files.h:112:35: error: could not convert ‘false’ from ‘bool’ to ‘__vector(4) __bool int’\n"),
+    "a file called after the machine": ("it has no file for this machine's name (src/syscfg/lock-obj-pub.ppc64le-unknown-linux-gnu.h)", "cp: cannot stat 'src/syscfg/lock-obj-pub.ppc64le-unknown-linux-gnu.h': No such file or directory\n"),
+    "a rule for a file called after the machine": ("it has no file for this machine's name (arch/ppc64le-redhat-linux-gnu.mk)", "make: *** No rule to make target 'arch/ppc64le-redhat-linux-gnu.mk', needed by 'all'.  Stop.\n"),
+    "esbuild": ("the Node package @esbuild/linux-x64@0.17.0 has no files for ppc64le", 'npm ERR! notsup Unsupported platform for @esbuild/linux-x64@0.17.0: wanted {"os":"linux","arch":"x64"} (current: {"os":"linux","arch":"ppc64"})\n'),
+    "node-sass": ("the Node package Node Sass has no files for ppc64le", "Error: Node Sass does not yet support your current environment: Linux PowerPC 64-bit with Node.js 16.x\n"),
+    "long double": ("it links files of different ABIs of POWER", "/usr/bin/ld: warning: liba.so uses IBM long double, b.o uses IEEE long double\n"),
     # assembler and linker
     "opcode": (ASSEMBLER, "/tmp/a.s: Assembler messages:\n/tmp/a.s:19: Error: unrecognized opcode: `cpuid'\n"),
     "registers of x86 in asm": (ASSEMBLER, "a.c:7:3: error: unknown register name ‘rbx’ in ‘asm’\n"),

@@ -14,6 +14,7 @@ from ppcdeps.planning.gaps import gaps_of, requirers_among
 from ppcdeps.planning.knownfaults import fault_advice
 from ppcdeps.planning.order import BuildOrder, order_of
 from ppcdeps.planning.solution import Solution
+from ppcdeps.planning.subjects import judged_instead
 from ppcdeps.planning.unsaid import unsaid
 from ppcdeps.rpm.loading import Role
 from ppcdeps.rpm.own import OwnSource, own_metadata
@@ -86,6 +87,7 @@ def plan_of(
             *undecided,
             *(python.advice if python else ()),
             *advice,
+            *judged_instead(solution.workload.roots, (each.nevra for each in closure)),
             *missing,
             *fault_advice(closure, python.planned if python else None, solution.target.arch),
             *rules_for(solution.target),

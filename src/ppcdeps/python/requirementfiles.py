@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from ppcdeps.base.named_files import read_named_text
 from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.errors import ConfigError
+from ppcdeps.python.otherlocks import refuse_other_lock
 
 MOST_FAULTS = 20
 """Faults of a file that are named: one of another format has one in each line."""
@@ -173,6 +174,7 @@ class _Reading:
         self.faults.append(f"{by}: {fault}")
 
     def parse(self, text: str, origin: str, folder: Path | None, *, constraint: bool, required: bool = False) -> None:
+        refuse_other_lock(self.what, origin, text)
         self.texts.append(text)
         for number, line in _logical_lines(text):
             where = f"{origin}:{number}"

@@ -2,7 +2,7 @@
 
 The forms and their order are those of dnf's manual ("Specifying Packages"): name-[epoch:]version-release.arch,
 name.arch, name, name-[epoch:]version-release, name-[epoch:]version. The first form that any package fits counts; a
-glob means every package that it fits, one of each name.
+glob means every package that it fits, one of each name; one that no form fits is compared with whole identities.
 """
 
 import fnmatch
@@ -62,7 +62,21 @@ def packages_meant(universe: Universe, text: str) -> tuple[Meant, ...]:
         found = _fitting(universe, wanted)
         if found:
             return tuple(Meant(name, tuple(ids), set(wanted) == {"name"}) for name, ids in sorted(found.items()))
-    return _by_provides(universe, text) if is_glob(text) else ()
+    if not is_glob(text):
+        return ()
+    return _by_whole_identity(universe, text) or _by_provides(universe, text)
+
+
+def _by_whole_identity(universe: Universe, text: str) -> tuple[Meant, ...]:
+    """What a glob fits whose brackets have a hyphen: no form takes it apart (``foo-[0-9]-1.ppc64le``)."""
+    pattern = re.compile(fnmatch.translate(text))
+    found: dict[str, list[int]] = {}
+    for name, package in _considered(universe, re.compile("")):
+        nevra = universe.nevra(package)
+        epoch = f"{nevra.epoch or 0}:" if ":" in text else ""
+        if pattern.match(f"{name}-{epoch}{nevra.version}-{nevra.release}.{nevra.arch}"):
+            found.setdefault(name, []).append(package)
+    return tuple(Meant(name, tuple(ids)) for name, ids in sorted(found.items()))
 
 
 def _fitting(universe: Universe, wanted: dict[str, str]) -> dict[str, list[int]]:

@@ -25,6 +25,7 @@ from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig, Side
 from ppcdeps.model.target import PythonEnvironment, Target
 from ppcdeps.model.verification import Check, CheckOutcome, GapReview, Verification
+from ppcdeps.planning.subjects import subject_of_dnf
 from ppcdeps.planning.workloads import PYTHON_PREFIX
 from ppcdeps.python.index import Index
 from ppcdeps.python.wheelhouse import Wheelhouse, fetch_wheelhouse
@@ -34,7 +35,6 @@ from ppcdeps.verifying.dnf import Dnf, DnfRun, dnf_program, rpm_database
 from ppcdeps.verifying.gapreview import changed_metadata, review_gaps
 from ppcdeps.verifying.importing import modules_of
 from ppcdeps.verifying.installation import RpmRun, install_packages, make_installer_root
-from ppcdeps.verifying.subjects import subject_of_dnf
 from ppcdeps.verifying.trialroot import trial_folder, trial_root
 from ppcdeps.verifying.trials import TrialContents, counted, try_packages
 

@@ -27,6 +27,7 @@ from ppcdeps.planning.workloads import (
     workload_of_own,
     workload_of_roots,
 )
+from ppcdeps.python.otherlocks import refuse_other_lock
 from ppcdeps.workflows.repositories import ResolvedTarget
 from ppcdeps.workflows.requested import constraints_of, recipes_of, record_of, srpms_of
 
@@ -254,6 +255,7 @@ def pins_content(pins: Path) -> str:
         # A pipe is empty when the plan reads it again.
         raise ConfigError(f"the constraints {pins} are not a file", hint="save them to one, and name that")
     text = read_named_text(pins, "pip_size", what=what)
+    refuse_other_lock(what, str(pins), text)
     if _OPTION_LINE.search(text) is None:
         return hashlib.sha256(text.encode()).hexdigest()
     # It takes a tenth of the time of a remembered plan, which most files need not: they include none.

@@ -26,6 +26,26 @@ def test_without_reference_what_is_missing_is_not_known(solution_of: SolutionOf)
     assert "centos-stream-9 has no reference: without the x86_64 repositories" in advice_of(alone)
 
 
+@pytest.mark.parametrize("root", ["lib-2-3.el9.ppc64le", "lib-2-3.el9", "lib-0:2-3.el9"])
+def test_a_release_that_only_the_reference_has_is_said_with_the_one_that_is_judged(
+    root: str, solution_of: SolutionOf
+) -> None:
+    said = advice_of(solution_of(root, target={"lib-2-9.el9_1.ppc64le": {}}, reference={"lib-2-3.el9.x86_64": {}}))
+    assert f"{root} was requested, which no repository of the target has: lib-2-9.el9_1.ppc64le" in said
+
+
+@pytest.mark.parametrize("root", ["lib", "lib-2", "lib-2-9.el9_1", "lib.ppc64le", "lib-2-9.el9_1.ppc64le", "lib-*"])
+def test_a_release_that_the_target_has_is_not_remarked_on(root: str, solution_of: SolutionOf) -> None:
+    assert "was requested" not in advice_of(
+        solution_of(root, target={"lib-2-9.el9_1.ppc64le": {}}, reference={"lib-2-3.el9.x86_64": {}})
+    )
+
+
+def test_a_release_that_is_to_be_rebuilt_is_a_gap_and_not_another(solution_of: SolutionOf) -> None:
+    solution = solution_of("lib-2-3.el9", target={"a-1-1.noarch": {}}, reference={"lib-2-3.el9.x86_64": {}})
+    assert "was requested" not in advice_of(solution)
+
+
 def test_with_a_reference_nothing_is_missed(solution_of: SolutionOf) -> None:
     beside = solution_of("app", target={"app-1-1.ppc64le": {}}, reference={"app-1-1.x86_64": {}})
     assert advice_of(beside, build_packages=(), openstack=None) == ""

@@ -405,6 +405,31 @@ def test_several_releases_with_invalid_metadata_are_counted_with_a_reason(shop: 
     )
 
 
+BAD_REQUIREMENTS = {
+    "a range with a star": "numpy (>=1.19.*) ; python_version >= '3.7'",
+    "one parenthesis": "numpy (>=1.19",
+    "a star within": "sub (!=3.3*)",
+    "a version of no form": "sub>=1.0.5+torch1.6.0+cu101",
+    "a name alone is not enough": "-sub",
+}
+
+
+@pytest.mark.parametrize("case", BAD_REQUIREMENTS)
+def test_each_kind_of_invalid_metadata_is_the_reason(case: str, shop: Shop, open_index: OpenIndex) -> None:
+    offer(shop, "numpy", "1.20")
+    offer(shop, "top", "1.0", requires=("middle",))
+    offer(shop, "middle", "1.0", requires=(BAD_REQUIREMENTS[case],))
+    with pytest.raises(ConflictError) as caught:
+        lock_of(open_index(shop), "top")
+    assert any(line.startswith("middle 1.0 its metadata is invalid (") for line in caught.value.faults)
+    assert not any("'middle<1,>=1'" in line for line in (*caught.value.faults, caught.value.hint or ""))
+
+
+def test_a_requires_python_that_is_invalid_is_passed_over_as_by_pip(shop: Shop, open_index: OpenIndex) -> None:
+    shop.add("hub", wheel("hub", "1.0", requires_python="!=3.3*"))
+    assert pins(lock_of(open_index(shop), "hub")) == {"hub": "1.0"}
+
+
 def test_a_release_that_is_passed_over_for_invalid_metadata_is_a_warning(shop: Shop, open_index: OpenIndex) -> None:
     offer(shop, "oldstar", "1.0")
     offer(shop, "oldstar", "2.0", requires=("dep>=0.9.*",))

@@ -21,10 +21,10 @@ _FIRST_MICRO = ".99"
 
 
 def distributions_there(
-    installed: Iterable[str], required: Collection[RequiredPackage], python: str
+    installed: Iterable[str], provided: Iterable[str], required: Collection[RequiredPackage], python: str
 ) -> Mapping[str, str]:
     """Name and version of the distributions for a Python (``3.9``) that the buildroot has: of what is ``installed``
-    by the packages' names, of what will be by what they provide.
+    by the packages' names and by what they ``provided``, of what will be by what they provide.
     """
     found: dict[str, str] = {}
     for text in installed:
@@ -33,11 +33,10 @@ def distributions_there(
         if named is not None and named.python in (python, python.partition(".")[0]):
             found[named.name] = python_version(nevra.version)
     stating = (f"python{python}dist(", f"python{python.partition('.')[0]}dist(")
-    for package in required:
-        for provide in read_header(package.path).provides:
-            stated = provided_distribution(provide) if provide.startswith(stating) else None
-            if stated is not None:
-                found[stated[0]] = stated[1]
+    for provide in (*provided, *(each for package in required for each in read_header(package.path).provides)):
+        stated = provided_distribution(provide) if provide.startswith(stating) else None
+        if stated is not None:
+            found[stated[0]] = stated[1]
     return found
 
 

@@ -153,9 +153,10 @@ class _TaskBuild:
             return
         place = self.setup.build_root
         tag = place.resolver.target.python.tag if recipe.python.is_platform else recipe.python.tag
-        there = distributions_there(self.steps.installed_in(place.root), required, tag)
+        root = place.root
+        there = distributions_there(self.steps.installed_in(root), self.steps.provided_in(root), required, tag)
         if not there:
-            # A root whose packages have other names than RPM's.
+            # What it has of Python, its rpm does not know.
             return
         for phrase in unmet_build_requires(rendered.folder / "SOURCES" / rendered.sources[0].file, there, tag):
             self.steps.note(f"{BUILD_SYSTEM}{phrase}")

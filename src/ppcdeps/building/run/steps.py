@@ -103,25 +103,34 @@ class StepRunner:
 
     def installed_in(self, root: Buildroot) -> Collection[str]:
         """The NEVRAs of what is installed in a buildroot, by its own rpm. Remembered for each buildroot."""
-        key = f"installed 1 {root.key} {root.mode}"
+        form = "--qf '%{NAME}-%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}.%{ARCH}\\n'"
+        found = self._said_by_rpm(root, "installed", form)
+        return frozenset(str(Nevra.parse(line)) for line in found if not line.startswith("gpg-pubkey"))
+
+    def provided_in(self, root: Buildroot) -> Collection[str]:
+        """What the packages of a buildroot provide to Python, by its own rpm. Remembered for each buildroot."""
+        found = self._said_by_rpm(root, "provided", "--provides")
+        return frozenset(line for line in found if line.startswith("python") and "dist(" in line)
+
+    def _said_by_rpm(self, root: Buildroot, what: str, option: str) -> Sequence[str]:
+        """The lines that a buildroot's rpm prints for all of its packages."""
+        key = f"{what} 1 {root.key} {root.mode}"
         with suppress(OSError, ValueError):
-            return frozenset(json.loads(self.setup.cache.derived_path(key, ".json").read_text("utf-8")))
-        workspace = self.setup.work / "scratch" / f"installed-{threading.get_native_id()}"
+            return tuple(map(str, json.loads(self.setup.cache.derived_path(key, ".json").read_text("utf-8"))))
+        workspace = self.setup.work / "scratch" / f"{what}-{threading.get_native_id()}"
         remove_tree(workspace, strict=False)
         workspace.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         workspace.mkdir(mode=0o700)
-        form = "%{NAME}-%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}.%{ARCH}\\n"
         try:
-            ended = self.run(root, "installed", f"cd /build && rpm -qa --qf '{form}' >installed", workspace)
+            ended = self.run(root, what, f"cd /build && rpm -qa {option} >{what}", workspace)
             if not ended.is_well:
                 cause = "the buildroot's rpm does not list what is installed"
                 raise FailedError(FailureCause(cause, "create the buildroot again with --renew"))
-            lines = left_text(workspace, "installed").split()
+            found = sorted(set(left_text(workspace, what).splitlines()))
         finally:
             remove_tree(workspace, strict=False)
-        found = sorted({str(Nevra.parse(line)) for line in lines if not line.startswith("gpg-pubkey")})
         self.remember(key, found)
-        return frozenset(found)
+        return found
 
     def remember(self, key: str, texts: Sequence[str]) -> None:
         """Put into the cache what a step found out."""

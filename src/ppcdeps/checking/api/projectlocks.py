@@ -250,6 +250,8 @@ def _read_pipfile(document: Mapping[str, Any], environment: TargetEnvironment) -
     found = ProjectLock(str(requires.get("python_full_version") or requires.get("python_version") or ""))
     for name, entry in document.get("default", {}).items():
         if not _holds(entry.get("markers"), environment):
+            # pipenv puts there what the release that it chose is for: on another Python it is missing.
+            found.left_out.append((name, f"it is not for the target: {entry['markers']}"))
             continue
         elsewhere = next((f"{key} {entry[key]}" for key in ("git", "hg", "svn", "file", "path") if key in entry), "")
         version = str(entry.get("version", ""))

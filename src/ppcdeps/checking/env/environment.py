@@ -155,8 +155,11 @@ def read_environment(
             Skipped("libraries that native modules need", "the root has no C library: it is not a whole system")
         )
     rpm = read_rpm_database(root, [entry.real for entry in path.sites])
-    if rpm is not None and rpm.unread:
-        skipped.append(Skipped(f"the RPM database {rpm.place}", rpm.unread))
+    if rpm is not None:
+        if rpm.unread:
+            skipped.append(Skipped(f"the RPM database {rpm.place}", rpm.unread))
+        why = f"the one that is read is {rpm.place}"
+        skipped += [Skipped(f"the RPM database {other}", why) for other in rpm.others]
     target = TargetEnvironment(_whole(interpreter.version), (2, 17), machine)
     return Environment(root, interpreter, path, copies, rpm, target, libraries, tuple(skipped))
 

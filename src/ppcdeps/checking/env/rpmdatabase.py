@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ppcdeps.base.programs import ProgramResult, UnfinishedProgramError, run_program
@@ -18,6 +18,7 @@ from ppcdeps.python.names import normalize
 
 _PLACES = ("/usr/lib/sysimage/rpm", "/usr/share/rpm", "/var/lib/rpm")
 """Where the database is: Fedora, EL10 and SUSE; systems of rpm-ostree, whose /var is empty; then all others."""
+_MACROS = "/usr/lib/rpm/macros"
 _BACKENDS = (("rpmdb.sqlite", "sqlite"), ("Packages.db", "ndb"), ("Packages", "bdb_ro"))
 """The file that shows each backend. Newer rpms read Berkeley DB and do not write it; older ones call it bdb."""
 _UNKNOWN = "using dummy database"
@@ -49,7 +50,8 @@ class RpmDatabase:
 
     ``python_requires`` gives the distributions, by normalized name, that each package's Requires name as such, of
     packages that name any. ``installed`` are the packages that the database has. ``fault`` is what rpm says of a
-    damaged database, ``unread`` why one could not be read although nothing may be wrong with it.
+    damaged database, ``unread`` why one could not be read although nothing may be wrong with it; ``others`` are the
+    places of further databases, which are not read.
     """
 
     place: str
@@ -58,6 +60,7 @@ class RpmDatabase:
     python_requires: Mapping[str, frozenset[str]] = field(default_factory=dict)
     fault: str = ""
     unread: str = ""
+    others: tuple[str, ...] = ()
 
     def owner(self, path: str) -> str | None:
         """The package that a real path belongs to; of a folder, the one of any file directly in it."""
@@ -70,11 +73,26 @@ class RpmDatabase:
 
 def read_rpm_database(root: RootFileSystem, folders: Iterable[str]) -> RpmDatabase | None:
     """The root's RPM database with the files below the real folders; None where the root has none."""
-    for place in _PLACES:
+    found: dict[str, tuple[str, str]] = {}
+    for place in (*_place_by_macros(root), *_PLACES):
         for name, backend in _BACKENDS:
             if root.has(f"{place}/{name}") and root.is_file(f"{place}/{name}"):
-                return _read(root, root.resolve(place), name, backend, tuple(folders))
-    return None
+                found.setdefault(root.resolve(place), (name, backend))
+    if not found:
+        return None
+    place, *others = found
+    return replace(_read(root, place, *found[place], tuple(folders)), others=tuple(others))
+
+
+def _place_by_macros(root: RootFileSystem) -> Iterator[str]:
+    """Where the root's own rpm has its database: its macros say so."""
+    if not root.is_file(_MACROS):
+        return
+    text = (root.read(_MACROS, "root_text") or b"").decode("utf-8", "replace")
+    if stated := re.search(r"(?m)^%_dbpath[ \t]+(/?\S+)$", text):
+        place = re.sub(r"%\{_(usr|prefix|var)\}", lambda name: f"/{name[1].replace('prefix', 'usr')}", stated[1])
+        if place.startswith("/") and "%" not in place:
+            yield posixpath.normpath(place)
 
 
 def _read(root: RootFileSystem, place: str, name: str, backend: str, folders: tuple[str, ...]) -> RpmDatabase:

@@ -14,12 +14,14 @@ INSTALLED = (
     "python3.11-setuptools-65.5.1-2.el9.noarch",
     "bash-5.1.8-6.el9.ppc64le",
 )
+PROVIDED = ("python3dist(ruamel-yaml) = 0.16.6", "python3.9dist(ruamel-yaml) = 0.16.6")
+"""What packages of other names provide: those of a Debian root, all of whose packages are one to rpm."""
 
 
 def unmet(folder: Path, requires: str, python: str = "3.9") -> tuple[str, ...]:
     name, content = sdist("app", "1.0", {"pyproject.toml": f"[build-system]\nrequires = {requires}\n"})
     (folder / name).write_bytes(content)
-    return unmet_build_requires(folder / name, distributions_there(INSTALLED, (), python), python)
+    return unmet_build_requires(folder / name, distributions_there(INSTALLED, PROVIDED, (), python), python)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,7 @@ def unmet(folder: Path, requires: str, python: str = "3.9") -> tuple[str, ...]:
         ),
         ("['tomli; python_version<\"3.11\"']", ('tomli; python_version < "3.11", and the buildroot has none',)),
         ("['tomli; python_version>=\"3.11\"', 'colorama; sys_platform==\"win32\"']", ()),
+        ("['ruamel.yaml>=0.17']", ("ruamel.yaml>=0.17, and the buildroot has 0.16.6",)),
         ("[]", ()),
         ("3", ()),
     ],

@@ -256,7 +256,7 @@ def test_pipfile_lock_is_its_default_section_for_its_python(tmp_path: Path) -> N
     assert lock.python == "3.11"
     assert pins(lock) == {"requests": "2.32.5"}
     assert lock.releases[0].digests == {ONE}
-    assert [name for name, _ in lock.left_out] == ["own", "open", "section develop"]
+    assert [name for name, _ in lock.left_out] == ["asyncio", "own", "open", "section develop"]
 
 
 @pytest.mark.parametrize("text", [UV, POETRY, PIPFILE])

@@ -53,6 +53,50 @@ def test_a_database_where_newer_systems_keep_it_is_read(place: str, linked: bool
     assert rpm_database(root) == f"/{place}"
 
 
+MACROS = "%_usr /usr\n%_var /var\n# {old}\n%_dbpath\t\t%{{{variable}}}{rest}\n%_dbpath_rebuild %{{_dbpath}}\n"
+
+
+@pytest.mark.parametrize(
+    ("variable", "rest", "stale"),
+    [
+        ("_var", "/lib/rpm", "usr/lib/sysimage/rpm"),
+        ("_usr", "/lib/sysimage/rpm", "var/lib/rpm"),
+        ("", "", "usr/share/rpm"),
+    ],
+)
+def test_of_two_databases_the_one_of_the_roots_rpm_is_read_and_the_other_named(
+    variable: str, rest: str, stale: str, root: Path
+) -> None:
+    """What a move to another place left behind, or an image was copied together from."""
+    own = {"_var": "var/lib/rpm", "_usr": "usr/lib/sysimage/rpm", "": "usr/lib/sysimage/rpm"}[variable]
+    if own != "var/lib/rpm":
+        (root / own).parent.mkdir(parents=True)
+        (root / "var/lib/rpm").rename(root / own)
+    (root / stale).mkdir(parents=True, exist_ok=True)
+    (root / stale / "rpmdb.sqlite").write_bytes(b"")
+    if variable:
+        (root / "usr/lib/rpm").mkdir(parents=True)
+        (root / "usr/lib/rpm/macros").write_text(MACROS.format(old="%_dbpath /old", variable=variable, rest=rest))
+    environment = read_environment(root)
+    assert owner_of_six(environment) == "RPM python3-six"
+    assert environment.rpm is not None
+    assert (environment.rpm.place, environment.rpm.others) == (f"/{own}", (f"/{stale}",))
+    named = [one for one in environment.skipped if one.what == f"the RPM database /{stale}"]
+    assert [one.why for one in named] == [f"the one that is read is /{own}"]
+
+
+@pytest.mark.parametrize("place", ["var/lib/rpm", "usr/share/rpm"])
+def test_an_empty_folder_in_the_newer_place_is_no_database(place: str, root: Path) -> None:
+    """Bootable containers and rpm-ostree have the folder, or /var without the link."""
+    (root / "usr/lib/sysimage/rpm").mkdir(parents=True)
+    if place != "var/lib/rpm":
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        (root / "var/lib/rpm").rename(root / place)
+    environment = read_environment(root)
+    assert owner_of_six(environment) == "RPM python3-six"
+    assert environment.rpm is not None and environment.rpm.others == ()
+
+
 @pytest.mark.skipif(not has_program("db_load"), reason="db_load is not installed (package db-util)")
 def test_a_berkeley_database_of_el8_is_read(root: Path) -> None:
     """The format of EL8 and before: a hash of headers by their numbers, with the highest number under 0."""

@@ -174,6 +174,37 @@ def foreign_system(tmp_path: Path) -> Path:
     return root
 
 
+WRITTEN_BY = {
+    "uv": "home = /usr/bin\nimplementation = CPython\nuv = 0.13.9\nversion_info = 3.9.25\n",
+    "virtualenv": (
+        "home = /usr/bin\nimplementation = CPython\nversion_info = 3.9.25.final.0\nvirtualenv = 21.6.1\n"
+        "base-prefix = /usr\nbase-exec-prefix = /usr\nbase-executable = /usr/bin/python3.9\n"
+    ),
+    "venv": (
+        "home = /usr/bin\nversion = 3.9.25\nexecutable = /usr/bin/python3.9\n"
+        "command = /usr/bin/python3 -m venv /opt/venv\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("tool", WRITTEN_BY)
+def test_each_tools_environment_in_another_system_is_judged_by_that_system(tool: str, tmp_path: Path) -> None:
+    """uv and virtualenv link the interpreter itself, and write more lines."""
+    root = foreign_system(tmp_path)
+    if tool != "venv":
+        (root / "opt/venv/bin/python").unlink()
+        (root / "opt/venv/bin/python3").unlink()
+        (root / "opt/venv/bin/python").symlink_to("/usr/bin/python3.9")
+        (root / "opt/venv/bin/python3").symlink_to("python")
+    text = f"{WRITTEN_BY[tool]}include-system-site-packages = true\n"
+    (root / "opt/venv/pyvenv.cfg").write_text(text)
+    make_dist(root / "opt/venv/lib/python3.9/site-packages", "app", "1", requires=["six>=1.10"])
+    for environment in (read_environment(root / "opt/venv"), read_environment(root, Path("/opt/venv/bin/python"))):
+        assert environment.root.folder.resolve() == root.resolve()
+        assert environment.python.version == "3.9.25"
+        assert sorted(environment.imported) == ["app", "six"]
+
+
 @pytest.mark.parametrize("system_site", [False, True])
 @pytest.mark.parametrize("named", ["root", "python of this machine", "python in the root", "environment"])
 def test_an_environment_in_another_system_is_judged_by_that_system(

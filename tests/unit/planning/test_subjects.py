@@ -3,7 +3,7 @@
 import pytest
 
 from ppcdeps.model.nevra import Nevra
-from ppcdeps.verifying.subjects import subject_of_dnf
+from ppcdeps.planning.subjects import subject_of_dnf
 
 THERE = [
     Nevra.parse(text)

@@ -1,6 +1,6 @@
 """What dnf is given for the roots of a plan: a release that only the reference has becomes the one that is there."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ppcdeps.model.nevra import Nevra
 
@@ -24,3 +24,15 @@ def subject_of_dnf(root: str, there: Iterable[Nevra]) -> str:
             if root.startswith(f"{head}-") and "-" not in root.removeprefix(f"{head}-"):
                 others.append(each)
     return str(min(others, key=str)) if others else root
+
+
+def judged_instead(roots: Iterable[str], there: Iterable[Nevra]) -> Iterator[str]:
+    """A line for each root whose release no package of a plan has, and what is judged in its place."""
+    packages = tuple(there)
+    for root in roots:
+        subject = subject_of_dnf(root, packages)
+        if subject != root:
+            yield (
+                f"{root} was requested, which no repository of the target has: {subject}, another build of the same "
+                f"version, is judged in its place; dnf takes it by that name alone"
+            )
