@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from configparser import ConfigParser
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ _TRAIT = re.compile(r"trait[A-Za-z0-9_-]*:(.+)")
 _FOREIGN_TRAIT = re.compile(r"HW_(?:CPU_(?:X86|AMD|INTEL|AARCH64|ARM|S390X)_|ARCH_(?!PPC))")
 """Traits of the processors of other architectures, as os-traits names them."""
 _TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})
+_NUMBERED = re.compile(r"(?<=hw_numa_cpus)\.\d+$|(?<=hw_numa_mem)\.\d+$")
+"""Which guest NUMA node a property is of."""
 _FLAVOR = re.compile(r"(hw|os|hw_rng|hw_video):(.+)")
 
 
@@ -147,6 +149,9 @@ def requests_of_properties(properties: Iterable[Property], facts: NovaFacts, nov
 
     ``nova`` is empty where the version is not known: then only what is set counts. A flavor's property wins.
     """
+    properties = tuple(properties)
+    # Names of today count before those of old.
+    properties = (*_of_old_names(properties), *properties)
     chosen = {one.name: one for one in sorted(properties, key=lambda one: one.owner == "flavor")}
     requests = []
     for name, one in chosen.items():
@@ -196,6 +201,15 @@ def guest_by_nova(
     )
 
 
+def _of_old_names(properties: Iterable[Property]) -> Iterable[Property]:
+    """What nova reads in properties of VMware's images, whatever the hypervisor: bus and controller of disks."""
+    for one in properties:
+        if one.name == "vmware_adaptertype":
+            yield replace(one, name="hw_disk_bus", value="ide" if one.value == "ide" else "scsi")
+            if one.value != "ide":
+                yield replace(one, name="hw_scsi_model")
+
+
 def canonical_architecture(name: str) -> str:
     """An architecture as nova spells it: it takes any case, and a few names of x86 (Architecture.canonicalize)."""
     lowered = name.lower()
@@ -209,7 +223,7 @@ def _unseen(properties: Iterable[Property], facts: NovaFacts) -> Iterable[Skippe
         why = facts.unseen_names.get(one.name, "")
         if trait and not _FOREIGN_TRAIT.match(trait[1]):
             why = "which hosts have the trait is not looked at"
-        elif one.name.startswith("hw_") and one.name not in {
+        elif one.name.startswith("hw_") and _NUMBERED.sub("", one.name) not in {
             *facts.properties,
             *facts.other_names,
             *facts.unseen_names,
@@ -263,8 +277,9 @@ def faults_of(properties: Iterable[Property], facts: NovaFacts, nova: str) -> tu
             )
         known = facts.properties.get(one.name)
         if known is None:
-            if one.name.startswith(("hw_", "os_")) and one.name not in facts.other_names:
-                found += _misspelt(one, (*facts.properties, *facts.other_names))
+            names = (*facts.properties, *facts.other_names, *facts.unseen_names)
+            if one.name.startswith(("hw_", "os_")) and _NUMBERED.sub("", one.name) not in names:
+                found += _misspelt(one, names)
             continue
         if not known.accepts(one.value, nova):
             accepted = [value for value in known.values if known.accepts(value, nova)]

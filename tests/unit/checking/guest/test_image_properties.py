@@ -185,3 +185,36 @@ def test_nothing_of_it_counts_on_power(tmp_path: Path) -> None:
     assert "the host's architecture" in [one.what for one in report.skipped]
     on_power = on_x86("hw_emulation_architecture=ppc64le", folder=tmp_path, host="ppc64le")
     assert "the host's architecture" not in [one.what for one in on_power.skipped]
+
+
+@pytest.mark.parametrize(
+    ("given", "rules"),
+    [
+        ("vmware_adaptertype=ide", {"guest-ide-bus"}),
+        ("vmware_adaptertype=lsiLogic", {"guest-device"}),
+        ("vmware_adaptertype=virtio-scsi", set()),
+    ],
+)
+def test_what_nova_reads_in_images_of_vmware_counts_here_too(given: str, rules: set[str]) -> None:
+    """nova's image_meta.py makes hw_disk_bus and hw_scsi_model of it on any hypervisor."""
+    found = check_image(*BASE, given, nova="2025.2").findings
+    assert {one.rule for one in found if one.severity.value == "error"} == rules
+    assert all("vmware_adaptertype" in one.where for one in found if one.rule in rules)
+    kept = check_image(*BASE, given, "hw_disk_bus=scsi", "hw_scsi_model=virtio-scsi", nova="2025.2").findings
+    assert [one for one in kept if one.severity.value == "error"] == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "hw_locked_memory=true",
+        "hw_pci_numa_affinity_policy=required",
+        "hw_vm_mode=hvm",
+        "hw_numa_cpus.0=0-1",
+        "hw_numa_mem.1=512",
+    ],
+)
+def test_what_nova_reads_is_not_called_unknown(given: str) -> None:
+    report = check_image(*BASE, given, nova="2025.2")
+    assert "guest-property-name" not in {one.rule for one in report.findings}
+    assert all("nothing is known" not in one.why for one in report.skipped)
