@@ -4,7 +4,14 @@ from pathlib import Path
 
 import click
 
-from ppcdeps.cli.options import engine_option, json_option, output_options, recipes_option, repository_options
+from ppcdeps.cli.options import (
+    buildroots_option,
+    engine_option,
+    json_option,
+    output_options,
+    recipes_option,
+    repository_options,
+)
 from ppcdeps.cli.output import write
 from ppcdeps.cli.repeat import plan_again, work_on
 from ppcdeps.cli.reporter import TerminalReporter
@@ -22,6 +29,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 )
 @click.option("--no-install", is_flag=True, help="Only plan again: install and run nothing.")
 @engine_option
+@buildroots_option
 @recipes_option
 @json_option
 @repository_options()
@@ -32,6 +40,7 @@ def verify(
     workload: str | None,
     no_install: bool,
     engine: str | None,
+    buildroot_folders: tuple[Path, ...],
     folders: tuple[Path, ...],
     as_json: bool,
     choice: RepositoryChoice,
@@ -67,6 +76,7 @@ def verify(
         workload=workload,
         recipes=folders,
         engine=engine,
+        buildroots=buildroot_folders,
         install=not no_install,
     )
     write(dump_verification(found) if as_json else render_verification(found, plan_again), as_json=as_json)

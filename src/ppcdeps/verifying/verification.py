@@ -10,7 +10,7 @@ from typing import Protocol
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.building.buildroots.buildroots import Buildroots
-from ppcdeps.building.buildroots.definitions import DebianMaking
+from ppcdeps.building.buildroots.definitions import DebianMaking, load_definitions
 from ppcdeps.building.publishing.repository import read_manifest
 from ppcdeps.engines.cleanup import sweep
 from ppcdeps.engines.emulation import machine_arch, require_emulation
@@ -61,7 +61,8 @@ class VerificationBasis:
 
     ``repositories`` are all enabled ones of the target's side, the local one included. ``snapshot`` names the
     snapshot that the metadata comes from: there are then no packages to install. ``engine`` names the engine that
-    runs programs in the root, None for the first that works.
+    runs programs in the root, None for the first that works; ``buildroots`` are folders of buildroots, laid over the
+    shipped ones.
     """
 
     target: Target
@@ -72,6 +73,7 @@ class VerificationBasis:
     cache: Cache
     engine: str | None = None
     snapshot: str = ""
+    buildroots: Sequence[Path] = ()
 
 
 def verify(before: Plan, after: Plan, basis: VerificationBasis, reporter: Reporter) -> Verification:
@@ -86,7 +88,7 @@ def verify(before: Plan, after: Plan, basis: VerificationBasis, reporter: Report
         return without_installation(before, after, basis.local, why)
     found = without_installation(before, after, basis.local, "")
     require_installation(basis.target.arch, reporter)
-    base = base_of(basis.target, basis.cache, reporter)
+    base = base_of(basis.target, basis.cache, reporter, basis.buildroots)
     # What runs of a killed trial goes before its folder.
     sweep(engines_home(basis.cache.directory), reporter)
     with trial_folder(basis.cache.root / "trials") as folder:
@@ -355,14 +357,14 @@ class _Trial:
         return any(each.repo == local and each.source == gap.source for each in self.after.closure)
 
 
-def base_of(target: Target, cache: Cache, reporter: Reporter) -> Buildroot | None:
+def base_of(target: Target, cache: Cache, reporter: Reporter, folders: Sequence[Path] = ()) -> Buildroot | None:
     """The root that the target's packages go on top of; None where they bring everything, as on RPM distributions.
 
-    Raises what making the buildroot raises.
+    ``folders`` hold definitions that are laid over the shipped ones. Raises what making the buildroot raises.
     """
     if target.buildroot is None:
         return None
-    here = Buildroots(cache, reporter=reporter)
+    here = Buildroots(cache, load_definitions(folders), reporter)
     if not isinstance(here.definitions.named(target.buildroot).making, DebianMaking):
         return None
     mode = BuildMode.NATIVE if machine_arch() == target.arch else BuildMode.EMULATED

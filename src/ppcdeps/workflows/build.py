@@ -95,7 +95,9 @@ def build_until_closed(
             planned, after = replan(
                 request.plan, repository, request.resolved, reporter, workload=workload, recipes=request.recipes
             )
-            verdict = verdict_on(request.plan, after, planned, repository, reporter)
+            verdict = verdict_on(
+                request.plan, after, planned, repository, reporter, buildroots=request.options.buildroot_folders
+            )
             if verdict.is_closed or not after.waves or after.waves in tried:
                 break
             if not takes_builds(after, request.options):

@@ -1,5 +1,6 @@
 """Is the gap of a plan closed? Planned again with what was built, installed, and run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ppcdeps.model.plan import Plan
@@ -31,16 +32,20 @@ def verify(
     recipes: tuple[Path, ...] = (),
     engine: str | None = None,
     install: bool = True,
+    buildroots: Sequence[Path] = (),
 ) -> Verification:
     """The verdict on a plan, with the repository in this folder.
 
     ``workload`` names the workload file that the plan was made of, if it was one; ``engine`` what runs programs, None
-    for the first that works. Without ``install`` the verdict rests on planning alone. Nothing stays on this machine.
+    for the first that works; ``buildroots`` are folders of buildroots. Without ``install`` the verdict rests on
+    planning alone. Nothing stays on this machine.
 
     Raises EnvironmentLacksError where this machine cannot do it, and what `ppcdeps.workflows.replan.replan` raises.
     """
     request, after = replan(before, repository, resolved, reporter, workload=workload, recipes=recipes)
-    return verdict_on(before, after, request, repository, reporter, engine=engine, install=install)
+    return verdict_on(
+        before, after, request, repository, reporter, engine=engine, install=install, buildroots=buildroots
+    )
 
 
 def verdict_on(
@@ -52,6 +57,7 @@ def verdict_on(
     *,
     engine: str | None = None,
     install: bool = True,
+    buildroots: Sequence[Path] = (),
 ) -> Verification:
     """The verdict on the plan ``before``, where ``after`` is what `replan` made of it, with its request."""
     resolved = request.resolved
@@ -70,6 +76,7 @@ def verdict_on(
         open_index=lambda: index_for(request, reporter),
         cache=resolved.cache,
         engine=engine,
+        buildroots=buildroots,
         snapshot=resolved.basis.name if resolved.basis.origin is MetadataOrigin.SNAPSHOT else "",
     )
     return verify_plan(before, after, grounds, reporter)
