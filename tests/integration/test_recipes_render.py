@@ -116,7 +116,11 @@ def test_qemu_built_tools_only_before_and_keeps_its_firmware_after(
         ("7.2.0", ["pseries-devices.patch"]),
         ("9.1.0", ["pseries-devices.patch"]),
         ("10.0.0", ["pseries-devices.patch", "pseries-usb-hid.patch", "pseries-without-powernv.patch"]),
+        ("10.0.3", ["pseries-devices.patch", "pseries-usb-hid.patch", "pseries-without-powernv.patch"]),
+        ("10.0.4", ["pseries-devices.patch", "pseries-usb-hid.patch"]),
         ("10.1.0", ["pseries-devices.patch", "pseries-usb-hid.patch", "pseries-without-powernv.patch"]),
+        ("10.1.1", ["pseries-devices.patch", "pseries-usb-hid.patch"]),
+        ("10.2.2", ["pseries-devices.patch", "pseries-usb-hid.patch"]),
     ],
 )
 def test_qemu_gets_the_patches_of_its_version(version: str, patches: list[str], tmp_path: Path) -> None:
@@ -139,7 +143,7 @@ def test_recipes_show_says_which_versions_get_a_patch(capsys: pytest.CaptureFixt
     assert lines[:2] == ["patch patches/pseries-devices.patch", "patch patches/pseries-usb-hid.patch (only >= 10)"]
     assert main(["recipes", "show", "qemu-kvm", "--json"]) == 0
     patches = json.loads(capsys.readouterr().out)["patches"]
-    assert [one["versions"] for one in patches] == ["all versions", ">= 10", ">= 10"]
+    assert [one["versions"] for one in patches] == ["all versions", ">= 10", ">= 10, < 10.0.4", ">= 10.1, < 10.1.1"]
 
 
 def test_the_device_list_of_qemu_grows_by_usb_keyboard_and_tablet(tmp_path: Path) -> None:
