@@ -141,7 +141,8 @@ def _to_try(world: "DemoWorld", engine: str | None, cache_directory: Path | None
     return (
         DemoCommand("why it is a gap, and what was tried", ("why", name, "--plan", _plan_file(world), *cache)),
         DemoCommand(
-            "change it, and plan and build again", ("recipes", "show", name, "--recipes", world.recipes.name)
+            f"its recipe: change recipes/{name}/recipe.toml, and plan and build again",
+            ("recipes", "show", name, "--recipes", world.recipes.name),
         ),
         DemoCommand("look around in the ppc64le root", ("buildroot", "shell", TARGET_ROOT, *cache, *chosen)),
         DemoCommand("when you are done", ("buildroot", "remove", TARGET_ROOT, NATIVE_ROOT, *cache)),

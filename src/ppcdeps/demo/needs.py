@@ -9,7 +9,7 @@ from pathlib import Path
 from ppcdeps.building.buildroots.accelerator import cross_compiler
 from ppcdeps.building.buildroots.buildroots import Buildroots
 from ppcdeps.building.buildroots.debian import sources_for
-from ppcdeps.building.buildroots.debiansources import SourceArchive
+from ppcdeps.building.buildroots.debiansources import SourceArchive, os_release
 from ppcdeps.building.buildroots.definitions import TRIPLET, DebianMaking
 from ppcdeps.demo.world import ARCH, NATIVE_ROOT, TARGET_ROOT
 from ppcdeps.engines.emulation import EmulationState, ensure_emulation
@@ -91,6 +91,17 @@ def lacking(
             yield from _refused(sources_for, making, mirror)
             break
     yield from _refused(SourceArchive(archive).check)
+
+
+def other_release(roots: Buildroots) -> str:
+    """That the roots are of another release than this machine, as a sentence; empty where they are not."""
+    definition = roots.definitions.named(TARGET_ROOT)
+    machine = os_release()
+    assert isinstance(definition.making, DebianMaking)
+    if machine.get("ID") == "debian" and machine.get("VERSION_CODENAME") == definition.making.suite:
+        return ""
+    here = machine.get("PRETTY_NAME", "another system")
+    return f"this machine is {here}; the demo's roots are {definition.title}: it has no other release"
 
 
 def _of_running(engine: str | None, home: Path, reporter: Reporter) -> Iterator[Lack]:

@@ -20,7 +20,8 @@ from ppcdeps.base.cache import Cache
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.base.removal import remove_tree
 from ppcdeps.building.buildroots.buildroots import Buildroots
-from ppcdeps.building.buildroots.debiansources import SourceArchive, Tarball
+from ppcdeps.building.buildroots.debiansources import SourceArchive, Tarball, os_release
+from ppcdeps.building.buildroots.definitions import DebianMaking
 from ppcdeps.building.createrepo import index_folder
 from ppcdeps.engines.emulation import machine_arch
 from ppcdeps.engines.engine import engines_home
@@ -135,7 +136,9 @@ def _fill(
     native_root = roots.create(NATIVE_ROOT, mode=BuildMode.CROSS, mirror=mirror)
     for place in (world.sources, world.recipes, world.reference, world.srpms):
         place.mkdir(parents=True)
-    tarballs = _fetch(packages, world, cache, reporter)
+    making = roots.definitions.named(TARGET_ROOT).making
+    assert isinstance(making, DebianMaking)
+    tarballs = _fetch(packages, making.suite, world, cache, reporter)
     _write_recipes(tarballs, world)
     created = roots.of(target_root)
     _write_target(world, created.packages, machine)
@@ -172,14 +175,17 @@ def _world(folder: Path, name: str, roots: tuple[str, ...]) -> DemoWorld:
     )
 
 
-def _fetch(packages: Sequence[str], world: DemoWorld, cache: Cache, reporter: Reporter) -> dict[str, Tarball]:
+def _fetch(
+    packages: Sequence[str], suite: str, world: DemoWorld, cache: Cache, reporter: Reporter
+) -> dict[str, Tarball]:
     task = f"Debian's sources of {', '.join(packages)}"
     reporter.begin(task, None)
     try:
         archive = SourceArchive(cache.root / SOURCES)
         found = {}
         for name in packages:
-            tarball = archive.fetch(name)
+            # Those of the roots' release: its packages are known to build there.
+            tarball = archive.fetch(name, suite if os_release().get("ID") == "debian" else None)
             place = world.sources / tarball.file.name
             shutil.copyfile(tarball.file, place)
             found[name] = Tarball(place, tarball.version)

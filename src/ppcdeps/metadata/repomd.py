@@ -21,6 +21,7 @@ _STRONG = {"sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
 _WEAK = {"sha": "sha1", "sha1": "sha1"}
 LAST_SECOND = 253_402_300_799
 """Of the year 9999: no later one can be shown."""
+_DAY = 86_400
 _HEX = re.compile(r"[0-9a-f]+")
 
 
@@ -50,8 +51,9 @@ class Repomd:
 
     @property
     def date(self) -> int | None:
-        """The newest timestamp of a file, in seconds since 1970."""
-        return max((r.timestamp for r in self.records.values() if r.timestamp is not None), default=None)
+        """The newest timestamp of a file, in seconds since 1970. One of that year's first day is a placeholder."""
+        dates = (record.timestamp for record in self.records.values())
+        return max((date for date in dates if date is not None and date >= _DAY), default=None)
 
     @property
     def weak(self) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.building.buildroots.buildroots import Buildroots
-from ppcdeps.demo.needs import Lack, lacking, require
+from ppcdeps.demo.needs import Lack, lacking, other_release, require
 from ppcdeps.demo.world import PYTHON, SOURCES, DemoWorld, check_place, find_world, make_world
 from ppcdeps.engines.engine import engines_home
 from ppcdeps.model.errors import PpcdepsError
@@ -28,10 +28,13 @@ def demo_world(
     anything takes minutes, and what `ppcdeps.demo.world.make_world` raises.
     """
     found = find_world(folder)
+    roots = Buildroots(cache, reporter=reporter)
     if found is None:
         check_place(folder.absolute())
+        if other := other_release(roots):
+            reporter.note(other)
     needs = lacking(
-        Buildroots(cache, reporter=reporter),
+        roots,
         engines_home(cache.directory),
         cache.root / SOURCES,
         reporter,

@@ -68,6 +68,35 @@ def test_the_command_says_one_list_and_one_install_command(bare: Path, capsys: p
     assert not (bare / "demo").exists()
 
 
+@pytest.mark.parametrize(
+    ("release", "said"),
+    [
+        ({"ID": "debian", "VERSION_CODENAME": "bookworm", "PRETTY_NAME": "Debian GNU/Linux 12 (bookworm)"}, ""),
+        (
+            {"ID": "debian", "VERSION_CODENAME": "trixie", "PRETTY_NAME": "Debian GNU/Linux 13 (trixie)"},
+            "this machine is Debian GNU/Linux 13 (trixie); the demo's roots are Debian 12 (bookworm) on ppc64el: it "
+            "has no other release",
+        ),
+        (
+            {"ID": "ubuntu", "VERSION_CODENAME": "noble", "PRETTY_NAME": "Ubuntu 24.04 LTS"},
+            "this machine is Ubuntu 24.04 LTS; the demo's roots are Debian 12 (bookworm) on ppc64el: it has no other "
+            "release",
+        ),
+    ],
+)
+def test_roots_of_another_release_than_the_machines_are_said_to_be(
+    bare: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    release: dict[str, str],
+    said: str,
+) -> None:
+    monkeypatch.setattr("ppcdeps.demo.needs.os_release", lambda: release)
+    assert main(("demo", "--to", str(bare / "demo"))) == ExitCode.ENVIRONMENT_LACKS
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if line.startswith("this machine is")] == ([said] if said else [])
+
+
 def test_one_that_is_no_package_has_no_install_command() -> None:
     with pytest.raises(EnvironmentLacksError) as caught:
         require([Lack("root: run it with sudo")])

@@ -67,6 +67,12 @@ def test_what_is_optional_may_be_left_out() -> None:
     assert (found.date, found.revision) == (None, "42")
 
 
+def test_a_timestamp_that_stands_for_none_is_no_date() -> None:
+    for seconds, date in ((0, None), (1, None), (1_700_000_000, 1_700_000_000)):
+        found = parse_repomd(repomd(record(extra=f"<timestamp>{seconds}</timestamp>")), "here")
+        assert found.date == date
+
+
 @pytest.mark.parametrize(
     ("algorithm", "value", "reason"),
     [

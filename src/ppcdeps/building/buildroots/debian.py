@@ -187,8 +187,10 @@ def _run(command: Sequence[str], sources_list: str, sources: Sequence[str], log:
 
 def _failure(output: str, sources: Sequence[str], log: Path) -> PpcdepsError:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    faults = [line.removeprefix("E: ") for line in lines if line.startswith(("E:", "Err:", "W: Failed", "dpkg"))]
-    faults = [fault for fault in faults if fault != "mmdebstrap failed to run"]
+    signs = ("E:", "Err:", "W: Failed", "dpkg: error", "dpkg-deb: error")
+    # apt's own errors have the reason in one line; what comes before them may be in two.
+    found = sorted((line for line in lines if line.startswith(signs)), key=lambda line: not line.startswith("E:"))
+    faults = [fault for line in found if (fault := line.removeprefix("E: ")) != "mmdebstrap failed to run"]
     first = faults[0] if faults else (lines[-1] if lines else "it said nothing")
     whole = output.lower()
     if "no space left" in whole:

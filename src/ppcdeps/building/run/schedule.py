@@ -21,6 +21,7 @@ from ppcdeps.building.run.setup import BuildSetup
 from ppcdeps.building.run.steps import StoppedError
 from ppcdeps.building.run.store import StoredBuild
 from ppcdeps.building.run.tasks import Task
+from ppcdeps.model.commands import command_line
 
 _POLL = 0.2
 """Seconds in which a Ctrl-C is noticed while builds run."""
@@ -78,10 +79,10 @@ class _Run:
             done, _ = wait(running, timeout=_POLL, return_when=FIRST_COMPLETED)
             for future in done:
                 task = running.pop(future)
-                self._over(future.result() or _stopped(task))
+                self._over(future.result() or self._stopped(task))
         for task in self.tasks:
             if task.name not in self.results:
-                self._over(_stopped(task))
+                self._over(self._stopped(task))
 
     def _one(self, task: Task) -> TaskResult | None:
         """The result of a task; None where it was stopped."""
@@ -143,7 +144,7 @@ class _Run:
         with self.guard:
             self.watcher(event)
 
-
-def _stopped(task: Task) -> TaskResult:
-    cause = FailureCause("the run was stopped before it was done", "go on with `ppcdeps build --resume`")
-    return TaskResult(task, BuildOutcome.SKIPPED, cause=cause)
+    def _stopped(self, task: Task) -> TaskResult:
+        resume = command_line("build", "--resume", "--work", str(self.setup.work))
+        cause = FailureCause("the run was stopped before it was done", f"go on with `{resume}`")
+        return TaskResult(task, BuildOutcome.SKIPPED, cause=cause)

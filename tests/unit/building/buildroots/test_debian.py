@@ -69,6 +69,12 @@ def test_a_template_that_is_wrong_is_named(tmp_path: Path) -> None:
             "verified",
         ),
         (
+            "dpkg-deb: building package 'usr-is-merged' in '/x/merged.deb'.\nErr:4 http://mirror.example/x\n"
+            "E: Failed to fetch http://mirror.example/x  File has unexpected size\nE: mmdebstrap failed to run\n",
+            RepositoryError,
+            "/debian cannot be read: Failed to fetch http://mirror.example/x  File has unexpected size",
+        ),
+        (
             "I: main()\nE: fork failed\nE: mmdebstrap failed to run\n",
             EnvironmentLacksError,
             "mmdebstrap failed: fork failed",

@@ -100,6 +100,9 @@ def test_with_fail_fast_nothing_begins_after_a_failure(setup: BuildSetup) -> Non
     yard = Yard(setup, failing=["a"])
     assert yard.run(task("a"), task("b"), fail_fast=True) == {"a": BuildOutcome.FAILED, "b": BuildOutcome.SKIPPED}
     assert [event.task.name for event in yard.events if isinstance(event, BuildStarted)] == ["a"]
+    stopped = next(event.result for event in yard.events if isinstance(event, BuildFinished) and event.done == 2)
+    assert stopped.cause is not None
+    assert stopped.cause.help == f"go on with `ppcdeps build --resume --work {setup.work}`"
 
 
 def test_with_fail_fast_what_runs_is_stopped(setup: BuildSetup) -> None:
