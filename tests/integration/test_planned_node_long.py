@@ -8,6 +8,7 @@ docs/evidence/node.md. Everything for ppc64le runs under qemu-user.
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import debianroots
@@ -56,13 +57,13 @@ constraints = "pins.txt"
 
 
 def write_buildroot(folder: Path) -> None:
-    """The shipped Debian root with the node's packages."""
-    shipped = (PROJECT / "containers/debian-12/buildroot.toml").read_text()
+    """The shipped Debian root, macros included, with the node's packages."""
+    definition = folder / "debian-12-node/buildroot.toml"
+    shutil.copytree(PROJECT / "containers/debian-12", definition.parent)
     more = "".join(f'"python3-{name}", ' for name in OF_DEBIAN)
-    text = shipped.replace("packages = [\n", f"packages = [\n    {more}\n", 1)
-    assert text != shipped
-    (folder / "debian-12-node").mkdir(parents=True)
-    (folder / "debian-12-node/buildroot.toml").write_text(text)
+    shipped = definition.read_text()
+    definition.write_text(shipped.replace("packages = [\n", f"packages = [\n    {more}\n", 1))
+    assert definition.read_text() != shipped
 
 
 def pins() -> str:
