@@ -85,8 +85,9 @@ def test_nova_from_the_index_is_built_installed_and_imported(debian_cache: Cache
     root = ("--buildroots", "roots")
     program("buildroot", "create", "debian-12-node", *root)
     made = json.loads(program("buildroot", "list", "--json", *root).out)
-    (base,) = (Path(one["repository"]) for one in made["created"] if one["name"] == "debian-12-node")
-    (tmp_path / "target.toml").write_text(TARGET.format(python=PYTHON, base=base.as_uri()))
+    newest = max((one for one in made["created"] if one["name"] == "debian-12-node"), key=lambda one: one["made"])
+    base = Path(newest["repository"]).as_uri()
+    (tmp_path / "target.toml").write_text(TARGET.format(python=PYTHON, base=base))
 
     program("plan", "node.toml", "--target", "target.toml", "-o", "plan.json", code=1)
     python = json.loads((tmp_path / "plan.json").read_text())["python"]["distributions"]
