@@ -70,8 +70,8 @@ def follow_all(program: Program, run: Run, steps: list[dict[str, object]]) -> di
             done["buildroot remove"] = program(*words, PPCDEPS_CACHE=str(cache)).out
             assert program("buildroot", "list", "--json", PPCDEPS_CACHE=str(cache)).out.count('"key"') == 0
             continue
-        # A shell that is given nothing ends.
-        more = ("--json",) if words[0] == "verify" else ()
+        # A shell needs a terminal, or a command.
+        more = {"verify": ("--json",), "buildroot": ("--", "true")}.get(words[0], ())
         known = " ".join(words[:2]) if words[0] != "verify" else words[0]
         done[known] = program(*words, *more).out
     return done

@@ -321,7 +321,7 @@ def test_a_root_gets_what_the_workload_needs(tmp_path: Path) -> None:
     pins = {normalize(name): version for name, version in re.findall(r"(?m)^([\w.-]+)===([\w.]+)", yoga)}
     assert len(before.additions) > 90
     libraries = {one.required.name: one.required.version for one in before.additions if "oslo" in one.required.name}
-    assert len(libraries) > 20
+    assert len(libraries) >= 20
     assert libraries == {name: pins[name] for name in libraries}
     assert next(one.replaced.version for one in before.additions if one.replaced is not None) == "6.0.0"
     assert {one.copy.key for one in before.removals} == {"netaddr", "stray"}

@@ -52,7 +52,7 @@ def _snapshot_info(scene: Scene, document: bytes) -> list[str]:
 
 WORKLOAD = b"""name = "w"
 title = "A workload"
-roots = ["app", "lib >= 1", "/opt/lib/data", "pypi:six"]
+roots = ["app", "lib >= 1", "/opt/lib/data"]
 advice = ["cpu-baseline"]
 [openstack]
 default = "yoga"

@@ -236,7 +236,7 @@ def _metalink(scene: Scene, document: bytes) -> list[str]:
     ]
 
 
-@door("roots", damage_lines, lambda: b"app\nlib >= 1\n(lib or other)\npypi:six", ".txt")
+@door("roots", damage_lines, lambda: b"app\nlib >= 1\n(lib or other)", ".txt")
 def _roots(scene: Scene, document: bytes) -> list[str]:
     """The command line itself: an argument a line."""
     words = [line for line in document.decode("utf-8", "surrogateescape").split("\n") if line and "\0" not in line]

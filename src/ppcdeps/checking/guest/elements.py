@@ -173,7 +173,7 @@ def _below(root: Element, listed: Collection[str]) -> Iterator[tuple[str, Elemen
     What is refused, free or not seen as a whole is left out.
     """
     known, depth = domain_elements(), domain_depth()
-    whole = depth.whole | frozenset(known.unseen)
+    expected, whole = known.known, depth.whole | frozenset(known.unseen)
     for name in root.attributes:
         if not _declares(name):
             yield f"domain@{name}", root
@@ -184,7 +184,7 @@ def _below(root: Element, listed: Collection[str]) -> Iterator[tuple[str, Elemen
             yield path, element
             if depth.reason(path):
                 continue
-        elif path not in known.known:
+        elif path not in expected:
             continue
         if path in whole:
             continue

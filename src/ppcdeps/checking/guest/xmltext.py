@@ -50,6 +50,8 @@ class Element:
 
     def all(self, path: str) -> "list[Element]":
         """The elements at a path such as ``devices/disk``, in their order."""
+        if not self.children:
+            return []  # as most of a domain's elements are
         found = [self]
         for step in path.split("/"):
             found = [child for element in found for child in element.children if child.tag == step]
