@@ -7,6 +7,8 @@ import pytest
 from doortrial import Bring, Outcome, Scene, run_line, scene
 
 FOLDER = Path(__file__).parent
+PATIENCE = 40.0
+"""Seconds after which a run is surely stuck, beside other tests. The recorded runs at every door have 10."""
 FIRST, SPREAD = 2, 2
 """Of a test with many variants, the first ones and some of the others are run every time; the rest are `long`."""
 
@@ -45,7 +47,7 @@ def bring(place: Scene) -> Bring:
     """Run a command line in the scene: whatever the input, it must end well and with the documented exit code."""
 
     def run(*arguments: object, code: int | set[int] | None = None, **variables: str) -> Outcome:
-        outcome = run_line([str(one) for one in arguments], place, variables)
+        outcome = run_line([str(one) for one in arguments], place, variables, seconds=PATIENCE)
         said = f"{outcome.code}: {outcome.err[-2000:]}"
         assert not outcome.complaints, f"{outcome.complaints}; exit {said}"
         if code is not None:
