@@ -8,7 +8,7 @@ from doortrial import Bring, Outcome, Scene, run_line, scene
 
 FOLDER = Path(__file__).parent
 PATIENCE = 40.0
-"""Seconds after which a run is surely stuck, beside other tests. The recorded runs at every door have 10."""
+"""Seconds by the clock after which a run is stuck, beside other tests. Of the processor it has 10, as ever."""
 FIRST, SPREAD = 2, 2
 """Of a test with many variants, the first ones and some of the others are run every time; the rest are `long`."""
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from doors import Door
 
 SECONDS = 10.0
+"""Of the processor at most in any case, and by the clock where nothing else runs."""
 MEMORY = 1 << 30
 LOOK = 0.05
 """Seconds between two looks at the memory of a run."""
@@ -142,11 +143,12 @@ class Outcome:
     """How a run went. ``complaints`` are what is wrong with it: kind, and where or what.
 
     ``memory`` is the most, in bytes, that the run and the programs which it started had in memory at once, the
-    interpreter included.
+    interpreter included; ``seconds`` are by the clock, ``processor`` those that all of these computed.
     """
 
     code: int
     seconds: float
+    processor: float
     memory: int
     out: str
     err: str
@@ -312,14 +314,16 @@ def run_line(
     child = os.fork()
     if not child:
         _run(arguments, place, (out, err), variables or {}, seconds)
-    code, most, peak = _await(child, seconds)
+    code, most, usage = _await(child, seconds)
     inherited = place.run / "inherited"
     # What it had from this process when it began is not its own.
+    peak = usage.ru_maxrss * 1024
     memory = max(most, peak - int(inherited.read_text() or 0) if inherited.exists() else 0)
     inherited.unlink(missing_ok=True)
     took = time.monotonic() - began
     _import_what_was_imported(place.run / "modules")
-    outcome = Outcome(code, took, memory, _read(out), _read(err), tuple(arguments))
+    computed = usage.ru_utime + usage.ru_stime
+    outcome = Outcome(code, took, computed, memory, _read(out), _read(err), tuple(arguments))
     complaints = [*_complaints(outcome, seconds, _hangs_at(place)), *_trespass(place, before, outcome)]
     return replace(outcome, complaints=tuple(dict.fromkeys(complaints)))
 
@@ -413,8 +417,8 @@ def _run(
         os._exit(code & 0xFF)
 
 
-def _await(child: int, seconds: float) -> tuple[int, int, int]:
-    """The exit code (negative: the signal that ended it), and the most memory as seen and as the system says.
+def _await(child: int, seconds: float) -> tuple[int, int, resource.struct_rusage]:
+    """The exit code (negative: the signal that ended it), the most memory as seen, and what the system says of it.
 
     It is killed where time or memory is too much.
 
@@ -438,7 +442,7 @@ def _await(child: int, seconds: float) -> tuple[int, int, int]:
         os.close(handle)
     with contextlib.suppress(OSError):
         os.killpg(child, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(status), most, usage.ru_maxrss * 1024
+    return os.waitstatus_to_exitcode(status), most, usage
 
 
 def _hangs_at(place: Scene) -> str:
@@ -452,6 +456,8 @@ def _complaints(outcome: Outcome, seconds: float, where: str) -> Iterator[tuple[
     code, err = outcome.code, outcome.err
     if code == -signal.SIGKILL and outcome.seconds >= seconds:
         yield "hang", f"over {seconds:.0f} s{where}"
+    elif outcome.processor > SECONDS:
+        yield "hang", f"over {SECONDS:.0f} s of the processor"
     elif code < 0 and outcome.memory <= MEMORY:
         yield "killed", signal.Signals(-code).name
     elif code == 70:
