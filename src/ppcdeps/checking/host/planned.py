@@ -1,6 +1,6 @@
 """The packages of a plan on a host: those that it had built, and those that are older there than in the plan."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from ppcdeps.checking.findings import Examined, Finding, Report, Skipped
 from ppcdeps.checking.rules import finding
@@ -8,6 +8,11 @@ from ppcdeps.model.evr import EvrKey, compare_evr, evr_key
 from ppcdeps.model.gap import Gap, GapKind, Phase, RouteKind
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.plan import Plan
+from ppcdeps.model.wording import first_of
+
+_DATABASE = "the RPM database"
+_MOST_NAMED = 10
+"""Packages in a message; more of them stand below it."""
 
 
 def check_planned(plan: Plan, installed: Iterable[Nevra], subject: str) -> Report:
@@ -19,24 +24,23 @@ def check_planned(plan: Plan, installed: Iterable[Nevra], subject: str) -> Repor
     there: dict[str, list[Nevra]] = {}
     for package in installed:
         there.setdefault(package.name, []).append(package)
+    bridged = {each.partition(" ")[0] for each in plan.python.bridge} if plan.python is not None else frozenset()
+    roots = [root for root in plan.roots if any(package.nevra.name == root for package in plan.closure)]
     closed = [gap for gap in plan.gaps if _is_installed(gap)]
-    built = [gap for gap in closed if gap.route.kind is not RouteKind.REUSE]
-    reused = [package.name for gap in closed if gap.route.kind is RouteKind.REUSE for package in gap.packages]
-    names = [root for root in plan.roots if any(package.nevra.name == root for package in plan.closure)]
     findings = [
-        *_missing_roots(names, there),
-        *_missing_builds(built, there),
-        *_missing_reused(reused, there),
+        *_missing((root for root in roots if root not in bridged), there, _DATABASE, "which the plan was asked for"),
         *_older(plan, there),
     ]
+    for place, why in dict.fromkeys(map(_origin, closed)):
+        names = [package.name for gap in closed if _origin(gap) == (place, why) for package in gap.packages]
+        findings += _missing(names, there, place, why)
     examined = [
-        Examined("roots", len(names)),
-        Examined("packages of what is built", sum(len(gap.packages) for gap in built)),
-        Examined("packages that are reused as they are", len(reused)),
+        Examined("roots", len(roots)),
+        Examined("packages that close gaps", sum(len(gap.packages) for gap in closed)),
         Examined("packages of the plan", sum(package.nevra.name in there for package in plan.closure)),
     ]
     absent = sum(package.nevra.name not in there for package in plan.closure)
-    skipped = [Skipped(root, "a root that is not the name of a package") for root in plan.roots if root not in names]
+    skipped = [Skipped(root, "a root that is not the name of a package") for root in plan.roots if root not in roots]
     if absent:
         skipped.append(
             Skipped(f"{absent} packages of the plan that are not there", "others, or pip, may provide the same")
@@ -46,41 +50,30 @@ def check_planned(plan: Plan, installed: Iterable[Nevra], subject: str) -> Repor
 
 def _is_installed(gap: Gap) -> bool:
     """Whether a gap is closed by packages that are installed."""
-    closing = gap.route.kind in (RouteKind.RECIPE, RouteKind.REBUILD, RouteKind.REUSE)
+    closing = gap.route.kind in (RouteKind.RECIPE, RouteKind.REBUILD, RouteKind.REUSE, RouteKind.ENABLE)
     return gap.kind is GapKind.RPM and gap.phase is Phase.RUN and closing
 
 
-def _missing_roots(names: Sequence[str], there: Mapping[str, list[Nevra]]) -> Iterator[Finding]:
+def _origin(gap: Gap) -> tuple[str, str]:
+    """Where a gap's packages come from: what a finding is about, and the words for it."""
+    match gap.route.kind:
+        case RouteKind.REUSE:
+            return _DATABASE, "noarch, which the plan reuses as they are"
+        case RouteKind.ENABLE:
+            repositories = " and ".join(gap.route.subject)
+            return repositories, f"which the plan takes from {repositories}"
+        case _:
+            return gap.source or gap.name, f"which the plan takes from a build of {gap.source}"
+
+
+def _missing(names: Iterable[str], there: Mapping[str, list[Nevra]], place: str, why: str) -> Iterator[Finding]:
     missing = sorted(name for name in names if name not in there)
     if missing:
         yield finding(
             "plan-package-missing",
-            f"not installed: {', '.join(missing)}, which the plan was asked for",
-            "the RPM database",
-            fix=[f"dnf install {' '.join(missing)}"],
-        )
-
-
-def _missing_builds(built: Iterable[Gap], there: Mapping[str, list[Nevra]]) -> Iterator[Finding]:
-    for gap in built:
-        missing = sorted(package.name for package in gap.packages if package.name not in there)
-        if missing:
-            yield finding(
-                "plan-package-missing",
-                f"not installed: {', '.join(missing)}, which the plan takes from a build of {gap.source}",
-                gap.source or gap.name,
-                fix=[f"dnf install {' '.join(missing)}"],
-            )
-
-
-def _missing_reused(names: Iterable[str], there: Mapping[str, list[Nevra]]) -> Iterator[Finding]:
-    missing = sorted(name for name in names if name not in there)
-    if missing:
-        yield finding(
-            "plan-package-missing",
-            f"not installed: {len(missing)} noarch packages that the plan reuses as they are",
-            "the RPM database",
-            detail=missing,
+            f"not installed: {first_of(missing, _MOST_NAMED)}, {why}",
+            place,
+            detail=missing if len(missing) > _MOST_NAMED else (),
             fix=[f"dnf install {' '.join(missing)}"],
         )
 
@@ -96,7 +89,7 @@ def _older(plan: Plan, there: Mapping[str, list[Nevra]]) -> Iterator[Finding]:
         yield finding(
             "plan-package-older",
             f"{len(older)} packages are older than the plan's",
-            "the RPM database",
+            _DATABASE,
             detail=[f"{newest}, and the plan has {planned}" for planned, newest in older],
             fix=[f"dnf upgrade {' '.join(sorted({planned.name for planned, _ in older}))}"],
         )

@@ -1,6 +1,7 @@
 """Every rule of a plan's packages on a node, with a node that breaks it, and one that does not."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from ppcdeps.checking.host.planned import check_planned
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Route, RouteKind
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.plan import ChosenPackage, Plan
+from ppcdeps.model.python_plan import PlannedPython
 
 ROOT = Nevra.parse("work-1-1.noarch")
 LIBRARY = Nevra.parse("library-1:2.0-3.el9.ppc64le")
@@ -73,3 +75,27 @@ def test_of_several_versions_of_a_package_the_newest_counts() -> None:
 def test_what_is_not_looked_for_is_named() -> None:
     skipped = {one.what for one in report("work-1-1.noarch", "tool-4.0-5.el9.ppc64le").skipped}
     assert skipped == {"libfoo.so.1()(64bit)", "1 packages of the plan that are not there"}
+
+
+def test_what_a_repository_that_was_to_be_enabled_has_is_looked_for() -> None:
+    plan = replace(PLAN, gaps=(replace(BUILD, route=Route(RouteKind.ENABLE, ("kvm-power",))),))
+    (found,) = check_planned(
+        plan, map(Nevra.parse, ("work-1-1.noarch", "library-1:2.0-3.el9.ppc64le")), "node"
+    ).findings
+    assert (found.where, found.message) == ("kvm-power", "not installed: tool, which the plan takes from kvm-power")
+
+
+def test_a_root_that_the_bridge_stands_for_is_pips() -> None:
+    bridged = replace(PLAN, python=PlannedPython("3.9.25", "ppc64le", "2.34", bridge=("work = 1", "other = 2")))
+    there = tuple(map(Nevra.parse, ("tool-4.0-5.el9.ppc64le", "library-1:2.0-3.el9.ppc64le")))
+    assert check_planned(bridged, there, "node").findings == ()
+    assert [one.where for one in check_planned(PLAN, there, "node").findings] == ["the RPM database"]
+
+
+def test_many_packages_stand_below_their_message() -> None:
+    many = tuple(Nevra.parse(f"part{number:02}-1-1.noarch") for number in range(12))
+    plan = replace(PLAN, gaps=(replace(BUILD, wanted=many, route=Route(RouteKind.REUSE)),))
+    there = map(Nevra.parse, ("work-1-1.noarch", "library-1:2.0-3.el9.ppc64le"))
+    (found,) = check_planned(plan, there, "node").findings
+    assert "part09 and 2 more, noarch, which the plan reuses as they are" in found.message
+    assert found.detail == tuple(each.name for each in many)
