@@ -1,4 +1,4 @@
-"""The packages of a plan on a host: those that it had built, and those that are older there than in the plan."""
+"""The packages of a plan on a host: what is missing there, and what is older than planned."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -16,7 +16,7 @@ _MOST_NAMED = 10
 
 
 def check_planned(plan: Plan, installed: Iterable[Nevra], subject: str) -> Report:
-    """What a host has not as the plan has it. ``installed`` are its packages, ``subject`` says whose these are.
+    """How a host's packages differ from a plan's. ``installed`` are those of the host, ``subject`` says whose they are.
 
     Looked for are the roots and the packages of gaps; all others of the plan may be others on a host, which has its
     own history, and may not be older.
