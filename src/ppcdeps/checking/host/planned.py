@@ -16,7 +16,7 @@ _MOST_NAMED = 10
 
 
 def check_planned(plan: Plan, installed: Iterable[Nevra], subject: str) -> Report:
-    """How a host's packages differ from a plan's. ``installed`` are those of the host, ``subject`` says whose they are.
+    """How a host's packages (``installed``) differ from a plan's. ``subject`` says whose they are.
 
     Looked for are the roots and the packages of gaps; all others of the plan may be others on a host, which has its
     own history, and may not be older.
