@@ -253,7 +253,9 @@ class PowerDriver(fake.MediumFakeDriver):  # type: ignore[misc]
         """The same in placement, with the traits that libvirt's driver reports of a POWER node."""
         super().update_provider_tree(provider_tree, nodename, allocations)
         if "x86" not in faults():
-            traits = ("COMPUTE_GRAPHICS_MODEL_VGA", "COMPUTE_STORAGE_BUS_VIRTIO", "COMPUTE_STORAGE_BUS_SCSI")
+            traits = ["COMPUTE_GRAPHICS_MODEL_VGA"]
+            # IDE, as nova unites those of all machine types.
+            traits += [f"COMPUTE_STORAGE_BUS_{bus}" for bus in ("VIRTIO", "SCSI", "IDE")]
             provider_tree.add_traits(nodename, *traits)
             change = provider_tree.remove_traits if "no-cirrus" in faults() else provider_tree.add_traits
             change(nodename, "COMPUTE_GRAPHICS_MODEL_CIRRUS")

@@ -31,11 +31,32 @@ until [ -b /dev/vda ]; do /bin/busybox sleep 1; done
 /bin/busybox mount --move /dev /root/dev
 exec /bin/busybox switch_root /root /lib/systemd/systemd
 """
-# The packages enabled none: deb-systemd-helper does nothing in that root. libvirtd starts when somebody speaks to it.
-_AT_BOOT = {
-    "multi-user.target.wants": ("systemd-networkd.service", "ssh.service"),
-    "sockets.target.wants": ("libvirtd.socket", "virtlogd.socket", "virtlockd.socket"),
-}
+# The packages enabled none: deb-systemd-helper does nothing in that root.
+_AT_BOOT = ("systemd-networkd.service", "ssh.service")
+_PROGRAMS = "/opt/nova/bin"
+"""Of nova, as pip installs it."""
+_NOVA_UNIT = f"""[Unit]
+Requires=libvirtd.service
+After=libvirtd.service
+[Service]
+Type=notify
+User=nova
+ExecStart={_PROGRAMS}/nova-compute
+Environment=PATH={_PROGRAMS}:/usr/sbin:/usr/bin:/sbin:/bin
+LimitNOFILE=65535
+# Its imports alone take minutes on an emulated machine, where others work beside it.
+TimeoutStartSec=900
+"""
+_LIBVIRT_UNIT = """[Unit]
+Requires={needs}
+After={needs}
+[Service]
+ExecStart=/usr/sbin/{program}
+KillMode=process
+"""
+_SUDOERS = f"""Defaults:nova secure_path = {_PROGRAMS}:/usr/sbin:/usr/bin:/sbin:/bin
+nova ALL = (root) NOPASSWD: {_PROGRAMS}/nova-rootwrap /etc/nova/rootwrap.conf *
+"""
 
 
 def settings(kind: str = "kvm") -> Settings:
@@ -86,9 +107,10 @@ def files() -> dict[str, str]:
         ),
         "etc/machine-id": hashlib.sha256(HOST.encode()).hexdigest()[:32] + "\n",
         "etc/nova/nova.conf": written(settings()),
-        "etc/nova/nova-compute.conf": "[DEFAULT]\ncompute_driver = libvirt.LibvirtDriver\n",
-        # Its imports alone take minutes on an emulated machine, where others work beside it.
-        "etc/systemd/system/nova-compute.service.d/patience.conf": "[Service]\nTimeoutStartSec=900\n",
+        "etc/systemd/system/nova-compute.service": _NOVA_UNIT,
+        "etc/systemd/system/libvirtd.service": _LIBVIRT_UNIT.format(needs="virtlogd.service", program="libvirtd"),
+        "etc/systemd/system/virtlogd.service": _LIBVIRT_UNIT.format(needs="dbus.socket", program="virtlogd"),
+        "etc/sudoers.d/nova": _SUDOERS,
         "root/.ssh/authorized_keys": Path(f"{KEY}.pub").read_text(),
     }
 
@@ -138,12 +160,11 @@ def written_down() -> str:
 
 def enable_units() -> None:
     """Have the units start at boot, and no others."""
-    for target, names in _AT_BOOT.items():
-        folder = ROOT / "etc/systemd/system" / target
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        for name in names:
-            (folder / name).symlink_to(f"/lib/systemd/system/{name}")
+    folder = ROOT / "etc/systemd/system/multi-user.target.wants"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in _AT_BOOT:
+        (folder / name).symlink_to(f"/lib/systemd/system/{name}")
 
 
 def make_initramfs() -> None:

@@ -3,7 +3,8 @@
 powermachine.py boot             the machine, until it takes commands by ssh
 powermachine.py compute          nova-compute on it, until the cloud can use it
 powermachine.py run CMD...       a command on it, as root
-powermachine.py install RPM...   packages on it, by its own rpm
+powermachine.py equip RPM...     what ppcdeps planned and built, from /laboratory/planned, where RPM are paths
+powermachine.py install RPM...   further RPMs of that folder
 powermachine.py stop
 """
 
@@ -21,6 +22,8 @@ from powerdisk import COMPUTE, DISK, GATEWAY, HOST, INITRAMFS, KEY, MACHINE, ker
 from processes import is_running, start, stop, succeeds, wait_for
 
 QEMU = "power-machine"
+PACKAGES = f"http://{GATEWAY}:8000"
+"""Where the machine has its packages from."""
 _MEMORY, _PROCESSORS = "6G", "2"
 _GANESHA = f"""
 NFS_CORE_PARAM {{ Protocols = 4; NFS_Port = 2049; Enable_NLM = false; Enable_RQUOTA = false; }}
@@ -43,8 +46,13 @@ def main() -> int:
             compute()
         case "stop":
             stop(QEMU)
+        case "equip":
+            equip(words)
         case "install":
-            install(words)
+            served()
+            subprocess.run(
+                ssh("rpm", "--upgrade", "--force-debian", *(f"{PACKAGES}/{one}" for one in words)), check=True
+            )
         case "run":
             return subprocess.run(ssh(*words), check=False).returncode
     return 0
@@ -143,13 +151,20 @@ def emulator() -> list[str]:
     ]
 
 
-def install(packages: Sequence[str]) -> None:
-    """Install RPMs. The machine's rpm knows nothing of what dpkg has installed: requirements are not looked at."""
-    for package in packages:
-        with Path(package).open("rb") as content:
-            place = f"/root/{Path(package).name}"
-            subprocess.run(ssh("sh", "-c", f"cat > {shlex.quote(place)}"), stdin=content, check=True)
-        subprocess.run(ssh("rpm", "--upgrade", "--nodeps", "--force-debian", place), check=True)
+def served() -> None:
+    """Serve the folder of packages over HTTP, as a local repository is."""
+    if not is_running("packages"):
+        place = ("--bind", GATEWAY, "--directory", "/laboratory/planned")
+        start("packages", "root", ["python3", "-m", "http.server", *place, PACKAGES.rpartition(":")[2]])
+
+
+def equip(packages: Sequence[str]) -> None:
+    """Install libvirt, QEMU and nova, unless it is done. Raises CalledProcessError."""
+    served()
+    if succeeds(*ssh("test", "-e", "/opt/nova/installed")):
+        return
+    with (Path(__file__).parent / "install-node.sh").open("rb") as script:
+        subprocess.run(ssh("sh", "-s", PACKAGES, *packages), stdin=script, check=True)
 
 
 def ssh(*command: str) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ppclab import roots
 from ppclab.laboratory import Laboratory, Step
 from ppclab.machines import COMPUTE, POWER
+from ppclab.planned import Planned
 
 POWER_HOST = "power1"
 EMULATOR = "emulator"
@@ -20,7 +21,7 @@ class PowerNode:
 
     def __init__(self, laboratory: Laboratory) -> None:
         self._laboratory = laboratory
-        laboratory.folder.mkdir(parents=True, exist_ok=True)
+        self.planned = Planned(laboratory.folder / "planned")
 
     @property
     def root(self) -> Path:
@@ -31,9 +32,12 @@ class PowerNode:
         """Every part in its order, the cloud's own included."""
         return (
             Step("power-root", "a root of the POWER machine", lambda: self._make(POWER)),
+            Step("plan", "what the machine takes beside Debian's packages", self._plan),
+            Step("build", "that, built and published; and what pip installs", self._build),
             *self._cloud(),
             Step("power-disk", "the machine's disk", lambda: self._run("/lab/cloud/powerdisk.py")),
             Step("power-machine", "the machine, until it takes commands", lambda: self._run(_PROGRAM, "boot")),
+            Step("power-packages", "libvirt, QEMU and nova on it", self._equip),
             Step("power-compute", "nova-compute on it, and its cell", lambda: self._run(_PROGRAM, "compute")),
         )
 
@@ -57,13 +61,24 @@ class PowerNode:
 
     def install_dmidecode(self) -> None:
         """Install the RPM dmidecode-power of the recipe book on the machine: os-brick 6.1 wants a dmidecode."""
-        folder = self._laboratory.folder / "dmidecode-power"
+        folder = self.planned.folder / "dmidecode-power"
         if not list(folder.glob("RPMS/noarch/*.rpm")):
             render = [sys.executable, "-m", "ppcdeps", "recipes", "render", "dmidecode-power", "--to", str(folder)]
             subprocess.run(render, check=True, capture_output=True)
             subprocess.run([str(folder / "build.sh")], check=True, capture_output=True)
         (package,) = folder.glob("RPMS/noarch/*.rpm")
-        self._laboratory.run("python3", _PROGRAM, "install", f"/laboratory/{package.relative_to(folder.parent)}")
+        self._run(_PROGRAM, "install", str(package.relative_to(folder.parent)))
+
+    def _plan(self) -> None:
+        self.planned.plan_for(self.root)
+
+    def _build(self) -> None:
+        self.planned.build()
+        self.planned.fetch_wheels()
+
+    def _equip(self) -> None:
+        folder = self.planned.folder
+        self._run(_PROGRAM, "equip", *(str(one.relative_to(folder)) for one in self.planned.packages))
 
     def _make(self, recipe: roots.RootRecipe) -> None:
         folder = self._laboratory.folder

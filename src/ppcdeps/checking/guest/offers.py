@@ -131,6 +131,14 @@ def with_pseries(offer: HypervisorOffer) -> HypervisorOffer:
     return replace(offer, offers=MappingProxyType({**known, **offer.offers}))
 
 
+def in_pseries(kind: str, values: frozenset[str]) -> frozenset[str]:
+    """Those of the values of a kind that a pseries machine can have at all."""
+    support = hypervisor_facts().pseries.get(kind)
+    if support is None:
+        return values
+    return values - support.refused if support.refused else values & support.has
+
+
 def load_hypervisor_facts(file: TomlFile) -> HypervisorFacts:
     """Read facts about hypervisors. Raises ConfigError with all faults of the file."""
     what = "rules file"

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from ppcdeps.checking.findings import Severity
 from ppcdeps.checking.guest.check import check_guest
-from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, HypervisorOffer, with_pseries
+from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, HypervisorOffer, in_pseries, with_pseries
 from ppcdeps.checking.guest.properties import guest_by_nova, property_of
 from ppcdeps.checking.node.api import Cloud
 from ppcdeps.checking.node.images import variant
@@ -47,11 +47,15 @@ def test_probes(recorder: Recorder, cloud: Cloud, zone: str, traits: frozenset[s
 
 
 def offer_of_traits(traits: frozenset[str]) -> HypervisorOffer:
-    """What nova's traits say that libvirt on the host offers; all else is what pseries machines have."""
-    offers = {
-        kind: frozenset(one.removeprefix(prefix).lower() for one in traits if one.startswith(prefix))
-        for prefix, kind in _KINDS.items()
-    }
+    """What nova's traits say that libvirt on the host offers; all else is what pseries machines have.
+
+    nova makes one set of traits of all machine types and architectures that the host's QEMU has: what no pseries
+    machine has (IDE disks) is not taken from them.
+    """
+    offers = {}
+    for prefix, kind in _KINDS.items():
+        values = (one.removeprefix(prefix).lower() for one in traits if one.startswith(prefix))
+        offers[kind] = in_pseries(kind, frozenset(values))
     known = {kind: values for kind, values in offers.items() if values}
     machines = ("pseries", "pseries-*")
     return with_pseries(HypervisorOffer("the node's traits", ARCH, machines, VIRTTYPES, MappingProxyType(known)))
