@@ -1,10 +1,11 @@
 """What a spec asks for before it builds, found out by the buildroot's own rpm."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
-from buildworld import BuildWorld, Thing
+from buildworld import MAKEFILE, BuildWorld, Thing
 from debianroots import beside, lacks
 from indexes import pkg_info, sdist, serving
 from program import Program
@@ -55,13 +56,20 @@ def world(tmp_path: Path, debian_cache: Cache, debian_cross_root: Buildroot, deb
 
 
 def test_build_conditions_of_the_recipe_decide_and_what_is_generated_is_installed(world: BuildWorld) -> None:
-    world.make(Thing("one"), Thing("two", needs=("one",), spec=SPEC, without=("extra",)))
+    settings = "\tmkdir -p $(DESTDIR)/etc && echo a=b >$(DESTDIR)/etc/one.conf\n"
+    world.make(
+        Thing("one", makefile=MAKEFILE.format(name="one") + settings),
+        Thing("two", needs=("one",), spec=SPEC, without=("extra",)),
+    )
     world.plan("one", "two")
     run = world.program(*world.build_command("--work", "run"))
     assert "two: built" in run.err
     log = (world.folder / "run" / "logs" / "two.log").read_text()
     # Asked twice: the first time what it generates was not there.
     assert log.count("Executing(%generate_buildrequires)") >= 2
+    (package,) = world.folder.rglob("one-1.0-*.rpm")
+    asked = subprocess.run(["rpm", "-qp", "--configfiles", package], capture_output=True, text=True, check=True)
+    assert asked.stdout == "/etc/one.conf\n"
     assert "two: unchanged" in world.program(*world.build_command("--work", "run")).err
 
 

@@ -5,6 +5,8 @@ without it this takes an hour and more. Results are in docs/evidence/node.md.
 """
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +69,40 @@ def test_without_dmidecode_no_volume_can_be_attached_and_with_it_the_node_is_acc
     assert answer.step("hypervisor")["note"].startswith("ppc64le, POWER9")
     assert answer.step("seen in the guest")["outcome"] == "passed"
     assert answer.step("VNC keyboard")["outcome"] == "passed"
+
+
+OSLO_UTILS = "/opt/nova/lib/python3.11/site-packages/oslo_utils/encodeutils.py"
+INPUT = "from oslo_concurrency import processutils; print(processutils.execute('cat', process_input='written')[0])"
+
+
+PYTHON = ("/opt/nova", "/usr/lib/python3", "/usr/lib/python3.11", "/usr/bin/python3", "/usr/bin/python3.11")
+SYSTEM = ("/etc/os-release", "/usr/lib/os-release", "/var/lib/dpkg/status")
+
+
+def check_env(power: PowerNode) -> str:
+    """What `check env --api` says of the machine's Python, as JSON."""
+    root = power.fetch(*PYTHON, *SYSTEM)
+    options = ("--root", str(root), "--python", "/opt/nova/bin/python3", "--api", "--json", "--quiet")
+    command = [sys.executable, "-m", "ppcdeps", "check", "env", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+def test_a_module_of_an_older_oslo_utils_is_predicted_fails_on_the_node_and_is_mended(
+    power: PowerNode, laboratory: Laboratory
+) -> None:
+    assert "to_utf8" not in check_env(power)
+    power.run("cp", OSLO_UTILS, "/root/encodeutils.py")
+    # to_utf8 came with oslo.utils 3.5.
+    power.run("sed", "-i", "/^def to_utf8/,$d", OSLO_UTILS)
+    try:
+        assert "to_utf8" in check_env(power)
+        with pytest.raises(subprocess.CalledProcessError) as failure:
+            power.run("/opt/nova/bin/python", "-c", INPUT)
+        assert "has no attribute 'to_utf8'" in failure.value.stdout
+    finally:
+        power.run("cp", "/root/encodeutils.py", OSLO_UTILS)
+    assert "to_utf8" not in check_env(power)
+    assert power.run("/opt/nova/bin/python", "-c", INPUT).endswith("written\n")
 
 
 def test_an_x86_node_emulates_guests_of_power(world: CloudWorld, power: PowerNode) -> None:

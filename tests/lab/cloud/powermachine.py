@@ -5,11 +5,13 @@ powermachine.py compute          nova-compute on it, until the cloud can use it
 powermachine.py run CMD...       a command on it, as root
 powermachine.py equip RPM...     what ppcdeps planned and built, from /laboratory/planned, where RPM are paths
 powermachine.py install RPM...   further RPMs of that folder
+powermachine.py fetch PATH...    copies of its folders, without bytecode and unit tests, to /laboratory/fetched
 powermachine.py stop
 """
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -49,10 +51,9 @@ def main() -> int:
         case "equip":
             equip(words)
         case "install":
-            served()
-            subprocess.run(
-                ssh("rpm", "--upgrade", "--force-debian", *(f"{PACKAGES}/{one}" for one in words)), check=True
-            )
+            install(words)
+        case "fetch":
+            fetch(words)
         case "run":
             return subprocess.run(ssh(*words), check=False).returncode
     return 0
@@ -76,8 +77,15 @@ def compute() -> None:
     if not succeeds(*ssh("systemctl", "is-active", "--quiet", "nova-compute")):
         subprocess.run(ssh("systemctl", "start", "nova-compute"), check=True)
     say("nova-compute started")
-    wait_for(f"cell of {HOST}", lambda: HOST in hosts(), 600)
+    wait_for(f"cell of {HOST}", has_cell, 600)
     say("in its cell")
+
+
+def has_cell() -> bool:
+    """Whether the cloud can use the machine. Raises RuntimeError where nova-compute has ended."""
+    if not succeeds(*ssh("systemctl", "is-active", "--quiet", "nova-compute")):
+        raise RuntimeError("nova-compute has ended: journalctl -u nova-compute, on the machine, says why")
+    return HOST in hosts()
 
 
 def enter() -> None:
@@ -156,6 +164,28 @@ def served() -> None:
     if not is_running("packages"):
         place = ("--bind", GATEWAY, "--directory", "/laboratory/planned")
         start("packages", "root", ["python3", "-m", "http.server", *place, PACKAGES.rpartition(":")[2]])
+
+
+def install(packages: Sequence[str]) -> None:
+    """Install RPMs. Raises CalledProcessError where one needs what is not there."""
+    for package in packages:
+        with Path("/laboratory/planned", package).open("rb") as content:
+            place = f"/root/{Path(package).name}"
+            subprocess.run(ssh("sh", "-c", f"cat > {shlex.quote(place)}"), stdin=content, check=True)
+        subprocess.run(ssh("rpm", "--upgrade", "--force-debian", place), check=True)
+
+
+def fetch(paths: Sequence[str]) -> None:
+    """Copy folders from the machine. Raises CalledProcessError."""
+    folder = Path("/laboratory/fetched")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    left_out = ("--exclude=__pycache__", "--exclude=tests/unit", "--exclude=tests/functional")
+    packing = ssh("tar", "--directory", "/", *left_out, "--create", *(path.lstrip("/") for path in paths))
+    with subprocess.Popen(packing, stdout=subprocess.PIPE) as sender:
+        subprocess.run(["tar", "--directory", str(folder), "--extract"], stdin=sender.stdout, check=True)
+    if sender.returncode:
+        raise subprocess.CalledProcessError(sender.returncode, packing)
 
 
 def equip(packages: Sequence[str]) -> None:

@@ -59,6 +59,11 @@ class PowerNode:
         """Run a command on the machine, as root. Raises CalledProcessError."""
         return self._laboratory.run(*self.command(words))
 
+    def fetch(self, *paths: str) -> Path:
+        """Copies of the machine's folders, below the folder that is returned. Raises CalledProcessError."""
+        self._run(_PROGRAM, "fetch", *paths)
+        return self._laboratory.folder / "fetched"
+
     def install_dmidecode(self) -> None:
         """Install the RPM dmidecode-power of the recipe book on the machine: os-brick 6.1 wants a dmidecode."""
         folder = self.planned.folder / "dmidecode-power"
