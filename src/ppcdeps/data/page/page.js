@@ -62,6 +62,7 @@
 
   // Tables are filtered by text and by the values of fields.
   const filters = new Map();
+  const updates = new Map();
   all("[data-filters]").forEach((control) => {
     const id = control.dataset.filters;
     filters.set(id, [...(filters.get(id) || []), control]);
@@ -91,7 +92,8 @@
       const none = table.closest("section").querySelector(".none");
       if (none) none.hidden = shown > 0;
     };
-    controls.forEach((control) => control.addEventListener("input", apply));
+    controls.forEach((control) => control.addEventListener(control.dataset.field ? "change" : "input", apply));
+    updates.set(id, apply);
     apply();
   });
 
@@ -102,7 +104,7 @@
     const table = target.closest("table");
     if (target.hidden) {
       (filters.get(table.id) || []).forEach((control) => { control.value = ""; });
-      (filters.get(table.id) || [])[0].dispatchEvent(new Event("input"));
+      updates.get(table.id)();
     }
     setOpen(target, true);
     target.scrollIntoView();
