@@ -1,6 +1,7 @@
 """`ppcdeps report`: a plan as one page for people."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,11 +9,17 @@ from ppcdeps.cli.options import json_option, output_options, recipes_option
 from ppcdeps.cli.output import write
 from ppcdeps.cli.repeat import next_command, work_on
 from ppcdeps.cli.reporter import TerminalReporter
+from ppcdeps.model.errors import UsageError
 from ppcdeps.model.exitcodes import ExitCode
+
+if TYPE_CHECKING:
+    from ppcdeps.report.page.comparison import ComparisonView
+    from ppcdeps.report.page.view import PlanView
 
 
 @click.command()
 @click.argument("plan_file", metavar="PLAN", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("other", metavar="[OTHER]", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "-o",
     "--output",
@@ -25,6 +32,7 @@ from ppcdeps.model.exitcodes import ExitCode
 @output_options
 def report(
     plan_file: Path,
+    other: Path | None,
     output: Path | None,
     folders: tuple[Path, ...],
     as_json: bool,
@@ -34,17 +42,26 @@ def report(
 
     PLAN is a file that `ppcdeps plan` wrote. The page is one file that requests nothing from anywhere: it can be
     opened, mailed and put on any server. It can be searched, sorted, filtered and printed.
+
+    With OTHER, a later plan, the page shows what came, went and moved between the two, and why.
     """
     from ppcdeps.base.atomic import write_output
     from ppcdeps.report.text import as_json as to_json
     from ppcdeps.report.text import text_of
-    from ppcdeps.workflows.pages import page_of, view_of
+    from ppcdeps.workflows.pages import comparison_of, page_of, view_of
     from ppcdeps.workflows.requested import load_requested
 
     found = load_requested(plan_file)
     work_on(found.request)
-    view = view_of(found, str(plan_file), reporter, recipes=folders, command=next_command)
-    place = output or Path(f"{plan_file.stem}.html")
+    view: PlanView | ComparisonView
+    if other is None:
+        view = view_of(found, str(plan_file), reporter, recipes=folders, command=next_command)
+        place = output or Path(f"{plan_file.stem}.html")
+    else:
+        if plan_file == other:
+            raise UsageError("both plans are the same file")
+        view = comparison_of(found, load_requested(other), (str(plan_file), str(other)))
+        place = output or Path(f"{plan_file.stem}-to-{other.stem}.html")
     page = page_of(view)
     write_output(place, page)
     if as_json:

@@ -1,4 +1,4 @@
-"""A plan as a page for people, with the recipes that it names."""
+"""A plan, with the recipes that it names, and two plans compared, as a page for people."""
 
 import os
 import time
@@ -11,7 +11,8 @@ from ppcdeps.model.gap import RouteKind
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.recipe import Recipe
 from ppcdeps.model.reporter import Reporter
-from ppcdeps.report.page.rendering import render_plan_page
+from ppcdeps.report.page.comparison import ComparisonView, comparison_view
+from ppcdeps.report.page.rendering import render_comparison_page, render_plan_page
 from ppcdeps.report.page.view import PlanView, plan_view
 
 
@@ -39,9 +40,14 @@ def view_of(
     )
 
 
-def page_of(view: PlanView) -> str:
+def comparison_of(before: Plan, after: Plan, names: tuple[str, str]) -> ComparisonView:
+    """What the page of two plans shows. ``names`` are what it calls them."""
+    return comparison_view(before, after, _now(), names=names)
+
+
+def page_of(view: PlanView | ComparisonView) -> str:
     """The page as HTML: one file that needs no other, and requests nothing."""
-    return render_plan_page(view)
+    return render_plan_page(view) if isinstance(view, PlanView) else render_comparison_page(view)
 
 
 def _recipes(plan: Plan, folders: Sequence[Path], reporter: Reporter) -> dict[str, tuple[Recipe, str]]:

@@ -1,6 +1,7 @@
 """`ppcdeps report` and `plan --html`: where the page goes, and what is printed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,12 @@ def test_plan_writes_the_page_too(
     text = Path("page.html").read_text("utf-8")
     assert "ppcdeps build plan-supermin.json --only supermin" in text
     assert "Recipe supermin" in text
+
+
+def test_two_plans_are_compared_on_a_page(plan_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    later = plan_file.with_name("later.json")
+    later.write_text(dump_plan(replace(PLAN, gaps=PLAN.gaps[1:])), "utf-8")
+    assert main(["report", plan_file.name, later.name]) == ExitCode.DONE
+    assert "1 gap is closed." in capsys.readouterr().out
+    assert "what changed" in Path("my plan-to-later.html").read_text("utf-8")
+    assert main(["report", plan_file.name, plan_file.name]) == ExitCode.USAGE

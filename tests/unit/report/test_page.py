@@ -13,8 +13,9 @@ from pageplans import APP, CYCLE, HOSTILE, LIB, OWN, PLAN, TOOL, hostile
 from ppcdeps.model.gap import Phase, RouteKind
 from ppcdeps.model.plan import Plan
 from ppcdeps.recipebook.book import load_book, recipe_digest
+from ppcdeps.report.page.comparison import ChangeView, comparison_view
 from ppcdeps.report.page.graph import GraphView, graph_of
-from ppcdeps.report.page.rendering import is_web, render_plan_page
+from ppcdeps.report.page.rendering import is_web, render_comparison_page, render_plan_page
 from ppcdeps.report.page.requirers import PlanRequirers
 from ppcdeps.report.page.view import GapView, age_of, plan_view
 
@@ -254,3 +255,59 @@ def test_ages_in_words() -> None:
 def test_phases_are_those_of_the_plan() -> None:
     assert set(plan_view(PLAN, NOW).phases) == {str(phase) for phase in Phase}
     assert re.search(r'data-phase="build"', render_plan_page(plan_view(PLAN, NOW)))
+
+
+BUILT = replace(
+    PLAN,
+    closure=tuple(
+        replace(one, side="target", repo="built", nevra=replace(one.nevra, release="2"))
+        if one.nevra.name == "lib"
+        else one
+        for one in PLAN.closure
+        if one.nevra.name != "data"
+    ),
+    gaps=tuple(one for one in PLAN.gaps if one.name not in ("lib", "firmware", "data")),
+)
+"""The plan with lib built and there, and without data."""
+
+
+def rows_of(before: Plan, after: Plan) -> dict[tuple[str, str], ChangeView]:
+    view = comparison_view(before, after, NOW, names=("a", "b"))
+    return {(table.id, row.name): row for table in view.tables for row in table.rows}
+
+
+def test_a_comparison_says_what_came_went_and_moved_and_why() -> None:
+    rows = rows_of(PLAN, BUILT)
+    assert (rows["gaps", "lib"].change, rows["gaps", "lib"].why) == ("closed", "lib-2-2.ppc64le (built) is there now")
+    assert rows["gaps", "data"].why == "nothing requires it any more"
+    assert (rows["packages", "lib"].change, rows["packages", "lib"].why) == ("moved", "upgraded, from base to built")
+    assert (rows["packages", "data"].change, rows["packages", "data"].why) == ("went", f"was needed by {APP}")
+    assert [link.brings for link in rows["packages", "data"].chain] == [APP, "data-4-1.noarch"]
+    back = rows_of(BUILT, PLAN)
+    assert (back["gaps", "lib"].change, back["gaps", "lib"].why) == (
+        "new",
+        "lib-2-2.ppc64le (built) was there before",
+    )
+    assert back["gaps", "data"].why == "nothing required it before"
+    assert back["packages", "data"].change == "came"
+
+
+def test_a_comparison_counts_in_a_sentence() -> None:
+    assert comparison_view(PLAN, BUILT, NOW, names=("a", "b")).verdict == (
+        "3 gaps are closed, 1 package went and 1 package moved."
+    )
+    assert comparison_view(PLAN, PLAN, NOW, names=("a", "b")).verdict == "The plans are the same."
+    newer = replace(PLAN, repositories=(replace(PLAN.repositories[0], revision="8"), PLAN.repositories[1]))
+    assert "the answer is the same" in comparison_view(PLAN, newer, NOW, names=("a", "b")).verdict
+
+
+def test_hostile_text_in_a_comparison_stays_text() -> None:
+    clean = Page(render_comparison_page(comparison_view(PLAN, BUILT, NOW, names=("a", "b"))))
+    text = render_comparison_page(comparison_view(hostile(PLAN), hostile(BUILT), NOW, names=(HOSTILE, HOSTILE)))
+    attacked = Page(text)
+    assert attacked.open == []
+    assert {tag for tag, _ in attacked.tags} <= {tag for tag, _ in clean.tags}
+    assert {name for _, found in attacked.tags for name in found} <= {
+        name for _, found in clean.tags for name in found
+    }
+    assert not any(one in text for one in HOSTILE if not one.isprintable() and one != "\n")

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from ppcdeps import __version__
 from ppcdeps.model.visible import visible
+from ppcdeps.report.page.comparison import ComparisonView
 from ppcdeps.report.page.view import PlanView
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_TEMPLATES = ("base.html", "parts.html", "plan.html")
+_TEMPLATES = ("base.html", "parts.html", "plan.html", "comparison.html")
 
 
 def render_plan_page(page: PlanView) -> str:
@@ -31,6 +32,14 @@ def render_plan_page(page: PlanView) -> str:
     sections += [("metadata", "Metadata")]
     kinds = tuple(dict.fromkeys(node.kind for node in page.graph.nodes))
     return _rendered("plan.html", page, sections, graph_kinds=kinds)
+
+
+def render_comparison_page(page: ComparisonView) -> str:
+    """The page of two plans compared."""
+    sections = [(table.id, table.title) for table in page.tables]
+    return _rendered(
+        "comparison.html", page, [*sections, *([("metadata", "Repositories")] if page.repositories else [])]
+    )
 
 
 def _rendered(name: str, page: Any, sections: list[tuple[str, str]], **more: Any) -> str:

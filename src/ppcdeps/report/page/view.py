@@ -210,7 +210,7 @@ def plan_view(
         dropped=plan.dropped_requirements,
         advice=plan.advice,
         repositories=tuple(
-            _repository(one, now) for one in sorted(plan.repositories, key=lambda x: (SIDES.index(x.side), x.id))
+            repository_view(one, now) for one in sorted(plan.repositories, key=lambda x: (SIDES.index(x.side), x.id))
         ),
         commands=_commands(plan, command, plan_file),
         cycles=tuple(map(str, plan.cycles)),
@@ -347,7 +347,8 @@ def _package(one: ChosenPackage, plan: Plan) -> PackageView:
     return PackageView(str(one.nevra), one.nevra.name, one.repo, one.side, state, one.source, one.required_by)
 
 
-def _repository(one: RepositoryState, now: float) -> RepositoryView:
+def repository_view(one: RepositoryState, now: float) -> RepositoryView:
+    """A repository as it is shown, its age counted from ``now``."""
     what = one.problem or f"{one.packages} packages"
     return RepositoryView(
         one.id,
@@ -390,25 +391,27 @@ def _verdict(plan: Plan) -> str:
     pip = sum(counts[kind] for kind in BY_PIP)
     parts = []
     if builds:
-        parts.append(f"{_counted(builds, 'source is', 'sources are')} to be built")
+        parts.append(f"{counted(builds, 'source is', 'sources are')} to be built")
     if pip:
-        parts.append(f"{_counted(pip, 'Python distribution comes', 'Python distributions come')} from the index")
+        parts.append(f"{counted(pip, 'Python distribution comes', 'Python distributions come')} from the index")
     if counts[RouteKind.REUSE]:
-        parts.append(f"{_counted(counts[RouteKind.REUSE], 'source', 'sources')} of noarch packages can be reused")
+        parts.append(f"{counted(counts[RouteKind.REUSE], 'source', 'sources')} of noarch packages can be reused")
     if counts[RouteKind.ENABLE]:
-        parts.append(f"{_counted(counts[RouteKind.ENABLE], 'gap closes', 'gaps close')} by enabling a repository")
-    rest = _listed(parts)
+        parts.append(f"{counted(counts[RouteKind.ENABLE], 'gap closes', 'gaps close')} by enabling a repository")
+    rest = listed(parts)
     if blocked:
-        no_way = f"No way is known for {_counted(blocked, 'gap', 'gaps')}"
+        no_way = f"No way is known for {counted(blocked, 'gap', 'gaps')}"
         return f"{no_way}; of the rest, {rest}." if rest else f"{no_way}."
     return f"It can run there: {rest}. Nothing is blocked."
 
 
-def _listed(parts: Sequence[str]) -> str:
+def listed(parts: Sequence[str]) -> str:
+    """Parts of a sentence, with commas and an "and"."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
 
 
-def _counted(count: int, one: str, many: str) -> str:
+def counted(count: int, one: str, many: str) -> str:
+    """A count with the words for one or for several."""
     return f"{count} {one if count == 1 else many}"
 
 
