@@ -27,6 +27,20 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write the page here (default: the plan's name with .html, in this folder).",
 )
+@click.option(
+    "--build",
+    "build_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Show how the builds went: what `ppcdeps build PLAN --json` printed.",
+)
+@click.option(
+    "--verify",
+    "verify_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Show the verdict: what `ppcdeps verify PLAN --json` printed.",
+)
 @recipes_option
 @json_option
 @output_options
@@ -34,6 +48,8 @@ def report(
     plan_file: Path,
     other: Path | None,
     output: Path | None,
+    build_file: Path | None,
+    verify_file: Path | None,
     folders: tuple[Path, ...],
     as_json: bool,
     reporter: TerminalReporter,
@@ -60,9 +76,11 @@ def report(
     else:
         if plan_file == other:
             raise UsageError("both plans are the same file")
+        if build_file or verify_file:
+            raise UsageError("--build and --verify are for the page of one plan")
         view = comparison_of(found, load_requested(other), (str(plan_file), str(other)))
         place = output or Path(f"{plan_file.stem}-to-{other.stem}.html")
-    page = page_of(view)
+    page = page_of(view, build=build_file, verify=verify_file)
     write_output(place, page)
     if as_json:
         answer = {"schema": 1, "file": str(place), "title": view.title, "verdict": view.verdict}

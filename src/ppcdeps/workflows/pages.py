@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ppcdeps.base.named_files import read_named
 from ppcdeps.model.commands import command_line
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.gap import RouteKind
@@ -13,6 +14,7 @@ from ppcdeps.model.recipe import Recipe
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.report.page.comparison import ComparisonView, comparison_view
 from ppcdeps.report.page.rendering import render_comparison_page, render_plan_page
+from ppcdeps.report.page.results import read_build_run, read_verification
 from ppcdeps.report.page.view import PlanView, plan_view
 
 
@@ -45,9 +47,17 @@ def comparison_of(before: Plan, after: Plan, names: tuple[str, str]) -> Comparis
     return comparison_view(before, after, _now(), names=names)
 
 
-def page_of(view: PlanView | ComparisonView) -> str:
-    """The page as HTML: one file that needs no other, and requests nothing."""
-    return render_plan_page(view) if isinstance(view, PlanView) else render_comparison_page(view)
+def page_of(view: PlanView | ComparisonView, *, build: Path | None = None, verify: Path | None = None) -> str:
+    """The page as HTML: one file that needs no other, and requests nothing.
+
+    ``build`` and ``verify`` are files with what these commands printed for the plan with --json. Raises ConfigError
+    where they are not.
+    """
+    if isinstance(view, PlanView):
+        run = read_build_run(read_named(build, "document_size"), build) if build is not None else None
+        verdict = read_verification(read_named(verify, "document_size"), verify) if verify is not None else None
+        return render_plan_page(view, run, verdict)
+    return render_comparison_page(view)
 
 
 def _recipes(plan: Plan, folders: Sequence[Path], reporter: Reporter) -> dict[str, tuple[Recipe, str]]:

@@ -13,17 +13,22 @@ from typing import TYPE_CHECKING, Any
 from ppcdeps import __version__
 from ppcdeps.model.visible import visible
 from ppcdeps.report.page.comparison import ComparisonView
+from ppcdeps.report.page.results import BuildRunView, VerificationView
 from ppcdeps.report.page.view import PlanView
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_TEMPLATES = ("base.html", "parts.html", "plan.html", "comparison.html")
+_TEMPLATES = ("base.html", "parts.html", "plan.html", "comparison.html", "results.html")
 
 
-def render_plan_page(page: PlanView) -> str:
-    """The page of a plan."""
-    sections = [("graph", "Graph")] if page.graph.nodes else []
+def render_plan_page(
+    page: PlanView, build_run: BuildRunView | None = None, verification: VerificationView | None = None
+) -> str:
+    """The page of a plan, with how its builds went, and whether it is closed, where that is known."""
+    sections = [("build", "Builds")] if build_run else []
+    sections += [("verify", "Verified")] if verification else []
+    sections += [("graph", "Graph")] if page.graph.nodes else []
     sections += [("gaps", "Gaps")]
     sections += [("closure", "Closure")]
     sections += [("python", "Python")] if page.python else []
@@ -31,7 +36,7 @@ def render_plan_page(page: PlanView) -> str:
     sections += [("advice", "Advice")] if page.advice else []
     sections += [("metadata", "Metadata")]
     kinds = tuple(dict.fromkeys(node.kind for node in page.graph.nodes))
-    return _rendered("plan.html", page, sections, graph_kinds=kinds)
+    return _rendered("plan.html", page, sections, graph_kinds=kinds, build_run=build_run, verification=verification)
 
 
 def render_comparison_page(page: ComparisonView) -> str:

@@ -98,7 +98,6 @@ class GapView:
     commands: tuple[CommandView, ...]
     dropped: tuple[DroppedRequirement, ...] = ()
     pip: bool = False
-    results: tuple[Fact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
