@@ -77,7 +77,7 @@ def test_a_verification_is_shown_with_every_check() -> None:
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b'{"mode": 1}'])
 def test_what_neither_printed_is_one_error_that_names_the_command(content: bytes) -> None:
-    with pytest.raises(ConfigError, match=r"run.json is not what `ppcdeps build PLAN --json` prints: "):
+    with pytest.raises(ConfigError, match=r"run.json is not what build --json prints: "):
         read_build_run(content, FILE)
-    with pytest.raises(ConfigError, match=r"run.json is not what `ppcdeps verify PLAN --json` prints: "):
+    with pytest.raises(ConfigError, match=r"run.json is not what verify --json prints: "):
         read_verification(content, FILE)

@@ -145,5 +145,5 @@ def _document(content: bytes, path: Path, command: str) -> JsonObject:
 
 
 def _not_printed(path: Path, command: str, fault: str) -> ConfigError:
-    told = f"{path} is not what `ppcdeps {command} PLAN --json` prints: {fault}"
+    told = f"{path} is not what {command} --json prints: {fault}"
     return ConfigError(told, hint="keep its standard output in a file")
