@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
-from ppcdeps.report.page.rendering import render_plan_page
+from ppcdeps.report.page.comparison import comparison_view
+from ppcdeps.report.page.rendering import render_comparison_page, render_plan_page
 from ppcdeps.report.page.view import plan_view
 
 pytestmark = needs_browser
@@ -186,6 +188,21 @@ def test_without_script_everything_is_open(browser: Browser, page_file: Path) ->
         assert not browser.one("#theme").is_displayed()
     finally:
         browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_two_hostile_plans_are_compared_without_a_request(browser: Browser, tmp_path: Path) -> None:
+    plan = hostile(PLAN)
+    file = tmp_path / "comparison.html"
+    after = replace(plan, gaps=plan.gaps[3:], closure=plan.closure[2:])
+    file.write_text(render_comparison_page(comparison_view(plan, after, NOW, names=("a", "b"))), "utf-8")
+    browser.open(file)
+    assert len(browser.all("#gaps-table tbody.row")) == 3
+    browser.one("#gaps-table button.open").click()
+    assert browser.shown("#gaps-table tr.more")
+    browser.one("#packages input").send_keys("data")
+    assert browser.shown("#packages output") == ["1 of 2 shown"]
+    assert browser.errors() == []
+    assert browser.requests() == [file.as_uri()]
 
 
 @pytest.fixture(scope="module")

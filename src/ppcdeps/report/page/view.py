@@ -17,7 +17,7 @@ from ppcdeps.report.enabling import enabling_words
 from ppcdeps.report.page.graph import GraphView, graph_of
 from ppcdeps.report.page.requirers import PlanRequirers
 from ppcdeps.report.recipes import edit_line
-from ppcdeps.report.text import SIDES, date_of
+from ppcdeps.report.text import SIDES, date_of, route_words
 
 _DAY = 24 * 3600
 _MOST_HELD = 40
@@ -267,7 +267,7 @@ class _GapMaker:
             detail=gap.detail,
             reason=gap.route.reason,
             help=gap.route.help,
-            alternative=_in_words(gap.alternative) if gap.alternative is not None else "",
+            alternative=route_words(gap.alternative) if gap.alternative is not None else "",
             wanted=tuple(map(str, gap.wanted)),
             required_by=gap.required_by,
             chain=self._requirers.links_to(nodes),
@@ -329,11 +329,6 @@ def _in_order(gaps: Iterable[Gap], waves: Mapping[str, int]) -> list[Gap]:
     order = [RouteKind.BLOCKED, RouteKind.ENABLE, RouteKind.RECIPE, RouteKind.REBUILD, RouteKind.BUILD_SDIST]
     order += [RouteKind.REUSE, *reversed(BY_PIP)]
     return sorted(gaps, key=lambda gap: (order.index(gap.route.kind), waves.get(gap.name, 0), gap.name))
-
-
-def _in_words(route: Route) -> str:
-    subject = f" {', '.join(route.subject)}" if route.subject else ""
-    return f"{route.kind}{subject}" + (f" ({route.reason})" if route.reason else "")
 
 
 def _values(values: Iterable[str]) -> tuple[str, ...]:
