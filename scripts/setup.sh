@@ -188,6 +188,8 @@ if [ "$mode" = test ]; then
         # Debian buildroots, and the cross compiler that works in the emulated one.
         tools+=(mmdebstrap)
         [ "$arch" = ppc64le ] || tools+=(gcc-powerpc64le-linux-gnu g++-powerpc64le-linux-gnu qemu-user-static)
+        # What opens the pages that plans are written as.
+        tools+=(chromium chromium-driver)
         # Packages with programs for ppc64le, and what they are compared with.
         tools+=(binutils rpm2cpio)
         [ "$arch" = ppc64le ] || tools+=(libc6-dev-ppc64el-cross)

@@ -29,6 +29,7 @@ COMMANDS = {
     "build": ("ppcdeps.cli.build:build", "Build what a plan takes, and publish it as a local repository."),
     "buildroot": ("ppcdeps.cli.buildroot:buildroot", "Where packages are built, and what runs the builds here."),
     "verify": ("ppcdeps.cli.verify:verify", "Is the gap closed? Plan again, install, and run what was built."),
+    "report": ("ppcdeps.cli.report:report", "A plan, or two compared, as one HTML page for people."),
     "demo": ("ppcdeps.cli.demo:demo", "Plan, build and verify a small real workload, without POWER hardware."),
     "targets": ("ppcdeps.cli.shipped:targets", "List the targets, or print one as a template for your own."),
     "workloads": ("ppcdeps.cli.shipped:workloads", "List the workloads, or print one as a template for your own."),

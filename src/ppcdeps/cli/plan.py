@@ -44,6 +44,13 @@ from ppcdeps.workflows.request import Installer, plan_request
     help="Write the builds in their order, each with its route and its command, here as JSON for other tools; "
     "with -, print them in place of the plan.",
 )
+@click.option(
+    "--html",
+    "page_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the plan as a page for people here, too, as `ppcdeps report PLAN` does.",
+)
 @click.option("--no-output", is_flag=True, help="Write no plan, only print it.")
 @python_option
 @constraints_option
@@ -56,6 +63,7 @@ def plan(
     roots: tuple[str, ...],
     output: Path | None,
     order_file: Path | None,
+    page_file: Path | None,
     no_output: bool,
     python: Installer,
     constraints_file: Path | None,
@@ -91,6 +99,12 @@ def plan(
             shown = order(made, place, next_command)
         else:
             write_output(order_file, dump_build_order(made, place, next_command))
+    if page_file is not None:
+        from ppcdeps.workflows.pages import page_of, view_of
+
+        view = view_of(made, place or "PLAN", reporter, recipes=folders, command=next_command)
+        write_output(page_file, page_of(view))
+        reporter.note(f"the page is in {page_file}")
     reporter.note(f"answered from {resolved.basis.line()}")
     write(shown, as_json=as_json)
     return ExitCode.GAPS_REMAIN if made.gaps else ExitCode.DONE

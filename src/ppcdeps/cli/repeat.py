@@ -20,7 +20,18 @@ _REQUEST = "ppcdeps.request"
 """The key under which `click.Context.meta` has how the plan was requested that the command works on."""
 _QUOTED = re.compile(rf"`({PROGRAM} [^`]+)`")
 _OF_THIS_RUN = frozenset(
-    {"as_json", "quiet", "no_progress", "refresh", "output", "order_file", "no_output", "junit", "collect"}
+    {
+        "as_json",
+        "quiet",
+        "no_progress",
+        "refresh",
+        "output",
+        "order_file",
+        "page_file",
+        "no_output",
+        "junit",
+        "collect",
+    }
 )
 """Options that say how this run answers, and nothing of the next."""
 _WORKLOAD = "WORKLOAD"

@@ -112,6 +112,8 @@ def build_run_document(build_run: BuildRun) -> dict[str, Any]:
                 "cause": result.cause.cause if result.cause else None,
                 "help": result.cause.help if result.cause else None,
                 "log": _text(result.log),
+                "tail": list(result.tail),
+                "files": _files(result),
                 "inspection": result.stored.inspection if result.stored else None,
             }
             for result in build_run.results
@@ -121,6 +123,15 @@ def build_run_document(build_run: BuildRun) -> dict[str, Any]:
 
 def _nevras(result: TaskResult) -> list[str]:
     return [one.nevra for one in result.stored.record.packages] if result.stored else []
+
+
+def _files(result: TaskResult) -> list[dict[str, Any]]:
+    """The files that a build gave, each with its digest, and its size in bytes where it is still there."""
+    if result.stored is None:
+        return []
+    sizes = {path.name: path.stat().st_size for path in result.stored.packages}
+    built = result.stored.record.packages
+    return [{"file": one.file, "sha256": one.sha256, "bytes": sizes.get(one.file)} for one in built]
 
 
 def _packages(result: TaskResult) -> str:

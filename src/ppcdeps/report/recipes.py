@@ -33,7 +33,7 @@ def render_recipe(recipe: Recipe) -> str:
     rows += [("see", link) for link in recipe.links]
     lines += columns([row for row in rows if row[1]])
     for edit in recipe.edits:
-        lines += ["", f"  {_edit(edit)}", f"    {edit.why}{' (where the spec has it)' if edit.optional else ''}"]
+        lines += ["", f"  {edit_line(edit)}", f"    {edit.why}{' (where the spec has it)' if edit.optional else ''}"]
     for patch in recipe.patches:
         only = f" (only {patch.versions})" if patch.versions.bounds else ""
         lines += ["", f"  patch {patch.file}{only}", f"    {patch.why}", f"    origin: {patch.origin}"]
@@ -88,7 +88,8 @@ def _action(edit: Edit) -> str:
     return "".join(f"-{char.lower()}" if char.isupper() else char for char in name).lstrip("-")
 
 
-def _edit(edit: Edit) -> str:
+def edit_line(edit: Edit) -> str:
+    """One edit of a spec in a line: what it does, and to what."""
     words = []
     for field in dataclasses.fields(edit):
         value = getattr(edit, field.name)

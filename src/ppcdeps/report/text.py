@@ -93,10 +93,10 @@ def render_explanation(explanation: "Explanation", plan_again: Callable[..., str
     gap = explanation.gap
     if gap is not None:
         detail = f": {gap.detail}" if gap.detail else ""
-        lines += ["", f"Gap: {gap.name}, {gap.cause}{detail}", f"Route: {_route(gap.route)}"]
+        lines += ["", f"Gap: {gap.name}, {gap.cause}{detail}", f"Route: {route_words(gap.route)}"]
         if gap.alternative is not None:
             how = plan_again(*enabling_words(gap.route.subject)) if plan_again is not None else gap.route.help
-            lines += [f"To enable it: {how}", f"Otherwise: {_route(gap.alternative)}"]
+            lines += [f"To enable it: {how}", f"Otherwise: {route_words(gap.alternative)}"]
             if gap.alternative.help:
                 lines.append(f"What would help otherwise: {gap.alternative.help}")
         elif gap.route.help:
@@ -342,6 +342,7 @@ def _state(state: RepositoryState) -> str:
     return what if state.enabled else f"not enabled, {what}"
 
 
-def _route(route: Route) -> str:
+def route_words(route: Route) -> str:
+    """A route in words: its kind, what it acts on, and the reason."""
     subject = f" {', '.join(route.subject)}" if route.subject else ""
     return f"{route.kind}{subject}" + (f" ({route.reason})" if route.reason else "")

@@ -24,6 +24,7 @@ NOT_OF_THE_REQUEST = frozenset(
     {
         "output",
         "build-order",
+        "html",
         "no-output",
         "json",
         "offline",

@@ -1,0 +1,1 @@
+"""Plans, and two plans compared, as one HTML page for people."""

@@ -1,0 +1,81 @@
+"""A plan, with the recipes that it names, and two plans compared, as a page for people."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ppcdeps.base.named_files import read_named
+from ppcdeps.model.commands import command_line
+from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.gap import RouteKind
+from ppcdeps.model.plan import Plan
+from ppcdeps.model.recipe import Recipe
+from ppcdeps.model.reporter import Reporter
+from ppcdeps.report.page.comparison import ComparisonView, comparison_view
+from ppcdeps.report.page.rendering import render_comparison_page, render_plan_page
+from ppcdeps.report.page.results import read_build_run, read_verification
+from ppcdeps.report.page.view import PlanView, plan_view
+
+
+def view_of(
+    plan: Plan,
+    plan_file: str,
+    reporter: Reporter,
+    *,
+    recipes: Sequence[Path] = (),
+    command: Callable[..., str] = command_line,
+) -> PlanView:
+    """What the page of a plan shows.
+
+    ``plan_file`` is what the commands call the plan, ``recipes`` are folders of recipes beside those that it was
+    requested with. Where recipes cannot be read, it is reported, and the page is without them. Ages count from
+    SOURCE_DATE_EPOCH, where that is set, else from now.
+    """
+    requested = tuple(map(Path, plan.request.values("recipes"))) if plan.request is not None else ()
+    return plan_view(
+        plan,
+        _now(),
+        plan_file=plan_file,
+        recipes=_recipes(plan, (*requested, *recipes), reporter),
+        command=command,
+    )
+
+
+def comparison_of(before: Plan, after: Plan, names: tuple[str, str]) -> ComparisonView:
+    """What the page of two plans shows. ``names`` are what it calls them."""
+    return comparison_view(before, after, _now(), names=names)
+
+
+def page_of(view: PlanView | ComparisonView, *, build: Path | None = None, verify: Path | None = None) -> str:
+    """The page as HTML: one file that needs no other, and requests nothing.
+
+    ``build`` and ``verify`` are files with what these commands printed for the plan with --json. Raises ConfigError
+    where they are not.
+    """
+    if isinstance(view, PlanView):
+        run = read_build_run(read_named(build, "document_size"), build) if build is not None else None
+        verdict = read_verification(read_named(verify, "document_size"), verify) if verify is not None else None
+        return render_plan_page(view, run, verdict)
+    return render_comparison_page(view)
+
+
+def _recipes(plan: Plan, folders: Sequence[Path], reporter: Reporter) -> dict[str, tuple[Recipe, str]]:
+    """The recipes that the plan names, each with its digest."""
+    routes = (gap.route_without_enabling for gap in plan.gaps)
+    named = {route.subject[0] for route in routes if route.kind is RouteKind.RECIPE and route.subject}
+    if not named:
+        return {}
+    from ppcdeps.recipebook.book import load_book, recipe_digest
+
+    try:
+        book = load_book(folders)
+        return {one.folder.name: (one, recipe_digest(one)) for one in book if one.folder.name in named}
+    except ConfigError as fault:
+        reporter.warn(f"the page does not show what recipes change: {fault.line}")
+        return {}
+
+
+def _now() -> float:
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return float(epoch) if epoch.isascii() and epoch.isdigit() and len(epoch) < 12 else time.time()
