@@ -6,12 +6,13 @@ What one solution installs is installable, all of it: most packages need no run 
 import os
 import signal
 from array import array
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from ppcdeps.model.errors import EnvironmentLacksError
 from ppcdeps.rpm.binding import libsolv
-from ppcdeps.rpm.solving import INSTALLONLY
+from ppcdeps.rpm.problems import Lacking, PackageClash, statements_of
+from ppcdeps.rpm.solving import INSTALLONLY, SolverResult
 from ppcdeps.rpm.universe import Universe
 
 _WORTH_A_PROCESS = 400
@@ -40,6 +41,45 @@ def not_installable(
     if processes < 2:
         return set(_refused(universe.pool, waiting, advance))
     return _on_processors(universe.pool, waiting, processes, advance)
+
+
+def sources_for(
+    universe: Universe, package: int, certain: Collection[str], standins: Mapping[str, Sequence[int]]
+) -> tuple[str, ...]:
+    """Sources with whose builds a package is installable, none of which can be left out of them.
+
+    There are other such sets where the package can be had in several ways. ``certain`` are in all of them;
+    ``standins`` are the packages of each source.
+    """
+    of_source = {each: source for source, mine in standins.items() for each in mine}
+
+    def solution(sources: Collection[str]) -> list[int]:
+        universe.index.narrow([each for each, source in of_source.items() if source not in sources])
+        return _solution(universe.pool, [package]) or _solution(universe.pool, [package], beside=True)
+
+    found = {of_source[each] for each in solution(standins) if each in of_source}
+    for source in sorted(found.difference(certain)):
+        fewer = solution(found - {source}) if source in found else ()
+        if fewer:
+            found = {of_source[each] for each in fewer if each in of_source}
+    return tuple(sorted(found))
+
+
+def problems_of(universe: Universe, package: int) -> str:
+    """Why a package cannot be installed, in libsolv's words, of all packages that there are."""
+    universe.index.narrow(())
+    solv = libsolv()
+    solver = universe.pool.Solver()
+    problems = solver.solve([universe.pool.Job(solv.Job.SOLVER_INSTALL | solv.Job.SOLVER_SOLVABLE, package)])
+    result = SolverResult((), solver, tuple(problems))
+    found = statements_of(result)
+    for statement in found:
+        if isinstance(statement, PackageClash):
+            return statement.text
+    for statement in found:
+        if isinstance(statement, Lacking):
+            return f"nothing provides {statement.requirement} needed by {universe.label(statement.package)}"
+    return "; ".join(map(str, problems))
 
 
 def _refused(pool: Any, candidates: Sequence[int], advance: Advance) -> list[int]:

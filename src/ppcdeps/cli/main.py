@@ -21,6 +21,7 @@ PROGRAM = "ppcdeps"
 COMMANDS = {
     "plan": ("ppcdeps.cli.plan:plan", "What is missing, and how each gap is closed; writes the plan."),
     "why": ("ppcdeps.cli.why:why", "Why NAME is needed, why it is a gap, and what was tried."),
+    "audit": ("ppcdeps.cli.audit:audit", "Every package of a distribution, and which builds open most."),
     "constraints": (
         "ppcdeps.cli.constraints:constraints",
         "The files for pip: constraints, requirements, pylock.toml.",
