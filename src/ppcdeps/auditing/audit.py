@@ -60,11 +60,6 @@ class AuditedPackage:
     unmet: tuple[Unmet, ...] = ()
     reason: str = ""
 
-    @property
-    def key(self) -> str:
-        """What another audit knows it by: its name and side, as versions move on."""
-        return f"{self.side} {self.name}"
-
 
 @dataclass(frozen=True, slots=True)
 class AuditedSource:
@@ -168,12 +163,12 @@ class Audit:
         return all(package.state in USABLE for package in self.packages)
 
 
-def newest_usable(packages: Iterable[AuditedPackage]) -> dict[str, AuditedPackage]:
-    """For each name, of several versions on a side the most usable: one that is installable is enough."""
+def best_by_name(packages: Iterable[AuditedPackage]) -> dict[str, AuditedPackage]:
+    """For each name, of several versions the most usable: one that is installable is enough."""
     order = list(State)
     best: dict[str, AuditedPackage] = {}
     for package in packages:
-        known = best.get(package.key)
+        known = best.get(package.name)
         if known is None or order.index(package.state) < order.index(known.state):
-            best[package.key] = package
+            best[package.name] = package
     return best

@@ -16,7 +16,7 @@ from ppcdeps.auditing.audit import (
     Step,
     Unmet,
 )
-from ppcdeps.model.documents import dump_document
+from ppcdeps.model.documents import DocumentError, dump_document, parse_json, read_document
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.gap import Cause
 from ppcdeps.model.json_object import JsonObject, WrongValueError
@@ -69,14 +69,30 @@ def _package(package: AuditedPackage) -> dict[str, Any]:
     return document
 
 
-def is_audit(document: Any) -> bool:
-    """Whether a JSON document calls itself an audit."""
+def is_audit(path: Path) -> bool:
+    """Whether a file has a JSON document that calls itself an audit; False where it cannot be read."""
+    try:
+        document = parse_json(read_document(path))
+    except (OSError, DocumentError):
+        return False
     return isinstance(document, dict) and document.get("kind") == KIND
+
+
+def load_audit(path: Path) -> Audit:
+    """Read an audit that `dump_audit` wrote. Raises ConfigError where the file cannot be read or is not an audit."""
+    try:
+        return parse_audit(parse_json(read_document(path)), path)
+    except OSError as error:
+        raise ConfigError(f"cannot read the audit {path}: {error.strerror}") from error
+    except DocumentError as error:
+        raise ConfigError(f"{path} is not an audit: {error}", hint=_ANEW) from error
 
 
 def parse_audit(document: Any, path: Path) -> Audit:
     """An audit from its document. Raises ConfigError, with the place of a value that is not as it has to be."""
-    schema = document.get("schema") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or document.get("kind") != KIND:
+        raise ConfigError(f"{path} is not an audit", hint=_ANEW)
+    schema = document.get("schema")
     if schema != SCHEMA:
         raise ConfigError(f"{path} is an audit of schema {schema}, and schema {SCHEMA} is read here", hint=_ANEW)
     try:

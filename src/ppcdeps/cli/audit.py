@@ -43,10 +43,10 @@ def audit(
     choice: RepositoryChoice,
     reporter: TerminalReporter,
 ) -> int:
-    """Examine every package of a distribution: is it there, is it installable, and what is it waiting for?
+    """Every package of a distribution, and which builds open most.
 
-    Sources are ranked by how many packages they hold back. Packages are those of the target's repositories and of
-    the reference's.
+    Is it there, is it installable, and what is it waiting for? Packages are those of the target's repositories and
+    of the reference's. Sources are ranked by how many packages they hold back.
 
     Exit code 0: all packages can be installed without a build; 1: some cannot.
     """

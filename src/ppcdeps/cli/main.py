@@ -39,7 +39,7 @@ COMMANDS = {
     ),
     "sync": ("ppcdeps.cli.sync:sync", "Fetch the repositories' metadata, and use it from now on."),
     "snapshot": ("ppcdeps.cli.snapshot:snapshot", "Save metadata for offline use, or use what was saved."),
-    "diff": ("ppcdeps.cli.diff:diff", "Compare two plans."),
+    "diff": ("ppcdeps.cli.diff:diff", "Compare two plans, or two audits."),
 }
 """Where each command is, and its line in the help: a command's module is imported only to run it."""
 
