@@ -28,7 +28,7 @@ from ppcdeps.workflows.choice import RepositoryChoice
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write the audit here as JSON, for `ppcdeps diff` or another program.",
+    help="Write the audit here as JSON, to compare it with a later one.",
 )
 @recipes_option
 @json_option
