@@ -38,7 +38,7 @@ def read_index(path: Path) -> Iterator[Package]:
             continue
         name, version = fields["Package"], _version(fields["Version"])
         requires = [each for key in ("Pre-Depends", "Depends") for each in _relations(fields.get(key, ""))]
-        provides = [f"{name} = {version}", *_relations(fields.get("Provides", ""))]
+        provides = [f"{name} = 0:{version}", *_relations(fields.get("Provides", ""))]
         noarch = fields["Architecture"] == "all"
         source = fields.get("Source", name).partition(" ")[0]
         yield Package(name, version, source, noarch, list(dict.fromkeys(provides)), list(dict.fromkeys(requires)))
@@ -48,7 +48,8 @@ def _version(text: str) -> str:
     """A version with exactly one hyphen and no epoch, in the order that Debian has."""
     epoch, _, rest = text.rpartition(":")
     upstream, _, revision = rest.rpartition("-") if "-" in rest else (rest, "", "0")
-    return f"{epoch or 0}.{upstream.replace('-', '.')}-{revision}"
+    # A tilde at the end is a version to Debian, and none to rpm.
+    return re.sub(r"~(?=-|$)", "~0", f"{epoch or 0}.{upstream.replace('-', '.')}-{revision}")
 
 
 def _relations(text: str) -> list[str]:
@@ -68,7 +69,7 @@ def _relation(text: str) -> str:
         return ""
     name, relation, version = matched.groups()
     if relation in ("=", ">=", ">>"):
-        return f"{name} {'=' if relation == '=' else '>='} {_version(version)}"
+        return f"{name} {'=' if relation == '=' else '>='} 0:{_version(version)}"
     return name
 
 
