@@ -138,10 +138,10 @@ def write_distribution(folder: Path, count: int, seed: int) -> None:
     sources = sorted({package.source for package in packages})
     missing = {source for source in sources[CORE:] if chance.random() < MISSING}
     built = [package for package in packages if package.noarch or package.source not in missing]
-    _write_repository(folder / "target", built, "ppc64le")
-    _write_repository(folder / "reference", packages, "x86_64")
-    _write_repository(folder / "source", _source_packages(packages), "src")
-    (folder / "target.toml").write_text(_TARGET)
+    write_repository(folder / "target", built, "ppc64le")
+    write_repository(folder / "reference", packages, "x86_64")
+    write_repository(folder / "source", _source_packages(packages), "src")
+    (folder / "target.toml").write_text(TARGET_FILE)
 
 
 def _source_packages(packages: Iterable[Package]) -> list[Package]:
@@ -161,7 +161,8 @@ def _source_packages(packages: Iterable[Package]) -> list[Package]:
     ]
 
 
-def _write_repository(folder: Path, packages: list[Package], arch: str) -> None:
+def write_repository(folder: Path, packages: list[Package], arch: str) -> None:
+    """Write rpm-md for these packages below the folder; ``arch`` is that of the native ones."""
     repodata = folder / "repodata"
     repodata.mkdir(parents=True, exist_ok=True)
     for old in repodata.iterdir():
@@ -263,7 +264,7 @@ def _filelist(package: Package, arch: str) -> str:
     )
 
 
-_TARGET = """\
+TARGET_FILE = """\
 name = "bench"
 title = "Generated distribution"
 releasever = "9"

@@ -175,7 +175,7 @@ esac
 if [ "$mode" = test ]; then
     case $family in
     debian)
-        tools=(rpm rpmlint dnf dnf-plugins-core createrepo-c gpgv gnupg git groff-base procps)
+        tools=(rpm rpmlint dnf dnf-plugins-core createrepo-c libsolv-tools gpgv gnupg git groff-base procps)
         # To write an RPM database of EL8's format.
         tools+=(db-util)
         # A hypervisor for pseries guests under emulation; seabios has the ROM of its VGA.
@@ -196,7 +196,7 @@ if [ "$mode" = test ]; then
         # The container engines. runc is what podman runs on where crun does not do; catatonit is podman's --init.
         tools+=(podman runc crun catatonit bubblewrap docker.io uidmap openssh-server)
         ;;
-    redhat) tools=(rpm rpm-build rpm-sign rpmlint binutils patch dnf dnf-plugins-core createrepo_c gnupg2) ;;
+    redhat) tools=(rpm rpm-build rpm-sign rpmlint binutils patch dnf dnf-plugins-core createrepo_c libsolv-tools gnupg2) ;;
     *) tools=() ;;
     esac
     if [ ${#tools[@]} -eq 0 ]; then

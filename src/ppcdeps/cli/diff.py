@@ -1,4 +1,4 @@
-"""`ppcdeps diff`: two plans compared."""
+"""`ppcdeps diff`: two plans, or two audits, compared."""
 
 from pathlib import Path
 
@@ -13,19 +13,32 @@ from ppcdeps.model.exitcodes import ExitCode
 @click.command()
 @click.argument("before", metavar="BEFORE.json", type=click.Path(path_type=Path))
 @click.argument("after", metavar="AFTER.json", type=click.Path(path_type=Path))
-@click.option("--exit-code", is_flag=True, help="End with 1 where the plans differ, as diff(1) does.")
+@click.option("--exit-code", is_flag=True, help="End with 1 where they differ, as diff(1) does.")
 @json_option
 @output_options
 def diff(before: Path, after: Path, exit_code: bool, as_json: bool, reporter: TerminalReporter) -> int:
-    """Compare two plans: gaps closed and new, packages that moved, repositories that changed.
+    """Compare two plans, or two audits.
+
+    Of plans it shows gaps closed and new, packages that moved, repositories that changed; of audits packages that
+    became installable or are no longer, and sources whose builds are missing or no longer.
 
     In the text, "-" marks what only the first plan has, "+" what only the second has, "!" what both have and
     is not the same.
     """
-    from ppcdeps.report.difference import difference_document, render_difference
     from ppcdeps.report.text import as_json as to_json
-    from ppcdeps.workflows.diff import diff_plans
+    from ppcdeps.workflows.diff import are_audits, diff_audits, diff_plans
 
-    found = diff_plans(before, after, reporter)
-    write(to_json(difference_document(found)) if as_json else render_difference(found), as_json=as_json)
-    return ExitCode.GAPS_REMAIN if exit_code and found else ExitCode.DONE
+    if are_audits(before, after):
+        from ppcdeps.report.audit_difference import audit_difference_document, render_audit_difference
+
+        changed = diff_audits(before, after, reporter)
+        text = to_json(audit_difference_document(changed)) if as_json else render_audit_difference(changed)
+        differs = bool(changed)
+    else:
+        from ppcdeps.report.difference import difference_document, render_difference
+
+        found = diff_plans(before, after, reporter)
+        text = to_json(difference_document(found)) if as_json else render_difference(found)
+        differs = bool(found)
+    write(text, as_json=as_json)
+    return ExitCode.GAPS_REMAIN if exit_code and differs else ExitCode.DONE

@@ -21,6 +21,7 @@ PROGRAM = "ppcdeps"
 COMMANDS = {
     "plan": ("ppcdeps.cli.plan:plan", "What is missing, and how each gap is closed; writes the plan."),
     "why": ("ppcdeps.cli.why:why", "Why NAME is needed, why it is a gap, and what was tried."),
+    "audit": ("ppcdeps.cli.audit:audit", "Every package of a distribution, and which builds open most."),
     "constraints": (
         "ppcdeps.cli.constraints:constraints",
         "The files for pip: constraints, requirements, pylock.toml.",
@@ -39,7 +40,7 @@ COMMANDS = {
     ),
     "sync": ("ppcdeps.cli.sync:sync", "Fetch the repositories' metadata, and use it from now on."),
     "snapshot": ("ppcdeps.cli.snapshot:snapshot", "Save metadata for offline use, or use what was saved."),
-    "diff": ("ppcdeps.cli.diff:diff", "Compare two plans."),
+    "diff": ("ppcdeps.cli.diff:diff", "Compare two plans, or two audits."),
 }
 """Where each command is, and its line in the help: a command's module is imported only to run it."""
 

@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,23 @@ def parse_json(content: bytes | str) -> Any:
     except ValueError as fault:
         raise DocumentError(f"is not JSON: {fault}") from fault
     return value
+
+
+def dump_document(document: Mapping[str, Any]) -> str:
+    """An object as JSON text, keys sorted, an entry of a list in it on a line: json's own indentation is slow."""
+    members = (f"{_compact(key)}: {_spread(value)}" for key, value in sorted(document.items()))
+    return "{\n" + ",\n".join(members) + "\n}\n"
+
+
+def _spread(value: Any) -> str:
+    """A list with a line for each entry, anything else on one line."""
+    if not isinstance(value, list) or not value:
+        return _compact(value)
+    return "[\n " + ",\n ".join(map(_compact, value)) + "\n]"
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def parse_toml(content: bytes | str) -> dict[str, Any]:

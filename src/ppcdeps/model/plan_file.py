@@ -1,7 +1,6 @@
 """Plans as `plan.json`: the same bytes for the same plan, and back again."""
 
 import contextlib
-import json
 from itertools import starmap
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from ppcdeps.model import names
 from ppcdeps.model.build_order import Bootstrap, Cycle
 from ppcdeps.model.commands import RECORDED_OPTIONS, RequestRecord
-from ppcdeps.model.documents import DocumentError, parse_json, read_document
+from ppcdeps.model.documents import DocumentError, dump_document, parse_json, read_document
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.json_object import JsonObject, WrongValueError
@@ -37,19 +36,7 @@ from ppcdeps.model.visible import visible
 
 def dump_plan(plan: Plan) -> str:
     """The plan as JSON text, keys sorted, an entry of a list on a line, as `plan.schema.json` describes it."""
-    members = (f"{_compact(key)}: {_spread(value)}" for key, value in sorted(as_document(plan).items()))
-    return "{\n" + ",\n".join(members) + "\n}\n"
-
-
-def _spread(value: Any) -> str:
-    """A list with a line for each entry, anything else on one line: json's own indentation is slow."""
-    if not isinstance(value, list) or not value:
-        return _compact(value)
-    return "[\n " + ",\n ".join(map(_compact, value)) + "\n]"
-
-
-def _compact(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return dump_document(as_document(plan))
 
 
 def load_plan(path: Path) -> Plan:

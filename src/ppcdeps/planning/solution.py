@@ -80,8 +80,7 @@ class Solution:
         return solved.requested_by if by == solved.request.id else self.universe.label(by)
 
 
-def solve_run(
-    workload: Workload,
+def open_search(
     target: Target,
     repositories: Sequence[RepoMetadata],
     cache: Cache,
@@ -89,14 +88,10 @@ def solve_run(
     book: RecipeBook | None = None,
     evaluations: "Evaluations | None" = None,
     own: Sequence[OwnSource] = (),
-) -> Solution:
-    """Solve the workload's run time alone; `solve_builds` goes on from there.
+) -> tuple[ClosureSearch, Adaptation]:
+    """A search in a target's universe with all that is known of its sources; the arguments of `solve_run`.
 
-    ``book`` are the recipes to build by (default: those that ppcdeps brings), ``evaluations`` the source RPMs that
-    are at hand, ``own`` the user's own packages: all of these run on the target, too.
-
-    Raises UsageError for a root that is not well-formed, RepositoryError where metadata is damaged, ConfigError for a
-    wrong recipe.
+    Raises RepositoryError where metadata is damaged, ConfigError for a wrong recipe.
     """
     requirements, packages = load_arch_requirements(), load_arch_packages()
     at_hand: tuple[Evaluated, ...] = ()
@@ -132,6 +127,29 @@ def solve_run(
     known = _Grounds((*requirements, *map(_as_requirement, packages)), adaptation)
     search = ClosureSearch(universe, RequirementDropper(universe, environments, known))
     search.weak = target.install_weak_deps
+    return search, adaptation
+
+
+def solve_run(
+    workload: Workload,
+    target: Target,
+    repositories: Sequence[RepoMetadata],
+    cache: Cache,
+    fetch_filelists: FetchFilelists,
+    book: RecipeBook | None = None,
+    evaluations: "Evaluations | None" = None,
+    own: Sequence[OwnSource] = (),
+) -> Solution:
+    """Solve the workload's run time alone; `solve_builds` goes on from there.
+
+    ``book`` are the recipes to build by (default: those that ppcdeps brings), ``evaluations`` the source RPMs that
+    are at hand, ``own`` the user's own packages: all of these run on the target, too.
+
+    Raises UsageError for a root that is not well-formed, RepositoryError where metadata is damaged, ConfigError for a
+    wrong recipe.
+    """
+    search, adaptation = open_search(target, repositories, cache, fetch_filelists, book, evaluations, own)
+    universe = search.universe
     roots = [root for root in workload.roots if not root.startswith(PYPI)]
     if target.python.beside:
         # The platform's comes with what is written for it; one beside it has no other requirer before pip installs.

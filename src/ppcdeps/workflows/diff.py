@@ -1,9 +1,12 @@
-"""Two plans compared."""
+"""Two plans, or two audits, compared."""
 
 from pathlib import Path
 
+from ppcdeps.auditing.audit_file import is_audit, load_audit
+from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.plan_file import load_plan
 from ppcdeps.model.reporter import Reporter
+from ppcdeps.report.audit_difference import AuditDifference, audit_difference
 from ppcdeps.report.difference import PlanDifference, difference
 
 
@@ -15,3 +18,22 @@ def diff_plans(before: Path, after: Path, reporter: Reporter) -> PlanDifference:
         differing = "; ".join(f"{name} {both}" for name, both in requested.items())
         reporter.warn(f"the plans are not of the same request: {differing}")
     return found
+
+
+def are_audits(before: Path, after: Path) -> bool:
+    """Whether both files are audits. Raises ConfigError where one of them is."""
+    first, second = is_audit(before), is_audit(after)
+    if first is second:
+        return first
+    audit, other = (before, after) if first else (after, before)
+    raise ConfigError(f"{audit} is an audit, and {other} is none", hint="compare two plans, or two audits")
+
+
+def diff_audits(before: Path, after: Path, reporter: Reporter) -> AuditDifference:
+    """What differs between the audits in two files. Raises ConfigError for a file that is not an audit."""
+    one, other = load_audit(before), load_audit(after)
+    if one.target != other.target:
+        reporter.warn(f"the audits are not of the same target: {one.target} and {other.target}")
+    if one.only != other.only:
+        reporter.warn("the audits are not of the same packages: --only was not the same")
+    return audit_difference(one, other)

@@ -1,0 +1,322 @@
+"""A target's distribution audited: its universe examined, and what was found in values that outlive the solver."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cmp_to_key
+
+from ppcdeps.auditing.audit import (
+    Audit,
+    AuditedPackage,
+    AuditedRepository,
+    AuditedSource,
+    AuditedWorkload,
+    State,
+    Unmet,
+)
+from ppcdeps.auditing.examination import Examination, blocking, examine, unmet_of
+from ppcdeps.auditing.ranking import alone, steps_of, together
+from ppcdeps.model.gap import Cause
+from ppcdeps.model.reporter import Reporter
+from ppcdeps.model.target import Target
+from ppcdeps.model.wording import first_of
+from ppcdeps.model.workload import Workload
+from ppcdeps.planning.adaptation import Adaptation
+from ppcdeps.planning.curated import ExcludedSource, load_excluded_sources
+from ppcdeps.planning.order import order_of
+from ppcdeps.planning.solution import PYPI
+from ppcdeps.rpm.closure import ClosureSearch
+from ppcdeps.rpm.loading import Role
+from ppcdeps.rpm.requests import Request, request_packages
+from ppcdeps.rpm.universe import Universe
+
+_MOST_SHOWN = 4
+
+
+def audit_of(
+    search: ClosureSearch,
+    adaptation: Adaptation,
+    target: Target,
+    reporter: Reporter,
+    *,
+    only: Sequence[str] = (),
+    workloads: Iterable[Workload] = (),
+) -> Audit:
+    """Every package of a target and its reference: usable, or what it waits for; and what each build would open.
+
+    ``only`` are globs of names of packages or sources: what they choose is shown and counted. ``workloads`` are
+    looked at as if they were packages. Raises RepositoryError for damaged metadata, EnvironmentLacksError.
+    """
+    universe = search.universe
+    # What only the build for the reference's architecture requires is not required of a rebuild.
+    search.dropper.drop_from(universe.standins, by_build=False)
+    universe.paths.look_up()
+    asked = {
+        workload.name: request_packages(
+            universe, workload.name, [root for root in workload.roots if not root.startswith(PYPI)]
+        )
+        for workload in workloads
+    }
+    builds = _build_requests(search)
+    requests = {each.id for each in (*asked.values(), *builds.values()) if each is not None}
+    found = examine(universe, reporter, requests)
+    return _Assembly(search, adaptation, target, found, tuple(only)).audit(asked, builds)
+
+
+def usable_names(universe: Universe, reporter: Reporter) -> dict[str, bool]:
+    """The packages of a universe by side and name, and whether one of the name is installable without any build."""
+    found = examine(universe, reporter, builds=False)
+    names: dict[str, bool] = {}
+    for part in universe.parts:
+        if part.role in (Role.TARGET, Role.REFERENCE):
+            for i in part.ids:
+                if i in found.graph.requirements:
+                    name = universe.name_of(i)
+                    names[name] = names.get(name, False) or i in found.usable
+    return names
+
+
+def _build_requests(search: ClosureSearch) -> dict[str, Request | None]:
+    """What the builds of all sources with stand-ins need to be installed."""
+    universe, environments = search.universe, search.dropper.environments
+    sources = sorted({source for part in universe.parts if part.role is Role.STANDIN for source in part.sources})
+    there = universe_names(universe, Role.TARGET)
+    wanted = [
+        source
+        for source in sources
+        if any(universe.name_of(standin) not in there for standin in universe.standins_of(source))
+    ]
+    return {source: environments.request(source) for source in wanted}
+
+
+def universe_names(universe: Universe, role: Role) -> set[str]:
+    """The names of the considered packages that have a role."""
+    return {
+        universe.name_of(i)
+        for part in universe.parts
+        if part.role is role
+        for i in part.ids
+        if i not in universe.index.excluded
+    }
+
+
+@dataclass(slots=True)
+class _Assembly:
+    search: ClosureSearch
+    adaptation: Adaptation
+    target: Target
+    found: Examination
+    only: tuple[str, ...]
+
+    @property
+    def universe(self) -> Universe:
+        return self.search.universe
+
+    def audit(self, asked: Mapping[str, Request], builds: Mapping[str, Request | None]) -> Audit:
+        reasons = blocking(self.universe, self.found)
+        packages = tuple(sorted(self._packages(reasons), key=lambda each: (each.nevra, each.side)))
+        workloads = tuple(self._workload(name, request, reasons) for name, request in sorted(asked.items()))
+        waiting = [each.needs for each in packages if each.needs]
+        sources = self._sources(packages, workloads, builds, reasons)
+        cycles = order_of({each.name: each.build_needs for each in sources}).cycles
+        shown = {source for each in packages for source in (each.source, *each.needs)}
+        sources = [each for each in sources if not self.only or each.name in shown]
+        return Audit(
+            target=self.target.title or self.target.name,
+            arch=self.target.arch,
+            only=self.only,
+            packages=packages,
+            sources=tuple(sorted(sources, key=lambda each: (-each.holds_back, -each.alone, each.name))),
+            built=len(self._all_sources().difference(each.name for each in sources)),
+            steps=steps_of(waiting),
+            cycles=tuple(sorted(one.members for one in cycles if not self.only or shown.intersection(one.members))),
+            workloads=workloads,
+            repositories=tuple(self._repositories()),
+        )
+
+    def _all_sources(self) -> set[str]:
+        roles = (Role.STANDIN, Role.REFERENCE)
+        return {
+            source
+            for part in self.universe.parts
+            if part.role in roles
+            for source in part.sources
+            if not self.only or self._is_wanted("", source)
+        }
+
+    def _is_wanted(self, name: str, source: str) -> bool:
+        return not self.only or any(fnmatchcase(each, glob) for glob in self.only for each in (name, source) if each)
+
+    def _packages(self, reasons: Mapping[int, str]) -> Iterable[AuditedPackage]:
+        """Every package of the target, and of the reference the newest of each name that the target lacks."""
+        universe = self.universe
+        seen = universe_names(universe, Role.TARGET)
+        for part in universe.parts:
+            if part.role is Role.TARGET:
+                for package in part.ids:
+                    if package not in universe.index.excluded:
+                        yield from self._package(package, "target", reasons)
+        newest: dict[str, int] = {}
+        for part in universe.parts:
+            if part.role in (Role.REFERENCE, Role.STANDIN):
+                for package in part.ids:
+                    name = universe.name_of(package)
+                    if name in seen or package in universe.index.excluded:
+                        continue
+                    if name not in newest or self._is_better(package, newest[name]):
+                        newest[name] = package
+        for package in newest.values():
+            yield from self._package(package, "reference", reasons)
+        # Of several that no rebuild gives, any will do.
+        lost = {universe.name_of(i): i for i in sorted(universe.not_rebuilt)}
+        for name, package in lost.items():
+            if name not in seen and name not in newest:
+                yield from self._package(package, "reference", reasons)
+
+    def _is_better(self, one: int, other: int) -> bool:
+        """Whether dnf would rather install one of two packages of a name."""
+        one_usable, other_usable = one in self.found.usable, other in self.found.usable
+        if one_usable is not other_usable:
+            return one_usable
+        return self.universe.compare_versions(one, other) > 0
+
+    def _package(self, package: int, side: str, reasons: Mapping[int, str]) -> Iterable[AuditedPackage]:
+        universe = self.universe
+        name, source = universe.name_of(package), universe.source_of(package)
+        if not self._is_wanted(name, source):
+            return
+        part = universe.part_of(package)
+        assert part is not None
+        state = self._state(package, part.role)
+        reason = universe.not_rebuilt.get(package) or reasons.get(package, "")
+        unmet: tuple[Unmet, ...] = ()
+        if state not in (State.INSTALLABLE, State.INSTALLABLE_WITH_NOARCH, State.NOARCH, State.NOT_REBUILT):
+            unmet = tuple(self._unmet(package))
+            if state is State.HELD_BACK and not unmet:
+                reason = "something else than a plain requirement of its own is in the way of what is there"
+        yield AuditedPackage(
+            nevra=str(universe.nevra(package)),
+            name=name,
+            side=side,
+            repository=part.metadata.config.id,
+            source=source,
+            state=state,
+            needs=self.found.needs.get(package, ()),
+            unmet=unmet,
+            reason=reason,
+        )
+
+    def _state(self, package: int, role: Role) -> State:
+        found = self.found
+        if package in self.universe.not_rebuilt:
+            return State.NOT_REBUILT
+        if package in found.by_target:
+            return State.INSTALLABLE
+        if package in found.usable:
+            return State.INSTALLABLE_WITH_NOARCH if role is Role.TARGET else State.NOARCH
+        if package not in found.buildable:
+            return State.BLOCKED
+        return State.MISSING if role is Role.STANDIN else State.HELD_BACK
+
+    def _unmet(self, package: int) -> Iterable[Unmet]:
+        universe, found = self.universe, self.found
+        for dep in unmet_of(found, package):
+            met_by = sorted({universe.label(i) for i in found.graph.providers[dep] if i in found.buildable})
+            yield Unmet(universe.pool.dep2str(dep), tuple(met_by))
+
+    def _workload(self, name: str, request: Request, reasons: Mapping[int, str]) -> AuditedWorkload:
+        if request.id in self.found.usable:
+            return AuditedWorkload(name, State.INSTALLABLE)
+        if request.id not in self.found.buildable:
+            return AuditedWorkload(name, State.BLOCKED, reason=_of_request(reasons[request.id], name))
+        return AuditedWorkload(name, State.HELD_BACK, self.found.needs[request.id])
+
+    def _sources(
+        self,
+        packages: Iterable[AuditedPackage],
+        workloads: Iterable[AuditedWorkload],
+        builds: Mapping[str, Request | None],
+        reasons: Mapping[int, str],
+    ) -> list[AuditedSource]:
+        """The sources of which the target lacks packages, and those that anything waits for."""
+        needs = [each.needs for each in packages if each.needs]
+        by_itself, in_all = alone(needs), together(needs)
+        missing: dict[str, list[str]] = {}
+        for each in packages:
+            if each.state in (State.MISSING, State.BLOCKED) and each.side == "reference":
+                missing.setdefault(each.source, []).append(each.name)
+        native = {source for source in missing if source in self.found.standins}
+        excluded = {fact.source: fact for fact in load_excluded_sources() if fact.applies_to(self.target)}
+        waits_for = {source: tuple(w.name for w in workloads if source in w.needs) for source in in_all}
+        found = []
+        for source in sorted(native | in_all.keys() | {name for w in workloads for name in w.needs}):
+            cause, detail = self._cause(source, missing.get(source, ()), excluded)
+            build_needs, blocked = self._build(source, builds, reasons)
+            recipe = self.adaptation.recipe_of(source)
+            found.append(
+                AuditedSource(
+                    name=source,
+                    cause=cause,
+                    detail=detail,
+                    missing=tuple(sorted(set(missing.get(source, ())))),
+                    alone=by_itself[source],
+                    holds_back=in_all[source],
+                    workloads=waits_for.get(source) or tuple(w.name for w in workloads if source in w.needs),
+                    build_needs=build_needs,
+                    build_blocked=blocked,
+                    recipe=recipe.folder.name if recipe is not None else "",
+                )
+            )
+        return found
+
+    def _cause(
+        self, source: str, missing: Collection[str], excluded: Mapping[str, ExcludedSource]
+    ) -> tuple[Cause, str]:
+        universe = self.universe
+        if source in excluded:
+            return Cause.EXCLUDED, excluded[source].reason
+        built = sorted({universe.name_of(i) for i in universe.built_for_target(source)})
+        if not built:
+            return Cause.ABSENT, "no target repository has a package of this source"
+        if missing:
+            return Cause.NOT_BUILT, f"{universe.arch} has of it only {first_of(built, _MOST_SHOWN)}"
+        there = max(universe.built_for_target(source), key=cmp_to_key(universe.compare_versions))
+        newer = max(self.found.standins.get(source, (there,)), key=cmp_to_key(universe.compare_versions))
+        if universe.compare_versions(there, newer) < 0:
+            return Cause.TOO_OLD, f"the target has {universe.label(there)}, the reference {universe.label(newer)}"
+        return Cause.NOT_INSTALLABLE, f"what the target has of it is not what is required: {universe.label(there)}"
+
+    def _build(
+        self, source: str, builds: Mapping[str, Request | None], reasons: Mapping[int, str]
+    ) -> tuple[tuple[str, ...], str]:
+        """The sources that a source's build needs, without itself, and why it cannot be built at all."""
+        if source not in builds:
+            return (), ""
+        request = builds[source]
+        if request is None:
+            return (), f"no source repository has the source package {source}"
+        if request.id not in self.found.buildable:
+            return (), _of_request(reasons[request.id], "its build")
+        return tuple(each for each in self.found.needs.get(request.id, ()) if each != source), ""
+
+    def _repositories(self) -> Iterable[AuditedRepository]:
+        seen = set()
+        for part in self.universe.parts:
+            metadata = part.metadata
+            config = metadata.config
+            if config.id not in seen:
+                seen.add(config.id)
+                counts = [p for p in self.universe.parts if p.metadata.config.id == config.id]
+                yield AuditedRepository(
+                    config.id,
+                    config.side,
+                    metadata.revision,
+                    metadata.date,
+                    sum(map(self.universe.considered_count, counts)),
+                )
+
+
+def _of_request(reason: str, name: str) -> str:
+    """A reason in which a package that was made for a request has the name that a person knows it by."""
+    words = reason.split(" needed by @")
+    return f"{words[0]} needed by {name}" if len(words) == 2 else reason

@@ -1,0 +1,216 @@
+"""An audit as text: totals, the builds that open most, and why a package or source is what it is."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ppcdeps.auditing.audit import USABLE, Audit, AuditedPackage, AuditedSource, State
+from ppcdeps.auditing.explanation import Link, Subject
+from ppcdeps.model.wording import first_of
+from ppcdeps.report.text import SIDES, as_json, columns, date_of, text_of, wrapped
+
+_TOP = 30
+_MOST_SHOWN = 5
+_MOST_LISTED = 20
+
+WORDS: Mapping[State, str] = {
+    State.INSTALLABLE: "there, and installable",
+    State.INSTALLABLE_WITH_NOARCH: "there, and installable with noarch packages of the reference",
+    State.NOARCH: "noarch in the reference, and installable as they are",
+    State.HELD_BACK: "there or noarch, and not installable before other sources are built",
+    State.MISSING: "not there, and given by builds of sources",
+    State.BLOCKED: "not installable even if every source were built",
+    State.NOT_REBUILT: "only in the reference: no rebuild gives them",
+}
+
+
+def render_audit(audit: Audit) -> str:
+    """The totals, the sources that hold back most, the order that opens most, what else there is to know."""
+    title = f"{audit.target} ({audit.arch})"
+    if audit.only:
+        title += f": {', '.join(audit.only)}"
+    rows = [(str(count), WORDS[state]) for state, count in audit.totals.items() if count]
+    lines = [title, "", f"{len(audit.packages)} packages", *_counts(rows)]
+    lines += ["", *_source_totals(audit)]
+    lines += _top(audit.sources)
+    lines += _steps(audit)
+    lines += _cycles(audit)
+    lines += _workloads(audit)
+    lines += _enabling(audit)
+    lines += _blocked(audit.packages)
+    lines += ["", "Metadata this rests on"]
+    ordered = sorted(audit.repositories, key=lambda one: (SIDES.index(one.side), one.id))
+    lines += columns([(o.id, o.side, f"{o.packages} packages", date_of(o.date), o.revision) for o in ordered])
+    return text_of(lines)
+
+
+def render_subject(subject: Subject) -> str:
+    """Why a package or a source is what it is, and what it holds back."""
+    lines: list[str] = []
+    for package in subject.packages:
+        lines += [*([""] if lines else []), *_package(package, subject.chains)]
+    for source in subject.sources:
+        lines += [*([""] if lines else []), *_source(source, subject)]
+    return text_of(lines)
+
+
+def dump_subject(subject: Subject) -> str:
+    """The same as JSON."""
+    document: dict[str, Any] = {
+        "schema": 1,
+        "name": subject.name,
+        "packages": [asdict(each) for each in subject.packages],
+        "sources": [
+            {**asdict(each), "opens_alone": list(subject.alone[each.name]), "holds": list(subject.holds[each.name])}
+            for each in subject.sources
+        ],
+        "chains": [
+            {"package": nevra, "source": source, "chain": [asdict(link) for link in chain]}
+            for (nevra, source), chain in subject.chains.items()
+        ],
+    }
+    return as_json(document)
+
+
+def _counts(rows: Sequence[tuple[str, str]]) -> list[str]:
+    width = max((len(count) for count, _ in rows), default=0)
+    return [f"  {count.rjust(width)}  {what}" for count, what in rows]
+
+
+def _source_totals(audit: Audit) -> list[str]:
+    rows = [(str(audit.built), "of which the target lacks nothing")]
+    for cause, what in (
+        ("absent", "of which the target has no package"),
+        ("excluded", "that leave the architecture out"),
+        ("not-built", "of which the target has some packages only"),
+        ("too-old", "that are older there than something requires"),
+        ("not-installable", "whose packages are not what something requires"),
+    ):
+        count = sum(1 for source in audit.sources if source.cause == cause)
+        rows += [(str(count), what)] if count else []
+    return ["Sources of the reference", *_counts(rows)]
+
+
+def _top(sources: Sequence[AuditedSource]) -> list[str]:
+    waiting = [source for source in sources if source.holds_back]
+    if not waiting:
+        return []
+    rows = [("SOURCE", "HOLDS BACK", "ALONE", "CAUSE", "RECIPE", "ITS BUILD WAITS FOR")]
+    rows += [
+        (
+            source.name,
+            str(source.holds_back),
+            str(source.alone),
+            str(source.cause),
+            source.recipe or "-",
+            source.build_blocked or first_of(source.build_needs, _MOST_SHOWN) or "-",
+        )
+        for source in waiting[:_TOP]
+    ]
+    title = f"The {_TOP} of {len(waiting)} sources" if len(waiting) > _TOP else "The sources"
+    what = "that hold back most: packages that wait for them, and those that nothing else holds back"
+    return ["", f"{title} {what}", *columns(rows)]
+
+
+def _steps(audit: Audit) -> list[str]:
+    if len(audit.steps) < 2:
+        return []
+    rows = [("", "OPENS", "SO FAR", "SOURCES")]
+    rows += [
+        (str(number), str(step.opens), str(step.so_far), ", ".join(step.sources))
+        for number, step in enumerate(audit.steps[:10], start=1)
+    ]
+    return ["", "The builds that open most soonest, each after those before it", *columns(rows)]
+
+
+def _cycles(audit: Audit) -> list[str]:
+    if not audit.cycles:
+        return []
+    lines = ["", "Sources whose builds need one another"]
+    for cycle in audit.cycles:
+        lines += wrapped(", ".join(cycle), "  ", more="  ")
+    return lines
+
+
+def _workloads(audit: Audit) -> list[str]:
+    if not audit.workloads:
+        return []
+    lines = ["", "Workloads, with all of their packages as RPMs"]
+    for each in audit.workloads:
+        what = each.reason or (f"waits for {', '.join(each.needs)}" if each.needs else "installable")
+        lines += wrapped(f"{each.name}: {what}", "  ", more="  ")
+    return lines
+
+
+def _enabling(audit: Audit) -> list[str]:
+    if not audit.enabling:
+        return []
+    lines = ["", "Repositories that are known and not enabled"]
+    for each in audit.enabling:
+        count = len(each.opens)
+        what = each.problem or (
+            f"opens {count} package{'s' if count > 1 else ''} with no build: {first_of(each.opens, _MOST_SHOWN)}"
+            if count
+            else "opens nothing"
+        )
+        lines += wrapped(f"{each.repository}: {what}", "  ", more="  ")
+    return lines
+
+
+def _blocked(packages: Iterable[AuditedPackage]) -> list[str]:
+    by_reason: dict[str, list[str]] = {}
+    for package in packages:
+        if package.state is State.BLOCKED:
+            by_reason.setdefault(package.reason, []).append(package.name)
+    if not by_reason:
+        return []
+    lines = ["", "Not installable even if every source were built"]
+    ordered = sorted(by_reason.items(), key=lambda each: (-len(each[1]), each[0]))
+    for reason, names in ordered[:_TOP]:
+        shown = first_of(sorted(set(names)), _MOST_SHOWN)
+        lines += wrapped(f"{reason}: {len(names)}, {shown}", "  ", more="  ")
+    if len(ordered) > _TOP:
+        lines.append(f"  and {len(ordered) - _TOP} more reasons")
+    return lines
+
+
+def _package(package: AuditedPackage, chains: Mapping[tuple[str, str], Sequence[Link]]) -> list[str]:
+    lines = [package.nevra, f"  {package.side}, {package.repository}, source {package.source}: {package.state}"]
+    if package.needs:
+        lines.append(f"  waits for {', '.join(package.needs)}")
+    if package.reason:
+        lines += wrapped(package.reason, "  ", more="  ")
+    for unmet in package.unmet[:_MOST_LISTED]:
+        met = f"would be met by {first_of(unmet.met_by, 3)}" if unmet.met_by else "nothing that can be built meets it"
+        lines += wrapped(f"requires {unmet.requirement}: {met}", "  ", more="    ")
+    for source in package.needs:
+        chain = chains.get((package.nevra, source), ())
+        if len(chain) > 1:
+            lines.append(f"  to {source}:")
+            lines += [f"    {link.by} requires {link.requirement}" for link in chain]
+    if package.state in USABLE:
+        lines.append("  needs no build")
+    return lines
+
+
+def _source(source: AuditedSource, subject: Subject) -> list[str]:
+    lines = [f"source {source.name}: {source.cause}"]
+    lines += wrapped(source.detail, "  ", more="  ")
+    if source.missing:
+        lines += wrapped(f"gives {first_of(source.missing, _MOST_LISTED)}", "  ", more="  ")
+    recipe = f"recipe {source.recipe}" if source.recipe else "no recipe"
+    lines.append(f"  {recipe}; " + _build(source))
+    holds, by_itself = subject.holds[source.name], subject.alone[source.name]
+    lines += wrapped(f"opens {len(by_itself)} alone: {first_of(by_itself, _MOST_LISTED)}", "  ", more="  ")
+    lines += wrapped(f"holds back {len(holds)}: {first_of(holds, _MOST_LISTED)}", "  ", more="  ")
+    if source.workloads:
+        lines.append(f"  workloads: {', '.join(source.workloads)}")
+    return lines
+
+
+def _build(source: AuditedSource) -> str:
+    if source.build_blocked:
+        return f"not to be built: {source.build_blocked}"
+    if source.build_needs:
+        return f"its build waits for {', '.join(source.build_needs)}"
+    return "its build waits for no other"
