@@ -10,6 +10,9 @@ for package; do
     python3 -c 'import sys, urllib.request; urllib.request.urlretrieve(*sys.argv[1:])' \
         "$at/$package" "$files/$(basename "$package")"
 done
+# Debian's rpm keeps its database in the home folder, unless it is told otherwise.
+mkdir -p /etc/rpm
+echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros
 rpm --upgrade --replacepkgs --force-debian "$files"/*.rpm
 rm -r "$files"
 
