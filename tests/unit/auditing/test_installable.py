@@ -29,6 +29,28 @@ def universe(tmp_path: Path) -> Universe:
     return open_universe(case, write_case(case, tmp_path / "r"), Cache.open(tmp_path / "cache"))
 
 
+@pytest.fixture
+def children(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The processes that are started from now on: others of this test run are none of them."""
+    started: list[int] = []
+    fork = os.fork
+
+    def noted() -> int:
+        if child := fork():
+            started.append(child)
+        return child
+
+    monkeypatch.setattr(os, "fork", noted)
+    return started
+
+
+def _are_gone(children: list[int]) -> bool:
+    for child in children:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(child, os.WNOHANG)
+    return bool(children)
+
+
 def _ids(universe: Universe) -> list[int]:
     return [i for part in universe.parts for i in part.ids]
 
@@ -56,18 +78,19 @@ def test_several_processes_find_the_same_and_report_every_candidate(
 
 
 def test_a_process_that_ends_early_is_an_error_and_leaves_no_other(
-    universe: Universe, monkeypatch: pytest.MonkeyPatch
+    universe: Universe, monkeypatch: pytest.MonkeyPatch, children: list[int]
 ) -> None:
     monkeypatch.setattr(installable, "_WORTH_A_PROCESS", 1)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setattr(installable, "_refused", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(EnvironmentLacksError, match="ended before its time"):
         not_installable(universe, _ids(universe), ())
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert _are_gone(children)
 
 
-def test_an_interruption_ends_the_processes(universe: Universe, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_ends_the_processes(
+    universe: Universe, monkeypatch: pytest.MonkeyPatch, children: list[int]
+) -> None:
     def interrupt(_: int) -> None:
         raise KeyboardInterrupt
 
@@ -75,5 +98,4 @@ def test_an_interruption_ends_the_processes(universe: Universe, monkeypatch: pyt
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     with pytest.raises(KeyboardInterrupt):
         not_installable(universe, _ids(universe), (), interrupt)
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert _are_gone(children)
