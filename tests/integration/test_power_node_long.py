@@ -20,6 +20,10 @@ pytestmark = pytest.mark.long
 
 PATIENCE = ("--timeout", "900")
 EMULATING = ("hw_emulation_architecture=ppc64le", "hw_architecture=x86_64", "hw_machine_type=pseries")
+OSLO_UTILS = "/opt/nova/lib/python3.11/site-packages/oslo_utils/encodeutils.py"
+INPUT = "from oslo_concurrency import processutils; print(processutils.execute('cat', process_input='written')[0])"
+PYTHON = ("/opt/nova", "/usr/lib/python3", "/usr/lib/python3.11", "/usr/bin/python3", "/usr/bin/python3.11")
+SYSTEM = ("/etc/os-release", "/usr/lib/os-release", "/var/lib/dpkg/status")
 
 
 @pytest.fixture(scope="module")
@@ -71,14 +75,6 @@ def test_without_dmidecode_no_volume_can_be_attached_and_with_it_the_node_is_acc
     assert answer.step("VNC keyboard")["outcome"] == "passed"
 
 
-OSLO_UTILS = "/opt/nova/lib/python3.11/site-packages/oslo_utils/encodeutils.py"
-INPUT = "from oslo_concurrency import processutils; print(processutils.execute('cat', process_input='written')[0])"
-
-
-PYTHON = ("/opt/nova", "/usr/lib/python3", "/usr/lib/python3.11", "/usr/bin/python3", "/usr/bin/python3.11")
-SYSTEM = ("/etc/os-release", "/usr/lib/os-release", "/var/lib/dpkg/status")
-
-
 def check_env(power: PowerNode) -> str:
     """What `check env --api` says of the machine's Python, as JSON."""
     root = power.fetch(*PYTHON, *SYSTEM)
@@ -88,7 +84,7 @@ def check_env(power: PowerNode) -> str:
 
 
 def test_a_module_of_an_older_oslo_utils_is_predicted_fails_on_the_node_and_is_mended(
-    power: PowerNode, laboratory: Laboratory
+    power: PowerNode,
 ) -> None:
     assert "to_utf8" not in check_env(power)
     power.run("cp", OSLO_UTILS, "/root/encodeutils.py")

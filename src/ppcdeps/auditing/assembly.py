@@ -77,10 +77,10 @@ def usable_names(universe: Universe, reporter: Reporter) -> dict[str, bool]:
 
 
 def _build_requests(search: ClosureSearch) -> dict[str, Request | None]:
-    """What the builds of all sources with stand-ins need to be installed."""
+    """What the builds of sources need to be installed, of those that would give a package that the target lacks."""
     universe, environments = search.universe, search.dropper.environments
     sources = sorted({source for part in universe.parts if part.role is Role.STANDIN for source in part.sources})
-    there = universe_names(universe, Role.TARGET)
+    there = _names_of(universe, Role.TARGET)
     wanted = [
         source
         for source in sources
@@ -89,7 +89,7 @@ def _build_requests(search: ClosureSearch) -> dict[str, Request | None]:
     return {source: environments.request(source) for source in wanted}
 
 
-def universe_names(universe: Universe, role: Role) -> set[str]:
+def _names_of(universe: Universe, role: Role) -> set[str]:
     """The names of the considered packages that have a role."""
     return {
         universe.name_of(i)
@@ -150,7 +150,7 @@ class _Assembly:
     def _packages(self, reasons: Mapping[int, str]) -> Iterable[AuditedPackage]:
         """Every package of the target, and of the reference the newest of each name that the target lacks."""
         universe = self.universe
-        seen = universe_names(universe, Role.TARGET)
+        seen = _names_of(universe, Role.TARGET)
         for part in universe.parts:
             if part.role is Role.TARGET:
                 for package in part.ids:
@@ -234,7 +234,7 @@ class _Assembly:
     def _sources(
         self,
         packages: Iterable[AuditedPackage],
-        workloads: Iterable[AuditedWorkload],
+        workloads: Sequence[AuditedWorkload],
         builds: Mapping[str, Request | None],
         reasons: Mapping[int, str],
     ) -> list[AuditedSource]:
@@ -247,7 +247,6 @@ class _Assembly:
                 missing.setdefault(each.source, []).append(each.name)
         native = {source for source in missing if source in self.found.standins}
         excluded = {fact.source: fact for fact in load_excluded_sources() if fact.applies_to(self.target)}
-        waits_for = {source: tuple(w.name for w in workloads if source in w.needs) for source in in_all}
         found = []
         for source in sorted(native | in_all.keys() | {name for w in workloads for name in w.needs}):
             cause, detail = self._cause(source, missing.get(source, ()), excluded)
@@ -261,7 +260,7 @@ class _Assembly:
                     missing=tuple(sorted(set(missing.get(source, ())))),
                     alone=by_itself[source],
                     holds_back=in_all[source],
-                    workloads=waits_for.get(source) or tuple(w.name for w in workloads if source in w.needs),
+                    workloads=tuple(each.name for each in workloads if source in each.needs),
                     build_needs=build_needs,
                     build_blocked=blocked,
                     recipe=recipe.folder.name if recipe is not None else "",

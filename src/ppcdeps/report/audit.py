@@ -7,7 +7,7 @@ from typing import Any
 from ppcdeps.auditing.audit import USABLE, Audit, AuditedPackage, AuditedSource, State
 from ppcdeps.auditing.explanation import Link, Subject
 from ppcdeps.model.wording import first_of
-from ppcdeps.report.text import SIDES, as_json, columns, date_of, text_of, wrapped
+from ppcdeps.report.text import as_json, by_side, columns, date_of, text_of, wrapped
 
 _TOP = 30
 _MOST_SHOWN = 5
@@ -39,8 +39,9 @@ def render_audit(audit: Audit) -> str:
     lines += _enabling(audit)
     lines += _blocked(audit.packages)
     lines += ["", "Metadata this rests on"]
-    ordered = sorted(audit.repositories, key=lambda one: (SIDES.index(one.side), one.id))
-    lines += columns([(o.id, o.side, f"{o.packages} packages", date_of(o.date), o.revision) for o in ordered])
+    lines += columns(
+        [(o.id, o.side, f"{o.packages} packages", date_of(o.date), o.revision) for o in by_side(audit.repositories)]
+    )
     return text_of(lines)
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from ppcdeps.metadata.snapshot import Snapshot
-from ppcdeps.report.text import SIDES, columns, date_of, text_of
+from ppcdeps.report.text import by_side, columns, date_of, text_of
 
 
 class SyncState(StrEnum):
@@ -74,7 +74,7 @@ def render_snapshot(snapshot: Snapshot) -> str:
     rows = [("REPOSITORY", "SIDE", "PACKAGES", "WRITTEN", "REVISION")]
     rows += [
         (one.id, one.side, _number(one.packages), date_of(one.date), one.revision)
-        for one in sorted(snapshot.repositories, key=lambda one: (SIDES.index(one.side), one.id))
+        for one in by_side(snapshot.repositories)
     ]
     lines = [
         f"Snapshot {snapshot.name}, {snapshot.size / 2**20:.1f} MiB, in {snapshot.path}",

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ppcdeps.model.commands import command_line
 from ppcdeps.model.gap import Gap, GapKind, Phase, Route, RouteKind
@@ -17,8 +17,19 @@ from ppcdeps.report.enabling import enabling_words, render_enablings
 if TYPE_CHECKING:
     from ppcdeps.planning.explained import Explanation
 
-SIDES = ("target", "reference", "source")
+_SIDES = ("target", "reference", "source")
 """The sides of repositories, in the order in which they are shown."""
+
+
+class _OfASide(Protocol):
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def side(self) -> str: ...
+
+
+Sided = TypeVar("Sided", bound=_OfASide)
 
 _WIDTH = 110
 
@@ -141,6 +152,11 @@ def wrapped(text: str, indent: str, *, more: str = "") -> list[str]:
 def as_json(value: Any, *, ascii_only: bool = False) -> str:
     """A value of JSON's own kinds as text: keys sorted, one line feed at the end."""
     return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=ascii_only) + "\n"
+
+
+def by_side(repositories: "Iterable[Sided]") -> "list[Sided]":
+    """Repositories, or what is said of them, in the order in which they are shown."""
+    return sorted(repositories, key=lambda one: (_SIDES.index(one.side), one.id))
 
 
 def date_of(seconds: int | None) -> str:
@@ -321,7 +337,7 @@ def _dropped_requirements(plan: Plan) -> list[str]:
 
 
 def _repositories(states: Iterable[RepositoryState]) -> list[str]:
-    ordered = sorted(states, key=lambda state: (SIDES.index(state.side), state.id))
+    ordered = by_side(states)
     unread = [state for state in ordered if state.problem and not state.enabled]
     rows = [
         (state.id, state.side, _state(state), date_of(state.date), state.revision)

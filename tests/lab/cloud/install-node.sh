@@ -18,7 +18,7 @@ rm -r "$files"
 
 # The machine has its settings already: rpm puts those of the package in their place.
 for file in /etc/libvirt/*.rpmorig; do
-    mv "$file" "${file%.rpmorig}"
+    [ ! -e "$file" ] || mv "$file" "${file%.rpmorig}"
 done
 systemd-sysusers    # of libvirt 11; libvirt 9 brings no such file
 getent group libvirt >/dev/null || groupadd --system libvirt

@@ -174,7 +174,7 @@ def install(packages: Sequence[str]) -> None:
         with Path("/laboratory/planned", package).open("rb") as content:
             place = f"/root/{Path(package).name}"
             subprocess.run(ssh("sh", "-c", f"cat > {shlex.quote(place)}"), stdin=content, check=True)
-        subprocess.run(ssh("rpm", "--upgrade", "--force-debian", place), check=True)
+        subprocess.run(ssh("rpm", "--upgrade", "--replacepkgs", "--force-debian", place), check=True)
 
 
 def fetch(paths: Sequence[str]) -> None:

@@ -1,14 +1,17 @@
 """An emulated POWER9 machine as a compute node of the laboratory, and a node on this machine that emulates."""
 
 import subprocess
-import sys
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ppclab import roots
 from ppclab.laboratory import Laboratory, Step
 from ppclab.machines import COMPUTE, POWER
-from ppclab.planned import Planned
+
+if TYPE_CHECKING:
+    from ppclab.planned import Planned
 
 POWER_HOST = "power1"
 EMULATOR = "emulator"
@@ -21,7 +24,14 @@ class PowerNode:
 
     def __init__(self, laboratory: Laboratory) -> None:
         self._laboratory = laboratory
-        self.planned = Planned(laboratory.folder / "planned")
+
+    @cached_property
+    def planned(self) -> "Planned":
+        """What ppcdeps makes for the machine."""
+        # Here, as the laboratory without the machine needs no ppcdeps.
+        from ppclab.planned import Planned
+
+        return Planned(self._laboratory.folder / "planned")
 
     @property
     def root(self) -> Path:
@@ -68,8 +78,7 @@ class PowerNode:
         """Install the RPM dmidecode-power of the recipe book on the machine: os-brick 6.1 wants a dmidecode."""
         folder = self.planned.folder / "dmidecode-power"
         if not list(folder.glob("RPMS/noarch/*.rpm")):
-            render = [sys.executable, "-m", "ppcdeps", "recipes", "render", "dmidecode-power", "--to", str(folder)]
-            subprocess.run(render, check=True, capture_output=True)
+            self.planned.ppcdeps("recipes", "render", "dmidecode-power", "--to", folder.name)
             subprocess.run([str(folder / "build.sh")], check=True, capture_output=True)
         (package,) = folder.glob("RPMS/noarch/*.rpm")
         self._run(_PROGRAM, "install", str(package.relative_to(folder.parent)))

@@ -17,7 +17,7 @@ from ppcdeps.report.enabling import enabling_words
 from ppcdeps.report.page.graph import GraphView, graph_of
 from ppcdeps.report.page.requirers import PlanRequirers
 from ppcdeps.report.recipes import edit_line
-from ppcdeps.report.text import SIDES, date_of, route_words
+from ppcdeps.report.text import by_side, date_of, route_words
 
 _DAY = 24 * 3600
 _MOST_HELD = 40
@@ -208,9 +208,7 @@ def plan_view(
         python_notes=python.notes if python is not None else (),
         dropped=plan.dropped_requirements,
         advice=plan.advice,
-        repositories=tuple(
-            repository_view(one, now) for one in sorted(plan.repositories, key=lambda x: (SIDES.index(x.side), x.id))
-        ),
+        repositories=tuple(repository_view(one, now) for one in by_side(plan.repositories)),
         commands=_commands(plan, command, plan_file),
         cycles=tuple(map(str, plan.cycles)),
         numbers_by_gap={gap.name: gap.id for gap in gaps},
