@@ -11,7 +11,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 
-from ppcdeps.building.run.build_run import BuildOptions
+from ppcdeps.building.run.options import BuildOptions
 from ppcdeps.model.errors import PpcdepsError
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.plan_file import dump_plan

@@ -190,6 +190,8 @@ if [ "$mode" = test ]; then
         [ "$arch" = ppc64le ] || tools+=(gcc-powerpc64le-linux-gnu g++-powerpc64le-linux-gnu qemu-user-static)
         # What opens the pages that plans are written as.
         tools+=(chromium chromium-driver)
+        # What the play for Ansible installs distributions with.
+        tools+=(python3-pip)
         # Packages with programs for ppc64le, and what they are compared with.
         tools+=(binutils rpm2cpio)
         [ "$arch" = ppc64le ] || tools+=(libc6-dev-ppc64el-cross)

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import slurmcluster
 from mirror import Mirror, serving
 from program import Program
 from rpmmd import Package, write_repository
+from slurmcluster import SlurmCluster
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.model.nevra import Nevra
@@ -30,6 +32,29 @@ def warm_cache(run_folder: Path) -> Path:
             program("plan", "zsh", "--no-output", "--python", "rpm")
             program.cache.rename(run_folder / "warm-cache")
     return run_folder / "warm-cache"
+
+
+@pytest.fixture(scope="session")
+def slurm_programs(run_folder: Path) -> Path:
+    """The folder with Slurm's programs, made once a run. Skipped where it cannot be had or run."""
+    if reason := slurmcluster.lacks():
+        pytest.skip(reason)
+    cache, folder = Cache.open(run_folder / "slurm"), run_folder / "slurm-programs"
+    with cache.lock("unpack"):
+        if not folder.exists():
+            try:
+                slurmcluster.unpack(run_folder / "unpacked")
+            except RuntimeError as fault:
+                pytest.skip(str(fault))
+            (run_folder / "unpacked").rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cluster(slurm_programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
+    """A Slurm of two nodes with one core each."""
+    with slurmcluster.running(SlurmCluster(slurm_programs, tmp_path_factory.mktemp("slurm") / "cluster")) as cluster:
+        yield cluster
 
 
 @pytest.fixture

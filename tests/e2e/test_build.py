@@ -5,13 +5,19 @@ The packages run in a Debian root by emulation; they were cross-compiled, and on
 
 import json
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from debianroots import beside, emulates, lacks
+from htmlpages import check_whole
 from program import Program
+from slurmcluster import SlurmCluster
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.building.publishing.repository import read_manifest
@@ -80,6 +86,7 @@ def plan(ppcdeps: Program, world: DemoWorld) -> dict[str, object]:
 def built(ppcdeps: Program, plan: dict[str, object], key: str) -> dict[str, dict[str, object]]:
     """The results of the build by name, as --json tells them."""
     run = ppcdeps(*BUILD, *SIGNED, "-j", "2", "--sign-with", key, "--json")
+    (ppcdeps.folder / "build.json").write_text(run.out, "utf-8")
     return {result["name"]: result for result in json.loads(run.out)["results"]}
 
 
@@ -118,14 +125,38 @@ def test_the_second_build_builds_nothing(ppcdeps: Program, built: dict[str, dict
     }
 
 
-def test_the_gap_is_closed(ppcdeps: Program, world: DemoWorld, built: dict[str, dict[str, object]]) -> None:
+@pytest.fixture(scope="module")
+def verdict(ppcdeps: Program, world: DemoWorld, built: dict[str, dict[str, object]]) -> Any:
+    """What is verified of the build, as --json tells it."""
     arguments = ("verify", "plan.json", *PLACE, "--workload", world.workload_file, "--repository", "signed")
-    verdict = json.loads(ppcdeps(*arguments, "--json").out)
+    run = ppcdeps(*arguments, "--json")
+    (ppcdeps.folder / "verify.json").write_text(run.out, "utf-8")
+    return json.loads(run.out)
+
+
+def test_the_gap_is_closed(verdict: Any) -> None:
     assert verdict["closed"] is True
     assert not verdict["gaps"]["remaining"]
     assert not verdict["gaps"]["new"]
     for part in ("repoclosure", "installation", "imports"):
         assert verdict[part]["outcome"] == "ok", verdict[part]
+
+
+def test_the_page_of_the_plan_shows_how_it_went(
+    ppcdeps: Program, built: dict[str, dict[str, object]], verdict: Any
+) -> None:
+    ppcdeps("report", "plan.json", "--build", "build.json", "--verify", "verify.json", "-o", "page.html")
+    text = (ppcdeps.folder / "page.html").read_text("utf-8")
+    check_whole(text)
+    for result in built.values():
+        for file in result["files"]:  # type: ignore[attr-defined]
+            assert file["bytes"] > 0
+            assert file["file"] in text
+            assert file["sha256"] in text
+    for part in ("repoclosure", "installation", "imports"):
+        assert verdict[part]["detail"] in text
+    assert f"{len(built)} built" in text
+    assert "programs ran emulated" in text
 
 
 def test_until_closed_verifies_what_was_built_and_builds_no_more(
@@ -152,3 +183,102 @@ def test_emulated_and_cross_builds_give_packages_that_require_and_provide_the_sa
     assert cross.requires == native.requires
     assert cross.provides == native.provides
     assert cross.files == native.files
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_make_builds_the_exported_plan_in_parallel(
+    ppcdeps: Program, world: DemoWorld, plan: dict[str, object], home: Path
+) -> None:
+    """In another folder, with another umask. No repository of sources is read, and nothing built before is taken."""
+    place = world.folder / "with a space"
+    options = (
+        "--sources",
+        "sources",
+        "--buildroot",
+        "debian-12-cross",
+        "--no-install",
+        "-o",
+        "with a space/Makefile",
+    )
+    told = json.loads(ppcdeps("export", "plan.json", "make", *options, "--json").out)
+    assert {step["id"] for step in told["steps"]} == {
+        *(f"build-{name}" for name in ("yajl", "numactl", "msgpack", "wrapt")),
+        *("publish", "verify"),
+    }
+    place = place.rename(home / "another place")
+    hidden = [world.sources.rename(world.folder / "away"), world.srpms.rename(world.folder / "away-too")]
+
+    def make(*words: str) -> str:
+        command = ["make", "-j2", f"PPCDEPS={sys.executable} -m ppcdeps", *words]
+        done = subprocess.run(
+            command, cwd=place, env=ppcdeps.environment(), umask=0o027, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    try:
+        assert make("publish").count("  built  ") == 4
+    finally:
+        for path, name in zip(hidden, (world.sources, world.srpms), strict=True):
+            path.rename(name)
+    built = sorted((place / "ppcdeps-power-demo" / "store").rglob("*"))
+    again = make()
+    assert "  built  " not in again
+    assert sorted((place / "ppcdeps-power-demo" / "store").rglob("*")) == built
+    manifest = read_manifest(place / "repository-power-demo")
+    assert manifest is not None
+    assert len(manifest.packages) == 6
+
+
+def test_slurm_builds_in_order_on_two_nodes_what_is_built_here(
+    ppcdeps: Program,
+    world: DemoWorld,
+    built: dict[str, dict[str, object]],
+    home: Path,
+    debian_cache: Cache,
+    cluster: SlurmCluster,
+) -> None:
+    """From an empty store; yajl is made to need one of the others."""
+    recipe = shutil.copytree(world.recipes, world.folder / "ordered") / "yajl" / "recipe.toml"
+    recipe.write_text(f'{recipe.read_text()}\n[build]\nrequires = ["numactl-devel"]\n')
+    place = ("--target", "target.toml", "--recipes", "ordered")
+    ppcdeps("plan", world.workload_file, *place, "-o", "ordered.json", code=1)
+    variables = {"PPCDEPS_CACHE": str(beside(debian_cache, home / "slurm-cache")), "PATH": cluster.path}
+    by_slurm = replace(ppcdeps, variables={**ppcdeps.variables, **variables})
+    arguments = ("build", "ordered.json", *place, "--sources", "sources", "--work", "run-slurm", "--on", "slurm")
+    options = ("--buildroot", "debian-12-cross", "--engine", "bwrap", "--repository", "by-slurm", "--json")
+    results = {result["name"]: result for result in json.loads(by_slurm(*arguments, *options).out)["results"]}
+    assert {name: result["outcome"] for name, result in results.items()} == dict.fromkeys(built, "built")
+    assert {result["job"]["node"] for result in results.values()} == {"node1", "node2"}
+    jobs = cluster.jobs()
+    yajl, numactl = (jobs[results[name]["job"]["id"]] for name in ("yajl", "numactl"))
+    assert yajl["start"] >= numactl["end"]
+    assert _files(world.folder / "by-slurm") == _files(world.folder / "signed")
+    # That they install is asked of the same packages above.
+    verify = ("verify", "ordered.json", *place, "--workload", world.workload_file, "--repository", "by-slurm")
+    assert json.loads(by_slurm(*verify, "--no-install", "--json").out)["closed"] is True
+
+
+def test_slurm_runs_the_exported_script(
+    ppcdeps: Program, world: DemoWorld, plan: dict[str, object], cluster: SlurmCluster
+) -> None:
+    options = ("--sources", "sources", "--buildroot", "debian-12-cross", "--engine", "bwrap", "--no-install")
+    ppcdeps("export", "plan.json", "slurm", *options, "-o", "by script/submit.sh")
+    place = world.folder / "by script"
+    by_slurm = replace(ppcdeps, variables={**ppcdeps.variables, "PATH": cluster.path})
+    jobs = cluster.run_script(place, by_slurm.environment(), place / "ppcdeps-power-demo" / "work")
+    builds = {name: job for name, job in jobs.items() if name.startswith("build-")}
+    assert set(builds) == {f"build-{name}" for name in ("yajl", "numactl", "msgpack", "wrapt")}
+    assert {job["node"] for job in builds.values()} == {"node1", "node2"}
+    assert jobs["publish"]["start"] >= max(job["end"] for job in builds.values())
+    manifest = read_manifest(place / "repository-power-demo")
+    assert manifest is not None
+    assert len(manifest.packages) == 6
+
+
+def _files(repository: Path) -> dict[str, str]:
+    """What rpm says of the packages of a repository by file name: their files, with modes and digests."""
+    form = "[%{FILENAMES} %{FILEMODES:octal} %{FILEUSERNAME} %{FILEDIGESTS} %{FILELINKTOS}\n]"
+    packages = sorted((repository / "packages").rglob("*.rpm"))
+    command = ["rpm", "--query", "--nosignature", "--queryformat", form, "--package"]
+    return {path.name: subprocess.check_output([*command, path], text=True) for path in packages}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from buildworld import MAKEFILE, BuildWorld, Thing
+from buildworld import MAKEFILE, BuildWorld, Thing, bad
 from debianroots import beside, lacks
 from mirror import PATIENCE
 from printed import commands_in
@@ -26,13 +26,6 @@ from ppcdeps.engines.podman import Podman
 pytestmark = pytest.mark.skipif(bool(lacks()), reason=lacks() or "-")
 
 GOOD = MAKEFILE.format(name="good")
-
-
-def bad(name: str, *commands: str) -> Thing:
-    """Something that runs these commands while it is built, and then is built as any other."""
-    extra = "\n".join(f"\t{command}" for command in commands)
-    rest = MAKEFILE.format(name=name).partition("\n")[2]
-    return Thing(name, makefile=f"all: bad lib{name}.so\nbad:\n{extra}\n{rest}")
 
 
 @pytest.fixture

@@ -61,6 +61,24 @@ def test_a_recipe_that_was_changed_since_the_plan(world: BuildWorld) -> None:
     assert "plan again with `ppcdeps plan one " in run.err
 
 
+def test_options_that_do_not_go_together_are_refused_before_anything_is_read(world: BuildWorld) -> None:
+    # Reading the target would be refused with another exit code.
+    (world.folder / "target.toml").unlink()
+    for options, told in (
+        (("--on", "copr"), "--on copr takes a project; name it with --project OWNER/NAME"),
+        (("--on", "copr", "--project", "power"), "--project: "),
+        (("--on", "copr", "--project", "me/power", "--no-check"), "--no-check says nothing to COPR"),
+        (("--project", "me/power"), "give --on copr as well"),
+        (("--slurm", "partition=all"), "give --on slurm as well"),
+        (("--on", "slurmy"), 'called "slurmy"; --on takes slurm'),
+        (("--on", "ssh://"), "not the address of a machine"),
+        (("--on", "ssh://power9", "--engine", "bwrap"), "by the podman of those machines"),
+    ):
+        run = world.program(*world.build_command("--work", "run", *options), code=2)
+        assert told in run.fault
+    assert not (world.folder / "run").exists()
+
+
 def test_what_the_plan_does_not_build(world: BuildWorld) -> None:
     assert "does not build two; it builds one" in refused(world, "--only", "two", code=2)
 
@@ -109,6 +127,16 @@ def test_a_repository_folder_of_somebody_else(world: BuildWorld) -> None:
 
 def test_there_is_nothing_to_resume(world: BuildWorld) -> None:
     assert "there is no run here to resume" in world.program("build", "--resume", code=2).fault
+    fault = world.program("build", "--attach", "--work", "none", code=2).fault
+    assert fault.endswith("there is no run in none to resume; begin one with `ppcdeps build PLAN --work none`")
+    world.program(*world.build_command("--work", "run", "--offline"))
+    fault = world.program("build", "--attach", "--on", "slurm", code=2).err
+    assert "goes on with the options that the run began with: leave --on out" in fault
+    other = world.folder / "other.json"
+    other.write_text((world.folder / "plan.json").read_text() + "\n")
+    fault = world.program("build", "other.json", "--resume", "--work", "run", code=3).fault
+    assert "the run in run builds another plan than other.json" in fault
+    assert json.loads(world.program("build", "plan.json", "--resume", "--work", "run", "--json").out)["results"]
 
 
 def test_the_results_are_told_as_json_too(world: BuildWorld) -> None:
@@ -117,3 +145,63 @@ def test_the_results_are_told_as_json_too(world: BuildWorld) -> None:
         ("one", "built", ["one-1.0-1.deb12.ppc64le"])
     ]
     assert told["published"] == 1
+
+
+def test_an_export_that_cannot_be(world: BuildWorld) -> None:
+    def fault(*words: str, code: int) -> str:
+        return world.program(*words, "--sources", "sources", code=code).fault
+
+    export = ("export", "plan.json", "make")
+    (world.folder / "Makefile").write_text("all:\n\techo theirs\n")
+    assert "Makefile was not written by ppcdeps; name another place with --output" in fault(*export, code=3)
+    assert (world.folder / "Makefile").read_text() == "all:\n\techo theirs\n"
+    assert "is a folder; name a file with --output" in fault(*export, "-o", "recipes", code=3)
+    os.mkfifo(world.folder / "pipe")
+    assert "pipe is a device or a pipe; name a file with --output" in fault(*export, "-o", "pipe", code=3)
+    (world.folder / "ppcdeps-one" / "rendered").mkdir(parents=True)
+    (world.folder / "ppcdeps-one" / "rendered" / "thesis").write_text("x")
+    assert "holds what was not rendered by ppcdeps" in fault(*export, "-o", "new/../pipeline", code=3)
+    (world.folder / "file").write_text("x")
+    assert "cannot write " in fault(*export, "-o", "file/Makefile", code=3)
+    assert "'ant' is not one of" in world.program("export", "plan.json", "ant", code=2).fault
+    assert not (world.folder / "pipeline").exists()
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--on", "slurm"), ("--on", "ssh://no.invalid"), ("--on", "copr", "--project", "a/b")]
+)
+def test_a_plan_that_builds_nothing_asks_no_engine(world: BuildWorld, options: tuple[str, ...]) -> None:
+    world.program("plan", "debian-12-base", *world.place, "-o", "none.json")
+    run = world.program("build", "none.json", *world.place, *options)
+    said = "debian-12-base on debian-12: there is nothing to build\n\nNo repository was written: nothing was built.\n"
+    assert run.out == said
+
+
+def test_a_pipeline_whose_plan_was_changed(world: BuildWorld) -> None:
+    world.program("export", "plan.json", "make", "--sources", "sources", "-o", "there/Makefile")
+    again = ("export", "there/ppcdeps-one/plan.json", "make", *world.place, "-o", "there/Makefile")
+    assert "is the copy that travels with a pipeline; export the plan" in world.program(*again, code=2).fault
+    world.program("export", "plan.json", "make", "--sources", "sources", "-o", "there/Makefile")
+    step = ("--rendered", "there/ppcdeps-one/rendered", "--no-publish")
+    assert "--until-closed plans anew and publishes" in refused(world, *step, "--until-closed", code=2)
+    assert "give --on copr as well" in refused(world, "--project", "me/power", code=2)
+    assert 'nothing to build on that is called "nowhere"' in refused(world, "--on", "nowhere", code=2)
+    world.make(Thing("one"), Thing("two"))
+    world.plan("one", "two")
+    fault = world.program(*world.build_command("--work", "run", *step), code=3).fault
+    assert "was rendered for another plan, or the plan was changed since; make it with `ppcdeps export" in fault
+    fault = world.program(*world.build_command("--work", "run", "--rendered", "recipes"), code=3).fault
+    assert "nothing was rendered in recipes: there is no rendered.json" in fault
+
+
+def test_a_pipeline_in_another_folder_reads_the_repositories_that_the_target_names(world: BuildWorld) -> None:
+    target = world.folder / "target.toml"
+    target.write_text(target.read_text().replace(world.folder.as_uri() + "/", ""))
+    assert '"reference' in target.read_text()
+    world.plan("one")
+    run = world.program("export", "plan.json", "slurm", "--sources", "sources", "-o", "there/submit.sh")
+    said = "not in the exported folder, and read by the steps where they run"
+    assert f"{said}: {world.folder}/reference" in run.err
+    copy = "there/ppcdeps-one/target.toml"
+    before, after = (world.program("plan", "one", "--target", each, "--json", code=1).out for each in (target, copy))
+    assert json.loads(after)["gaps"] == json.loads(before)["gaps"]

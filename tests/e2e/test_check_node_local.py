@@ -53,6 +53,14 @@ def test_the_packages_of_a_plan_are_looked_for_on_the_node(node: Program) -> Non
 
 def test_without_a_plan_no_packages_are_looked_for(node: Program) -> None:
     assert set(local(node)) == {"host", "env", "guest"}
+    words = ("check", "node", "--local", "--root", "root", "--nova-conf", "root/nova.conf")
+    errors = node(*words, code=1).err
+    assert "warning: the packages are compared with no plan" in errors
+    assert "warning: Python's distributions are compared with no pins" in errors
+    errors = node(*words, "--plan", "plan.json", code=1).err
+    assert "compared with no plan" not in errors
+    # This plan has no Python.
+    assert "compared with no pins" in errors
 
 
 def test_the_pins_of_a_plan_hold_on_the_node(node: Program) -> None:

@@ -56,6 +56,43 @@ def test_a_plan_with_what_pip_installs_fits_the_schema(ppcdeps: Program) -> None
     assert "build-sdist" in plan["summary"]["routes"]
 
 
+LOCK = """\
+lockfileVersion: 1
+lockfileVendor: redhat
+arches:
+- arch: x86_64
+  packages:
+  - {url: 'https://cdn.example/Packages/zsh-5.8-9.el9.x86_64.rpm', repoid: base}
+  - {url: 'https://cdn.example/Packages/glibc-headers-2.34-168.el9.x86_64.rpm', repoid: base}
+  - {url: 'https://cdn.example/Packages/glibc-2.34-168.el9.i686.rpm', repoid: base}
+"""
+
+
+def test_a_lock_file_is_a_workload(ppcdeps: Program) -> None:
+    (ppcdeps.folder / "rpms.lock.yaml").write_text(LOCK)
+    run = ppcdeps("plan", "rpms.lock.yaml", "--python", "rpm", code=1)
+    assert "left out of rpms.lock.yaml, as they are of other architectures: glibc.i686" in run.err
+    assert "1 of 2 locked packages are there in another version: glibc-headers 2.34-148.el9 (2.34-168" in run.err
+    assert "most of the lock" not in run.err
+    plan = json.loads((ppcdeps.folder / "plan-rpms.json").read_text())
+    assert plan["roots"] == ["glibc-headers", "zsh"]
+    assert [(gap["name"], gap["cause"]) for gap in plan["gaps"]] == [("glibc", "not-built")]
+    assert plan["request"]["words"] == ["rpms.lock.yaml"]
+    assert "rpms\n  needs glibc-headers" in ppcdeps("why", "glibc-headers").out
+    # The workload file that it amounts to answers the same.
+    (ppcdeps.folder / "mine.toml").write_text(ppcdeps("workloads", "./rpms.lock.yaml").out)
+    assert "Missing at run time: 1" in ppcdeps("plan", "mine.toml", "--python", "rpm", "-o", "mine.json", code=1).out
+    (ppcdeps.folder / "rpms.lock.yaml").unlink()
+    run = ppcdeps("why", "zsh", "--plan", "plan-rpms.json", code=3)
+    assert "the workload file rpms.lock.yaml, which the plan was made of" in run.err
+
+
+def test_a_lock_file_of_another_release_is_noticed(ppcdeps: Program) -> None:
+    (ppcdeps.folder / "rpms.lock.yaml").write_text(LOCK.replace(".el9.", ".el10_1."))
+    run = ppcdeps("plan", "rpms.lock.yaml", "--python", "rpm", code=1)
+    assert "; most of the lock is of el10, and centos-stream-9 is of el9: name another --target to compare" in run.err
+
+
 def index_of_pins(constraints: Path, folder: Path, *, native: str) -> str:
     """The URL of an index with a wheel of every pin, without requirements; of one there is only an sdist with C."""
     files: dict[str, list[tuple[str, bytes]]] = {}

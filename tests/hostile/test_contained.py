@@ -127,7 +127,9 @@ def test_the_list_that_a_build_writes_of_its_requirements_is_not_followed(comman
 def test_nothing_that_a_build_made_can_be_run_by_other_users(world: BuildWorld) -> None:
     watcher = _Watcher(world.folder, Path(world.program.environment()["PPCDEPS_CACHE"]))
     with watcher:
-        build(world, thing("suid", "cp /bin/sh /build/BUILD/own; chmod 4755 /build/BUILD/own; sleep 2"))
+        # It ends once the file was seen, however long a look takes.
+        wait = "for try in `seq 600`; do [ ! -e /build/BUILD/seen ] || break; sleep 0.1; done"
+        build(world, thing("suid", f"cp /bin/sh /build/BUILD/own; chmod 4755 /build/BUILD/own; {wait}"))
     assert watcher.seen, "no set-uid file of the build was seen: the test sees nothing"
     assert watcher.open == set()
 
@@ -165,6 +167,7 @@ class _Watcher:
             self.seen.add(path)
             if all(one.stat().st_mode & stat.S_IXOTH for one in path.parents):
                 self.open.add(path)
+            path.with_name("seen").touch()
 
 
 def test_layers_of_a_build_are_mounted_without_set_uid_and_devices(world: BuildWorld) -> None:

@@ -1,9 +1,11 @@
 """The trials themselves: what they measure is what was used, and what goes beyond the ceilings is found."""
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 from doortrial import MEMORY, Outcome, Scene, run_line
@@ -68,3 +70,24 @@ def test_a_run_that_wants_more_than_the_ceiling_is_found(place: Scene, monkeypat
 def test_a_run_that_hangs_is_found(place: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = trial(place, monkeypatch, lambda: time.sleep(60), seconds=1)
     assert [kind for kind, _ in outcome.complaints] == ["hang"]
+
+
+def test_what_came_along_from_the_tests_closes_no_file_of_the_run(
+    place: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a pool of libsolv's does, which has its file open until it is collected."""
+    theirs = os.open(__file__, os.O_RDONLY)
+
+    def work() -> None:
+        before = str(Path(f"/proc/self/fd/{theirs}").readlink())
+        own = os.open("own", os.O_WRONLY | os.O_CREAT)
+        os.close(theirs)
+        os.write(own, b"x")
+        os.close(own)
+        assert before == os.devnull
+
+    try:
+        outcome = trial(place, monkeypatch, work)
+    finally:
+        os.close(theirs)
+    assert (outcome.complaints, outcome.err) == ((), "")

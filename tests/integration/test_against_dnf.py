@@ -1,7 +1,6 @@
 """What ppcdeps finds installable, and what it finds missing, held against dnf over the same repositories."""
 
 import random
-import shutil
 import subprocess
 from pathlib import Path
 from types import ModuleType
@@ -9,7 +8,7 @@ from types import ModuleType
 import el9
 import el10
 import pytest
-from againstdnf import SYSTEM_PYTHON, Ours, ask_dnf, compare, configs_of, named_by, names_of, told
+from againstdnf import Ours, ask_dnf, compare, configs_of, dnf_lacks, named_by, names_of, told
 from universes import Case, open_universe, read_cases, write_case
 
 from ppcdeps.base.cache import Cache
@@ -21,15 +20,7 @@ DISTRIBUTIONS = pytest.mark.parametrize(
 )
 
 
-def _dnf_lacks() -> str:
-    """Why dnf cannot be asked, or nothing."""
-    if shutil.which("dnf") is None or not SYSTEM_PYTHON.exists():
-        return "needs dnf (packages dnf and python3-dnf)"
-    found = subprocess.run([SYSTEM_PYTHON, "-c", "import dnf"], capture_output=True, check=False)
-    return "" if found.returncode == 0 else "needs dnf's Python modules (package python3-dnf)"
-
-
-LACKS = _dnf_lacks()
+LACKS = dnf_lacks()
 pytestmark = pytest.mark.skipif(bool(LACKS), reason=LACKS or "dnf is there")
 
 

@@ -6,8 +6,6 @@ them, and without any one of them it must not.
 """
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,7 @@ from types import ModuleType
 import el9
 import el10
 import pytest
-from againstdnf import SYSTEM_PYTHON, ask_dnf
+from againstdnf import ask_dnf, dnf_lacks
 from rpmmd import Package, write_files, write_repository
 
 from ppcdeps.base.cache import Cache
@@ -86,15 +84,7 @@ class Answer:
         }
 
 
-def _dnf_lacks() -> str:
-    """Why dnf cannot be asked, or nothing."""
-    if shutil.which("dnf") is None or not SYSTEM_PYTHON.exists():
-        return "needs dnf (packages dnf and python3-dnf)"
-    found = subprocess.run([SYSTEM_PYTHON, "-c", "import dnf"], capture_output=True, check=False)
-    return "" if found.returncode == 0 else "needs dnf's Python modules (package python3-dnf)"
-
-
-LACKS = _dnf_lacks()
+LACKS = dnf_lacks()
 ANSWERS = [(distribution, workload) for distribution in ("el9", "el10") for workload in list_workloads()]
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from debianroots import emulates
+from mirror import PATIENCE
 from program import Program
 
 from ppcdeps.base.cache import Cache
@@ -129,12 +130,14 @@ def test_what_is_broken_off_is_no_buildroot(
     running = subprocess.Popen(
         command, env=ppcdeps.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ppcdeps.folder
     )
-    until = time.monotonic() + 30
-    while not left_in(ppcdeps) and time.monotonic() < until:
+    until = time.monotonic() + PATIENCE
+    # What is made is being filled.
+    while not list(ppcdeps.cache.glob("v1/buildroots/.new*/*/*")):
+        assert running.poll() is None
+        assert time.monotonic() < until
         time.sleep(0.05)
-    time.sleep(0.5)
     running.send_signal(number)
-    running.communicate(timeout=30)
+    running.communicate(timeout=PATIENCE)
     assert json.loads(ppcdeps("buildroot", "list", "--json").out)["created"] == []
     if number is signal.SIGINT:
         assert running.returncode == 130

@@ -1,5 +1,6 @@
 """`check env --api` on the incident's node, and on environments that work."""
 
+import contextlib
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from incident import make_incident, pip
 from indexes import index_of_pip
+from mirror import PATIENCE
 from pythonroots import has_program
 from srpms import run
 
@@ -81,17 +83,33 @@ def test_an_interrupt_while_sources_are_read_ends_all_processes_without_a_traceb
             line = program.stderr.readline()
             assert line, told
             told += line
-        time.sleep(1)
+        until = time.monotonic() + PATIENCE
+        # By then those that read are past their start.
+        while seconds_of_others(program.pid) < 1:
+            assert program.poll() is None, "all sources were read before they could be interrupted"
+            assert time.monotonic() < until
+            time.sleep(0.02)
         os.killpg(program.pid, signal.SIGINT)
-        _, rest = program.communicate(timeout=60)
+        _, rest = program.communicate(timeout=PATIENCE)
     assert program.returncode == 130
     assert "Traceback" not in rest
     # What is left of them ends at once: it has lost its pipe.
-    until = time.monotonic() + 20
+    until = time.monotonic() + PATIENCE
     with pytest.raises(ProcessLookupError):
         while time.monotonic() < until:
             os.killpg(program.pid, 0)
             time.sleep(0.1)
+
+
+def seconds_of_others(group: int) -> float:
+    """The processor seconds that all processes of a group have taken but the first."""
+    ticks = 0
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            fields = (place / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[2]) == group != int(place.name):
+                ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def test_options_of_the_names_need_them(capsys: pytest.CaptureFixture[str]) -> None:

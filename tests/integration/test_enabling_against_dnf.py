@@ -1,13 +1,13 @@
 """What a plan says that enabling would close and replace, held against dnf over the same repositories."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from againstdnf import ORACLE, SYSTEM_PYTHON, dnf_lacks
 from enabling import EnablingCase, read_enabling_cases, write_target
 
 from ppcdeps.base.cache import Cache
@@ -17,18 +17,6 @@ from ppcdeps.workflows.choice import RepositoryChoice
 from ppcdeps.workflows.plans import plan
 from ppcdeps.workflows.repositories import resolve_target
 from ppcdeps.workflows.request import plan_request
-
-SYSTEM_PYTHON = Path("/usr/bin/python3")
-ORACLE = Path(__file__).parents[1] / "support" / "dnf_oracle.py"
-
-
-def dnf_lacks() -> str:
-    """Why dnf cannot be asked, or nothing."""
-    if shutil.which("dnf") is None or not SYSTEM_PYTHON.exists():
-        return "needs dnf (packages dnf and python3-dnf)"
-    found = subprocess.run([SYSTEM_PYTHON, "-c", "import dnf"], capture_output=True, check=False)
-    return "" if found.returncode == 0 else "needs dnf's Python modules (package python3-dnf)"
-
 
 LACKS = dnf_lacks()
 pytestmark = pytest.mark.skipif(bool(LACKS), reason=LACKS or "dnf is there")

@@ -1,10 +1,8 @@
 """Which engine is chosen, why others are refused, and what the doctor says: with the engines of this machine."""
 
-import contextlib
 import json
 import os
 import shutil
-import socket
 import stat
 import subprocess
 import tempfile
@@ -14,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from enginebench import SOURCES, USER
+from loopback import sshd_at
 from program import Program
 
 from ppcdeps.base.removal import remove_tree
@@ -84,6 +83,16 @@ def test_the_first_that_works_is_chosen_and_runs(home: Path, tmp_path: Path) -> 
     assert said == b"ppc64le\n"
 
 
+def test_podman_works_in_a_copy_of_the_cache(home: Path, tmp_path: Path) -> None:
+    """As a CI system has it, which brings a cache back in another folder."""
+    if not probe_engine("podman", home=home).works:
+        pytest.skip("podman does not work here")
+    copy = tmp_path / "copy"
+    shutil.copytree(home, copy, symlinks=True, ignore=shutil.ignore_patterns("run"))
+    probe = probe_engine("podman", home=copy)
+    assert probe.works, probe.reason
+
+
 def test_an_engine_that_is_not_here_is_passed_over(
     home: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,7 +133,7 @@ FAILURES = [
     ("podman", "Error: cannot find UID/GID for user x: no subuid ranges found for user", "--add-subuids"),
     ("podman", '{"msg":"exec container process `/bin/uname`: Exec format error"}', "qemu"),
     ("podman", "Error: write /x: no space left on device", "free some space"),
-    ("podman", "Error: mounting overlay failed: invalid argument", "PPCDEPS_CACHE"),
+    ("podman", "Error: mounting overlay failed: invalid argument", "PPCDEPS_ENGINES"),
     ("docker", "Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?", "start docker"),
     ("docker", "permission denied while trying to connect to the Docker daemon socket", "group docker"),
 ]
@@ -310,40 +319,22 @@ def test_a_connection_that_does_not_answer_is_told_in_one_line(home: Path) -> No
 @pytest.fixture
 def ssh_connection(home: Path, service: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A named podman connection to the service, over ssh to this machine, with a key of the test's own."""
-    if not Path("/usr/sbin/sshd").exists() or shutil.which("ssh-keygen") is None:
-        pytest.skip("needs openssh-server")
-    for name in ("host", "own"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / name)], check=True)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    # sshd's own folder for its unprivileged part, made by its unit elsewhere.
-    Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    options = [f"AuthorizedKeysFile={home}/own.pub", "StrictModes=no", "UsePAM=no", "PidFile=none"]
-    argv = ["/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-p", str(port), "-h", str(home / "host")]
-    argv += [word for option in (*options, "ListenAddress=127.0.0.1") for word in ("-o", option)]
-    known = home / ".ssh" / "known_hosts"
-    known.parent.mkdir()
-    known.write_text(f"[127.0.0.1]:{port} {(home / 'host.pub').read_text()}")
-    configuration = home / "client.conf"
-    configuration.write_text(
-        "[engine]\n[engine.service_destinations]\n[engine.service_destinations.power]\n"
-        f'uri = "ssh://root@127.0.0.1:{port}{service.removeprefix("unix://")}"\nidentity = "{home}/own"\n'
-    )
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("CONTAINERS_CONF", str(configuration))
-    with (home / "sshd.log").open("wb") as log, subprocess.Popen(argv, stdout=log, stderr=log) as daemon:
-        try:
-            for _ in range(100):
-                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                    break
-                time.sleep(0.05)
-            yield "power"
-        finally:
-            daemon.terminate()
+    with sshd_at(home / "sshd", {}) as there:
+        known = home / ".ssh" / "known_hosts"
+        known.parent.mkdir()
+        known.write_text((home / "sshd" / "known_hosts").read_text())
+        configuration = home / "client.conf"
+        configuration.write_text(
+            "[engine]\n[engine.service_destinations]\n[engine.service_destinations.power]\n"
+            f'uri = "{there.address}{service.removeprefix("unix://")}"\nidentity = "{home}/sshd/own"\n'
+        )
+        monkeypatch.setenv("HOME", str(home))
+        monkeypatch.setenv("CONTAINERS_CONF", str(configuration))
+        yield "power"
 
 
 def test_a_named_connection_over_ssh_runs_jobs(home: Path, ssh_connection: str) -> None:
     need_one_engine(home)
     probe = probe_engine("podman", home=home, connection=ssh_connection)
-    assert probe.works, (probe, (home / "sshd.log").read_text())
+    assert probe.works, (probe, [log.read_text() for log in (home / "sshd").glob("*.log")])
     assert probe.ran.endswith("by podman (power)")

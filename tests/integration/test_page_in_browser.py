@@ -1,8 +1,5 @@
 """Pages in a real browser: nothing is requested or refused, and everything that can be clicked or typed works."""
 
-import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,19 +8,21 @@ import pytest
 
 pytest.importorskip("selenium", reason="selenium is not installed")
 
-from browser import Browser, browsing, needs_browser
+from browser import Browser, axe_core, browsing, needs_browser
+from pageaudits import AUDIT
 from pageplans import PLAN, hostile
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
+from ppcdeps.model.commands import command_line
+from ppcdeps.report.page.audit import audit_view
 from ppcdeps.report.page.comparison import comparison_view
-from ppcdeps.report.page.rendering import render_comparison_page, render_plan_page
+from ppcdeps.report.page.rendering import render_audit_page, render_comparison_page, render_plan_page
 from ppcdeps.report.page.view import plan_view
 
 pytestmark = needs_browser
 NOW = 1_700_000_000
-SERIOUS = ("serious", "critical")
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +109,7 @@ def test_a_click_in_the_graph_shows_the_chain_and_leads_to_the_row(page: Browser
     near = {page.run("return arguments[0].querySelector('title').textContent", one) for one in page.all(".node.near")}
     assert near == {"cloud", "app", "web", "speedups"}
     assert "speedups >=1" in page.one("#about").text
-    page.one("#about a").click()
+    page.follow("#about a")
     (opened,) = page.shown("#gap-table tr.more")
     assert "speedups" in opened
     # By the keyboard: Enter chooses, Escape ends that.
@@ -138,6 +137,32 @@ def test_the_graph_zooms_moves_and_fits_again(page: Browser) -> None:
     assert [float(one) for one in box().split()] == whole
 
 
+def test_the_keyboard_moves_and_zooms_the_graph_and_shows_what_it_reaches(page: Browser) -> None:
+    def box() -> list[float]:
+        found: str = page.run("return document.getElementById('drawing').getAttribute('viewBox')")
+        return [float(one) for one in found.split()]
+
+    x, y, width, height = box()
+    for _ in range(6):
+        page.one("[aria-label='Zoom in']").send_keys(Keys.ENTER)
+    # Over the other buttons, and maybe the drawing as such, to the first box, at the left edge.
+    for _ in range(4):
+        if not page.run("return document.activeElement.classList.contains('node')"):
+            page.driver.switch_to.active_element.send_keys(Keys.TAB)
+    assert page.run("return document.activeElement.id") == page.one(".node").get_attribute("id")
+    left, top, wide, high = box()
+    assert wide < width / 3
+    place = [float(one) for one in page.run("return document.activeElement.getAttribute('transform')")[10:-1].split()]
+    assert left <= place[0] <= left + wide
+    assert top <= place[1] <= top + high
+    page.driver.switch_to.active_element.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_UP)
+    assert box()[:2] == pytest.approx([left + wide / 10, top - high / 10])
+    page.driver.switch_to.active_element.send_keys("-")
+    assert box()[2] == pytest.approx(wide / 0.8)
+    page.one("[data-zoom='0']").click()
+    assert box() == [x, y, width, height]
+
+
 def test_dark_follows_the_system_and_the_button(page: Browser) -> None:
     light = page.color("section")
     page.emulate(prefers_color_scheme="dark")
@@ -149,11 +174,21 @@ def test_dark_follows_the_system_and_the_button(page: Browser) -> None:
     assert page.color("section") == dark
 
 
-def test_it_is_printed(page: Browser) -> None:
+def test_it_is_printed_in_dark_ink_with_what_open_rows_fold_away(page: Browser) -> None:
     page.emulate(prefers_color_scheme="dark")
+    next(one for one in page.all("#gap-table button.open") if one.text == "tool").click()
+    page.run(
+        "addEventListener('beforeprint', () => { window.unfolded = document.querySelectorAll('details[open]'); })"
+    )
     pdf = page.print_to_pdf()
     assert pdf.startswith(b"%PDF-")
     assert len(pdf) > 20_000
+    assert "What was tried" in page.run("return [...window.unfolded].map((one) => one.textContent).join()")
+    assert page.run("return document.querySelectorAll('details[open]').length") == 0, "as before"
+    page.emulate("print", prefers_color_scheme="dark")
+    assert page.color("section", "color") == "rgb(0, 0, 0)"
+    assert "Rows are printed as they are on the screen" in page.one("#gaps").text
+    page.emulate()
 
 
 def test_the_keyboard_reaches_everything_in_order(page: Browser) -> None:
@@ -206,32 +241,79 @@ def test_two_hostile_plans_are_compared_without_a_request(browser: Browser, tmp_
 
 
 @pytest.fixture(scope="module")
+def audit_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("pages") / "audit.html"
+    file.write_text(render_audit_page(audit_view(AUDIT, NOW, command=command_line)), "utf-8")
+    return file
+
+
+def test_an_audit_is_sorted_filtered_and_leads_from_sources_to_packages(browser: Browser, audit_file: Path) -> None:
+    browser.open(audit_file)
+    sources = "#source-table button.open"
+    assert browser.shown(sources) == ["tool", "lib", "old"]
+    browser.one("#source-table thead th:nth-child(3) button").click()
+    assert browser.shown(sources) == ["lib", "old", "tool"], "by what each opens alone"
+    Select(browser.one("#sources select[data-field=build]")).select_by_visible_text("cannot be done")
+    assert browser.shown(sources) == ["old"]
+    # A link to a source that the filter hides shows it, and its row leads on to what it holds back.
+    browser.follow("#workloads a")
+    (opened,) = browser.shown("#source-table tr.more")
+    assert "All that waits for it: 2" in opened
+    browser.follow("#source-table .is-open .names a")
+    (opened,) = browser.shown("#package-table tr.more")
+    assert "would be met by tool-2-1.ppc64le" in opened
+    browser.one("#packages input").send_keys("magic")
+    assert browser.shown("#package-table button.open") == ["lost-1-1.ppc64le"]
+    browser.one("#enabling input").send_keys("libx")
+    assert browser.shown("#repository-table button.open") == ["extras"]
+    assert browser.errors() == []
+    # Where a page goes within itself is not a request of anything else.
+    assert {url.partition("#")[0] for url in browser.requests()} == {audit_file.as_uri()}
+
+
+def test_what_the_keyboard_is_at_can_be_seen(browser: Browser, page_file: Path, audit_file: Path) -> None:
+    for file in (page_file, audit_file):
+        browser.open(file)
+        kinds = set()
+        for _ in range(60):
+            browser.driver.switch_to.active_element.send_keys(Keys.TAB)
+            tag, kind, outline = browser.run(
+                "const at = document.activeElement;"
+                "return [at.tagName, at.getAttribute('class') || '', getComputedStyle(at).outlineStyle];"
+            )
+            kinds.add(kind.split()[0] if kind else tag)
+            assert tag == "BODY" or outline != "none", (tag, kind)
+        assert {"open", "INPUT", "SELECT", "SUMMARY"} <= kinds
+
+
+def test_a_hostile_audit_runs_and_requests_nothing(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "audit.html"
+    file.write_text(render_audit_page(audit_view(hostile(AUDIT), NOW, command=command_line)), "utf-8")
+    browser.open(file)
+    assert browser.run("return document.scripts.length") == 1
+    browser.one("#sources [data-open-all]").click()
+    browser.one("#packages input").send_keys("alert(1)")
+    assert len(browser.shown("#package-table button.open")) == 6
+    assert browser.errors() == []
+    assert browser.requests() == [file.as_uri()]
+
+
+@pytest.fixture(scope="module")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The script of axe-core, from npm's own configured registry."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed: axe-core finds faults of accessibility")
-    folder = tmp_path_factory.mktemp("axe")
-    done = subprocess.run(
-        [npm, "install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "axe-core"],
-        cwd=folder, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        pytest.skip(f"npm has no axe-core here: {done.stderr.splitlines()[-1:]}")
-    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
+    return axe_core(tmp_path_factory.mktemp("axe"))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(browser: Browser, page_file: Path, axe: str, scheme: str) -> None:
+@pytest.mark.parametrize(("scheme", "width"), [("light", 0), ("dark", 0), ("light", 500)])
+@pytest.mark.parametrize("which", ["plan", "audit"])
+def test_axe_finds_nothing(
+    browser: Browser, page_file: Path, audit_file: Path, axe: str, which: str, scheme: str, width: int
+) -> None:
     browser.emulate(prefers_color_scheme=scheme)
-    browser.open(page_file)
-    browser.one("[data-open-all]").click()
-    browser.one(".node").click()
-    browser.run(axe)
-    found = browser.driver.execute_async_script(
-        "const done = arguments[arguments.length - 1]; axe.run(document).then((found) => done(found.violations));"
-    )
-    serious = [
-        f"{one['id']}: {[n['html'][:90] for n in one['nodes']][:3]}" for one in found if one["impact"] in SERIOUS
-    ]
-    assert serious == [], json.dumps(serious, indent=1)
+    browser.resize(width)
+    browser.open(page_file if which == "plan" else audit_file)
+    browser.run("document.querySelectorAll('button.open').forEach((one) => one.click())")
+    if which == "plan":
+        browser.one(".node").click()
+    found = browser.violations(axe)
+    browser.resize(0)
+    assert found == []

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from mirror import Answer, Mirror, send, serving
+from mirror import PATIENCE, Answer, Mirror, send, serving
 from reporters import Recorder
 
 from ppcdeps.base import http as transport
@@ -344,13 +344,13 @@ def test_a_missing_local_repository(tmp_path: Path, cache: Cache) -> None:
 
 def test_a_hanging_mirror_is_left_for_the_next(mirror: Mirror, second: Mirror, cache: Cache) -> None:
     mirror.answers["repomd.xml"] = hang(mirror)
-    assert fetch(repo(mirror.url, second.url, timeout=0.2), cache).fetched_from == second.url
+    assert fetch(repo(mirror.url, second.url, timeout=2.0), cache).fetched_from == second.url
     assert mirror.paths() == ["repodata/repomd.xml"]
 
 
 def test_a_mirror_that_hangs_in_the_middle_of_a_file(mirror: Mirror, cache: Cache) -> None:
     mirror.answers["primary.xml.gz"] = hang(mirror, primary_of(mirror.folder).read_bytes()[:50])
-    message = fault_of(repo(mirror.url, timeout=0.2), cache)
+    message = fault_of(repo(mirror.url, timeout=1.5), cache)
     assert "primary could not be fetched" in message
 
 
@@ -363,7 +363,7 @@ def test_a_mirror_that_trickles_counts_as_hanging(mirror: Mirror, cache: Cache) 
             handler.wfile.flush()
 
     mirror.answers["repomd.xml"] = trickle
-    assert "bytes a second" in fault_of(repo(mirror.url, timeout=0.3), cache)
+    assert "bytes a second" in fault_of(repo(mirror.url, timeout=1.0), cache)
 
 
 def test_a_refused_connection_is_told_in_plain_words(cache: Cache) -> None:
@@ -681,7 +681,7 @@ def test_ctrl_c_in_the_middle_of_a_download_leaves_nothing_half_written(mirror: 
     with process.stdout:
         assert process.stdout.readline() == "downloading\n"
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=15) == 130
+        assert process.wait(timeout=PATIENCE) == 130
     after = snapshot_of(cache)
     assert {name: after[name] for name in before} == before
     assert not any(name.startswith("tmp/") for name in after)

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from repositories import lacks
 from rpms import Rpm
 
+from ppcdeps.building.publishing.cyclonedx import cyclonedx_of
 from ppcdeps.building.publishing.provenance import provenance_of
 from ppcdeps.building.publishing.publishing import publish
 from ppcdeps.building.publishing.records import BuildRecord, BuiltPackage, SourceFile
-from ppcdeps.building.publishing.repository import PublishedPackage, dumped
+from ppcdeps.building.publishing.repository import PublishedPackage, PublishedWheel, dumped
 from ppcdeps.building.publishing.sbom import sbom_of
 
 SOURCE = SourceFile("sample-1.0.tar.gz", "a" * 64, "https://files.example/sample-1.0.tar.gz")
@@ -107,7 +110,26 @@ def test_the_same_packages_give_the_same_bytes(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_empty_repository_has_a_bill_too(tmp_path: Path) -> None:
-    assert sbom_of("local", [], [])["packages"] == []
+    bill = sbom_of("local", [], [])
+    assert bill["packages"] == [] and faults_of(bill, tmp_path) == []
+
+
+def test_the_bill_in_cyclonedx_is_valid_too() -> None:
+    odd = package("sample_odd", "GPLv2+ and (LGPLv2+ with exceptions)", sha256="9" * 64, key="F" * 40)
+    packages = [package("sample", "MIT AND Apache-2.0"), odd, package("alone", "", source="alone-1-1.src.rpm")]
+    wheel = PublishedWheel("sample-1-cp39-cp39-linux_ppc64le.whl", "packages/w", "sample", "1", "7" * 64, "8" * 64)
+    text = cyclonedx_of("local", packages, [record(*packages[:2])], [wheel])
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text.decode()) is None
+    assert cyclonedx_of("local", packages[::-1], [record(*packages[:2])], [wheel]) == text
+    components = {one["bom-ref"].rpartition("-")[0]: one for one in json.loads(text)["components"]}
+    sample, strange = components[packages[0].nevra], components[odd.nevra]
+    assert sample["licenses"] == [{"expression": "MIT AND Apache-2.0"}]
+    assert strange["licenses"] == [{"license": {"name": "GPLv2+ and (LGPLv2+ with exceptions)"}}]
+    assert sample["hashes"] == [{"alg": "SHA-256", "content": packages[0].sha256}]
+    assert {one["name"] for one in sample["pedigree"]["ancestors"]} == {SOURCE.file, PATCH.file, SRPM.file}
+    assert components[wheel.file]["purl"] == "pkg:pypi/sample@1"
+    empty = cyclonedx_of("local", [], [])
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(empty.decode()) is None
 
 
 def test_provenance_is_a_valid_statement() -> None:
@@ -162,6 +184,7 @@ def test_both_lie_in_the_repository_as_long_as_the_packages_do(tmp_path: Path) -
     assert statement == provenance_of(built, done.manifest.packages)
     sbom = json.loads((done.folder / "sbom/ppcdeps.spdx.json").read_bytes())
     assert faults_of(sbom, tmp_path) == []
+    assert json.loads((done.folder / "sbom/ppcdeps.cdx.json").read_bytes())["components"][0]["name"] == "sample"
     assert {"sample", SOURCE.file} <= {one["name"] for one in sbom["packages"]}
     assert BuildRecord.from_json((done.folder / "records/sample.json").read_text()) == built
     assert not publish(tmp_path / "repo", [made], records=[built]).is_changed

@@ -1,9 +1,11 @@
 """Packages and metadata signed with a throw-away key, and read by who trusts that key alone."""
 
+import base64
 import hashlib
+import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,12 @@ from srpms import run
 
 from ppcdeps.base.signature import verify_signature
 from ppcdeps.building.publishing.publishing import publish
+from ppcdeps.building.publishing.records import BuildRecord, BuiltPackage
 from ppcdeps.building.publishing.repository import read_manifest
 from ppcdeps.building.publishing.signing import SigningKey, check_packages, sign_packages
-from ppcdeps.model.errors import BuildError, ConfigError, EnvironmentLacksError
+from ppcdeps.model.errors import BuildError, ConfigError, EnvironmentLacksError, RepositoryError
+from ppcdeps.model.verification import CheckOutcome
+from ppcdeps.verifying.provenance import check_provenance
 
 _PROGRAMS = ("gpg", "gpgv", "rpmsign", "rpmkeys")
 
@@ -175,3 +180,159 @@ def test_without_rpmsign_the_environment_lacks_it(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EnvironmentLacksError, match="rpmsign is not installed"):
         sign_packages([copy], owner)
+
+
+def record_of(package: Path) -> BuildRecord:
+    digest = hashlib.sha256(package.read_bytes()).hexdigest()
+    nevra = package.name.removesuffix(".rpm")
+    return BuildRecord(
+        source="ant",
+        version="1.0",
+        arch="ppc64le",
+        mode="cross",
+        buildroot="debian-12-cross",
+        buildroot_key="d" * 64,
+        command=("rpmbuild",),
+        started=1,
+        finished=2,
+        ppcdeps_version="0.1.0",
+        packages=(BuiltPackage(package.name, digest, nevra),),
+    )
+
+
+def test_provenance_is_signed_by_the_key_of_the_repository(
+    built: list[Path], owner: SigningKey, tmp_path: Path
+) -> None:
+    dsse = pytest.importorskip("securesystemslib.dsse")
+    folder = tmp_path / "repository"
+    publish(folder, built, records=[record_of(built[0])])
+    found = check_provenance(folder)
+    assert found is not None and found.outcome is CheckOutcome.OK
+    assert found.detail == "1 file of 1 build as stated, not signed"
+    publish(folder, built, records=[record_of(built[0])], sign=owner)
+    found = check_provenance(folder)
+    assert found is not None and found.outcome is CheckOutcome.OK
+    assert found.detail == f"1 file of 1 build as stated, signed by {owner.short}"
+    # Another library reads the envelope, and says what is signed; gpgv alone says whether the signature is good.
+    envelope = json.loads((folder / "provenance/ant.intoto.jsonl").read_text())
+    assert base64.b64decode(envelope["payload"]) == (folder / "provenance/ant.intoto.json").read_bytes()
+    other = dsse.Envelope.from_dict({**envelope, "signatures": []})
+    assert other.payload_type == "application/vnd.in-toto+json"
+    (tmp_path / "pae").write_bytes(other.pae())
+    (tmp_path / "sig").write_bytes(base64.b64decode(envelope["signatures"][0]["sig"]))
+    (tmp_path / "key.asc").write_bytes((folder / owner.file_name).read_bytes())
+    run(
+        "gpg",
+        "--homedir",
+        str(tmp_path),
+        "--dearmor",
+        "--output",
+        str(tmp_path / "key.gpg"),
+        str(tmp_path / "key.asc"),
+    )
+    run("gpgv", "--keyring", str(tmp_path / "key.gpg"), str(tmp_path / "sig"), str(tmp_path / "pae"))
+    assert not publish(folder, built, records=[record_of(built[0])], sign=owner).is_changed
+
+
+def changed(place: Path, change: Callable[[str], str]) -> None:
+    place.write_text(change(place.read_text()))
+
+
+def _other_key(place: Path, home: Path) -> None:
+    """The same statement, signed by a key that is not the repository's."""
+    from ppcdeps.building.publishing.envelope import envelope_of
+
+    other = SigningKey.find("other@example.invalid", home)
+    envelope = envelope_of((place / "ant.intoto.json").read_bytes(), other)
+    (place / "ant.intoto.jsonl").write_text(json.dumps(envelope))
+
+
+def _other_name(place: Path, home: Path) -> None:
+    """The same, under the name of the repository's key."""
+    _other_key(place, home)
+    other, owner = (SigningKey.find(f"{one}@example.invalid", home).fingerprint for one in ("other", "owner"))
+    changed(place / "ant.intoto.jsonl", lambda text: text.replace(other, owner))
+
+
+def _signatures(place: Path, change: Callable[[list[dict[str, str]]], list[dict[str, str]]]) -> None:
+    """Change the signatures of the envelope."""
+    envelope = json.loads((place / "ant.intoto.jsonl").read_text())
+    envelope["signatures"] = change(envelope["signatures"])
+    (place / "ant.intoto.jsonl").write_text(json.dumps(envelope))
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda place, _: (place / "ant.intoto.jsonl").unlink(), "ant.intoto.jsonl is missing: the statement is not"),
+        (lambda place, _: changed(place / "ant.intoto.json", "{} ".format), "is signed for another statement"),
+        (lambda place, _: changed(place / "ant.intoto.jsonl", lambda _: "{"), "is not a signed statement: is not"),
+        (
+            lambda place, _: changed(place / "ant.intoto.jsonl", lambda text: text.replace("ewog", "eyAg", 1)),
+            "the signature by key",
+        ),
+        (_other_key, "has no signature of the key"),
+        (lambda place, _: _signatures(place, lambda _: []), "has no signature of the key"),
+        (_other_name, "signed by key"),
+    ],
+)  # fmt: skip
+def test_provenance_that_is_not_as_it_was_signed_fails(
+    damage: Callable[[Path, Path], None],
+    said: str,
+    built: list[Path],
+    owner: SigningKey,
+    home: Path,
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "repository"
+    publish(folder, built, records=[record_of(built[0])], sign=owner)
+    damage((folder / "provenance").resolve(), home)
+    found = check_provenance(folder)
+    assert found is not None and found.outcome is CheckOutcome.FAILED
+    assert said in found.detail and found.detail.startswith("ant: ")
+
+
+def test_further_signatures_of_whomever_do_not_count(built: list[Path], owner: SigningKey, tmp_path: Path) -> None:
+    folder = tmp_path / "repository"
+    publish(folder, built, records=[record_of(built[0])], sign=owner)
+    junk = base64.b64encode(b"junk").decode()
+    others = [{"sig": junk}, {"keyid": "0" * 40, "sig": junk}, {"keyid": owner.fingerprint, "sig": junk}]
+    _signatures((folder / "provenance").resolve(), lambda own: [*others, *own])
+    found = check_provenance(folder)
+    assert found is not None and found.outcome is CheckOutcome.OK
+
+
+@pytest.mark.parametrize("fate", ["expired", "revoked"])
+def test_a_key_that_is_no_longer_good_signs_nothing(fate: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    home = tmp_path_factory.mktemp(fate[0])
+    home.chmod(0o700)
+    past = ["--faked-system-time", "20200101T000000!"] if fate == "expired" else []
+    gpg = ["gpg", "--homedir", str(home), "--batch", "--pinentry-mode", "loopback", "--passphrase", "", *past]
+    (home / "data").write_bytes(b"data")
+    try:
+        run(*gpg, "--quick-generate-key", "was <was@example.invalid>", "rsa2048", "sign", "1d")
+        run(*gpg, "--detach-sign", str(home / "data"))
+        signature = (home / "data.sig").read_bytes()
+        if fate == "revoked":
+            public = subprocess.run([*gpg, "--export"], check=True, capture_output=True).stdout
+            verify_signature(b"data", signature, [public], "it")
+            (certificate,) = (home / "openpgp-revocs.d").glob("*.rev")
+            # gpg puts a colon there, so that nobody imports it by mistake.
+            certificate.write_text(certificate.read_text().replace(":-----BEGIN", "-----BEGIN"))
+            run(*gpg, "--import", str(certificate))
+        public = subprocess.run([*gpg, "--export"], check=True, capture_output=True).stdout
+        with pytest.raises(RepositoryError, match=f"^it: signed by a key that (has|was) {fate} "):
+            verify_signature(b"data", signature, [public], "it")
+    finally:
+        stop_agent(home)
+
+
+def test_a_package_that_is_not_the_stated_one_fails(built: list[Path], tmp_path: Path) -> None:
+    folder = tmp_path / "repository"
+    publish(folder, built, records=[record_of(built[0])])
+    (package,) = [one for one in read_manifest(folder).packages if one.nevra.startswith("ant")]  # type: ignore[union-attr]
+    place = (folder / "provenance").resolve() / "ant.intoto.json"
+    changed(place, lambda text: text.replace(package.sha256, "0" * 64))
+    found = check_provenance(folder)
+    assert found is not None and found.outcome is CheckOutcome.FAILED
+    assert "subject[0].digest is not that of ant-" in found.detail

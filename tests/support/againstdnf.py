@@ -7,6 +7,7 @@ As a program, it compares all names of repositories and prints what differs:
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,14 @@ class Ours:
     def _open(self) -> None:
         self.universe = open_universe(self._case, self._configs, self._cache)
         self._search = search_in(self.universe, self._case)
+
+
+def dnf_lacks() -> str:
+    """Why dnf cannot be asked, or nothing."""
+    if shutil.which("dnf") is None or not SYSTEM_PYTHON.exists():
+        return "needs dnf (packages dnf and python3-dnf)"
+    found = subprocess.run([SYSTEM_PYTHON, "-c", "import dnf"], capture_output=True, check=False)
+    return "" if found.returncode == 0 else "needs dnf's Python modules (package python3-dnf)"
 
 
 def ask_dnf(

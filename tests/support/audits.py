@@ -13,7 +13,7 @@ from ppcdeps.auditing.audit import Audit
 from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.sync import ensure, fetch_repositories
 from ppcdeps.metadata.targets import load_target
-from ppcdeps.model.reporter import Silence
+from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.model.workload import Workload
 from ppcdeps.planning.solution import open_search
 from ppcdeps.recipebook.book import RecipeBook
@@ -22,7 +22,12 @@ Audited = Callable[..., Audit]
 
 
 def audited_world(
-    folder: Path, *, only: tuple[str, ...] = (), workloads: tuple[Workload, ...] = (), **packages: Any
+    folder: Path,
+    *,
+    only: tuple[str, ...] = (),
+    workloads: tuple[Workload, ...] = (),
+    reporter: Reporter | None = None,
+    **packages: Any,
 ) -> Audit:
     """The audit of repositories that are written below the folder."""
     configs = write_case(case_of([], **packages), Path(tempfile.mkdtemp(dir=folder)))
@@ -35,4 +40,4 @@ def audited_world(
         lambda metadata: ensure(metadata, ("filelists",), cache, Silence()),
         RecipeBook(()),
     )
-    return audit_of(search, adaptation, target, Silence(), only=only, workloads=workloads)
+    return audit_of(search, adaptation, target, reporter or Silence(), only=only, workloads=workloads)

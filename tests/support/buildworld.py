@@ -103,6 +103,13 @@ class Thing:
     files: Mapping[str, str] = field(default_factory=dict)
 
 
+def bad(name: str, *commands: str) -> Thing:
+    """Something that runs these commands while it is built, and then is built as any other."""
+    extra = "\n".join(f"\t{command}" for command in commands)
+    rest = MAKEFILE.format(name=name).partition("\n")[2]
+    return Thing(name, makefile=f"all: bad lib{name}.so\nbad:\n{extra}\n{rest}")
+
+
 def write_target(folder: Path, sources: Mapping[str, str], base: Path, buildroot: str) -> None:
     """Write (again) target.toml into a folder, and the reference of that target: a package of each source's name.
 

@@ -181,11 +181,119 @@ class CloudWorld:
         )
         return str(state)
 
+    @contextmanager
+    def disabled(self, host: str) -> Iterator[None]:
+        """A host whose service the cloud's operator has disabled."""
+        change = (
+            "(one,) = [one for one in cloud.compute.services()"
+            f" if (one.binary, one.host) == ('nova-compute', '{host}')]\n"
+            "cloud.compute.{verb}_service(one)"
+        )
+        self.inside(change.format(verb="disable"))
+        try:
+            yield
+        finally:
+            self.inside(change.format(verb="enable"))
+
+    @contextmanager
+    def unmapped(self, host: str) -> Iterator[None]:
+        """A host that `nova-manage cell_v2 discover_hosts` has not found yet."""
+        manage = ("nova-manage", "cell_v2")
+        table = self.laboratory.run(*manage, "list_hosts")
+        (row,) = [line for line in table.splitlines() if host in line.replace("|", " ").split()]
+        self.laboratory.run(*manage, "delete_host", "--cell_uuid", row.replace("|", " ").split()[1], "--host", host)
+        try:
+            yield
+        finally:
+            self.laboratory.run(*manage, "discover_hosts")
+
+    @contextmanager
+    def network(self, name: str, *, dhcp: bool) -> Iterator[None]:
+        """A network without a router, with or without DHCP, whose port of DHCP is up."""
+        made = self.inside(
+            f"made = cloud.network.create_network(name='{name}', port_security_enabled=False)\n"
+            "cloud.network.create_subnet(network_id=made.id, ip_version=4, cidr='192.168.7.0/24', gateway_ip=None,"
+            f" enable_dhcp={dhcp})\n"
+            "print(json.dumps(made.id))"
+        )
+        states = "print(json.dumps([one.status for one in cloud.network.ports(device_owner='network:dhcp')]))"
+        try:
+            if dhcp:
+                wait_until(lambda: self.inside(states) == ["ACTIVE"])
+            yield
+        finally:
+            self.inside(
+                f"[cloud.network.delete_port(one) for one in cloud.network.ports(network_id='{made}')]\n"
+                f"cloud.network.delete_network('{made}')"
+            )
+
+    def arch_of(self, host: str) -> str:
+        """The architecture of a host's hypervisor, as nova's API has it."""
+        found = self.inside(
+            "found = cloud.compute.get('/os-hypervisors/detail', microversion='2.87').json()['hypervisors']\n"
+            f"print(json.dumps([one['cpu_info'] for one in found if one['service']['host'] == '{host}'][0]['arch']))"
+        )
+        return str(found)
+
+    @contextmanager
+    def trait(self, name: str, host: str) -> Iterator[None]:
+        """A trait more on a host, in placement."""
+        self.inside(_SET_TRAITS.format(host=host, change=f"traits | {{'{name}'}}", name=name))
+        try:
+            yield
+        finally:
+            self.inside(_SET_TRAITS.format(host=host, change=f"traits - {{'{name}'}}", name=name))
+
+    @contextmanager
+    def isolated_by(self, trait: str, host: str) -> Iterator[None]:
+        """An aggregate called isolated with one host, for guests whose flavor has the trait."""
+        made = self.inside(
+            "made = cloud.compute.create_aggregate(name='isolated')\n"
+            f"cloud.compute.set_aggregate_metadata(made, {{'trait:{trait}': 'required'}})\n"
+            f"cloud.compute.add_host_to_aggregate(made, '{host}')\n"
+            "print(json.dumps(made.id))"
+        )
+        try:
+            yield
+        finally:
+            self.inside(
+                f"cloud.compute.remove_host_from_aggregate({made}, '{host}')\ncloud.compute.delete_aggregate({made})"
+            )
+
+    @contextmanager
+    def flavor_of(self, trait: str) -> Iterator[str]:
+        """A small flavor that requires a trait."""
+        self.inside(
+            "made = cloud.compute.create_flavor(name='traited', ram=512, vcpus=1, disk=1)\n"
+            f"cloud.compute.create_flavor_extra_specs(made, {{'trait:{trait}': 'required'}})"
+        )
+        try:
+            yield "traited"
+        finally:
+            self.inside("cloud.compute.delete_flavor(cloud.compute.find_flavor('traited'))")
+
     def reported(self, host: str) -> str:
         """What a host has reported last that no API shows at once: guests that it can run, and its traits."""
         return self.laboratory.run("mysql", "--execute", _REPORTED.format(host=host))
 
 
+_SET_TRAITS = """
+api = cloud.placement
+(host,) = api.get('/resource_providers', params={{'name': '{host}'}}).json()['resource_providers']
+path = '/resource_providers/' + host['uuid'] + '/traits'
+if '{name}'.startswith('CUSTOM_'):
+    api.put('/traits/{name}', microversion='1.17')
+# The host's own service may report something between the two requests: then once more.
+for _ in range(10):
+    found = api.get(path, microversion='1.17').json()
+    traits = set(found['traits'])
+    generation = found['resource_provider_generation']
+    body = {{'resource_provider_generation': generation, 'traits': sorted({change})}}
+    answer = api.put(path, json=body, microversion='1.17')
+    if answer.status_code != 409:
+        break
+answer.raise_for_status()
+"""
 _REPORTED = """
 SELECT supported_instances FROM nova.compute_nodes WHERE host = '{host}';
 SELECT traits.name FROM placement.traits

@@ -8,7 +8,7 @@ import importlib
 
 from door import DOORS, Door
 
-for _module in ("repositorydoors", "plandoors", "pythondoors", "systemdoors", "specdoors"):
+for _module in ("repositorydoors", "plandoors", "pythondoors", "systemdoors", "specdoors", "lockdoors"):
     importlib.import_module(_module)
 
 __all__ = ["DOORS", "Door"]

@@ -371,7 +371,7 @@ def _run(
         for number, path in enumerate(streams, 1):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600), number)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.closerange(3, 64)
+        _empty_inherited()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -415,6 +415,20 @@ def _run(
             sys.stderr.flush()
     finally:
         os._exit(code & 0xFF)
+
+
+def _empty_inherited() -> None:
+    """Lead all descriptors that came along from the tests to nowhere, so that the run has nothing of theirs open.
+
+    They are not closed: what owns one, such as a pool of libsolv's, closes it when it is collected, which may be in
+    the middle of the run. By then the number would be that of a file of the run's.
+    """
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in [int(one.name) for one in Path("/proc/self/fd").iterdir()]:
+        if number > 2 and number != nowhere:
+            with contextlib.suppress(OSError):
+                os.fstat(number)  # not that of the listing itself, which is closed
+                os.dup2(nowhere, number, inheritable=False)
 
 
 def _await(child: int, seconds: float) -> tuple[int, int, resource.struct_rusage]:

@@ -4,15 +4,17 @@ import dataclasses
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from ppcdeps.model.build_order import Cycle
+from ppcdeps.model.build_order import Bootstrap, Cycle
 from ppcdeps.model.commands import RequestRecord
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.plan import (
     ChosenPackage,
     DroppedRequirement,
+    Enabling,
     OwnPackages,
     Plan,
+    Replacement,
     RepositoryState,
 )
 from ppcdeps.model.python_plan import (
@@ -21,6 +23,7 @@ from ppcdeps.model.python_plan import (
     PlannedFile,
     PlannedPython,
     Provision,
+    PythonFallback,
 )
 
 Value = TypeVar("Value")
@@ -67,7 +70,8 @@ PLAN = Plan(
             (Requirer("lib >= 2", APP), Requirer("lib", TOOL)),
             Route(RouteKind.RECIPE, ("lib",), minutes=(("emulated", 100.0), ("cross", 1.5)), digest="1"), "lib"),
         Gap("tool", GapKind.RPM, Cause.EXCLUDED, Phase.RUN, (Nevra.parse(TOOL),), (Requirer("/usr/bin/tool", APP),),
-            Route(RouteKind.REBUILD, ("tool",)), "tool", "ExclusiveArch: x86_64"),
+            Route(RouteKind.REBUILD, ("tool",)), "tool", "ExclusiveArch: x86_64",
+            tried=("/usr/bin/tool: no package of base provides it",), build_requires=("make",)),
         Gap("maker", GapKind.RPM, Cause.ABSENT, Phase.BUILD, (Nevra.parse("maker-6-1.ppc64le"),),
             (Requirer("maker", "tool-3-1.ppc64le"),), Route(RouteKind.REBUILD, ("maker",)), "maker"),
         Gap("firmware", GapKind.RPM, Cause.UNKNOWN, Phase.BUILD, ("firmware(x)",),
@@ -111,6 +115,8 @@ def _hostile(value: Any, text: str, name: str) -> Any:
         return value
     if isinstance(value, str):
         return f"{value}{text}"
+    if isinstance(value, frozenset):
+        return frozenset(_hostile(one, text, name) for one in value)
     if isinstance(value, tuple):
         return tuple(_hostile(one, text, name) for one in value)
     if isinstance(value, dict):
@@ -125,5 +131,53 @@ def _hostile(value: Any, text: str, name: str) -> Any:
     return value
 
 
-CYCLE = Cycle(("a", "b"), ("a", "b"))
+CYCLE = Cycle(("a", "b"), ("a", "b"), Bootstrap("a", "doc", frozenset({"b"})))
 OWN = OwnPackages("lib", "./lib.spec", "ef" * 32, (Nevra.parse(LIB),), ("make",), ("lib.tar.gz",), ("a note",))
+
+
+def _full() -> Plan:
+    gaps = [
+        dataclasses.replace(
+            gap,
+            route=dataclasses.replace(gap.route, timed_by="slim") if gap.route.minutes else gap.route,
+            alternative=Route(RouteKind.ENABLE, ("extra",), "has it", "enable it") if gap.name == "lib" else None,
+        )
+        for gap in PLAN.gaps
+    ]
+    assert PLAN.python is not None
+    speedups, web = PLAN.python.distributions
+    speedups = dataclasses.replace(
+        speedups, rpm="python3-speedups-1-1.noarch", extras=("fast",), builds_from=("speedups-1.0.tar.gz",),
+        evidence=("setup.py has ext_modules",), metadata="of the sdist",
+    )  # fmt: skip
+    python = dataclasses.replace(
+        PLAN.python, distributions=(speedups, web), added_rpms=("python3-six",), bridge_requires=("python3",)
+    )
+    replacement = Replacement(Nevra.parse(THERE), Nevra.parse("there-6-1.ppc64le"), True)
+    return dataclasses.replace(
+        PLAN, gaps=tuple(gaps), python=python, cycles=(CYCLE,), own=(OWN,), modules=("idm:DL1",),
+        python_fallback=PythonFallback("no index", "name one"),
+        enablings=(Enabling(("extra",), ("lib",), ("more",), (replacement,), ("far",)),),
+    )  # fmt: skip
+
+
+FULL = _full()
+"""The plan with something in every field that has text."""
+
+
+def unfilled(value: Any) -> set[tuple[str, str]]:
+    """The fields, by class, that are empty in every value of their class in this one: hostile text reaches none."""
+    filled: dict[tuple[str, str], bool] = {}
+
+    def look(one: Any) -> None:
+        if dataclasses.is_dataclass(one) and not isinstance(one, type):
+            for field in dataclasses.fields(one):
+                key, found = (type(one).__name__, field.name), getattr(one, field.name)
+                filled[key] = filled.get(key, False) or bool(found)
+                look(found)
+        elif isinstance(one, tuple | frozenset):
+            for each in one:
+                look(each)
+
+    look(value)
+    return {key for key, has in filled.items() if not has}

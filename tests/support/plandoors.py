@@ -6,13 +6,19 @@ import json
 import tempfile
 from pathlib import Path
 
-from damage import damage_json, damage_tar, damage_toml, tar_of
+from damage import damage_json, damage_tar, damage_toml, damage_yaml, tar_of
 from door import TESTS, door, quietly, unpack
 from doortrial import Scene, run_line
 from mirror import serving
+from pageaudits import AUDIT
+from pageplans import PLAN
 from pythondoors import METADATA, WHEEL, offer, wheel_of
 from repositorydoors import PLAIN, ROOTS, on_server, packages, plan_on, repository, repository_files
 from rpmmd import write_repository
+
+from ppcdeps.auditing.audit_file import dump_audit
+from ppcdeps.model.verification import Check, CheckOutcome, ClosedGap, GapReview, Verification
+from ppcdeps.report.verification import dump_verification
 
 
 @functools.cache
@@ -67,6 +73,24 @@ def _workload(scene: Scene, document: bytes) -> list[str]:
     file = scene.file("w.toml", document)
     scene.file("pins.txt", b"six===1.16.0\n")
     return ["plan", str(file), "--repofrompath", f"base,{repository(scene)}", "--python", "rpm"]
+
+
+LOCK = b"""document: rpm-package-manifest
+version: 0.2.2
+data:
+  repositories:
+    - {id: base, baseurl: https://repo.example/}
+  packages:
+    ppc64le:
+      - {name: app, repo_id: base, checksum: "sha256:00", size: 1, evr: 1-1, srpm: app-1-1.src, location: a.rpm}
+    noarch:
+      - {name: docs, repo_id: base, checksum: "sha256:00", size: 1, evr: 0:1-1, parent_archs: [ppc64le]}
+"""
+
+
+@door("package-lock", damage_yaml, lambda: LOCK, ".yaml")
+def _package_lock(scene: Scene, document: bytes) -> list[str]:
+    return ["plan", str(scene.file("w.yaml", document)), "--repofrompath", f"base,{repository(scene)}", *PLAIN]
 
 
 TARGET = b"""name = "t"
@@ -370,6 +394,86 @@ def _plan_diff(scene: Scene, document: bytes) -> list[str]:
 def _plan_lock(scene: Scene, document: bytes) -> list[str]:
     offer(scene, {WHEEL: wheel_of(METADATA)}, METADATA)
     return ["check", "lock", str(scene.file("p.json", document))]
+
+
+@door("plan-report", damage_json, plan_json, ".json")
+def _plan_report(scene: Scene, document: bytes) -> list[str]:
+    return [*_report(scene), str(scene.file("p.json", document))]
+
+
+def _report(scene: Scene) -> list[str]:
+    return ["report", "-o", str(scene.work / "page.html")]
+
+
+def audit_json() -> bytes:
+    """An audit with packages of every state."""
+    return dump_audit(AUDIT).encode()
+
+
+@door("audit-report", damage_json, audit_json, ".json")
+def _audit_report(scene: Scene, document: bytes) -> list[str]:
+    return [*_report(scene), str(scene.file("a.json", document))]
+
+
+@door("audits-report", damage_json, audit_json, ".json")
+def _audits_report(scene: Scene, document: bytes) -> list[str]:
+    return [*_report(scene), str(scene.file("a.json", audit_json())), str(scene.file("b.json", document))]
+
+
+def build_json() -> bytes:
+    """What `build --json` prints: a build that worked, and one that failed."""
+    built = {
+        "name": "lib",
+        "outcome": "built",
+        "seconds": 61.5,
+        "packages": ["lib-2-1.ppc64le"],
+        "cause": None,
+        "help": None,
+        "log": "build-w/logs/lib.log",
+        "tail": ["the last line"],
+        "files": [{"file": "lib-2-1.ppc64le.rpm", "sha256": "ab" * 32, "bytes": 2_000_000}],
+        "inspection": {"findings": ["a path of the build"]},
+    }
+    failed = {
+        **built,
+        "name": "tool",
+        "outcome": "failed",
+        "files": [],
+        "cause": "no space left",
+        "help": "free some",
+    }
+    document = {
+        "workload": "w",
+        "target": "ad-hoc",
+        "mode": "cross",
+        "buildroot": "debian-12-cross",
+        "engine": "bwrap",
+        "repository": "repository-w",
+        "published": 2,
+        "results": [built, failed],
+    }
+    return json.dumps(document).encode()
+
+
+@door("build-report", damage_json, build_json, ".json")
+def _build_report(scene: Scene, document: bytes) -> list[str]:
+    plan = str(scene.file("p.json", plan_json()))
+    return [*_report(scene), plan, "--build", str(scene.file("build.json", document))]
+
+
+def verify_json() -> bytes:
+    """What `verify --json` prints: a gap is closed, and one remains."""
+    ok = Check(CheckOutcome.OK, "2 packages", seconds=4.0)
+    failed = Check(CheckOutcome.FAILED, "it broke", log=("the last line",))
+    review = GapReview((ClosedGap(PLAN.gaps[2], ("lib-2-2.ppc64le",)),), PLAN.gaps[3:4])
+    verdict = Verification("w", "ad-hoc", "ppc64le", "repository-w", review, ok, ok, ok, ok, (failed,))
+    return dump_verification(verdict).encode()
+
+
+@door("verify-report", damage_json, verify_json, ".json")
+def _verify_report(scene: Scene, document: bytes) -> list[str]:
+    plan = str(scene.file("p.json", plan_json()))
+    return [*_report(scene), plan, "--verify", str(scene.file("verify.json", document))]
 
 
 @functools.cache

@@ -138,6 +138,20 @@ def _modules(scene: Scene, document: bytes) -> list[str]:
     return plan_on(repository(scene, {"repodata/modules.yaml": document}))
 
 
+COMPS = b"""<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE comps PUBLIC "-//X//DTD Comps info//EN" "comps.dtd">
+<comps><group><id>apps</id><name>Apps</name><name xml:lang="de">Programme</name><packagelist>
+<packagereq type="mandatory">app</packagereq><packagereq type="default">lost</packagereq>
+<packagereq type="conditional" requires="app">docs</packagereq></packagelist></group>
+<environment><id>e</id><name>E</name><grouplist><groupid>apps</groupid></grouplist></environment></comps>
+"""
+
+
+@door("groups", damage_xml, lambda: COMPS, ".xml")
+def _groups(scene: Scene, document: bytes) -> list[str]:
+    return ["audit", "--repofrompath", f"base,{repository(scene, {'repodata/group.xml': document})}"]
+
+
 def _packed() -> bytes:
     import zstandard
 

@@ -37,10 +37,20 @@ class Package:
     relations: Mapping[str, tuple[str, ...]] | None = None
     pre: tuple[str, ...] = ()
     """Requirements of its install scripts, which rpm-md marks with pre="1"."""
+    content: bytes | None = None
+    """What its file has, where there is to be one."""
+
+    @property
+    def file(self) -> str:
+        """The name of its file, without the epoch, as rpmbuild gives it."""
+        nevra = self.nevra
+        return f"{nevra.name}-{nevra.version}-{nevra.release}.{nevra.arch}.rpm"
 
     @property
     def pkgid(self) -> str:
         """A checksum that no other package has."""
+        if self.content is not None:
+            return hashlib.sha256(self.content).hexdigest()
         return hashlib.sha256(repr(self).encode()).hexdigest()
 
     def related(self, relation: str) -> tuple[str, ...]:
@@ -56,12 +66,21 @@ class Package:
         return (*own, *given)
 
 
-def write_repository(folder: Path, packages: Iterable[Package], modules: str = "") -> Path:
-    """Write a repository's metadata below the folder, packages in the order given. Returns the folder."""
+def write_repository(folder: Path, packages: Iterable[Package], modules: str = "", groups: str = "") -> Path:
+    """Write a repository's metadata below the folder, packages in the order given. Returns the folder.
+
+    ``groups`` is a comps.xml.
+    """
     packages = list(packages)
+    for one in packages:
+        if one.content is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / one.file).write_bytes(one.content)
     files = {"primary": _primary(packages), "filelists": _filelists(packages)}
     if modules:
         files["modules"] = modules
+    if groups:
+        files["group"] = groups
     return write_files(folder, files)
 
 
@@ -128,7 +147,8 @@ def _package(package: Package) -> str:
         f'<version epoch="{nevra.epoch}" ver="{escape(nevra.version)}" rel="{escape(nevra.release)}"/>'
         f'<checksum type="sha256" pkgid="YES">{package.pkgid}</checksum>'
         f'<summary/><description/><packager/><url/><time file="1" build="1"/>'
-        f'<size package="1" installed="1" archive="1"/><location href="{escape(str(nevra))}.rpm"/>'
+        f'<size package="{len(package.content or b"1")}" installed="1" archive="1"/>'
+        f'<location href="{escape(package.file)}"/>'
         f"<format><rpm:license>-</rpm:license><rpm:vendor/><rpm:group/><rpm:buildhost/>"
         f"<rpm:sourcerpm>{'' if is_source else escape(source_rpm)}</rpm:sourcerpm>"
         '<rpm:header-range start="0" end="0"/>\n'

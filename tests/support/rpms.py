@@ -10,6 +10,21 @@ from srpms import run
 CROSS = "powerpc64le-linux-gnu-"
 
 
+def indexed(folder: Path, *packages: Path) -> Path:
+    """A new folder with these packages as a repository that createrepo_c makes. Returns the folder."""
+    folder.mkdir(parents=True)
+    for one in packages:
+        shutil.copy(one, folder)
+    run("createrepo_c", "--quiet", str(folder))
+    return folder
+
+
+def sides(target: Path, reference: Path) -> list[str]:
+    """The options of two such repositories, of the target and of its reference, whose packages are not signed."""
+    places = ("--repofrompath", f"t,{target.as_uri()}", "--reference", f"r,{reference.as_uri()}")
+    return [*places, "--setopt", "t.gpgcheck=0"]
+
+
 def lacks() -> str:
     """Which program for making these packages is not on this machine; empty where none lacks."""
     programs = ("rpmbuild", f"{CROSS}gcc", f"{CROSS}ar", "readelf")

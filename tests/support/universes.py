@@ -17,7 +17,7 @@ from ppcdeps.model.reporter import Silence
 from ppcdeps.model.repository import RepoConfig, Side
 from ppcdeps.rpm import opening
 from ppcdeps.rpm.closure import Closure, ClosureSearch
-from ppcdeps.rpm.dropped import RequirementDropper
+from ppcdeps.rpm.dropped import Grounds, RequirementDropper
 from ppcdeps.rpm.loading import Role
 from ppcdeps.rpm.problems import PackageClash
 from ppcdeps.rpm.requests import request_packages
@@ -170,9 +170,11 @@ def open_universe(case: Case, configs: Sequence[RepoConfig], cache: Cache) -> Un
 def search_in(universe: Universe, case: Case) -> ClosureSearch:
     """A search that knows the facts of the case."""
 
-    def known(source: str, requirement: str) -> str | None:
-        name = str(parse_requirement(requirement)).partition(" ")[0]
-        return "known" if name in case.facts.get(source, ()) else None
+    def known(source: str) -> Grounds | None:
+        facts = case.facts.get(source)
+        if facts is None:
+            return None
+        return lambda requirement: "known" if str(parse_requirement(requirement)).partition(" ")[0] in facts else None
 
     return ClosureSearch(universe, RequirementDropper(universe, BuildEnvironments(universe), known), case.weak)
 

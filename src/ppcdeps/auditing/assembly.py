@@ -3,9 +3,10 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cmp_to_key
+from functools import cached_property, cmp_to_key
 
 from ppcdeps.auditing.audit import (
+    USABLE,
     Audit,
     AuditedPackage,
     AuditedRepository,
@@ -14,7 +15,7 @@ from ppcdeps.auditing.audit import (
     State,
     Unmet,
 )
-from ppcdeps.auditing.examination import Examination, blocking, examine, unmet_of
+from ppcdeps.auditing.examination import Examination, blocking, examine, names_of, unmet_of
 from ppcdeps.auditing.ranking import alone, steps_of, together
 from ppcdeps.model.gap import Cause
 from ppcdeps.model.reporter import Reporter
@@ -22,11 +23,18 @@ from ppcdeps.model.target import Target
 from ppcdeps.model.wording import first_of
 from ppcdeps.model.workload import Workload
 from ppcdeps.planning.adaptation import Adaptation
-from ppcdeps.planning.curated import ExcludedSource, load_excluded_sources
+from ppcdeps.planning.curated import (
+    ExcludedSource,
+    load_arch_packages,
+    load_arch_requirements,
+    load_excluded_sources,
+)
 from ppcdeps.planning.order import order_of
 from ppcdeps.planning.solution import PYPI
+from ppcdeps.recipebook.book import is_named
+from ppcdeps.rpm.binding import libsolv
 from ppcdeps.rpm.closure import ClosureSearch
-from ppcdeps.rpm.loading import Role
+from ppcdeps.rpm.loading import Part, Role
 from ppcdeps.rpm.requests import Request, request_packages
 from ppcdeps.rpm.universe import Universe
 
@@ -44,12 +52,13 @@ def audit_of(
 ) -> Audit:
     """Every package of a target and its reference: usable, or what it waits for; and what each build would open.
 
-    ``only`` are globs of names of packages or sources: what they choose is shown and counted. ``workloads`` are
-    looked at as if they were packages. Raises RepositoryError for damaged metadata, EnvironmentLacksError.
+    ``only`` are globs of names of packages or sources: what they choose is shown and counted, and which workloads
+    wait for the same sources. ``workloads`` are looked at as if they were packages. Raises RepositoryError for
+    damaged metadata, EnvironmentLacksError.
     """
     universe = search.universe
     # What only the build for the reference's architecture requires is not required of a rebuild.
-    search.dropper.drop_from(universe.standins, by_build=False)
+    search.dropper.drop_from(sorted(_with_requirements_of_one_build(universe, adaptation)), by_build=False)
     universe.paths.look_up()
     asked = {
         workload.name: request_packages(
@@ -57,54 +66,82 @@ def audit_of(
         )
         for workload in workloads
     }
-    builds = _build_requests(search)
+    names = names_of(universe)
+    builds = _build_requests(search, names)
     requests = {each.id for each in (*asked.values(), *builds.values()) if each is not None}
-    found = examine(universe, reporter, requests)
-    return _Assembly(search, adaptation, target, found, tuple(only)).audit(asked, builds)
+    found = examine(universe, names, reporter, requests)
+    return _Assembly(search, adaptation, target, names, found, tuple(only)).audit(asked, builds)
+
+
+def _with_requirements_of_one_build(universe: Universe, adaptation: Adaptation) -> set[int]:
+    """The stand-ins that may require what only the build for the reference's architecture does.
+
+    These are few of many, and the grounds are costly to look for: facts and recipes speak of their sources, or they
+    require a library that neither the target nor a noarch package has.
+    """
+    pool, requires = universe.pool, libsolv().SOLVABLE_REQUIRES
+    spoken_of = {fact.source for fact in load_arch_requirements()} | {fact.source for fact in load_arch_packages()}
+    recipes = [recipe for recipe in adaptation.book if recipe.dropped_requires]
+    spoken_of |= {
+        source
+        for part in universe.parts
+        if part.role is Role.STANDIN
+        for source in part.sources
+        if any(is_named(recipe, source) for recipe in recipes)
+    }
+    found = {standin for source in spoken_of for standin in universe.standins_of(source)}
+    lacking: dict[int, bool] = {}
+    universe.index.widen()
+    for standin in universe.standins - found:
+        for dep in pool.id2solvable(standin).lookup_idarray(requires):
+            if dep not in lacking:
+                lacking[dep] = ".so" in pool.dep2str(dep) and all(
+                    s.id in universe.standins for s in pool.whatprovides(dep)
+                )
+            if lacking[dep]:
+                found.add(standin)
+                break
+    return found
 
 
 def usable_names(universe: Universe, reporter: Reporter) -> dict[str, bool]:
     """The packages of a universe by side and name, and whether one of the name is installable without any build."""
-    found = examine(universe, reporter, builds=False)
-    names: dict[str, bool] = {}
+    names = names_of(universe)
+    found = examine(universe, names, reporter, builds=False)
+    usable: dict[str, bool] = {}
     for part in universe.parts:
         if part.role in (Role.TARGET, Role.REFERENCE):
             for i in part.ids:
-                if i in found.graph.requirements:
-                    name = universe.name_of(i)
-                    names[name] = names.get(name, False) or i in found.usable
-    return names
+                if i in names:
+                    usable[names[i]] = usable.get(names[i], False) or i in found.usable
+    return usable
 
 
-def _build_requests(search: ClosureSearch) -> dict[str, Request | None]:
+def _build_requests(search: ClosureSearch, names: Mapping[int, str]) -> dict[str, Request | None]:
     """What the builds of sources need to be installed, of those that would give a package that the target lacks."""
     universe, environments = search.universe, search.dropper.environments
-    sources = sorted({source for part in universe.parts if part.role is Role.STANDIN for source in part.sources})
-    there = _names_of(universe, Role.TARGET)
-    wanted = [
+    there = _names_in(universe, Role.TARGET, names)
+    wanted = {
         source
-        for source in sources
-        if any(universe.name_of(standin) not in there for standin in universe.standins_of(source))
-    ]
-    return {source: environments.request(source) for source in wanted}
-
-
-def _names_of(universe: Universe, role: Role) -> set[str]:
-    """The names of the considered packages that have a role."""
-    return {
-        universe.name_of(i)
         for part in universe.parts
-        if part.role is role
-        for i in part.ids
-        if i not in universe.index.excluded
+        if part.role is Role.STANDIN
+        for source, positions in part.sources.items()
+        if any(names.get(part.start + position, "") not in there for position in positions)
     }
+    return {source: environments.request(source) for source in sorted(wanted)}
 
 
-@dataclass(slots=True)
+def _names_in(universe: Universe, role: Role, names: Mapping[int, str]) -> set[str]:
+    """The names of the considered packages that have a role, and the empty one, which all others are given."""
+    return {names.get(i, "") for part in universe.parts if part.role is role for i in part.ids} | {""}
+
+
+@dataclass
 class _Assembly:
     search: ClosureSearch
     adaptation: Adaptation
     target: Target
+    names: Mapping[int, str]
     found: Examination
     only: tuple[str, ...]
 
@@ -114,13 +151,16 @@ class _Assembly:
 
     def audit(self, asked: Mapping[str, Request], builds: Mapping[str, Request | None]) -> Audit:
         reasons = blocking(self.universe, self.found)
-        packages = tuple(sorted(self._packages(reasons), key=lambda each: (each.nevra, each.side)))
-        workloads = tuple(self._workload(name, request, reasons) for name, request in sorted(asked.items()))
+        everything = sorted(self._packages(reasons), key=lambda each: (each.nevra, each.side))
+        packages = tuple(each for each in everything if self._is_wanted(each.name, each.source))
+        workloads = [self._workload(name, request, reasons) for name, request in sorted(asked.items())]
         waiting = [each.needs for each in packages if each.needs]
-        sources = self._sources(packages, workloads, builds, reasons)
+        sources = self._sources(everything, waiting, workloads, builds, reasons)
         cycles = order_of({each.name: each.build_needs for each in sources}).cycles
         shown = {source for each in packages for source in (each.source, *each.needs)}
-        sources = [each for each in sources if not self.only or each.name in shown]
+        if self.only:
+            sources = [each for each in sources if each.name in shown]
+            workloads = [each for each in workloads if shown.intersection(each.needs)]
         return Audit(
             target=self.target.title or self.target.name,
             arch=self.target.arch,
@@ -130,7 +170,7 @@ class _Assembly:
             built=len(self._all_sources().difference(each.name for each in sources)),
             steps=steps_of(waiting),
             cycles=tuple(sorted(one.members for one in cycles if not self.only or shown.intersection(one.members))),
-            workloads=workloads,
+            workloads=tuple(workloads),
             repositories=tuple(self._repositories()),
         )
 
@@ -149,29 +189,29 @@ class _Assembly:
 
     def _packages(self, reasons: Mapping[int, str]) -> Iterable[AuditedPackage]:
         """Every package of the target, and of the reference the newest of each name that the target lacks."""
-        universe = self.universe
-        seen = _names_of(universe, Role.TARGET)
+        universe, names = self.universe, self.names
+        seen = _names_in(universe, Role.TARGET, names)
         for part in universe.parts:
             if part.role is Role.TARGET:
                 for package in part.ids:
-                    if package not in universe.index.excluded:
-                        yield from self._package(package, "target", reasons)
-        newest: dict[str, int] = {}
+                    if package in names:
+                        yield from self._package(package, part, names[package], reasons)
+        newest: dict[str, tuple[int, Part]] = {}
         for part in universe.parts:
             if part.role in (Role.REFERENCE, Role.STANDIN):
                 for package in part.ids:
-                    name = universe.name_of(package)
-                    if name in seen or package in universe.index.excluded:
-                        continue
-                    if name not in newest or self._is_better(package, newest[name]):
-                        newest[name] = package
-        for package in newest.values():
-            yield from self._package(package, "reference", reasons)
+                    name = names.get(package, "")
+                    if name not in seen and (name not in newest or self._is_better(package, newest[name][0])):
+                        newest[name] = package, part
+        for name, (package, part) in newest.items():
+            yield from self._package(package, part, name, reasons)
         # Of several that no rebuild gives, any will do.
         lost = {universe.name_of(i): i for i in sorted(universe.not_rebuilt)}
         for name, package in lost.items():
             if name not in seen and name not in newest:
-                yield from self._package(package, "reference", reasons)
+                lost_of = universe.part_of(package)
+                assert lost_of is not None
+                yield from self._package(package, lost_of, name, reasons)
 
     def _is_better(self, one: int, other: int) -> bool:
         """Whether dnf would rather install one of two packages of a name."""
@@ -180,28 +220,26 @@ class _Assembly:
             return one_usable
         return self.universe.compare_versions(one, other) > 0
 
-    def _package(self, package: int, side: str, reasons: Mapping[int, str]) -> Iterable[AuditedPackage]:
+    def _package(self, package: int, part: Part, name: str, reasons: Mapping[int, str]) -> Iterable[AuditedPackage]:
         universe = self.universe
-        name, source = universe.name_of(package), universe.source_of(package)
-        if not self._is_wanted(name, source):
-            return
-        part = universe.part_of(package)
-        assert part is not None
+        source = universe.source_of(package)
         state = self._state(package, part.role)
         reason = universe.not_rebuilt.get(package) or reasons.get(package, "")
+        if state not in USABLE and (replaced_by := self._usable_in_place_of(package, name)):
+            state, reason = State.REPLACED, f"{replaced_by} obsoletes it, and dnf installs that in its place"
         unmet: tuple[Unmet, ...] = ()
-        if state not in (State.INSTALLABLE, State.INSTALLABLE_WITH_NOARCH, State.NOARCH, State.NOT_REBUILT):
+        if package in self.found.graph.requirements and package not in self.found.usable:
             unmet = tuple(self._unmet(package))
             if state is State.HELD_BACK and not unmet:
                 reason = "something else than a plain requirement of its own is in the way of what is there"
         yield AuditedPackage(
             nevra=str(universe.nevra(package)),
             name=name,
-            side=side,
+            side=part.metadata.config.side,
             repository=part.metadata.config.id,
             source=source,
             state=state,
-            needs=self.found.needs.get(package, ()),
+            needs=() if state in USABLE else self.found.needs.get(package, ()),
             unmet=unmet,
             reason=reason,
         )
@@ -217,6 +255,21 @@ class _Assembly:
         if package not in found.buildable:
             return State.BLOCKED
         return State.MISSING if role is Role.STANDIN else State.HELD_BACK
+
+    def _usable_in_place_of(self, package: int, name: str) -> str:
+        """The newest usable package that obsoletes one, or nothing."""
+        if name not in self._obsoleted:
+            return ""
+        universe = self.universe
+        found = [each for each in universe.obsoleting(universe.nevra(package)) if each in self.found.usable]
+        return universe.label(max(found, key=cmp_to_key(universe.compare_versions))) if found else ""
+
+    @cached_property
+    def _obsoleted(self) -> set[str]:
+        """The names that usable packages obsolete, in whichever version."""
+        pool, usable = self.universe.pool, self.found.usable
+        deps = {each.id for each in pool.Dataiterator(libsolv().SOLVABLE_OBSOLETES) if each.solvid in usable}
+        return {pool.dep2str(dep).partition(" ")[0] for dep in deps}
 
     def _unmet(self, package: int) -> Iterable[Unmet]:
         universe, found = self.universe, self.found
@@ -234,12 +287,15 @@ class _Assembly:
     def _sources(
         self,
         packages: Iterable[AuditedPackage],
+        needs: Sequence[tuple[str, ...]],
         workloads: Sequence[AuditedWorkload],
         builds: Mapping[str, Request | None],
         reasons: Mapping[int, str],
     ) -> list[AuditedSource]:
-        """The sources of which the target lacks packages, and those that anything waits for."""
-        needs = [each.needs for each in packages if each.needs]
+        """The sources of which the target lacks packages, and those that anything waits for.
+
+        ``packages`` are all that there are, ``needs`` what those wait for that are counted.
+        """
         by_itself, in_all = alone(needs), together(needs)
         missing: dict[str, list[str]] = {}
         for each in packages:

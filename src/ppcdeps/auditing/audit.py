@@ -19,6 +19,8 @@ class State(StrEnum):
     """The target has it, and noarch packages of the reference are all that it lacks."""
     NOARCH = "noarch"
     """The reference has it as noarch, and it is installable as it is."""
+    REPLACED = "replaced"
+    """It is not installable, and an installable package obsoletes it, which dnf installs in its place."""
     HELD_BACK = "held-back"
     """It is there, or noarch in the reference, and installable once other sources are built."""
     MISSING = "missing"
@@ -29,7 +31,7 @@ class State(StrEnum):
     """The reference has it, and a rebuild of its source does not give it."""
 
 
-USABLE = frozenset({State.INSTALLABLE, State.INSTALLABLE_WITH_NOARCH, State.NOARCH})
+USABLE = frozenset({State.INSTALLABLE, State.INSTALLABLE_WITH_NOARCH, State.NOARCH, State.REPLACED})
 """The states of packages that need no build."""
 
 
@@ -47,7 +49,7 @@ class AuditedPackage:
 
     ``side`` is target or reference; ``needs`` are the sources without whose builds it is not installable, and with
     which it is; ``unmet`` are its own requirements that nothing usable satisfies; ``reason`` says why it is blocked,
-    or not rebuilt, or what else than its own requirements is in the way.
+    or not rebuilt, what obsoletes it, or what else than its own requirements is in the way.
     """
 
     nevra: str
@@ -107,6 +109,22 @@ class AuditedWorkload:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditedGroup:
+    """A package group: how many of its packages there are, and the names of those that are not usable.
+
+    ``waiting`` wait for builds of the sources ``needs``; ``blocked`` are not installable even if every source were
+    built, or are of no rebuild.
+    """
+
+    id: str
+    title: str
+    packages: int
+    waiting: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Enabled:
     """What enabling a repository that is known and not enabled would open: packages that become installable, or come.
 
@@ -134,7 +152,8 @@ class Audit:
     """A whole distribution on the target. Sources are sorted by what they hold back, packages by identity.
 
     ``built`` counts the sources of the reference of which the target lacks nothing. ``cycles`` are sources whose
-    builds need one another; ``only`` are the globs that chose the packages.
+    builds need one another; ``only`` are the globs that chose the packages. With globs, ``workloads`` are those
+    that wait for a source which is listed.
     """
 
     target: str
@@ -148,6 +167,7 @@ class Audit:
     workloads: tuple[AuditedWorkload, ...] = ()
     enabling: tuple[Enabled, ...] = ()
     repositories: tuple[AuditedRepository, ...] = ()
+    groups: tuple[AuditedGroup, ...] = ()
 
     @cached_property
     def totals(self) -> Mapping[State, int]:

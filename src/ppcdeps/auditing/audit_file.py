@@ -7,6 +7,7 @@ from typing import Any
 from ppcdeps.auditing.audit import (
     SCHEMA,
     Audit,
+    AuditedGroup,
     AuditedPackage,
     AuditedRepository,
     AuditedSource,
@@ -45,6 +46,7 @@ def as_document(audit: Audit) -> dict[str, Any]:
         "steps": [asdict(each) for each in audit.steps],
         "cycles": [list(each) for each in audit.cycles],
         "workloads": [asdict(each) for each in audit.workloads],
+        "groups": [asdict(each) for each in audit.groups],
         "enabling": [asdict(each) for each in audit.enabling],
         "repositories": [asdict(each) for each in audit.repositories],
     }
@@ -63,7 +65,7 @@ def _package(package: AuditedPackage) -> dict[str, Any]:
     if package.needs:
         document["needs"] = list(package.needs)
     if package.unmet:
-        document["unmet"] = [asdict(each) for each in package.unmet]
+        document["unmet"] = [{"requirement": each.requirement, "met_by": list(each.met_by)} for each in package.unmet]
     if package.reason:
         document["reason"] = package.reason
     return document
@@ -80,8 +82,13 @@ def is_audit(path: Path) -> bool:
 
 def load_audit(path: Path) -> Audit:
     """Read an audit that `dump_audit` wrote. Raises ConfigError where the file cannot be read or is not an audit."""
+    return parse_audit(read_json(path), path)
+
+
+def read_json(path: Path) -> Any:
+    """What is in a file that is to be an audit. Raises ConfigError where it cannot be read or is not JSON."""
     try:
-        return parse_audit(parse_json(read_document(path)), path)
+        return parse_json(read_document(path))
     except OSError as error:
         raise ConfigError(f"cannot read the audit {path}: {error.strerror}") from error
     except DocumentError as error:
@@ -124,13 +131,25 @@ def _audit(top: JsonObject) -> Audit:
         repositories=tuple(
             AuditedRepository(
                 each.text("id"),
-                each.text("side"),
+                each.one_of("side", ("target", "reference", "source")),
                 each.text("revision"),
                 each.optional_moment("date"),
                 each.count("packages"),
             )
             for each in top.objects("repositories")
         ),
+        groups=tuple(map(_parsed_group, top.objects("groups"))) if "groups" in top else (),
+    )
+
+
+def _parsed_group(one: JsonObject) -> AuditedGroup:
+    return AuditedGroup(
+        one.text("id"),
+        one.text("title"),
+        one.count("packages"),
+        one.texts("waiting"),
+        one.texts("blocked"),
+        one.texts("needs"),
     )
 
 
@@ -138,7 +157,7 @@ def _parsed_package(one: JsonObject) -> AuditedPackage:
     return AuditedPackage(
         nevra=one.text("nevra"),
         name=one.text("name"),
-        side=one.text("side"),
+        side=one.one_of("side", ("target", "reference")),
         repository=one.text("repository"),
         source=one.text("source"),
         state=one.choice("state", State),

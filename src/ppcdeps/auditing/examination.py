@@ -9,7 +9,7 @@ breaks then needs that source, whichever others are built.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ppcdeps.auditing.installable import not_installable, problems_of, sources_for
+from ppcdeps.auditing.installable import installable_together, not_installable, problems_of, sources_for
 from ppcdeps.auditing.requirements import RequirementGraph, Support, unmet
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.rpm.loading import Role
@@ -36,34 +36,52 @@ class Examination:
     needs: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
 
+def names_of(universe: Universe) -> dict[int, str]:
+    """The names of all considered packages, source packages left out."""
+    excluded = universe.index.excluded
+    return {
+        solvable.id: str(solvable.name)
+        for part in universe.parts
+        if part.role is not Role.SOURCE and part.count
+        for solvable in part.repo.solvables_iter()
+        if solvable.id not in excluded
+    }
+
+
 def examine(
-    universe: Universe, reporter: Reporter, requests: Collection[int] = (), *, builds: bool = True
+    universe: Universe,
+    names: Mapping[int, str],
+    reporter: Reporter,
+    requests: Collection[int] = (),
+    *,
+    builds: bool = True,
 ) -> Examination:
-    """Examine all packages of a universe, and requests as if they were packages.
+    """Examine all packages of a universe, which have these names, and requests as if they were packages.
 
     Stand-ins of packages of which the target has others of the same name only serve the rest: what they need is not
     found. Without ``builds`` only what is installable without any is. Raises EnvironmentLacksError, RepositoryError.
     """
     universe.paths.look_up()
-    by_role = {role: _packages(universe, role) for role in Role}
-    target = by_role[Role.TARGET]
-    usable = target | by_role[Role.REFERENCE] | set(requests)
-    everything = usable | by_role[Role.STANDIN] if builds else usable
-    graph = RequirementGraph(universe, sorted(everything))
-    reporter.begin(_TASK, len(everything))
+    by_role = {
+        role: {i for part in universe.parts if part.role is role for i in part.ids if i in names} for role in Role
+    }
+    target, standins = by_role[Role.TARGET], by_role[Role.STANDIN]
+    there = target | by_role[Role.REFERENCE] | set(requests)
+    graph = RequirementGraph(universe, (), there | standins)
+    reporter.begin(_TASK, len(target) + len(there))
     try:
-        by_target = _installable(universe, graph, target, everything, (), reporter)[0]
-        now = _installable(universe, graph, usable, everything, by_target, reporter)[0]
-        if not builds:
-            return Examination(graph, by_target, now, now, frozenset(), {})
-        later, support, refused = _installable(universe, graph, everything, everything, now, reporter)
+        by_target = _usable(universe, graph, target, (), reporter)
+        usable = _usable(universe, graph, there, by_target, reporter)
     finally:
         reporter.end(_TASK)
-    standins = _by_source(universe, by_role[Role.STANDIN])
-    there = {universe.name_of(i) for i in target}
-    wanted = {i for i in later - now if i not in by_role[Role.STANDIN] or universe.name_of(i) not in there}
-    needs = _needs(universe, support, standins, wanted, reporter)
-    return Examination(graph, by_target, now, later, frozenset(refused), standins, needs)
+    if not builds:
+        return Examination(graph, by_target, usable, usable, frozenset(), {})
+    has = {names[i] for i in target}
+    wanted = (there - usable).union(i for i in standins if names[i] not in has)
+    later, support, refused = _buildable(universe, graph, wanted, usable)
+    by_source = _by_source(universe, standins)
+    needs = _needs(universe, support, by_source, wanted & later, reporter)
+    return Examination(graph, by_target, usable, usable | later, frozenset(refused), by_source, needs)
 
 
 def unmet_of(found: Examination, package: int) -> list[int]:
@@ -99,11 +117,6 @@ def blocking(universe: Universe, found: Examination) -> dict[int, str]:
     return reasons
 
 
-def _packages(universe: Universe, role: Role) -> set[int]:
-    parts = [part for part in universe.parts if part.role is role]
-    return {i for part in parts for i in part.ids if i not in universe.index.excluded}
-
-
 def _by_source(universe: Universe, standins: Iterable[int]) -> dict[str, tuple[int, ...]]:
     found: dict[str, list[int]] = {}
     known = frozenset(standins)
@@ -115,22 +128,34 @@ def _by_source(universe: Universe, standins: Iterable[int]) -> dict[str, tuple[i
     return {source: tuple(ids) for source, ids in sorted(found.items()) if ids}
 
 
-def _installable(
-    universe: Universe,
-    graph: RequirementGraph,
-    allowed: Collection[int],
-    everything: Collection[int],
-    known: Collection[int],
-    reporter: Reporter,
+def _usable(
+    universe: Universe, graph: RequirementGraph, allowed: Collection[int], known: Collection[int], reporter: Reporter
+) -> frozenset[int]:
+    """What is installable from the allowed packages, of which some are ``known`` to be."""
+
+    def advance(count: int) -> None:
+        reporter.advance(_TASK, count)
+
+    advance(len(known))
+    forbidden = graph.considered.difference(allowed)
+    proven = installable_together(universe, set(allowed).difference(known), forbidden, advance).union(known)
+    # The requirements of the few that are left say of most what is missing, which would cost the solver a run each.
+    doubtful = frozenset(allowed).difference(proven)
+    graph.extend(sorted(doubtful))
+    broken = graph.broken(allowed)
+    refused = not_installable(universe, doubtful - broken, forbidden | broken)
+    return frozenset(allowed).difference(broken, refused)
+
+
+def _buildable(
+    universe: Universe, graph: RequirementGraph, wanted: Collection[int], usable: Collection[int]
 ) -> tuple[frozenset[int], Support, set[int]]:
-    """What is installable from the allowed packages, of which some are ``known`` to be; what the solver refused."""
-    support = Support(graph, allowed)
-    doubtful = frozenset(allowed).difference(support.broken, known)
-    # Packages of which something else is broken need not be looked at by the solver, either.
-    forbidden = frozenset(everything).difference(allowed) | support.broken
-    refused = not_installable(universe, doubtful, forbidden, lambda count: reporter.advance(_TASK, count))
+    """What builds make installable of the wanted packages and all that these need; what the solver refused."""
+    doubtful = graph.extend_to_all_that_matters(wanted, usable)
+    support = Support(graph, graph.considered)
+    refused = not_installable(universe, doubtful - support.broken, support.broken)
     support.mark(refused)
-    return frozenset(allowed).difference(support.broken, refused), support, refused
+    return frozenset(doubtful).difference(support.broken, refused), support, refused
 
 
 def _needs(

@@ -7,6 +7,7 @@ What is left after that is installable, unless a boolean requirement or a confli
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from ppcdeps.model.capability import Capability, Rich, parse_requirement
 from ppcdeps.rpm.binding import libsolv
 from ppcdeps.rpm.universe import Universe
 
@@ -14,44 +15,69 @@ from ppcdeps.rpm.universe import Universe
 class RequirementGraph:
     """Who requires what, and who provides it, of the packages given; all are libsolv's ids.
 
-    Boolean requirements are left out: not all of them can be answered by looking at providers alone.
+    It grows: most packages of a distribution are proven installable without a look at what they require.
+    ``considered`` are all that count as providers (default: the packages given). Boolean requirements other
+    than `or` are left out: they cannot be answered by looking at providers alone.
     """
 
-    def __init__(self, universe: Universe, packages: Collection[int]) -> None:
-        pool, requires = universe.pool, libsolv().SOLVABLE_REQUIRES
-        universe.index.widen()
-        known = frozenset(packages)
+    def __init__(
+        self, universe: Universe, packages: Iterable[int], considered: Collection[int] | None = None
+    ) -> None:
+        packages = list(packages)
+        self._universe = universe
+        self.considered = frozenset(packages if considered is None else considered)
+        self._is_plain: dict[int, bool] = {libsolv().SOLVABLE_PREREQMARKER: False}
         self.requirements: dict[int, list[int]] = {}
         """The plain requirements of each package."""
-        self.boolean: set[int] = set()
-        """The packages that have other requirements, too."""
         self.requirers: dict[int, list[int]] = {}
         """The packages that have a requirement."""
         self.providers: dict[int, list[int]] = {}
-        """The packages, of those given, that satisfy a requirement."""
+        """The considered packages that satisfy a requirement."""
         self.provides: dict[int, list[int]] = {}
         """The requirements that a package satisfies."""
-        is_plain: dict[int, bool] = {}
+        self.extend(packages)
+
+    def extend(self, packages: Iterable[int]) -> None:
+        """Read the requirements of further packages."""
+        pool, requires = self._universe.pool, libsolv().SOLVABLE_REQUIRES
+        self._universe.index.widen()
         for package in packages:
-            mine = []
+            if package in self.requirements:
+                continue
+            mine = self.requirements[package] = []
             for dep in dict.fromkeys(pool.id2solvable(package).lookup_idarray(requires)):
-                if dep not in is_plain:
-                    is_plain[dep] = dep != libsolv().SOLVABLE_PREREQMARKER and not _is_boolean(pool, dep)
-                if is_plain[dep]:
+                if dep not in self._is_plain:
+                    self._is_plain[dep] = _is_plain(pool, dep)
+                if self._is_plain[dep]:
                     mine.append(dep)
-                    self.requirers.setdefault(dep, []).append(package)
-                elif dep != libsolv().SOLVABLE_PREREQMARKER:
-                    self.boolean.add(package)
-            self.requirements[package] = mine
-        for dep in self.requirers:
-            found = [s.id for s in pool.whatprovides(dep) if s.id in known]
-            self.providers[dep] = found
-            for provider in found:
-                self.provides.setdefault(provider, []).append(dep)
+                    if dep not in self.requirers:
+                        self._add(dep)
+                    self.requirers[dep].append(package)
+
+    def extend_to_all_that_matters(self, packages: Iterable[int], usable: Collection[int]) -> set[int]:
+        """Read those packages, and all that would meet what no usable package does; returns all of these."""
+        waiting = sorted(packages)
+        found = set(waiting)
+        usable = frozenset(usable)
+        for package in waiting:
+            self.extend((package,))
+            for dep in self.requirements[package]:
+                providers = self.providers[dep]
+                if usable.isdisjoint(providers):
+                    new = [each for each in providers if each not in found]
+                    found.update(new)
+                    waiting += new
+        return found
 
     def broken(self, allowed: Collection[int]) -> set[int]:
         """The packages of ``allowed`` whose plain requirements cannot be met from ``allowed`` alone."""
         return Support(self, allowed).broken
+
+    def _add(self, dep: int) -> None:
+        self.requirers[dep] = []
+        self.providers[dep] = [s.id for s in self._universe.pool.whatprovides(dep) if s.id in self.considered]
+        for provider in self.providers[dep]:
+            self.provides.setdefault(provider, []).append(dep)
 
 
 class Support:
@@ -115,6 +141,18 @@ def unmet(graph: RequirementGraph, package: int, usable: Collection[int]) -> Ite
             yield dep
 
 
-def _is_boolean(pool: Any, dep: int) -> bool:
+def _is_plain(pool: Any, dep: int) -> bool:
+    """Whether each of the packages that libsolv says provide a requirement satisfies it, and no other does."""
     # What is more than a name has a number below 0.
-    return dep < 0 and pool.dep2str(dep).startswith("(")
+    text = pool.dep2str(dep) if dep < 0 else ""
+    if not text.startswith("("):
+        return True
+    try:
+        parsed = parse_requirement(text)
+    except ValueError:
+        return False
+    return (
+        isinstance(parsed, Rich)
+        and parsed.operator == "or"
+        and all(isinstance(each, Capability) for each in parsed.operands)
+    )

@@ -1,7 +1,6 @@
 """How near to this machine an address lies: elsewhere, on it or its link, or on its loopback."""
 
 import ipaddress
-import socket
 from enum import IntEnum
 from functools import lru_cache
 
@@ -30,6 +29,8 @@ def nearness_of_host(host: str) -> Nearness:
     name = host.strip("[]").rstrip(".").partition("%")[0].lower()
     if name in ("localhost", "localhost.localdomain", "ip6-localhost") or name.endswith(".localhost"):
         return Nearness.LOOPBACK
+    import socket
+
     try:
         # Also 127.1, 0x7f.1 and 2130706433, as the C library reads them.
         return _nearness_of(ipaddress.IPv4Address(socket.inet_aton(name)))
@@ -56,6 +57,8 @@ def _nearness_of(address: _Address) -> Nearness:
 
 def _is_of_this_machine(address: _Address) -> bool:
     """Whether the system would send from this address to itself: nothing is sent to learn it."""
+    import socket
+
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:

@@ -1,15 +1,16 @@
 """Atomic, crash-safe replacement of files, links and folders: readers see the old content or the new one whole."""
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from ppcdeps.base.removal import remove_tree
-from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
+from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, UsageError
 
 NEW = ".new-"
 """How names begin of what is not in place yet."""
@@ -110,18 +111,84 @@ def _named(path: Path) -> Iterator[None]:
         raise
 
 
-def write_output(path: Path, text: str) -> None:
-    """Put a file in place that the user named with --output.
-
-    Raises ConfigError where the folder cannot be written to; a full disk is raised as it is.
-    """
+@contextlib.contextmanager
+def _writable(paths: Iterable[Path], option: str) -> Iterator[None]:
+    """Have an error that lies with places which the user named with an option be a ConfigError."""
     try:
-        # Half a surrogate, which only a name of a file can have: JSON reads it back from this spelling.
-        write_file(path, text.encode("utf-8", "backslashreplace"))
+        yield
     except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise ConfigError(
-            f"cannot write {path}: {error.strerror}", hint="name another place with --output"
+            f"cannot write {' and '.join(map(str, paths))}: {error.strerror}",
+            hint=f"name another place with {option}",
         ) from error
+
+
+def write_output(path: Path, text: str, option: str = "--output", *, durable: bool = True) -> None:
+    """Put a file in place that the user named with an option, or write to the device, pipe or stream of that name.
+
+    A stream is one of this process's own (/dev/stdout, /dev/fd/3), whatever it leads to.
+
+    One that is not ``durable`` is not waited for: a loss of power at that moment may leave it empty. Raises
+    ConfigError where the folder cannot be written to; a full disk is raised as it is.
+    """
+    write_outputs({path: text}, option, durable=durable)
+
+
+def write_outputs(texts: Mapping[Path, str], option: str = "--output", *, durable: bool = True) -> None:
+    """Put several files in place that the user named, or none. Raises as `write_output`."""
+    # Half a surrogate, which only a name of a file can have: JSON reads it back from this spelling.
+    contents = {path: text.encode("utf-8", "backslashreplace") for path, text in texts.items()}
+    streams = {path for path in contents if _is_stream(path)}
+    with _writable(texts, option):
+        write_files({path: content for path, content in contents.items() if path not in streams}, durable=durable)
+        for path in streams:
+            # Never replaced: /dev/null is everybody's.
+            descriptor = _descriptor_of(path)
+            opened = path.open("wb") if descriptor is None else os.fdopen(os.dup(descriptor), "wb")
+            with _named(path), opened as stream:
+                stream.write(contents[path])
+
+
+def _is_stream(path: Path) -> bool:
+    return path.is_char_device() or path.is_fifo() or _descriptor_of(path) is not None
+
+
+def _descriptor_of(path: Path) -> int | None:
+    """The descriptor of this process that links like /dev/stdout lead to.
+
+    The file behind it is not to be replaced: standard output would go on into what has no name any more. Nor is the
+    link, which is everybody's.
+    """
+    mine = Path("/proc/self/fd").resolve()
+    for _ in range(40):
+        if path.name.isdecimal() and os.path.realpath(path.parent) == str(mine):
+            return int(path.name) if path.is_symlink() else None
+        if not path.is_symlink():
+            return None
+        path = path.parent / path.readlink()
+    return None
+
+
+def check_apart(path: Path, others: Iterable[Path | None], what: str = "page") -> None:
+    """Raise UsageError where a file that is to be written is another one that its command reads or writes.
+
+    ``what`` the file is, in a word, for the message.
+    """
+    # Unlike that of Path.resolve, its answer for a link that leads to itself is no exception.
+    place = os.path.realpath(path)
+    for other in others:
+        if other is not None and os.path.realpath(other) == place:
+            raise UsageError(f"{path} would be written over by the {what}", hint=f"give the {what} a file of its own")
+
+
+def require_place(path: Path, option: str) -> None:
+    """See that `write_output` will be able to write there, before long work. Raises ConfigError."""
+    with _writable([path], option):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not _is_stream(path):
+            with new_file(path.parent):
+                pass
 
 
 def write_program(path: Path, content: bytes, option: str) -> None:
@@ -131,7 +198,7 @@ def write_program(path: Path, content: bytes, option: str) -> None:
     one that names the file. A full disk is raised as it is.
     """
     try:
-        with new_file(path.parent) as draft, _named(path):
+        with _writable([path], option), new_file(path.parent) as draft, _named(path):
             draft.stream.write(content)
             draft.stream.flush()
             os.fsync(draft.stream.fileno())
@@ -145,10 +212,6 @@ def write_program(path: Path, content: bytes, option: str) -> None:
         raise ConfigError(
             f"{path} is there already, and is not written over", hint=f"remove it, or name another file with {option}"
         ) from None
-    except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
-        raise ConfigError(
-            f"cannot write {path}: {error.strerror}", hint=f"name another place with {option}"
-        ) from error
 
 
 def put_file(path: Path, content: bytes) -> None:

@@ -285,6 +285,21 @@ class Cache:
             draft.put(path, durable=durable)
         return path
 
+    def store_content(self, key: str, suffix: str, content: bytes) -> None:
+        """Have a derived file with this content; one that has it is left alone. A loss of power may leave it empty.
+
+        Raises EnvironmentLacksError where the disk is full.
+        """
+        with contextlib.suppress(OSError):
+            # To replace a file takes longer: the kernel begins to write the new one to the disk at once.
+            if self.derived_path(key, suffix).read_bytes() == content:
+                return
+
+        def write(stream: BinaryIO) -> None:
+            stream.write(content)
+
+        self.store_derived(key, suffix, write, durable=False)
+
     def recall(self, key: str) -> Any:
         """What was remembered under ``key``; None where nothing was, or it cannot be read."""
         try:
@@ -295,12 +310,7 @@ class Cache:
 
     def remember(self, key: str, value: Any) -> None:
         """Store a value of JSON's own kinds. Raises EnvironmentLacksError where the disk is full."""
-        data = json.dumps(value, separators=(",", ":")).encode()
-
-        def write(stream: BinaryIO) -> None:
-            stream.write(data)
-
-        self.store_derived(key, ".json", write, durable=False)
+        self.store_content(key, ".json", json.dumps(value, separators=(",", ":")).encode())
 
     def derived_folder(self, key: str, fill: Callable[[Path], None]) -> Path:
         """The folder stored under ``key``; where there is none yet, ``fill`` is given an empty one to fill

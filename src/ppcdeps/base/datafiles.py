@@ -1,11 +1,13 @@
 """The data files that ppcdeps ships, by folder and name, and the user's own beside them."""
 
-from importlib.resources import files
 from pathlib import Path
 
 from ppcdeps.base.named_files import expanded
 from ppcdeps.base.toml import TomlFile, closest
 from ppcdeps.model.errors import ConfigError, UsageError
+
+PACKAGE = Path(__file__).parents[1]
+"""The folder of the Python package; its data files are in `data`."""
 
 
 def shipped_folder(name: str, *, option: str = "") -> Path:
@@ -14,8 +16,7 @@ def shipped_folder(name: str, *, option: str = "") -> Path:
     The wheel carries it within the package, a checkout has it at its top. ``option`` is the command-line option that
     names another folder, for the hint. Raises ConfigError where there is neither.
     """
-    package = Path(str(files("ppcdeps")))
-    for place in (package / name, package.parents[1] / name):
+    for place in (PACKAGE / name, PACKAGE.parents[1] / name):
         if place.is_dir():
             return place
     raise ConfigError(
@@ -25,13 +26,13 @@ def shipped_folder(name: str, *, option: str = "") -> Path:
 
 def shipped_names(folder: str) -> tuple[str, ...]:
     """The names, without suffix and in order, of the TOML files in a folder of package data."""
-    entries = files("ppcdeps").joinpath("data", folder).iterdir()
+    entries = (PACKAGE / "data" / folder).iterdir()
     return tuple(sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml")))
 
 
 def shipped_file(folder: str, name: str) -> TomlFile:
     """The TOML file of that name in a folder of package data."""
-    return files("ppcdeps").joinpath("data", folder, f"{name}.toml")
+    return PACKAGE / "data" / folder / f"{name}.toml"
 
 
 def find_file(folder: str, name_or_path: str, what: str) -> TomlFile:
@@ -63,4 +64,4 @@ def origin_of(file: TomlFile) -> str:
 
 def is_shipped(file: TomlFile) -> bool:
     """Whether it is one of ppcdeps' own."""
-    return str(file).startswith(str(files("ppcdeps").joinpath("data")))
+    return str(file).startswith(str(PACKAGE / "data"))

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
@@ -22,10 +22,12 @@ from urllib.parse import urlsplit
 from ppcdeps import __version__
 from ppcdeps.base.pace import Pace, TooSlowError, counted, paced
 from ppcdeps.base.reach import Reach, TooNearError
+from ppcdeps.base.responses import Validators, looks_like_html
 from ppcdeps.base.untrusted import open_regular
 from ppcdeps.base.urls import credentials_in, is_file_url, path_of, refusal, shown_url, without_credentials
 from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.reporter import Reporter, Silence
+from ppcdeps.model.values import dataclass
 
 if TYPE_CHECKING:
     import requests
@@ -135,21 +137,6 @@ class HttpSettings:
     """The URLs that the user's configuration names: others may lie on this machine only where all of these do."""
     option_names: Mapping[str, str] = field(default_factory=dict)
     """What the user's configuration calls a field of this class, for messages."""
-
-
-@dataclass(frozen=True, slots=True)
-class Validators:
-    """What a server gave for conditional requests: the copy at ``url`` is that of ``etag`` or ``last_modified``."""
-
-    url: str
-    etag: str = ""
-    last_modified: str = ""
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The condition as request headers."""
-        found = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
-        return {name: value for name, value in found.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -639,9 +626,3 @@ def _root_of(fault: BaseException) -> str:
             reason = "the host's name is not known"
         todo += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
     return reason or "it was broken off"
-
-
-def looks_like_html(data: bytes) -> bool:
-    """Whether the bytes begin as a web page does."""
-    head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return head.startswith((b"<!doctype html", b"<html")) or (head.startswith(b"<?xml") and b"<html" in head)

@@ -9,11 +9,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
 from ppcdeps.model.errors import BuildError, EnvironmentLacksError, PpcdepsError
+from ppcdeps.model.values import dataclass
 
 SECONDS = 600.0
 """How long a program may run where its caller says nothing else."""

@@ -19,7 +19,8 @@ _SECONDS = 60
 
 
 def verify_signature(data: bytes, signature: bytes, keys: Sequence[bytes], where: str) -> None:
-    """Return if one of ``keys`` (files as they were fetched, armored or binary) signed ``data``.
+    """Return if one of ``keys`` (files as they were fetched, armored or binary) signed ``data``, and has neither
+    expired nor been revoked, as dnf asks.
 
     ``where`` says in messages what is being verified. Raises RepositoryError where the signature is bad,
     missing or by another key, and EnvironmentLacksError where gpgv is not installed.
@@ -58,7 +59,8 @@ def verify_signature(data: bytes, signature: bytes, keys: Sequence[bytes], where
             )
         except UnfinishedProgramError as fault:
             raise RepositoryError(f"{where}: {fault.message}") from fault
-    if done.is_well and "[GNUPG:] VALIDSIG " in done.text:
+    # VALIDSIG is said of keys that have expired, too, with exit code 0.
+    if done.is_well and "[GNUPG:] GOODSIG " in done.text:
         return
     raise RepositoryError(f"{where}: {_reason(done.text)}", hint="the mirror or the configured gpgkey is wrong")
 
@@ -71,7 +73,7 @@ def _reason(status: str) -> str:
                 return f"the signature by key {key} does not fit: the file was changed after it was signed"
             case ["NO_PUBKEY", key]:
                 return f"signed by key {key}, which is not among its gpgkey"
-            case ["EXPKEYSIG" | "KEYEXPIRED", key]:
+            case ["EXPKEYSIG", key]:
                 return f"signed by a key that has expired ({key})"
             case ["REVKEYSIG", key]:
                 return f"signed by a key that was revoked ({key})"

@@ -1,16 +1,14 @@
 """TOML files in: typed values out of tables, all faults of a file reported together."""
 
-import difflib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 from ppcdeps.model.documents import DocumentError, parse_toml, read_document
 from ppcdeps.model.errors import ConfigError
 
-TomlFile = Path | Traversable
+TomlFile = Path
 """A file of the user's, or one that ppcdeps ships."""
 
 
@@ -28,6 +26,8 @@ _MOST_HINTS: Final = 100
 
 def closest(word: str, known: Iterable[str]) -> str:
     """The known word nearest to a mistyped one as a hint (`did you mean "x"?`); empty where none is near."""
+    import difflib
+
     near = difflib.get_close_matches(word, list(known), n=1)
     return f'did you mean "{near[0]}"?' if near else ""
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
-from ppcdeps.base.atomic import write_output
-from ppcdeps.cli.options import json_option, output_options, recipes_option, repository_options
+from ppcdeps.base.atomic import check_apart, write_output
+from ppcdeps.cli.options import OutputFile, json_option, output_options, recipes_option, repository_options
 from ppcdeps.cli.output import write
+from ppcdeps.cli.repeat import next_command
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.exitcodes import ExitCode
@@ -26,9 +27,16 @@ from ppcdeps.workflows.choice import RepositoryChoice
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     metavar="FILE",
     help="Write the audit here as JSON, to compare it with a later one.",
+)
+@click.option(
+    "--html",
+    "page_file",
+    type=OutputFile(),
+    metavar="FILE",
+    help="Write the audit as a page for people here, too.",
 )
 @recipes_option
 @json_option
@@ -38,6 +46,7 @@ def audit(
     globs: tuple[str, ...],
     why: str | None,
     output: Path | None,
+    page_file: Path | None,
     folders: tuple[Path, ...],
     as_json: bool,
     choice: RepositoryChoice,
@@ -58,13 +67,24 @@ def audit(
     from ppcdeps.workflows.repositories import resolve_target
 
     only = tuple(glob for option in globs for glob in option.replace(",", " ").split())
+    if why == "":
+        raise UsageError("--why has no name", hint="give it that of a package or source")
     if globs and not only:
         raise UsageError("--only names no glob", hint='write it like "kde*,openstack-*"')
+    if page_file is not None:
+        check_apart(page_file, (output, *choice.files))
+    if output is not None:
+        check_apart(output, choice.files, "audit")
     resolved = resolve_target(choice, reporter)
     found = audit_target(resolved, reporter, only=only, recipes=folders)
     text = dump_audit(found) if as_json or output is not None else ""
     if output is not None:
         write_output(output, text)
+    if page_file is not None:
+        from ppcdeps.workflows.pages import audit_view_of, page_of
+
+        write_output(page_file, page_of(audit_view_of(found, next_command)))
+        reporter.note(f"the page is in {page_file}")
     reporter.note(f"answered from {resolved.basis.line()}")
     code = ExitCode.DONE if found.is_complete else ExitCode.GAPS_REMAIN
     if why is None:
@@ -73,6 +93,7 @@ def audit(
     subject = subject_of(found, why)
     if subject is None:
         names = {name for each in found.packages for name in (each.name, each.source)}
-        raise UsageError(f"the audit has no package or source {visible(why)}", hint=closest(why, names))
+        among = f" of --only {visible(', '.join(only))}" if only else ""
+        raise UsageError(f"the audit{among} has no package or source {visible(why)}", hint=closest(why, names))
     write(dump_subject(subject) if as_json else render_subject(subject), as_json=as_json)
     return code

@@ -1,8 +1,7 @@
 """`ppcdeps build`: the plan becomes packages in a local repository."""
 
 import contextlib
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,11 @@ from ppcdeps.cli.completion import BUILDROOTS
 from ppcdeps.cli.interruption import interruptible
 from ppcdeps.cli.options import (
     Command,
+    FiniteRange,
     buildroots_option,
     engine_option,
     json_option,
+    locked_option,
     mirror_option,
     mode_option,
     output_options,
@@ -26,13 +27,12 @@ from ppcdeps.cli.repeat import next_command, plan_again, work_on
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.model.commands import command_line
 from ppcdeps.model.exitcodes import ExitCode
+from ppcdeps.model.sizes import bytes_of
 from ppcdeps.workflows.choice import RepositoryChoice
 
 if TYPE_CHECKING:
-    from ppcdeps.building.run.build_run import BuildOptions
+    from ppcdeps.building.run.options import BuildOptions
     from ppcdeps.model.plan import Plan
-
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 class Size(click.ParamType[int]):
@@ -44,17 +44,39 @@ class Size(click.ParamType[int]):
         """The bytes that the text means."""
         if isinstance(value, int):
             return value
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", str(value).strip().lower())
-        if found is None:
-            self.fail(f"{value!r} is not a size such as 500M or 4G", param, ctx)
-        return int(float(found[1]) * _UNITS[found[2]])
+        try:
+            return bytes_of(str(value))
+        except ValueError as fault:
+            self.fail(str(fault), param, ctx)
+
+
+class SlurmOption(click.ParamType[str]):
+    """An option of `sbatch` without its dashes: ``partition=power``."""
+
+    name = "option"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The same text."""
+        from ppcdeps.model.names import slurm_option
+
+        try:
+            return slurm_option(str(value))
+        except ValueError as fault:
+            self.fail(str(fault), param, ctx)
 
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
+_SHOWN = ("--quiet", "--no-progress", "--debug", "--json")
+"""Options that say what is shown, which may be given to a resumed run anew."""
 _SETTINGS = (
     click.option("--repository", type=_FOLDER, metavar="DIR", help="Publish here (default: repository-WORKLOAD)."),
     click.option("--work", type=_FOLDER, metavar="DIR", help="Logs and state of the run (default: build-WORKLOAD)."),
-    click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Builds at a time (default: 1)."),
+    click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Builds at a time (default: 1 here)."),
+    click.option("--on", metavar="ENGINE",
+                 help="Build elsewhere: slurm, copr, or ssh://USER@HOST?jobs=N, several with commas."),
+    click.option("--project", metavar="OWNER/NAME", help="The project of COPR for --on copr."),
+    click.option("--slurm", type=SlurmOption(), multiple=True, metavar="NAME=VALUE",
+                 help="An option of sbatch for --on slurm: partition=power. Repeatable."),
     mode_option,
     click.option(
         "--buildroot",
@@ -66,11 +88,11 @@ _SETTINGS = (
     mirror_option,
     engine_option,
     click.option("--connection", metavar="NAME", help="Build on another machine: a connection of podman."),
-    click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="MINUTES",
+    click.option("--timeout", type=FiniteRange(min=0, min_open=True), metavar="MINUTES",
                  help="End a build that takes longer."),
     click.option("--memory", type=Size(), metavar="SIZE", help="How much memory a build may use: 4G."),
     click.option("--disk", type=Size(), metavar="SIZE", help="How much a build may write: 20G."),
-    click.option("--cpus", type=click.FloatRange(min=0, min_open=True), metavar="N",
+    click.option("--cpus", type=FiniteRange(min=0, min_open=True), metavar="N",
                  help="Cores that a build may use."),
     click.option("--sources", "source_folders", multiple=True, type=_FOLDER, metavar="DIR",
                  help="Look here for sources before fetching them. Repeatable."),
@@ -78,6 +100,11 @@ _SETTINGS = (
                  help="Build this source and what it needs. Repeatable."),
     click.option("--alternatives", is_flag=True,
                  help="Build also what enabling a repository that the plan names would spare."),
+    click.option("--rendered", type=_FOLDER, metavar="DIR",
+                 help="Build from the rendered sources of an exported pipeline, without their metadata."),
+    click.option("--store", type=_FOLDER, metavar="DIR",
+                 help="Take finished builds from here, and put them here (default: the cache)."),
+    click.option("--no-publish", is_flag=True, help="Build, and leave it to another run to publish."),
     click.option("--fail-fast", is_flag=True, help="End the run with the first failure."),
     click.option("--no-check", is_flag=True, help="Leave %check out."),
     click.option("--sign-with", metavar="KEY", help="Sign packages and metadata with this key of gpg."),
@@ -96,9 +123,12 @@ def _settings(command: Command) -> Command:
 
 @click.command()
 @click.argument("plan_file", metavar="[PLAN]", required=False, type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--resume", is_flag=True, help="Go on with the run that was interrupted, with the options that it had.")
+@click.option("--step", nargs=2, hidden=True, metavar="NAME DIGEST", help="Run one build, as a job of Slurm.")
+@click.option("--resume", "--attach", "resume", is_flag=True,
+              help="Go on with the run that was interrupted, with the options that it had.")  # fmt: skip
 @_settings
 @recipes_option
+@locked_option
 @json_option
 @repository_options()
 @output_options
@@ -108,10 +138,12 @@ def build(
     /,
     plan_file: Path | None,
     resume: bool,
+    step: tuple[str, str] | None,
     work: Path | None,
     until_closed: bool,
     workload: str | None,
     folders: tuple[Path, ...],
+    locked_file: Path | None,
     as_json: bool,
     choice: RepositoryChoice,
     reporter: TerminalReporter,
@@ -128,11 +160,18 @@ def build(
         return _resume(context, plan_file, work)
     if plan_file is None:
         raise click.UsageError("Missing argument PLAN", context)
+    from ppcdeps.workflows.locked import as_built, check_lock_of, with_lock
+
+    if locked_file is not None and settings["mirror"] is not None:
+        raise click.UsageError("--locked takes buildroots from the lock's folder: not with --mirror", context)
+    choice = with_lock(choice, locked_file)
+    if step is not None:
+        return _step(plan_file, step, work, folders, choice, reporter, settings)
     from ppcdeps.cli.build_view import BuildView
     from ppcdeps.report.build import dump_build_run, render_build_run
-    from ppcdeps.workflows.build import BuildRequest, build_until_closed, default_work
+    from ppcdeps.workflows.build import BuildRequest, build_until_closed, check_options, default_work, sides_read
     from ppcdeps.workflows.build import build as run_build
-    from ppcdeps.workflows.replan import resolve_planned
+    from ppcdeps.workflows.replan import choose_planned
     from ppcdeps.workflows.requested import load_requested
 
     plan = load_requested(plan_file)
@@ -140,10 +179,14 @@ def build(
     if plan.request is not None:
         reporter.note(f"{plan_file} was requested by: {plan.request.command()}")
     work = work or default_work(plan)
-    resolved = resolve_planned(plan, choice, reporter)
-    request = BuildRequest(
-        plan, plan_file, resolved, _options(plan, settings), work, folders, tuple(_arguments(context))
-    )
+    options = as_built(_options(plan, settings), choice)
+    check_options(options, locked=locked_file is not None)
+    if until_closed and (options.rendered is not None or not options.publishes):
+        raise click.UsageError("--until-closed plans anew and publishes: not with --rendered, --no-publish", context)
+    check_lock_of(plan, plan_file, choice)
+    chosen = choose_planned(plan, choice, reporter)
+    resolved = chosen.read(sides=sides_read(plan, chosen.target, options))
+    request = BuildRequest(plan, plan_file, resolved, options, work, folders, tuple(_arguments(context)))
 
     @contextlib.contextmanager
     def view() -> Iterator[Any]:
@@ -174,11 +217,31 @@ def build(
     return ExitCode.DONE if verdict is None else ExitCode.GAPS_REMAIN
 
 
+def _step(
+    plan_file: Path,
+    step: tuple[str, str],
+    work: Path | None,
+    folders: tuple[Path, ...],
+    choice: RepositoryChoice,
+    reporter: TerminalReporter,
+    settings: dict[str, Any],
+) -> int:
+    from ppcdeps.workflows.build import build_step, default_work
+    from ppcdeps.workflows.locked import as_built
+    from ppcdeps.workflows.requested import load_requested
+
+    plan = load_requested(plan_file)
+    with interruptible():
+        options = as_built(_options(plan, settings), choice)
+        return build_step(plan_file, step, choice, options, work or default_work(plan), folders, reporter)
+
+
 def _options(plan: "Plan", settings: dict[str, Any]) -> "BuildOptions":
-    from ppcdeps.building.run.build_run import BuildOptions
+    from ppcdeps.building.run.options import BuildOptions
     from ppcdeps.engines.job import BuildMode, Limits
     from ppcdeps.workflows.build import default_repository
 
+    no_publish = settings.pop("no_publish")
     timeout, no_check, mode = settings.pop("timeout"), settings.pop("no_check"), settings.pop("mode")
     limits = Limits(
         seconds=timeout * 60 if timeout else None,
@@ -188,10 +251,11 @@ def _options(plan: "Plan", settings: dict[str, Any]) -> "BuildOptions":
     )
     return BuildOptions(
         repository=settings.pop("repository") or default_repository(plan),
-        jobs=settings.pop("jobs") or 1,
+        jobs=settings.pop("jobs"),
         mode=BuildMode(mode) if mode else None,
         limits=limits,
         check=not no_check,
+        publishes=not no_publish,
         only=settings.pop("chosen"),
         **settings,
     )
@@ -215,11 +279,28 @@ def _arguments(context: click.Context) -> list[str]:
     return arguments
 
 
+def _with_values(arguments: Iterable[str]) -> list[tuple[str, ...]]:
+    """The options among arguments, each with its values."""
+    found: list[tuple[str, ...]] = []
+    for word in arguments:
+        if word.startswith("--") or not found:
+            found.append(())
+        found[-1] += (word,)
+    return found
+
+
 def _resume(context: click.Context, plan_file: Path | None, work: Path | None) -> int:
     """Run the command of the interrupted run again: builds that it finished are not built again."""
     from ppcdeps.workflows.build import interrupted_run
 
     run = interrupted_run(plan_file, work)
-    with build.make_context("build", list(run.command), parent=context.parent) as resumed:
+    had, given = _with_values(run.command), _with_values(_arguments(context))
+    other = next((each for each in given if each not in had and each[0] not in ("--work", *_SHOWN)), None)
+    if other is not None:
+        raise click.UsageError(
+            f"--resume goes on with the options that the run began with: leave {other[0]} out", context
+        )
+    shown = [each[0] for each in given if each[0] in _SHOWN and each not in had]
+    with build.make_context("build", [*shown, *run.command], parent=context.parent) as resumed:
         code: int = build.invoke(resumed)
     return code

@@ -71,7 +71,7 @@ def guest(
         raise UsageError("--capabilities, --connect and --hypervisor exclude each other")
     if write_domain is not None and domain is None:
         raise UsageError("--write-domain fixes a domain", hint="give it with --domain FILE")
-    by_nova = GuestByNova(properties, image, flavor, nova_conf, nova, host_arch or "")
+    by_nova = GuestByNova(properties, image, flavor, (nova_conf,) if nova_conf else (), nova, host_arch or "")
     if not by_nova.is_named and domain is None:
         raise UsageError(
             "there is no guest to check",

@@ -7,7 +7,7 @@ import click
 
 from ppcdeps.cli.completion import TARGETS
 from ppcdeps.cli.interruption import interruptible
-from ppcdeps.cli.options import cache_option, json_option, output_options
+from ppcdeps.cli.options import FiniteRange, cache_option, json_option, output_options
 from ppcdeps.cli.output import write, write_line
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.exitcodes import ExitCode
@@ -54,15 +54,15 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
     "patience",
     default=600.0,
     show_default=True,
-    type=click.FloatRange(5),
+    type=FiniteRange(5),
     metavar="SECONDS",
-    help="How long a guest may take to boot, and nova for an action.",
+    help="How long a guest may take to boot, nova for an action, and your commands.",
 )
 @click.option(
     "--api-timeout",
     default=60.0,
     show_default=True,
-    type=click.FloatRange(1),
+    type=FiniteRange(1),
     metavar="SECONDS",
     help="How long the API may take to answer.",
 )
@@ -165,10 +165,13 @@ def node(
         keep,
     )
     with interruptible():
-        report = check_node(host, chosen, choice, reporter)
-    if junit is not None:
-        write_junit(report, junit)
-    write(dump_acceptance(report) if as_json else render_acceptance(report), as_json=as_json)
+        report = check_node(host, chosen, choice, reporter, junit)
+    try:
+        write(dump_acceptance(report) if as_json else render_acceptance(report), as_json=as_json)
+    finally:
+        # Where one of the two places takes nothing, the other still has the outcome of an hour.
+        if junit is not None:
+            write_junit(report, junit)
     return ExitCode.DONE if report.has_passed else ExitCode.GAPS_REMAIN
 
 

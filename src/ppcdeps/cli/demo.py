@@ -5,7 +5,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from ppcdeps.cli.output import Part, say, write, write_line
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.model.commands import command_line
 from ppcdeps.model.exitcodes import ExitCode
+from ppcdeps.model.values import dataclass
 
 if TYPE_CHECKING:
     from ppcdeps.demo.world import DemoWorld
@@ -129,6 +130,7 @@ def _commands(
         DemoCommand("Build what has to be built", build),
         DemoCommand("Is the gap closed?", ("verify", plan, *cache, *chosen)),
         DemoCommand("Nothing has changed, so nothing is built again", (*build, "--quiet")),
+        DemoCommand("The plan as a page to look at", ("report", plan)),
     )
 
 

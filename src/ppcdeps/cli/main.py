@@ -1,9 +1,11 @@
 """The command `ppcdeps`: its subcommands, and the one line and exit code that every error becomes."""
 
+import atexit
 import errno
 import gc
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 
@@ -28,8 +30,14 @@ COMMANDS = {
     ),
     "recipes": ("ppcdeps.cli.recipes:recipes", "How sources are made to build: list, show, render, check."),
     "build": ("ppcdeps.cli.build:build", "Build what a plan takes, and publish it as a local repository."),
+    "export": (
+        "ppcdeps.cli.export:export",
+        "A plan in other tools' formats: pipelines, locks, files for machines.",
+    ),
     "buildroot": ("ppcdeps.cli.buildroot:buildroot", "Where packages are built, and what runs the builds here."),
     "verify": ("ppcdeps.cli.verify:verify", "Is the gap closed? Plan again, install, and run what was built."),
+    "lock": ("ppcdeps.cli.lock:lock", "Pin everything that a plan takes by digest, in one file."),
+    "fetch": ("ppcdeps.cli.fetch:fetch", "Bring all files of a lock into one folder, for builds without network."),
     "report": ("ppcdeps.cli.report:report", "A plan, or two compared, as one HTML page for people."),
     "demo": ("ppcdeps.cli.demo:demo", "Plan, build and verify a small real workload, without POWER hardware."),
     "targets": ("ppcdeps.cli.shipped:targets", "List the targets, or print one as a template for your own."),
@@ -69,7 +77,7 @@ def run() -> None:
     """Run the command line of this process, and end the process with its exit code."""
     prepare_standard_streams()
     # A command makes many objects that live as long as it does: searches for garbage among them find none.
-    gc.set_threshold(50_000)
+    gc.set_threshold(300_000)
     if not sys.warnoptions:
         # Python warns of what it parses, in words of the file: of `"\\d"` in a setup.py that is read, not run.
         warnings.simplefilter("ignore")
@@ -81,9 +89,13 @@ def run() -> None:
     # What the interpreter would flush on its way out is flushed by now, or cannot be.
     with lossy(sys.stderr):
         sys.stderr.flush()
-    # The interpreter would look through all objects for garbage on its way out: a tenth of a second after a plan.
+    # The interpreter would look through all objects for garbage on its way out, and free each of them: a tenth of a
+    # second after a plan. Where a thread still runs, it would wait for that.
     gc.freeze()
-    sys.exit(code)
+    if threading.active_count() > 1:
+        sys.exit(code)
+    atexit._run_exitfuncs()
+    os._exit(code)
 
 
 def main(arguments: Sequence[str]) -> int:

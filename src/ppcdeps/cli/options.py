@@ -1,6 +1,7 @@
 """The options that commands share, each set as one decorator that hands the command one value."""
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -17,6 +18,32 @@ from ppcdeps.workflows.choice import DEFAULT_TARGET, RepositoryChoice
 Command = Callable[..., Any]
 BUILD_MODES = ("native", "emulated", "accelerated", "cross")
 """The values of `BuildMode`, which the help is not to import."""
+
+
+class FiniteRange(click.FloatRange):
+    """A number in a range: neither infinite nor `nan`, which no comparison would ever end."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number. Fails as click's own types do."""
+        found = float(super().convert(value, param, ctx))
+        if not math.isfinite(found):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return found
+
+
+class OutputFile(click.Path):
+    """A file to write: not an empty name, which would be this folder, nor `-`, where the command's answer goes."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path. Fails as click's own types do."""
+        if not str(value):
+            self.fail("the name of the file is empty", param, ctx)
+        if str(value) == "-":
+            self.fail("standard output is for the command's answer; name a file", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def output_options(command: Command) -> Command:
@@ -59,7 +86,7 @@ def roots_argument(command: Command) -> Command:
 
 
 def _checked_roots(_context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> tuple[str, ...]:
-    from ppcdeps.workflows.request import sorted_words
+    from ppcdeps.workflows.words import sorted_words
 
     sorted_words(words)
     return words
@@ -112,6 +139,15 @@ srpms_option = click.option(
     help="Evaluate the source RPMs in this folder: what their specs say for ppc64le wins over known facts.",
 )
 """`--srpms`. The command is given ``srpms``: a folder, or None."""
+
+locked_option = click.option(
+    "--locked",
+    "locked_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Take everything from the folder of this lock, which `ppcdeps fetch LOCK --to DIR` filled, without network.",
+)
+"""`--locked`. The command is given ``locked_file``: a file, or None."""
 
 engine_option = click.option(
     "--engine",

@@ -31,6 +31,9 @@ _OF_THIS_RUN = frozenset(
         "no_output",
         "junit",
         "collect",
+        "check",
+        "names",
+        "resume",
     }
 )
 """Options that say how this run answers, and nothing of the next."""

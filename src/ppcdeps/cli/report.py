@@ -1,11 +1,12 @@
-"""`ppcdeps report`: a plan as one page for people."""
+"""`ppcdeps report`: a plan, an audit, or two of these compared, as one page for people."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ppcdeps.cli.options import json_option, output_options, recipes_option
+from ppcdeps.cli.options import OutputFile, json_option, output_options, recipes_option
 from ppcdeps.cli.output import write
 from ppcdeps.cli.repeat import next_command, work_on
 from ppcdeps.cli.reporter import TerminalReporter
@@ -13,6 +14,7 @@ from ppcdeps.model.errors import UsageError
 from ppcdeps.model.exitcodes import ExitCode
 
 if TYPE_CHECKING:
+    from ppcdeps.report.page.audit import AuditView
     from ppcdeps.report.page.comparison import ComparisonView
     from ppcdeps.report.page.view import PlanView
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     metavar="FILE",
     help="Write the page here (default: the plan's name with .html, in this folder).",
 )
@@ -56,30 +58,24 @@ def report(
 ) -> int:
     """Write PLAN as one HTML page: what is missing, why, how it is closed, and what that takes.
 
-    PLAN is a file that `ppcdeps plan` wrote. The page is one file that requests nothing from anywhere: it can be
-    opened, mailed and put on any server. It can be searched, sorted, filtered and printed.
+    PLAN is a file that `ppcdeps plan` wrote, or an audit that `ppcdeps audit --output` wrote. The page is one file
+    that requests nothing from anywhere: it can be opened, mailed and put on any server. It can be searched, sorted,
+    filtered and printed.
 
-    With OTHER, a later plan, the page shows what came, went and moved between the two, and why.
+    With OTHER, a later plan or audit, the page shows what came, went and moved between the two, and why.
     """
-    from ppcdeps.base.atomic import write_output
+    from ppcdeps.base.atomic import check_apart, write_output
     from ppcdeps.report.text import as_json as to_json
     from ppcdeps.report.text import text_of
-    from ppcdeps.workflows.pages import comparison_of, page_of, view_of
-    from ppcdeps.workflows.requested import load_requested
+    from ppcdeps.workflows.pages import page_of
 
-    found = load_requested(plan_file)
-    work_on(found.request)
-    view: PlanView | ComparisonView
-    if other is None:
-        view = view_of(found, str(plan_file), reporter, recipes=folders, command=next_command)
-        place = output or Path(f"{plan_file.stem}.html")
-    else:
-        if plan_file == other:
-            raise UsageError("both plans are the same file")
-        if build_file or verify_file:
-            raise UsageError("--build and --verify are for the page of one plan")
-        view = comparison_of(found, load_requested(other), (str(plan_file), str(other)))
-        place = output or Path(f"{plan_file.stem}-to-{other.stem}.html")
+    if plan_file == other:
+        raise UsageError("both are the same file")
+    place = output or Path(
+        f"{plan_file.stem}-to-{other.stem}.html" if other is not None else f"{plan_file.stem}.html"
+    )
+    check_apart(place, (plan_file, other, build_file, verify_file))
+    view = _view(plan_file, other, folders, reporter, (build_file, verify_file, *folders))
     page = page_of(view, build=build_file, verify=verify_file)
     write_output(place, page)
     if as_json:
@@ -88,3 +84,32 @@ def report(
     else:
         write(text_of([view.title, f"  {view.verdict}", "", f"The page is in {place} ({len(page) // 1000} kB)."]))
     return ExitCode.DONE
+
+
+def _view(
+    file: Path,
+    other: Path | None,
+    folders: tuple[Path, ...],
+    reporter: TerminalReporter,
+    of_a_plan: Sequence[Path | None],
+) -> "PlanView | AuditView | ComparisonView":
+    """What the page shows. ``of_a_plan`` are the files and folders that only the page of one plan has a place for."""
+    from ppcdeps.auditing.audit_file import is_audit, load_audit
+    from ppcdeps.workflows import pages
+    from ppcdeps.workflows.diff import are_audits, warn_of_audits
+    from ppcdeps.workflows.requested import load_requested
+
+    audits = is_audit(file) if other is None else are_audits(file, other)
+    if (audits or other is not None) and any(one is not None for one in of_a_plan):
+        raise UsageError("--build, --verify and --recipes are for the page of one plan")
+    if audits and other is None:
+        return pages.audit_view_of(load_audit(file))
+    if audits and other is not None:
+        before, after = load_audit(file), load_audit(other)
+        warn_of_audits(before, after, reporter)
+        return pages.audit_comparison_of(before, after, (str(file), str(other)))
+    found = load_requested(file)
+    work_on(found.request)
+    if other is None:
+        return pages.view_of(found, str(file), reporter, recipes=folders, command=next_command)
+    return pages.comparison_of(found, load_requested(other), (str(file), str(other)))

@@ -8,6 +8,7 @@ from ppcdeps.cli.options import (
     buildroots_option,
     engine_option,
     json_option,
+    locked_option,
     output_options,
     recipes_option,
     repository_options,
@@ -31,6 +32,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @engine_option
 @buildroots_option
 @recipes_option
+@locked_option
 @json_option
 @repository_options()
 @output_options
@@ -42,6 +44,7 @@ def verify(
     engine: str | None,
     buildroot_folders: tuple[Path, ...],
     folders: tuple[Path, ...],
+    locked_file: Path | None,
     as_json: bool,
     choice: RepositoryChoice,
     reporter: TerminalReporter,
@@ -57,6 +60,7 @@ def verify(
     """
     from ppcdeps.report.verification import dump_verification, render_verification
     from ppcdeps.workflows.build import default_repository
+    from ppcdeps.workflows.locked import check_lock_of, with_lock
     from ppcdeps.workflows.replan import local_repository, resolve_planned
     from ppcdeps.workflows.requested import load_requested
     from ppcdeps.workflows.verify import verify as verdict_on
@@ -67,6 +71,8 @@ def verify(
         reporter.note(f"{plan_file} was requested by: {before.request.command()}")
     place = repository or default_repository(before)
     local_repository(place)  # its faults come before any download
+    choice = with_lock(choice, locked_file)
+    check_lock_of(before, plan_file, choice)
     resolved = resolve_planned(before, choice, reporter)
     found = verdict_on(
         before,

@@ -1,7 +1,7 @@
 """What a run has on this machine, recorded before it is made, so that a later run can remove it.
 
 One small file a run, in the folder ``runs`` of the engines' home. It names the process that owns the run by number,
-start time and boot, since numbers are used again.
+start time and boot, since numbers are used again, and the machine, as several may have one home.
 """
 
 import contextlib
@@ -23,6 +23,8 @@ from ppcdeps.model.reporter import Reporter
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _PATIENCE = 30.0
+TUNNEL = "ppcdeps-podman.sock"
+"""The name of a socket that leads to another machine's podman for one run. The machine cleans up after that run."""
 _ORDER = ("container", "process", "folder")
 """In which things are removed: an engine does not like to have its container killed by others."""
 _FAULTS = (OSError, subprocess.SubprocessError, EnvironmentLacksError)
@@ -110,17 +112,19 @@ class RunRegister:
         if (self.folder / f"{run}.json").exists():
             raise EngineFailedError(f"a run named {run} is under way; let it end, or choose another name")
         pid = os.getpid()
-        owner = {"run": run, "pid": pid, "started": started_at(pid), "boot": boot_id()}
+        machine = os.uname().nodename
+        owner = {"run": run, "pid": pid, "started": started_at(pid), "boot": boot_id(), "machine": machine}
         return Claim(self.folder / f"{run}.json", owner)
 
     def abandoned(self) -> Iterator[tuple[Path, list[RunResource]]]:
-        """The entries whose owners are dead: file, and things in the order in which they were made."""
+        """The entries of this machine whose owners are dead: file, and things in the order of their making."""
         for file in sorted(self.folder.glob("*.json")):
             if file.name.startswith(NEW):
                 continue
             try:
                 entry = json.loads(file.read_text("utf-8"))
-                alive = entry["boot"] == boot_id() and started_at(entry["pid"]) == entry["started"]
+                here = entry["boot"] == boot_id()
+                alive = started_at(entry["pid"]) == entry["started"] if here else _is_of_another_machine(entry)
                 things = [RunResource(one["kind"], one["name"], tuple(one["command"])) for one in entry["things"]]
                 things = [thing for thing in things if thing.kind in _ORDER]
             except FileNotFoundError:
@@ -130,6 +134,12 @@ class RunRegister:
                 alive, things = False, []
             if not alive:
                 yield file, things
+
+
+def _is_of_another_machine(entry: dict[str, Any]) -> bool:
+    """Whether an entry of another boot is not of this machine before it was started again: that one alone knows."""
+    mine = os.uname().nodename
+    return bool(entry.get("machine", mine) != mine)
 
 
 def sweep(home: Path, reporter: Reporter) -> tuple[RunResource, ...]:
@@ -183,6 +193,8 @@ def remove(thing: RunResource) -> bool:
 def _remove_container(thing: RunResource) -> bool:
     inspected = _run([*thing.command, "container", "inspect", thing.name])
     if inspected.returncode != 0 and "o such container" in inspected.stderr:
+        return False
+    if inspected.returncode != 0 and thing.command[-1].endswith(f"/{TUNNEL}") and "onnect" in inspected.stderr:
         return False
     # podman waits ten seconds for a container to end; docker's rm -f does not, and has no such option.
     grace = ["-t", "0"] if "podman" in Path(thing.command[0]).name else []

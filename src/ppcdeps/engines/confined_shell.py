@@ -51,12 +51,14 @@ def run_confined_with_shell(
     folder: Path,
     arch: str,
     readable: Iterable[Path] = (),
+    writable: bool = False,
     seconds: float = 60,
     memory: int = 1 << 30,
     output: int = 64 << 20,
 ) -> Confined:
     """Run a program in a folder, confined: it sees that folder, what else is ``readable``, and plain programs.
 
+    ``writable`` says whether it may write in the folder.
     `uname -m` prints ``arch``. All its processes together may take these ``seconds``, and have so many bytes of
     ``memory``; each may write so many bytes of ``output``. ``caught`` says that they were too many.
 
@@ -71,13 +73,15 @@ def run_confined_with_shell(
         raise FileNotFoundError(command[0])
     with tempfile.TemporaryDirectory(prefix="ppcdeps-programs-") as scratch:
         root, libraries = _root(program, Path(scratch), arch)
-        places = [(str(path), str(path)) for path in (*readable, folder.absolute())]
+        places = [(str(path), str(path)) for path in readable]
+        own = str(folder.absolute())
         argv = [
             *(bwrap, "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"),
             *("--unshare-cgroup-try", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL"),
             *("--hostname", "unknown", "--die-with-parent", "--new-session"),
             *("--dir", "/usr/bin", "--symlink", "usr/bin", "/bin"),
             *(word for source, place in (*root, *places) for word in ("--ro-bind", source, place)),
+            *("--bind" if writable else "--ro-bind", own, own),
             *("--dev", "/dev", "--remount-ro", "/dev", "--remount-ro", "/"),
             *("--chdir", str(folder.absolute()), "--", f"/usr/bin/{Path(program).name}", *command[1:]),
         ]

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ppcdeps.base.cache import default_cache_directory, require_own_cache
 from ppcdeps.base.named_files import expanded
+from ppcdeps.base.owned import make_private, require_own
 from ppcdeps.engines.job import Buildroot, Ended, Job
 from ppcdeps.model.errors import EnvironmentLacksError
 
@@ -50,7 +51,20 @@ class EngineFailedError(EnvironmentLacksError):
 
 
 def engines_home(directory: Path | None = None) -> Path:
-    """The folder where engines keep what they need and what sweep reads, in the cache ``directory`` or the user's."""
+    """The folder where engines keep what they need and what sweep reads.
+
+    $PPCDEPS_ENGINES names it, else it is in the cache ``directory`` or the user's. Raises EnvironmentLacksError where
+    others can write in it, or the one of the variable cannot be made.
+    """
+    named = os.environ.get("PPCDEPS_ENGINES")
+    if named:
+        place, hint = expanded(named).absolute(), "set PPCDEPS_ENGINES to another folder"
+        try:
+            make_private(place)
+        except OSError as fault:
+            raise EnvironmentLacksError(f"cannot make {place}: {fault.strerror}", hint=hint) from fault
+        require_own(place, "the folder", hint)
+        return place
     place = expanded(directory or default_cache_directory())
     # What sweep reads there is run.
     require_own_cache(place)

@@ -43,11 +43,13 @@ class Podman:
     """Runs a job by podman.
 
     ``connection`` is one that podman knows, or a URL; ``fixes`` says which of FIXES this machine needs.
+    ``label`` is what containers on another machine are marked with.
     """
 
     home: Path
     connection: str | None = None
     fixes: tuple[str, ...] = ()
+    label: str = ""
     name: str = "podman"
 
     @property
@@ -56,8 +58,7 @@ class Podman:
         if self.connection is not None:
             kind = "--url" if "://" in self.connection else "--connection"
             return Cli(("podman", "--remote", kind, self.connection))
-        folder = self.home / "podman"
-        options = ["--root", str(folder / "root"), "--runroot", str(_run_root(self.home))]
+        options = ["--root", str(_storage(self.home)), "--runroot", str(_run_root(self.home))]
         options += ["--events-backend", "file"]
         if os.geteuid() == 0:
             # Else podman keeps a mount of its own on its folder while it runs, and for good where it is killed.
@@ -87,7 +88,7 @@ class Podman:
             if job.limits.disk is not None and layer is not None:
                 watches.append(DiskWatch(job.limits.disk, (scratch.upper, job.workspace)))
             elif job.limits.disk is not None:
-                storage = (self.home / "podman" / "root", _run_root(self.home))
+                storage = (_storage(self.home), _run_root(self.home))
                 watches.append(_ContainerDiskWatch(job.limits.disk, job.workspace, storage, identity))
             return attend(cli, arguments, job, output, stop, scratch, claim, watches=watches)
 
@@ -107,6 +108,7 @@ class Podman:
             options = [*container_options(root, job, ()), *self._options()]
             # Of the subcommand run alone.
             options.remove("--sig-proxy=false")
+            options += ["--label", self.label] if self.label else []
             cli.run("create", *options, image, *in_one_stream(root, job.command), seconds=300)
             for mount in mounts:
                 _copy_in(cli, mount, job.name, scratch)
@@ -155,6 +157,12 @@ class _ContainerDiskWatch(DiskWatch):
             if name:
                 self.folders += tuple(place / "overlay-containers" / name for place in self._storage)
         return super().reached()
+
+
+def _storage(home: Path) -> Path:
+    """Where podman keeps its containers. It remembers the path, and refuses a storage that was moved or copied."""
+    folder = home.absolute() / "podman"
+    return folder / f"root-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
 
 
 def _run_root(home: Path) -> Path:

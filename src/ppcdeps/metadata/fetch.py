@@ -16,6 +16,7 @@ from xml.parsers import expat
 from ppcdeps.base import http as net
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.compression import DamagedError, verify_open
+from ppcdeps.base.responses import Validators
 from ppcdeps.base.signature import verify_signature
 from ppcdeps.base.urls import is_file_url, join_url, refusal, shown_url
 from ppcdeps.metadata.altarch import altarch_hint
@@ -202,13 +203,13 @@ class RepositoryFetch:
             raise RepositoryError(f"{self.where}: has no baseurl, mirrorlist or metalink ({config.origin})")
         return MirrorList(config.baseurl)
 
-    def _fetch_repomd(self, listed: MirrorList, old: CachedState | None) -> tuple[bytes, str, net.Validators]:
+    def _fetch_repomd(self, listed: MirrorList, old: CachedState | None) -> tuple[bytes, str, Validators]:
         path = self.cache.find_object(f"sha256:{old.digest}") if old is not None else None
         known = path.read_bytes() if path is not None else b""
         # What is no longer the recorded state must not be declared current by a server.
         validators = old.validators if old is not None and _sha256(known) == old.digest else None
 
-        def attempt(base: str) -> tuple[bytes, str, net.Validators]:
+        def attempt(base: str) -> tuple[bytes, str, Validators]:
             url = join_url(base, REPOMD)
             same = validators is not None and validators.url == shown_url(url)
             # They are recorded without credentials, and the client compares them with the URL that it requests.

@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import urlsplit
 from xml.parsers import expat
 
-from ppcdeps.base.http import looks_like_html
+from ppcdeps.base.responses import looks_like_html
 from ppcdeps.metadata.safexml import describe_bad_xml, parse_xml
 from ppcdeps.model.errors import RepositoryError
+from ppcdeps.model.values import dataclass
 
 _REPOMD_PATH = "repodata/repomd.xml"
 _HASHES = ("sha512", "sha384", "sha256")

@@ -8,14 +8,16 @@ artifact or provide it.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from ppcdeps.base.compression import DamagedError, open_stream
-from ppcdeps.model.ceilings import CEILINGS, beyond
+from ppcdeps.base.yaml_documents import parse_yaml
+from ppcdeps.model.documents import DocumentError
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.nevra import Nevra
+from ppcdeps.model.values import dataclass
 
 _SOURCE_ARCHES = frozenset({"src", "nosrc"})
 
@@ -106,22 +108,11 @@ def read_modules(path: Path) -> ModuleIndex:
 
 def load_documents(path: Path) -> list[Mapping[str, Any]]:
     """The documents of a modules.yaml as they are. Raises DamagedError where it is not YAML."""
-    import yaml
-
-    # The loader on libyaml is ten times as fast; it is not in every build of PyYAML.
-    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    loader = _text_loader(base)
     try:
         with open_stream(path, ceiling="metadata_modules") as stream:
-            documents = list(yaml.load_all(stream, Loader=loader))
-    except _TooLarge as fault:
+            documents = parse_yaml(stream, size="metadata_modules", depth="metadata_depth")
+    except DocumentError as fault:
         raise DamagedError(str(fault)) from fault
-    except DamagedError:
-        raise
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError, AttributeError, LookupError) as fault:
-        line = getattr(getattr(fault, "problem_mark", None), "line", None)
-        where = f" (line {line + 1})" if line is not None else ""
-        raise DamagedError(f"is not well-formed YAML{where}") from fault
     return [document for document in documents if isinstance(document, dict)]
 
 
@@ -299,67 +290,6 @@ def _defaults(indexes: Sequence[ModuleIndex]) -> dict[str, str]:
 
 
 # Reading ----------------------------------------------------------------------------------------------------
-
-
-def _text_loader(base: Any) -> Any:
-    """A safe loader that leaves numbers and dates as text: a stream ``1.10`` is not the number 1.1."""
-
-    class Loader(base):  # type: ignore[misc]
-        def construct_document(self, node: Any) -> Any:
-            _check_size(node)
-            return super().construct_document(node)
-
-    Loader.yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag in _RESOLVED]
-        for first, resolvers in base.yaml_implicit_resolvers.items()
-    }
-    return Loader
-
-
-def _check_size(root: Any) -> None:
-    """Raise _TooLarge where the document, with what its aliases stand for, is larger than a ceiling allows.
-
-    A few aliases of lists of aliases stand for more than any memory has, and so does one within what it names.
-    """
-    most, deepest = CEILINGS.metadata_modules, CEILINGS.metadata_depth
-    sizes: dict[int, int] = {}
-    entered: set[int] = set()
-    todo: list[tuple[Any, int, bool]] = [(root, 1, False)]
-    while todo:
-        node, depth, seen = todo.pop()
-        below = _children(node)
-        if seen:
-            entered.discard(id(node))
-            sizes[id(node)] = 1 + sum(sizes[id(each)] for each in below)
-            if sizes[id(node)] > most:
-                raise _TooLarge(beyond("metadata_modules", "with its aliases is larger than"))
-            continue
-        if id(node) in sizes:
-            continue
-        if id(node) in entered:
-            raise _TooLarge("has an alias within what it names")
-        if depth > deepest:
-            raise _TooLarge(beyond("metadata_depth", "is nested deeper than"))
-        if not below:
-            sizes[id(node)] = 1 + len(node.value)
-            continue
-        entered.add(id(node))
-        todo.append((node, depth, True))
-        todo += ((each, depth + 1, False) for each in below)
-
-
-def _children(node: Any) -> list[Any]:
-    if isinstance(node.value, str):
-        return []
-    return [each for entry in node.value for each in (entry if isinstance(entry, tuple) else (entry,))]
-
-
-class _TooLarge(Exception):  # noqa: N818 - translated where the documents are read
-    pass
-
-
-# Empty values and merge keys are structure, not text.
-_RESOLVED = frozenset({"tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"})
 
 
 def _stream_of(data: Mapping[str, Any]) -> ModuleStream:

@@ -6,7 +6,6 @@ thirty times as long. No entity is expanded, so that the text cannot grow.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -14,6 +13,7 @@ from typing import BinaryIO, Self
 from ppcdeps.base.compression import DamagedError, open_stream
 from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.nevra import Nevra
+from ppcdeps.model.values import dataclass
 
 _BLOCK = 1 << 20
 _HEAD = re.compile(rb"<metadata\b[^>]*>")

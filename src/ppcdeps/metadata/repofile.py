@@ -1,10 +1,9 @@
 """`.repo` files, and what the command line lays over them: dnf's own way to name repositories."""
 
-import difflib
 import fnmatch
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -17,6 +16,7 @@ from ppcdeps.model.documents import DocumentError, read_document
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig, Side
+from ppcdeps.model.values import dataclass
 
 _SCHEMES = ("http", "https", "file")
 _TRUE = frozenset({"1", "yes", "true", "on", "enabled"})
@@ -327,6 +327,8 @@ class _Section:
 
     def _warn_unknown(self, option: str, main: bool) -> None:
         known = [*_READERS, *_PROXY_LOGIN, *_KNOWN_TO_DNF, *(_MAIN_OF_DNF if main else ())]
+        import difflib
+
         near = difflib.get_close_matches(option, known, n=1)
         advice = f'; did you mean "{near[0]}"?' if near else ""
         self.reporter.warn(f'{self.origin}: unknown option "{option}" is ignored{advice}')
@@ -464,6 +466,8 @@ def _matching(configs: Sequence[RepoConfig], pattern: str, option: str) -> set[s
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
+    import difflib
+
     names = list(known)
     near = difflib.get_close_matches(word, names, n=1)
     return f'did you mean "{near[0]}"?' if near else f"known: {', '.join(sorted(names)) or 'none'}"

@@ -7,7 +7,7 @@ repository.
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from urllib.parse import quote, unquote, urlsplit
 from xml.parsers import expat
@@ -15,6 +15,7 @@ from xml.parsers import expat
 from ppcdeps.base.urls import is_file_url, join_url, refusal, shown_url
 from ppcdeps.metadata.safexml import describe_bad_xml, parse_xml
 from ppcdeps.model.errors import RepositoryError
+from ppcdeps.model.values import dataclass
 
 _STRONG = {"sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
 # Old versions of createrepo write SHA-1 as "sha".

@@ -1,12 +1,13 @@
 """A repository's metadata as it lies in the cache, checked and ready to be read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from ppcdeps.base.digests import digest_of
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.repository import RepoConfig
+from ppcdeps.model.values import dataclass
 
 _compared: set[Path] = set()
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from xml.parsers import expat
 
-from ppcdeps.base.http import looks_like_html
+from ppcdeps.base.responses import looks_like_html
 from ppcdeps.model.ceilings import CEILINGS, beyond
 
 
@@ -17,15 +17,18 @@ def parse_xml(
     start: Callable[[str, dict[str, str]], Any],
     text: Callable[[str], Any],
     end: Callable[[str], Any],
+    *,
+    doctype: bool = False,
 ) -> None:
     """Run an XML document through the handlers; names come without prefix, ``xml:base`` as ``base``.
 
-    Raises UnsafeXmlError on a document type declaration, on nesting beyond a ceiling and on an encoding that cannot
-    be read, what the handlers raise, and expat.ExpatError on what is not well-formed.
+    With ``doctype`` a document type may be named, as comps.xml does, which is not read; it may declare nothing.
+    Raises UnsafeXmlError on any other document type declaration, on nesting beyond a ceiling and on an encoding that
+    cannot be read, what the handlers raise, and expat.ExpatError on what is not well-formed.
     """
     parser = expat.ParserCreate(namespace_separator="|")
     parser.buffer_text = True
-    parser.StartDoctypeDeclHandler = refuse_doctype
+    parser.StartDoctypeDeclHandler = _refuse_declarations if doctype else refuse_doctype
     depth = 0
 
     def begin(name: str, attributes: dict[str, str]) -> None:
@@ -55,6 +58,11 @@ def parse_xml(
 def refuse_doctype(name: str, *_: object) -> None:
     """Stop at a document type: entities are declared in it, and bombs are made of entities."""
     raise UnsafeXmlError(f"brings a document type declaration ({name[:40]}), which is refused")
+
+
+def _refuse_declarations(name: str, _system: str | None, _public: str | None, has_subset: bool) -> None:
+    if has_subset:
+        refuse_doctype(name)
 
 
 def describe_bad_xml(data: bytes, fault: Exception) -> str:

@@ -10,15 +10,12 @@ import errno
 import os
 import re
 import shutil
-import tarfile
-from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from ppcdeps.base.cache import Cache
+from ppcdeps.base.datafiles import PACKAGE
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.base.named_files import expanded
-from ppcdeps.base.tars import BoundedMember
 from ppcdeps.base.untrusted import open_regular, read_beneath
 from ppcdeps.model import names
 from ppcdeps.model.ceilings import CEILINGS, beyond, how_to_raise
@@ -26,6 +23,7 @@ from ppcdeps.model.documents import DocumentError, parse_json
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.json_object import JsonObject, WrongValueError
 from ppcdeps.model.repository import RepoConfig, Side
+from ppcdeps.model.values import dataclass
 
 FORMAT = 1
 """The number of the format of snapshot.json."""
@@ -82,7 +80,7 @@ class Snapshot:
 
 def shipped_snapshots() -> tuple[str, ...]:
     """The names of the snapshots that came with ppcdeps."""
-    folder = files("ppcdeps").joinpath("data", "snapshots")
+    folder = PACKAGE / "data" / "snapshots"
     if not folder.is_dir():
         return ()
     return tuple(sorted(entry.name for entry in folder.iterdir() if entry.joinpath(INDEX).is_file()))
@@ -138,12 +136,14 @@ def _located(path_or_name: str | Path) -> Path:
         return path
     names = shipped_snapshots()
     if str(path_or_name) in names:
-        return Path(str(files("ppcdeps").joinpath("data", "snapshots", str(path_or_name))))
+        return PACKAGE / "data" / "snapshots" / str(path_or_name)
     known = ", ".join(names) or "none"
     raise UsageError(f"there is no snapshot {str(path_or_name)!r}", hint=f"give a path to one; shipped: {known}")
 
 
 def _unpacked(path: Path, cache: Cache) -> Path:
+    import tarfile
+
     try:
         # A FIFO would wait for ever, a device never end.
         open_regular(path.resolve(), CEILINGS.snapshot_size).close()
@@ -158,6 +158,10 @@ def _unpacked(path: Path, cache: Cache) -> Path:
 
 def _extract(path: Path, folder: Path) -> None:
     """Unpack the members that a snapshot has: plain files at known places. Anything else is refused."""
+    import tarfile
+
+    from ppcdeps.base.tars import BoundedMember
+
     total = 0
     with tarfile.open(path, "r:", tarinfo=BoundedMember) as tar:
         for count, member in enumerate(tar, start=1):

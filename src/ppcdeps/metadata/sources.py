@@ -7,9 +7,11 @@ import hashlib
 import json
 import re
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,20 +20,24 @@ from ppcdeps.base.atomic import new_file, write_file
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.compression import DamagedError
 from ppcdeps.base.digests import sha256_of
-from ppcdeps.base.urls import is_file_url, shown_url
+from ppcdeps.base.http import AllMirrorsFailed, HttpClient, HttpSettings, try_mirrors
+from ppcdeps.base.urls import is_file_url, path_of, shown_url
+from ppcdeps.metadata.parallel import run_all
 from ppcdeps.metadata.primary import PrimaryPackage, read_primary
 from ppcdeps.metadata.repomd import check_location, location_below
 from ppcdeps.metadata.repository import RepoMetadata
-from ppcdeps.metadata.transfer import RepositoryTransfer
+from ppcdeps.metadata.transfer import RepositoryTransfer, settings_of
 from ppcdeps.model.documents import parse_json, read_document
 from ppcdeps.model.errors import ConfigError, RepositoryError
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig, Side
+from ppcdeps.model.values import dataclass
 
 RECORD = "sources.json"
 SCHEMA = 1
 
+UNKNOWN = "not known: "
 _TRUSTED = frozenset({"sha224", "sha256", "sha384", "sha512"})
 _SOURCE_ARCHES = frozenset({"src", "nosrc"})
 _PLAIN = re.compile(r"[^/\\\x00-\x1f]+")
@@ -50,7 +56,8 @@ class RepositoryPackage:
     """A package as its repository's metadata has it: a source RPM, or any other.
 
     ``location`` is relative to the repository (or to ``base``, where it has one of its own) and empty where the
-    metadata does not say; ``checksum`` is ``algorithm:hex``.
+    metadata does not say; ``checksum`` is ``algorithm:hex``. ``source`` is the file name of its source RPM,
+    empty where it is one.
     """
 
     nevra: Nevra
@@ -59,6 +66,16 @@ class RepositoryPackage:
     size: int | None
     repository: RepoMetadata
     base: str = ""
+    source: str = ""
+
+    @property
+    def url(self) -> str:
+        """The address of the file, without credentials; empty where the metadata does not say."""
+        if not self.location:
+            return ""
+        where = f"repository {self.repository.config.id}: {self.nevra}: it"
+        base, *_ = [self.base] if self.base else _bases(self.repository)
+        return shown_url(location_below(base, check_location(self.location, where), where, plain=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +128,17 @@ def packages_of(repositories: Iterable[RepoMetadata], nevras: Iterable[str]) -> 
     return found
 
 
+def packages_named(repositories: Iterable[RepoMetadata], names: Iterable[str]) -> tuple[RepositoryPackage, ...]:
+    """The packages of these names, repositories in their order. Raises RepositoryError where metadata is damaged."""
+    wanted = frozenset(names)
+    return tuple(
+        package
+        for repository in repositories
+        if not repository.problem
+        for package in _packages(repository, wanted.__contains__)
+    )
+
+
 def fetch_srpm(
     package: RepositoryPackage, cache: Cache, reporter: Reporter, *, offline: bool = False
 ) -> FetchedSource:
@@ -125,9 +153,11 @@ def fetch_srpm(
 
 
 def fetch_package(
-    package: RepositoryPackage, cache: Cache, reporter: Reporter, *, offline: bool = False
+    package: RepositoryPackage, cache: Cache, reporter: Reporter, *, origin: str = "", offline: bool = False
 ) -> tuple[Path, str]:
     """A package of a repository, verified, and the address that it has there.
+
+    ``origin`` says who names the digest, where that is not the repository's metadata.
 
     Raises RepositoryError where it cannot be had, or its metadata does not say where it is.
     """
@@ -136,20 +166,16 @@ def fetch_package(
     if not package.location:
         raise RepositoryError(
             f"{where}: this metadata does not say where its packages are, as that of a snapshot does not",
-            hint="use the live repository: run `ppcdeps sync`, and leave --snapshot out",
+            hint="run `ppcdeps sync`, which turns to the live repositories, and plan again without --snapshot",
         )
-    location = check_location(package.location, f"{where}: it")
     algorithm, _, digits = package.checksum.partition(":")
     if algorithm not in _TRUSTED:
         raise RepositoryError(f"{where}: its metadata has the {algorithm} checksum only, which proves nothing")
     if len(digits) != 2 * hashlib.new(algorithm).digest_size:
         raise RepositoryError(f"{where}: its metadata has a {algorithm} checksum of {len(digits)} digits")
-    bases = [package.base] if package.base else _bases(package.repository)
-    named_by = _bases(package.repository)[0] if package.base else None
-    urls = [location_below(base, location, f"{where}: it", named_by=named_by, plain=True) for base in bases]
-    path = _fetch(
-        urls, package.checksum, package.size, config, cache, reporter, offline, where, f"the metadata of {config.id}"
-    )
+    urls = _addresses(package)
+    says = origin or f"the metadata of {config.id}"
+    path = _fetch(urls, package.checksum, package.size, config, cache, reporter, offline, where, says)
     return path, urls[0]
 
 
@@ -182,6 +208,79 @@ def fetch_file(
     checksum = f"sha256:{sha256}"
     path = _fetch([url], checksum, None, config, cache, reporter, offline, file, origin or "its digest")
     return fetched_source(SourceKind.FILE, name or file, version, file, path, url, checksum, origin)
+
+
+@dataclass(frozen=True, slots=True)
+class SoughtFile:
+    """A file that is looked for, by the addresses that may have it. ``size`` is in bytes, None where it is not known;
+    ``config`` is that of the repository which it is in, None for a file by URL.
+    """
+
+    urls: tuple[str, ...]
+    size: int | None = None
+    config: RepoConfig | None = None
+
+    @classmethod
+    def of(cls, package: RepositoryPackage) -> "SoughtFile":
+        """The file of a package. Raises RepositoryError where its metadata names a place that cannot be one."""
+        return cls(tuple(_addresses(package)), package.size, package.repository.config)
+
+
+def presence_of(files: Sequence[SoughtFile]) -> tuple[str, ...]:
+    """Whether each file is at one of its addresses, in its size: empty where it is, else why not.
+
+    No more than a byte of each is read. An answer that begins with UNKNOWN is of an address that did not answer.
+    """
+    stopping = threading.Event()
+    configs = {one.config.id: one.config for one in files if one.config is not None}
+    clients = {name: HttpClient(settings_of(config), stopping=stopping) for name, config in configs.items()}
+    clients[""] = HttpClient(HttpSettings(), stopping=stopping)
+
+    def fault_at(url: str, one: SoughtFile) -> str:
+        if is_file_url(url):
+            path = path_of(url)
+            return _fault_of(path.is_file(), path.stat().st_size if path.is_file() else None, one.size)
+        client = clients[one.config.id if one.config is not None else ""]
+        headers = {"Range": "bytes=0-0"}
+        answer = client.read(url, limit="package_size", headers=headers, accept=(200, 206, 403, 404, 410))
+        if answer.status == 200 and "html" in answer.headers.get("content-type", ""):
+            return "a web page answers in its place"
+        stated = answer.headers.get("content-range" if answer.status == 206 else "content-length", "")
+        size = stated.rpartition("/")[2]
+        return _fault_of(answer.status in (200, 206), int(size) if size.isdecimal() else None, one.size)
+
+    def faults_of(one: SoughtFile) -> str:
+        """What the first address has against it, where none has the file."""
+        first = ""
+        for url in one.urls:
+            fault = try_mirrors([url], lambda each: fault_at(each, one), retries=0, stopping=stopping)
+            if not fault:
+                return ""
+            first = first or fault
+        return first or "it is not there any more"
+
+    try:
+        found = run_all({place: partial(faults_of, one) for place, one in enumerate(files)}, stopping.set)
+    finally:
+        for client in clients.values():
+            client.close()
+    return tuple(_presence(found[place]) for place in sorted(found))
+
+
+def _fault_of(is_there: bool, size: int | None, wanted: int | None) -> str:
+    if not is_there:
+        return "it is not there any more"
+    if size is not None and wanted is not None and size != wanted:
+        return f"another file is in its place, of {size} bytes instead of {wanted}"
+    return ""
+
+
+def _presence(answer: str | BaseException) -> str:
+    if isinstance(answer, AllMirrorsFailed):
+        return f"{UNKNOWN if answer.unreachable else ''}{answer}"
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
 
 
 def write_sources(folder: Path, sources: Sequence[FetchedSource]) -> Path:
@@ -256,7 +355,17 @@ def _package(package: PrimaryPackage, repository: RepoMetadata) -> RepositoryPac
         package.size,
         repository,
         place.get("xml:base", ""),
+        package.source,
     )
+
+
+def _addresses(package: RepositoryPackage) -> list[str]:
+    """The addresses that may have a package. Raises RepositoryError where one is not below its repository."""
+    where = f"repository {package.repository.config.id}: {package.nevra}: it"
+    location = check_location(package.location, where)
+    bases = [package.base] if package.base else _bases(package.repository)
+    named_by = _bases(package.repository)[0] if package.base else None
+    return [location_below(base, location, where, named_by=named_by, plain=True) for base in bases]
 
 
 def _bases(repository: RepoMetadata) -> list[str]:

@@ -5,18 +5,18 @@ import json
 import re
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppcdeps.base import http as net
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.responses import Validators
 from ppcdeps.base.urls import is_file_url, join_url, path_of
 from ppcdeps.metadata.repomd import RepomdRecord
 from ppcdeps.metadata.repository import MetadataFile, RepoMetadata
 from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.repository import RepoConfig
+from ppcdeps.model.values import dataclass
 
 REPOMD = "repodata/repomd.xml"
 """Where the table of contents lies in every repository."""
@@ -37,7 +37,7 @@ class CachedState:
     checked: float
     fetched_from: str
     mirrors: tuple[str, ...]
-    validators: net.Validators
+    validators: Validators
     signed: bool
     records: Mapping[str, RepomdRecord]
 
@@ -62,7 +62,7 @@ class CachedState:
                 checked=_moment(raw["checked"]),
                 fetched_from=str(raw["fetched_from"]),
                 mirrors=tuple(str(one) for one in raw["mirrors"]),
-                validators=net.Validators(*(str(one) for one in raw["validators"])),
+                validators=Validators(*(str(one) for one in raw["validators"])),
                 signed=bool(raw["signed"]),
                 records=records,
             )

@@ -1,7 +1,6 @@
 """The dependency facts of rpm-md files: what a solver needs of them, and nothing else."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.parsers import expat
@@ -11,6 +10,7 @@ from ppcdeps.metadata.modules import load_documents
 from ppcdeps.metadata.primary import read_primary
 from ppcdeps.metadata.safexml import refuse_doctype
 from ppcdeps.model.capability import paths_in
+from ppcdeps.model.values import dataclass
 
 _BLOCK = 1 << 18
 _COMMON = "http://linux.duke.edu/metadata/common"

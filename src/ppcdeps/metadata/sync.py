@@ -1,15 +1,18 @@
 """The metadata of several repositories: from the cache where that is fresh, else fetched side by side."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ppcdeps.base.cache import Cache
-from ppcdeps.metadata.fetch import RepositoryFetch
 from ppcdeps.metadata.parallel import SerializedReporter, run_all
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.metadata.state import CachedState
 from ppcdeps.model.errors import EnvironmentLacksError, PpcdepsError, RepositoryError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig
+
+if TYPE_CHECKING:
+    from ppcdeps.metadata.fetch import RepositoryFetch
 
 DEFAULT_KINDS = ("primary", "modules")
 """What every question needs. File lists are big and seldom needed: ``ensure`` fetches them."""
@@ -41,6 +44,9 @@ def fetch_repositories(
     missing = [(place, config) for place, config in enumerate(configs) if found[place] is None]
     if not missing:
         return tuple(one for one in found if one is not None)
+
+    # All that fetching takes is loaded where something is to be fetched.
+    from ppcdeps.metadata.fetch import RepositoryFetch
 
     faults: list[PpcdepsError] = []
     jobs = {
@@ -78,16 +84,23 @@ def ensure(
     They are of the very state that ``metadata`` describes: where a mirror has moved on and no longer serves
     them, RepositoryError says so. Repositories with a problem are passed through.
     """
+    lacking = [
+        (place, one)
+        for place, one in enumerate(metadata)
+        if not one.problem and not all(kind in one.files for kind in kinds)
+    ]
+    if not lacking:
+        return tuple(metadata)
+    from ppcdeps.metadata.fetch import RepositoryFetch
+
     found = list(metadata)
     serial = SerializedReporter(reporter)
     jobs = {}
-    for place, one in enumerate(metadata):
-        if one.problem or all(kind in one.files for kind in kinds):
-            continue
+    for place, one in lacking:
         job = RepositoryFetch(one.config, cache, serial, refresh=False, offline=offline, kinds=tuple(kinds))
         jobs[place] = (job, one)
     tasks = {place: _completion(job, one) for place, (job, one) in jobs.items()}
-    results = _run(tasks, cache, [job for job, _ in jobs.values()]) if tasks else {}
+    results = _run(tasks, cache, [job for job, _ in jobs.values()])
     faults = []
     for place, result in results.items():
         if isinstance(result, RepoMetadata):
@@ -102,7 +115,7 @@ def ensure(
 
 
 def _run(
-    tasks: Mapping[int, Callable[[], RepoMetadata]], cache: Cache, jobs: Iterable[RepositoryFetch]
+    tasks: Mapping[int, Callable[[], RepoMetadata]], cache: Cache, jobs: "Iterable[RepositoryFetch]"
 ) -> dict[int, RepoMetadata | BaseException]:
     def interrupt() -> None:
         for job in jobs:
@@ -112,7 +125,7 @@ def _run(
     return run_all(tasks, interrupt)
 
 
-def _completion(job: RepositoryFetch, one: RepoMetadata) -> Callable[[], RepoMetadata]:
+def _completion(job: "RepositoryFetch", one: RepoMetadata) -> Callable[[], RepoMetadata]:
     return lambda: job.complete(one)
 
 

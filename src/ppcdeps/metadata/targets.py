@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,10 +12,12 @@ from ppcdeps.base.toml import Table, TomlFile, closest, raise_faults, read_toml
 from ppcdeps.metadata.repofile import read_repo_file
 from ppcdeps.metadata.variables import builtin_variables, substitute, unset_variables
 from ppcdeps.model import names
+from ppcdeps.model.documents import parse_toml
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.model.repository import RepoConfig, Side
-from ppcdeps.model.target import PythonEnvironment, Target
+from ppcdeps.model.target import CoprChroot, PythonEnvironment, Target
+from ppcdeps.model.values import dataclass
 
 FOLDER = "targets"
 
@@ -30,6 +31,7 @@ _REPO_FILES = {
     "reference_repofiles": Side.REFERENCE,
     "source_repofiles": Side.SOURCE,
 }
+_ADDRESSES = ("baseurl", "mirrorlist", "metalink", "gpgkey", "sslcacert", "sslclientcert", "sslclientkey")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -69,6 +71,33 @@ def load_target(
     return target
 
 
+def text_for_elsewhere(file: Path, variables: Mapping[str, str] = _NO_VARIABLES) -> tuple[str, tuple[str, ...]]:
+    """The text of a user's target file for another folder, and the paths in it that were relative, made absolute.
+
+    Where there are none, it is the text as it is. The file is one that ``load_target`` takes with these variables.
+    """
+    import tomli_w
+
+    content = parse_toml(file.read_bytes())
+    known = {key: str(value) for key, value in content.get("variables", {}).items()} | dict(variables)
+    moved: dict[str, None] = {}
+
+    def absolute(value: Any) -> Any:
+        if isinstance(value, list):
+            return [absolute(one) for one in value]
+        meant = substitute(value, known)
+        if "://" in meant or expanded(meant).is_absolute():
+            return value
+        found = f"{file.absolute().parent}/{value}"
+        moved[found] = None
+        return found
+
+    for tables, keys in (((content,), _REPO_FILES), (content.get("repositories", ()), _ADDRESSES)):
+        for table in tables:
+            table |= {key: absolute(table[key]) for key in keys if table.get(key)}
+    return tomli_w.dumps(content) if moved else file.read_text("utf-8"), tuple(moved)
+
+
 @dataclass(frozen=True, slots=True)
 class _Releases:
     """The OpenStack releases that a target's repositories exist for."""
@@ -83,6 +112,10 @@ class _Releases:
             f'target {target} has no repositories of the OpenStack release "{requested}"',
             hint=closest(requested, self.known) or f"known: {', '.join(self.known)}",
         )
+
+
+_BOOTSTRAPS = ("on", "off", "image", "default")
+"""How mock starts the chroot of a build."""
 
 
 class _TargetReader:
@@ -140,7 +173,39 @@ class _TargetReader:
             openstack=openstack,
             openstack_releases=releases.known,
             pythons=pythons,
+            slurm=self._slurm(),
+            copr=self._copr(of_target, arch),
         )
+
+    def _copr(self, variables: Mapping[str, str], arch: str) -> CoprChroot | None:
+        """The chroot of COPR in the table [copr], which is of this architecture."""
+        table = self.top.table("copr")
+        chroot = substitute(table.optional_text("chroot") or "", variables)
+        bootstrap = table.optional_text("bootstrap")
+        if bootstrap is not None and bootstrap not in _BOOTSTRAPS:
+            table.fault(f'"bootstrap" is to be one of {", ".join(_BOOTSTRAPS)}, not "{bootstrap}"')
+        found = CoprChroot(chroot, table.all_named("repositories", names.repository_id), bootstrap)
+        table.finish()
+        if not chroot:
+            return None
+        try:
+            names.copr_chroot(chroot)
+            if arch and not chroot.endswith(f"-{arch}"):
+                table.fault(f'"chroot" is to be one for {arch}, not "{chroot}"')
+        except ValueError as fault:
+            table.fault(f'"chroot": {fault}')
+        return found
+
+    def _slurm(self) -> tuple[str, ...]:
+        """The options of `sbatch` in the table [slurm]."""
+        table = self.top.table("slurm")
+        options = tuple(f"{name}={value}" for name, value in sorted(table.entries().items()))
+        for option in options:
+            try:
+                names.slurm_option(option)
+            except ValueError as fault:
+                table.fault(str(fault))
+        return options
 
     def _openstack(self) -> _Releases:
         table = self.top.table("openstack")
@@ -270,6 +335,10 @@ def _repository(table: Table, side: Side, variables: Mapping[str, str], reader: 
         value = text(key)
         return "" if value == "_none_" else value
 
+    def file(key: str) -> str | None:
+        value = text(key)
+        return str((reader.folder or Path()) / expanded(value)) if value else None
+
     def urls(key: str) -> tuple[str, ...]:
         return tuple(reader.url(table, key, value) for value in texts(key))
 
@@ -293,9 +362,9 @@ def _repository(table: Table, side: Side, variables: Mapping[str, str], reader: 
         "username": text,
         "password": text,
         "sslverify": table.flag,
-        "sslcacert": text,
-        "sslclientcert": text,
-        "sslclientkey": text,
+        "sslcacert": file,
+        "sslclientcert": file,
+        "sslclientkey": file,
         "timeout": table.number,
         "retries": table.integer,
         "optional": table.flag,

@@ -1,6 +1,6 @@
 """Cycles of builds, and what breaks them: values of the build order that a plan keeps."""
 
-from dataclasses import dataclass
+from ppcdeps.model.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ Follows rpm's manual on dependencies and on boolean dependencies (rpm.org, "Bool
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import assert_never
+
+from ppcdeps.model.values import dataclass
 
 _RELATIONS = ("<", ">", "=", "<=", ">=")
 DEEPEST = 100

@@ -52,6 +52,8 @@ class Ceilings:
     """A name, a version, a capability or a path. Rich dependencies have some 500 bytes."""
     metadata_modules: int = 64 * _MIB
     """modules.yaml, opened. That of RHEL has 3 MB."""
+    metadata_groups: int = 64 * _MIB
+    """comps.xml, opened. Those of RHEL have 1 MB."""
     metadata_depth: int = 100
     """Levels of nesting in XML and YAML."""
     snapshot_member: int = _GIB
@@ -123,8 +125,10 @@ class Ceilings:
     """A plan, or another JSON document."""
     document_toml: int = 4 * _MIB
     """A TOML file: it is read character by character, and 4 MiB take seconds."""
+    document_yaml: int = 16 * _MIB
+    """A YAML document, with what its aliases stand for. A lock of 1,000 packages for four architectures has 2 MB."""
     document_depth: int = 100
-    """Levels of nesting in JSON and TOML."""
+    """Levels of nesting in JSON, TOML and YAML."""
     document_lines: int = 20_000
     """A count: lines of an INI file, such as nova.conf, whose sample has some 10,000."""
     document_roots: int = 5000

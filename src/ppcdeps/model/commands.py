@@ -2,7 +2,8 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from ppcdeps.model.values import dataclass
 
 PROGRAM = "ppcdeps"
 REMOVED = "***"

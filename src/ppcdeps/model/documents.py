@@ -9,10 +9,15 @@ import json
 import os
 import re
 import stat
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+try:
+    import tomli
+except ModuleNotFoundError:
+    # Modules of ppcdeps also run where its dependencies are not. It is the same parser.
+    import tomllib as tomli  # type: ignore[no-redef]
 
 from ppcdeps.model.ceilings import CEILINGS, beyond
 
@@ -118,8 +123,7 @@ def _spread(value: Any) -> str:
     return "[\n " + ",\n ".join(map(_compact, value)) + "\n]"
 
 
-def _compact(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+_compact = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 
 
 def parse_toml(content: bytes | str) -> dict[str, Any]:
@@ -127,10 +131,10 @@ def parse_toml(content: bytes | str) -> dict[str, Any]:
     _check_size(len(content), "document_toml")
     try:
         text = content if isinstance(content, str) else content.decode()
-        # tomllib takes quadratic time for a key of many parts, and a level of the stack for each bracket.
+        # tomli takes quadratic time for a key of many parts, and a level of the stack for each bracket.
         if re.search(_long_key(), text):
             raise DocumentError(_too_deep())
-        value = tomllib.loads(text)
+        value = tomli.loads(text)
     except RecursionError as fault:
         raise DocumentError(_too_deep()) from fault
     except UnicodeDecodeError as fault:

@@ -1,9 +1,9 @@
 """Gaps: what the target lacks, why, and the route by which each is closed."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from ppcdeps.model.nevra import Nevra
+from ppcdeps.model.values import dataclass
 
 
 class Cause(StrEnum):
@@ -92,7 +92,9 @@ class Gap:
     Native gaps are named after the source that must be built, reused ones after the noarch source package,
     unknown ones after the requirement itself. ``wanted`` are the packages, or the bare requirement that nothing
     provides, or the pin of a Python distribution (``name==version``). ``alternative`` is, of a gap that enabling a
-    repository closes, the route where none is enabled; None of all others.
+    repository closes, the route where none is enabled; None of all others. ``tried`` are lines that say where what
+    is required could have come from, and why it does not; ``build_requires`` are all BuildRequires of a source RPM
+    that is to be built, as the recipe has them. Plans of earlier versions have neither.
     """
 
     name: str
@@ -105,6 +107,8 @@ class Gap:
     source: str | None = None
     detail: str = ""
     alternative: Route | None = None
+    tried: tuple[str, ...] = ()
+    build_requires: tuple[str, ...] = ()
 
     @property
     def route_without_enabling(self) -> Route:

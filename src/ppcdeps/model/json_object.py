@@ -1,6 +1,5 @@
 """Objects of a JSON document, read with their types checked: a fault names the place of the value."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from itertools import chain
@@ -11,6 +10,7 @@ Choice = TypeVar("Choice", bound=StrEnum)
 Parsed = TypeVar("Parsed")
 _LATEST = 253402300799
 """The last second of the year 9999: a later one has no date."""
+_LARGEST = 1e15
 
 
 class WrongValueError(ValueError):
@@ -106,10 +106,10 @@ class JsonObject:
         return value
 
     def number(self, key: str) -> float:
-        """A number of at least 0."""
+        """A number of at least 0: a time or a size, of which a few sums stay finite."""
         value = self._value(key)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
-            self.refuse(key, "is not a number of at least 0")
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= _LARGEST:
+            self.refuse(key, f"is not a number of 0 to {_LARGEST:.0e}")
         return value
 
     def truth(self, key: str) -> bool:
@@ -126,6 +126,13 @@ class JsonObject:
             return choices(text)
         except ValueError:
             self.refuse(key, f'is "{text}", not one of {", ".join(choices)}')
+
+    def one_of(self, key: str, texts: tuple[str, ...]) -> str:
+        """One of these texts."""
+        text = self.text(key)
+        if text not in texts:
+            self.refuse(key, f'is "{text}", not one of {", ".join(texts)}')
+        return text
 
     def inner(self, key: str) -> "JsonObject":
         """An object."""

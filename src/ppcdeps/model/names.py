@@ -11,35 +11,46 @@ from ppcdeps.model.nevra import Nevra
 
 PYTHON_PREFIX = "pypi:"
 """What marks a root that is a Python distribution."""
+LOCK_ENDINGS = (".yaml", ".yml")
+"""How the names of lock files of packages end."""
 OWN_ENDINGS = (".spec", ".src.rpm")
 """How the names of specs and of source RPMs end."""
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}")
-_PACKAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~^-]{0,254}")
-_REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+-]{0,199}")
-_DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?")
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~^!-]{0,254}")
-_EVR = re.compile(r"(?:[0-9]{1,10}:)?[A-Za-z0-9._+~^]{1,254}(?:-[A-Za-z0-9._+~^]{1,254})?")
-_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+!~^=,-]{0,254}")
+# As text, compiled when first used: most commands use few of them.
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}"
+_PACKAGE = r"[A-Za-z0-9_][A-Za-z0-9._+~^-]{0,254}"
+_REPOSITORY = r"[A-Za-z0-9_][A-Za-z0-9_.:+-]{0,199}"
+_DISTRIBUTION = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?"
+_VERSION = r"[A-Za-z0-9][A-Za-z0-9._+~^!-]{0,254}"
+_EVR = r"(?:[0-9]{1,10}:)?[A-Za-z0-9._+~^]{1,254}(?:-[A-Za-z0-9._+~^]{1,254})?"
+_FILE = r"[A-Za-z0-9_][A-Za-z0-9._+!~^=,-]{0,254}"
 # What is in the parentheses of a capability is another world's name: perl(A::B), npm(@x/y), font(:lang=en).
-_CAPABILITY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~^-]*(?:\([\w.+~^:@/=,\[\]()-]*\)[A-Za-z0-9._+~^-]*)?")
+_CAPABILITY = r"[A-Za-z0-9_][A-Za-z0-9._+~^-]*(?:\([\w.+~^:@/=,\[\]()-]*\)[A-Za-z0-9._+~^-]*)?"
 # A package's identity or parts of it, in which dnf takes patterns of the shell.
-_SUBJECT_OF_DNF = re.compile(r"[A-Za-z0-9_*?\[][A-Za-z0-9._+~^*?\[\]!:-]{0,999}")
-_PROVIDES_GLOB = re.compile(r"[A-Za-z0-9_*?\[][A-Za-z0-9._+~^*?\[\]!-]*\([\w.+~^:@/=,*?\[\]!-]*\)[A-Za-z0-9._()-]*")
+_SUBJECT_OF_DNF = r"[A-Za-z0-9_*?\[][A-Za-z0-9._+~^*?\[\]!:-]{0,999}"
+_PROVIDES_GLOB = r"[A-Za-z0-9_*?\[][A-Za-z0-9._+~^*?\[\]!-]*\([\w.+~^:@/=,*?\[\]!-]*\)[A-Za-z0-9._()-]*"
 _CLAUSE = r" ?(?:===?|~=|!=|<=?|>=?) ?[A-Za-z0-9.*+!_-]{1,100}"
-_PYTHON_ROOT = re.compile(
+_PYTHON_ROOT = (
     r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?"
     r"(?: ?\[ ?[A-Za-z0-9._-]+(?: ?, ?[A-Za-z0-9._-]+){0,50} ?\])?"
     rf"(?:{_CLAUSE}(?: ?,{_CLAUSE}){{0,50}})?"
 )
-_STEP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~^=!-]{0,254}(?: \(with [A-Za-z0-9][A-Za-z0-9._+-]{0,99}\))?")
-_CONDITION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
-_SUBJECT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~^=!:-]{0,999}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_DIGEST = re.compile(r"[0-9a-f]{0,128}")
-_DOTTED = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}){1,2}")
-_MODULE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}:[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}")
-_PATH = re.compile(r"/[\w.+~^:@=,()\[\]/-]+")
+_STEP = r"[A-Za-z0-9_][A-Za-z0-9._+~^=!-]{0,254}(?: \(with [A-Za-z0-9][A-Za-z0-9._+-]{0,99}\))?"
+_CONDITION = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}"
+_SUBJECT = r"[A-Za-z0-9_][A-Za-z0-9._+~^=!:-]{0,999}"
+_SHA256 = r"[0-9a-f]{64}"
+_DIGEST = r"[0-9a-f]{0,128}"
+_DOTTED = r"[0-9]{1,9}(?:\.[0-9]{1,9}){1,2}"
+_MODULE = r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}:[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}"
+_PATH = r"/[\w.+~^:@=,()\[\]/-]+"
+# What decides on the job itself, its script, dependencies and output, is ppcdeps'.
+_SLURM_OPTIONS = (
+    *("account", "constraint", "cpus-per-task", "exclude", "gres", "licenses", "mem", "nice"),
+    *("nodelist", "partition", "prefer", "qos", "reservation", "time", "tmp"),
+)
+_SLURM_VALUE = r"[\w.+~^:@/=,()\[\]&|!*-]{1,200}"
+_COPR_PROJECT = r"@?[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}/[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}"
+_COPR_CHROOT = r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}-[A-Za-z0-9_.]{1,50}-[A-Za-z0-9_]{1,50}"
 _LONGEST = 4096
 
 
@@ -163,10 +174,29 @@ def nevra(text: str) -> Nevra:
     """The identity of a package, each part in its grammar."""
     found = Nevra.parse(text)
     package_name(found.name)
-    if not _EVR.fullmatch(f"{found.version}-{found.release}"):
+    if not re.fullmatch(_EVR, f"{found.version}-{found.release}"):
         raise ValueError(f"not the version of a package: {_shown(text)}")
     architecture(found.arch)
     return found
+
+
+def slurm_option(text: str) -> str:
+    """An option of `sbatch` that says where a job may run and what it gets, without its dashes: partition=power."""
+    name, given, value = text.partition("=")
+    if name not in _SLURM_OPTIONS or not given:
+        raise ValueError(f"{_shown(text)} is not NAME=VALUE with one of {', '.join(_SLURM_OPTIONS)}")
+    _checked(_SLURM_VALUE, value, f"a value of {name}")
+    return text
+
+
+def copr_project(text: str) -> str:
+    """A project of COPR with its owner, who is a user or a group: me/power, @us/power."""
+    return _checked(_COPR_PROJECT, text, "a project of COPR with its owner")
+
+
+def copr_chroot(text: str) -> str:
+    """A chroot of COPR, NAME-RELEASE-ARCH: epel-9-ppc64le, centos-stream+epel-next-9-ppc64le."""
+    return _checked(_COPR_CHROOT, text, "a chroot of COPR (NAME-RELEASE-ARCH), such as epel-9-ppc64le")
 
 
 def root(text: str) -> str:
@@ -179,14 +209,14 @@ def root(text: str) -> str:
     if text.startswith(PYTHON_PREFIX):
         distribution = text.removeprefix(PYTHON_PREFIX)
         distribution_name(re.split(r"[\[<>=!~ ]", distribution, maxsplit=1)[0])
-        if not _PYTHON_ROOT.fullmatch(distribution):
+        if not re.fullmatch(_PYTHON_ROOT, distribution):
             raise ValueError(f"not a Python distribution, with extras and versions if any: {_shown(text)}")
         return text
     if not text.strip():
         raise ValueError("an empty text is not a root")
     if not text.isprintable():
         raise ValueError(f"a root has no control characters: {_shown(text)}")
-    if _SUBJECT_OF_DNF.fullmatch(text) or _PROVIDES_GLOB.fullmatch(text):
+    if re.fullmatch(_SUBJECT_OF_DNF, text) or re.fullmatch(_PROVIDES_GLOB, text):
         if text.lower().endswith((".rpm", ".src", ".nosrc")):
             raise ValueError(f"not a package, a capability or a path of a file in a package: {_shown(text)}")
         return text
@@ -207,17 +237,17 @@ def _check_capability(capability: Capability) -> None:
     if len(name) > _LONGEST:
         raise ValueError(f"a capability of more than {_LONGEST} characters: {_shown(name)}")
     if capability.is_path:
-        known = _PATH.fullmatch(name) is not None and ".." not in name.split("/")
+        known = re.fullmatch(_PATH, name) is not None and ".." not in name.split("/")
     else:
-        known = _CAPABILITY.fullmatch(name) is not None
+        known = re.fullmatch(_CAPABILITY, name) is not None
     if not known or name.lower().endswith(".rpm"):
         raise ValueError(f"not a package, a capability or a path of a file in a package: {_shown(name)}")
-    if capability.relation and not _EVR.fullmatch(capability.evr):
+    if capability.relation and not re.fullmatch(_EVR, capability.evr):
         raise ValueError(f"not a version: {_shown(capability.evr)}")
 
 
-def _checked(grammar: re.Pattern[str], text: str, what: str) -> str:
-    if grammar.fullmatch(text) is None:
+def _checked(grammar: str, text: str, what: str) -> str:
+    if re.fullmatch(grammar, text) is None:
         raise ValueError(f"not {what}: {_shown(text)}")
     return text
 

@@ -1,8 +1,9 @@
 """The identity of an RPM package: name, epoch, version, release, architecture."""
 
 import re
-from dataclasses import dataclass
 from typing import Self
+
+from ppcdeps.model.values import dataclass
 
 _NEVRA = re.compile(
     r"(?P<name>.+)-(?:(?P<epoch>[0-9]{1,10}):)?(?P<version>[^-:]+)-(?P<release>[^-:]+)\.(?P<arch>[^.-]+)"

@@ -1,13 +1,14 @@
 """A plan: closure, gaps, routes, build waves and the Python part, as `plan.json` has them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ppcdeps.model.build_order import Cycle
 from ppcdeps.model.commands import RequestRecord
 from ppcdeps.model.gap import Gap, Requirer
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.python_plan import PlannedPython, PythonFallback
+from ppcdeps.model.values import dataclass
 
 SCHEMA = 3
 """The version of the format of plan.json. Plans of another one are refused, and made anew."""

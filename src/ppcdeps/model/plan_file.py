@@ -62,6 +62,8 @@ def parse_plan(content: bytes | str, path: Path) -> Plan:
         document = parse_json(content)
     except DocumentError as error:
         raise ConfigError(f"{path} is not a plan: {error}", hint="make one with `ppcdeps plan WORKLOAD`") from error
+    if isinstance(document, dict) and document.get("kind") == "audit":
+        raise ConfigError(f"{path} is an audit, not a plan", hint="make a plan with `ppcdeps plan WORKLOAD`")
     schema = document.get("schema") if isinstance(document, dict) else None
     if not isinstance(schema, int) or isinstance(schema, bool):
         raise ConfigError(f"{path} is not a plan: it names no schema", hint="make one with `ppcdeps plan WORKLOAD`")
@@ -183,6 +185,8 @@ def gap_document(gap: Gap) -> dict[str, Any]:
         "route": _route_document(gap.route),
         "alternative": None if gap.alternative is None else _route_document(gap.alternative),
         "detail": gap.detail,
+        "tried": list(gap.tried),
+        "build_requires": list(gap.build_requires),
     }
 
 
@@ -355,7 +359,7 @@ def _cycle(document: JsonObject) -> Cycle:
 def _state(name: str, document: JsonObject) -> RepositoryState:
     return RepositoryState(
         id=name,
-        side=_one_of(document, "side", ("target", "reference", "source")),
+        side=document.one_of("side", ("target", "reference", "source")),
         revision=document.text("revision"),
         date=document.optional_moment("date"),
         digest=document.named("digest", names.digest),
@@ -369,7 +373,7 @@ def _package(document: JsonObject) -> ChosenPackage:
     return ChosenPackage(
         nevra=document.named("nevra", names.nevra),
         repo=document.named("repo", names.repository_id),
-        side=_one_of(document, "side", ("target", "reference", "standin")),
+        side=document.one_of("side", ("target", "reference", "standin")),
         required_by=_requirers_from(document),
         source=_optional_name(document, "source"),
     )
@@ -421,6 +425,8 @@ def _gap(document: JsonObject) -> Gap:
         source=source,
         detail=document.text("detail"),
         alternative=None if document.is_null("alternative") else _route(document.inner("alternative")),
+        tried=document.texts("tried") if "tried" in document else (),
+        build_requires=document.texts("build_requires") if "build_requires" in document else (),
     )
 
 
@@ -469,10 +475,3 @@ def _distribution(document: JsonObject) -> PlannedDistribution:
 def _optional_name(document: JsonObject, key: str) -> str:
     """The name of a package, or an empty text."""
     return document.named(key, names.package_name) if document.text(key) else ""
-
-
-def _one_of(document: JsonObject, key: str, choices: tuple[str, ...]) -> str:
-    text = document.text(key)
-    if text not in choices:
-        document.refuse(key, f'is "{text}", not one of {", ".join(choices)}')
-    return text

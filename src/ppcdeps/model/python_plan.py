@@ -1,9 +1,9 @@
 """The Python part of a plan: the distributions of the target's environment, pinned, and how each gets there."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from ppcdeps.model.target import program_of
+from ppcdeps.model.values import dataclass
 
 
 class Provision(StrEnum):
@@ -108,6 +108,13 @@ class PlannedPython:
     def by_pip(self) -> tuple[PlannedDistribution, ...]:
         """The distributions that pip is to install."""
         return tuple(each for each in self.distributions if each.is_by_pip)
+
+    @property
+    def built_packages(self) -> tuple[str, ...]:
+        """The names of the RPMs that the builds of its distributions give."""
+        return tuple(
+            f"{self.package}-{each.name}" for each in self.distributions if each.provision is Provision.BUILD
+        )
 
     def distribution(self, name: str) -> PlannedDistribution | None:
         """The distribution of a name, as the index spells it."""

@@ -1,12 +1,12 @@
 """How a source is made to build for the target: a recipe as the recipe book has it, read and checked."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
 from ppcdeps.model.evr import compare_versions, version_key
 from ppcdeps.model.target import program_of
+from ppcdeps.model.values import dataclass
 
 _RELATIONS = (">=", "<=", ">", "<", "=")
 
@@ -356,6 +356,8 @@ class Recipe:
     """Of a spec of our own that has no sources: all that it installs is in it."""
     python: InterpreterPackage = PLATFORM_PYTHON
     """The interpreter that a recipe of kind ``sdist`` builds for."""
+    memory: int | None = None
+    """Bytes of memory that a build needs: what is requested for it where a scheduler runs it."""
     release_suffix: str = ""
     """What is added to the release, to distinguish the rebuild from the distribution's build."""
 

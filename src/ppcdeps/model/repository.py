@@ -1,7 +1,8 @@
 """Repositories as they are configured: the options of a `.repo` section that can change a plan."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from ppcdeps.model.values import dataclass
 
 
 class Side(StrEnum):
@@ -29,7 +30,8 @@ class RepoConfig:
     excludepkgs: tuple[str, ...] = ()
     includepkgs: tuple[str, ...] = ()
     module_hotfixes: bool = False
-    gpgcheck: bool = False
+    gpgcheck: bool | None = None
+    """Whether packages must be signed; None is what dnf.conf says."""
     repo_gpgcheck: bool = False
     gpgkey: tuple[str, ...] = ()
     skip_if_unavailable: bool = False

@@ -1,8 +1,7 @@
 """Targets: the distribution release that a workload is to run on, and where its packages come from."""
 
-from dataclasses import dataclass
-
 from ppcdeps.model.repository import RepoConfig
+from ppcdeps.model.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,17 @@ def program_of(package: str, version: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class CoprChroot:
+    """Where COPR builds for a target: the name of its chroot, the ids of the target's repositories that the builds
+    take besides, and how mock starts it (on, off, image, default); None leaves that to the project.
+    """
+
+    chroot: str
+    repositories: tuple[str, ...] = ()
+    bootstrap: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A distribution release on ppc64le with its repositories and its x86_64 reference.
 
@@ -75,6 +85,9 @@ class Target:
     openstack_releases: tuple[str, ...] = ()
     """All OpenStack releases that can be chosen on it."""
     pythons: tuple[PythonEnvironment, ...] = ()
+    slurm: tuple[str, ...] = ()
+    """Options of `sbatch` for builds that Slurm runs, as partition=power."""
+    copr: CoprChroot | None = None
 
     @property
     def platform_python(self) -> PythonEnvironment:

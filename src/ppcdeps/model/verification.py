@@ -1,9 +1,9 @@
 """The result of `verify`: whether the gaps of a plan are closed, and every check that this rests on."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from ppcdeps.model.gap import Gap
+from ppcdeps.model.values import dataclass
 
 
 class CheckOutcome(StrEnum):
@@ -76,11 +76,14 @@ class Verification:
     smoke_tests: tuple[Check, ...] = ()
     ran: str = ""
     warnings: tuple[str, ...] = ()
+    provenance: Check | None = None
+    """Whether what the repository says of its builds is so; None where it says nothing."""
 
     @property
     def checks(self) -> tuple[Check, ...]:
         """All checks, in the order in which they were made."""
-        return (self.repoclosure, self.installation, self.python, self.imports, *self.smoke_tests)
+        stated = (self.provenance,) if self.provenance is not None else ()
+        return (*stated, self.repoclosure, self.installation, self.python, self.imports, *self.smoke_tests)
 
     @property
     def is_closed(self) -> bool:

@@ -1,6 +1,9 @@
 """Workloads: the roots that are to be installed together on the target."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import field
+
+from ppcdeps.model.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +24,7 @@ class Workload:
     """The curated constraints file (upper-constraints) of the release."""
     advice: tuple[str, ...] = ()
     origin: str = ""
+    locked: Mapping[str, str] = field(default_factory=dict)
+    """The version that a lock file has of each package, by name."""
+    notes: tuple[str, ...] = ()
+    """What is to be known of how it was read: what of a lock file is not among the roots."""

@@ -1,11 +1,12 @@
 """What recipes and evaluated specs change for the solver: what a source needs to be built, and what that gives."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ppcdeps.model.build_order import Bootstrap
 from ppcdeps.model.recipe import Recipe, RecipeKind
 from ppcdeps.model.target import Target
+from ppcdeps.model.values import dataclass
 from ppcdeps.recipebook.book import RecipeBook, recipe_for
 from ppcdeps.rpm.additions import declare_package
 from ppcdeps.rpm.sources import BuildEnvironments, BuildNeeds
@@ -61,6 +62,10 @@ class Adaptation:
         there = {self.universe.name_of(i) for i in self.universe.standins_of(source)}
         for name in sorted(set(recipe.packages) - there):
             declare_package(self.universe, source, name)
+
+    def has_grounds(self, source: str) -> bool:
+        """Whether there is anything that `grounds` goes by."""
+        return self.recipe_of(source) is not None or self.evaluated(source) is not None
 
     def grounds(self, source: str, requirement: str) -> str | None:
         """Why the packages that are built for the target do not have a requirement of the reference's."""

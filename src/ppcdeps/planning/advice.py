@@ -1,7 +1,7 @@
 """What a plan advises beyond its packages, by its target, its closure and nova's version; no host is needed."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from functools import cache
 
 from ppcdeps.base.datafiles import shipped_file
 from ppcdeps.base.toml import Table, TomlFile, read_entries
@@ -9,6 +9,7 @@ from ppcdeps.model.evr import compare_versions
 from ppcdeps.model.gap import Gap, RouteKind
 from ppcdeps.model.plan import ChosenPackage
 from ppcdeps.model.target import Target
+from ppcdeps.model.values import dataclass
 from ppcdeps.model.workload import Workload
 from ppcdeps.planning.nova import is_older, nova_facts
 
@@ -77,6 +78,7 @@ def advice_of(
     return tuple(given)
 
 
+@cache
 def load_advice(file: TomlFile | None = None) -> tuple[AdviceRule, ...]:
     """The advice that ppcdeps knows, or that of another file of that form.
 

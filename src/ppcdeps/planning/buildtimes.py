@@ -1,12 +1,12 @@
 """How long builds take: as recorded runs of the same package, or of its kind and about its size."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ppcdeps.model.gap import Gap, RouteKind
+from ppcdeps.model.values import dataclass
 from ppcdeps.planning.curated import COMPILED, RecordedRun, load_recorded_runs
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ _LANGUAGES = {"cffi": "C", "assembler": "C"}
 _COMPILERS = {"gcc": "C", "clang": "C", "gcc-c++": "C++", "Cython": "Cython", "rust": "Rust", "cargo": "Rust"}
 _OTHERS = frozenset({"golang", "ocaml", "ghc", "java-devel", "maven-local", "gcc-gfortran", "nodejs-devel"})
 """Compilers that no recorded run used."""
-
-
-recorded_runs = cache(load_recorded_runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,7 @@ def _costliest(kinds: Iterable[str]) -> str:
 
 def timed_sdists(gaps: Iterable[Gap], lock: "PythonLock") -> tuple[Gap, ...]:
     """The gaps of a lock; those that are built from an sdist with their times."""
-    return tuple(_timed_sdist(gap, lock, recorded_runs()) for gap in gaps)
+    return tuple(_timed_sdist(gap, lock, load_recorded_runs()) for gap in gaps)
 
 
 def _timed_sdist(gap: Gap, lock: "PythonLock", runs: Sequence[RecordedRun]) -> Gap:

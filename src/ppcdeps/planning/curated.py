@@ -1,7 +1,7 @@
 """Curated facts about sources: what only x86 builds have, which leave ppc64le out, how long builds took."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import cache
 from typing import TypeVar
 
 from ppcdeps.base.datafiles import shipped_file
@@ -9,6 +9,7 @@ from ppcdeps.base.toml import Table, TomlFile, raise_faults, read_toml
 from ppcdeps.model import names
 from ppcdeps.model.capability import Capability, Requirement
 from ppcdeps.model.target import Target
+from ppcdeps.model.values import dataclass
 
 FOLDER = "rules"
 
@@ -92,6 +93,7 @@ class RecordedRun:
     also: tuple[str, ...] = ()
 
 
+@cache
 def load_recorded_runs(file: TomlFile | None = None) -> tuple[RecordedRun, ...]:
     """The builds whose times are known: those that ppcdeps knows, or of another file of that form.
 
@@ -100,6 +102,7 @@ def load_recorded_runs(file: TomlFile | None = None) -> tuple[RecordedRun, ...]:
     return _facts(file or shipped_file(FOLDER, "build-times"), "run", _recorded_run)
 
 
+@cache
 def load_arch_requirements(file: TomlFile | None = None) -> tuple[ArchRequirement, ...]:
     """The requirements that only x86 builds have: those that ppcdeps knows, or of another file of that form.
 
@@ -108,6 +111,7 @@ def load_arch_requirements(file: TomlFile | None = None) -> tuple[ArchRequiremen
     return _facts(file or shipped_file(FOLDER, "x86-only"), "requirement", _arch_requirement, "package")
 
 
+@cache
 def load_arch_packages(file: TomlFile | None = None) -> tuple[ArchPackage, ...]:
     """The packages that only x86 builds give: those that ppcdeps knows, or of another file of that form.
 
@@ -116,6 +120,7 @@ def load_arch_packages(file: TomlFile | None = None) -> tuple[ArchPackage, ...]:
     return _facts(file or shipped_file(FOLDER, "x86-only"), "package", _arch_package, "requirement")
 
 
+@cache
 def load_excluded_sources(file: TomlFile | None = None) -> tuple[ExcludedSource, ...]:
     """The sources that leave ppc64le out: those that ppcdeps knows, or of another file of that form.
 

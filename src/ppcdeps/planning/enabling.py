@@ -6,12 +6,13 @@ is planned again as if the repositories were enabled, so that is what is done.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import combinations
 
 from ppcdeps.model.errors import PpcdepsError
 from ppcdeps.model.gap import Gap, Route, RouteKind
 from ppcdeps.model.plan import Enabling, Plan, Replacement
+from ppcdeps.model.values import dataclass
 from ppcdeps.model.wording import first_of
 
 Replan = Callable[[frozenset[str]], Plan]

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from ppcdeps.model.capability import Capability, parse_requirement
@@ -10,6 +10,7 @@ from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.recipe import Recipe, RecipeKind
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.target import Target
+from ppcdeps.model.values import dataclass
 from ppcdeps.planning.curated import ArchPackage, ArchRequirement, ExcludedSource
 from ppcdeps.recipebook.book import RecipeBook, is_for, recipe_for
 from ppcdeps.recipebook.promises import broken_promises, evaluate_rendering

@@ -1,8 +1,7 @@
 """What `why` shows of a name: the chain that leads to it, the gap, and what was tried."""
 
-from dataclasses import dataclass
-
 from ppcdeps.model.gap import Gap
+from ppcdeps.model.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,16 @@
 """Why a package, a source or a requirement is in a plan: the chain from the root, and what was tried."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 from ppcdeps.model.capability import Capability, capabilities_in, parse_requirement, requirement_of
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.gap import Gap
+from ppcdeps.model.values import dataclass
 from ppcdeps.planning.explained import Explanation, Link
 from ppcdeps.planning.gaps import gaps_of
 from ppcdeps.planning.solution import Solution, SolvedRequest
+from ppcdeps.planning.tried import candidates, own_file
 from ppcdeps.rpm.loading import Role
 from ppcdeps.rpm.problems import Lacking, PackageClash, UninstallableProviders, statements_of
 from ppcdeps.rpm.requirers import Edge, Requirers
@@ -157,7 +158,7 @@ class _Explainer:
         if part is None:
             return "nothing provides it"
         where = part.metadata.config.id
-        own = self._own_file(package)
+        own = own_file(self.solution, package)
         if own:
             return f"your own package, to be built from {own}"
         match part.role:
@@ -170,51 +171,10 @@ class _Explainer:
 
     def _tried(self, package: int, requirers: Requirers) -> Iterator[str]:
         for requirement in sorted({edge.requirement for edge in requirers.on.get(package, ())}):
-            yield from self._candidates(requirement)
+            yield from candidates(self.solution, requirement)
         universe = self.solution.universe
-        if universe.is_standin(package) and not self._own_file(package):
+        if universe.is_standin(package) and not own_file(self.solution, package):
             yield from self._without(universe.source_of(package))
-
-    def _own_file(self, package: int) -> str:
-        """The spec or source RPM of the user's own that a package comes from; nothing for others."""
-        source = self.solution.universe.source_of(package)
-        return next((own.file for own in self.solution.own if own.name == source), "")
-
-    def _candidates(self, requirement: str) -> Iterator[str]:
-        universe = self.solution.universe
-        targets = ", ".join(p.metadata.config.id for p in universe.parts if p.role is Role.TARGET)
-        for capability in capabilities_in(requirement_of(requirement)):
-            text = str(capability)
-            providers = universe.providers_of(text)
-            if requirement != text and not providers:
-                yield f"{text}, in {requirement}: nothing provides it"
-                continue
-            if not [i for i in providers if universe.role_of(i) is Role.TARGET]:
-                others = [i for i in universe.providers_of(capability.name) if universe.role_of(i) is Role.TARGET]
-                if others and capability.relation:
-                    yield f"{text}: {', '.join(map(universe.label, others))} ({targets}) is not that version"
-                else:
-                    yield f"{text}: no package of {targets} provides it"
-            here = [i for i in providers if universe.role_of(i) is Role.TARGET]
-            yield from (f"{text}: {self._provider(provider)}" for provider in here or providers)
-
-    def _provider(self, package: int) -> str:
-        """A provider with its repository, and what it takes to use it."""
-        universe = self.solution.universe
-        part = universe.part_of(package)
-        nevra, where = universe.label(package), part.metadata.config.id if part else ""
-        if own := self._own_file(package):
-            return f"{nevra} provides it, your own package of {own}"
-        if universe.is_assumed(package):
-            return f"{nevra} is assumed of the source package {universe.source_of(package)}: needs a build"
-        match part.role if part else None:
-            case Role.REFERENCE:
-                return f"{nevra} ({where}) provides it, noarch: usable as it is"
-            case Role.STANDIN:
-                published = f"{nevra.removesuffix(universe.arch)}{self.solution.target.reference_arch}"
-                return f"{published} ({where}) provides it, native: needs a rebuild"
-            case _:
-                return f"{nevra} ({where}) provides it"
 
     def _without(self, source: str) -> Iterator[str]:
         """What the solver says when the source's stand-ins are forbidden."""

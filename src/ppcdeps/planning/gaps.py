@@ -1,12 +1,12 @@
 """Gaps of a solved workload: what is missing, who requires it, why it is missing, and the route by which it comes."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from ppcdeps.model.capability import Capability, Requirement, parse_requirement, requirement_of
 from ppcdeps.model.commands import command_line
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.nevra import Nevra
+from ppcdeps.model.values import dataclass
 from ppcdeps.model.wording import first_of
 from ppcdeps.planning.blocked import (
     help_for_conflict,
@@ -14,8 +14,8 @@ from ppcdeps.planning.blocked import (
     help_for_requirement,
     help_for_source,
 )
-from ppcdeps.planning.buildtimes import Built, kind_of_source, recorded_runs, timed_source
-from ppcdeps.planning.curated import ExcludedSource, load_excluded_sources
+from ppcdeps.planning.buildtimes import Built, kind_of_source, timed_source
+from ppcdeps.planning.curated import ExcludedSource, load_excluded_sources, load_recorded_runs
 from ppcdeps.planning.solution import Solution, SolvedRequest
 from ppcdeps.recipebook.book import recipe_digest
 from ppcdeps.rpm.loading import Role
@@ -47,13 +47,13 @@ def gaps_of(
         for gap in _Finder(solution, solved, phase, excluded, replaced).found(known):
             gaps.setdefault((gap.kind, gap.name), gap)
     ordered = sorted(gaps.values(), key=lambda gap: (gap.phase is Phase.BUILD, gap.name))
-    return tuple(timed_source(gap, recorded_runs(), _built(solution, gap)) for gap in ordered)
+    return tuple(timed_source(gap, load_recorded_runs(), _built(solution, gap)) for gap in ordered)
 
 
 def requirers_among(solution: Solution, solved: SolvedRequest, edges: Iterable[Edge]) -> tuple[Requirer, ...]:
     """The requirements behind edges of a closure, once each and sorted by who has them."""
-    found = {Requirer(edge.requirement, solution.requirer(solved, edge.by)) for edge in edges}
-    return tuple(sorted(found, key=lambda requirer: (requirer.by, requirer.requirement)))
+    found = {(solution.requirer(solved, edge.by), edge.requirement) for edge in edges}
+    return tuple(Requirer(requirement, by) for by, requirement in sorted(found))
 
 
 def _built(solution: Solution, gap: Gap) -> Built:
@@ -103,7 +103,7 @@ class _Finder:
         universe = self.solution.universe
         found: dict[str, list[int]] = {}
         for package in self.solved.closure.chosen:
-            if self.phase is Phase.RUN and universe.label(package) in self.replaced:
+            if self.replaced and self.phase is Phase.RUN and universe.label(package) in self.replaced:
                 continue
             if universe.role_of(package) is role or (role is Role.STANDIN and universe.is_assumed(package)):
                 found.setdefault(universe.source_of(package), []).append(package)
@@ -241,7 +241,7 @@ class _Finder:
     def _of_another_version(self, names: Mapping[str, int]) -> tuple[Cause, str] | None:
         """The first requirement that the target's packages of these names do not satisfy."""
         universe = self.solution.universe
-        requirers = self.solution.requirers(self.solved)
+        requirers = self.solution.requirers_of_missing(self.solved)
         for name, package in sorted(names.items()):
             there = universe.named(name, Role.TARGET)
             for edge in requirers.on.get(package, ()):
@@ -303,7 +303,7 @@ class _Finder:
         universe = self.solution.universe
         return any(not universe.is_standin(i) for i in universe.providers_of(str(requirement)))
 
-    def _other_versions(self, requirement: str) -> list[int]:
+    def _other_versions(self, requirement: str) -> Sequence[int]:
         """Packages that provide the required name, in a version that does not satisfy the requirement."""
         try:
             parsed = parse_requirement(requirement)
@@ -318,7 +318,7 @@ class _Finder:
         group = set(packages)
         if not group:
             return ()
-        requirers = self.solution.requirers(self.solved)
+        requirers = self.solution.requirers_of_missing(self.solved)
         edges = [edge for i in sorted(group) for edge in requirers.on.get(i, ())]
         outside = [edge for edge in edges if edge.by not in group] or edges
         if group.issubset(self.solution.universe.placeholders):

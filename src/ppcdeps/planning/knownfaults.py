@@ -1,7 +1,6 @@
 """Faults of released Python distributions that a compute node on POWER meets, and no metadata shows."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -10,6 +9,7 @@ from ppcdeps.base.datafiles import shipped_file
 from ppcdeps.base.toml import Table, TomlFile, read_entries
 from ppcdeps.model.plan import ChosenPackage
 from ppcdeps.model.python_plan import PlannedPython
+from ppcdeps.model.values import dataclass
 from ppcdeps.python.names import normalize, wanted_by
 
 FOLDER, NAME = "rules", "known-faults"

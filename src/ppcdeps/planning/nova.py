@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 from typing import TypeVar
@@ -11,6 +10,7 @@ from ppcdeps.base.datafiles import shipped_file
 from ppcdeps.base.toml import Table, TomlFile, closest, raise_faults, read_toml
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.evr import VersionKey, version_key
+from ppcdeps.model.values import dataclass
 
 FOLDER, NAME = "rules", "nova"
 

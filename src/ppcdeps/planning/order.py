@@ -5,11 +5,12 @@ installed for its build. That includes the runtime needs of these stand-ins too,
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from ppcdeps.model.build_order import Bootstrap, Cycle
+from ppcdeps.model.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

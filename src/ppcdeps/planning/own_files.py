@@ -1,11 +1,11 @@
 """Which files of the user's own a word of the command line names: specs, source RPMs, folders of them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from ppcdeps.model import names
 from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.values import dataclass
 
 SPEC, SRPM = names.OWN_ENDINGS
 _PLACES = ("SPECS", "SRPMS")

@@ -1,7 +1,6 @@
 """The plan of a workload: its solution in values that outlive the solver."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.model.build_order import Bootstrap
@@ -9,12 +8,16 @@ from ppcdeps.model.gap import Gap, GapKind, RouteKind
 from ppcdeps.model.plan import ChosenPackage, OwnPackages, Plan, RepositoryState
 from ppcdeps.model.python_plan import PlannedPython, Provision, PythonFallback
 from ppcdeps.model.target import Target
-from ppcdeps.planning.advice import advice_of
+from ppcdeps.model.values import dataclass
+from ppcdeps.planning.advice import advice_of, load_advice
+from ppcdeps.planning.curated import load_arch_requirements, load_excluded_sources, load_recorded_runs
 from ppcdeps.planning.gaps import gaps_of, requirers_among
-from ppcdeps.planning.knownfaults import fault_advice
+from ppcdeps.planning.knownfaults import fault_advice, known_faults
+from ppcdeps.planning.nova import nova_facts
 from ppcdeps.planning.order import BuildOrder, order_of
 from ppcdeps.planning.solution import Solution
 from ppcdeps.planning.subjects import judged_instead
+from ppcdeps.planning.tried import with_tried
 from ppcdeps.planning.unsaid import unsaid
 from ppcdeps.rpm.loading import Role
 from ppcdeps.rpm.own import OwnSource, own_metadata
@@ -34,6 +37,19 @@ class PythonPart:
     planned: PlannedPython
     advice: tuple[str, ...] = ()
     replaced: frozenset[str] = frozenset()
+
+
+def load_rules() -> None:
+    """Read the rules that plans follow, which are kept: for when there is time for it, before there is a solution."""
+    for load in (
+        load_arch_requirements,
+        load_excluded_sources,
+        load_recorded_runs,
+        load_advice,
+        known_faults,
+        nova_facts,
+    ):
+        load()
 
 
 def plan_of(
@@ -70,7 +86,7 @@ def plan_of(
         roots=tuple(sorted({*solution.workload.roots, *_roots_of(solution.own)})),
         repositories=_states(solution.universe, repositories),
         closure=closure,
-        gaps=gaps,
+        gaps=with_tried(solution, gaps),
         dropped_requirements=tuple(
             sorted(
                 (dropped for dropped in dropped_requirements if dropped.source in rebuilt),

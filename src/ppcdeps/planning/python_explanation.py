@@ -36,7 +36,7 @@ def explain_distribution(plan: Plan, name: str) -> Explanation | None:
         status=f"{how}, version by {found.pinned_by}" if found.pinned_by else how,
         chain=_chain(plan.python, found),
         gap=next((gap for gap in plan.gaps if gap.name == found.name), None),
-        tried=(),
+        tried=next((gap.tried for gap in plan.gaps if gap.route.subject == (_pin(found),)), ()),
     )
 
 

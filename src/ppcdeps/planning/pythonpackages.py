@@ -31,7 +31,7 @@ def as_python(solution: Solution, package: int, *, on_target: bool) -> PythonPac
         name=universe.name_of(package),
         on_target=on_target,
         provides=universe.provides_of(package),
-        requires=tuple(str(dep) for dep in universe.requirements_of(package)),
+        requires=tuple(map(universe.text_of, universe.requirements_of(package))),
     )
 
 

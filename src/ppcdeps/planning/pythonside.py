@@ -1,7 +1,7 @@
 """The Python side of a solved workload: from the closure's packages to one lock, its files, and the bridge."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ppcdeps.model.errors import ConfigError
@@ -9,6 +9,7 @@ from ppcdeps.model.evr import evr_key
 from ppcdeps.model.python_plan import Provision
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.model.target import PythonEnvironment
+from ppcdeps.model.values import dataclass
 from ppcdeps.planning.buildtimes import timed_sdists
 from ppcdeps.planning.plan import PythonPart
 from ppcdeps.planning.pythonpackages import as_python, python_packages
@@ -52,13 +53,14 @@ def python_side(
     lock_policy: LockPolicy = DEFAULT_POLICY,
     constraints: Path | None = None,
     former: Path | None = None,
+    hints: Mapping[str, str] | None = None,
     places: FilePlaces = FilePlaces.PATH,
     command: str = "",
 ) -> PythonSide:
     """Route and resolve the Python of a solved workload.
 
-    ``former`` is the folder of an earlier run's files, whose pins stay where they fit. A package that is
-    on no index under its name stays an RPM, with a note. Raises what
+    ``former`` is the folder of an earlier run's files, whose pins stay where they fit, as versions in ``hints`` do. A
+    package that is on no index under its name stays an RPM, with a note. Raises what
     ``ppcdeps.python.workload.constraints_for`` raises.
     """
     reporter = reporter or Silence()
@@ -95,6 +97,7 @@ def python_side(
             constraints=constraints,
             policy=lock_policy,
             available=tuple(_available(solution, python)),
+            hints=hints or {},
         )
         try:
             lock, files = constraints_for(wanted, index, reporter, former=former, command=command, places=places)
@@ -193,7 +196,8 @@ def _lacking_builds(solution: Solution, packages: Iterable[int]) -> Iterator[str
     missing = {universe.source_of(each) for each in solution.run.closure.chosen if universe.is_standin(each)}
     for source in sorted({universe.source_of(package) for package in packages}):
         package = environments.source_package(source)
-        for requirement in sorted(map(str, universe.requirements_of(package))) if package is not None else ():
+        required = universe.requirements_of(package) if package is not None else ()
+        for requirement in sorted(map(universe.text_of, required)):
             providers = () if requirement.startswith(("(", "/")) else universe.providers_of(requirement)
             lacking = providers and all(universe.is_standin(each) for each in providers)
             if lacking and universe.source_of(min(providers)) not in missing:

@@ -1,13 +1,14 @@
 """A workload solved for a target: what runs, what must be built for it, and what building that needs in turn."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.model.capability import capabilities_in, parse_requirement
 from ppcdeps.model.target import Target
+from ppcdeps.model.values import dataclass
 from ppcdeps.model.workload import Workload
 from ppcdeps.planning.adaptation import Adaptation
 from ppcdeps.planning.curated import (
@@ -18,14 +19,13 @@ from ppcdeps.planning.curated import (
     load_arch_requirements,
     load_excluded_sources,
 )
-from ppcdeps.python.names import BRIDGE_PREFIX
+from ppcdeps.planning.universe import universe_of
 from ppcdeps.recipebook.book import RecipeBook, load_book
 from ppcdeps.rpm.closure import Closure, ClosureSearch
-from ppcdeps.rpm.dropped import RequirementDropper
-from ppcdeps.rpm.opening import open_universe
+from ppcdeps.rpm.dropped import Grounds, RequirementDropper
+from ppcdeps.rpm.loading import Role
 from ppcdeps.rpm.own import OwnSource
 from ppcdeps.rpm.paths import FetchFilelists
-from ppcdeps.rpm.products import OneArchPackage
 from ppcdeps.rpm.requests import Request, request_packages
 from ppcdeps.rpm.requirers import Requirers
 from ppcdeps.rpm.sources import BuildEnvironments
@@ -67,6 +67,7 @@ class Solution:
     adaptation: Adaptation
     own: tuple[OwnSource, ...] = ()
     _requirers: dict[int, Requirers] = field(default_factory=dict)
+    _requirers_of_missing: dict[int, Requirers] = field(default_factory=dict)
 
     def requirers(self, solved: SolvedRequest) -> Requirers:
         """Who requires what in the closure of a request."""
@@ -74,6 +75,16 @@ class Solution:
         if request not in self._requirers:
             self._requirers[request] = Requirers(self.universe, solved.closure.chosen, [request])
         return self._requirers[request]
+
+    def requirers_of_missing(self, solved: SolvedRequest) -> Requirers:
+        """Who requires what of the packages that do not come from the target's repositories."""
+        if solved is self.run:
+            return self.requirers(solved)
+        request, chosen = solved.request.id, solved.closure.chosen
+        if request not in self._requirers_of_missing:
+            missing = [i for i in chosen if self.universe.role_of(i) is not Role.TARGET]
+            self._requirers_of_missing[request] = Requirers(self.universe, chosen, [request], missing)
+        return self._requirers_of_missing[request]
 
     def requirer(self, solved: SolvedRequest, by: int) -> str:
         """A package, or the request itself, as people read who requires something."""
@@ -88,6 +99,7 @@ def open_search(
     book: RecipeBook | None = None,
     evaluations: "Evaluations | None" = None,
     own: Sequence[OwnSource] = (),
+    universe: Universe | None = None,
 ) -> tuple[ClosureSearch, Adaptation]:
     """A search in a target's universe with all that is known of its sources; the arguments of `solve_run`.
 
@@ -104,22 +116,16 @@ def open_search(
                 evaluations.reporter.warn(text)
     # A source RPM at hand counts for more than what is known of its source.
     requirements, packages = _not_contradicted(at_hand, requirements, packages)
-    universe = open_universe(
-        repositories,
-        target.arch,
-        target.reference_arch,
-        cache,
-        fetch_filelists,
-        module_streams=target.module_streams,
-        platform_id=target.platform_id,
-        # It satisfies in name only what pip is to install, and each plan decides anew what that is.
-        without=BRIDGE_PREFIX,
-        one_arch=(
-            *(OneArchPackage(fact.source, fact.package, fact.reason) for fact in packages),
-            *(product for found in at_hand for product in found.products()),
-        ),
-        own=own,
-    )
+    if universe is None:
+        universe = universe_of(
+            target,
+            repositories,
+            cache,
+            fetch_filelists,
+            arch_packages=packages,
+            products=(product for found in at_hand for product in found.products()),
+            own=own,
+        )
     universe.prefer_own()
     environments = BuildEnvironments(universe, target.build_packages)
     adaptation = Adaptation(load_book() if book is None else book, target, universe, environments, evaluations)
@@ -139,16 +145,18 @@ def solve_run(
     book: RecipeBook | None = None,
     evaluations: "Evaluations | None" = None,
     own: Sequence[OwnSource] = (),
+    universe: Universe | None = None,
 ) -> Solution:
     """Solve the workload's run time alone; `solve_builds` goes on from there.
 
     ``book`` are the recipes to build by (default: those that ppcdeps brings), ``evaluations`` the source RPMs that
-    are at hand, ``own`` the user's own packages: all of these run on the target, too.
+    are at hand, ``own`` the user's own packages: all of these run on the target, too. ``universe`` is that of the
+    repositories, where it has been opened already; with evaluations or own packages it would be another.
 
     Raises UsageError for a root that is not well-formed, RepositoryError where metadata is damaged, ConfigError for a
     wrong recipe.
     """
-    search, adaptation = open_search(target, repositories, cache, fetch_filelists, book, evaluations, own)
+    search, adaptation = open_search(target, repositories, cache, fetch_filelists, book, evaluations, own, universe)
     universe = search.universe
     roots = [root for root in workload.roots if not root.startswith(PYPI)]
     if target.python.beside:
@@ -277,13 +285,20 @@ class _Grounds:
         for fact in facts:
             self._facts.setdefault(fact.source, []).append(fact)
 
-    def __call__(self, source: str, requirement: str) -> str | None:
-        facts = self._facts.get(source)
-        if not facts:
-            return self._adaptation.grounds(source, requirement)
-        try:
-            parsed = parse_requirement(requirement)
-        except ValueError:
+    def __call__(self, source: str) -> Grounds | None:
+        facts = self._facts.get(source, [])
+        if not facts and not self._adaptation.has_grounds(source):
             return None
-        reason = next((fact.reason for fact in facts if fact.matches(parsed)), None)
-        return reason or self._adaptation.grounds(source, requirement)
+        return lambda requirement: _by_facts(facts, requirement) or self._adaptation.grounds(source, requirement)
+
+
+def _by_facts(facts: Iterable[ArchRequirement], requirement: str) -> str | None:
+    # Most requirements name nothing that a fact does, and then need not be taken apart.
+    named = [fact for fact in facts if fact.requirement.removesuffix("*") in requirement]
+    if not named:
+        return None
+    try:
+        parsed = parse_requirement(requirement)
+    except ValueError:
+        return None
+    return next((fact.reason for fact in named if fact.matches(parsed)), None)

@@ -1,6 +1,6 @@
 """A look at repositories that are not enabled: which have to do with a plan's gaps, and what they would replace."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from ppcdeps.model.capability import Capability, capabilities_in, parse_requirement
@@ -20,8 +20,7 @@ def survey(plan: Plan, universe: Universe, known: Collection[str]) -> Survey:
     """
     parts = {part.metadata.config.id: part for part in universe.parts if part.metadata.config.id in known}
     asking = [gap for gap in plan.gaps if asks(gap)]
-    # To find who obsoletes a package, libsolv looks through all there are.
-    obsoleted = {name for part in parts.values() for s in part.repo.solvables_iter() for name, _ in _obsoletes(s)}
+    obsoleted = _obsoleted_by(parts.values())
     satisfying = {gap.name: set(_satisfying(gap, plan, universe, obsoleted)) for gap in asking}
     waiting = [
         each for gap in asking for each in (*satisfying[gap.name], *_replacing_requirers(gap, universe, obsoleted))
@@ -41,6 +40,24 @@ def survey(plan: Plan, universe: Universe, known: Collection[str]) -> Survey:
             for name, found in satisfying.items()
         },
     )
+
+
+def has_to_do_with(plan: Plan, universe: Universe) -> bool:
+    """Whether any package of a universe might come in place of a gap's, or of those that require it.
+
+    Raises RepositoryError where file lists are wanted and cannot be read.
+    """
+    obsoleted = _obsoleted_by(universe.parts)
+    asking = [gap for gap in plan.gaps if asks(gap)]
+    requirers = {nevra.name for gap in asking for each in gap.required_by if (nevra := _nevra(each.by)) is not None}
+    if any(name in obsoleted or universe.named(name, Role.TARGET) for name in requirers):
+        return True
+    return any(True for gap in asking for _ in _satisfying(gap, plan, universe, obsoleted))
+
+
+def _obsoleted_by(parts: Iterable[Part]) -> set[str]:
+    """The names that packages of these parts obsolete: to find who obsoletes one, libsolv looks through all."""
+    return {name for part in parts for s in part.repo.solvables_iter() for name, _ in _obsoletes(s)}
 
 
 def _concerned(waiting: list[int], universe: Universe, known: Collection[str]) -> set[str]:
@@ -93,7 +110,7 @@ def _replacing_requirers(gap: Gap, universe: Universe, obsoleted: Collection[str
                 yield from universe.obsoleting(universe.nevra(package))
 
 
-def _providers(universe: Universe, requirement: str) -> Iterator[list[int]]:
+def _providers(universe: Universe, requirement: str) -> Iterator[Sequence[int]]:
     """What satisfies each plain part of a requirement."""
     try:
         parts = list(capabilities_in(parse_requirement(requirement)))

@@ -1,17 +1,26 @@
-"""Workloads: what a TOML file, or a list of roots on the command line, says is to run on the target."""
+"""Workloads: what a TOML file, a lock file of packages, or roots on the command line say is to run on the target."""
 
 import hashlib
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ppcdeps.base.datafiles import find_file, is_shipped, origin_of, shipped_folder, shipped_names
+from ppcdeps.base.named_files import expanded
 from ppcdeps.base.toml import Table, TomlFile, closest, raise_faults, read_toml
 from ppcdeps.model import names
 from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.errors import ConfigError, UsageError
+from ppcdeps.model.evr import evr_key
+from ppcdeps.model.wording import first_of
 from ppcdeps.model.workload import Workload
+
+if TYPE_CHECKING:
+    from ppcdeps.model.package_lock import PackageLock
+    from ppcdeps.model.plan import Plan
 
 FOLDER = "workloads"
 PYTHON_PREFIX = names.PYTHON_PREFIX
@@ -20,6 +29,13 @@ PYTHON_PREFIX = names.PYTHON_PREFIX
 _OPENSTACK_CONSTRAINTS = re.compile(r"upper-constraints-[a-z0-9.]+\.txt")
 """The names under which ppcdeps ships OpenStack's constraints, of some releases."""
 
+FILE_ENDINGS = (".toml", *names.LOCK_ENDINGS)
+"""How the names of workload files end, lock files among them."""
+_X86 = "x86_64"
+"""The architecture of a lock's side where no target says which its reference has."""
+
+_DISTRIBUTION = re.compile(r"\.((?:el|fc)[0-9]+)")
+"""What a release says of the distribution that it was built for."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+]+")
 _LONGEST_NAME = 60
 
@@ -29,14 +45,16 @@ def list_workloads() -> tuple[str, ...]:
     return shipped_names(FOLDER)
 
 
-def load_workload(name_or_path: str, release: str | None = None) -> Workload:
-    """The workload of that name, or the one that a TOML file of the user's describes.
+def load_workload(name_or_path: str, release: str | None = None, arches: Sequence[str] = (_X86,)) -> Workload:
+    """The workload of that name, or the one that a file of the user's describes: TOML, or a lock file of packages.
 
     ``release`` is the OpenStack release, the workload's default where it is None; a workload without releases
-    leaves it aside.
+    leaves it aside. ``arches`` are the architectures whose side of a lock file counts: the first that it has.
 
     Raises UsageError for an unknown workload or release, ConfigError with all faults of the file.
     """
+    if name_or_path.endswith(names.LOCK_ENDINGS):
+        return _of_lock(expanded(name_or_path), arches)
     file = find_file(FOLDER, name_or_path, "workload")
     top = read_toml(file, "workload file")
     workload = _workload(top, file, release)
@@ -109,6 +127,92 @@ def _hint_at_form(root: str) -> str:
     return f"give a package, a capability, an absolute path, or {PYTHON_PREFIX}NAME"
 
 
+def _of_lock(file: Path, arches: Sequence[str]) -> Workload:
+    """The workload of the packages that a lock file has for the first of these architectures that it has.
+
+    The roots are their names: the versions are for the target's repositories to say. Raises ConfigError.
+    """
+    from ppcdeps.metadata.package_locks import read_package_lock
+
+    lock = read_package_lock(file)
+    arch = next((one for one in (*arches, "noarch") if lock.sides.get(one)), None)
+    if arch is None:
+        there = ", ".join(sorted(side for side, packages in lock.sides.items() if packages)) or "nothing"
+        raise ConfigError(
+            f"the lock file {file} locks no packages for {' or '.join(dict.fromkeys(arches))}",
+            hint=f"it locks packages for {there}",
+        )
+    usable = [each for each in lock.sides[arch] if each.arch in (arch, "noarch")]
+    roots = tuple(sorted({each.name for each in usable}))
+    if not roots or len(roots) > CEILINGS.document_roots:
+        said = f"has only packages of other architectures for {arch}"
+        raise ConfigError(f"the lock file {file} {beyond('document_roots', 'locks more than') if roots else said}")
+    return Workload(
+        name=_lock_name(file),
+        title=f"{file.name} ({arch})",
+        roots=roots,
+        origin=str(file),
+        locked={each.name: each.evr for each in usable if each.evr},
+        notes=tuple(_notes_on(file, lock, arch, arches)),
+    )
+
+
+def other_versions(workload: Workload, plan: "Plan") -> str:
+    """Which packages a plan has in another version than the workload's lock, in words; empty where none is."""
+    moved = [
+        f"{one.nevra.name} {one.nevra.evr} ({locked} is locked)"
+        for one in plan.closure
+        if (locked := workload.locked.get(one.nevra.name)) and evr_key(locked) != evr_key(one.nevra.evr)
+    ]
+    if not moved:
+        return ""
+    said = (
+        f"{len(moved)} of {len(workload.locked)} locked packages are there in another version: {first_of(moved, 3)}"
+    )
+    locked = _distribution(workload.locked.values())
+    there = _distribution(one.nevra.evr for one in plan.closure if one.nevra.name in workload.locked)
+    if not locked or not there or locked == there:
+        return said
+    return (
+        f"{said}; most of the lock is of {locked}, and {plan.target} is of {there}: name another --target to compare"
+    )
+
+
+def _distribution(versions: Iterable[str]) -> str:
+    """The distribution that most of these versions' releases name (as "el9"); empty where none does."""
+    tags = Counter(found[1] for version in versions if (found := _DISTRIBUTION.search(version)))
+    return max(tags, key=lambda tag: (tags[tag], tag), default="")
+
+
+def _notes_on(file: Path, lock: "PackageLock", arch: str, arches: Sequence[str]) -> Iterator[str]:
+    """What of a lock is not among the roots, of which modules it is, and how its side for the target differs."""
+    sides = lock.sides
+    other = sorted({f"{each.name}.{each.arch}" for each in sides[arch] if each.arch not in (arch, "noarch")})
+    if other:
+        yield f"left out of {file.name}, as they are of other architectures: {first_of(other, 5)}"
+    streams = sorted({each.module for each in sides[arch] if each.module})
+    if streams:
+        options = first_of([f"--module {stream}" for stream in streams], 5)
+        yield f"{file.name} has packages of modules, whose streams are not enabled by that: {options}"
+    elif arch in lock.modular:
+        yield f"{file.name} has packages of modules; it does not say which streams: enable them with --module"
+    for target in arches[1:]:
+        own, here = ({each.name for each in sides.get(one, ())} for one in (target, arch))
+        if own and target != arch:
+            differing = [
+                f"{side} alone has {first_of(sorted(names), 5)}"
+                for side, names in ((arch, here - own), (target, own - here))
+                if names
+            ]
+            yield f"{file.name} has a side for {target}, too: {'; '.join(differing) or 'the same names'}"
+
+
+def _lock_name(file: Path) -> str:
+    """The name of a lock's workload: its file's without `.lock`, `.manifest` and ending."""
+    stem = re.sub(r"\.(?:lock|manifest)$", "", file.name.rpartition(".")[0])
+    return _UNSAFE.sub("-", stem).strip("-._+")[:_LONGEST_NAME] or "lock"
+
+
 def workload_of_own(words: Sequence[str]) -> Workload:
     """The workload of packages of the user's own: named after their files or folders, with no other roots.
 
@@ -151,6 +255,8 @@ def together(workloads: Sequence[Workload], *, pinned: bool = False) -> Workload
         constraints=next((workload.constraints for workload in workloads if workload.constraints), None),
         advice=tuple(dict.fromkeys(rule for workload in workloads for rule in workload.advice)),
         origin=", ".join(workload.origin for workload in workloads if workload.origin),
+        locked={name: evr for workload in workloads for name, evr in workload.locked.items()},
+        notes=tuple(note for workload in workloads for note in workload.notes),
     )
 
 

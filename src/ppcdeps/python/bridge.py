@@ -8,11 +8,11 @@ programs, and no distribution that is to stay an RPM.
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.evr import satisfies
 from ppcdeps.model.python_plan import Provision
+from ppcdeps.model.values import dataclass
 from ppcdeps.python.lock import PythonLock
 from ppcdeps.python.names import normalize, python_version, rpm_version
 

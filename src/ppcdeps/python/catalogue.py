@@ -5,12 +5,13 @@ there.
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from ppcdeps.base.urls import split_url
 from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.values import dataclass
 from ppcdeps.python.coremetadata import DistMetadata
 from ppcdeps.python.distfiles import IndexFile, Project, version_in
 from ppcdeps.python.distmetadata import read_metadata

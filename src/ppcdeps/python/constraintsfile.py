@@ -1,10 +1,11 @@
 """A constraints file: what pip's format says about the versions of distributions, for one target."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ppcdeps.model.values import dataclass
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.names import normalize
 from ppcdeps.python.requirementfiles import (

@@ -1,12 +1,12 @@
 """Core metadata (METADATA, PKG-INFO) as values: what a release requires, and where that was read."""
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.errors import RepositoryError
+from ppcdeps.model.values import dataclass
 
 _COUNTED = re.compile(rb"(?im)^(?:requires-dist|provides-extra)[ \t]*:")
 

@@ -1,9 +1,9 @@
 """The files of releases: what an index says of each, their names, and which of them is a release's sdist."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ppcdeps.model.values import dataclass
 from ppcdeps.python.names import normalize
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ it needs a build.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ppcdeps.base.urls import shown_url
 from ppcdeps.model.errors import RepositoryError
+from ppcdeps.model.values import dataclass
 from ppcdeps.python.coremetadata import DistMetadata, MetadataSource, parse_metadata
 from ppcdeps.python.distfiles import IndexFile, sdists_of
 from ppcdeps.python.index import Index
@@ -53,12 +54,17 @@ def read_metadata(index: Index, files: Iterable[IndexFile], environment: "Target
     if found is not None and found.source.is_certain:
         return found
     if wheels:
-        # Metadata that the index serves costs least; else the smallest wheel does.
-        smallest = min(wheels, key=lambda file: (file.metadata_hash is None, file.size or 0, file.filename))
-        return _of_wheel(index, smallest, MetadataSource.OTHER_WHEEL)
+        return _of_wheel(index, cheapest_wheel(wheels), MetadataSource.OTHER_WHEEL)
     if found is None:
         raise RepositoryError("a release without files has no metadata")
     return found
+
+
+def cheapest_wheel(wheels: Iterable[IndexFile]) -> IndexFile:
+    """The wheel of a release whose metadata is read where none is for the target: one of which the index serves it
+    costs least, then the smallest.
+    """
+    return min(wheels, key=lambda file: (file.metadata_hash is None, file.size or 0, file.filename))
 
 
 def sdist_facts(index: Index, file: IndexFile) -> SdistFacts:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.target import PythonEnvironment
+from ppcdeps.model.values import dataclass
 
 if TYPE_CHECKING:
     from packaging.tags import Tag

@@ -1,10 +1,10 @@
 """A conflict explained so that a person can act on it: who requires what, what an RPM fixes, what would fit."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.values import dataclass
 from ppcdeps.python.constraintsfile import Constraints
 from ppcdeps.python.provider import FixedDistribution, TargetProvider, contains
 from ppcdeps.python.requirements import PythonRequirement

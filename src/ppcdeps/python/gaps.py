@@ -62,6 +62,7 @@ def _gap(each: LockedDistribution) -> Gap:
         ),
         source=each.files[0].filename if native else None,
         detail="; ".join(each.evidence),
+        tried=each.tried,
     )
 
 

@@ -7,12 +7,12 @@ generate or compile is not there.
 import configparser
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.model.errors import RepositoryError
+from ppcdeps.model.values import dataclass
 from ppcdeps.python.distfiles import sdists_of
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.names import normalize

@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.digests import digest_of, sha256_of
-from ppcdeps.base.http import HttpResponse, Validators
+from ppcdeps.base.http import HttpResponse
+from ppcdeps.base.responses import Validators
 from ppcdeps.base.urls import is_file_url, path_of, shown_url, split_url
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.reporter import Reporter, Silence
@@ -114,6 +115,14 @@ class Index:
         does not answer, or answers with something else than a project's page.
         """
         return self.project_later(name).result()
+
+    def option_of(self, name: str) -> str:
+        """The option of pip's configuration that the index of a distribution stands in. Raises RepositoryError."""
+        options = {
+            shown_url(url): "index-url" if place == 0 else f"extra-index-url {place}"
+            for place, url in enumerate(self.config.indexes)
+        }
+        return options.get(self.project(name).index, "find-links")
 
     def warn_once(self, message: str) -> None:
         """Warn the user, once in a run."""

@@ -12,9 +12,9 @@ from ppcdeps.base.http import (
     HttpResponse,
     HttpSettings,
     TransportFault,
-    Validators,
     try_mirrors,
 )
+from ppcdeps.base.responses import Validators
 from ppcdeps.base.urls import credentials_in, shown_url
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.python.pipconfig import PipConfig

@@ -1,10 +1,11 @@
 """The lock of a workload's Python distributions: what is requested, and the consistent set that answers it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ppcdeps.model.python_plan import Provision
 from ppcdeps.model.target import PythonEnvironment
+from ppcdeps.model.values import dataclass
 from ppcdeps.python.constraintsfile import NO_CONSTRAINTS, Constraints
 from ppcdeps.python.coremetadata import MetadataSource
 from ppcdeps.python.environment import TargetEnvironment
@@ -106,6 +107,8 @@ class LockedDistribution:
     requires_python: str = ""
     requires: tuple[str, ...] = ()
     """Names of the distributions that it requires on the target."""
+    tried: tuple[str, ...] = ()
+    """What the index has of this version, and why files of it do not serve the target: a line each."""
     pinned_by: str = ""
     """What decided the version: an RPM, a line of the constraints, the former lock, the reference RPM, or
     newest.

@@ -6,7 +6,6 @@ The same lock gives the same bytes. No file names an index: where pip looks is p
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from ppcdeps.base.named_files import read_named_text
 from ppcdeps.base.urls import without_credentials
 from ppcdeps.model.errors import EnvironmentLacksError
 from ppcdeps.model.python_plan import Provision
+from ppcdeps.model.values import dataclass
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.lock import LockedDistribution, LockedFile, PythonLock
 

@@ -1,9 +1,11 @@
 """Names: from RPM capabilities and package names to Python distributions, and back."""
 
 import re
-from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+
+from ppcdeps.base.datafiles import PACKAGE
+from ppcdeps.model.documents import parse_toml
+from ppcdeps.model.values import dataclass
 
 BRIDGE_PREFIX = "ppcdeps-bridge-"
 """What the names of all bridge RPMs begin with; the workload's name follows."""
@@ -209,10 +211,8 @@ def specifier_of(operator: str | None, version: str | None) -> str:
 
 @cache
 def _table() -> dict[str, str]:
-    import tomllib
-
-    text = resources.files("ppcdeps").joinpath("data/python/names.toml").read_text("utf-8")
-    document = tomllib.loads(text)
+    text = (PACKAGE / "data/python/names.toml").read_text("utf-8")
+    document = parse_toml(text)
     table = {str(key).lower(): normalize(str(value)) for key, value in document["distributions"].items()}
     table.update((str(key).lower(), "") for key in document["not_distributions"]["names"])
     return table

@@ -9,13 +9,14 @@ import configparser
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from ppcdeps.base.ini_files import IniError, read_ini
 from ppcdeps.base.named_files import expanded
 from ppcdeps.model.documents import DocumentError, read_document
 from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.values import dataclass
 
 _SECTIONS = ("global", "install")
 _ALIASES = {"default-timeout": "timeout", "pypi-url": "index-url", "i": "index-url", "f": "find-links"}

@@ -1,13 +1,13 @@
 """The rules of the target for resolvelib: who is a candidate, in what order, and what each requires."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from resolvelib import AbstractProvider
 
 from ppcdeps.base.urls import refusal, shown_url
 from ppcdeps.model.errors import RepositoryError
+from ppcdeps.model.values import dataclass
 from ppcdeps.python.catalogue import Catalogue, UsableRelease
 from ppcdeps.python.constraintsfile import Constraints
 from ppcdeps.python.requirements import PythonRequirement, applying, exact_version

@@ -8,11 +8,11 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any
 
+from ppcdeps.model.values import dataclass
 from ppcdeps.python.sdist import SdistContents
 
 

@@ -8,13 +8,14 @@ import optparse
 import re
 import shlex
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ppcdeps.base.named_files import read_named_text
 from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.values import dataclass
 from ppcdeps.python.otherlocks import refuse_other_lock
 
 MOST_FAULTS = 20

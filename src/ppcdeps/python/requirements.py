@@ -1,11 +1,11 @@
 """Requirements on distributions: what each allows, and what has it."""
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ppcdeps.model.ceilings import CEILINGS, beyond
+from ppcdeps.model.values import dataclass
 from ppcdeps.python.environment import MarkerError, TargetEnvironment
 from ppcdeps.python.names import normalize
 

@@ -1,8 +1,9 @@
 """What requirements for pip name for one target: of each distribution what is allowed, and where a file says so."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from ppcdeps.model.values import dataclass
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.names import normalize
 from ppcdeps.python.requirementfiles import RequirementFile, RequirementLine, refused

@@ -14,7 +14,7 @@ from ppcdeps.model.python_plan import NEWEST, Provision
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.python.catalogue import Catalogue, UsableRelease
 from ppcdeps.python.coremetadata import MetadataSource
-from ppcdeps.python.distfiles import IndexFile, sdists_of
+from ppcdeps.python.distfiles import IndexFile, Project, sdists_of
 from ppcdeps.python.distmetadata import sdist_facts
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.explain import ConflictError, VersionClash, clashes_of, least_of, reason_of, refused_by
@@ -31,6 +31,7 @@ from ppcdeps.python.requirements import (
     usable_requirement,
     wants_of,
 )
+from ppcdeps.python.tried import other_versions, tried_files
 
 _ROUNDS = 20_000
 
@@ -283,6 +284,7 @@ class _Resolution:
             metadata=metadata.source,
             requires_python=metadata.requires_python,
             pinned_by=self._pinned_by(candidate),
+            tried=self._tried(release),
         )
         if wheels:
             native = not wheels[0].tags.endswith("-any")
@@ -292,6 +294,12 @@ class _Resolution:
         verdict = facts.verdict
         optional = verdict.purity is Purity.OPTIONAL
         as_pure = verdict.purity is Purity.PURE or (optional and self.request.policy.optional_as_pure)
+        if as_pure:
+            tried = (*base.tried, f"{sdist.filename}: pip installs it without a compiler")
+        else:
+            others = other_versions(self._project(release), self.environment)
+            compiled = ", ".join(verdict.builds_from) or "native code"
+            tried = (*base.tried, f"{sdist.filename}: compiles {compiled}", others)
         return replace(
             base,
             provision=Provision.SDIST if as_pure else Provision.BUILD,
@@ -300,7 +308,18 @@ class _Resolution:
             builds_from=verdict.builds_from,
             evidence=verdict.evidence,
             optional=optional,
+            tried=tried,
         )
+
+    def _tried(self, release: UsableRelease) -> tuple[str, ...]:
+        if release.url:
+            return tried_files(release.files, "required by its URL", self.environment)
+        project = self._project(release)
+        files = [file for text in project.spellings(release.version) for file in project.files[text]]
+        return tried_files(files, self.index.option_of(release.name), self.environment)
+
+    def _project(self, release: UsableRelease) -> Project:
+        return self.index.project(release.name)
 
     def _wheels(self, release: UsableRelease) -> list[IndexFile]:
         ranked = [

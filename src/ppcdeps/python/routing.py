@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from ppcdeps.model.capability import Capability, Requirement, Rich, requirement_of
 from ppcdeps.model.nevra import Nevra
+from ppcdeps.model.values import dataclass
 from ppcdeps.python.bridge import BridgedCapability
 from ppcdeps.python.lock import PythonRoot
 from ppcdeps.python.names import (

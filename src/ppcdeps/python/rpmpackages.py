@@ -1,9 +1,9 @@
 """RPM packages as far as Python is concerned, and the distributions that they state to have."""
 
 import re
-from dataclasses import dataclass
 
 from ppcdeps.model.nevra import Nevra
+from ppcdeps.model.values import dataclass
 from ppcdeps.python.names import provided_distribution, python_version, wanted_by
 
 _VERSIONED = re.compile(r"python\d+\.\d+dist\(")

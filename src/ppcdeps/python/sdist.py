@@ -3,7 +3,6 @@
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
@@ -11,6 +10,7 @@ from typing import IO, BinaryIO, cast
 from ppcdeps.base.tars import BoundedMember
 from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.errors import PpcdepsError, RepositoryError
+from ppcdeps.model.values import dataclass
 from ppcdeps.python.zips import open_zip
 
 _HIGHEST_RATIO = 400

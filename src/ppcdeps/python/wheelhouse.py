@@ -1,12 +1,13 @@
 """The files that pip is to install of a plan's lock, fetched and verified, for a machine without network."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.python_plan import PlannedDistribution, PlannedPython, Provision
 from ppcdeps.model.target import PythonEnvironment
+from ppcdeps.model.values import dataclass
 from ppcdeps.python.distfiles import IndexFile
 from ppcdeps.python.index import Index
 from ppcdeps.python.lock import LockRequest, PythonRoot

@@ -26,7 +26,7 @@ def wheel_metadata_text(index: Index, file: IndexFile) -> tuple[bytes, MetadataS
     """
     known = index.local_file(file) if is_file_url(file.url) else index.find_local(file)
     if known is not None:
-        return _metadata_in(known, file), MetadataSource.WHEEL
+        return metadata_in(known, file), MetadataSource.WHEEL
     index.refuse_offline(f"the metadata of {file.filename}")
     if file.metadata_hash is not None:
         text = _served_metadata(index, file)
@@ -55,19 +55,19 @@ def _served_metadata(index: Index, file: IndexFile) -> bytes | None:
 
 def _from_ranges(index: Index, file: IndexFile) -> bytes:
     if file.size is not None and file.size <= _WHOLE:
-        return _metadata_in(index.local_file(file), file)
+        return metadata_in(index.local_file(file), file)
     # A zip file's directory is at its end, and PEP 427 recommends to have .dist-info there too.
     first = _piece(index, file, f"-{_TAIL}")
     total = _total(first.headers.get("content-range", ""))
     if first.status != 206 or total is None:
         # The server has no ranges, or the wheel is smaller than the range.
-        return _metadata_in(index.local_file(file), file)
+        return metadata_in(index.local_file(file), file)
     sparse = _Sparse(index, file, total)
     sparse.add(total - len(first.body), first.body)
     return _metadata_member(io.BufferedReader(sparse, 1 << 14), file)
 
 
-def _metadata_in(path: Path, file: IndexFile) -> bytes:
+def metadata_in(path: Path, file: IndexFile) -> bytes:
     with path.open("rb") as stream:
         return _metadata_member(stream, file)
 

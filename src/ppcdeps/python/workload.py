@@ -1,11 +1,12 @@
 """The lock of a workload and its files: resolved anew, with the former files' pins where they still fit."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import field
 from pathlib import Path
 
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.target import PythonEnvironment
+from ppcdeps.model.values import dataclass
 from ppcdeps.python.constraintsfile import NO_CONSTRAINTS, read_constraints
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.python.index import Index
@@ -32,6 +33,8 @@ class WorkloadPython:
     constraints_name: str = ""
     policy: LockPolicy = DEFAULT_POLICY
     available: tuple[FixedDistribution, ...] = ()
+    hints: Mapping[str, str] = field(default_factory=dict)
+    """Versions that are taken wherever they fit, those of files from an earlier run apart."""
 
 
 def constraints_for(
@@ -63,7 +66,10 @@ def constraints_for(
         fixed=needs.fixed,
         constraints=constraints,
         reference=dict(needs.reference),
-        hints=former_pins(former, needs.workload, environment) if former is not None else {},
+        hints={
+            **needs.hints,
+            **(former_pins(former, needs.workload, environment) if former is not None else {}),
+        },
         policy=needs.policy,
         available=needs.available,
     )

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -41,8 +41,9 @@ from ppcdeps.model.recipe import (
     VersionOptions,
     VersionRange,
 )
+from ppcdeps.model.sizes import bytes_of
 from ppcdeps.model.target import Target
-from ppcdeps.recipebook.patches import read_patch
+from ppcdeps.model.values import dataclass
 
 RECIPE_FILE = "recipe.toml"
 TEMPLATES = "_templates"
@@ -142,6 +143,8 @@ def recipe_digest(recipe: Recipe) -> str:
     for patch in recipe.patches:
         # That of another recipe, and what is no file: reading it says so.
         if patch.file not in contents:
+            from ppcdeps.recipebook.patches import read_patch
+
             contents[patch.file] = hashlib.sha256(read_patch(recipe.folder, patch.file)).hexdigest()
     for name in sorted(contents):
         digest.update(os.fsencode(f"{name} {contents[name]}\n"))
@@ -236,6 +239,7 @@ def _recipe(top: Table, folder: Path) -> Recipe | None:
         bootstrap=build.optional_text("bootstrap") or "",
         release_suffix=build.optional_text("release_suffix") or "",
         build_requires=build.texts("requires"),
+        memory=_memory(build),
         requires=top.texts("requires"),
         edits=tuple(filter(None, (_edit(table) for table in top.tables("edits")))),
         patches=tuple(_patch(table, folder) for table in top.tables("patches")),
@@ -256,6 +260,15 @@ def _recipe(top: Table, folder: Path) -> Recipe | None:
     _check_kind(top, recipe)
     _check_text(top, recipe)
     return recipe if not faults else None
+
+
+def _memory(build: Table) -> int | None:
+    text = build.optional_text("memory")
+    try:
+        return bytes_of(text) if text is not None else None
+    except ValueError as fault:
+        build.fault(f'"memory": {fault}')
+        return None
 
 
 def _check_kind(top: Table, recipe: Recipe) -> None:

@@ -1,7 +1,6 @@
 """Fetching the sources that a recipe, a source package or a Python distribution is built from."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.toml import closest
@@ -13,6 +12,7 @@ from ppcdeps.model.evr import evr_key
 from ppcdeps.model.recipe import Recipe, RecipeKind
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.target import Target
+from ppcdeps.model.values import dataclass
 from ppcdeps.recipebook.book import RecipeBook, is_named, recipe_for, sources_of
 
 PYPI = "pypi:"
@@ -55,6 +55,11 @@ class Fetcher:
                 return (self._srpm([recipe.source, *recipe.names], version, recipe),)
             case RecipeKind.SPEC | RecipeKind.COMPILE | RecipeKind.SDIST:
                 return self._files(recipe, version)
+
+    def source_package(self, name: str, version: str | None = None) -> RepositoryPackage:
+        """The source RPM that `fetch` takes for a name, as its repository's metadata has it. Raises as that."""
+        recipe = self._recipe(name)
+        return self._chosen([name] if recipe is None else [recipe.source, *recipe.names], version, recipe)
 
     def _recipe(self, name: str) -> Recipe | None:
         """The recipe that is meant; None where the name can only be that of a source package."""

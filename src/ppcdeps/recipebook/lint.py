@@ -4,7 +4,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, PpcdepsErro
 from ppcdeps.model.recipe import Recipe, RecipeKind
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.target import Target
+from ppcdeps.model.values import dataclass
 from ppcdeps.recipebook.book import RecipeBook, is_named, sources_of
 from ppcdeps.recipebook.patches import header_of
 from ppcdeps.recipebook.promises import broken_promises, evaluate_rendering

@@ -9,7 +9,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from ppcdeps.base.named_files import open_named, read_named
 from ppcdeps.base.removal import remove_tree
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.recipe import BuildSystem, Language, Recipe, RecipeKind, Source, Upstream
+from ppcdeps.model.values import dataclass
 from ppcdeps.python.bridge import spec_of_bridge
 from ppcdeps.python.names import normalize, rpm_version
 from ppcdeps.recipebook.book import TEMPLATES, for_source, for_version, is_named, shipped_recipes, sources_of

@@ -3,15 +3,15 @@
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.values import dataclass
 from ppcdeps.rpm.payload import BrokenArchiveError, Member, members_of, open_payload
 
-_SPEC = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*\.spec")
+SPEC_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*\.spec")
 """The name of a spec is a word in scripts."""
 
 
@@ -39,7 +39,7 @@ def unpack_srpm(srpm: Path, folder: Path) -> UnpackedSrpm:
     if len(specs) != 1:
         found = ", ".join(specs) or "none"
         raise ConfigError(f"{srpm.name} is to have one spec file, and has {found}", hint="is it a source RPM?")
-    if not _SPEC.fullmatch(specs[0]):
+    if not SPEC_NAME.fullmatch(specs[0]):
         raise ConfigError(f"{srpm.name} has a spec of the name {specs[0]!r}, and that is to be one plain word")
     return UnpackedSrpm(folder, folder / specs[0], files)
 

@@ -7,12 +7,14 @@ from typing import Any
 from ppcdeps.auditing.audit import (
     USABLE,
     Audit,
+    AuditedGroup,
     AuditedPackage,
     AuditedRepository,
     AuditedSource,
     State,
     best_by_name,
 )
+from ppcdeps.report.audit import group_words
 from ppcdeps.report.text import text_of
 
 _TOP = 30
@@ -24,7 +26,9 @@ class AuditDifference:
 
     ``opened`` are usable now and were not, or are new and usable where nothing was; ``closed`` the other way around;
     ``came`` and ``went`` are names that only one audit has and that are not usable there; ``moved`` are usable in
-    neither and wait for other builds, or in another state. Of a pair one side is None where the audit lacks it.
+    neither and wait for other builds, or in another state. ``groups`` are those of which other packages are not
+    usable, or that wait for other builds; none where one of the audits has no groups at all, as of a snapshot. Of a
+    pair one side is None where the audit lacks it.
     """
 
     totals: tuple[tuple[State, int, int], ...]
@@ -35,6 +39,7 @@ class AuditDifference:
     moved: tuple[tuple[AuditedPackage, AuditedPackage], ...]
     sources_built: tuple[AuditedSource, ...]
     sources_missing: tuple[AuditedSource, ...]
+    groups: tuple[tuple[AuditedGroup | None, AuditedGroup | None], ...]
     repositories: tuple[tuple[AuditedRepository | None, AuditedRepository | None], ...]
 
     def __bool__(self) -> bool:
@@ -47,6 +52,7 @@ class AuditDifference:
                 self.moved,
                 self.sources_built,
                 self.sources_missing,
+                self.groups,
                 self.repositories,
             )
         )
@@ -87,12 +93,25 @@ def audit_difference(before: Audit, after: Audit) -> AuditDifference:
         moved=tuple(moved),
         sources_built=tuple(each for name, each in sources.items() if name not in sources_now),
         sources_missing=tuple(each for name, each in sources_now.items() if name not in sources),
+        groups=_groups(before, after),
         repositories=tuple(
             (repositories.get(name), repositories_now.get(name))
             for name in sorted(repositories.keys() | repositories_now.keys())
             if repositories.get(name) != repositories_now.get(name)
         ),
     )
+
+
+def _groups(before: Audit, after: Audit) -> tuple[tuple[AuditedGroup | None, AuditedGroup | None], ...]:
+    if not (before.groups and after.groups):
+        return ()
+    old, new = ({each.id: each for each in audit.groups} for audit in (before, after))
+
+    def lacks(group: AuditedGroup | None) -> tuple[Sequence[str], ...] | None:
+        return None if group is None else (group.waiting, group.blocked, group.needs)
+
+    pairs = ((old.get(name), new.get(name)) for name in sorted(old.keys() | new.keys()))
+    return tuple((one, other) for one, other in pairs if lacks(one) != lacks(other))
 
 
 def render_audit_difference(shown: AuditDifference) -> str:
@@ -112,6 +131,7 @@ def render_audit_difference(shown: AuditDifference) -> str:
     )
     lines += _section("Sources that are missing no longer", [f"- {_source(each)}" for each in shown.sources_built])
     lines += _section("Sources that are missing now", [f"+ {_source(each)}" for each in shown.sources_missing])
+    lines += _section("Package groups", [_group(*pair) for pair in shown.groups])
     lines += _section("Repositories", [line for pair in shown.repositories for line in _repository(*pair)])
     return text_of(lines)
 
@@ -130,6 +150,10 @@ def audit_difference_document(shown: AuditDifference) -> dict[str, Any]:
         "moved": [_pair(*pair) for pair in shown.moved],
         "sources_built": [asdict(each) for each in shown.sources_built],
         "sources_missing": [asdict(each) for each in shown.sources_missing],
+        "groups": [
+            {"before": asdict(old) if old else None, "after": asdict(new) if new else None}
+            for old, new in shown.groups
+        ],
         "repositories": [
             {"before": asdict(old) if old else None, "after": asdict(new) if new else None}
             for old, new in shown.repositories
@@ -157,6 +181,14 @@ def _is(package: AuditedPackage | None) -> str:
 
 def _source(source: AuditedSource) -> str:
     return f"{source.name} ({source.cause}, holds back {source.holds_back})"
+
+
+def _group(old: AuditedGroup | None, new: AuditedGroup | None) -> str:
+    if old is None or new is None:
+        sign, only = ("+", new) if old is None else ("-", old)
+        assert only is not None
+        return f"{sign} {only.id}: {group_words(only)}"
+    return f"! {new.id}: {group_words(old)} -> {group_words(new)}"
 
 
 def _repository(old: AuditedRepository | None, new: AuditedRepository | None) -> Iterable[str]:

@@ -7,8 +7,10 @@ from typing import Any
 
 from ppcdeps.building.run.build_run import BuildRun
 from ppcdeps.building.run.events import BuildOutcome, TaskResult
+from ppcdeps.building.run.reproduction import Reproduction
 from ppcdeps.model.commands import command_line
 from ppcdeps.model.verification import Verification
+from ppcdeps.model.wording import counted
 from ppcdeps.report.text import as_json, columns, text_of
 from ppcdeps.report.verification import render_verification, verification_document
 
@@ -27,13 +29,13 @@ def finished_lines(result: TaskResult) -> list[str]:
     """How a build ended, to follow its name and outcome; of a failure the end of the log comes last."""
     match result.outcome:
         case BuildOutcome.BUILT:
-            return [f" in {duration(result.seconds)}: {_packages(result)}"]
+            return [f" in {duration(result.seconds)}{_where(result)}: {_packages(result)}"]
         case BuildOutcome.UNCHANGED:
             return [f": {_packages(result)}"]
         case BuildOutcome.SKIPPED:
             return [f": {result.cause.cause}" if result.cause else ""]
         case BuildOutcome.FAILED:
-            return [f" after {duration(result.seconds)}: {_why(result)}", *_end_of_log(result)]
+            return [f" after {duration(result.seconds)}{_where(result)}: {_why(result)}", *_end_of_log(result)]
 
 
 def render_build_run(
@@ -46,14 +48,20 @@ def render_build_run(
 
     ``next_command`` writes out a command of ppcdeps, ``plan_again`` the one that makes the plan with further options.
     """
-    lines = [f"{build_run.workload} on {build_run.target}: {build_run.mode} builds in {build_run.buildroot}", ""]
-    rows = [("NAME", "RESULT", "TIME", "PACKAGES")]
+    mode = f"{build_run.mode} builds" if build_run.mode is not None else "builds"
+    by = f" by {build_run.engine}" if any(result.job is not None for result in build_run.results) else ""
+    lines = [f"{build_run.workload} on {build_run.target}: {mode} in {build_run.buildroot}{by}", ""]
+    head = ("NODE", "QUEUED", "MEMORY") if by else ()
+    rows: list[tuple[str, ...]] = [("NAME", "RESULT", "TIME", *head, "PACKAGES")]
     for result in build_run.results:
         built = result.outcome in (BuildOutcome.BUILT, BuildOutcome.UNCHANGED)
         what = _packages(result) if built else _why(result)
         time = "-" if result.outcome is BuildOutcome.SKIPPED else duration(result.seconds)
-        rows.append((result.task.name, str(result.outcome), time, what))
-    lines += columns(rows)
+        rows.append((result.task.name, str(result.outcome), time, *(_job_cells(result) if by else ()), what))
+    if build_run.results:
+        lines += columns(rows)
+    else:
+        lines = [f"{build_run.workload} on {build_run.target}: there is nothing to build"]
     failed = [result for result in build_run.results if result.outcome is BuildOutcome.FAILED]
     if failed:
         lines += ["", "What failed, and the likely cause"]
@@ -69,10 +77,14 @@ def render_build_run(
     if omitted.gaps:
         names = ", ".join((*omitted.gaps, *omitted.dependents))
         lines.append(f"Left to enabling {' and '.join(omitted.repositories)}: {names}")
+    lines += _reproduced(build_run.reproduced)
     if build_run.repository is None:
-        lines.append("No repository was written: nothing was built.")
+        built = any(result.stored is not None for result in build_run.results)
+        lines.append(
+            "Nothing is published by this run." if built else "No repository was written: nothing was built."
+        )
     else:
-        lines.append(f"Repository: {build_run.repository} ({build_run.published} packages)")
+        lines.append(f"Repository: {build_run.repository} ({counted(build_run.published, 'package')})")
         if build_run.repo_file:
             lines.append(f"For the target: copy {build_run.repo_file} to /etc/yum.repos.d")
         if verdict is None:
@@ -80,6 +92,21 @@ def render_build_run(
             lines.append(f"Prove it with: {prove}")
     text = text_of(lines)
     return text if verdict is None else f"{text}\n{render_verification(verdict, plan_again)}"
+
+
+def _reproduced(packages: Sequence[Reproduction]) -> list[str]:
+    """What a build from a lock gave, beside what the lock has."""
+    if not packages:
+        return []
+    others = [one for one in packages if not one.is_same]
+    lines = [
+        f"Built as locked: {len(packages) - len(others)} of {len(packages)} packages are the same, byte for byte"
+    ]
+    for one in others:
+        what = f"other {' and '.join(one.differs)}" if one.differs else "the same requires, provides and files"
+        why = f" ({'; '.join(one.why)})" if one.why else ""
+        lines.append(f"  {one.nevra}: {what}{why}")
+    return lines
 
 
 def dump_build_run(build_run: BuildRun, verdict: Verification | None = None) -> str:
@@ -95,12 +122,13 @@ def build_run_document(build_run: BuildRun) -> dict[str, Any]:
     return {
         "workload": build_run.workload,
         "target": build_run.target,
-        "mode": str(build_run.mode),
+        "mode": None if build_run.mode is None else str(build_run.mode),
         "buildroot": build_run.buildroot,
         "engine": build_run.engine,
         "repository": _text(build_run.repository),
         "published": build_run.published,
         "left_out": asdict(build_run.left_out),
+        "reproduced": [asdict(one) for one in build_run.reproduced],
         "results": [
             {
                 "name": result.task.name,
@@ -115,6 +143,7 @@ def build_run_document(build_run: BuildRun) -> dict[str, Any]:
                 "tail": list(result.tail),
                 "files": _files(result),
                 "inspection": result.stored.inspection if result.stored else None,
+                "job": asdict(result.job) if result.job else None,
             }
             for result in build_run.results
         ],
@@ -137,6 +166,18 @@ def _files(result: TaskResult) -> list[dict[str, Any]]:
 def _packages(result: TaskResult) -> str:
     nevras = _nevras(result)
     return f"{', '.join(nevras[:2])} and {len(nevras) - 2} more" if len(nevras) > 3 else ", ".join(nevras)
+
+
+def _where(result: TaskResult) -> str:
+    return f" on {result.job.node}" if result.job is not None and result.job.node else ""
+
+
+def _job_cells(result: TaskResult) -> tuple[str, str, str]:
+    job = result.job
+    if job is None:
+        return "-", "-", "-"
+    memory = "-" if job.memory is None else f"{job.memory / 1e6:.0f} MB"
+    return job.node or "-", duration(job.queued), memory
 
 
 def _why(result: TaskResult) -> str:

@@ -11,6 +11,7 @@ from ppcdeps.model.commands import command_line
 from ppcdeps.model.gap import Gap, Route, RouteKind
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.plan_file import cycle_document
+from ppcdeps.model.wording import counted
 from ppcdeps.report.text import as_json, columns, text_of, wrapped
 
 SCHEMA = 3
@@ -76,7 +77,8 @@ def render_build_order(plan: Plan, plan_file: str | None = None, command: Callab
     build = _Build(plan_file, command)
     waves = build_order_of(plan)
     count = sum(map(len, waves))
-    lines = [f"{plan.workload} on {plan.target} ({plan.arch}): {count} builds in {len(waves)} waves"]
+    total = f"{counted(count, 'build')} in {counted(len(waves), 'wave')}"
+    lines = [f"{plan.workload} on {plan.target} ({plan.arch}): {total}"]
     if plan.python is not None and plan.python.bridge:
         lines += [
             "",

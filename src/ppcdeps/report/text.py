@@ -11,7 +11,7 @@ from ppcdeps.model.gap import Gap, GapKind, Phase, Route, RouteKind
 from ppcdeps.model.plan import Plan, RepositoryState
 from ppcdeps.model.plan_file import gap_document
 from ppcdeps.model.visible import visible
-from ppcdeps.model.wording import first_of
+from ppcdeps.model.wording import counted, first_of
 from ppcdeps.report.enabling import enabling_words, render_enablings
 
 if TYPE_CHECKING:
@@ -185,8 +185,8 @@ def _summary(plan: Plan) -> list[str]:
     own = {one.source for one in plan.own}
     mine = [package.source for package in plan.closure if package.side == "standin" and package.source in own]
     standins = [package.source for package in plan.closure if package.side == "standin" and package.source not in own]
-    counts.append((len(standins), f"are native there, from {_counted(len(set(standins)), 'source')}"))
-    counts.append((len(mine), f"are your own, from {_counted(len(set(mine)), 'source')}"))
+    counts.append((len(standins), f"are native there, from {counted(len(set(standins)), 'source')}"))
+    counts.append((len(mine), f"are your own, from {counted(len(set(mine)), 'source')}"))
     by_pip = sum(1 for gap in plan.gaps if gap.kind is GapKind.PYTHON)
     if by_pip:
         lacking = len(plan.closure) > sides.count("target")
@@ -214,10 +214,6 @@ def _prepared(plan: Plan) -> list[str]:
     if plan.python is not None and plan.python.is_beside and any(gap.kind is GapKind.PYTHON for gap in plan.gaps):
         lines += ["", f"pip installs for the Python of {plan.python.package}: {plan.python.program} -m pip"]
     return lines
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _own(plan: Plan, gaps: Sequence[Gap], waves: Mapping[str, str]) -> list[str]:
@@ -325,7 +321,7 @@ def _reused(gaps: Sequence[Gap]) -> list[str]:
     if not gaps:
         return []
     packages = sum(len(gap.wanted) for gap in gaps)
-    title = f"Reused as they are: {_counted(packages, 'noarch package')} of {_counted(len(gaps), 'source')}"
+    title = f"Reused as they are: {counted(packages, 'noarch package')} of {counted(len(gaps), 'source')}"
     return ["", title, *wrapped(", ".join(gap.name for gap in gaps), "  ")]
 
 
@@ -354,7 +350,7 @@ def _repositories(states: Iterable[RepositoryState]) -> list[str]:
 
 
 def _state(state: RepositoryState) -> str:
-    what = state.problem or f"{state.packages} packages"
+    what = state.problem or counted(state.packages, "package")
     return what if state.enabled else f"not enabled, {what}"
 
 

@@ -60,6 +60,7 @@ def verification_document(found: Verification) -> dict[str, Any]:
             "remaining": [gap_document(gap) for gap in found.gaps.remaining],
             "new": [gap_document(gap) for gap in found.gaps.new],
         },
+        "provenance": _document(found.provenance) if found.provenance is not None else None,
         "repoclosure": _document(found.repoclosure),
         "installation": _document(found.installation),
         "python": _document(found.python),
@@ -81,6 +82,8 @@ def _document(check: Check) -> dict[str, Any]:
 
 
 def _titled(found: Verification) -> Iterable[tuple[str, Check]]:
+    if found.provenance is not None:
+        yield "provenance", found.provenance
     yield "dnf repoclosure", found.repoclosure
     yield "dnf install", found.installation
     yield "pip install", found.python

@@ -1,10 +1,11 @@
 """The closure of requests, with an irreducible set of sources to rebuild and of requirements nothing satisfies."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ppcdeps.model.capability import Capability, Requirement, parse_requirement, requirement_of
 from ppcdeps.model.errors import RepositoryError
+from ppcdeps.model.values import dataclass
 from ppcdeps.rpm.additions import (
     add_placeholder,
     declare_from_source,
@@ -12,6 +13,7 @@ from ppcdeps.rpm.additions import (
     ignore_dependency,
 )
 from ppcdeps.rpm.dropped import RequirementDropper
+from ppcdeps.rpm.indispensable import indispensable_sources
 from ppcdeps.rpm.paths import needs_filelists
 from ppcdeps.rpm.problems import (
     Lacking,
@@ -162,6 +164,8 @@ class ClosureSearch:
     def _needs_filelists(self, result: SolverResult) -> bool:
         """Whether the owners of further paths could change the result."""
         universe = self.universe
+        if universe.paths.is_answered:
+            return False
         if any(universe.is_standin(i) or i in universe.placeholders for i in result.chosen):
             return True
         return any(map(self._names_unlisted_path, result.chosen))
@@ -170,7 +174,8 @@ class ClosureSearch:
         universe, known = self.universe, self._of_filelists.get(package)
         if known is None:
             deps = (*universe.requirements_of(package), *universe.conflicts_of(package))
-            known = self._of_filelists[package] = any(needs_filelists(universe.text_of(dep)) for dep in deps)
+            known = any(map(needs_filelists, map(universe.text_of, deps)))
+            self._of_filelists[package] = known
         return known
 
     def _drop_requirements(self, result: SolverResult) -> bool:
@@ -217,7 +222,11 @@ class ClosureSearch:
             )
             found = fewer if fewer.solved else found
         placeholders = self._placeholders(found)
-        for source in sorted(self._sources(found, free)):
+        doubtful = self._sources(found, free)
+        if len(doubtful) > 1:
+            # One run of the solver costs less than finding that it is not needed.
+            doubtful -= indispensable_sources(self.universe, requests, doubtful, free, placeholders)
+        for source in sorted(doubtful):
             sources = self._sources(found, free)
             if source not in sources:
                 continue

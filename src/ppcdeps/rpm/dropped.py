@@ -2,17 +2,20 @@
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ppcdeps.model.plan import DroppedRequirement
+from ppcdeps.model.values import dataclass
 from ppcdeps.rpm.additions import set_requirements
 from ppcdeps.rpm.sources import BuildEnvironments
 from ppcdeps.rpm.universe import Universe
 
 _ELF = re.compile(r"(?P<soname>[^\s()/]+\.so[^\s()/]*)\((?P<version>[^()]*)\)(?P<width>\(64bit\))?")
 
-Known = Callable[[str, str], str | None]
-"""Given a source and a requirement: the reason why only its x86 build has it, or None."""
+Grounds = Callable[[str], str | None]
+"""Given a requirement: the reason why only the x86 build of a source has it, or None."""
+Known = Callable[[str], Grounds | None]
+"""Given a source: what its rebuild does not require; None where nothing is known of it."""
 
 
 @dataclass(slots=True)
@@ -51,9 +54,12 @@ class RequirementDropper:
 
     def _drop_from(self, source: str, standin: int, by_build: bool) -> bool:
         kept, changed = [], False
+        known = self.known(source)
         for dep in self.universe.requirements_of(standin):
             requirement = self.universe.text_of(dep)
-            grounds = self.known(source, requirement) or self._elf_grounds(source, requirement, by_build)
+            grounds = known(requirement) if known is not None else None
+            if grounds is None and ".so" in requirement:
+                grounds = self._elf_grounds(source, dep, requirement, by_build)
             if grounds is None:
                 kept.append(dep)
                 continue
@@ -65,17 +71,16 @@ class RequirementDropper:
             set_requirements(self.universe, standin, kept)
         return changed
 
-    def _elf_grounds(self, source: str, requirement: str, by_build: bool) -> str | None:
+    def _elf_grounds(self, source: str, dep: int, requirement: str, by_build: bool) -> str | None:
         found = _ELF.fullmatch(requirement)
         if found is None:
             return None
-        pool = self.universe.pool
-        providers = self.universe.providers(pool.Dep(requirement))
-        if any(not self.universe.is_standin(i) for i in providers):
+        providers = self.universe.providers(dep)
+        if not self.universe.standins.issuperset(providers):
             return None
         if found["version"]:
-            library = f"{found['soname']}(){found['width'] or ''}"
-            owners = [i for i in self.universe.providers(pool.Dep(library)) if not self.universe.is_standin(i)]
+            library = self.universe.pool.Dep(f"{found['soname']}(){found['width'] or ''}").id
+            owners = [i for i in self.universe.providers(library) if not self.universe.is_standin(i)]
             if owners:
                 return f"a rebuild links against the target's {found['soname']} ({self.universe.label(min(owners))})"
         if not by_build or any(self.universe.source_of(i) == source for i in providers):

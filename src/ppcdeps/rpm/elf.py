@@ -4,8 +4,9 @@ The file is read as the gABI and the LSB's chapter on symbol versioning define i
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, BinaryIO
+
+from ppcdeps.model.values import dataclass
 
 _MAGIC = b"\x7fELF"
 _LIMIT = 100_000

@@ -1,10 +1,10 @@
 """What the evaluation of a spec says, for one architecture, and how two architectures differ."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from ppcdeps.model.gap import Cause
 from ppcdeps.model.nevra import Nevra
+from ppcdeps.model.values import dataclass
 from ppcdeps.rpm.isa import translated
 
 

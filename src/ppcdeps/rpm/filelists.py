@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Collection
-from html import unescape
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.rpm.binding import libsolv
@@ -17,15 +16,12 @@ def owners_of(part: Part, paths: Collection[str], cache: Cache) -> dict[str, lis
 
     Empty where the repository has no filelists. Raises RepositoryError where they are damaged.
     """
-    filelists = part.metadata.files.get("filelists")
-    primary = part.metadata.files.get("primary")
-    if filelists is None or primary is None or not paths:
+    key = _key(part, paths)
+    if key is None:
         return {}
-    digest = hashlib.sha256("\0".join(sorted(paths)).encode()).hexdigest()
-    key = f"owners 2 {filelists.checksum} {primary.checksum} {part.role} {digest}"
     known: dict[str, list[int]] | None = cache.recall(key)
     if known is None:
-        owners = _search(read_metadata(part.metadata, filelists), frozenset(paths))
+        owners = _search(read_metadata(part.metadata, part.metadata.files["filelists"]), frozenset(paths))
         # Libsolv is asked for each package's checksum, so not where nothing was found.
         positions = _positions(part) if owners else {}
         known = {
@@ -35,6 +31,22 @@ def owners_of(part: Part, paths: Collection[str], cache: Cache) -> dict[str, lis
         }
         cache.remember(key, known)
     return known
+
+
+def are_remembered(part: Part, paths: Collection[str], cache: Cache) -> bool:
+    """Whether the owners in a part were looked up before, so that no filelists have to be read."""
+    key = _key(part, paths)
+    return key is not None and cache.derived_path(key, ".json").exists()
+
+
+def _key(part: Part, paths: Collection[str]) -> str | None:
+    """What decides on the owners; None where there are none to look up."""
+    filelists = part.metadata.files.get("filelists")
+    primary = part.metadata.files.get("primary")
+    if filelists is None or primary is None or not paths:
+        return None
+    digest = hashlib.sha256("\0".join(sorted(paths)).encode()).hexdigest()
+    return f"owners 2 {filelists.checksum} {primary.checksum} {part.role} {digest}"
 
 
 def _positions(part: Part) -> dict[str, int]:
@@ -49,6 +61,8 @@ def _positions(part: Part) -> dict[str, int]:
 
 def _search(content: bytes, paths: frozenset[str]) -> dict[str, list[str]]:
     """The checksums of the packages that own each path."""
+    from html import unescape
+
     wanted = {path.encode() for path in paths}
     found: dict[str, list[str]] = {}
     package = ""

@@ -5,7 +5,7 @@ import re
 import struct
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ppcdeps.base.named_files import open_named
@@ -13,6 +13,7 @@ from ppcdeps.base.programs import UnfinishedProgramError, run_program
 from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.nevra import Nevra
+from ppcdeps.model.values import dataclass
 
 _TAGS = (
     *("NAME", "EPOCHNUM", "VERSION", "RELEASE", "ARCH", "SOURCERPM"),
@@ -62,7 +63,7 @@ def read_header(package: Path) -> PackageHeader:
     queries = [f"{tag}\\t%{{{tag}}}\\n" for tag in (*_TAGS, *_NUMBERS)]
     queries += [f"[{letter}\\t%{{{tag}}}\\n]" for letter, tag in _LISTS.items()]
     words: dict[str, list[str]] = {}
-    for line in _query(package, "".join(queries)).split("\n"):
+    for line in read_queried(package, "".join(queries)).split("\n"):
         key, _, value = line.partition("\t")
         words.setdefault(key, []).append("" if value == "(none)" else value)
     try:
@@ -104,7 +105,7 @@ def read_source_header(package: Path) -> SourceHeader:
     source_identity(package)
     header = read_header(package)
     words: dict[str, list[str]] = {}
-    for line in _query(package, "[only\\t%{EXCLUSIVEARCH}\\n][not\\t%{EXCLUDEARCH}\\n]").splitlines():
+    for line in read_queried(package, "[only\\t%{EXCLUSIVEARCH}\\n][not\\t%{EXCLUDEARCH}\\n]").splitlines():
         key, _, value = line.partition("\t")
         if _ARCH.fullmatch(value):
             words.setdefault(key, []).append(value)
@@ -118,7 +119,7 @@ def read_source_header(package: Path) -> SourceHeader:
 
 def source_identity(package: Path) -> tuple[str, str]:
     """Name and upstream version of a source RPM. Raises ConfigError where the file is none, or damaged."""
-    said = _query(package, "%{SOURCEPACKAGE}\\t%{NAME}\\t%{VERSION}")
+    said = read_queried(package, "%{SOURCEPACKAGE}\\t%{NAME}\\t%{VERSION}")
     is_source, _, rest = said.partition("\t")
     name, _, version = rest.partition("\t")
     if is_source != "1":
@@ -169,7 +170,8 @@ def raw_header(package: Path) -> bytes:
         return file.read(end)
 
 
-def _query(package: Path, form: str) -> str:
+def read_queried(package: Path, form: str) -> str:
+    """What rpm's query format makes of the header of an RPM file. Raises as ``read_header``."""
     # A text file would be taken for a manifest: a list of files and URLs that rpm reads as well.
     return _rpm(["rpm", "-qp", "--nomanifest", "--nosignature", "--qf", form, str(package.resolve())], package)
 

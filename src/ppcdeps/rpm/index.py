@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from ppcdeps.rpm.binding import disable
+from ppcdeps.rpm.binding import add_file_provides, disable, index_provides
 
 
 class PoolIndex:
@@ -15,31 +15,35 @@ class PoolIndex:
     def __init__(self, pool: Any, excluded: Collection[int]) -> None:
         self._pool = pool
         self.excluded = frozenset(excluded)
-        self._is_outdated = True
+        self.generation = 0
+        """Grows whenever the index is made: what was looked up in an earlier one may not hold any more."""
+        self.is_outdated = True
+        """Whether the next search has the index made anew."""
         self._has_new_paths = True
         self._is_narrowed = False
 
     def outdate(self, *, paths: bool = False) -> None:
         """Say that packages or provides were added; ``paths`` where a dependency names further files."""
-        self._is_outdated = True
+        self.is_outdated = True
         self._has_new_paths |= paths
 
     def refresh(self) -> None:
         """Make the index anew if it is outdated."""
-        if not self._is_outdated:
+        if not self.is_outdated:
             return
-        self._is_outdated = False
+        self.is_outdated = False
         self._is_narrowed = False
         disable(self._pool, self.excluded)
         if self._has_new_paths:
             # Searches the file lists of all packages: as long as all the rest of an index on large repositories.
-            self._pool.addfileprovides()
+            add_file_provides(self._pool)
             self._has_new_paths = False
-        self._pool.createwhatprovides()
+        index_provides(self._pool)
+        self.generation += 1
 
     def widen(self) -> None:
         """Let searches see all considered packages: libsolv hides from them, too, what the last solve left out."""
-        if self._is_outdated:
+        if self.is_outdated:
             self.refresh()
         elif self._is_narrowed:
             self._is_narrowed = False

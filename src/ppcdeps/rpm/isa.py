@@ -22,15 +22,13 @@ _OF_X86 = (
     (r"CPYTHON_(\d+[A-Z]*)_X86_64_LINUX_GNU", r"CPYTHON_\1_POWERPC64LE_LINUX_GNU"),
     (r"\((openmpi|mpich|mvapich2)-x86_64\)", r"(\1-ppc64le)"),
 )
-_IN_TEXT = tuple((re.compile(pattern), instead) for pattern, instead in _OF_X86)
-_IN_DOCUMENT = tuple((re.compile(pattern.encode()), instead.encode()) for pattern, instead in _OF_X86)
-_CHARACTER = re.compile(rb"&#(x[0-9A-Fa-f]{1,6}|[0-9]{1,7});")
+_CHARACTER = rb"&#(x[0-9A-Fa-f]{1,6}|[0-9]{1,7});"
 
 
 def translated(text: str) -> str:
     """A capability of an x86_64 package as its ppc64le build would have it."""
-    for pattern, instead in _IN_TEXT:
-        text = pattern.sub(instead, text)
+    for pattern, instead in _OF_X86:
+        text = re.sub(pattern, instead, text)
     return text
 
 
@@ -40,9 +38,9 @@ def translated_document(document: bytes) -> bytes:
     All at once, before libsolv reads them: a call for each capability takes as long as all the rest of a plan.
     """
     if b"&#" in document:
-        document = _CHARACTER.sub(_plain_character, document)
-    for pattern, instead in _IN_DOCUMENT:
-        document = pattern.sub(instead, document)
+        document = re.sub(_CHARACTER, _plain_character, document)
+    for pattern, instead in _OF_X86:
+        document = re.sub(pattern.encode(), instead.encode(), document)
     return document
 
 
@@ -79,9 +77,9 @@ def plain_dependency(pool: Any, capability: Capability) -> Any:
     return dep.Rel(sum(flags[sign] for sign in capability.relation), pool.str2id(capability.evr))
 
 
-def dependencies(solvable: Any, key: int) -> list[Any]:
-    """All dependencies of a kind, those that must be met before the package's scripts run included."""
-    found: list[Any] = solvable.lookup_deparray(key)
+def dependencies(solvable: Any, key: int) -> list[int]:
+    """The ids of all dependencies of a kind, those included that must be met before the package's scripts run."""
+    found: list[int] = solvable.lookup_idarray(key)
     if key == libsolv().SOLVABLE_REQUIRES:
-        found += solvable.lookup_deparray(key, 1)
+        found += solvable.lookup_idarray(key, 1)
     return found

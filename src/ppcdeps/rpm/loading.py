@@ -1,25 +1,31 @@
 """Repository metadata into libsolv, through `.solv` files that spare the next run all XML."""
 
 import gc
+import importlib
 import os
 import signal
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NoReturn, assert_never
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, assert_never
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.compression import DamagedError, open_stream
+from ppcdeps.base.interruption import interruption_held
 from ppcdeps.metadata.repository import MetadataFile, RepoMetadata
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.repository import Side
-from ppcdeps.rpm.binding import new_pool, solv_file, writer_of
-from ppcdeps.rpm.primary import Cut, cut_primary, select
+from ppcdeps.model.values import dataclass
+from ppcdeps.rpm.binding import new_pool, read_solv, solv_file, writer_of
 
-_CONVERSION = 5
+if TYPE_CHECKING:
+    from ppcdeps.rpm.primary import Cut
+
+_CONVERSION = 7
 """Grows whenever the same metadata would give another `.solv` file."""
+_SYMBOLS = ".symbols"
 _NUMBER = struct.Struct("H")
 _WORTH_A_PROCESS = 200_000
 """Bytes of primary.xml, compressed, from which on processes cost less than they save."""
@@ -42,7 +48,8 @@ class Part:
     """The packages of one repository that have one role, loaded into a pool.
 
     ``sources`` maps names of source packages to positions counted from ``start``; ``paths`` are those that
-    dependencies of the packages name.
+    dependencies of the packages name, ``wanted_symbols`` the names of `ppcdeps.rpm.symbols` that they do. What the
+    packages provide of these is in the file ``symbols``, if they provide any.
     """
 
     role: Role
@@ -52,6 +59,8 @@ class Part:
     count: int
     sources: dict[str, list[int]]
     paths: list[str]
+    wanted_symbols: list[str]
+    symbols: Path | None = None
 
     @property
     def ids(self) -> range:
@@ -59,8 +68,12 @@ class Part:
         return range(self.start, self.start + self.count)
 
 
-def load_parts(pool: Any, metadata: RepoMetadata, arch: str, reference_arch: str, cache: Cache) -> list[Part]:
+def load_parts(
+    pool: Any, metadata: RepoMetadata, arch: str, reference_arch: str, cache: Cache, *, variant: str = ""
+) -> list[Part]:
     """Load a repository's packages, a part for each role that it can play.
+
+    Of each part the ``variant`` is loaded that `store_variant` stored under that name, where there is one.
 
     Raises RepositoryError where the repository has no primary.xml or its content is damaged.
     """
@@ -68,9 +81,13 @@ def load_parts(pool: Any, metadata: RepoMetadata, arch: str, reference_arch: str
     if primary is None:
         raise RepositoryError(f"repository {metadata.config.id} lists no primary metadata")
     roles = _roles(metadata.config.side, arch, reference_arch)
-    parts = [_load_cached(pool, metadata, role, _key(primary, role, arch, reference_arch), cache) for role in roles]
+    keys = {role: _key(primary, role, arch, reference_arch) for role in roles}
+    parts = [_load_cached(pool, metadata, role, key, cache, variant) for role, key in keys.items()]
     if all(part is not None for part in parts):
         return [part for part in parts if part is not None]
+    # The parser is loaded where there is something to convert.
+    from ppcdeps.rpm.primary import cut_primary, select
+
     with open_stream(primary.intact_path(), limit=primary.open_size) as stream:
         packages = cut_primary(stream, f"repository {metadata.config.id}")
     for part in parts:
@@ -104,6 +121,8 @@ def converting(repositories: Iterable[RepoMetadata], arch: str, reference_arch: 
     if processors < 2 or sum(sizes.values()) < _WORTH_A_PROCESS:
         yield
         return
+    # Once, and not in each process.
+    importlib.import_module("ppcdeps.rpm.primary")
     # Large ones first, each for the process that is free.
     todo.sort(key=lambda each: -sizes[id(each)])
     take, put = os.pipe()
@@ -111,15 +130,16 @@ def converting(repositories: Iterable[RepoMetadata], arch: str, reference_arch: 
     os.close(put)
     children = []
     try:
-        for _ in range(processors):
-            try:
-                child = os.fork()
-            except OSError:
-                # No more processes are to be had.
-                break
-            if not child:
-                _convert_and_end(todo, take, arch, reference_arch, cache)
-            children.append(child)
+        with interruption_held():
+            for _ in range(processors):
+                try:
+                    child = os.fork()
+                except OSError:
+                    # No more processes are to be had.
+                    break
+                if not child:
+                    _convert_and_end(todo, take, arch, reference_arch, cache)
+                children.append(child)
         yield
         while children:
             os.waitpid(children[0], 0)
@@ -144,6 +164,11 @@ def _convert_and_end(
             load_parts(new_pool(arch), repositories[_NUMBER.unpack(number)[0]], arch, reference_arch, cache)
     finally:
         os._exit(0)
+
+
+def are_converted(repositories: Iterable[RepoMetadata], arch: str, reference_arch: str, cache: Cache) -> bool:
+    """Whether all `.solv` files of repositories are there."""
+    return not any(_is_to_convert(each, arch, reference_arch, cache) for each in repositories)
 
 
 def _is_to_convert(metadata: RepoMetadata, arch: str, reference_arch: str, cache: Cache) -> bool:
@@ -190,19 +215,35 @@ def _key(primary: MetadataFile, role: Role, arch: str, reference_arch: str) -> s
     return f"solv {_CONVERSION} {primary.checksum} {role} {arch} {reference_arch}"
 
 
-def _load_cached(pool: Any, metadata: RepoMetadata, role: Role, key: str, cache: Cache) -> Part | None:
-    known, solv_path = cache.recall(key), cache.derived_path(key, ".solv")
-    if known is None or not solv_path.exists():
+def store_variant(part: Part, variant: str, arch: str, reference_arch: str, cache: Cache) -> None:
+    """Store a part as it is in its pool now, beside what its repository says, for `load_parts`."""
+    key = _key(part.metadata.files["primary"], part.role, arch, reference_arch)
+    cache.store_derived(f"{key} {variant}", ".solv", writer_of(part.repo), durable=False)
+
+
+def _load_cached(
+    pool: Any, metadata: RepoMetadata, role: Role, key: str, cache: Cache, variant: str = ""
+) -> Part | None:
+    known, solv_path = cache.recall(key), cache.derived_path(f"{key} {variant}", ".solv")
+    if not variant or not solv_path.exists():
+        solv_path = cache.derived_path(key, ".solv")
+    symbols = cache.derived_path(key, _SYMBOLS)
+    if known is None or not solv_path.exists() or not _has_size(symbols, known["symbols"]):
         return None
     repo = pool.add_repo(repo_name(metadata, role))
-    if not repo.add_solv(str(solv_path)) or repo.nsolvables != known["count"]:
+    if not read_solv(repo, str(solv_path)) or repo.nsolvables != known["count"]:
         repo.free()
         return None
-    return Part(role, metadata, repo, _first_id(repo), known["count"], known["sources"], known["paths"])
+    return _part(role, metadata, repo, known, symbols)
+
+
+def _has_size(file: Path, size: int) -> bool:
+    """Whether a file is whole: a loss of power may leave it empty. One of no size need not be there."""
+    return not size or (file.exists() and file.stat().st_size == size)
 
 
 def _convert(
-    pool: Any, metadata: RepoMetadata, role: Role, cut: Cut, arch: str, reference_arch: str, cache: Cache
+    pool: Any, metadata: RepoMetadata, role: Role, cut: "Cut", arch: str, reference_arch: str, cache: Cache
 ) -> Part:
     repo = pool.add_repo(repo_name(metadata, role))
     with solv_file(cut.document, "primary.xml") as handle:
@@ -219,11 +260,35 @@ def _convert(
     key = _key(primary, role, arch, reference_arch)
     # libsolv refuses one that is empty, and it is made again.
     cache.store_derived(key, ".solv", writer_of(repo), durable=False)
-    cache.remember(key, {"count": len(cut.identities), "sources": cut.sources, "paths": cut.paths})
-    return Part(role, metadata, repo, _first_id(repo), len(cut.identities), cut.sources, cut.paths)
+    if cut.symbols:
+        cache.store_content(key, _SYMBOLS, cut.symbols)
+    known = {
+        "count": len(cut.identities),
+        "sources": cut.sources,
+        "paths": cut.paths,
+        "wanted_symbols": cut.wanted_symbols,
+        "symbols": len(cut.symbols),
+    }
+    cache.remember(key, known)
+    return _part(role, metadata, repo, known, cache.derived_path(key, _SYMBOLS))
 
 
-def _check_packages(repo: Any, cut: Cut, origin: str) -> None:
+def _part(role: Role, metadata: RepoMetadata, repo: Any, known: dict[str, Any], symbols: Path) -> Part:
+    """A part that is loaded, with what was remembered of it."""
+    return Part(
+        role,
+        metadata,
+        repo,
+        _first_id(repo),
+        known["count"],
+        known["sources"],
+        known["paths"],
+        known["wanted_symbols"],
+        symbols if known["symbols"] else None,
+    )
+
+
+def _check_packages(repo: Any, cut: "Cut", origin: str) -> None:
     """Whether libsolv, which has another parser, read the packages that were read here."""
     read = [str(solvable) for solvable in repo.solvables_iter()]
     if read == cut.identities:

@@ -7,7 +7,6 @@ included, where no repository has modules.
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ppcdeps.base.cache import Cache
@@ -16,6 +15,7 @@ from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.model.errors import RepositoryError, UsageError
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.repository import Side
+from ppcdeps.model.values import dataclass
 from ppcdeps.rpm.binding import libsolv
 from ppcdeps.rpm.loading import Part, Role
 

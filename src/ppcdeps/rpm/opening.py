@@ -6,12 +6,14 @@ from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.rpm.binding import libsolv, new_pool
 from ppcdeps.rpm.exclusions import excluded_ids
+from ppcdeps.rpm.fileprovides import load_with_files
 from ppcdeps.rpm.index import PoolIndex
-from ppcdeps.rpm.loading import Part, Role, converting, load_parts, set_priorities
+from ppcdeps.rpm.loading import Part, Role, converting, set_priorities
 from ppcdeps.rpm.modularity import hidden_ids
 from ppcdeps.rpm.own import OwnSource, load_own
 from ppcdeps.rpm.paths import FetchFilelists, PathOwners
 from ppcdeps.rpm.products import OneArchPackage, not_rebuilt
+from ppcdeps.rpm.symbols import SymbolProviders
 from ppcdeps.rpm.universe import Universe
 
 
@@ -41,7 +43,7 @@ def open_universe(
     usable = sorted((r for r in repositories if not r.problem), key=lambda r: (r.config.side, r.config.id))
     with converting(usable, arch, reference_arch, cache):
         pool = new_pool(arch)
-    parts = [part for r in usable for part in load_parts(pool, r, arch, reference_arch, cache)]
+    parts = load_with_files(pool, usable, arch, reference_arch, cache)
     set_priorities(parts)
     filled = [part for part in parts if part.count]
     modularity = hidden_ids(filled, arch, reference_arch, cache, streams=module_streams, platform_id=platform_id)
@@ -56,8 +58,19 @@ def open_universe(
     named_by_own = {path for part in mine for path in part.paths}
     paths = PathOwners(pool, filled, index, cache, fetch_filelists)
     paths.request(named_by_own)
-    parts = [*parts, *mine]
-    return Universe(pool, arch, parts, index, paths, lambda: _duplicates(filled, cache), modularity.problems, reasons)
+    symbols = SymbolProviders(pool, ((part.start, part.symbols) for part in filled if part.symbols is not None))
+    symbols.provide({name for part in (*filled, *mine) for name in part.wanted_symbols})
+    return Universe(
+        pool,
+        arch,
+        [*parts, *mine],
+        index,
+        paths,
+        symbols,
+        lambda: _duplicates(filled, cache),
+        modularity.problems,
+        reasons,
+    )
 
 
 def _replaced(parts: Iterable[Part], own: Collection[str]) -> set[int]:

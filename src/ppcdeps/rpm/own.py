@@ -2,17 +2,20 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.model.capability import paths_in
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.repository import RepoConfig, Side
+from ppcdeps.model.values import dataclass
 from ppcdeps.rpm.binding import libsolv
-from ppcdeps.rpm.evaluated_spec import SpecEvaluation, SpecPackage
 from ppcdeps.rpm.isa import dependency
 from ppcdeps.rpm.loading import Part, Role
+from ppcdeps.rpm.symbols import symbols_in
+
+if TYPE_CHECKING:
+    from ppcdeps.rpm.evaluated_spec import SpecEvaluation, SpecPackage
 
 OWN = "own-packages"
 """The id by which a plan names the user's own packages among its repositories."""
@@ -30,7 +33,7 @@ class OwnSource:
 
     file: str
     sha256: str
-    evaluation: SpecEvaluation
+    evaluation: "SpecEvaluation"
     header_only: str = ""
     notes: tuple[str, ...] = ()
 
@@ -40,7 +43,7 @@ class OwnSource:
         return self.evaluation.source.name
 
     @property
-    def packages(self) -> tuple[SpecPackage, ...]:
+    def packages(self) -> tuple["SpecPackage", ...]:
         """The packages that it gives, or would give if its tags did not exclude the architecture."""
         return self.evaluation.packages or self.evaluation.if_not_excluded
 
@@ -56,6 +59,10 @@ def load_own(pool: Any, own: Sequence[OwnSource]) -> list[Part]:
 
     Raises ValueError where a dependency of a spec is none.
     """
+    if not own:
+        return []
+    from ppcdeps.rpm.evaluated_spec import SpecPackage
+
     metadata = own_metadata(own)
     parts = []
     for each in sorted(own, key=lambda one: one.name):
@@ -74,23 +81,26 @@ def is_own(part: Part) -> bool:
     return part.metadata.config.id == OWN
 
 
-def _part(pool: Any, metadata: RepoMetadata, role: Role, own: OwnSource, packages: Sequence[SpecPackage]) -> Part:
+def _part(pool: Any, metadata: RepoMetadata, role: Role, own: OwnSource, packages: "Sequence[SpecPackage]") -> Part:
     repo = pool.add_repo(f"{OWN}/{own.name}/{role}")
     facts = repo.add_repodata()
     first = 0
     paths: set[str] = set()
+    symbols: set[str] = set()
     for package in packages:
         solvable = _solvable(pool, repo, package)
         first = first or int(solvable.id)
         if role is Role.STANDIN:
             facts.set_sourcepkg(solvable.id, f"{_file_name(own.evaluation.source)}.src.rpm")
-        paths.update(path for text in (*package.requires, *package.conflicts) for path in paths_in(text))
+        for text in (*package.requires, *package.conflicts):
+            paths.update(paths_in(text))
+            symbols.update(symbols_in(text))
     facts.internalize()
     positions = list(range(len(packages)))
-    return Part(role, metadata, repo, first, len(packages), {own.name: positions}, sorted(paths))
+    return Part(role, metadata, repo, first, len(packages), {own.name: positions}, sorted(paths), sorted(symbols))
 
 
-def _solvable(pool: Any, repo: Any, package: SpecPackage) -> Any:
+def _solvable(pool: Any, repo: Any, package: "SpecPackage") -> Any:
     solv = libsolv()
     nevra = package.nevra
     solvable = repo.add_solvable()

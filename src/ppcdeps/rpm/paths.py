@@ -1,5 +1,6 @@
 """Paths that dependencies name and only filelists.xml has the owners of, which is read when one of them matters."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -7,13 +8,19 @@ from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.model.capability import paths_in
 from ppcdeps.rpm.binding import libsolv
-from ppcdeps.rpm.filelists import owners_of
+from ppcdeps.rpm.filelists import are_remembered, owners_of
 from ppcdeps.rpm.index import PoolIndex
 from ppcdeps.rpm.loading import Part, Role
-from ppcdeps.rpm.primary import answered_by_primary
 
 FetchFilelists = Callable[[Sequence[RepoMetadata]], Sequence[RepoMetadata]]
 """Fetches the filelists of the given repositories and returns these with the files added."""
+
+_IN_PRIMARY = re.compile(r"/etc/|/usr/lib/sendmail$|.*bin/")
+
+
+def answered_by_primary(path: str) -> bool:
+    """Whether primary.xml lists the path, if any package owns it (createrepo's rule)."""
+    return _IN_PRIMARY.match(path) is not None
 
 
 class PathOwners:
@@ -37,6 +44,11 @@ class PathOwners:
             self._requested |= new
             self._is_answered = False
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether a look-up has nothing to find any more."""
+        return self._is_answered
+
     def look_up(self) -> bool:
         """Find the owners of all paths that dependencies name and primary metadata does not list.
 
@@ -46,11 +58,10 @@ class PathOwners:
         if self._is_answered:
             return False
         self._is_answered = True
-        named = {path for part in self._parts for path in part.paths if not answered_by_primary(path)}
-        wanted = named | self._requested
+        wanted = self._wanted()
         if not wanted:
             return False
-        binary = [part for part in self._parts if part.role is not Role.SOURCE]
+        binary = self._binary()
         fetched = {r.config.id: r for r in self._fetch_filelists([part.metadata for part in binary])}
         solv = libsolv()
         for part in binary:
@@ -61,6 +72,18 @@ class PathOwners:
                     self._pool.id2solvable(part.start + position).add_deparray(solv.SOLVABLE_PROVIDES, dep)
         self._index.outdate()
         return True
+
+    def are_remembered(self) -> bool:
+        """Whether a look-up takes no reading of filelists, as all owners were looked up before."""
+        wanted = self._wanted()
+        return all(are_remembered(part, wanted, self._cache) for part in self._binary())
+
+    def _wanted(self) -> set[str]:
+        named = {path for part in self._parts for path in part.paths if not answered_by_primary(path)}
+        return named | self._requested
+
+    def _binary(self) -> list[Part]:
+        return [part for part in self._parts if part.role is not Role.SOURCE]
 
 
 def needs_filelists(requirement: str) -> bool:

@@ -1,11 +1,12 @@
 """The macros of a distribution: specs are evaluated with these, not with those of the machine that plans."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib.resources import files
 
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.target import Target
+from ppcdeps.model.values import dataclass
 
 _SUFFIX = ".macros"
 

@@ -7,7 +7,6 @@ reads anything.
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from html import unescape
 from typing import BinaryIO
 
@@ -17,11 +16,13 @@ from ppcdeps.model import names
 from ppcdeps.model.capability import depth_of, paths_in
 from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.errors import RepositoryError
+from ppcdeps.model.values import dataclass
 from ppcdeps.rpm.isa import translated_document
+from ppcdeps.rpm.symbols import cut_symbols, dump_symbols
 
 # libsolv takes a dependency that begins with a parenthesis for a boolean one, and uses the stack for each level.
 _RICH_ENTRY = re.compile(rb'\bname="([(&][^"]*)"')
-_IN_PRIMARY = re.compile(r"/etc/|/usr/lib/sendmail$|.*bin/")
+_END = b"</package>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +31,23 @@ class Cut:
 
     ``identities`` are those of the packages, in document order, as rpm writes them.
     ``sources`` maps each source package's name to the positions, counted from 0 in document order, of the
-    packages built from it. ``paths`` are those that dependencies name.
+    packages built from it. ``paths`` are those that dependencies name. ``symbols`` is what the packages provide and
+    the document has not (`ppcdeps.rpm.symbols.dump_symbols`), ``wanted_symbols`` are the names of it in dependencies.
     """
 
     document: bytes
     identities: list[str]
     sources: dict[str, list[int]]
     paths: list[str]
+    symbols: bytes
+    wanted_symbols: list[str]
+
+
+_OTHER_NAME = "leave that repository out, or have the package named otherwise"
+
+
+class _NameError(DamagedError):
+    """A name that may be rpm's, and is not taken."""
 
 
 def cut_primary(stream: BinaryIO, origin: str) -> list[PrimaryPackage]:
@@ -55,7 +66,8 @@ def cut_primary(stream: BinaryIO, origin: str) -> list[PrimaryPackage]:
         for arch in sorted({package.arch for package in packages}):
             _check_name(names.architecture, arch)
     except DamagedError as error:
-        raise RepositoryError(f"{origin}: primary.xml {error}", hint="refresh with `ppcdeps sync`") from error
+        hint = _OTHER_NAME if isinstance(error, _NameError) else "refresh with `ppcdeps sync`"
+        raise RepositoryError(f"{origin}: primary.xml {error}", hint=hint) from error
     packages.sort(key=lambda package: (package.name, package.arch, package.text))
     return packages
 
@@ -65,7 +77,7 @@ def _check_name(grammar: Callable[[str], str], name: str) -> None:
     try:
         grammar(name)
     except ValueError as error:
-        raise DamagedError(f"has a package that rpm cannot make: {error}") from error
+        raise _NameError(f"has a name that is not taken, as it goes into specs and commands: {error}") from error
 
 
 def _check_boolean(package: PrimaryPackage) -> None:
@@ -87,27 +99,33 @@ def select(packages: Iterable[PrimaryPackage], arches: Iterable[str], *, transla
     """
     wanted = tuple(arches)
     chosen = [package for package in packages if package.arch.startswith(wanted)]
+    texts = [package.text for package in chosen]
+    if translate:
+        # What is kept apart, too; all at once, and apart again by what ends each.
+        *parts, _ = translated_document(b"".join(texts)).split(_END)
+        texts = [part + _END for part in parts]
+    cut = list(map(cut_symbols, texts))
     document = b"".join(
         (
             b'<?xml version="1.0" encoding="UTF-8"?>\n'
             b'<metadata xmlns="http://linux.duke.edu/metadata/common"'
             b' xmlns:rpm="http://linux.duke.edu/metadata/rpm" packages="%d">\n' % len(chosen),
-            *(package.text for package in chosen),
+            *(one.text for one in cut),
             b"</metadata>\n",
         )
     )
-    if translate:
-        document = translated_document(document)
     sources: dict[str, list[int]] = {}
     for position, package in enumerate(chosen):
         name = package.source.rsplit("-", 2)[0] or package.name
         sources.setdefault(name, []).append(position)
-    return Cut(document, [str(package.nevra) for package in chosen], sources, sorted(_paths_wanted(document)))
-
-
-def answered_by_primary(path: str) -> bool:
-    """Whether primary.xml lists the path, if any package owns it (createrepo's rule)."""
-    return _IN_PRIMARY.match(path) is not None
+    return Cut(
+        document,
+        [str(package.nevra) for package in chosen],
+        sources,
+        sorted(_paths_wanted(document)),
+        dump_symbols(one.provided for one in cut),
+        sorted({name for one in cut for name in one.wanted}),
+    )
 
 
 def _paths_wanted(document: bytes) -> set[str]:

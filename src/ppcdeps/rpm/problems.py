@@ -5,9 +5,9 @@ providers can be installed" where a file is missing); the rules have the right o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ppcdeps.model.capability import Capability, Requirement, Rich, parse_requirement
+from ppcdeps.model.values import dataclass
 from ppcdeps.rpm.binding import libsolv
 from ppcdeps.rpm.solving import SolverResult
 

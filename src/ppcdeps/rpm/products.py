@@ -12,10 +12,10 @@ Packages of the target, and noarch ones of the reference, are not concerned: the
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.model.evr import EvrKey, evr_key
+from ppcdeps.model.values import dataclass
 from ppcdeps.rpm.loading import Part, Role
 
 _DIST_TAG = re.compile(r"(?:^|[._])((?:el|fc)[0-9]+s?)(?![a-z])")

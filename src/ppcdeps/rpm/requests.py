@@ -1,15 +1,14 @@
 """Requests to the solver: packages that exist only to require what is to be satisfied together."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from ppcdeps.model.capability import capabilities_in, parse_requirement
 from ppcdeps.model.errors import UsageError
+from ppcdeps.model.values import dataclass
 from ppcdeps.rpm.binding import libsolv
 from ppcdeps.rpm.isa import dependency
 from ppcdeps.rpm.loading import Role
-from ppcdeps.rpm.subjects import is_glob, packages_meant
 from ppcdeps.rpm.universe import Universe
 
 
@@ -32,6 +31,7 @@ def request_packages(
     """
     deps = []
     for text in sorted(set(requirements)):
+        universe.provide_symbols(text)
         try:
             deps += _as_dnf_takes(universe, text, dependency(universe.pool, text))
             paths = {each.name for each in capabilities_in(parse_requirement(text)) if each.is_path}
@@ -63,8 +63,10 @@ def request_dependencies(
 
 def _as_dnf_takes(universe: Universe, text: str, dep: Any) -> list[Any]:
     """The dependencies that stand for a subject of `dnf install`: one for each name that a glob fits."""
-    if any(sign in text for sign in " /") or universe.providers(dep):
+    if any(sign in text for sign in " /") or universe.providers(dep.id):
         return [_as_dnf_means(universe, text, dep)]
+    from ppcdeps.rpm.subjects import is_glob, packages_meant
+
     found = []
     for meant in packages_meant(universe, text):
         if meant.by_name:
@@ -87,7 +89,7 @@ def _as_dnf_means(universe: Universe, name: str, dep: Any) -> Any:
     meant = {i for found in named.values() for i in found}
     if not meant:
         return dep
-    providers = set(universe.providers(dep))
+    providers = set(universe.providers(dep.id))
     meant |= {i for package in meant for i in universe.obsoleting(universe.nevra(package))}
     if not named[Role.TARGET]:
         meant |= providers

@@ -1,9 +1,9 @@
 """Who requires what in a closure: the edges from each package to those that satisfy its requirements."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ppcdeps.model.capability import capabilities_in, requirement_of
 from ppcdeps.rpm.isa import dependency
@@ -21,20 +21,29 @@ class Edge(NamedTuple):
 class Requirers:
     """The edges of one closure, indexed by the package that satisfies them."""
 
-    def __init__(self, universe: Universe, chosen: Iterable[int], requesters: Iterable[int]) -> None:
-        """Read the requirements of all chosen packages and of the requesters (requests, source packages)."""
+    def __init__(
+        self,
+        universe: Universe,
+        chosen: Iterable[int],
+        requesters: Iterable[int],
+        on: Collection[int] | None = None,
+    ) -> None:
+        """Read the requirements of all chosen packages and of the requesters (requests, source packages).
+
+        ``on`` are the packages whose requirers matter (None: all): only edges to these are known then.
+        """
         self._universe = universe
         self._chosen = frozenset(chosen)
+        self._met_by = self._chosen if on is None else self._chosen.intersection(on)
         self.requesters = tuple(requesters)
         self.on: dict[int, list[Edge]] = {}
         self._edges: list[Edge] = []
         met: dict[int, tuple[str, list[int]]] = {}
         for package in sorted({*self._chosen, *self.requesters}):
             for dep in universe.requirements_of(package):
-                identity = dep.id
-                if identity not in met:
-                    met[identity] = (universe.text_of(dep), sorted(self._providers(dep)))
-                requirement, providers = met[identity]
+                if dep not in met:
+                    met[dep] = (universe.text_of(dep), sorted(self._providers(dep)))
+                requirement, providers = met[dep]
                 for provider in providers:
                     if provider != package:
                         edge = Edge(package, requirement, provider)
@@ -63,13 +72,13 @@ class Requirers:
                     waiting.append(edge.met_by)
         return _unwound(came_by, package)
 
-    def _providers(self, dep: Any) -> set[int]:
-        pool = self._universe.pool
-        text = self._universe.text_of(dep)
+    def _providers(self, dep: int) -> frozenset[int]:
+        """The chosen packages that matter and satisfy a requirement, or a part of one that is boolean."""
+        universe, text = self._universe, self._universe.text_of(dep)
         if not text.startswith("("):
-            return {s.id for s in pool.whatprovides(dep) if s.id in self._chosen}
-        deps = [dependency(pool, str(plain)) for plain in capabilities_in(requirement_of(text))]
-        return {s.id for plain in deps for s in pool.whatprovides(plain) if s.id in self._chosen}
+            return self._met_by.intersection(universe.satisfying(dep))
+        deps = [dependency(universe.pool, str(plain)).id for plain in capabilities_in(requirement_of(text))]
+        return self._met_by.intersection(i for plain in deps for i in universe.satisfying(plain))
 
 
 def _unwound(came_by: Mapping[int, Edge | None], package: int) -> list[Edge]:

@@ -1,9 +1,9 @@
 """Runs of libsolv's solver over a universe, with some of its packages forbidden."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from ppcdeps.model.values import dataclass
 from ppcdeps.rpm.binding import libsolv
 from ppcdeps.rpm.requests import Request
 from ppcdeps.rpm.universe import Universe
@@ -76,4 +76,4 @@ def _forbidden(universe: Universe, sources: Collection[str] | None, duplicates: 
     if sources is None:
         return () if duplicates else universe.duplicates
     allowed = {i for source in sources for i in universe.standins_of(source)}
-    return [i for i in universe.standins if i not in allowed]
+    return universe.standins.difference(allowed)

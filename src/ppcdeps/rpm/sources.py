@@ -1,11 +1,11 @@
 """Source packages: which one builds a stand-in, and what its build needs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cmp_to_key
-from typing import Any
 
 from ppcdeps.model.nevra import Nevra
+from ppcdeps.model.values import dataclass
 from ppcdeps.rpm.isa import dependency
 from ppcdeps.rpm.requests import Request, request_dependencies
 from ppcdeps.rpm.solving import SolverResult, solve_requests
@@ -62,15 +62,15 @@ class BuildEnvironments:
         if package is None and (needs is None or not needs.instead):
             return None
         pool = self.universe.pool
-        deps: list[Any] = []
-        conflicts: Sequence[Any] = ()
+        deps: list[int] = []
+        conflicts: Sequence[int] = ()
         if package is not None and (needs is None or not needs.instead):
             deps = list(self.universe.requirements_of(package))
             conflicts = self.universe.conflicts_of(package)
         if needs is not None:
-            deps = [dep for dep in deps if str(dep).partition(" ")[0] not in needs.dropped]
-            deps += [dependency(pool, text) for text in needs.added]
-        deps += [pool.Dep(name) for name in self.base]
+            deps = [dep for dep in deps if self.universe.text_of(dep).partition(" ")[0] not in needs.dropped]
+            deps += [dependency(pool, text).id for text in needs.added]
+        deps += [pool.Dep(name).id for name in self.base]
         title = self.universe.label(package) if package is not None else source
         return request_dependencies(self.universe, f"{title} (build)", deps, conflicts)
 

@@ -10,7 +10,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from ppcdeps.engines.confinement import Confined, UnconfinableError, run_confine
 from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
 from ppcdeps.model.nevra import Nevra
+from ppcdeps.model.values import dataclass
 from ppcdeps.rpm.evaluated_spec import SpecEvaluation, SpecPackage
 from ppcdeps.rpm.platforms import PlatformMacros
 from ppcdeps.rpm.specscan import RUNS_SHELL, Code, code_in, without_shells

@@ -6,8 +6,9 @@ know what macros make of each other. That these start nothing is the matter of `
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
+
+from ppcdeps.model.values import dataclass
 
 _SECTION = re.compile(
     r"%(changelog|description|package|prep|build|install|check|clean|files|pre|post|generate_)\w*\b"

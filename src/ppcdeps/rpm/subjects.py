@@ -8,8 +8,8 @@ glob means every package that it fits, one of each name; one that no form fits i
 import fnmatch
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from ppcdeps.model.values import dataclass
 from ppcdeps.rpm.binding import libsolv
 from ppcdeps.rpm.loading import Role
 from ppcdeps.rpm.universe import Universe
@@ -81,8 +81,9 @@ def _by_whole_identity(universe: Universe, text: str) -> tuple[Meant, ...]:
 
 def _fitting(universe: Universe, wanted: dict[str, str]) -> dict[str, list[int]]:
     patterns = {key: re.compile(fnmatch.translate(value)) for key, value in wanted.items() if key != "epoch"}
+    pattern, text = patterns.pop("name"), wanted["name"]
     found: dict[str, list[int]] = {}
-    for name, package in _considered(universe, patterns.pop("name")):
+    for name, package in _named(universe, text) if set(text).isdisjoint("*?[") else _considered(universe, pattern):
         nevra = universe.nevra(package)
         if "epoch" in wanted and nevra.epoch != int(wanted["epoch"]):
             continue
@@ -96,6 +97,11 @@ def _fitting(universe: Universe, wanted: dict[str, str]) -> dict[str, list[int]]
                     each for each in universe.named(name, Role.TARGET) if universe.nevra(each).any_release in versions
                 ]
     return found
+
+
+def _named(universe: Universe, name: str) -> list[tuple[str, int]]:
+    """What `_considered` finds for the pattern of a name that is no glob, without a look at all packages."""
+    return [(name, package) for package in sorted(i for role in _ROLES for i in universe.named(name, role))]
 
 
 def _considered(universe: Universe, pattern: re.Pattern[str]) -> Iterator[tuple[str, int]]:
@@ -112,6 +118,7 @@ def _considered(universe: Universe, pattern: re.Pattern[str]) -> Iterator[tuple[
 
 def _by_provides(universe: Universe, text: str) -> tuple[Meant, ...]:
     solv = libsolv()
+    universe.provide_symbols_like(text)
     universe.index.widen()
     how = solv.Selection.SELECTION_PROVIDES | solv.Selection.SELECTION_GLOB
     found: dict[str, list[int]] = {}

@@ -12,8 +12,8 @@ from ppcdeps.rpm.index import PoolIndex
 from ppcdeps.rpm.isa import dependencies, dependency
 from ppcdeps.rpm.loading import Part, Role
 from ppcdeps.rpm.own import is_own
-from ppcdeps.rpm.paths import PathOwners
-from ppcdeps.rpm.primary import answered_by_primary
+from ppcdeps.rpm.paths import PathOwners, answered_by_primary
+from ppcdeps.rpm.symbols import SymbolProviders, symbols_in
 
 _OWN_RANK = 3_000_000
 """Above the target's, see `ppcdeps.rpm.loading.set_priorities`."""
@@ -35,6 +35,7 @@ class Universe:
         parts: Iterable[Part],
         index: PoolIndex,
         paths: PathOwners,
+        symbols: SymbolProviders,
         find_duplicates: Callable[[], Collection[int]],
         module_problems: Iterable[str],
         not_rebuilt: Mapping[int, str],
@@ -44,6 +45,7 @@ class Universe:
         self.parts = tuple(parts)
         self.index = index
         self.paths = paths
+        self._symbols = symbols
         self._find_duplicates = find_duplicates
         self.module_problems = tuple(module_problems)
         """Which wanted module streams could not be active, in words."""
@@ -65,10 +67,15 @@ class Universe:
         }
         self.own = {source for part in self._filled if is_own(part) for source in part.sources}
         """The names of the sources that are the user's own."""
+        # Each call of libsolv's makes Python objects, and closures share most of their packages and requirements.
         self._nevras: dict[int, Nevra] = {}
-        # Each call of libsolv's makes Python objects, and closures share most of their packages.
-        self._requirements: dict[int, Sequence[Any]] = {}
+        self._roles: dict[int, Role | None] = {}
+        self._labels: dict[int, str] = {}
+        self._sources: dict[int, str] = {}
+        self._requirements: dict[int, Sequence[int]] = {}
         self._texts: dict[int, str] = {}
+        self._satisfying: dict[int, tuple[int, ...]] = {}
+        self._generation = 0
 
     @cached_property
     def duplicates(self) -> Collection[int]:
@@ -86,8 +93,10 @@ class Universe:
 
     def role_of(self, package: int) -> Role | None:
         """What a package is to the solver; None for what is in no repository."""
-        part = self.part_of(package)
-        return part.role if part else None
+        if package not in self._roles:
+            part = self.part_of(package)
+            self._roles[package] = part.role if part else None
+        return self._roles[package]
 
     def is_standin(self, package: int) -> bool:
         """Whether the package stands for a rebuild."""
@@ -111,7 +120,10 @@ class Universe:
 
     def label(self, package: int) -> str:
         """A package as people read it; a placeholder by the requirement that it satisfies."""
-        return self.placeholders.get(package) or str(self.pool.id2solvable(package))
+        known = self._labels.get(package)
+        if known is None:
+            known = self._labels[package] = self.placeholders.get(package) or str(self.pool.id2solvable(package))
+        return known
 
     def name_of(self, package: int) -> str:
         """The name of a package."""
@@ -119,10 +131,12 @@ class Universe:
 
     def source_of(self, package: int) -> str:
         """The name of the source package that a package was built from."""
-        if package in self.declared:
-            return self.declared[package]
-        source = self.source_package_of(package)
-        return source.rsplit("-", 2)[0] if source else self.name_of(package)
+        known = self._sources.get(package)
+        if known is None:
+            source = self.source_package_of(package)
+            known = self.declared.get(package) or (source.rsplit("-", 2)[0] if source else self.name_of(package))
+            self._sources[package] = known
+        return known
 
     def source_package_of(self, package: int) -> str:
         """The source package's file name without its ending (name-version-release), or nothing."""
@@ -133,8 +147,8 @@ class Universe:
         """The size of a package's file in bytes; 0 where the metadata does not say."""
         return int(self.pool.id2solvable(package).lookup_num(libsolv().SOLVABLE_DOWNLOADSIZE) or 0)
 
-    def requirements_of(self, package: int) -> Sequence[Any]:
-        """What a package requires, as libsolv's dependencies."""
+    def requirements_of(self, package: int) -> Sequence[int]:
+        """What a package requires, as ids of libsolv's dependencies."""
         known = self._requirements.get(package)
         if known is None:
             known = dependencies(self.pool.id2solvable(package), libsolv().SOLVABLE_REQUIRES)
@@ -145,16 +159,15 @@ class Universe:
         """Say that what a package requires has changed."""
         self._requirements.pop(package, None)
 
-    def text_of(self, dep: Any) -> str:
-        """One of libsolv's dependencies as rpm writes it."""
-        identity = dep.id
-        known = self._texts.get(identity)
+    def text_of(self, dep: int) -> str:
+        """The dependency of an id as rpm writes it."""
+        known = self._texts.get(dep)
         if known is None:
-            known = self._texts[identity] = str(dep)
+            known = self._texts[dep] = self.pool.dep2str(dep)
         return known
 
-    def conflicts_of(self, package: int) -> list[Any]:
-        """What a package conflicts with, as libsolv's dependencies."""
+    def conflicts_of(self, package: int) -> list[int]:
+        """What a package conflicts with, as ids of libsolv's dependencies."""
         return dependencies(self.pool.id2solvable(package), libsolv().SOLVABLE_CONFLICTS)
 
     def provides_of(self, package: int) -> tuple[str, ...]:
@@ -219,27 +232,52 @@ class Universe:
 
     # Packages by capability ---------------------------------------------------------------------------------
 
-    def providers(self, dep: Any) -> list[int]:
-        """The considered packages that satisfy a plain dependency, placeholders left out."""
-        self.index.refresh()
-        return [s.id for s in self.pool.whatprovides(dep) if s.id not in self.placeholders]
+    def satisfying(self, dep: int) -> Sequence[int]:
+        """The considered packages that satisfy the plain dependency of an id, placeholders included."""
+        index = self.index
+        if index.is_outdated:
+            index.refresh()
+        if self._generation != index.generation:
+            self._generation = index.generation
+            self._satisfying.clear()
+        known = self._satisfying.get(dep)
+        if known is None:
+            known = self._satisfying[dep] = tuple(s.id for s in self.pool.whatprovides(dep))
+        return known
 
-    def providers_of(self, requirement: str) -> list[int]:
+    def providers(self, dep: int) -> Sequence[int]:
+        """The considered packages that satisfy the plain dependency of an id, placeholders left out."""
+        found = self.satisfying(dep)
+        return [i for i in found if i not in self.placeholders] if self.placeholders else found
+
+    def providers_of(self, requirement: str) -> Sequence[int]:
         """The considered packages that satisfy a requirement given as text, placeholders left out.
 
         Of boolean requirements only those with `with` and `without` are satisfied by one package.
         """
-        return self.providers(dependency(self.pool, requirement))
+        self.provide_symbols(requirement)
+        return self.providers(dependency(self.pool, requirement).id)
 
     def unbuildable_providers(self, requirement: str) -> list[int]:
         """The packages of `not_rebuilt` that would satisfy a requirement given as text, of boolean ones none."""
         if not self.not_rebuilt or requirement.startswith("("):
             return []
+        self.provide_symbols(requirement)
         dep = dependency(self.pool, requirement)
         provides = libsolv().SOLVABLE_PROVIDES
         return sorted(i for i in self.not_rebuilt if self.pool.id2solvable(i).matchesdep(provides, dep))
 
-    def owners_of(self, path: str) -> list[int]:
+    def provide_symbols(self, requirement: str) -> None:
+        """Have packages provide what they have of the symbols in a requirement given as text."""
+        if self._symbols.provide(symbols_in(requirement)):
+            self.index.outdate()
+
+    def provide_symbols_like(self, glob: str) -> None:
+        """Have packages provide what they have of the symbols that a glob fits."""
+        if self._symbols.provide_like(glob):
+            self.index.outdate()
+
+    def owners_of(self, path: str) -> Sequence[int]:
         """The considered packages that own a path, whichever metadata lists it."""
         if not answered_by_primary(path):
             self.paths.request([path])

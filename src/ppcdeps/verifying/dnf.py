@@ -100,6 +100,10 @@ class Dnf:
             "install_weak_deps": str(int(self.install_weak_deps)),
             "keepcache": "0",
             "best": "1",
+            # Of repositories that do not say it themselves.
+            "gpgcheck": "0",
+            # A folder of a lock has the metadata in one form only.
+            "zchunk": "0",
             "color": "never",
         }
         if self.platform_id:
@@ -141,7 +145,6 @@ def repository_options(config: RepoConfig) -> Mapping[str, str]:
     options |= {
         "priority": str(config.priority),
         "cost": str(config.cost),
-        "gpgcheck": str(int(config.gpgcheck)),
         "repo_gpgcheck": str(int(config.repo_gpgcheck)),
         "module_hotfixes": str(int(config.module_hotfixes)),
         "sslverify": str(int(config.sslverify)),
@@ -150,6 +153,8 @@ def repository_options(config: RepoConfig) -> Mapping[str, str]:
         "timeout": f"{config.timeout:g}",
         "retries": str(config.retries),
     }
+    if config.gpgcheck is not None:
+        options["gpgcheck"] = str(int(config.gpgcheck))
     for name in ("excludepkgs", "includepkgs", "gpgkey"):
         values = getattr(config, name)
         if values:

@@ -1,11 +1,13 @@
 """A program that imports modules one after the other and reports which fail; the Python of a root runs it.
 
 It is given a JSON file, {"modules": {NAME: IS_COMPILED, ...}, "distributions": [NAME, ...]}, and writes another: a
-list of {"module": NAME, "native": IS_COMPILED, "fault": TEXT}, the fault empty where the import went well. Of a
-distribution, it imports the top-level modules and all compiled ones. Any Python 3 runs it, and it needs nothing else.
+list of {"module": NAME, "native": IS_COMPILED, "fault": TEXT, "left_out": BOOL}, the fault empty where the import
+went well. Of a distribution, it imports the top-level modules and all compiled ones. Any Python 3 runs it, and it
+needs nothing else.
 """
 
 import importlib
+import importlib.util
 import json
 import re
 import sys
@@ -67,6 +69,24 @@ def fault_of(module: str) -> str:
     return ""
 
 
+def is_left_out(module: str, fault: str) -> bool:
+    """Whether a module that is installed says of itself that there is none of its name.
+
+    A distribution that was built without an optional part does so: `_yaml` of PyYAML, where libyaml was not there.
+    """
+    if fault != "ModuleNotFoundError: No module named " + repr(module):
+        return False
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _said_of(module: str, native: bool) -> "dict[str, object]":
+    fault = fault_of(module)
+    return {"module": module, "native": native, "fault": fault, "left_out": is_left_out(module, fault)}
+
+
 def _normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
@@ -77,7 +97,7 @@ def main() -> None:
     wanted = dict(request["modules"])
     for distribution in request["distributions"]:
         wanted.update(modules_of(files_of(distribution)))
-    said = [{"module": name, "native": wanted[name], "fault": fault_of(name)} for name in sorted(wanted)]
+    said = [_said_of(name, wanted[name]) for name in sorted(wanted)]
     Path(sys.argv[2]).write_text(json.dumps(said), encoding="utf-8")
 
 

@@ -15,6 +15,7 @@ from ppcdeps.engines.engine import WORKSPACE, Engine
 from ppcdeps.engines.job import Buildroot, Ending, Job, Limits
 from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.verification import Check, CheckOutcome
+from ppcdeps.model.wording import counted, first_of
 from ppcdeps.python.wheelhouse import Wheelhouse
 from ppcdeps.verifying import importing
 
@@ -198,25 +199,22 @@ def _imports_check(wanted: TrialContents, results: _Results) -> Check:
         return check
     try:
         said = [
-            (str(one["module"]), bool(one["native"]), str(one["fault"]))
+            (str(one["module"]), bool(one["native"]), str(one["fault"]), bool(one["left_out"]))
             for name in ("imports.json", *(["others.json"] if wanted.others else []))
             for one in json.loads(results.text(name))
         ]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return replace(check, outcome=CheckOutcome.FAILED, detail="the list of what was imported cannot be read")
-    native = sum(is_native for _, is_native, _ in said)
-    faults = tuple(f"{module}: {fault}" for module, _, fault in said if fault)
+    native = sum(is_native for _, is_native, _, _ in said)
+    faults = tuple(f"{module}: {fault}" for module, _, fault, left_out in said if fault and not left_out)
     if faults:
         detail = f"{len(faults)} of {counted(len(said), 'module')} cannot be imported"
         return Check(CheckOutcome.FAILED, detail, log=faults[:_TAIL], seconds=check.seconds)
-    names = tuple(module for module, _, _ in said)
+    names = tuple(module for module, _, _, _ in said)
     detail = f"{counted(len(said), 'module')}, {native} of them compiled"
+    if without := [module for module, _, _, left_out in said if left_out]:
+        detail += f"; built without {first_of(without, 3)}"
     return Check(CheckOutcome.OK, detail, log=names, seconds=check.seconds)
-
-
-def counted(number: int, noun: str) -> str:
-    """The number with its noun, in the plural where it is not one."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _nothing(detail: str) -> Check:

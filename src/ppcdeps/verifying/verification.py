@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ppcdeps.base.cache import Cache
-from ppcdeps.building.buildroots.buildroots import Buildroots
+from ppcdeps.building.buildroots.buildroots import Buildroots, LockedRoot
 from ppcdeps.building.buildroots.definitions import DebianMaking, load_definitions
 from ppcdeps.building.publishing.repository import read_manifest
 from ppcdeps.engines.cleanup import sweep
@@ -25,6 +25,7 @@ from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig, Side
 from ppcdeps.model.target import PythonEnvironment, Target
 from ppcdeps.model.verification import Check, CheckOutcome, GapReview, Verification
+from ppcdeps.model.wording import counted
 from ppcdeps.planning.subjects import subject_of_dnf
 from ppcdeps.planning.workloads import PYTHON_PREFIX
 from ppcdeps.python.index import Index
@@ -36,7 +37,7 @@ from ppcdeps.verifying.gapreview import changed_metadata, review_gaps
 from ppcdeps.verifying.importing import modules_of
 from ppcdeps.verifying.installation import RpmRun, install_packages, make_installer_root
 from ppcdeps.verifying.trialroot import trial_folder, trial_root
-from ppcdeps.verifying.trials import TrialContents, counted, try_packages
+from ppcdeps.verifying.trials import TrialContents, try_packages
 
 LOCAL = "ppcdeps-local"
 """The id of the local repository where a plan is made with it."""
@@ -74,6 +75,8 @@ class VerificationBasis:
     engine: str | None = None
     snapshot: str = ""
     buildroots: Sequence[Path] = ()
+    locked_base: LockedRoot | None = None
+    """Of which files the root is made that the packages go on top of, where a lock says that."""
 
 
 def verify(before: Plan, after: Plan, basis: VerificationBasis, reporter: Reporter) -> Verification:
@@ -88,7 +91,7 @@ def verify(before: Plan, after: Plan, basis: VerificationBasis, reporter: Report
         return without_installation(before, after, basis.local, why)
     found = without_installation(before, after, basis.local, "")
     require_installation(basis.target.arch, reporter)
-    base = base_of(basis.target, basis.cache, reporter, basis.buildroots)
+    base = base_of(basis.target, basis.cache, reporter, basis.buildroots, basis.locked_base)
     # What runs of a killed trial goes before its folder.
     sweep(engines_home(basis.cache.directory), reporter)
     with trial_folder(basis.cache.root / "trials") as folder:
@@ -357,10 +360,17 @@ class _Trial:
         return any(each.repo == local and each.source == gap.source for each in self.after.closure)
 
 
-def base_of(target: Target, cache: Cache, reporter: Reporter, folders: Sequence[Path] = ()) -> Buildroot | None:
+def base_of(
+    target: Target,
+    cache: Cache,
+    reporter: Reporter,
+    folders: Sequence[Path] = (),
+    locked: LockedRoot | None = None,
+) -> Buildroot | None:
     """The root that the target's packages go on top of; None where they bring everything, as on RPM distributions.
 
-    ``folders`` hold definitions that are laid over the shipped ones. Raises what making the buildroot raises.
+    ``folders`` hold definitions that are laid over the shipped ones; ``locked`` says of which files it is made.
+    Raises what making the buildroot raises.
     """
     if target.buildroot is None:
         return None
@@ -368,7 +378,7 @@ def base_of(target: Target, cache: Cache, reporter: Reporter, folders: Sequence[
     if not isinstance(here.definitions.named(target.buildroot).making, DebianMaking):
         return None
     mode = BuildMode.NATIVE if machine_arch() == target.arch else BuildMode.EMULATED
-    return here.create(target.buildroot, mode=mode)
+    return here.create(target.buildroot, mode=mode, locked=locked)
 
 
 def signed_by(local: RepoConfig, repository: Path) -> RepoConfig:

@@ -1,10 +1,10 @@
 """Which metadata an answer rests on, and how old it is."""
 
 import time
-from dataclasses import dataclass
 from enum import StrEnum
 
 from ppcdeps.model.repository import RepoConfig
+from ppcdeps.model.values import dataclass
 
 _DAY = 86400
 
@@ -15,13 +15,14 @@ class MetadataOrigin(StrEnum):
     LIVE = "live"
     SNAPSHOT = "snapshot"
     AD_HOC = "ad-hoc"
+    LOCK = "lock"
 
 
 @dataclass(frozen=True, slots=True)
 class MetadataBasis:
     """Which metadata an answer rests on. ``dates`` are those of its repositories, in seconds since 1970,
     where they are known; ``absent`` are the repositories that did not answer and need not; ``left_out`` those that
-    the target knows, has not enabled, and a snapshot has not got.
+    the target knows, has not enabled, and a snapshot has not got; ``live`` are the repositories that it is of.
     """
 
     origin: MetadataOrigin
@@ -34,6 +35,7 @@ class MetadataBasis:
     note: str = ""
     """What the snapshot's maker says of it."""
     left_out: tuple[RepoConfig, ...] = ()
+    live: tuple[RepoConfig, ...] = ()
 
     def line(self, now: float | None = None) -> str:
         """One line for the user: what it is, and how old. ``now`` is in seconds since 1970."""
@@ -42,6 +44,8 @@ class MetadataBasis:
                 what = f"the {'embedded ' if self.shipped else ''}snapshot {self.name}"
                 if self.note:
                     return f"{what}: {self.note}"
+            case MetadataOrigin.LOCK:
+                what = f"the lock in {self.name}"
             case MetadataOrigin.AD_HOC:
                 what = "the repositories named on the command line"
             case MetadataOrigin.LIVE:

@@ -1,33 +1,49 @@
 """Building what a plan takes: once, until the gap is closed, or on from where a run was interrupted."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ppcdeps.base.atomic import write_output
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.building.buildroots.definitions import DebianMaking, load_definitions
+from ppcdeps.building.farms.copr import build_on_copr, project_in
+from ppcdeps.building.farms.slurm_run import SlurmRunner
+from ppcdeps.building.farms.slurm_step import run_step, write_failure
+from ppcdeps.building.farms.ssh import build_over_ssh, machines_in
 from ppcdeps.building.run.build_run import (
-    BuildBasis,
-    BuildOptions,
     BuildRun,
+    BuildRunner,
+    PlannedBuilds,
+    build_here,
     build_plan,
     check_plan,
     takes_builds,
 )
 from ppcdeps.building.run.events import BuildEvent, BuildListener
+from ppcdeps.building.run.options import BuildBasis, BuildOptions, LockedFiles
 from ppcdeps.building.run.run_folder import STATE, RunFolder, open_run_folder, read_state
+from ppcdeps.building.run.tasks import tasks_of
+from ppcdeps.locking.folder import store_sources
 from ppcdeps.model.commands import command_line
-from ppcdeps.model.errors import ConfigError, UsageError
+from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, PpcdepsError, UsageError
+from ppcdeps.model.exitcodes import ExitCode
+from ppcdeps.model.gap import RouteKind
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.plan_file import dump_plan, load_plan
 from ppcdeps.model.reporter import Reporter
+from ppcdeps.model.repository import Side
+from ppcdeps.model.target import Target
+from ppcdeps.model.values import dataclass
 from ppcdeps.model.verification import Verification
 from ppcdeps.recipebook.book import load_book
-from ppcdeps.workflows.replan import replan
+from ppcdeps.workflows.choice import RepositoryChoice
+from ppcdeps.workflows.replan import replan, resolve_replanned
 from ppcdeps.workflows.repositories import ResolvedTarget
-from ppcdeps.workflows.requested import recipes_of
+from ppcdeps.workflows.requested import load_requested, recipes_of
 from ppcdeps.workflows.sources import fetcher_for
 from ppcdeps.workflows.verify import verdict_on
 
@@ -51,7 +67,8 @@ class BuildRequest:
 
     ``work`` is the folder of logs and state, None for the one that is named after the workload. ``recipes`` are
     folders laid over the shipped recipes, those that the plan was requested with where there are none. ``command``
-    are the arguments of the command line, which the state keeps so that the run can be resumed.
+    are the arguments of the command line, which the state keeps so that the run can be resumed; jobs of Slurm are run
+    with them.
     """
 
     plan: Plan
@@ -110,6 +127,42 @@ def build_until_closed(
         return built, verdict
 
 
+def build_step(
+    plan_file: Path,
+    step: tuple[str, str],
+    choice: RepositoryChoice,
+    options: BuildOptions,
+    work: Path,
+    recipes: tuple[Path, ...],
+    reporter: Reporter,
+) -> ExitCode:
+    """Run one build of a plan as a job of Slurm: ``step`` is its name and the digest of what it is rendered from.
+
+    The result is left in the folder ``work``. Metadata is taken as the cache has it: who submitted the build has read
+    it, and it may have changed since. Returns the exit code of the job.
+    """
+    began = time.time()
+    digest = sha256_of(plan_file)
+    try:
+        plan = load_requested(plan_file)
+        choice_now = replace(choice, offline=True, refresh=False)
+        resolved = resolve_replanned(plan, options.repository, choice_now, reporter)
+        basis = replace(basis_of(resolved, recipes_of(plan.request, recipes)), offline=choice.offline)
+        check_plan(plan, basis, options)
+        tasks = tasks_of(plan, basis.book, options.only, alternatives=options.alternatives)
+        builds = PlannedBuilds(plan, plan_file, tasks, basis, options, RunFolder(work), reporter)
+        return run_step(builds, digest, *step, began)
+    except (PpcdepsError, OSError) as fault:
+        # What the operating system refuses is the node's, which may have the shared file systems otherwise.
+        error = fault if isinstance(fault, PpcdepsError) else EnvironmentLacksError(_refused_by_system(fault))
+        reporter.warn(str(error))
+        return write_failure(work, digest, step[0], error, began)
+
+
+def _refused_by_system(fault: OSError) -> str:
+    return f"{fault.filename}: {fault.strerror}" if fault.filename else str(fault)
+
+
 @dataclass(frozen=True, slots=True)
 class InterruptedRun:
     """A run that can be resumed: its folder, and the arguments of the command that began it, the plan among them."""
@@ -125,9 +178,15 @@ def interrupted_run(plan_file: Path | None, work: Path | None) -> InterruptedRun
     """
     if work is None:
         work = default_work(load_plan(plan_file)) if plan_file is not None else _only_run()
+    digest = sha256_of(plan_file) if plan_file is not None and plan_file.is_file() else None
     state = read_state(work)
     if state is None:
         raise UsageError(f"there is no run in {work} to resume", hint="begin one with `ppcdeps build PLAN`")
+    if plan_file is not None and digest != state.digest:
+        raise ConfigError(
+            f"the run in {work} builds another plan than {plan_file}: {state.plan}",
+            hint=f"leave the plan out, or build it with `{command_line('build', str(plan_file))}`",
+        )
     plan = Path(state.plan)
     if not plan.is_file() or sha256_of(plan) != state.digest:
         raise ConfigError(
@@ -136,6 +195,24 @@ def interrupted_run(plan_file: Path | None, work: Path | None) -> InterruptedRun
         )
     named = () if "--work" in state.arguments else ("--work", str(work))
     return InterruptedRun(work, (*state.arguments, *named, "--", str(plan)))
+
+
+def sides_read(plan: Plan, target: Target, options: BuildOptions) -> Collection[Side]:
+    """The sides of the target whose repositories a build reads: all, or fewer where all is rendered.
+
+    What was rendered takes the target's packages to satisfy BuildRequires, and not even these where the root is one
+    of Debian, which has its own. Who publishes needs the reference, where packages of it are published as they are.
+    """
+    if options.rendered is None:
+        return frozenset(Side)
+    name = options.buildroot or target.buildroot
+    definitions = load_definitions(options.buildroot_folders)
+    is_debian = name is not None and isinstance(definitions.named(name).making, DebianMaking)
+    reuses = any(gap.route_without_enabling.kind is RouteKind.REUSE for gap in plan.gaps)
+    return {
+        *(() if is_debian else (Side.TARGET,)),
+        *((Side.REFERENCE,) if options.publishes and reuses else ()),
+    }
 
 
 def default_work(plan: Plan) -> Path:
@@ -158,32 +235,80 @@ class _OpenRun:
     open_view: OpenView
 
     def build(self, plan: Plan, path: Path, resolved: ResolvedTarget) -> BuildRun:
-        basis = _basis_of(resolved, self.request.recipes)
+        basis = basis_of(resolved, self.request.recipes)
+        runner = _runner_on(self.request.options.on)
         with self.open_view() as watch:
-            return build_plan(plan, path, basis, self.request.options, self.session, self.reporter, watch)
+            return build_plan(plan, path, basis, self.request.options, self.session, self.reporter, watch, runner)
+
+
+def check_options(options: BuildOptions, *, locked: bool = False) -> None:
+    """Raise UsageError for options that do not go together, as far as these alone say so.
+
+    ``locked`` is whether all files are those of a lock.
+    """
+    runner = _runner_on(options.on)
+    if options.slurm and options.on != "slurm":
+        raise UsageError("--slurm says how Slurm is to run the builds", hint="give --on slurm as well")
+    if options.project is not None and options.on != "copr":
+        raise UsageError("--project is the project of COPR to build in", hint="give --on copr as well")
+    if runner is build_on_copr:
+        project_in(options, locked=locked)
+    elif runner is build_over_ssh:
+        machines_in(options)
+
+
+def _runner_on(name: str | None) -> BuildRunner:
+    """What runs builds on the engine of many machines that has this name, None for this machine.
+
+    Raises UsageError where there is none of that name.
+    """
+    match name:
+        case None:
+            return build_here
+        case "slurm":
+            return SlurmRunner()
+        case "copr":
+            return build_on_copr
+        case address if address.startswith("ssh://"):
+            return build_over_ssh
+        case _:
+            raise UsageError(
+                f'there is nothing to build on that is called "{name}"',
+                hint="--on takes slurm, copr, or ssh://USER@HOST",
+            )
 
 
 @contextlib.contextmanager
 def _run(request: BuildRequest, reporter: Reporter, open_view: OpenView) -> Iterator[_OpenRun]:
     request = replace(request, recipes=recipes_of(request.plan.request, request.recipes))
-    check_plan(request.plan, _basis_of(request.resolved, request.recipes), request.options)
+    check_plan(request.plan, basis_of(request.resolved, request.recipes), request.options)
     with open_run_folder(request.work or default_work(request.plan)) as session:
         session.begin(request.plan_file, sha256_of(request.plan_file), request.command)
         yield _OpenRun(request, session, reporter, open_view)
         session.finish()
 
 
-def _basis_of(resolved: ResolvedTarget, recipes: Sequence[Path]) -> BuildBasis:
+def basis_of(resolved: ResolvedTarget, recipes: Sequence[Path]) -> BuildBasis:
     """What a plan is built on."""
     book = load_book(recipes)
+    locked = resolved.choice.locked
+    metadata = resolved.metadata
+    if locked is not None:
+        store_sources(locked, resolved.cache)
+        metadata = tuple(replace(each, config=locked.narrowed(each.config)) for each in metadata)
     return BuildBasis(
         target=resolved.target,
-        metadata=resolved.metadata,
+        metadata=metadata,
         book=book,
         cache=resolved.cache,
         fetch_sources=fetcher_for(resolved, book, lambda: resolved.metadata).fetch,
         fetch_filelists=resolved.fetch_filelists,
         offline=resolved.offline,
+        locked=(
+            LockedFiles(locked.digest, locked.roots, locked.own_folders, locked.lock.builds)
+            if locked is not None
+            else None
+        ),
     )
 
 

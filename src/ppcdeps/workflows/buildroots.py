@@ -1,7 +1,6 @@
 """Buildroots on this machine: what runs builds, what can be created and what is, a command in one, removal."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ppcdeps.base.cache import Cache
@@ -14,6 +13,7 @@ from ppcdeps.engines.engine import engines_home
 from ppcdeps.engines.job import BuildMode, Buildroot
 from ppcdeps.engines.probe import choose_engine, probe_all
 from ppcdeps.model.reporter import Reporter
+from ppcdeps.model.values import dataclass
 from ppcdeps.report.doctor import Diagnosis, space_of
 
 

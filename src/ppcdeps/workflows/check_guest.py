@@ -1,6 +1,6 @@
 """Whether a hypervisor can start a guest: one that nova makes of an image and a flavor, or a libvirt domain."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ppcdeps.base.atomic import write_output
@@ -23,6 +23,7 @@ from ppcdeps.checking.guest.properties import (
 from ppcdeps.checking.guest.requests import Guest
 from ppcdeps.model.errors import EnvironmentLacksError
 from ppcdeps.model.reporter import Reporter
+from ppcdeps.model.values import dataclass
 from ppcdeps.planning.nova import nova_facts
 from ppcdeps.workflows.choice import DEFAULT_TARGET
 
@@ -30,14 +31,14 @@ from ppcdeps.workflows.choice import DEFAULT_TARGET
 @dataclass(frozen=True, slots=True)
 class GuestByNova:
     """A guest that nova starts: texts NAME=VALUE for properties of the image, files that `openstack image show` and
-    `openstack flavor show` wrote as JSON, nova.conf, nova's version or release. ``host_arch`` is ppc64le, x86_64
-    where the host's QEMU emulates POWER guests, or empty where nothing says it.
+    `openstack flavor show` wrote as JSON, nova.conf and what nova reads after it, nova's version or release.
+    ``host_arch`` is ppc64le, x86_64 where the host's QEMU emulates POWER guests, or empty where nothing says it.
     """
 
     properties: tuple[str, ...] = ()
     image: Path | None = None
     flavor: Path | None = None
-    nova_conf: Path | None = None
+    nova_conf: tuple[Path, ...] = ()
     nova: str | None = None
     host_arch: str = ""
 
@@ -119,7 +120,7 @@ def _read_guest(by_nova: GuestByNova) -> tuple[Guest, list[Finding]]:
     given = [property_of(text) for text in by_nova.properties]
     replaced = {one.name for one in given}
     found = [one for one in found if one.owner != "image" or one.name not in replaced] + given
-    config = read_nova_conf(by_nova.nova_conf) if by_nova.nova_conf is not None else None
+    config = read_nova_conf(*by_nova.nova_conf) if by_nova.nova_conf else None
     subject = ", ".join(names) or "an image"
     guest = guest_by_nova(subject, found, facts, version, config)
     faults = list(faults_of(found, facts, version))

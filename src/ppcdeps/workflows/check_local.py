@@ -1,6 +1,5 @@
 """The checks of a compute node on the node itself, in one: host, packages, Python, and what guests will be."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from ppcdeps.base.cache import Cache
@@ -13,6 +12,7 @@ from ppcdeps.model.plan import Plan
 from ppcdeps.model.plan_file import load_plan
 from ppcdeps.model.python_plan import Provision
 from ppcdeps.model.reporter import Reporter
+from ppcdeps.model.values import dataclass
 from ppcdeps.python.constraintsfile import NO_CONSTRAINTS, Constraints, parse_constraints
 from ppcdeps.workflows.check_guest import GuestByNova, HypervisorChoice, check_guest
 from ppcdeps.workflows.checks import ApiCheck, Installation, check_host, report_of
@@ -47,23 +47,27 @@ def check_local(choice: LocalChoice, cache: Cache, reporter: Reporter) -> tuple[
     environment = Installation(choice.root).read()
     reports = [check_host(target=choice.target or _known_target(plan), nova=choice.nova)]
     held: Path | Constraints | None = choice.constraints
+    if plan is None:
+        reporter.warn("the packages are compared with no plan: name that of the node with --plan")
+    elif environment.rpm is None or environment.rpm.unread:
+        why = "there is none" if environment.rpm is None else environment.rpm.unread
+        reporter.warn(f"the plan's packages are not looked at in the RPM database: {why}")
+    else:
+        reports.append(check_planned(plan, environment.rpm.installed, "this machine"))
     if plan is not None:
-        if environment.rpm is None or environment.rpm.unread:
-            why = "there is none" if environment.rpm is None else environment.rpm.unread
-            reporter.warn(f"the plan's packages are not looked at in the RPM database: {why}")
-        else:
-            reports.append(check_planned(plan, environment.rpm.installed, "this machine"))
         held = held or _pins_of(plan, environment, str(choice.plan))
+    if held is None or held is NO_CONSTRAINTS:
+        reporter.warn("Python's distributions are compared with no pins: name the lock's with --constraints")
     reports.append(report_of(environment, reporter, held, ApiCheck(cache, offline=True)))
-    files = [choice.nova_conf] if choice.nova_conf is not None else [one for one in NOVA_CONF if one.is_file()]
-    if not files:
+    found = (choice.nova_conf,) if choice.nova_conf is not None else tuple(one for one in NOVA_CONF if one.is_file())
+    if not found:
         reporter.warn(f"guests are not looked at: there is neither {' nor '.join(map(str, NOVA_CONF))}")
-    for file in files:
-        by_nova = GuestByNova(nova_conf=file, nova=choice.nova)
-        try:
-            reports.append(check_guest(by_nova, HypervisorChoice(), reporter).report)
-        except EnvironmentLacksError as error:
-            reporter.warn(f"guests of {file} are not looked at: {error.line}")
+        return tuple(reports)
+    try:
+        by_nova = GuestByNova(nova_conf=found, nova=choice.nova)
+        reports.append(check_guest(by_nova, HypervisorChoice(), reporter).report)
+    except EnvironmentLacksError as error:
+        reporter.warn(f"guests of {' and '.join(map(str, found))} are not looked at: {error.line}")
     return tuple(reports)
 
 

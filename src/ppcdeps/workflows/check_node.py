@@ -1,12 +1,10 @@
 """The acceptance test of a compute node through its cloud's API, and the cleanup after killed tests."""
 
 import re
-import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from ppcdeps.base.atomic import write_output
+from ppcdeps.base.atomic import require_place, write_output
 from ppcdeps.base.programs import UnfinishedProgramError, run_program
 from ppcdeps.checking.env.root_file_system import RootFileSystem
 from ppcdeps.checking.guest.properties import property_of
@@ -18,12 +16,13 @@ from ppcdeps.checking.node.heartbeat import ServiceCommands
 from ppcdeps.checking.node.results import NodeReport, TestedPart
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.reporter import Reporter
+from ppcdeps.model.values import dataclass
 from ppcdeps.report.acceptance import junit_of
 
 MACHINE_ROOT = Path("/")
 _LOG_SECONDS = 60.0
 _MOST_LOG_LINES = 12
-_TELLING = re.compile(r"\b(ERROR|CRITICAL|WARNING|Traceback|error:)\b|error:")
+_TELLING = re.compile(r"\b(ERROR|CRITICAL|WARNING|Traceback)\b|[Ee]rror:|Exception:|failed to shutdown in")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +60,27 @@ class NodeChoice:
     keep: bool = False
 
 
-def check_node(host: str, cloud: CloudChoice, choice: NodeChoice, reporter: Reporter) -> NodeReport:
+def check_node(
+    host: str, cloud: CloudChoice, choice: NodeChoice, reporter: Reporter, junit: Path | None = None
+) -> NodeReport:
     """Test a compute node through its cloud. What that makes is removed, also where it is interrupted.
 
+    ``junit`` is where `write_junit` is to write afterwards: that it can is seen before.
+
     Raises UsageError for what the cloud does not have or a wrong option, ConfigError for a cloud that is not
-    configured or refuses the credentials, CloudError where it does not answer or has no room,
-    EnvironmentLacksError without openstacksdk.
+    configured or refuses the credentials, for a place that cannot be written to and for a log command that fails,
+    CloudError where the cloud does not answer or has no room, EnvironmentLacksError without openstacksdk.
     """
     if choice.image is not None and choice.guest_root is not None:
         raise UsageError("--image and --guest-root exclude each other")
     parts = _parts(choice)
+    if junit is not None:
+        require_place(junit, "--junit")
     properties = {one.name: one.value for one in map(property_of, choice.properties)}
     up = _pattern(choice.boot_text)
     opened = open_cloud(cloud.name, cloud.timeout)
     guest = _guest(choice) if choice.image is None else None
+    log_lines = _log_reader(choice.log_command) if choice.log_command else None
     run = new_run()
     reporter.note(f"run {run}: all that it makes is called ppcdeps-check-{run}-...")
     test = NodeTest(
@@ -86,18 +92,18 @@ def check_node(host: str, cloud: CloudChoice, choice: NodeChoice, reporter: Repo
         **({"up": up} if up is not None else {}),
         flavor=choice.flavor,
         network=choice.network,
-        commands=ServiceCommands(choice.restart_command, choice.stop_command),
+        commands=ServiceCommands(choice.restart_command, choice.stop_command, choice.patience),
         parts=parts,
         patience=choice.patience,
         keep=choice.keep,
-        log_lines=_log_reader(choice.log_command) if choice.log_command else None,
+        log_lines=log_lines,
     )
     return test_node(opened, test, reporter)
 
 
 def write_junit(report: NodeReport, file: Path) -> None:
     """Write the report as JUnit's XML."""
-    write_output(file, junit_of(report))
+    write_output(file, junit_of(report), "--junit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,17 +162,27 @@ def _guest(choice: NodeChoice) -> GuestImage:
 
 
 def _log_reader(command: str) -> Callable[[], tuple[str, ...]]:
-    """Reads the last telling lines that the command prints which it did not print before."""
-    known: set[str] = set()
+    """Reads the last telling lines that the command prints which it did not print before.
 
-    def lines() -> tuple[str, ...]:
+    What is in the log already explains nothing that fails later. Raises ConfigError where the command fails.
+    """
+
+    def printed() -> list[str]:
         try:
             done = run_program(["/bin/sh", "-c", command], seconds=_LOG_SECONDS)
         except UnfinishedProgramError as error:
-            return (f"log: {shlex.quote(command)}: {error.line}",)
+            raise ConfigError(f"the log cannot be read by `{command}`: {error.line}") from error
         if not done.is_well:
-            return (f"log: the command ended with {done.code}",)
-        found = [one for one in done.text.splitlines() if _TELLING.search(one) and one not in known]
+            raise ConfigError(f"the log cannot be read by `{command}`: it ended with {done.code}: {done.reason}")
+        return [one for one in done.text.splitlines() if _TELLING.search(one)]
+
+    known = set(printed())
+
+    def lines() -> tuple[str, ...]:
+        try:
+            found = [one for one in printed() if one not in known]
+        except ConfigError as error:
+            return (f"log: {error.line}",)
         known.update(found)
         return tuple(f"log: {one}" for one in found[-_MOST_LOG_LINES:])
 

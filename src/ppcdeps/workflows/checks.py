@@ -1,6 +1,5 @@
 """What breaks at run time, found before it does: in an installed Python, in a lock, on a POWER host."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from ppcdeps.base.atomic import write_output
@@ -16,9 +15,9 @@ from ppcdeps.checking.host.check import HostPurpose, distribution_of, nova_of
 from ppcdeps.checking.host.check import check_host as check_facts
 from ppcdeps.metadata.targets import load_target
 from ppcdeps.model.reporter import Reporter
+from ppcdeps.model.values import dataclass
 from ppcdeps.planning.nova import nova_facts
 from ppcdeps.python.constraintsfile import NO_CONSTRAINTS, Constraints
-from ppcdeps.workflows.choice import DEFAULT_TARGET
 from ppcdeps.workflows.index import open_index
 
 
@@ -91,15 +90,18 @@ def check_lock(file: Path, api: ApiCheck, reporter: Reporter, *, python: str | N
 def check_host(*, collected: Path | None = None, target: str | None = None, nova: str | None = None) -> Report:
     """What keeps a host from being a compute node: this machine, or the one whose facts were collected in a file.
 
-    ``target`` is by default the host's own distribution, ``nova`` (a version or a release) the one that it has.
-    Raises UsageError for a target or a nova that is not known, ConfigError for a file without facts.
+    ``target`` is by default the host's own distribution, where that is one, ``nova`` (a version or a release) the one
+    that it has. Raises UsageError for a target or a nova that is not known, ConfigError for a file without facts.
     """
     facts = hostfacts.load_facts(collected) if collected is not None else hostfacts.collect()
     known = nova_facts()
     own = distribution_of(facts)
-    chosen = load_target(target or (own.target if own else DEFAULT_TARGET))
+    named = target or (own.target if own else None)
     version = known.version(nova) if nova else nova_of(facts)
-    wanted = HostPurpose(chosen.name, chosen.cpu_baseline, version)
+    wanted = HostPurpose("", "", version)
+    if named:
+        chosen = load_target(named)
+        wanted = HostPurpose(chosen.name, chosen.cpu_baseline, version)
     subject = f"the facts in {collected}" if collected is not None else "this machine"
     return check_facts(facts, wanted, known, subject)
 

@@ -1,7 +1,13 @@
 """Which repositories the user chose, as options say it."""
 
-from dataclasses import dataclass
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ppcdeps.model.values import dataclass
+
+if TYPE_CHECKING:
+    from ppcdeps.locking.folder import LockedFolder
 
 DEFAULT_TARGET = "centos-stream-9"
 
@@ -31,7 +37,15 @@ class RepositoryChoice:
     modules: tuple[str, ...] = ()
     offline: bool = False
     refresh: bool = False
+    locked: "LockedFolder | None" = None
+    """A folder that has all files of a lock: then nothing else is read, and no network used."""
     cache_directory: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that target and repositories are read from."""
+        target = filter(os.path.isfile, (self.target or "",))
+        return (*map(Path, target), *self.repo_files)
 
     @property
     def is_ad_hoc(self) -> bool:

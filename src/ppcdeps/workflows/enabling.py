@@ -7,8 +7,9 @@ from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.model.errors import PpcdepsError
 from ppcdeps.model.plan import Plan, RepositoryState
 from ppcdeps.planning.enabling import Survey, propose
-from ppcdeps.planning.survey import survey
+from ppcdeps.planning.survey import has_to_do_with, survey
 from ppcdeps.rpm.opening import open_universe
+from ppcdeps.rpm.universe import Universe
 from ppcdeps.workflows.repositories import ResolvedTarget
 
 Replan = Callable[[ResolvedTarget], Plan]
@@ -61,18 +62,29 @@ def _survey_of(plan: Plan, resolved: ResolvedTarget, usable: Mapping[str, RepoMe
     if not usable:
         return Survey({}, frozenset(), {}, {})
     enabled = resolved.with_enabled(tuple(usable.values()))
-    target = enabled.target
-    universe = open_universe(
-        # What the reference has was looked for when the plan was made.
-        [one for one in enabled.metadata if one.config.side == "target"],
+    # What the reference has was looked for when the plan was made.
+    metadata = [one for one in enabled.metadata if one.config.side == "target"]
+    if not enabled.target.module_streams and not any("modules" in one.files for one in metadata):
+        # Most repositories have nothing to do with a plan's gaps, and then those that are enabled need not be loaded.
+        # Only modules of one repository hide packages of another.
+        alone = _universe_of(enabled, [one for one in metadata if one.config.id in usable])
+        if not has_to_do_with(plan, alone):
+            counts = {part.metadata.config.id: alone.considered_count(part) for part in alone.parts}
+            return Survey(counts, frozenset(), {}, {})
+    return survey(plan, _universe_of(enabled, metadata), usable.keys())
+
+
+def _universe_of(resolved: ResolvedTarget, metadata: Sequence[RepoMetadata]) -> Universe:
+    target = resolved.target
+    return open_universe(
+        metadata,
         target.arch,
         target.reference_arch,
-        enabled.cache,
-        enabled.fetch_filelists,
+        resolved.cache,
+        resolved.fetch_filelists,
         module_streams=target.module_streams,
         platform_id=target.platform_id,
     )
-    return survey(plan, universe, usable.keys())
 
 
 def _state(one: RepoMetadata, faults: Mapping[str, str], packages: Mapping[str, int]) -> RepositoryState:

@@ -20,17 +20,19 @@ def open_index(
     refresh: bool = False,
     exclude_newer: datetime | None = None,
     wheels: Path | None = None,
+    only: Path | None = None,
 ) -> "Index":
     """The index of pip's configuration, to be closed after use.
 
     ``exclude_newer`` leaves out what was uploaded later. ``wheels`` is a folder in the layout of a simple repository,
-    which comes before every other index. Raises ConfigError where pip's configuration cannot be read.
+    which comes before every other index; ``only`` is one in
+    place of every other. Raises ConfigError where pip's configuration cannot be read.
     """
     # Imported here: a remembered plan needs no index.
     from ppcdeps.python.index import Index
-    from ppcdeps.python.pipconfig import read_pip_config
+    from ppcdeps.python.pipconfig import PipConfig, read_pip_config
 
-    config = read_pip_config()
+    config = read_pip_config() if only is None else PipConfig((only.absolute().as_uri(),))
     if wheels is not None:
         config = replace(config, indexes=(wheels.absolute().as_uri(), *config.indexes))
     return Index(config, cache, offline=offline, refresh=refresh, exclude_newer=exclude_newer, reporter=reporter)

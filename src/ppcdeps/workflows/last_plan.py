@@ -3,7 +3,7 @@
 import hashlib
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ppcdeps.base.cache import Cache
@@ -12,6 +12,7 @@ from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.json_object import JsonObject, WrongValueError
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.plan_file import request_document, request_from
+from ppcdeps.model.values import dataclass
 from ppcdeps.workflows.requested import load_requested
 
 _PLANS = "plan-*.json"

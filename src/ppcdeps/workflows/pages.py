@@ -1,10 +1,11 @@
-"""A plan, with the recipes that it names, and two plans compared, as a page for people."""
+"""A plan, with the recipes that it names, an audit, and two of these compared, as a page for people."""
 
 import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ppcdeps.auditing.audit import Audit
 from ppcdeps.base.named_files import read_named
 from ppcdeps.model.commands import command_line
 from ppcdeps.model.errors import ConfigError
@@ -12,8 +13,11 @@ from ppcdeps.model.gap import RouteKind
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.recipe import Recipe
 from ppcdeps.model.reporter import Reporter
+from ppcdeps.model.visible import visible
+from ppcdeps.report.page.audit import AuditView, audit_view
+from ppcdeps.report.page.audit_comparison import audit_comparison_view
 from ppcdeps.report.page.comparison import ComparisonView, comparison_view
-from ppcdeps.report.page.rendering import render_comparison_page, render_plan_page
+from ppcdeps.report.page.rendering import render_audit_page, render_comparison_page, render_plan_page
 from ppcdeps.report.page.results import read_build_run, read_verification
 from ppcdeps.report.page.view import PlanView, plan_view
 
@@ -47,17 +51,36 @@ def comparison_of(before: Plan, after: Plan, names: tuple[str, str]) -> Comparis
     return comparison_view(before, after, _now(), names=names)
 
 
-def page_of(view: PlanView | ComparisonView, *, build: Path | None = None, verify: Path | None = None) -> str:
+def audit_view_of(audit: Audit, command: Callable[..., str] | None = None) -> AuditView:
+    """What the page of an audit shows. ``command`` writes out a command of ppcdeps for the target of the audit."""
+    return audit_view(audit, _now(), command=command)
+
+
+def audit_comparison_of(before: Audit, after: Audit, names: tuple[str, str]) -> ComparisonView:
+    """What the page of two audits shows. ``names`` are what it calls them."""
+    return audit_comparison_view(before, after, _now(), names=names)
+
+
+def page_of(
+    view: PlanView | ComparisonView | AuditView, *, build: Path | None = None, verify: Path | None = None
+) -> str:
     """The page as HTML: one file that needs no other, and requests nothing.
 
-    ``build`` and ``verify`` are files with what these commands printed for the plan with --json. Raises ConfigError
-    where they are not.
+    ``build`` and ``verify`` are files with what these commands printed for the plan with --json; the former may have
+    a verdict, too. Raises ConfigError where they are not, or of another plan's workload or target.
     """
     if isinstance(view, PlanView):
         run = read_build_run(read_named(build, "document_size"), build) if build is not None else None
         verdict = read_verification(read_named(verify, "document_size"), verify) if verify is not None else None
-        return render_plan_page(view, run, verdict)
-    return render_comparison_page(view)
+        for file, read in ((build, run), (verify, verdict)):
+            if read is not None and (read.workload, read.target) != (view.workload, view.target):
+                raise ConfigError(
+                    f"{file} is of {visible(read.workload)} on {visible(read.target)}, and the plan of "
+                    f"{visible(view.workload)} on {visible(view.target)}",
+                    hint="use what build and verify printed for this plan",
+                )
+        return render_plan_page(view, run, verdict or (run.verification if run is not None else None))
+    return render_audit_page(view) if isinstance(view, AuditView) else render_comparison_page(view)
 
 
 def _recipes(plan: Plan, folders: Sequence[Path], reporter: Reporter) -> dict[str, tuple[Recipe, str]]:

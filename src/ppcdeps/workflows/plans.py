@@ -5,10 +5,12 @@ A plan that was made before of the same metadata is remembered: then nothing is 
 
 import contextlib
 import hashlib
+import importlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, BinaryIO
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ppcdeps.base.toml import closest
 from ppcdeps.metadata.repository import RepoMetadata
@@ -20,17 +22,22 @@ from ppcdeps.model.python_plan import PythonFallback
 from ppcdeps.model.reporter import Reporter, Silence
 from ppcdeps.planning.workloads import PYTHON_PREFIX, list_workloads
 from ppcdeps.workflows.index import open_index
+from ppcdeps.workflows.opening import open_beside
 from ppcdeps.workflows.repositories import ResolvedTarget
 from ppcdeps.workflows.request import PlanRequest
 
 if TYPE_CHECKING:
+    from ppcdeps.base.beside import Beside
     from ppcdeps.planning.explained import Explanation
     from ppcdeps.planning.plan import PythonPart
     from ppcdeps.planning.solution import Solution
     from ppcdeps.python.index import Index
     from ppcdeps.rpm.own import OwnSource
+    from ppcdeps.rpm.universe import Universe
 
 _SUFFIX = ".plan.json"
+_TAKEN_LATER = ("ppcdeps.metadata.altarch", "ppcdeps.workflows.enabling")
+"""Modules that most plans come to take, loaded beside the opening of the universe."""
 
 
 class UnknownRootsError(UsageError):
@@ -51,15 +58,20 @@ def plan(request: PlanRequest, reporter: Reporter) -> Plan:
     return plan_and_text(request, reporter)[0]
 
 
-def plan_and_text(request: PlanRequest, reporter: Reporter) -> tuple[Plan, str]:
-    """The plan, and the text of its file. Raises what `plan` raises."""
+def plan_and_text(
+    request: PlanRequest, reporter: Reporter, opening: "Beside[Universe] | None" = None
+) -> tuple[Plan, str]:
+    """The plan, and the text of its file. Raises what `plan` raises.
+
+    ``opening`` is what `open_beside` gave for the request's target.
+    """
     key = _enabled_key(request)
     try:
         if request.resolved.known and _has_asked(key, request.resolved):
             # The plan on what is enabled alone need not be read then.
-            made = _with_known(key, lambda: _as_enabled(key, request, reporter), request)
+            made = _with_known(key, lambda: _as_enabled(key, request, reporter, opening), request)
         else:
-            made = enabled = _as_enabled(key, request, reporter)
+            made = enabled = _as_enabled(key, request, reporter, opening)
             if request.resolved.known and _asks(enabled.plan):
                 made = _with_known(key, lambda: enabled, request)
     except UnknownRootsError as fault:
@@ -71,29 +83,43 @@ def plan_and_text(request: PlanRequest, reporter: Reporter) -> tuple[Plan, str]:
     return made.plan, made.text
 
 
-@dataclass(frozen=True, slots=True)
 class _Made:
     """A plan with the text of its file. One that is not complete is not remembered: it would be another next time."""
 
-    key: str
-    plan: Plan
-    text: str
-    is_complete: bool = True
+    def __init__(self, key: str, plan: Plan, text: str | None = None, *, is_complete: bool = True) -> None:
+        self.key = key
+        self.plan = plan
+        self.is_complete = is_complete
+        self._text = text
+
+    @cached_property
+    def text(self) -> str:
+        """The text of the plan's file."""
+        return dump_plan(self.plan) if self._text is None else self._text
 
 
-def _remembered(key: str, request: PlanRequest, make: Callable[[], tuple[Plan, bool]]) -> _Made:
-    """The plan of a key, as it was made before, or made now with whether it is complete."""
+def _remembered(
+    key: str,
+    request: PlanRequest,
+    make: Callable[[], tuple[Plan, bool]],
+    is_kept: Callable[[Plan], bool] | None = None,
+) -> _Made:
+    """The plan of a key, as it was made before, or made now with whether it is complete.
+
+    ``is_kept`` says of a complete plan whether it is to be remembered (default: it is).
+    """
     resolved = request.resolved
     remembered = resolved.cache.derived_path(key, _SUFFIX)
     if not resolved.refresh and remembered.exists():
         with contextlib.suppress(ConfigError, OSError):
             text = remembered.read_text("utf-8")
             return _Made(key, parse_plan(text, remembered), text)
-    made, is_complete = make()
-    text = dump_plan(made)
-    if is_complete:
-        resolved.cache.store_derived(key, _SUFFIX, lambda file: _write(file, text))
-    return _Made(key, made, text, is_complete)
+    plan, is_complete = make()
+    made = _Made(key, plan, is_complete=is_complete)
+    if is_complete and (is_kept is None or is_kept(plan)):
+        # Where a loss of power leaves an empty file, the plan is made again.
+        resolved.cache.store_content(key, _SUFFIX, made.text.encode())
+    return made
 
 
 def _enabled_key(request: PlanRequest, more: str = "") -> str:
@@ -101,16 +127,21 @@ def _enabled_key(request: PlanRequest, more: str = "") -> str:
     return f"{request.key()} python {request.python} {_index_settings(request.python)}{more}"
 
 
-def _as_enabled(key: str, request: PlanRequest, reporter: Reporter) -> _Made:
-    """The plan on the repositories that are enabled."""
+def _as_enabled(
+    key: str, request: PlanRequest, reporter: Reporter, opening: "Beside[Universe] | None" = None
+) -> _Made:
+    """The plan on the repositories that are enabled.
+
+    Where it asks for further repositories, it is the plan with those that is remembered.
+    """
 
     def make() -> tuple[Plan, bool]:
-        made, is_complete = _solved_plan(request, reporter)
+        made, is_complete = _solved_plan(request, reporter, opening)
         if is_complete and request.resolved.known:
             request.resolved.cache.remember(f"{key} asks", _asks(made))
         return made, is_complete
 
-    return _remembered(key, request, make)
+    return _remembered(key, request, make, lambda made: not (request.resolved.known and _asks(made)))
 
 
 def _asks(plan: Plan) -> bool:
@@ -136,7 +167,7 @@ def _with_known(
     ``make_enabled`` gives the one without, whose key is ``key``; it is called where this one is not remembered.
     """
     known = request.resolved.look_at_known() if looked_at is None else looked_at
-    states = "\n".join(sorted(f"{each.digest} {each.problem} {asdict(each.config)}" for each in known))
+    states = "\n".join(sorted(f"{each.digest} {each.problem} {each.config}" for each in known))
 
     def make() -> tuple[Plan, bool]:
         from ppcdeps.workflows.enabling import with_known
@@ -178,17 +209,26 @@ def _of_roots_known_elsewhere(request: PlanRequest, reporter: Reporter, fault: U
     raise fault
 
 
-def _solved_plan(request: PlanRequest, reporter: Reporter) -> tuple[Plan, bool]:
+def _solved_plan(request: PlanRequest, reporter: Reporter, opening: "Beside[Universe] | None") -> tuple[Plan, bool]:
     """A plan that is solved now, and whether it is complete."""
     from ppcdeps.rpm.loading import converting
 
     resolved = request.resolved
+    if request.own or request.srpms is not None:
+        # The user's files say what else is in the universe.
+        opening = None
+    elif opening is None:
+        opening = open_beside(resolved)
     with converting(resolved.metadata, resolved.target.arch, resolved.target.reference_arch, resolved.cache):
-        # Here, as they take a quarter of a second to load, and other processes convert meanwhile.
-        from ppcdeps.planning.plan import plan_of
+        # Here, as they take a while to load, and other processes convert meanwhile, or a thread opens the universe.
+        from ppcdeps.planning.plan import load_rules, plan_of
         from ppcdeps.planning.pythonpackages import native_python_advice
         from ppcdeps.planning.solution import solve_builds
-    solved = solve(request, reporter)
+
+        load_rules()
+        for module in _TAKEN_LATER:
+            importlib.import_module(module)
+    solved = solve(request, reporter, opening)
     part: PythonPart | None = None
     fallback: PythonFallback | None = None
     if request.python == "pip":
@@ -196,6 +236,7 @@ def _solved_plan(request: PlanRequest, reporter: Reporter) -> tuple[Plan, bool]:
             part = _python_part(request, solved, reporter)
         except (RepositoryError, ConfigError) as fault:
             if any(root.startswith(PYTHON_PREFIX) for root in request.workload.roots):
+                _check_locked_roots(request)
                 raise  # nothing but an index has these roots
             fallback = _fallback_for(fault)
     solution = solve_builds(solved, part.closed if part else ())
@@ -214,13 +255,13 @@ def explain(name: str, request: PlanRequest, reporter: Reporter) -> "Explanation
     from ppcdeps.planning.python_explanation import explain_distribution
 
     found = plan(request, reporter)
-    solution = _solution_of(found, request, reporter)
+    solution = solution_of(found, request, reporter)
     explanation = find_explanation(solution, name, found.gaps) or explain_distribution(found, name)
     return explanation or explanation_of(solution, name, found.gaps)
 
 
-def solve(request: PlanRequest, reporter: Reporter) -> "Solution":
-    """What the workload needs at run time, as the solver has it.
+def solve(request: PlanRequest, reporter: Reporter, opening: "Beside[Universe] | None" = None) -> "Solution":
+    """What the workload needs at run time, as the solver has it, in the universe that is being opened, if one is.
 
     Raises UsageError for a root that no repository knows, and what reading the metadata raises.
     """
@@ -245,6 +286,7 @@ def solve(request: PlanRequest, reporter: Reporter) -> "Solution":
         book,
         evaluations,
         _own(request, reporter),
+        opening.result() if opening is not None else None,
     )
     for problem in solution.universe.module_problems:
         reporter.warn(problem)
@@ -288,12 +330,17 @@ def index_for(request: PlanRequest, reporter: Reporter) -> "Index":
     """The Python index of a request: pip's, after the request's own wheels. Raises ConfigError."""
     resolved = request.resolved
     return open_index(
-        resolved.cache, reporter, offline=resolved.offline, refresh=resolved.refresh, wheels=request.wheels
+        resolved.cache,
+        reporter,
+        offline=resolved.offline,
+        refresh=resolved.refresh,
+        wheels=request.wheels,
+        only=resolved.index_folder,
     )
 
 
-def _solution_of(made: Plan, request: PlanRequest, reporter: Reporter) -> "Solution":
-    """The solution behind a plan, with the builds that the plan has."""
+def solution_of(made: Plan, request: PlanRequest, reporter: Reporter) -> "Solution":
+    """The solution behind a plan, with the builds that the plan has. Raises what `solve` raises."""
     from ppcdeps.planning.solution import solve_builds
 
     by_pip = {gap.name for gap in made.gaps if gap.kind is GapKind.PYTHON}
@@ -309,8 +356,32 @@ def _python_part(request: PlanRequest, solved: "Solution", reporter: Reporter) -
     from ppcdeps.planning.pythonside import python_part, python_side
 
     with index_for(request, reporter) as index:
-        part = python_part(solved, python_side(solved, index, reporter, constraints=request.pins()))
+        part = python_part(
+            solved, python_side(solved, index, reporter, constraints=request.pins(), hints=dict(request.former_pins))
+        )
     return replace(part, planned=replace(part.planned, versions_by=request.pinned_by()))
+
+
+def _check_locked_roots(request: PlanRequest) -> None:
+    """Raise ConfigError where a root is a distribution of which the lock, in place of an index, has no file."""
+    locked = request.resolved.choice.locked
+    if locked is None:
+        return
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    from ppcdeps.locking.folder import LOCK_FILE
+
+    known = {canonicalize_name(one.name) for one in locked.lock.python}
+    for root in request.workload.roots:
+        if not root.startswith(PYTHON_PREFIX):
+            continue
+        name = Requirement(root.removeprefix(PYTHON_PREFIX)).name
+        if canonicalize_name(name) not in known:
+            raise ConfigError(
+                f"{locked.folder / LOCK_FILE} has no file of the Python distribution {name}",
+                hint="plan without --locked, lock that plan, and fetch its files",
+            )
 
 
 def _fallback_for(fault: PpcdepsError) -> PythonFallback:
@@ -327,7 +398,3 @@ def _index_settings(python: str) -> str:
     if python != "pip":
         return ""
     return repr(sorted((name, value) for name, value in os.environ.items() if name.startswith("PIP_")))
-
-
-def _write(file: BinaryIO, text: str) -> None:
-    file.write(text.encode())

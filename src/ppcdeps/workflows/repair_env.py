@@ -1,6 +1,5 @@
 """An environment put in order: what is wrong with it, what it is to have, and the commands that bring it there."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from ppcdeps.base.atomic import write_program
@@ -11,13 +10,15 @@ from ppcdeps.checking.findings import Report
 from ppcdeps.model.commands import command_line
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.reporter import Reporter
+from ppcdeps.model.values import dataclass
 from ppcdeps.planning.workloads import list_workloads
 from ppcdeps.python.environment import TargetEnvironment
 from ppcdeps.workflows.checks import ApiCheck, Installation, report_of
 from ppcdeps.workflows.choice import RepositoryChoice
 from ppcdeps.workflows.constraints import constraints as pip_files
 from ppcdeps.workflows.repositories import resolve_target
-from ppcdeps.workflows.request import plan_request, sorted_words
+from ppcdeps.workflows.request import plan_request
+from ppcdeps.workflows.words import sorted_words
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,10 @@ from ppcdeps.verifying.verification import LOCAL, LOCAL_PRIORITY
 from ppcdeps.workflows.choice import RepositoryChoice
 from ppcdeps.workflows.last_plan import FormerPlan
 from ppcdeps.workflows.plans import explain, plan
-from ppcdeps.workflows.repositories import ResolvedTarget, choose_target, resolve_target
-from ppcdeps.workflows.request import GIVEN, Installer, PlanRequest, recorded_request, sorted_words
+from ppcdeps.workflows.repositories import ChosenTarget, ResolvedTarget, choose_target, resolve_target
+from ppcdeps.workflows.request import GIVEN, Installer, PlanRequest, recorded_request
 from ppcdeps.workflows.requested import as_requested, recipes_of, srpms_of
+from ppcdeps.workflows.words import sorted_words
 
 if TYPE_CHECKING:
     from ppcdeps.planning.explained import Explanation
@@ -166,11 +167,23 @@ def _own_left(before: Plan, resolved: ResolvedTarget) -> tuple[OwnFile, ...]:
 
 
 def resolve_planned(plan: Plan, choice: RepositoryChoice, reporter: Reporter) -> ResolvedTarget:
+    """The target that `choose_planned` gives, read. Raises what that and reading raise."""
+    return choose_planned(plan, choice, reporter).read()
+
+
+def resolve_replanned(plan: Plan, repository: Path, choice: RepositoryChoice, reporter: Reporter) -> ResolvedTarget:
+    """The same for a plan that `replan` may have made with the repository in this folder."""
+    others = tuple(state for state in plan.repositories if state.id != LOCAL)
+    resolved = resolve_planned(replace(plan, repositories=others), choice, reporter)
+    return resolved if others == plan.repositories else resolved.with_repository(local_repository(repository))
+
+
+def choose_planned(plan: Plan, choice: RepositoryChoice, reporter: Reporter) -> ChosenTarget:
     """The target that a plan was made for, as it was planned with where the choice says nothing else.
 
     That is what the plan was requested with, its target, OpenStack release, interpreter and module streams, and the
-    repositories that were enabled. Raises UsageError where only the user can say what the plan's target is, and what
-    resolving raises.
+    repositories that were enabled. Raises UsageError where only the user can say what the plan's target is, and
+    what choosing raises.
     """
     choice = as_planned(plan, as_requested(plan.request, choice))
     if choice.target is None and choice.snapshot is None and not choice.is_ad_hoc:
@@ -180,7 +193,7 @@ def resolve_planned(plan: Plan, choice: RepositoryChoice, reporter: Reporter) ->
                 hint="give the options that it was planned with: --target FILE, or --repofrompath ID,URL",
             )
         choice = replace(choice, target=plan.target)
-    return resolve_target(_with_planned_repositories(plan, choice), reporter)
+    return choose_target(_with_planned_repositories(plan, choice), reporter)
 
 
 def _with_planned_repositories(plan: Plan, choice: RepositoryChoice) -> RepositoryChoice:
@@ -214,10 +227,11 @@ def as_planned(plan: Plan, choice: RepositoryChoice) -> RepositoryChoice:
 
 
 def _workload(plan: Plan, named: str | None, resolved: ResolvedTarget, reporter: Reporter) -> Workload:
-    release, cache = resolved.target.openstack, resolved.cache
+    target, cache = resolved.target, resolved.cache
+    arches = (target.reference_arch, target.arch)
     words = (named,) if named is not None else _requested_workloads(plan)
     try:
-        found = together([load_workload(word, release) for word in words]) if words else None
+        found = together([load_workload(word, target.openstack, arches) for word in words]) if words else None
     except PpcdepsError as fault:
         if named is not None:
             raise

@@ -1,8 +1,10 @@
 """A target resolved once: its repositories, their metadata, and how to get more of it."""
 
 import fnmatch
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.repository import RepoMetadata
@@ -11,9 +13,13 @@ from ppcdeps.model.errors import PpcdepsError, UsageError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig, Side
 from ppcdeps.model.target import Target
+from ppcdeps.model.values import dataclass
 from ppcdeps.workflows.basis import MetadataBasis, MetadataOrigin
 from ppcdeps.workflows.choice import RepositoryChoice
 from ppcdeps.workflows.targets import target_and_basis
+
+if TYPE_CHECKING:
+    from ppcdeps.model.lock import HeldPackage, Lock
 
 _NEVER_REQUIRED = ("-debuginfo", "-debug", "-debug-rpms", "-source", "-source-rpms")
 
@@ -36,9 +42,20 @@ class ChosenTarget:
     known: tuple[RepoConfig, ...] = ()
     choice: RepositoryChoice = field(default_factory=RepositoryChoice)
 
-    def read(self, kinds: Sequence[str] = DEFAULT_KINDS) -> "ResolvedTarget":
-        """The same with the metadata of the enabled repositories. Raises RepositoryError, EnvironmentLacksError."""
-        metadata = self.fetch([config for config in self.target.repositories if config.enabled], kinds)
+    @property
+    def index_folder(self) -> Path | None:
+        """The simple index that stands in for those of pip's configuration: that of a lock, None without one."""
+        return self.choice.locked.index if self.choice.locked is not None else None
+
+    def read(
+        self, kinds: Sequence[str] = DEFAULT_KINDS, *, sides: Collection[Side] = frozenset(Side)
+    ) -> "ResolvedTarget":
+        """The same with the metadata of the enabled repositories of these sides.
+
+        Raises RepositoryError, EnvironmentLacksError.
+        """
+        enabled = [config for config in self.target.repositories if config.enabled and config.side in sides]
+        metadata = self.fetch(enabled, kinds)
         absent = tuple(sorted({*self.basis.absent, *(one.config.id for one in metadata if one.problem)}))
         basis = replace(self.basis, absent=absent)
         if basis.origin is not MetadataOrigin.SNAPSHOT:
@@ -114,15 +131,52 @@ class ResolvedTarget(ChosenTarget):
         return replace(self, target=target, metadata=(*self.metadata, *self.fetch([config])))
 
 
+def holding(resolved: ResolvedTarget, held: "Sequence[HeldPackage]") -> ResolvedTarget:
+    """The same target without these packages of its repositories."""
+    if not held:
+        return resolved
+
+    def without(config: RepoConfig) -> RepoConfig:
+        mine = tuple(one.nevra for one in held if one.repo == config.id)
+        return replace(config, excludepkgs=(*config.excludepkgs, *mine)) if mine else config
+
+    return replace(
+        resolved,
+        target=replace(resolved.target, repositories=tuple(map(without, resolved.target.repositories))),
+        metadata=tuple(replace(one, config=without(one.config)) for one in resolved.metadata),
+    )
+
+
 def choose_target(choice: RepositoryChoice, reporter: Reporter, *, live: bool = False) -> ChosenTarget:
     """The target that the choice means. Fetches nothing.
 
     ``live`` leaves a remembered or shipped snapshot aside. Raises UsageError, ConfigError.
     """
     cache = Cache.open(choice.cache_directory, reporter)
-    target, basis = target_and_basis(choice, cache, reporter, live=live)
+    target, basis = target_and_basis(choice, cache, reporter, live=live or choice.locked is not None)
+    if choice.locked is not None:
+        _check_locked(target, choice.locked.lock)
+        found = map(choice.locked.repository, target.repositories)
+        target = replace(target, repositories=tuple(each for each in found if each is not None))
+        basis = MetadataBasis(MetadataOrigin.LOCK, str(choice.locked.folder))
     known = known_repositories((*target.repositories, *basis.left_out), choice)
     return ChosenTarget(target, basis, cache, reporter, choice.offline, choice.refresh, known, choice)
+
+
+def _check_locked(target: Target, lock: "Lock") -> None:
+    """Raise UsageError where the target is not the lock's, or has an enabled repository that the lock has not."""
+    if target.name != lock.target:
+        raise UsageError(
+            f"the lock is for the target {lock.target}, and this is {target.name}",
+            hint="name its target, or the file of it, with --target",
+        )
+    known = {one.id for one in lock.repositories}
+    unknown = sorted(each.id for each in target.repositories if each.enabled and each.id not in known)
+    if unknown:
+        raise UsageError(
+            f"the lock has nothing of the repository {unknown[0]}",
+            hint="leave it out, or plan with it and lock that plan",
+        )
 
 
 def known_repositories(configs: Iterable[RepoConfig], choice: RepositoryChoice) -> tuple[RepoConfig, ...]:

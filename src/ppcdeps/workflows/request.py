@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,14 +14,15 @@ from ppcdeps.base.digests import sha256_of
 from ppcdeps.base.named_files import read_named_text
 from ppcdeps.model.commands import RequestRecord
 from ppcdeps.model.errors import ConfigError, UsageError
+from ppcdeps.model.values import dataclass
 from ppcdeps.model.wording import first_of
 from ppcdeps.model.workload import Workload
-from ppcdeps.planning.own_files import OwnFile, is_own_word, own_files
+from ppcdeps.planning.own_files import OwnFile, own_files
 from ppcdeps.planning.workloads import (
+    FILE_ENDINGS,
     PYTHON_PREFIX,
     absent_constraints,
     curated_constraints,
-    list_workloads,
     load_workload,
     together,
     workload_of_own,
@@ -30,6 +31,7 @@ from ppcdeps.planning.workloads import (
 from ppcdeps.python.otherlocks import refuse_other_lock
 from ppcdeps.workflows.repositories import ResolvedTarget
 from ppcdeps.workflows.requested import constraints_of, recipes_of, record_of, srpms_of
+from ppcdeps.workflows.words import is_workload_file, sorted_words
 
 Installer = Literal["pip", "rpm"]
 """Who installs Python packages that the target's repositories lack."""
@@ -62,6 +64,8 @@ class PlanRequest:
     """How the user asked for it, which the plan keeps; None where no words of a command line were given."""
     constraints: Path | None = None
     """A constraints file in place of the workload's."""
+    former_pins: tuple[tuple[str, str], ...] = ()
+    """Names and versions of Python distributions that a former lock has: they stay where they still fit."""
 
     def pins(self) -> Path | None:
         """The constraints file that Python's versions follow, None where there is none.
@@ -103,10 +107,12 @@ class PlanRequest:
             *(f"{folder} {_states(folder.rglob('*.*'))}" for folder in self.recipes),
             f"{self.pinned_by()} {pins_content(pins)}" if pins is not None else "",
             f"{self.wheels} {_states(self.wheels.glob('*'))}" if self.wheels is not None else "",
+            f"lock {locked.digest}" if (locked := self.resolved.choice.locked) is not None else "",
             *(f"{file.shown} {_digest_of(file.path)}" for file in self.own),
-            repr(sorted(asdict(self.workload).items())),
-            repr([(name, value) for name, value in asdict(self.resolved.target).items() if name != "repositories"]),
-            *sorted(f"{each.digest} {each.problem} {asdict(each.config)}" for each in metadata),
+            repr(self.former_pins) if self.former_pins else "",
+            repr(self.workload),
+            repr(replace(self.resolved.target, repositories=())),
+            *sorted(f"{each.digest} {each.problem} {each.config}" for each in metadata),
         ]
         return "plan " + hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -127,7 +133,9 @@ def plan_request(
     workload file with faults, and for an own file that is not there.
     """
     sorted_ = sorted_words(words)
-    workloads = [load_workload(name, resolved.target.openstack) for name in sorted_.workloads]
+    target = resolved.target
+    arches = (target.reference_arch, target.arch)
+    workloads = [load_workload(name, target.openstack, arches) for name in sorted_.workloads]
     if sorted_.roots:
         workloads.append(workload_of_roots(sorted_.roots))
     own = {file.path: file for word in sorted_.own for file in own_files(word)}
@@ -172,7 +180,7 @@ def recorded_request(
 
     Raises ConfigError where a workload file is not there any more, and what `plan_request` raises.
     """
-    lost = [word for word in record.words if word.endswith(".toml") and not _is_file(word)]
+    lost = [word for word in record.words if word.endswith(FILE_ENDINGS) and not is_workload_file(word)]
     if lost:
         raise ConfigError(
             f"the workload file {lost[0]}, which the plan was made of, is not there",
@@ -188,29 +196,6 @@ def recorded_request(
         constraints=constraints_of(record),
     )
     return replace(again, record=record)
-
-
-@dataclass(frozen=True, slots=True)
-class SortedWords:
-    """What words of the command line name: workloads or their files, own packages, and roots."""
-
-    workloads: tuple[str, ...] = ()
-    own: tuple[str, ...] = ()
-    roots: tuple[str, ...] = ()
-
-
-def sorted_words(words: Sequence[str]) -> SortedWords:
-    """What these words name. Raises UsageError for a root that is not well-formed."""
-    names = tuple(word for word in words if word in list_workloads() or _is_file(word))
-    own = tuple(word for word in words if word not in names and is_own_word(word))
-    roots = tuple(word for word in words if word not in (*names, *own))
-    if roots:
-        workload_of_roots(roots)
-    return SortedWords(names, own, roots)
-
-
-def _is_file(word: str) -> bool:
-    return word.endswith(".toml") and ("/" in word or Path(word).is_file())
 
 
 def _digest_of(path: Path) -> str:

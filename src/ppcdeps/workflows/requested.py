@@ -12,6 +12,7 @@ from ppcdeps.model.commands import REMOVED, RequestRecord
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.plan_file import load_plan
+from ppcdeps.planning.workloads import FILE_ENDINGS
 from ppcdeps.workflows.choice import RepositoryChoice
 
 _FIELDS: Mapping[str, str] = {
@@ -38,7 +39,7 @@ _SELECTION = ("repo", "enablerepo", "disablerepo")
 _PATH = re.compile(r"(?P<before>(?:[A-Za-z0-9_.:+-]+,)?)(?P<path>[^/].*)", re.DOTALL)
 _FILES = ("repofrompath", "reference", "source", "repo-file", "srpms", "recipes", "constraints")
 """The options whose values are paths, perhaps after an id and a comma; those of target and snapshot may be names."""
-_ENDINGS = (".toml", ".tar", *names.OWN_ENDINGS)
+_ENDINGS = (*FILE_ENDINGS, ".tar", *names.OWN_ENDINGS)
 
 
 def record_of(
@@ -130,7 +131,9 @@ def as_requested(request: RequestRecord | None, choice: RepositoryChoice) -> Rep
             values = (*(text for text in values if text.partition("=")[0] not in own), *choice.setopt)
         elif _given(choice, option):
             continue
-        _require_whole(option, values)
+        if choice.locked is None:
+            # What is in the folder of a lock takes no password.
+            _require_whole(option, values)
         changes[field] = _typed(option, values)
     return replace(choice, **changes)
 

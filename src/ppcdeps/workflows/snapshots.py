@@ -1,6 +1,5 @@
 """Snapshots of metadata: saved, used from now on, and looked at."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from ppcdeps.base.cache import Cache
@@ -9,6 +8,7 @@ from ppcdeps.metadata.snapshot import Snapshot, shipped_snapshots
 from ppcdeps.metadata.snapshot import use as read_snapshot
 from ppcdeps.metadata.snapshot_writer import save as write_snapshot
 from ppcdeps.model.reporter import Reporter
+from ppcdeps.model.values import dataclass
 from ppcdeps.workflows.choice import RepositoryChoice
 from ppcdeps.workflows.remembered import remember_snapshot, title_of
 from ppcdeps.workflows.repositories import choose_target

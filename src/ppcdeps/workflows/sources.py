@@ -42,7 +42,13 @@ def fetcher_for(
     """
 
     def sdist(name: str, pinned: str) -> FetchedSource:
-        with open_index(chosen.cache, chosen.reporter, offline=chosen.offline, refresh=chosen.refresh) as index:
+        with open_index(
+            chosen.cache,
+            chosen.reporter,
+            offline=chosen.offline,
+            refresh=chosen.refresh,
+            only=chosen.index_folder,
+        ) as index:
             return fetch_sdist(index, name, pinned)
 
     return Fetcher(chosen.target, book, repositories, sdist, chosen.cache, chosen.reporter, chosen.offline)

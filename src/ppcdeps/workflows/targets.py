@@ -7,10 +7,10 @@ ppcdeps; its live repositories.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 
 from ppcdeps.base.cache import Cache
+from ppcdeps.base.datafiles import PACKAGE
 from ppcdeps.metadata.repofile import (
     apply_overrides,
     read_repo_file,
@@ -146,13 +146,20 @@ def _basis_of(snapshot: Snapshot, live: Target) -> MetadataBasis:
     has = {each.id for each in snapshot.configs}
     left_out = tuple(each for each in live.repositories if not each.enabled and each.id not in has)
     return MetadataBasis(
-        MetadataOrigin.SNAPSHOT, snapshot.name, dates, snapshot.absent, shipped, snapshot.note, left_out
+        MetadataOrigin.SNAPSHOT,
+        snapshot.name,
+        dates,
+        snapshot.absent,
+        shipped,
+        snapshot.note,
+        left_out,
+        live.repositories,
     )
 
 
 def shipped_path(name: str) -> Path:
     """Where the shipped snapshot of that name lies."""
-    return Path(str(files("ppcdeps").joinpath("data", "snapshots", name)))
+    return PACKAGE / "data" / "snapshots" / name
 
 
 def _ad_hoc_target(choice: RepositoryChoice, reporter: Reporter) -> Target:

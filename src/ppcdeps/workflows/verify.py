@@ -1,12 +1,14 @@
 """Is the gap of a plan closed? Planned again with what was built, installed, and run."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.verification import Verification
 from ppcdeps.recipebook.book import load_book
+from ppcdeps.verifying.provenance import check_provenance
 from ppcdeps.verifying.verification import (
     LOCAL,
     VerificationBasis,
@@ -66,8 +68,12 @@ def verdict_on(
         for each in enabled_of_target(resolved.target.repositories)
     )
     local = next(each for each in configs if each.id == LOCAL)
+    provenance = check_provenance(repository)
+    locked = resolved.choice.locked
+    if locked is not None:
+        configs = tuple(map(locked.narrowed, configs))
     if not install:
-        return without_installation(before, after, local, "--no-install was given")
+        return replace(without_installation(before, after, local, "--no-install was given"), provenance=provenance)
     grounds = VerificationBasis(
         target=resolved.target,
         repositories=configs,
@@ -77,6 +83,7 @@ def verdict_on(
         cache=resolved.cache,
         engine=engine,
         buildroots=buildroots,
+        locked_base=locked.roots.get((resolved.target.buildroot or "", ())) if locked is not None else None,
         snapshot=resolved.basis.name if resolved.basis.origin is MetadataOrigin.SNAPSHOT else "",
     )
-    return verify_plan(before, after, grounds, reporter)
+    return replace(verify_plan(before, after, grounds, reporter), provenance=provenance)

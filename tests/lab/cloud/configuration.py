@@ -94,7 +94,11 @@ def nova(**more: str) -> Settings:
         "glance": {"api_servers": f"http://{ADDRESS}:9292"},
         "oslo_concurrency": {"lock_path": "/var/lib/nova/tmp"},
         "placement": credentials("placement"),
-        "neutron": credentials("neutron"),
+        "neutron": {
+            "service_metadata_proxy": "true",
+            "metadata_proxy_shared_secret": PASSWORD,
+            **credentials("neutron"),
+        },
         "cinder": credentials("cinder"),
         "service_user": {"send_service_user_token": "true", **credentials("nova")},
         "keystone_authtoken": tokens("nova", services=True),
@@ -114,10 +118,32 @@ def _neutron() -> Settings:
             "notify_nova_on_port_status_changes": "false",
             "notify_nova_on_port_data_changes": "false",
         },
+        "experimental": {"linuxbridge": "true"},
         "database": database("neutron"),
         "oslo_concurrency": {"lock_path": "/var/lib/neutron/tmp"},
         "keystone_authtoken": tokens("neutron"),
     }
+
+
+def agents(host: str) -> str:
+    """The file of neutron's agents on a host: one for all three."""
+    settings = {
+        **_neutron(),
+        "linux_bridge": {"physical_interface_mappings": ""},
+        "vxlan": {"enable_vxlan": "false"},
+        "securitygroup": {"enable_security_group": "false", "firewall_driver": "noop"},
+    }
+    settings["DEFAULT"] |= {
+        "host": host,
+        "state_path": "/var/lib/neutron",
+        "interface_driver": "linuxbridge",
+        # Networks here have no router, whose part this is elsewhere.
+        "enable_isolated_metadata": "true",
+        "nova_metadata_host": ADDRESS,
+        "metadata_proxy_shared_secret": PASSWORD,
+        "metadata_workers": "0",
+    }
+    return written(settings)
 
 
 def _cinder() -> Settings:
@@ -160,7 +186,14 @@ def files() -> dict[str, str]:
         "/etc/nova/nova.conf": written(nova()),
         "/etc/neutron/neutron.conf": written(_neutron()),
         "/etc/neutron/plugins/ml2/ml2_conf.ini": written(
-            {"ml2": {"type_drivers": "local,flat", "tenant_network_types": "local", "mechanism_drivers": ""}}
+            {
+                "ml2": {
+                    "type_drivers": "local,flat",
+                    "tenant_network_types": "local",
+                    "mechanism_drivers": "linuxbridge",
+                    "extension_drivers": "port_security",
+                }
+            }
         ),
         "/etc/cinder/cinder.conf": written(_cinder()),
         "/etc/cinder/nfs_shares": f"{SHARE}\n",

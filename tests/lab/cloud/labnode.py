@@ -9,16 +9,19 @@ console, at the times when it would. What the file /laboratory/faults/HOST names
     standstill      a resumed guest stands still
     deaf            guests do not obey the power button
     blind           a guest does not see disks that are attached
+    read-only       a guest cannot write to a volume
+    clinging        a guest keeps a disk that is detached for the second time
     forgetful       what a guest wrote to a volume is gone when it is attached again
     shrunken        a guest sees the old size of a volume that was extended
     attach          no volume can be attached, as with os-brick 6.1 on POWER
     refuse NAME     the driver's method of that name fails
     no-cirrus       the hypervisor has no video model cirrus
-    x86             the node says that it is an x86 one
+    x86             the node says that it is an x86 one, which emulates POWER
     emulates        the node says that it runs guests of x86, too
 """
 
 import io
+import subprocess
 import time
 import uuid
 from pathlib import Path
@@ -30,6 +33,7 @@ from nova.virt import fake
 from oslo_serialization import jsonutils
 
 FAULTS = Path("/laboratory/faults")
+CARDS = Path("/laboratory/cards")
 MARKS = Path("/laboratory/marks")
 TICK = 1
 BOOT = 1.0
@@ -57,11 +61,17 @@ class Guest:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.disks: dict[str, str] = {}
+        self._detached = 0
         self.runs = False
         self._up_at = 0.0
         self._said_at = 0.0
         self._is_up = False
         self._ticks = 0
+        self._cards: list[Path] = []
+
+    def plug(self, card: Path) -> None:
+        """A network card appears: what becomes of it will be in that file."""
+        self._cards.append(card)
 
     def boot(self) -> None:
         """Begin anew: nova empties the console at each power cycle."""
@@ -105,6 +115,9 @@ class Guest:
             self._said_at += TICK
             self._ticks += 1
             self.say(f"tick {self._ticks}")
+        for card in [one for one in self._cards if one.is_file() and one.read_text()]:
+            self._cards.remove(card)
+            self.say(f"metadata {card.read_text().strip()}")
         return "\n".join(self.lines) + "\n"
 
     def attach(self, name: str, volume: str) -> None:
@@ -117,11 +130,16 @@ class Guest:
     def detach(self, name: str) -> None:
         """A disk disappears."""
         self.disks.pop(name, None)
-        self.say(f"disk {name} removed")
+        self._detached += 1
+        if self._detached < 2 or "clinging" not in faults():
+            self.say(f"disk {name} removed")
 
     def _say_disk(self, name: str, volume: str) -> None:
         path = Path(volume)
         size = path.stat().st_size if path.is_file() and "shrunken" not in faults() else 1 << 30
+        if "read-only" in faults():
+            self.say(f"disk {name} {size} foreign")
+            return
         MARKS.mkdir(exist_ok=True)
         mark = MARKS / path.name
         if not mark.is_file() or "forgetful" in faults():
@@ -259,6 +277,30 @@ class PowerDriver(fake.MediumFakeDriver):  # type: ignore[misc]
             provider_tree.add_traits(nodename, *traits)
             change = provider_tree.remove_traits if "no-cirrus" in faults() else provider_tree.add_traits
             change(nodename, "COMPUTE_GRAPHICS_MODEL_CIRRUS")
+
+
+class CardDriver(PowerDriver):
+    """The same with network cards, for a node with neutron's agent. It runs as root."""
+
+    def attach_interface(self, context: Any, instance: Any, image_meta: Any, vif: Any) -> None:
+        """Plug a card in: the end of a cable in a network of the guest's own, whose other end is the port's tap."""
+        super().attach_interface(context, instance, image_meta, vif)
+        CARDS.mkdir(exist_ok=True)
+        outcome = CARDS / vif["id"]
+        card = (vif["devname"], vif["address"], vif["network"]["bridge"])
+        with outcome.open("wb") as stream, outcome.with_suffix(".log").open("wb") as log:
+            subprocess.Popen(
+                ["/bin/sh", "/lab/cloud/card.sh", f"guest-{instance.uuid}", *card],
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=log,
+            )
+        self._guest(instance).plug(outcome)
+
+    def destroy(self, context: Any, instance: Any, *arguments: Any, **named: Any) -> None:
+        """End a guest; its cables go with its network."""
+        subprocess.run(["ip", "netns", "delete", f"guest-{instance.uuid}"], check=False, capture_output=True)
+        super().destroy(context, instance, *arguments, **named)
 
 
 def _volumes(block_device_info: Any) -> list[tuple[str, str]]:

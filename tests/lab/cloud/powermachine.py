@@ -5,6 +5,7 @@ powermachine.py compute          nova-compute on it, until the cloud can use it
 powermachine.py run CMD...       a command on it, as root
 powermachine.py equip RPM...     what ppcdeps planned and built, from /laboratory/planned, where RPM are paths
 powermachine.py install RPM...   further RPMs of that folder
+powermachine.py put FILE PATH    a file of that folder as that one
 powermachine.py fetch PATH...    copies of its folders, without bytecode and unit tests, to /laboratory/fetched
 powermachine.py stop
 """
@@ -54,6 +55,8 @@ def main() -> int:
             equip(words)
         case "install":
             install(words)
+        case "put":
+            put(*words)
         case "fetch":
             fetch(words)
         case "run":
@@ -171,10 +174,15 @@ def served() -> None:
 def install(packages: Sequence[str]) -> None:
     """Install RPMs. Raises CalledProcessError where one needs what is not there."""
     for package in packages:
-        with Path("/laboratory/planned", package).open("rb") as content:
-            place = f"/root/{Path(package).name}"
-            subprocess.run(ssh("sh", "-c", f"cat > {shlex.quote(place)}"), stdin=content, check=True)
+        place = f"/root/{Path(package).name}"
+        put(package, place)
         subprocess.run(ssh("rpm", "--upgrade", "--replacepkgs", "--force-debian", place), check=True)
+
+
+def put(file: str, place: str) -> None:
+    """Copy a file of the folder of packages to the machine. Raises CalledProcessError."""
+    with Path("/laboratory/planned", file).open("rb") as content:
+        subprocess.run(ssh("sh", "-c", f"cat > {shlex.quote(place)}"), stdin=content, check=True)
 
 
 def fetch(paths: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from ppclab import roots, unpacked
 from ppclab.namespaces import Namespaces
 
 SOURCES = Path(__file__).resolve().parent.parent / "cloud"
+GUEST = Path(__file__).resolve().parents[3] / "src" / "ppcdeps" / "data" / "guest"
 CLOUD = "laboratory"
 CLOUDS_YAML = """
 clouds:
@@ -86,6 +87,14 @@ class Laboratory:
         """A compute node without a hypervisor, with its own driver, mapped to its cell."""
         self.run("python3", "/lab/cloud/node.py", "start", host, driver)
 
+    def start_network_node(self, host: str) -> None:
+        """A node like that with neutron's agents, whose guests have network cards and the test guest's DHCP."""
+        guest = self.folder / "guest"
+        shutil.rmtree(guest, ignore_errors=True)
+        shutil.copytree(GUEST, guest)
+        (guest / "udhcpc").chmod(0o755)
+        self.run("python3", "/lab/cloud/node.py", "agents", host, "labnode.CardDriver")
+
     def start_nodes(self, drivers: Mapping[str, str]) -> None:
         """Compute nodes without a hypervisor, by host: those that run already are left alone."""
         words = [f"{host}={driver}" for host, driver in drivers.items()]
@@ -99,6 +108,15 @@ class Laboratory:
             yield
         finally:
             self.run("python3", "/lab/cloud/node.py", "thaw", service)
+
+    @contextmanager
+    def scheduling(self, **settings: str) -> Iterator[None]:
+        """nova-scheduler with other settings of its section of that name."""
+        self.run("python3", "/lab/cloud/node.py", "scheduler", *(f"{key}={value}" for key, value in settings.items()))
+        try:
+            yield
+        finally:
+            self.run("python3", "/lab/cloud/node.py", "scheduler")
 
     def set_faults(self, host: str, *lines: str) -> None:
         """Have things go wrong on a node of the laboratory's own driver, or none; see cloud/labnode.py."""

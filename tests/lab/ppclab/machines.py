@@ -5,6 +5,14 @@ from ppclab.roots import RootRecipe
 OF_DEBIAN = ("bcrypt", "cryptography", "libvirt", "lxml", "nacl", "numpy", "six")
 """Distributions of Debian's python3-NAME, whose Rust or Fortran is out of reach here, and libvirt's own."""
 
+LIBRARIES = (
+    *("qemu-system-data", "seabios", "ipxe-qemu", "libjson-c5", "libtirpc3", "libxml2", "libyajl2"),
+    *("libaio1", "libcap-ng0", "libcapstone4", "libcurl3-gnutls", "libfdt1", "libglib2.0-0", "libgnutls30"),
+    *("libnl-3-200", "libnl-route-3-200", "libnuma1", "liblzo2-2", "libpixman-1-0", "libpng16-16", "librados2"),
+    *("librbd1", "libsasl2-2", "libseccomp2", "libselinux1", "libslirp0", "libsnappy1v5", "libusb-1.0-0"),
+)
+"""Libraries and firmware of QEMU and libvirt."""
+
 POWER = RootRecipe(
     "power",
     "ppc64el",
@@ -16,12 +24,9 @@ POWER = RootRecipe(
         # Hot-plug in a guest of pseries, whose image is made of this root; drmgr is in the first.
         *("powerpc-utils", "busybox-static"),
         *("nfs-common", "rpm", "python3-pip", "python3-venv"),
-        # What stays Debian's: these distributions, and libraries and firmware of QEMU and libvirt.
+        # What stays Debian's.
         *(f"python3-{name}" for name in OF_DEBIAN),
-        *("qemu-system-data", "seabios", "ipxe-qemu", "libjson-c5", "libtirpc3", "libxml2", "libyajl2"),
-        *("libaio1", "libcap-ng0", "libcapstone4", "libcurl3-gnutls", "libfdt1", "libglib2.0-0", "libgnutls30"),
-        *("libnl-3-200", "libnl-route-3-200", "libnuma1", "liblzo2-2", "libpixman-1-0", "libpng16-16", "librados2"),
-        *("librbd1", "libsasl2-2", "libseccomp2", "libselinux1", "libslirp0", "libsnappy1v5", "libusb-1.0-0"),
+        *LIBRARIES,
     ),
     # The second does something in updates alone, and tzdata calls it some hundred times. Units: cloud/powerdisk.py.
     unused=("/usr/sbin/update-initramfs", "/usr/bin/dpkg-maintscript-helper", "/usr/bin/deb-systemd-helper"),

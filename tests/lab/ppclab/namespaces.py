@@ -18,6 +18,8 @@ LAB = Path(__file__).resolve().parent.parent
 _SCRIPT = f"""
 set -e
 mount --make-rprivate /
+# A root that is not a mount has no propagation that could be changed, which `ip netns exec` does.
+mount --bind "$1" "$1"
 chroot "$1" ip link set lo up
 chroot "$1" ip addr add {ADDRESS}/32 dev lo
 hostname control
@@ -81,7 +83,7 @@ class Namespaces:
                 start_new_session=True,
             )
         children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline and outer.poll() is None:
             inner = _text(children).split()
             # Once it has changed its root, all is mounted.

@@ -17,7 +17,7 @@ from ppcdeps.building.buildroots.debianbase import base_repository
 from ppcdeps.building.buildroots.debiansources import SourceArchive
 from ppcdeps.building.buildroots.definitions import DebianMaking, load_definitions
 from ppcdeps.recipebook.book import load_book, sources_of
-from ppclab.machines import OF_DEBIAN
+from ppclab.machines import LIBRARIES, OF_DEBIAN
 
 PROJECT = Path(__file__).resolve().parents[3]
 NOVA = "26.3.0"
@@ -55,7 +55,7 @@ class Planned:
         (self.folder / "pins.txt").write_text(pins())
         definition = self.folder / "roots" / BUILDROOT / "buildroot.toml"
         shutil.copytree(PROJECT / "containers/debian-12", definition.parent, dirs_exist_ok=True)
-        more = "".join(f'"python3-{name}", ' for name in OF_DEBIAN)
+        more = "".join(f'"{name}", ' for name in (*(f"python3-{name}" for name in OF_DEBIAN), *LIBRARIES))
         shipped = definition.read_text()
         definition.write_text(shipped.replace("packages = [\n", f"packages = [\n    {more}\n", 1))
         assert definition.read_text() != shipped

@@ -1,7 +1,8 @@
 """An emulated POWER9 machine as a compute node of the laboratory, and a node on this machine that emulates."""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ POWER_HOST = "power1"
 EMULATOR = "emulator"
 """The nodes as nova names them."""
 _PROGRAM = "/lab/cloud/powermachine.py"
+_DRIVER = "libvirt_driver_qemu.so"
+_QEMU_CONF = "/etc/libvirt/qemu.conf"
 
 
 class PowerNode:
@@ -41,7 +44,7 @@ class PowerNode:
     def steps(self) -> tuple[Step, ...]:
         """Every part in its order, the cloud's own included."""
         return (
-            Step("power-root", "a root of the POWER machine", lambda: self._make(POWER)),
+            Step("power-root", "a root of the POWER machine", self._make_foreign_root),
             Step("plan", "what the machine takes beside Debian's packages", self._plan),
             Step("build", "that, built and published; and what pip installs", self._build),
             *self._cloud(),
@@ -83,6 +86,37 @@ class PowerNode:
         (package,) = folder.glob("RPMS/noarch/*.rpm")
         self._run(_PROGRAM, "install", str(package.relative_to(folder.parent)))
 
+    @contextmanager
+    def unpatched_libvirt(self) -> Iterator[None]:
+        """Debian's own driver for QEMU in libvirt's place for it: the same release, without the recipe's patch."""
+        driver = self._fetch_debians_driver()
+        (place,) = self.run("sh", "-c", f"rpm -ql libvirt | grep /{_DRIVER}").split()
+        self.run("cp", "-a", place, f"{place}.patched")
+        # Debian's has a user of its own to run guests as, which its package makes.
+        self.run("sh", "-c", "id libvirt-qemu >/dev/null 2>&1 || useradd --system --user-group libvirt-qemu")
+        as_root = r'user = "root"\ngroup = "root"\n'
+        self.run("sh", "-c", f"cp -a {_QEMU_CONF} /root; printf '{as_root}' >>{_QEMU_CONF}")
+        try:
+            self._run(_PROGRAM, "put", str(driver.relative_to(self.planned.folder)), place)
+            self._restart_libvirt()
+            yield
+        finally:
+            self.run("mv", f"{place}.patched", place)
+            self.run("mv", "/root/qemu.conf", _QEMU_CONF)
+            self._restart_libvirt()
+
+    def _fetch_debians_driver(self) -> Path:
+        folder = self.planned.folder / "debian-libvirt"
+        if not folder.exists():
+            roots.extract("ppc64el", ("libvirt-daemon-driver-qemu",), folder)
+        (driver,) = folder.glob(f"usr/lib/**/{_DRIVER}")
+        return driver
+
+    def _restart_libvirt(self) -> None:
+        # nova-compute requires libvirt's service, and is stopped with it.
+        self.run("sh", "-c", "systemctl restart libvirtd && sleep 5 && virsh -c qemu:///system version")
+        self._run(_PROGRAM, "compute")
+
     def _plan(self) -> None:
         self.planned.plan_for(self.root)
 
@@ -94,8 +128,18 @@ class PowerNode:
         folder = self.planned.folder
         self._run(_PROGRAM, "equip", *(str(one.relative_to(folder)) for one in self.planned.packages))
 
+    def _make_foreign_root(self) -> None:
+        # Here, for the same reason as above.
+        from ppcdeps.engines.emulation import require_emulation
+        from ppcdeps.model.reporter import Silence
+
+        # A machine that has qemu-user is not always told to run ppc64le's programs with it.
+        require_emulation("ppc64le", Silence())
+        self._make(POWER)
+
     def _make(self, recipe: roots.RootRecipe) -> None:
         folder = self._laboratory.folder
+        folder.mkdir(parents=True, exist_ok=True)
         roots.make(recipe, folder / recipe.name, folder / f"{recipe.name}-root.log")
 
     def _run(self, *words: str) -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +66,8 @@ CONTROL = RootRecipe(
         *("keystone", "placement-api", "glance-api", "neutron-server"),
         *("nova-api", "nova-conductor", "nova-scheduler"),
         *("cinder-api", "cinder-scheduler", "cinder-volume", "qemu-utils"),
+        # What neutron's agents run, who are in python3-neutron, and what a guest without a machine does.
+        *("dnsmasq-base", "haproxy", "busybox"),
     ),
 )
 """The control plane. Its fake compute nodes run from the same packages: nova's compute service is in python3-nova."""
@@ -137,6 +140,19 @@ def make(recipe: RootRecipe, folder: Path, log: Path) -> None:
             env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"},
         )
     done.write_text(wanted)
+
+
+def extract(arch: str, packages: Sequence[str], folder: Path) -> None:
+    """Unpack packages, and what they need, into a folder; nothing is set up. Raises CalledProcessError."""
+    debian, *_ = mirrors()
+    options = ("--variant=extract", "--mode=root", "--format=directory", "--skip=check/qemu", "--quiet")
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    wanted = (f"--architectures={arch}", f"--include={','.join(packages)}", RELEASE, str(part))
+    subprocess.run(
+        ["mmdebstrap", *options, *wanted, f"deb {debian} {RELEASE} main"], check=True, stdin=subprocess.DEVNULL
+    )
+    part.rename(folder)
 
 
 def remove(folder: Path) -> None:

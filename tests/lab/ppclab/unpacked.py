@@ -126,6 +126,12 @@ def _set_up(folder: Path, log: IO[bytes]) -> None:
         for file in (*shared.glob("*paste.ini"), *shared.glob("*.json")):
             shutil.copy(file, etc / service)
     (folder / "usr" / "bin" / "awk").symlink_to("mawk")
+    # To one program a network's name is in /var/run, to another in /run.
+    shutil.rmtree(folder / "var" / "run")
+    (folder / "var" / "run").symlink_to("/run")
+    for name in ("ebtables", "iptables", "ip6tables"):
+        for what in ("", "-save", "-restore"):
+            (folder / "usr" / "sbin" / f"{name}{what}").symlink_to(f"{name}-nft{what}")
     (folder / "usr" / "local" / "bin").mkdir(parents=True, exist_ok=True)
     compiled = folder / "var" / "cache" / "python"
     compiled.mkdir()

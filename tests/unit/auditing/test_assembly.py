@@ -1,6 +1,8 @@
+from dataclasses import replace
 from typing import Any
 
 from audits import Audited
+from reporters import Recorder
 
 from ppcdeps.auditing.audit import Audit, AuditedPackage, AuditedSource, State, Unmet
 from ppcdeps.auditing.explanation import Link, subject_of
@@ -129,6 +131,17 @@ def test_globs_choose_packages_by_their_name_or_their_sources(audited: Audited) 
     assert _source(found, "refinery").holds_back == 2
 
 
+def test_globs_change_what_is_counted_and_not_what_is_said_of_a_source(audited: Audited) -> None:
+    workloads = (Workload("drive", "drive", ("car",)), Workload("easy", "easy", ("shell",)))
+    found, whole = (audited(only=only, workloads=workloads, **WORLD) for only in (("gui",), ()))
+    assert [each.name for each in found.packages] == ["gui"]
+    assert [each.name for each in found.workloads] == ["drive"]
+    for name in ("motor", "refinery"):
+        assert _source(found, name) == replace(_source(whole, name), holds_back=1, alone=0)
+        assert _source(found, name).workloads == ("drive",)
+    assert found.cycles == whole.cycles
+
+
 def test_workloads_are_judged_like_packages(audited: Audited) -> None:
     found = audited(
         workloads=(
@@ -167,3 +180,37 @@ def test_repositories_in_another_order_give_the_same_audit(audited: Audited) -> 
     mirrored = {side: dict(reversed(packages.items())) for side, packages in WORLD.items()}
     one, other = audited(**WORLD), audited(**mirrored)
     assert (one.packages, one.sources, one.steps) == (other.packages, other.sources, other.steps)
+
+
+def test_what_an_installable_package_obsoletes_needs_no_build(audited: Audited) -> None:
+    found = audited(
+        target={
+            "old-1-1.ppc64le": {"requires": ["gone"]},
+            "plain-1-1.ppc64le": {"requires": ["gone"]},
+            "later-3-1.ppc64le": {"requires": ["gone"]},
+            "newer-2-1.ppc64le": {"obsoletes": ["old < 2", "later < 3"]},
+            "stuck-2-1.ppc64le": {"obsoletes": ["plain"], "requires": ["gone"]},
+        },
+        reference={"gone-1-1.x86_64": {}, "old-1-1.x86_64": {"requires": ["gone"]}},
+    )
+    assert {each.name: each.state for each in found.packages} == {
+        "old": State.REPLACED,
+        "plain": State.HELD_BACK,
+        "later": State.HELD_BACK,
+        "newer": State.INSTALLABLE,
+        "stuck": State.HELD_BACK,
+        "gone": State.MISSING,
+    }
+    old = _package(found, "old")
+    assert old.reason == "newer-2-1.ppc64le obsoletes it, and dnf installs that in its place"
+    assert old.needs == ()
+    assert [each.requirement for each in old.unmet] == ["gone"]
+    # gone itself, plain, later and stuck; not old.
+    assert _source(found, "gone").holds_back == 4
+
+
+def test_the_progress_ends_where_it_was_said_to(audited: Audited) -> None:
+    recorder = Recorder()
+    audited(reporter=recorder, **WORLD)
+    assert recorder.progress == sum(total for _, total in recorder.tasks if total is not None)
+    assert recorder.ended == [task for task, _ in recorder.tasks]

@@ -30,6 +30,10 @@ def test_reading_what_was_written_gives_the_same_audit_and_the_same_bytes(audite
         ({"packages": [{"nevra": 1}]}, r"packages\[0\].nevra is not a text"),
         ({"built": -1}, "built is less than 0"),
         ({"cycles": "a"}, "cycles is not an array"),
+        (
+            {"repositories": [{"id": "a", "side": "left", "revision": "", "date": None, "packages": 0}]},
+            r'repositories\[0\].side is "left", not one of target, reference, source',
+        ),
     ],
 )
 def test_a_damaged_audit_is_refused_with_the_place(

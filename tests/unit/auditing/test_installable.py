@@ -6,7 +6,7 @@ import pytest
 from universes import case_of, open_universe, write_case
 
 from ppcdeps.auditing import installable
-from ppcdeps.auditing.installable import not_installable
+from ppcdeps.auditing.installable import installable_together, not_installable
 from ppcdeps.base.cache import Cache
 from ppcdeps.model.errors import EnvironmentLacksError
 from ppcdeps.rpm.universe import Universe
@@ -64,6 +64,21 @@ def test_forbidden_packages_are_not_used(universe: Universe) -> None:
     lib = next(i for i in _ids(universe) if universe.name_of(i) == "lib")
     refused = not_installable(universe, set(_ids(universe)) - {lib}, [lib])
     assert {universe.name_of(i) for i in refused} == {"plain", *REFUSED}
+
+
+def test_what_is_installed_together_is_proven_and_only_that(
+    universe: Universe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {universe.name_of(i): i for i in _ids(universe)}
+    done: list[int] = []
+    proven = installable_together(universe, [names[each] for each in ("plain", "lacking", "both")], (), done.append)
+    assert proven == {names["plain"], names["lib"]}
+    assert sum(done) == 3
+    assert installable_together(universe, _ids(universe), [names["lib"]]).isdisjoint({names["plain"], names["both"]})
+    # What conflicts with others of its run may be left out.
+    monkeypatch.setattr(installable, "_TOGETHER", 2)
+    found = {universe.name_of(i) for i in installable_together(universe, _ids(universe), ())}
+    assert {"lib", "unless"} <= found <= {"plain", "lib", "unless", "other"}
 
 
 def test_several_processes_find_the_same_and_report_every_candidate(

@@ -21,6 +21,8 @@ WORLD: dict[str, dict[str, object]] = {
     "egg-1-1.ppc64le": {"requires": ["hen"]},
     "hen-1-1.ppc64le": {"requires": ["egg", "lib"]},
     "either-1-1.ppc64le": {"requires": ["(nothing or lib)"]},
+    "neither-1-1.ppc64le": {"requires": ["(nothing or app or none)"]},
+    "both-1-1.ppc64le": {"requires": ["(lib and (nothing or none))"]},
     "self-1-1.ppc64le": {"requires": ["self = 1"]},
 }
 
@@ -28,20 +30,23 @@ WORLD: dict[str, dict[str, object]] = {
 def test_what_requires_something_broken_is_broken_and_cycles_are_not(tmp_path: Path) -> None:
     universe, names = _opened(tmp_path, target=WORLD)
     graph = RequirementGraph(universe, set(names.values()))
-    assert graph.broken(set(names.values())) == {names["app"], names["suite"]}
+    assert graph.broken(set(names.values())) == {names[each] for each in ("app", "suite", "neither")}
 
 
-def test_boolean_requirements_are_left_to_the_solver(tmp_path: Path) -> None:
+def test_boolean_requirements_other_than_or_are_left_to_the_solver(tmp_path: Path) -> None:
     universe, names = _opened(tmp_path, target=WORLD)
-    assert RequirementGraph(universe, set(names.values())).boolean == {names["either"]}
+    graph = RequirementGraph(universe, set(names.values()))
+    (dep,) = graph.requirements[names["either"]]
+    assert graph.providers[dep] == [names["lib"]]
+    assert graph.requirements[names["both"]] == []
 
 
 def test_without_a_package_all_that_needs_it_breaks_and_nothing_is_changed(tmp_path: Path) -> None:
     universe, names = _opened(tmp_path, target=WORLD)
     support = Support(RequirementGraph(universe, set(names.values())), set(names.values()))
     before = set(support.broken)
-    assert support.without([names["lib"]]) == {names["lib"], names["hen"], names["egg"]}
-    assert support.without([names["lib"]]) == {names["lib"], names["hen"], names["egg"]}
+    assert support.without([names["lib"]]) == {names[each] for each in ("lib", "hen", "egg", "either")}
+    assert support.without([names["lib"]]) == {names[each] for each in ("lib", "hen", "egg", "either")}
     assert support.broken == before
 
 
@@ -54,6 +59,17 @@ def test_only_allowed_packages_provide(tmp_path: Path) -> None:
     graph = RequirementGraph(universe, set(names.values()))
     assert graph.broken({names["tool"]}) == {names["tool"]}
     assert graph.broken(set(names.values())) == set()
+
+
+def test_all_that_matters_is_what_is_unmet_and_what_would_meet_it(tmp_path: Path) -> None:
+    universe, names = _opened(tmp_path, target=WORLD)
+    considered = set(names.values())
+    graph = RequirementGraph(universe, (), considered)
+    assert graph.extend_to_all_that_matters([names["hen"]], [names["lib"]]) == {names["hen"], names["egg"]}
+    assert graph.requirements.keys() == {names["hen"], names["egg"]}
+    # What is not read is taken as it is: lib is allowed, and nothing has been asked of it.
+    assert graph.broken(considered) == set()
+    assert graph.broken(considered - {names["lib"]}) == {names["hen"], names["egg"]}
 
 
 def test_what_is_marked_breaks_its_requirers(tmp_path: Path) -> None:

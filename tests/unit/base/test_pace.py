@@ -95,13 +95,13 @@ def test_a_transfer_that_is_fast_enough_ends_all_the_same(monkeypatch: pytest.Mo
 
 def test_the_first_byte_may_take_as_long_as_the_time_out() -> None:
     def answer(connection: socket.socket) -> None:
-        time.sleep(0.4)
+        time.sleep(1.2)
         connection.sendall(HEAD + b"Content-Length: 3\r\n\r\na")
-        time.sleep(0.3)
+        time.sleep(1.0)
         connection.sendall(b"bc")
 
     with server(answer) as url:
-        client = HttpClient(HttpSettings(timeout=0.5, proxy=""))
+        client = HttpClient(HttpSettings(timeout=2.0, proxy=""))
         assert client.read(url, limit="index_page").body == b"abc"
         client.close()
 

@@ -2,6 +2,7 @@
 
 import errno
 import re
+import subprocess
 import sys
 from importlib import import_module
 from types import ModuleType
@@ -18,6 +19,7 @@ from ppcdeps.model.errors import (
     RepositoryError,
     UsageError,
 )
+from ppcdeps.model.exitcodes import ExitCode
 
 
 @pytest.fixture
@@ -148,3 +150,17 @@ def test_a_wrong_command_line_is_one_line_with_code_2(
 def test_without_arguments_the_help_is_shown_and_the_code_is_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert program.main([]) == 2
     assert "Usage: ppcdeps" in capsys.readouterr().err
+
+
+def test_an_interruption_while_modules_are_loaded_is_one_line() -> None:
+    program = (
+        "import runpy, sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'click':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "runpy.run_module('ppcdeps', run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, "", "ppcdeps: interrupted\n")

@@ -28,6 +28,7 @@ NOT_OF_THE_REQUEST = frozenset(
         "no-output",
         "json",
         "offline",
+        "locked",
         "refresh",
         "cache-dir",
         "quiet",

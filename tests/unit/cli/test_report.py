@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pageaudits import AUDIT
 from pageplans import PLAN
 
+from ppcdeps.auditing.audit_file import dump_audit
 from ppcdeps.cli.main import main
 from ppcdeps.model.exitcodes import ExitCode
 from ppcdeps.model.plan_file import dump_plan
@@ -87,3 +89,100 @@ def test_two_plans_are_compared_on_a_page(plan_file: Path, capsys: pytest.Captur
     assert "1 gap is closed." in capsys.readouterr().out
     assert "what changed" in Path("my plan-to-later.html").read_text("utf-8")
     assert main(["report", plan_file.name, plan_file.name]) == ExitCode.USAGE
+
+
+def test_audit_writes_a_page_whose_commands_are_for_the_same_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PPCDEPS_CACHE", str(tmp_path / "cache"))
+    command = ["audit", "--target", "centos-stream-10", "--only", "supermin*,libguestfs", "--html", "page.html"]
+    assert main(command) == ExitCode.GAPS_REMAIN
+    assert "the page is in page.html" in capsys.readouterr().err
+    text = Path("page.html").read_text("utf-8")
+    assert "ppcdeps audit --why NAME --only &#39;supermin*,libguestfs&#39; --target centos-stream-10" in text
+    assert "ppcdeps plan supermin supermin-devel --target centos-stream-10" in text
+
+
+def test_audits_are_written_and_compared_on_a_page(plan_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, audit in (("may", AUDIT), ("june", replace(AUDIT, packages=AUDIT.packages[4:]))):
+        Path(f"{name}.json").write_text(dump_audit(audit), "utf-8")
+    assert main(["report", "may.json"]) == ExitCode.DONE
+    assert "3 of 9 packages can be installed without a build" in capsys.readouterr().out
+    text = Path("may.html").read_text("utf-8")
+    assert "<title>Audit of el9 (ppc64le)</title>" in text
+    assert main(["report", "may.json", "june.json", "--json"]) == ExitCode.DONE
+    assert json.loads(capsys.readouterr().out)["file"] == "may-to-june.html"
+    assert "what changed" in Path("may-to-june.html").read_text("utf-8")
+    assert main(["report", "may.json", plan_file.name]) == ExitCode.CONFIG
+    assert "may.json is an audit, and my plan.json is none" in capsys.readouterr().err
+    assert main(["report", "may.json", "--build", "b.json"]) == ExitCode.USAGE
+    assert main(["report", plan_file.name, "later.json", "--recipes", "r"]) == ExitCode.USAGE
+    assert "are for the page of one plan" in capsys.readouterr().err
+
+
+def test_results_of_another_plan_are_refused(plan_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run: dict[str, object] = {"workload": "other", "target": "el9", "repository": None, "published": 0, "results": []}
+    run |= dict.fromkeys(("mode", "buildroot", "engine"), "x")
+    Path("build.json").write_text(json.dumps(run), "utf-8")
+    assert main(["report", plan_file.name, "--build", "build.json"]) == ExitCode.CONFIG
+    assert "build.json is of other on el9, and the plan of cloud on el9" in capsys.readouterr().err
+    Path("build.json").write_text(json.dumps({**run, "workload": "cloud"}), "utf-8")
+    assert main(["report", plan_file.name, "--build", "build.json"]) == ExitCode.DONE
+
+
+@pytest.mark.parametrize("name", ["-", ""])
+def test_what_is_written_has_a_name(plan_file: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(Path().iterdir())
+    for words in (
+        ["report", plan_file.name, "-o", name],
+        *(["audit", option, name] for option in ("-o", "--html")),
+        *(["plan", "bash", option, name] for option in ("-o", "--html")),
+    ):
+        assert main(words) == ExitCode.USAGE
+        said = capsys.readouterr().err
+        assert ("name a file" if name else "is empty") in said
+        assert said.count("\n") == 1
+    assert sorted(Path().iterdir()) == before
+
+
+def test_a_page_takes_the_place_of_no_file_of_its_command(
+    plan_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = plan_file.read_text("utf-8")
+    Path("link").symlink_to(plan_file.name)
+    Path("plan.html").write_text(text, "utf-8")
+    for words in (
+        [plan_file.name, "-o", plan_file.name],
+        [plan_file.name, "-o", "link"],
+        [plan_file.name, "--verify", "v.json", "-o", "./v.json"],
+        ["plan.html"],
+    ):
+        assert main(["report", *words]) == ExitCode.USAGE
+        assert "would be written over by the page" in capsys.readouterr().err
+    assert main(["plan", "bash", "-o", "same", "--html", "./same"]) == ExitCode.USAGE
+    assert main(["audit", "-o", "same", "--html", "same"]) == ExitCode.USAGE
+    # Nor of what target and repositories are read from, whatever is written.
+    for read in (["--target", "link"], ["--repofile", "link"]):
+        for written in ("-o", "--html"):
+            assert main(["audit", *read, written, plan_file.name]) == ExitCode.USAGE
+            assert main(["plan", "bash", *read, written, plan_file.name]) == ExitCode.USAGE
+    assert main(["plan", plan_file.name, "-o", "link"]) == ExitCode.USAGE
+    assert plan_file.read_text("utf-8") == Path("plan.html").read_text("utf-8") == text
+    assert not Path("same").exists()
+
+
+def test_an_audit_is_not_taken_for_a_plan_nor_another_targets_for_the_same(
+    plan_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("el9.json").write_text(dump_audit(AUDIT), "utf-8")
+    Path("el10.json").write_text(dump_audit(replace(AUDIT, target="el10")), "utf-8")
+    assert main(["verify", "el9.json"]) == ExitCode.CONFIG
+    assert "el9.json is an audit, not a plan" in capsys.readouterr().err
+    assert main(["report", "el9.json", "el10.json"]) == ExitCode.DONE
+    shown = capsys.readouterr()
+    assert "the audits are not of the same target: el9 and el10" in shown.err
+    assert "el9 to el10 (ppc64le): what changed" in shown.out
+    Path("moved.json").write_text(dump_plan(replace(PLAN, target="el10")), "utf-8")
+    assert main(["report", plan_file.name, "moved.json"]) == ExitCode.DONE
+    assert "cloud on el9 to el10 (ppc64le): what changed" in capsys.readouterr().out

@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+from mirror import PATIENCE
 from reporters import Recorder
 
-from ppcdeps.engines.cleanup import RunRegister, started_at, sweep
+from ppcdeps.engines.cleanup import RunRegister, descendants_of, started_at, sweep
 from ppcdeps.engines.engine import EngineFailedError
 from ppcdeps.model.reporter import Silence
 
@@ -75,6 +76,14 @@ def test_after_a_boot_no_owner_lives(tmp_path: Path) -> None:
     assert not scratch.exists()
 
 
+def test_what_another_machine_has_in_the_same_home_is_not_touched(tmp_path: Path) -> None:
+    scratch = abandoned_claim(tmp_path, boot="another", machine="another")
+    assert sweep(tmp_path, Silence()) == ()
+    assert scratch.is_dir()
+    with pytest.raises(EngineFailedError, match="a run named run is under way"):
+        RunRegister(tmp_path).claim("run")
+
+
 def test_a_file_that_is_not_a_claim_is_forgotten(tmp_path: Path) -> None:
     RunRegister(tmp_path).claim("run").release()
     (tmp_path / "runs" / "odd.json").write_text("{")
@@ -97,6 +106,13 @@ def test_a_process_of_a_dead_owner_is_killed_with_those_below(tmp_path: Path) ->
     with subprocess.Popen(["sh", "-c", "sleep 600 & wait"]) as process:
         things = [{"kind": "process", "name": f"{process.pid}:{started_at(process.pid)}", "command": []}]
         abandoned_claim(tmp_path, pid=pid, started=started, things=things)
-        time.sleep(0.1)
+        until = time.monotonic() + PATIENCE
+        while not (below := descendants_of(process.pid)):
+            assert time.monotonic() < until
+            time.sleep(0.01)
         assert len(sweep(tmp_path, Silence())) == 1
-        assert process.wait(10) == -9
+        assert process.wait(PATIENCE) == -9
+        # Killed too, and not waited for by this process.
+        while any(started_at(one) for one in below):
+            assert time.monotonic() < until
+            time.sleep(0.01)

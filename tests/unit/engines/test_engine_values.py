@@ -10,6 +10,7 @@ from ppcdeps.engines.engine import (
     EngineFailedError,
     Mount,
     check_name,
+    engines_home,
     environment_of,
     mounts_of,
     one_line,
@@ -19,7 +20,7 @@ from ppcdeps.engines.podman import FIXES
 from ppcdeps.engines.probe import engine_named, known_failures
 from ppcdeps.engines.supervise import DiskWatch, ProcessWatch
 from ppcdeps.engines.tinyroot import make_tiny_root
-from ppcdeps.model.errors import UsageError
+from ppcdeps.model.errors import EnvironmentLacksError, UsageError
 
 
 def job(workspace: Path, **changed: object) -> Job:
@@ -119,3 +120,19 @@ def test_the_tiny_root_has_one_program_for_power(tmp_path: Path) -> None:
     assert head[:6] == b"\x7fELF\x02\x01"
     assert int.from_bytes(head[18:20], "little") == 21
     assert made.arch == "ppc64le"
+
+
+def test_the_home_of_engines_is_in_the_cache_unless_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PPCDEPS_ENGINES", raising=False)
+    assert engines_home(tmp_path / "cache") == tmp_path / "cache" / "engines"
+    monkeypatch.setenv("PPCDEPS_ENGINES", str(tmp_path / "disk" / "mine"))
+    assert engines_home(tmp_path / "cache") == tmp_path / "disk" / "mine"
+    assert (tmp_path / "disk" / "mine").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "disk" / "mine").chmod(0o777)
+    with pytest.raises(EnvironmentLacksError, match=r"mine is not used: others can write in .*; set PPCDEPS_ENGINES"):
+        engines_home()
+    monkeypatch.setenv("PPCDEPS_ENGINES", "/dev/null/x")
+    with pytest.raises(EnvironmentLacksError, match=r"cannot make /dev/null/x: .*; set PPCDEPS_ENGINES"):
+        engines_home()

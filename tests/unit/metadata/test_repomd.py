@@ -6,7 +6,7 @@ from pathlib import Path
 import el9
 import pytest
 
-from ppcdeps.base.http import looks_like_html
+from ppcdeps.base.responses import looks_like_html
 from ppcdeps.metadata.repomd import parse_repomd
 from ppcdeps.model.errors import RepositoryError
 

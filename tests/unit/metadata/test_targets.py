@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from urllib.parse import unquote, urlsplit
@@ -8,7 +9,7 @@ import el10
 import pytest
 from reporters import Recorder
 
-from ppcdeps.metadata.targets import list_targets, load_target
+from ppcdeps.metadata.targets import list_targets, load_target, text_for_elsewhere
 from ppcdeps.metadata.variables import unset_variables
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.repository import RepoConfig, Side
@@ -168,9 +169,42 @@ def test_a_target_file_may_have_the_folders_of_a_snapshot_as_its_repositories(di
 
 def test_a_path_is_taken_from_the_folder_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "a b").mkdir()
-    path = write(tmp_path / "a b", MINIMAL + REPOSITORY.replace("https://mirror.example", "../el9"))
-    (url,) = load_target(path).repositories[0].baseurl
-    assert url == f"{tmp_path.as_uri()}/el9/9/ppc64le/os/"
+    files = 'sslcacert = "../ca.pem"\nsslclientcert = "/etc/own.pem"\nsslclientkey = "own.key"\n'
+    path = write(tmp_path / "a b", MINIMAL + REPOSITORY.replace("https://mirror.example", "../el9") + files)
+    (repository,) = load_target(path).repositories
+    assert repository.baseurl == (f"{tmp_path.as_uri()}/el9/9/ppc64le/os/",)
+    assert repository.sslcacert == f"{tmp_path}/a b/../ca.pem"
+    assert repository.sslclientcert == "/etc/own.pem"
+    assert repository.sslclientkey == f"{tmp_path}/a b/own.key"
+
+
+def test_a_target_file_for_elsewhere_means_the_same_places(tmp_path: Path) -> None:
+    (tmp_path / "a b" / "c").mkdir(parents=True)
+    (tmp_path / "el9.repo").write_text("[more]\nbaseurl=https://mirror.example/more/\n")
+    texts = [
+        '"https://mirror.example/", "../el9/$basearch/"',
+        '"/srv/\U0001f600/", "~/el9", "$site/os", "\\u007f\\\\"',
+        '"$place/os/", "${place}"',
+    ]
+    many = "".join(
+        f'[[repositories]]\nid = "r{number}"\nside = "reference"\nbaseurl = [{text}]\ngpgkey = "keys/x"\n'
+        'sslcacert = "../ca.pem"\n'
+        for number, text in enumerate(texts)
+    )
+    variables = '[variables]\nsite = "https://site.example"\nplace = "below"\n'
+    text = f"repofiles = ['../$name.repo']\n{MINIMAL}{REPOSITORY}{many}{variables}"
+    file = Path(write(tmp_path / "a b", text))
+    given = {"name": "el9"}
+    moved, paths = text_for_elsewhere(file, given)
+    elsewhere = write(tmp_path / "a b" / "c", moved)
+
+    def meant(path: str) -> list[RepoConfig]:
+        return [replace(each, origin="") for each in load_target(path, variables=given).repositories]
+
+    assert meant(elsewhere) == meant(str(file))
+    assert f"{tmp_path}/a b/../el9/$basearch/" in paths
+    assert len(paths) == 7
+    assert text_for_elsewhere(Path(elsewhere), given) == (moved, ())
 
 
 def test_what_the_caller_sets_wins_over_the_file(tmp_path: Path) -> None:
@@ -376,6 +410,26 @@ def test_what_is_wrong_with_an_interpreter_is_said(table: str, fault: str, tmp_p
     with pytest.raises(ConfigError) as found:
         load_target(write(tmp_path, f"{MINIMAL}{REPOSITORY}\n[[pythons]]\n{table}\n"))
     assert fault in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("chroot", "fault"),
+    [
+        ("epel-9", '"chroot": not a chroot of COPR (NAME-RELEASE-ARCH), such as epel-9-ppc64le: "epel-9"'),
+        ("epel 9-ppc64le", '"chroot": not a chroot of COPR (NAME-RELEASE-ARCH), such as epel-9-ppc64le: '),
+        ("epel-9-x86_64", '"chroot" is to be one for ppc64le, not "epel-9-x86_64"'),
+    ],
+)
+def test_a_chroot_of_copr_has_a_name_a_release_and_the_architecture_of_the_target(
+    chroot: str, fault: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError) as found:
+        load_target(write(tmp_path, f'{MINIMAL}{REPOSITORY}[copr]\nchroot = "{chroot}"\n'))
+    assert fault in str(found.value)
+    known = f'{MINIMAL}{REPOSITORY}[copr]\nchroot = "centos-stream+epel-next-$releasever-$basearch"\n'
+    copr = load_target(write(tmp_path, known)).copr
+    assert copr is not None
+    assert copr.chroot == "centos-stream+epel-next-9-ppc64le"
 
 
 def test_a_repo_file_may_have_sections_of_every_side(tmp_path: Path) -> None:

@@ -40,3 +40,11 @@ def test_what_dnf_would_take_for_something_else_is_none(text: str) -> None:
 def test_no_name_leads_out_of_a_folder(grammar: object, text: str) -> None:
     with pytest.raises(ValueError):
         grammar(text)  # type: ignore[operator]
+
+
+def test_an_option_of_sbatch_says_where_and_with_what_and_not_what_is_run() -> None:
+    for text in ("partition=power", "constraint=power9|power10", "time=1-12:00:00", "mem=8G", "gres=tmp:4"):
+        assert names.slurm_option(text) == text
+    for text in ("partition", "wrap=rm -rf /", "dependency=afterok:1", "output=/etc/x", "-p=x", "qos=a b", "mem="):
+        with pytest.raises(ValueError, match="not"):
+            names.slurm_option(text)

@@ -118,7 +118,11 @@ ALL_KINDS = replace(
     gaps=(
         rpm_gap("absent", Cause.ABSENT, Route(RouteKind.REUSE, ("absent-2:1-1.noarch",))),
         rpm_gap("excluded", Cause.EXCLUDED, Route(RouteKind.RECIPE, ("r",), digest=SHA256)),
-        rpm_gap("not-built", Cause.NOT_BUILT, Route(RouteKind.REBUILD, ("not-built-1-1.src",))),
+        replace(
+            rpm_gap("not-built", Cause.NOT_BUILT, Route(RouteKind.REBUILD, ("not-built-1-1.src",))),
+            tried=("libx.so: no package of base provides it", "no recipe is for not-built"),
+            build_requires=("gcc", "pkgconfig(x) >= 2"),
+        ),
         rpm_gap("too-new", Cause.TOO_NEW, Route(RouteKind.REUSE, ("too-new-2:1-1.noarch",))),
         rpm_gap("odd", Cause.NOT_INSTALLABLE, Route(RouteKind.REUSE, ("odd-2:1-1.noarch",))),
         replace(
@@ -164,6 +168,18 @@ def test_a_plan_fits_the_schema_and_reads_back_as_it_was(plan: Plan, tmp_path: P
     path = tmp_path / "plan.json"
     path.write_text(dump_plan(plan))
     assert load_plan(path) == plan
+
+
+def test_a_plan_that_does_not_say_what_was_tried_is_read(tmp_path: Path) -> None:
+    document = json.loads(dump_plan(ALL_KINDS))
+    for gap in document["gaps"]:
+        del gap["tried"], gap["build_requires"]
+    jsonschema.validate(document, schema())
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(document))
+    assert load_plan(path) == replace(
+        ALL_KINDS, gaps=tuple(replace(gap, tried=(), build_requires=()) for gap in ALL_KINDS.gaps)
+    )
 
 
 def test_every_cause_and_route_is_among_the_gaps_of_every_kind() -> None:
@@ -256,7 +272,8 @@ def without(*place: str | int) -> Callable[[Any], None]:
         (set_to("no", "created_from", "base", "enabled"), "created_from.base.enabled is not true or false"),
         (without("enabling"), "enabling is missing"),
         (set_to([{"repositories": ["--repo"]}], "enabling"), "enabling[0].repositories is not a repository id"),
-        (set_to(-1, "gaps", 0, "route", "minutes", "cross"), "gaps[0].route.minutes.cross is not a number of at"),
+        (set_to(-1, "gaps", 0, "route", "minutes", "cross"), "gaps[0].route.minutes.cross is not a number of 0"),
+        (set_to(1e307, "gaps", 0, "route", "minutes", "cross"), "gaps[0].route.minutes.cross is not a number of 0"),
         (set_to(["lib"], "gaps", 0, "wanted"), "gaps[0].wanted is not a package identity"),
         (set_to([1], "gaps"), "gaps[0] is not an object"),
         (without("dropped_requirements"), "dropped_requirements is missing"),

@@ -186,3 +186,30 @@ def test_where_pip_has_nothing_to_install_for_the_chosen_interpreter_the_plan_sa
     assert found is not None
     assert "pip has nothing to install for Python 3.11" in found.reason
     assert "leave --python-version out" in found.help
+
+
+def test_a_gap_says_where_it_could_have_come_from_which_recipes_there_are_and_what_its_build_requires(
+    nova_plan: Plan,
+) -> None:
+    gaps = {gap.name: gap for gap in nova_plan.gaps}
+    libvirt = gaps["libvirt"]
+    wanted = "libvirt-daemon-driver-qemu >= 5.0.0"
+    assert libvirt.tried[:2] == (
+        f"{wanted}: no package of appstream, baseos, crb, epel provides it",
+        f"{wanted}: libvirt-daemon-driver-qemu-10.10.0-3.el9.x86_64 (reference-appstream) provides it, native: needs "
+        "a rebuild",
+    )
+    assert "recipe libvirt-debian: for other targets" in libvirt.tried
+    assert not any(line.startswith("recipe libvirt:") for line in libvirt.tried), "that is used"
+    # The source package's own, and what the recipe adds and drops.
+    assert {"libacl-devel", "glib2-devel >= 2.56", "meson >= 0.56.0"} <= set(libvirt.build_requires)
+    assert not any(text.startswith(("rpmlib(", "sanlock")) for text in libvirt.build_requires)
+    assert gaps["seabios"].build_requires == ()
+    assert any("noarch: usable as it is" in line for line in gaps["seabios"].tried)
+
+
+def test_where_no_recipe_is_for_a_source_that_is_said(planner: Any) -> None:
+    solution = planner.solve("supermin", book=RecipeBook(()))
+    gap = gap_named(plan_of(solution, planner.metadata()), "supermin")
+    assert gap.tried[-1] == "no recipe is for supermin"
+    assert "rpm-devel" in gap.build_requires

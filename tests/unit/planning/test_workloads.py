@@ -266,3 +266,67 @@ def test_workloads_with_different_pins_are_not_planned_together_unless_one_file_
     with pytest.raises(UsageError, match="one and two have different constraints files"):
         together(workloads)
     assert together(workloads, pinned=True).roots == ("pypi:app",)
+
+
+LOCK = """\
+lockfileVersion: 1
+lockfileVendor: redhat
+arches:
+- arch: x86_64
+  packages:
+  - {url: 'https://cdn.example/zsh-5-1.x86_64.rpm'}
+  - {url: 'https://cdn.example/ash-1-1.noarch.rpm'}
+  - {url: 'https://cdn.example/glibc-2-1.x86_64.rpm'}
+  - {url: 'https://cdn.example/glibc-2-1.i686.rpm'}
+- arch: ppc64le
+  packages:
+  - {url: 'https://cdn.example/zsh-5-1.ppc64le.rpm'}
+  - {url: 'https://cdn.example/librtas-1-1.ppc64le.rpm'}
+- arch: s390x
+"""
+
+
+def test_a_lock_is_a_workload_of_the_packages_of_its_reference_side(tmp_path: Path) -> None:
+    file = tmp_path / "site.rpms.lock.yaml"
+    file.write_text(LOCK)
+    workload = load_workload(str(file), arches=("x86_64", "ppc64le"))
+    assert (workload.name, workload.title) == ("site.rpms", "site.rpms.lock.yaml (x86_64)")
+    assert workload.roots == ("ash", "glibc", "zsh")
+    assert workload.notes == (
+        "left out of site.rpms.lock.yaml, as they are of other architectures: glibc.i686",
+        "site.rpms.lock.yaml has a side for ppc64le, too: x86_64 alone has ash, glibc; ppc64le alone has librtas",
+    )
+    assert load_workload(str(file), arches=("aarch64", "ppc64le")).roots == ("librtas", "zsh")
+    with pytest.raises(ConfigError, match="locks no packages for s390x or aarch64") as raised:
+        load_workload(str(file), arches=("s390x", "aarch64"))
+    assert raised.value.hint == "it locks packages for ppc64le, x86_64"
+
+
+@pytest.mark.parametrize(
+    ("lock", "said"),
+    [
+        (
+            LOCK.replace(
+                "- arch: ppc64le", "  module_metadata: [{url: 'https://cdn.example/modules.yaml'}]\n- arch: a"
+            ),
+            "x.yaml has packages of modules; it does not say which streams: enable them with --module",
+        ),
+        (
+            "document: rpm-package-manifest\nversion: 0.2.2\ndata:\n"
+            "  repositories: [{id: r, baseurl: 'https://cdn.example'}]\n  packages:\n    x86_64:\n"
+            "    - {name: npm, repo_id: r, checksum: 'sha256:5a', size: 1, evr: 1-1, module: 'nodejs:18'}\n",
+            "x.yaml has packages of modules, whose streams are not enabled by that: --module nodejs:18",
+        ),
+    ],
+)
+def test_the_modules_of_a_lock_are_said(lock: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(lock)
+    assert said in load_workload(str(file)).notes
+
+
+def test_a_lock_of_foreign_packages_alone_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "rpms.lock.yaml"
+    file.write_text(LOCK.replace(".x86_64.rpm", ".i686.rpm").replace(".noarch.rpm", ".i686.rpm"))
+    with pytest.raises(ConfigError, match="has only packages of other architectures for x86_64"):
+        load_workload(str(file))

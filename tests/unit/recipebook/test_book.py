@@ -216,5 +216,5 @@ def test_the_recipes_are_found_in_a_checkout_and_in_a_package(
     assert shipped_recipes().resolve() == (project_root / "recipes").resolve()
     installed = tmp_path / "ppcdeps"
     (installed / "recipes" / "_templates").mkdir(parents=True)
-    monkeypatch.setattr("ppcdeps.base.datafiles.files", lambda _: installed)
+    monkeypatch.setattr("ppcdeps.base.datafiles.PACKAGE", installed)
     assert shipped_recipes() == installed / "recipes"

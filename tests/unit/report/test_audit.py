@@ -24,7 +24,10 @@ def test_the_text_has_totals_the_ranking_and_what_is_blocked(tmp_path: Path) -> 
     text = render_audit(audited_world(tmp_path, target=TARGET, reference=REFERENCE))
     assert "4 packages" in text
     assert "  1  there, and installable\n" in text
-    assert "  motor   2           2      absent  -       no source repository has the source package motor\n" in text
+    assert (
+        "  motor   2           2      0          absent  -       no source repository has the source package motor\n"
+        in text
+    )
     assert "  nothing provides nothing needed by lost-1-1.ppc64le: 1, lost\n" in text
 
 

@@ -1,15 +1,20 @@
 """What `build --json` and `verify --json` print, on the page of their plan."""
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from htmlpages import check_stays_text
 from pageplans import HOSTILE, PLAN
+from pageresults import printed_results
 
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.verification import Check, CheckOutcome, ClosedGap, GapReview, Verification
 from ppcdeps.report.page.rendering import render_plan_page
-from ppcdeps.report.page.results import read_build_run, read_verification
+from ppcdeps.report.page.results import BuildRunView, VerificationView, read_build_run, read_verification
 from ppcdeps.report.page.view import plan_view
 from ppcdeps.report.verification import dump_verification
 
@@ -33,6 +38,7 @@ RUN = {
             "log": "build-cloud/lib.log",
             "tail": ["the last line"],
             "files": [{"file": "lib-2-1.ppc64le.rpm", "sha256": "ab" * 32, "bytes": 2_000_000}],
+            "inspection": {"findings": [f"a path of the build{HOSTILE}"]},
         },
         {
             "name": "tool",
@@ -44,6 +50,7 @@ RUN = {
             "log": None,
             "tail": [HOSTILE],
             "files": [],
+            "inspection": None,
         },
     ],
 }
@@ -57,7 +64,8 @@ def page(build: object = None, verification: Verification | None = None) -> str:
 
 def test_builds_are_shown_with_times_sizes_digests_and_the_end_of_the_log() -> None:
     text = page(RUN)
-    for shown in ("cross builds in debian with podman", "62 s", "2.0 MB", "ab" * 32, "the last line", "free some"):
+    shown_texts = ("Cross builds in debian with podman", "1 failed, 1 built", "62 s", "2.0 MB", "ab" * 32)
+    for shown in (*shown_texts, "the last line", "free some", "To look at", "a path of the build"):
         assert shown in text
     assert "<img" not in text
     assert "\u202e" not in text
@@ -69,10 +77,80 @@ def test_a_verification_is_shown_with_every_check() -> None:
     failed = Check(CheckOutcome.FAILED, "it broke", log=(f"line {HOSTILE}",))
     review = GapReview((ClosedGap(PLAN.gaps[2], ("lib-2-2.ppc64le",)),), PLAN.gaps[3:4])
     text = page(verification=Verification("cloud", "el9", "ppc64le", "r", review, ok, ok, ok, ok, (failed,)))
-    assert "Verified: not closed" in text
-    assert "1 gaps closed, 1 remain, 0 new" in text
+    assert "not closed</span>" in text
+    assert "1 gap closed, 1 remain, 0 new" in text
+    assert re.search(r'Remaining: <a href="#gap-\d">tool</a>', text)
     assert "it broke" in text
     assert "<img" not in text
+
+
+def test_the_verdict_of_a_run_until_closed_is_shown_too() -> None:
+    ok = Check(CheckOutcome.OK, "2 packages", seconds=4.0)
+    verdict = json.loads(dump_verification(Verification("cloud", "el9", "ppc64le", "r", GapReview(), ok, ok, ok, ok)))
+    run = read_build_run(json.dumps({**RUN, "verification": verdict}).encode(), FILE)
+    assert run.verification is not None
+    assert run.verification.is_closed
+    assert [one.title for one in run.verification.checks] == [
+        "dnf repoclosure",
+        "dnf install",
+        "pip install",
+        "imports",
+    ]
+    with pytest.raises(ConfigError, match=r"run.json is not what build --json prints: .*verification"):
+        read_build_run(json.dumps({**RUN, "verification": 1}).encode(), FILE)
+
+
+def test_what_build_and_verify_print_is_read_whole() -> None:
+    build, verify = printed_results(PLAN)
+    document = json.loads(build)
+    document["mode"] = None  # machines built in several
+    document["left_out"]["gaps"] = ["data"]
+    document["results"][0]["job"] = {"id": "7", "node": "power-3", "mode": "native", "queued": 1.0, "memory": None}
+    run, verdict = read_build_run(json.dumps(document).encode(), FILE), read_verification(verify.encode(), FILE)
+    assert [one.title for one in verdict.checks][:2] == ["provenance", "dnf repoclosure"]
+    text = render_plan_page(plan_view(PLAN, 0.0), run, verdict)
+    for shown in (
+        "<p>Builds in debian-12-cross",
+        "Built on power-3.",
+        "rpcgen is missing",
+        "needs tool",
+        "62 min",
+    ):
+        assert shown in text
+    assert re.search(r'enabling a repository closes it: <a href="#gap-\d">data</a>', text)
+
+
+def test_hostile_text_in_every_field_of_results_stays_text() -> None:
+    def run(document: Any) -> BuildRunView:
+        return read_build_run(json.dumps(document).encode(), FILE)
+
+    def verdict(document: Any) -> VerificationView:
+        return read_verification(json.dumps(document).encode(), FILE)
+
+    build, verify = (json.loads(text) for text in printed_results(PLAN))
+    view = plan_view(PLAN, 0.0)
+    clean = render_plan_page(view, run(build), verdict(verify))
+    attack(build, run)
+    attack(verify, verdict)
+    check_stays_text(clean, render_plan_page(view, run(build), verdict(verify)))
+
+
+def attack(document: Any, read: Callable[[Any], object]) -> None:
+    """Put hostile text after each text of a document that can be read with it there: closed words cannot."""
+
+    def spread(value: Any) -> None:
+        for key in value if isinstance(value, dict) else range(len(value)):
+            one = value[key]
+            if isinstance(one, str):
+                value[key] = one + HOSTILE
+                try:
+                    read(document)
+                except ConfigError:
+                    value[key] = one
+            elif isinstance(one, dict | list):
+                spread(one)
+
+    spread(document)
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b'{"mode": 1}'])

@@ -8,6 +8,7 @@ import pytest
 from universes import Case, Outcome, read_cases, run_case
 
 from ppcdeps.base.cache import Cache
+from ppcdeps.rpm import fileprovides
 from ppcdeps.rpm.requests import request_packages
 from ppcdeps.rpm.solving import solve_requests
 
@@ -25,6 +26,37 @@ def test_case_has_the_expected_answer(case: Case, tmp_path: Path) -> None:
     _check_irreducible(case, outcome)
     assert run_case(case, tmp_path / "again", cache).said == outcome.said, "from .solv files"
     assert run_case(case.reversed(), tmp_path / "reversed").said == outcome.said, "in the opposite order"
+
+
+OF_PATHS = [case for case in CASES if "capabilities" in str(case.id) or "rich" in str(case.id)]
+
+
+@pytest.mark.parametrize("case", OF_PATHS)
+def test_case_has_the_same_answer_from_files_that_were_kept(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fileprovides, "_WORTH_KEEPING", 0)
+    cache = Cache.open(tmp_path / "cache")
+    searched = run_case(case, tmp_path / "given", cache)
+    kept = run_case(case, tmp_path / "again", cache)
+    assert searched.said == kept.said == _expected(case)
+    for package in kept.closure.chosen:
+        assert sorted(kept.universe.provides_of(package)) == sorted(searched.universe.provides_of(package))
+
+
+def test_files_are_searched_once_for_the_same_repositories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = next(each for path in FILES for each in read_cases(path) if "/usr/bin/bar" in str(each.repositories))
+    monkeypatch.setattr(fileprovides, "_WORTH_KEEPING", 0)
+    cache = Cache.open(tmp_path / "cache")
+    run_case(case, tmp_path / "given", cache)
+
+    def unexpected(*_: object) -> None:
+        raise AssertionError("searched once more")
+
+    monkeypatch.setattr(fileprovides, "_mark_searched", unexpected)
+    run_case(case, tmp_path / "again", cache)
+    with pytest.raises(AssertionError, match="once more"):
+        run_case(case, tmp_path / "elsewhere")
 
 
 def _expected(case: Case) -> dict[str, Any]:

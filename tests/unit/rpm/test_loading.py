@@ -11,7 +11,7 @@ from ppcdeps.base.cache import Cache
 from ppcdeps.metadata.sync import fetch_repositories
 from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.reporter import Silence
-from ppcdeps.rpm import loading
+from ppcdeps.rpm import binding, loading, primary
 from ppcdeps.rpm.universe import Universe
 
 REPOSITORIES = 5
@@ -57,7 +57,7 @@ def test_processes_convert_all_and_the_one_that_waits_reads_it(
     metadata = fetch_repositories(configs, cache, Silence())
     with loading.converting(metadata, "ppc64le", "x86_64", cache):
         pass
-    monkeypatch.setattr(loading, "cut_primary", None)
+    monkeypatch.setattr(primary, "cut_primary", None)
     assert contents(open_universe(case, configs, cache)) == side_by_side, "nothing is left to convert"
 
 
@@ -70,7 +70,7 @@ def test_what_no_process_can_convert_is_said_by_the_one_that_waits(
     def refuse(*_: object) -> None:
         raise RepositoryError("primary.xml is damaged")
 
-    monkeypatch.setattr(loading, "cut_primary", refuse)
+    monkeypatch.setattr(primary, "cut_primary", refuse)
     with pytest.raises(RepositoryError, match=r"primary\.xml is damaged"):
         open_universe(case, configs, Cache.open(tmp_path / "cache"))
 
@@ -99,3 +99,31 @@ def test_no_process_outlives_what_fails_meanwhile(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), loading.converting(metadata, "ppc64le", "x86_64", cache):
         raise RuntimeError
     assert children() <= before
+
+
+def test_calls_without_pythons_lock_give_what_the_binding_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case, cache = some_repositories(), Cache.open(tmp_path / "cache")
+    configs = write_case(case, tmp_path / "repositories")
+    open_universe(case, configs, cache)
+    assert binding._functions() is not None, "this binding shows its functions"
+
+    def known() -> tuple[list[tuple[str, list[str]]], list[int]]:
+        universe = open_universe(case, configs, cache)
+        return contents(universe), list(universe.providers_of("libx.so.1()(64bit)"))
+
+    unlocked = known()
+    assert unlocked[1]
+    monkeypatch.setattr(binding, "_functions", lambda: None)
+    assert known() == unlocked
+
+
+@pytest.mark.parametrize("unlocked", [True, False])
+def test_what_is_not_a_solv_file_is_not_read(unlocked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not unlocked:
+        monkeypatch.setattr(binding, "_functions", lambda: None)
+    repository = binding.new_pool("ppc64le").add_repo("damaged")
+    (tmp_path / "damaged.solv").write_bytes(b"SOLV, or not")
+    assert not binding.read_solv(repository, str(tmp_path / "damaged.solv"))
+    assert not binding.read_solv(repository, str(tmp_path / "absent.solv"))

@@ -6,7 +6,8 @@ import pytest
 
 from ppcdeps.model.ceilings import CEILINGS
 from ppcdeps.model.errors import RepositoryError
-from ppcdeps.rpm.primary import answered_by_primary, cut_primary, select
+from ppcdeps.rpm.paths import answered_by_primary
+from ppcdeps.rpm.primary import cut_primary, select
 
 HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>\n<metadata xmlns="http://linux.duke.edu/metadata/common"'
@@ -130,3 +131,8 @@ def test_a_name_has_a_ceiling_wherever_it_lies_and_a_description_has_none(before
     assert cut_primary(_document(text.replace("</description>", f"{'d' * 2 * most}</description>")), "x")
     with pytest.raises(RepositoryError, match="has a name of more than"):
         cut_primary(_document(text.replace("nnn", "nnnn", 1)), "x")
+
+
+def test_a_name_that_rpm_makes_and_that_is_not_taken_is_named_with_the_reason() -> None:
+    with pytest.raises(RepositoryError, match=r'a name that is not taken, as it goes into specs.*: "a%b"; leave'):
+        cut_primary(_document(_package("a%b", "noarch")), "x")

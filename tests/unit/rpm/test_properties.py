@@ -120,8 +120,9 @@ def test_every_requirement_of_the_closure_is_met_in_it(case: Case) -> None:
         universe, chosen = outcome.universe, set(outcome.closure.chosen)
         for package in chosen:
             for dep in universe.requirements_of(package):
-                if not str(dep).startswith("("):
-                    assert chosen.intersection(s.id for s in universe.pool.whatprovides(dep)), str(dep)
+                if not universe.text_of(dep).startswith("("):
+                    provided = chosen.intersection(s.id for s in universe.pool.whatprovides(dep))
+                    assert provided, universe.text_of(dep)
 
 
 # Versions ---------------------------------------------------------------------------------------------------

@@ -49,15 +49,20 @@ def test_libraries_tests_and_vendored_code_are_no_modules_to_import() -> None:
 def test_run_as_a_program_it_says_which_modules_fail_and_why(tmp_path: Path) -> None:
     site = tmp_path / "site-packages"
     (site / "good-1.dist-info").mkdir(parents=True)
-    (site / "good-1.dist-info" / "RECORD").write_text("good.py,sha256=x,1\nbad.py,,\nleaves.py,,\n")
+    (site / "good-1.dist-info" / "RECORD").write_text("good.py,sha256=x,1\nbad.py,,\nleaves.py,,\n_fast.py,,\n")
     (site / "good.py").write_text("print('noise on standard output')\n")
     (site / "bad.py").write_text("import there_is_no_such_module\n")
     (site / "leaves.py").write_text("raise SystemExit(3)\n")
+    # As that of PyYAML where it was built without libyaml.
+    (site / "_fast.py").write_text("raise ModuleNotFoundError(\"No module named '_fast'\")\n")
     asked, said = tmp_path / "asked.json", tmp_path / "said.json"
-    asked.write_text(json.dumps({"modules": {"json": False}, "distributions": ["Good"]}))
+    asked.write_text(json.dumps({"modules": {"json": False, "absent": False}, "distributions": ["Good"]}))
     command = [sys.executable, importing.__file__, str(asked), str(said)]
     subprocess.run(command, check=True, env={"PYTHONPATH": str(site)}, capture_output=True)
-    faults = {one["module"]: one["fault"] for one in json.loads(said.read_text())}
+    found = json.loads(said.read_text())
+    assert [one["module"] for one in found if one["left_out"]] == ["_fast"]
+    faults = {one["module"]: one["fault"] for one in found}
+    assert faults["absent"] == "ModuleNotFoundError: No module named 'absent'"
     assert faults["good"] == faults["json"] == ""
     assert faults["bad"] == "ModuleNotFoundError: No module named 'there_is_no_such_module'"
     assert faults["leaves"] == "SystemExit: 3"

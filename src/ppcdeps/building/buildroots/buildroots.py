@@ -14,9 +14,10 @@ import re
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.jsonvalues import value_from
@@ -34,7 +35,7 @@ from ppcdeps.building.buildroots.definitions import (
 )
 from ppcdeps.engines.emulation import machine_arch
 from ppcdeps.engines.job import BuildMode, Buildroot
-from ppcdeps.model.errors import EnvironmentLacksError, UsageError
+from ppcdeps.model.errors import EnvironmentLacksError, RepositoryError, UsageError
 from ppcdeps.model.reporter import Reporter, Silence
 
 MARKER: Final = "buildroot.json"
@@ -68,6 +69,10 @@ class Created:
     sources: tuple[str, ...]
     made: float
     size: int
+    archives: tuple[debian.DebianArchive, ...] = ()
+    """The files of the Debian packages in it; none of another root, and of one that an older ppcdeps made."""
+    image: str = ""
+    """The id of the container image that it is made of; empty for another root, or where an older ppcdeps made it."""
 
     @property
     def root(self) -> Path:
@@ -79,6 +84,22 @@ class Created:
         """The repository of the RPM that stands for the root; None for a root that has RPMs of its own."""
         path = self.folder / "repository"
         return path if path.is_dir() else None
+
+
+@dataclass(frozen=True, slots=True)
+class LockedRoot:
+    """What a root is to be made of, and nothing else.
+
+    A Debian root is made of the files ``archives`` out of ``mirror``, a folder that apt can read; one of RPMs is made
+    of ``image``, and its ``packages`` have these versions. Where there is neither, the root has to be in the cache.
+    ``origin`` says where all of it came from, as `Created.sources` does.
+    """
+
+    archives: tuple[debian.DebianArchive, ...] = ()
+    mirror: Path | None = None
+    packages: Mapping[str, str] = field(default_factory=dict)
+    origin: tuple[str, ...] = ()
+    image: images.LockedImage | None = None
 
 
 class Buildroots:
@@ -107,11 +128,13 @@ class Buildroots:
         packages: Sequence[str] = (),
         mirror: str | None = None,
         renew: bool = False,
+        locked: LockedRoot | None = None,
     ) -> Buildroot:
         """The buildroot of that name with these packages beside the definition's, made now where it is not there yet.
 
         ``mode`` is by default the best that this machine has. ``packages`` are the distribution's (`packages_for`).
-        ``mirror`` takes the place of the one of the machine's apt. ``renew`` makes it again, with today's packages.
+        ``mirror`` takes the place of the one of the machine's apt. ``renew`` makes it again, with today's packages;
+        ``locked`` says of which files it is made, without network.
 
         Raises UsageError for a name, mode or package that cannot be, EnvironmentLacksError for a tool, space or
         mirror that is missing, RepositoryError for a mirror or registry that cannot be read.
@@ -120,6 +143,8 @@ class Buildroots:
         machine = machine_arch()
         self._check_mode(definition, mode, machine)
         wanted = self._wanted(definition, packages)
+        if locked is not None:
+            return self._as(self._locked(definition, machine, wanted, locked), definition, mode, machine)
         if mirror is None and not renew:
             # Where it came from does not matter then: this machine's apt may know another mirror by now, or none.
             basis = _basis_of(definition, machine, wanted)
@@ -132,6 +157,16 @@ class Buildroots:
             if created is None:
                 created = self._make(definition, machine, request)
         return self._as(created, definition, mode, machine)
+
+    def find(self, name: str, packages: Sequence[str] = ()) -> Created | None:
+        """The newest root of that name with these packages beside the definition's; None where none is made."""
+        definition = self._definitions.named(name)
+        basis = _basis_of(definition, machine_arch(), self._wanted(definition, packages))
+        return next((one for one in self.created() if one.basis == basis), None)
+
+    def best_mode(self, definition: Definition, created: Created | None) -> BuildMode:
+        """The build mode that is taken where none is requested."""
+        return _default_mode(definition, machine_arch(), created.root if created is not None else None)
 
     def created(self) -> tuple[Created, ...]:
         """All that are here, by name and then the newest first."""
@@ -191,6 +226,55 @@ class Buildroots:
         if mode is BuildMode.ACCELERATED:
             accelerator.cross_compiler(definition.target)
 
+    def _locked(self, definition: Definition, machine: str, wanted: tuple[str, ...], locked: LockedRoot) -> Created:
+        """A root of the very files that a lock names, or of an image with the very packages."""
+        basis = _basis_of(definition, machine, wanted)
+        files = sorted(each.sha256 for each in locked.archives)
+        # A root of its own: what a lock of somebody else's says must not be taken for what Debian's mirror has.
+        image = locked.image
+        own = _digest(["locked", basis, files, *([image.id, sorted(locked.packages.items())] if image else [])])
+        for one in self.created():
+            if one.basis in (basis, own) and (
+                sorted(each.sha256 for each in one.archives) == files
+                if files
+                else dict(one.packages) == dict(locked.packages)
+            ):
+                return one
+        making = definition.making
+        if image is not None and isinstance(making, ImageMaking):
+            request = _RootRequest(
+                definition.name, own[:_SHORT], own, _arch_of(definition, machine), wanted, (), locked.origin, image
+            )
+            with self._cache.lock(f"buildroot-{request.key}"):
+                created = self._read(request.folder(self._folder)) or self._make(definition, machine, request)
+            if dict(created.packages) != dict(locked.packages):
+                self._remove(created.folder)
+                raise RepositoryError(
+                    f"the buildroot {definition.name} cannot be made with the packages of the lock: "
+                    f"{_difference(created.packages, locked.packages)}",
+                    hint="make it anew where there is network, and lock again",
+                )
+            return created
+        if locked.mirror is None or not files or not isinstance(making, DebianMaking):
+            raise EnvironmentLacksError(
+                f"the lock's buildroot {definition.name} is not in the cache, and it cannot be made without network",
+                hint=f"create it once where there is network: `ppcdeps buildroot create {definition.name}`",
+            )
+        line = f"deb [trusted=yes] copy://{quote(str(locked.mirror.absolute()))} {making.suite} main"
+        request = _RootRequest(
+            definition.name, own[:_SHORT], own, _arch_of(definition, machine), wanted, (line,), locked.origin
+        )
+        with self._cache.lock(f"buildroot-{request.key}"):
+            created = self._read(request.folder(self._folder)) or self._make(definition, machine, request)
+        # One that no index has the digest of is not among the archives.
+        if sorted(each.sha256 for each in created.archives) != files or len(created.packages) != len(files):
+            self._remove(created.folder)
+            raise RepositoryError(
+                f"the buildroot {definition.name} cannot be made of the packages of the lock alone",
+                hint="its definition was changed: lock again with `ppcdeps lock PLAN`",
+            )
+        return created
+
     def _wanted(self, definition: Definition, packages: Sequence[str]) -> tuple[str, ...]:
         making = definition.making
         known = _DEBIAN_PACKAGE if isinstance(making, DebianMaking) else images.INSTALLABLE
@@ -244,8 +328,9 @@ class Buildroots:
         root = scratch / "root"
         making = definition.making
         if isinstance(making, ImageMaking):
-            image = images.make_root(definition, root, request.packages, self._reporter)
-            return self._record(definition, request, scratch, image.packages, (image.image,))
+            image = images.make_root(definition, root, request.packages, self._reporter, request.image)
+            sources = request.origin if request.origin is not None else (image.image,)
+            return self._record(definition, request, scratch, image.packages, sources, image=image.id)
         target_packages = tuple(for_target(definition, each) for each in making.target_packages)
         log = self._cache.root / "tmp" / f"{request.name}-{request.key}.log"
         wanted = (*target_packages, *request.packages)
@@ -253,8 +338,9 @@ class Buildroots:
         for arch in dict.fromkeys((definition.target, request.arch)):
             base = debianbase.base_repository(root, arch, scratch / "repository", making, packages=contents.packages)
             debianbase.install(root, base.package)
-        sources = (*request.sources, *(f"{suite} of {date}" for suite, date in contents.suites.items()))
-        return self._record(definition, request, scratch, contents.packages, sources)
+        came = (*request.sources, *(f"{suite} of {date}" for suite, date in contents.suites.items()))
+        sources = request.origin if request.origin is not None else came
+        return self._record(definition, request, scratch, contents.packages, sources, contents.archives)
 
     def _record(
         self,
@@ -263,6 +349,8 @@ class Buildroots:
         scratch: Path,
         packages: Mapping[str, str],
         sources: tuple[str, ...],
+        archives: tuple[debian.DebianArchive, ...] = (),
+        image: str = "",
     ) -> Created:
         key = _digest([request.key, sorted(packages.items()), sources[-1:]])
         created = Created(
@@ -278,6 +366,8 @@ class Buildroots:
             sources,
             time.time(),
             size_of(scratch),
+            archives,
+            image,
         )
         document = {"schema": 1, **dataclasses.asdict(created)}
         del document["folder"]
@@ -335,6 +425,9 @@ class _RootRequest:
     arch: str
     packages: tuple[str, ...]
     sources: tuple[str, ...]
+    origin: tuple[str, ...] | None = None
+    """What is recorded of where it came from, where ``sources`` are a copy on this disk."""
+    image: images.LockedImage | None = None
 
     def folder(self, store: Path) -> Path:
         return store / f"{self.name}-{self.key}"
@@ -371,6 +464,12 @@ def _default_mode(definition: Definition, machine: str, root: Path | None) -> Bu
             if root is None or not accelerator.why_not(root, definition.target):
                 return BuildMode.ACCELERATED
     return BuildMode.EMULATED
+
+
+def _difference(made: Mapping[str, str], wanted: Mapping[str, str]) -> str:
+    """The first package that differs, in words."""
+    name = min(one for one in made.keys() | wanted.keys() if made.get(one) != wanted.get(one))
+    return f"{name} is {made.get(name, 'not there')} instead of {wanted.get(name, 'not there')}"
 
 
 def _digest(value: object) -> str:

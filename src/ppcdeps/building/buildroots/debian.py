@@ -31,6 +31,17 @@ _HOOK: Final = (
     f'mkdir -p "$1/{_NOTES}" && ls "$1/var/cache/apt/archives" >"$1/{_NOTES}/archives" && '
     f'cat "$1"/var/lib/apt/lists/*InRelease >"$1/{_NOTES}/releases" 2>/dev/null || :'
 )
+_INDEX_HOOK: Final = (
+    # After the other: the folder of notes is there.
+    f'cd "$1/var/cache/apt/archives" && sha256sum -- *.deb >"$1/{_NOTES}/digests" && '
+    # The lists may be compressed; awk keeps of tens of thousands of packages those that are here.
+    r"""/usr/lib/apt/apt-helper cat-file "$1"/var/lib/apt/lists/*_Packages* | awk -v digests="$1/"""
+    rf"""{_NOTES}/digests" 'BEGIN {{ while ((getline line < digests) > 0) wanted[substr(line, 1, 64)] = 1 }}
+/^Filename: / {{ file = $2 }} /^Size: / {{ size = $2 }}
+/^SHA256: / {{ if ($2 in wanted) print $2, size, file }}' | sort -u >"$1/"""
+    rf"""{_NOTES}/index" || :"""
+)
+"""What a lock needs to bring the same packages again: where the mirror has each, by its digest."""
 _DATABASE: Final = r"""
 cd "$1/var/lib/dpkg"
 ls "$1"/var/cache/apt/archives/*.deb | while read -r deb; do
@@ -60,10 +71,22 @@ _ARCHIVE: Final = re.compile(r"(?P<name>[^_]+)_(?P<version>[^_]+)_(?P<arch>[^_]+
 
 @dataclass(frozen=True, slots=True)
 class DebianContents:
-    """What a root was made from: the packages' versions by ``name:arch``, and the dates of the mirror's suites."""
+    """What a root was made from: the packages' versions by ``name:arch``, the dates of the mirror's suites, and the
+    files of the packages, sorted, as far as the mirror's index has them.
+    """
 
     packages: Mapping[str, str]
     suites: Mapping[str, str]
+    archives: tuple["DebianArchive", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DebianArchive:
+    """The file of a Debian package: its place below a mirror, SHA-256 in hexadecimal, and size in bytes."""
+
+    path: str
+    sha256: str
+    size: int
 
 
 def sources_for(making: DebianMaking, mirror: str | None = None) -> tuple[str, ...]:
@@ -72,7 +95,7 @@ def sources_for(making: DebianMaking, mirror: str | None = None) -> tuple[str, .
 
     Raises EnvironmentLacksError where apt knows no such suite and no mirror is given.
     """
-    places = dict.fromkeys(making.suites, mirror) if mirror else _configured(making)
+    places = mirrors_of(making, mirror)
     if making.suite not in places:
         raise EnvironmentLacksError(
             f"apt of this machine knows no mirror of Debian {making.suite}", hint="give one with --mirror URL"
@@ -83,6 +106,11 @@ def sources_for(making: DebianMaking, mirror: str | None = None) -> tuple[str, .
         for suite in making.suites
         if suite in places
     )
+
+
+def mirrors_of(making: DebianMaking, mirror: str | None = None) -> dict[str, str]:
+    """The base URL of each suite of a definition: ``mirror``, or what this machine's apt knows of them."""
+    return dict.fromkeys(making.suites, mirror) if mirror else _configured(making)
 
 
 def _configured(making: DebianMaking) -> dict[str, str]:
@@ -154,6 +182,7 @@ def _unpack(
         f"--include={','.join(dict.fromkeys(packages))}",
         *([f"--hook-dir={_MERGED_USR}"] if _MERGED_USR.is_dir() else []),
         f"--extract-hook={_HOOK}",
+        f"--extract-hook={_INDEX_HOOK}",
         *([f"--extract-hook={_DATABASE}"] if "dpkg" in packages else []),
         '--aptopt=Acquire::Retries "3"',
     ]
@@ -242,8 +271,14 @@ def _contents(root: Path) -> DebianContents:
             codename = value
         elif key == "Date" and codename:
             suites[codename] = value
+    index = notes / "index"
+    lines = index.read_text().splitlines() if index.is_file() else ()
+    rows = (line.split(" ", 2) for line in lines)
+    archives = sorted(
+        (DebianArchive(path, sha256, int(size)) for sha256, size, path in rows), key=lambda one: one.path
+    )
     remove_tree(notes)
-    return DebianContents(dict(sorted(packages.items())), dict(sorted(suites.items())))
+    return DebianContents(dict(sorted(packages.items())), dict(sorted(suites.items())), tuple(archives))
 
 
 # --- what maintainer scripts would have done -----------------------------------------------------------------

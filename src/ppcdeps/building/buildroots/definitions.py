@@ -24,7 +24,7 @@ _WHAT = "buildroot definition"
 _KINDS = ("debian", "image")
 _ARCHITECTURES = ("ppc64le", "x86_64", "aarch64", MACHINE)
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*")
-_IMAGE = re.compile(
+IMAGE_NAME = re.compile(
     r"[a-z0-9][a-z0-9._-]*(?::[0-9]{1,5})?(?:/[a-z0-9][a-z0-9._-]*)*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
@@ -305,7 +305,7 @@ def _image(top: Table) -> ImageMaking:
     table = top.table("image")
     digests = {arch: digest for arch, digest in _digests(top.table("digests")).items() if digest}
     name = table.text("name")
-    if name and not _IMAGE.fullmatch(name):
+    if name and not IMAGE_NAME.fullmatch(name):
         table.fault(f'"name" is "{name}", which is no reference of a container image')
     making = ImageMaking(name, digests, _words(table, "enable"), _words(table, "packages"))
     table.finish()

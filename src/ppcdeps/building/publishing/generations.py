@@ -5,6 +5,7 @@ metadata names which it has read.
 """
 
 import itertools
+import json
 import re
 import time
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from pathlib import Path
 from ppcdeps.base.atomic import NEW, flush, link, put_file, same_file
 from ppcdeps.base.removal import remove_tree
 from ppcdeps.building.createrepo import write_metadata
+from ppcdeps.building.publishing.cyclonedx import cyclonedx_of
+from ppcdeps.building.publishing.envelope import envelope_of
 from ppcdeps.building.publishing.provenance import provenance_of
 from ppcdeps.building.publishing.records import BuildRecord
 from ppcdeps.building.publishing.repository import (
@@ -50,14 +53,21 @@ class RepositoryContent:
     wheels: tuple[PublishedWheel, ...]
     records: Mapping[str, BuildRecord]
 
-    def documents(self, name: str) -> Mapping[str, bytes]:
-        """What is published about the packages, by place in the generation."""
+    def documents(self, name: str, key: SigningKey | None) -> Mapping[str, bytes]:
+        """What is published about the packages, by place in the generation; statements also as ``key`` signs them."""
         found = {f"records/{source}.json": one.to_json().encode() for source, one in self.records.items()}
         found |= {
             f"provenance/{source}.intoto.json": dumped(provenance_of(one, self.packages))
             for source, one in self.records.items()
         }
+        if key is not None:
+            found |= {
+                f"{place}l": json.dumps(envelope_of(statement, key), sort_keys=True).encode() + b"\n"
+                for place, statement in found.items()
+                if place.startswith("provenance/")
+            }
         found[f"sbom/{name}.spdx.json"] = dumped(sbom_of(name, self.packages, list(self.records.values())))
+        found[f"sbom/{name}.cdx.json"] = cyclonedx_of(name, self.packages, list(self.records.values()), self.wheels)
         if self.wheels:
             found |= {f"wheels/{place}": page for place, page in index_pages(self.wheels).items()}
         return found
@@ -86,7 +96,7 @@ class Generations:
         if self.key is not None:
             sign_detached(scratch / "repodata/repomd.xml", self.key)
             put_file(self.folder / self.key.file_name, self.key.public)
-        for place, document in content.documents(name).items():
+        for place, document in content.documents(name, self.key).items():
             path = scratch / place
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(document)

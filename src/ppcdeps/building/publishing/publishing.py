@@ -142,7 +142,9 @@ class _Publication:
         key = self.key.fingerprint if self.key else ""
         before = replace(self.before, generation=0)
         manifest = self.before
-        is_seen = (self.folder / CURRENT).exists() and self.records == content.records
+        is_seen = (
+            (self.folder / CURRENT).exists() and self.records == content.records and self._has_envelopes(content)
+        )
         if not is_seen or before != Manifest(0, content.packages, key, content.wheels):
             manifest = self.generations.switch(self.before.generation + 1, content, name)
         file = self.folder / f"{name}.repo"
@@ -177,6 +179,11 @@ class _Publication:
             for nevra, one in there.items()
             if nevra in names or (nevra not in withdraw and one.source_name not in sources)
         }
+
+    def _has_envelopes(self, content: RepositoryContent) -> bool:
+        """Whether all statements are signed, where they are to be: older repositories have none that is."""
+        place = self.folder / CURRENT / "provenance"
+        return self.key is None or all((place / f"{one}.intoto.jsonl").is_file() for one in content.records)
 
     def _is_whole(self, package: PublishedPackage) -> bool:
         path = self.folder / package.path

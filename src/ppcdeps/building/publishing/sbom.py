@@ -35,19 +35,21 @@ def sbom_of(
     licenses = _Licenses()
     described = [_package(one, licenses) for one in sorted(packages, key=lambda one: one.nevra)]
     sources: dict[str, dict[str, Any]] = {}
-    relations = [_relation("SPDXRef-DOCUMENT", "DESCRIBES", one["SPDXID"]) for one in described]
+    # A document has to describe something: NOASSERTION where there is nothing.
+    ids = [one["SPDXID"] for one in described] or [UNKNOWN]
+    relations = [spdx_relation("SPDXRef-DOCUMENT", "DESCRIBES", one) for one in ids]
     for package in sorted(packages, key=lambda one: one.nevra):
         record = built_from.get(package.origin)
         for source in record.sources if record else ():
             entry = sources.setdefault(source.sha256, _source(source, record.version if record else ""))
-            relations.append(_relation(_id(package.nevra, package.sha256), "GENERATED_FROM", entry["SPDXID"]))
+            relations.append(spdx_relation(spdx_id(package.nevra, package.sha256), "GENERATED_FROM", entry["SPDXID"]))
     document = {
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",
         "SPDXID": "SPDXRef-DOCUMENT",
         "name": name,
         "creationInfo": {
-            "created": iso_time(_created(packages, created)),
+            "created": iso_time(created_at(packages, created)),
             "creators": [f"Tool: ppcdeps-{__version__}"],
         },
         "packages": [*described, *sorted(sources.values(), key=lambda one: str(one["SPDXID"]))],
@@ -58,11 +60,12 @@ def sbom_of(
     return {**document, "documentNamespace": f"urn:ppcdeps:sbom:{quote(name)}:{digest}"}
 
 
-def rpm_purl(nevra: Nevra) -> str:
-    """The package URL of an RPM (purl-spec, type rpm)."""
+def rpm_purl(nevra: Nevra, distro: str = "") -> str:
+    """The package URL of an RPM (purl-spec, type rpm). ``distro`` is ID-VERSION_ID, as os-release has them."""
+    distro = f"&distro={quote(distro, safe='')}" if distro else ""
     epoch = f"&epoch={nevra.epoch}" if nevra.epoch else ""
     version = quote(f"{nevra.version}-{nevra.release}", safe="")
-    return f"pkg:rpm/{quote(nevra.name, safe='')}@{version}?arch={quote(nevra.arch)}{epoch}"
+    return f"pkg:rpm/{quote(nevra.name, safe='')}@{version}?arch={quote(nevra.arch)}{distro}{epoch}"
 
 
 def source_purl(source: SourceFile, version: str) -> str:
@@ -79,7 +82,7 @@ def source_purl(source: SourceFile, version: str) -> str:
 def _package(one: PublishedPackage, licenses: "_Licenses") -> dict[str, Any]:
     nevra = Nevra.parse(one.nevra)
     return {
-        "SPDXID": _id(one.nevra, one.sha256),
+        "SPDXID": spdx_id(one.nevra, one.sha256),
         "name": nevra.name,
         "versionInfo": nevra.evr,
         "packageFileName": one.path,
@@ -96,7 +99,7 @@ def _package(one: PublishedPackage, licenses: "_Licenses") -> dict[str, Any]:
 
 def _source(one: SourceFile, version: str) -> dict[str, Any]:
     return {
-        "SPDXID": _id(f"source-{one.file}", one.sha256),
+        "SPDXID": spdx_id(f"source-{one.file}", one.sha256),
         "name": one.file,
         **({"versionInfo": version} if version else {}),
         "packageFileName": one.file,
@@ -117,20 +120,24 @@ def _checked(sha256: str, purl: str) -> dict[str, Any]:
     }
 
 
-def _relation(one: str, kind: str, other: str) -> dict[str, str]:
+def spdx_relation(one: str, kind: str, other: str) -> dict[str, str]:
+    """A relationship of two elements, by their identifiers."""
     return {"spdxElementId": one, "relationshipType": kind, "relatedSpdxElement": other}
 
 
-def _id(text: str, sha256: str) -> str:
+def spdx_id(text: str, sha256: str) -> str:
     """An identifier, which may have letters, digits, . and - only."""
     return f"SPDXRef-{re.sub(r'[^A-Za-z0-9.-]', '-', text)}-{sha256[:8]}"
 
 
-def _created(packages: Iterable[PublishedPackage], created: int | None) -> int:
+def created_at(packages: Iterable[PublishedPackage], created: int | None, otherwise: int = 0) -> int:
+    """When a bill was created, in seconds since 1970: ``created``, else SOURCE_DATE_EPOCH, else when the newest of
+    the packages was built, else ``otherwise``.
+    """
     if created is not None:
         return created
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return int(epoch) if epoch.isdecimal() else max((one.built for one in packages), default=0)
+    return int(epoch) if epoch.isdecimal() else max((one.built for one in packages), default=otherwise)
 
 
 def iso_time(seconds: int) -> str:

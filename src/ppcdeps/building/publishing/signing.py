@@ -133,6 +133,19 @@ def sign_detached(path: Path, key: SigningKey) -> Path:
     return signature
 
 
+def detached_signature(data: bytes, key: SigningKey, what: str) -> bytes:
+    """The signature of these bytes, in binary, checked with gpgv. ``what`` they are is for messages.
+
+    Raises BuildError where it is not made, RepositoryError where it is not good.
+    """
+    options = ["--local-user", key.fingerprint, "--detach-sign", "--output", "-"]
+    done = _gpg(key.home, *options, given=data)
+    if not done.is_well:
+        raise BuildError(f"{what} is not signed: {done.reason}", hint="nothing was published")
+    verify_signature(data, done.output, [key.public], what)
+    return done.output
+
+
 def _unusable(fingerprint: str, where: str, text: str) -> ConfigError:
     if re.search(r"pinentry|passphrase|No such device|Operation cancelled|ioctl", text, re.IGNORECASE):
         return ConfigError(

@@ -4,99 +4,55 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
-from ppcdeps.base.cache import Cache
+from ppcdeps.base.digests import sha256_of
 from ppcdeps.building.buildroots.buildroots import Buildroots
-from ppcdeps.building.buildroots.definitions import DebianMaking, load_definitions, packages_for
+from ppcdeps.building.buildroots.definitions import load_definitions
 from ppcdeps.building.publishing.ownership import check_place
 from ppcdeps.building.publishing.publishing import publish
 from ppcdeps.building.publishing.signing import SigningKey
 from ppcdeps.building.publishing.wheels import collect_wheels
 from ppcdeps.building.run.events import BuildEvent, BuildFinished, BuildListener, TaskResult
 from ppcdeps.building.run.failures import load_failures
-from ppcdeps.building.run.resolver import PackageResolver
+from ppcdeps.building.run.options import BuildBasis, BuildOptions
+from ppcdeps.building.run.rendered import RenderedSources
+from ppcdeps.building.run.reproduction import Reproduction, reproductions
+from ppcdeps.building.run.roots import RootProvider
 from ppcdeps.building.run.run_folder import RunFolder
 from ppcdeps.building.run.schedule import run_tasks
-from ppcdeps.building.run.setup import BuildSetup, ProvisionedRoot
-from ppcdeps.building.run.sources import FetchSources, SourceCollector
+from ppcdeps.building.run.setup import BuildSetup
+from ppcdeps.building.run.sources import SourceCollector, TaskSources
 from ppcdeps.building.run.store import Store
 from ppcdeps.building.run.tasks import NOTHING_LEFT_OUT, LeftOut, Task, left_out, tasks_of
 from ppcdeps.engines.cleanup import sweep
-from ppcdeps.engines.emulation import ensure_emulation
-from ppcdeps.engines.engine import engines_home
-from ppcdeps.engines.job import NO_LIMITS, BuildMode, Buildroot, Limits
+from ppcdeps.engines.engine import Engine, engines_home
+from ppcdeps.engines.job import BuildMode, Buildroot
 from ppcdeps.engines.probe import choose_engine
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.metadata.sources import fetch_package, packages_of
-from ppcdeps.metadata.sync import fetch_repositories
 from ppcdeps.model.errors import ConfigError, RepositoryError, UsageError
 from ppcdeps.model.gap import Gap, Route, RouteKind
 from ppcdeps.model.plan import Plan
-from ppcdeps.model.recipe import Recipe
 from ppcdeps.model.reporter import Reporter
-from ppcdeps.model.repository import RepoConfig, Side
-from ppcdeps.model.target import Target
-from ppcdeps.recipebook.book import RecipeBook
+from ppcdeps.model.repository import Side
+from ppcdeps.model.wording import counted
 from ppcdeps.rpm.own import OWN
-from ppcdeps.rpm.paths import FetchFilelists
-
-_CROSS = "-cross"
-"""The end of the name of a buildroot that cross-compiles; before it stands the name of the native one."""
-
-
-@dataclass(frozen=True, slots=True)
-class BuildOptions:
-    """The options of a run.
-
-    ``repository`` is the folder to publish to, ``jobs`` how many builds go on at a time. ``mode``, ``buildroot``,
-    ``engine`` are None where ppcdeps chooses. ``only`` are names of sources to build, with what they need.
-    ``alternatives``: build also what enabling a repository would spare.
-    """
-
-    repository: Path
-    jobs: int = 1
-    mode: BuildMode | None = None
-    buildroot: str | None = None
-    buildroot_folders: tuple[Path, ...] = ()
-    mirror: str | None = None
-    engine: str | None = None
-    connection: str | None = None
-    limits: Limits = NO_LIMITS
-    fail_fast: bool = False
-    check: bool = True
-    only: tuple[str, ...] = ()
-    alternatives: bool = False
-    source_folders: tuple[Path, ...] = ()
-    sign_with: str | None = None
-    url: str | None = None
-    """Where the repository will be served, for its .repo file; its folder where this is None."""
-
-
-@dataclass(frozen=True, slots=True)
-class BuildBasis:
-    """What a plan is built on: its target, the metadata of the target's repositories, and how to get more."""
-
-    target: Target
-    metadata: tuple[RepoMetadata, ...]
-    book: RecipeBook
-    cache: Cache
-    fetch_sources: FetchSources
-    fetch_filelists: FetchFilelists
-    offline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class BuildRun:
     """A finished run.
 
-    ``published`` counts the packages of the repository, which is None where nothing was built. ``left_out`` is what
-    was not built because enabling a repository closes it.
+    ``mode`` is None where machines built in several, or nothing was built. ``published`` counts the packages of the
+    repository, which is None where nothing was built. ``left_out`` is what was not built because enabling a
+    repository closes it.
     """
 
     workload: str
     target: str
     plan: Path
-    mode: BuildMode
+    mode: BuildMode | None
     buildroot: str
     engine: str
     results: tuple[TaskResult, ...]
@@ -104,6 +60,8 @@ class BuildRun:
     published: int = 0
     repo_file: Path | None = None
     left_out: LeftOut = NOTHING_LEFT_OUT
+    reproduced: tuple[Reproduction, ...] = ()
+    """The packages that a lock has, compared with it; none without a lock."""
 
     @property
     def failed(self) -> bool:
@@ -122,7 +80,20 @@ def check_plan(plan: Plan, basis: BuildBasis, options: BuildOptions) -> None:
             f"the plan is for the target {plan.target}, and this is {basis.target.name}",
             hint="name its target, or the file of it, with --target",
         )
-    now = {each.config.id: each.digest for each in basis.metadata}
+    if options.rendered is None:
+        # What was rendered is what was planned.
+        check_metadata(plan, basis.metadata)
+    omitted = left_out(plan, alternatives=options.alternatives, only=options.only)
+    if omitted.gaps and not takes_builds(plan, options):
+        raise UsageError(
+            f"nothing is built: {_closed_by(omitted)}",
+            hint=f"{_to_enable(omitted)}, or build what it lacks all the same with --alternatives",
+        )
+
+
+def check_metadata(plan: Plan, metadata: Sequence[RepoMetadata]) -> None:
+    """Raise ConfigError where a plan rests on other metadata of its repositories than there is now."""
+    now = {each.config.id: each.digest for each in metadata}
     changed = sorted(
         state.id
         for state in plan.repositories
@@ -133,12 +104,6 @@ def check_plan(plan: Plan, basis: BuildBasis, options: BuildOptions) -> None:
         raise ConfigError(
             f"the plan rests on other metadata than there is now: {', '.join(changed)} changed",
             hint="plan again with `ppcdeps plan WORKLOAD`",
-        )
-    omitted = left_out(plan, alternatives=options.alternatives, only=options.only)
-    if omitted.gaps and not takes_builds(plan, options):
-        raise UsageError(
-            f"nothing is built: {_closed_by(omitted)}",
-            hint=f"{_to_enable(omitted)}, or build what it lacks all the same with --alternatives",
         )
 
 
@@ -165,6 +130,68 @@ def _to_enable(omitted: LeftOut) -> str:
     return f"plan again with `ppcdeps plan WORKLOAD --enablerepo {','.join(omitted.repositories)}`"
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedBuilds:
+    """The builds of a plan, and all that they are run with. ``session`` is the folder of the run."""
+
+    plan: Plan
+    path: Path
+    tasks: tuple[Task, ...]
+    basis: BuildBasis
+    options: BuildOptions
+    session: RunFolder
+    reporter: Reporter
+
+    @property
+    def store(self) -> Store:
+        """Where finished builds are."""
+        folder = self.options.store
+        return Store(folder) if folder is not None else Store.of(self.basis.cache)
+
+    def sources(self) -> TaskSources:
+        """Where their sources come from. Raises ConfigError where they were rendered for another plan."""
+        if self.options.rendered is not None:
+            return RenderedSources.read(self.options.rendered, sha256_of(self.path))
+        folders, locked = self.options.source_folders, self.basis.locked
+        own = locked.own if locked is not None else ()
+        return SourceCollector(self.basis.fetch_sources, (*folders, *own), self.path.absolute().parent)
+
+    def in_one_root(self) -> tuple[Task, ...]:
+        """The tasks whose BuildRequires decide on the buildroot: of a pipeline all, whichever its step builds."""
+        sources = self.sources()
+        if not isinstance(sources, RenderedSources):
+            return self.tasks
+        rendered = {one.task for one in sources.tasks}
+        return tuple(one for one in tasks_of(self.plan, self.basis.book, alternatives=True) if one.name in rendered)
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedBuilds:
+    """The results of builds in their order, and by what and in what they were built."""
+
+    results: tuple[TaskResult, ...]
+    mode: BuildMode | None
+    buildroot: str
+    engine: str
+
+
+class OtherMachines(Protocol):
+    """Machines that run the jobs of builds which this machine prepares."""
+
+    def seen_there(self, root: Buildroot) -> Buildroot:
+        """A buildroot as it is on these machines: its mode may be another one there."""
+
+    def engine(self, root: Buildroot) -> Engine:
+        """What runs jobs there. Raises EnvironmentLacksError where none can be run in this root."""
+
+
+class BuildRunner(Protocol):
+    """Runs the builds of a plan, on this machine or on others."""
+
+    def __call__(self, builds: PlannedBuilds, watch: BuildListener) -> FinishedBuilds:
+        """Run them all, each after those that it needs. What needs a failed one is skipped, and the rest goes on."""
+
+
 def build_plan(
     plan: Plan,
     path: Path,
@@ -173,8 +200,9 @@ def build_plan(
     session: RunFolder,
     reporter: Reporter,
     watch: BuildListener,
+    runner: BuildRunner | None = None,
 ) -> BuildRun:
-    """Build what a plan takes, and publish what was built.
+    """Build what a plan takes by the ``runner`` (default: `build_here`), and publish what was built.
 
     Builds whose inputs are as they were are not built again. Raises ConfigError for a plan that no longer
     fits, EnvironmentLacksError where nothing can be built here, RepositoryError where an image or a package cannot be
@@ -185,117 +213,87 @@ def build_plan(
     omitted = left_out(plan, alternatives=options.alternatives, only=options.only)
     if omitted.gaps:
         reporter.note(f"not built: {_closed_by(omitted)}; {_to_enable(omitted)}, or build it with --alternatives")
-    reused = _reused(plan, basis, options, reporter)
+    reused = _reused(plan, basis, options, reporter) if options.publishes else ()
     key = SigningKey.find(options.sign_with) if options.sign_with else None
-    if not tasks:
-        done = BuildRun(
-            plan.workload, plan.target, path, options.mode or BuildMode.NATIVE, "-", "-", (), left_out=omitted
-        )
-        return _published(done, options, reused, key, plan, reporter)
-    home = engines_home(basis.cache.directory)
+    ended = FinishedBuilds((), options.mode or BuildMode.NATIVE, "-", "-")
+    if tasks:
+
+        def record(event: BuildEvent) -> None:
+            if isinstance(event, BuildFinished):
+                session.note(event.result)
+            watch(event)
+
+        builds = PlannedBuilds(plan, path, tasks, basis, options, session, reporter)
+        ended = (runner or build_here)(builds, record)
+    done = BuildRun(
+        plan.workload,
+        plan.target,
+        path,
+        ended.mode,
+        ended.buildroot,
+        ended.engine,
+        ended.results,
+        left_out=omitted,
+        reproduced=reproductions(ended.results, basis.locked.built) if basis.locked is not None else (),
+    )
+    return _published(done, options, reused, key, plan, reporter)
+
+
+def build_here(builds: PlannedBuilds, watch: BuildListener) -> FinishedBuilds:
+    """Run the builds on this machine."""
+    options = builds.options
+    jobs = options.jobs or 1
+    home = engines_home(builds.basis.cache.directory)
+    setup = setup_of(builds, home, parallel=max(1, (os.cpu_count() or 1) // jobs))
+    results = run_tasks(builds.tasks, setup, watch, jobs=jobs, fail_fast=options.fail_fast)
+    root = setup.build_root.root
+    return FinishedBuilds(results, root.mode, root.name, setup.engine.name)
+
+
+def setup_of(
+    builds: PlannedBuilds,
+    home: Path,
+    *,
+    parallel: int,
+    scratch: Path | None = None,
+    elsewhere: OtherMachines | None = None,
+) -> BuildSetup:
+    """All that builds on this machine have in common, with buildroots made ready and an engine that works.
+
+    ``home`` is the engines' home, ``scratch`` where builds work (default: in the folder of the run). ``elsewhere``
+    are the machines that run the jobs, None for this one. Raises
+    EnvironmentLacksError where nothing can be built here, RepositoryError where an image cannot be had.
+    """
+    basis, options, reporter = builds.basis, builds.options, builds.reporter
     sweep(home, reporter)
-    store = Store.of(basis.cache)
-    store.sweep()
-    sources = SourceCollector(basis.fetch_sources, options.source_folders, path.absolute().parent)
+    builds.store.sweep()
+    sources = builds.sources()
     roots = Buildroots(basis.cache, load_definitions(options.buildroot_folders), reporter)
-    build_root, test_root = _RootProvider(roots, tasks, sources, basis, options, reporter).provide()
-    engine = choose_engine(build_root.root, options.engine, options.connection, home=home, reporter=reporter)
-    reporter.note(f"{len(tasks)} builds in {build_root.root.name} ({build_root.root.mode}) by {engine.name}")
-    setup = BuildSetup(
+    locked = basis.locked.roots if basis.locked is not None else {}
+    provider = RootProvider(roots, builds.in_one_root(), sources, basis, options, reporter, locked)
+    build_root, test_root = provider.provide()
+    if elsewhere is not None:
+        build_root = replace(build_root, root=elsewhere.seen_there(build_root.root))
+        test_root = test_root and replace(test_root, root=elsewhere.seen_there(test_root.root))
+        engine = elsewhere.engine(build_root.root)
+    else:
+        engine = choose_engine(build_root.root, options.engine, options.connection, home=home, reporter=reporter)
+    root = build_root.root
+    reporter.note(f"{counted(len(builds.tasks), 'build')} in {root.name} ({root.mode}) by {engine.name}")
+    return BuildSetup(
         engine=engine,
         build_root=build_root,
         test_root=test_root,
         sources=sources,
-        store=store,
+        store=builds.store,
         cache=basis.cache,
-        work=session.folder,
+        work=builds.session.folder,
         patterns=load_failures(),
         limits=options.limits,
-        parallel=max(1, (os.cpu_count() or 1) // max(1, options.jobs)),
+        parallel=parallel,
         check=options.check,
+        scratch=scratch or builds.session.folder / "scratch",
     )
-
-    def record(event: BuildEvent) -> None:
-        if isinstance(event, BuildFinished):
-            session.note(event.result)
-        watch(event)
-
-    results = run_tasks(tasks, setup, record, jobs=options.jobs, fail_fast=options.fail_fast)
-    root = build_root.root
-    done = BuildRun(plan.workload, plan.target, path, root.mode, root.name, engine.name, results, left_out=omitted)
-    return _published(done, options, reused, key, plan, reporter)
-
-
-@dataclass(frozen=True, slots=True)
-class _RootProvider:
-    """Chooses and creates the buildroots of a run."""
-
-    roots: Buildroots
-    tasks: Sequence[Task]
-    sources: SourceCollector
-    basis: BuildBasis
-    options: BuildOptions
-    reporter: Reporter
-
-    def provide(self) -> tuple[ProvisionedRoot, ProvisionedRoot | None]:
-        """The root to build in, and the one to test in; None where no program of the target runs here."""
-        target = self.basis.target
-        name = self.options.buildroot or target.buildroot
-        if name is None:
-            raise ConfigError(f"the target {target.name} names no buildroot", hint="name one with --buildroot NAME")
-        root = self._created(name, self.options.mode)
-        if root.target != target.arch:
-            raise ConfigError(f"the buildroot {name} builds for {root.target}, and the target is {target.arch}")
-        own = (target.buildroot or "").removesuffix(_CROSS) == name.removesuffix(_CROSS)
-        if not own and self.roots.of(root).repository is not None:
-            self.reporter.warn(
-                f"{name} is not a root of {target.title}: "
-                "packages built in it show that the build works, and are not for that target"
-            )
-        build_root = self._provisioned(root)
-        if root.mode is not BuildMode.CROSS:
-            return build_root, build_root
-        emulation = ensure_emulation(root.target, self.reporter)
-        if not emulation.works:
-            self.reporter.warn(
-                f"packages are not tested, as programs of {root.target} do not run here: {emulation.fix}"
-            )
-            return build_root, None
-        return build_root, self._provisioned(self._created(name.removesuffix(_CROSS), None))
-
-    def _created(self, name: str, mode: BuildMode | None) -> Buildroot:
-        definition = self.roots.definitions.named(name)
-        packages: tuple[str, ...] = ()
-        # Nothing can be installed in a Debian root later: it gets what all tasks need when it is made.
-        if isinstance(definition.making, DebianMaking):
-            # The packages are tested where the target's programs run.
-            runs = definition.arch == definition.target
-            required = {each for task in self.tasks for each in self._requirements(task, runs)}
-            packages, _ = packages_for(definition, sorted(required))
-        return self.roots.create(name, mode=mode, packages=packages, mirror=self.options.mirror)
-
-    def _requirements(self, task: Task, runs: bool) -> Sequence[str]:
-        requires = task.recipe.requires if isinstance(task.recipe, Recipe) and runs else ()
-        try:
-            return (*self.sources.build_requires(task), *requires)
-        except (RepositoryError, ConfigError, UsageError):
-            # Its own build will fail with this error, and the others go on.
-            return requires
-
-    def _provisioned(self, root: Buildroot) -> ProvisionedRoot:
-        """The root with the repositories of its packages: the target's, or its own where it is not made of RPMs."""
-        basis = self.basis
-        own = self.roots.of(root).repository
-        if own is None:
-            metadata = tuple(each for each in basis.metadata if each.config.side is Side.TARGET)
-        else:
-            url = own.absolute().as_uri() + "/"
-            config = RepoConfig(id=root.name, side=Side.TARGET, baseurl=(url,), metadata_expire=0)
-            metadata = tuple(fetch_repositories([config], basis.cache, self.reporter))
-        resolver = PackageResolver(
-            basis.target, metadata, basis.cache, self.reporter, basis.fetch_filelists, basis.offline
-        )
-        return ProvisionedRoot(root, resolver)
 
 
 def _reused(plan: Plan, basis: BuildBasis, options: BuildOptions, reporter: Reporter) -> tuple[Path, ...]:
@@ -330,7 +328,7 @@ def _published(
 ) -> BuildRun:
     """The run with the repository that it published to, where there is anything to publish."""
     stored = [result.stored for result in done.results if result.stored is not None]
-    if not stored and not reused:
+    if not options.publishes or (not stored and not reused):
         return done
     published = publish(
         options.repository,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import ppcdeps
+from ppcdeps.base.atomic import is_full
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.base.removal import remove_tree
 from ppcdeps.base.untrusted import files_beneath
@@ -23,7 +24,7 @@ from ppcdeps.building.run.resolver import RequiredPackage
 from ppcdeps.building.run.setup import BuildSetup
 from ppcdeps.building.run.smoke import smoke_script
 from ppcdeps.building.run.sources import RenderedBuild
-from ppcdeps.building.run.steps import FailedError, StepRunner, install_script, unreadable
+from ppcdeps.building.run.steps import FailedError, StepRunner, StoppedError, install_script, unreadable
 from ppcdeps.building.run.store import LOG, PACKAGES, WHEELS, StoredBuild, key_of
 from ppcdeps.building.run.tasks import Task
 from ppcdeps.engines.job import BuildMode
@@ -63,7 +64,9 @@ def build(
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
-        cause = FailureCause(f"no space left in {setup.work}", "free some, or name another folder with --work")
+        cause = FailureCause(
+            f"no space left in {_full(setup)}", "free some, or name another folder with --work", by_machine=True
+        )
     except EnvironmentLacksError:
         raise
     except PpcdepsError as error:
@@ -100,9 +103,16 @@ class _TaskBuild:
         options = f"{self._options()}{self._conditions()}"
         required = BuildRequirements(self.steps, options, self.built).packages_for(rendered)
         key = self._key(rendered, required)
-        known = self.setup.store.find(key)
-        if known is not None:
-            return known, False
+        try:
+            # Who else builds the same just now, here or on another machine with this cache, is waited for.
+            with self.setup.cache.lock(f"build-{key}", stop=self.steps.stop.is_set):
+                known = self.setup.store.find(key)
+                return (self._built(key, rendered, required), True) if known is None else (known, False)
+        except InterruptedError:
+            raise StoppedError from None
+
+    def _built(self, key: str, rendered: RenderedBuild, required: Sequence[RequiredPackage]) -> StoredBuild:
+        """Build it now, and store it under its key."""
         self._note_build_system(rendered, required)
         started = time.time()
         self.reached(BuildStage.BUILD)
@@ -123,7 +133,7 @@ class _TaskBuild:
                 shutil.move(path, folder / path.name)
             shutil.copyfile(self.setup.log_of(self.task), folder / LOG)
 
-        return self.setup.store.add(key, record, finished - started, _summary(inspection), fill), True
+        return self.setup.store.add(key, record, finished - started, summary_of(inspection), fill)
 
     def _key(self, rendered: RenderedBuild, required: Sequence[RequiredPackage]) -> str:
         return key_of(
@@ -259,6 +269,11 @@ class _TaskBuild:
         )
 
 
+def _full(setup: BuildSetup) -> Path:
+    """Which of the folders that a build writes to has no room."""
+    return next((place for place in (setup.scratch, setup.work) if place.exists() and is_full(place)), setup.work)
+
+
 def _left(folder: Path, top: str, pattern: str) -> list[Path]:
     """The files of such names that a build left beneath a folder. Raises FailedError for what is no file."""
     try:
@@ -267,7 +282,7 @@ def _left(folder: Path, top: str, pattern: str) -> list[Path]:
         raise unreadable(fault) from fault
 
 
-def _summary(inspection: SetInspection) -> Mapping[str, Any]:
+def summary_of(inspection: SetInspection) -> Mapping[str, Any]:
     """What the store has of an inspection, in JSON's own kinds."""
     return {
         "glibc": inspection.glibc,

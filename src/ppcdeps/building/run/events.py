@@ -22,11 +22,26 @@ class BuildOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class FarmJob:
+    """The job of an engine of many machines that ran a build.
+
+    ``id`` is the engine's own, ``node`` the machine, ``mode`` the build mode there. ``queued`` are the seconds for
+    which it waited after all that it needs was built, ``memory`` the peak in bytes, None where it was not measured.
+    """
+
+    id: str
+    node: str
+    mode: str
+    queued: float
+    memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TaskResult:
     """One build and how it went.
 
     ``stored`` is there where there are packages, ``cause`` where there are none. ``log`` is the whole output and
-    ``tail`` its end. ``seconds`` is the time that this run spent on it.
+    ``tail`` its end. ``seconds`` is the time that this run spent on it. ``job`` is None where this machine built it.
     """
 
     task: Task
@@ -36,6 +51,7 @@ class TaskResult:
     log: Path | None = None
     tail: tuple[str, ...] = ()
     seconds: float = 0.0
+    job: FarmJob | None = None
 
 
 class BuildStage(StrEnum):

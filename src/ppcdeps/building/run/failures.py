@@ -27,21 +27,27 @@ class FailurePattern:
     """A known kind of failure: the lines that show it, its cause, and what helps.
 
     ``cause`` and ``help`` may name groups of the pattern in braces. Of what a log shows, the highest ``rank`` wins.
+    ``by_machine``: the machine is at fault, and another one may do the same build.
     """
 
     pattern: re.Pattern[str]
     cause: str
     help: str
     rank: int = 1
+    by_machine: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FailureCause:
-    """The likely cause of one failure, with the line of the log that shows it."""
+    """The likely cause of one failure, with the line of the log that shows it.
+
+    ``by_machine``: the machine is at fault, and another one may do the same build.
+    """
 
     cause: str
     help: str
     line: str = ""
+    by_machine: bool = False
 
 
 def load_failures(file: TomlFile | None = None) -> tuple[FailurePattern, ...]:
@@ -55,10 +61,11 @@ def load_failures(file: TomlFile | None = None) -> tuple[FailurePattern, ...]:
     for table in top.tables("failure"):
         pattern = _pattern(table)
         made = table.text("cause"), table.text("help"), table.integer("rank", least=1)
+        by_machine = table.flag("machine")
         table.text("reason")
         table.finish()
         if pattern is not None:
-            found.append(FailurePattern(pattern, *made))
+            found.append(FailurePattern(pattern, *made, by_machine))
     top.finish()
     raise_faults(top, file, "rules file")
     return tuple(found)
@@ -87,7 +94,7 @@ def cause_of(log: Path, patterns: tuple[FailurePattern, ...]) -> FailureCause | 
 def _cause(known: FailurePattern, found: re.Match[str], line: str) -> FailureCause:
     words = {name: text or "" for name, text in found.groupdict().items()}
     cause, hint = (_EMPTY.sub("", text.format(**words)).strip() for text in (known.cause, known.help))
-    return FailureCause(cause, hint, line)
+    return FailureCause(cause, hint, line, known.by_machine)
 
 
 def _failed_section(lines: list[str]) -> list[str]:

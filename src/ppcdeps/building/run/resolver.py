@@ -86,7 +86,7 @@ class PackageResolver:
         )
         request = request_packages(universe, title, wanted)
         closure = ClosureSearch(
-            universe, RequirementDropper(universe, BuildEnvironments(universe), lambda _source, _requirement: None)
+            universe, RequirementDropper(universe, BuildEnvironments(universe), lambda _source: None)
         ).closure([request])
         missing = _missing(universe, request, closure)
         if missing:

@@ -1,7 +1,7 @@
 """The order of builds: each after those that it needs, independent ones in parallel, until all are over."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
@@ -56,6 +56,22 @@ def run_tasks(
     return tuple(run.results[task.name] for task in tasks)
 
 
+def needed_by(task: Task, tasks: Mapping[str, Task]) -> tuple[str, ...]:
+    """The names of the tasks that a task needs, then of those that these need."""
+    waiting, seen = list(task.needs), dict[str, None]()
+    while waiting:
+        name = waiting.pop(0)
+        if name not in seen:
+            seen[name] = None
+            waiting += tasks[name].needs
+    return tuple(seen)
+
+
+def not_built(name: str) -> FailureCause:
+    """Why a build is skipped that needs this one."""
+    return FailureCause(f"it needs {name}, which was not built", "")
+
+
 @dataclass(slots=True)
 class _Run:
     tasks: tuple[Task, ...]
@@ -97,14 +113,8 @@ class _Run:
 
     def _before(self, task: Task) -> list[StoredBuild]:
         """The builds that a task needs, and those that these needed: what is installed for it may require them."""
-        by_name = {each.name: each for each in self.tasks}
-        waiting, seen = list(task.needs), dict[str, None]()
-        while waiting:
-            name = waiting.pop(0)
-            if name not in seen:
-                seen[name] = None
-                waiting += by_name[name].needs
-        return [stored for name in seen if (stored := self.results[name].stored) is not None]
+        needed = needed_by(task, {each.name: each for each in self.tasks})
+        return [stored for name in needed if (stored := self.results[name].stored) is not None]
 
     def _ready(self, begun: set[str]) -> list[Task]:
         if self.stop.is_set():
@@ -130,8 +140,7 @@ class _Run:
                     continue
                 lost = [n for n in task.needs if n in self.results and self.results[n].stored is None]
                 if lost:
-                    cause = FailureCause(f"it needs {lost[0]}, which was not built", "")
-                    self._over(TaskResult(task, BuildOutcome.SKIPPED, cause=cause))
+                    self._over(TaskResult(task, BuildOutcome.SKIPPED, cause=not_built(lost[0])))
                     changed = True
 
     def _over(self, result: TaskResult) -> None:

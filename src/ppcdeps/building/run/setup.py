@@ -6,7 +6,7 @@ from pathlib import Path
 from ppcdeps.base.cache import Cache
 from ppcdeps.building.run.failures import FailurePattern
 from ppcdeps.building.run.resolver import PackageResolver
-from ppcdeps.building.run.sources import SourceCollector
+from ppcdeps.building.run.sources import TaskSources
 from ppcdeps.building.run.store import Store
 from ppcdeps.building.run.tasks import Task
 from ppcdeps.engines.engine import Engine
@@ -26,17 +26,18 @@ class BuildSetup:
     """The setup of one run.
 
     Builds run in ``build_root`` and their smoke tests in ``test_root``: another one where the first cross-compiles,
-    None where no program of the target runs on this machine. ``work`` is the folder of the run: its logs/ stay, its
-    scratch/ does not. ``parallel`` is how many processes one build starts.
+    None where no program of the target runs on this machine. ``work`` is the folder of the run: its logs/ stay, and
+    ``scratch``, where builds work, does not. ``parallel`` is how many processes one build starts.
     """
 
     engine: Engine
     build_root: ProvisionedRoot
     test_root: ProvisionedRoot | None
-    sources: SourceCollector
+    sources: TaskSources
     store: Store
     cache: Cache
     work: Path
+    scratch: Path
     patterns: tuple[FailurePattern, ...]
     limits: Limits = NO_LIMITS
     parallel: int = 1
@@ -45,11 +46,16 @@ class BuildSetup:
 
     def log_of(self, task: Task) -> Path:
         """The file that the output of a build goes to."""
-        return self.work / "logs" / f"{plain(task.name)}.log"
+        return log_of(self.work, task)
 
     def scratch_of(self, task: Task) -> Path:
         """The folder that a build works in, which is removed after it."""
-        return self.work / "scratch" / plain(task.name)
+        return self.scratch / plain(task.name)
+
+
+def log_of(work: Path, task: Task) -> Path:
+    """The file that the output of a build goes to, in the folder of a run."""
+    return work / "logs" / f"{plain(task.name)}.log"
 
 
 def plain(name: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from ppcdeps.base.compression import open_stream
 from ppcdeps.base.digests import sha256_of
@@ -14,12 +15,12 @@ from ppcdeps.base.untrusted import open_beneath
 from ppcdeps.building.publishing.records import SourceFile
 from ppcdeps.building.run.tasks import Bridge, Task
 from ppcdeps.metadata.sources import FetchedSource
-from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.errors import ConfigError, RepositoryError
 from ppcdeps.model.plan import OwnPackages
 from ppcdeps.model.recipe import Recipe, RecipeKind, Source
-from ppcdeps.recipebook.book import sources_of
+from ppcdeps.recipebook.book import RECIPE_FILE, sources_of
 from ppcdeps.recipebook.rendering import render, render_bridge, render_spec
-from ppcdeps.rpm.header import read_header
+from ppcdeps.rpm.header import read_header, source_identity
 
 FetchSources = Callable[[str, str | None], Sequence[FetchedSource]]
 """Fetches the sources of a recipe, of a source package or of ``pypi:NAME`` in an upstream version."""
@@ -60,6 +61,16 @@ class RenderedBuild:
         return max(dates, default=None)
 
 
+class TaskSources(Protocol):
+    """What gives a build its rendered folder."""
+
+    def prepare(self, task: Task, folder: Path) -> RenderedBuild:
+        """Have what the task is built from in a folder, which must be new or empty."""
+
+    def build_requires(self, task: Task) -> tuple[str, ...]:
+        """What the task needs to be built, as its sources say it before any buildroot is there to ask."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceCollector:
     """Where sources come from: files at hand, by their digest, before anything is fetched.
@@ -83,7 +94,7 @@ class SourceCollector:
             rendering = render_bridge(
                 recipe.workload, recipe.provides, folder, serial=recipe.serial, requires=recipe.requires
             )
-            return _rendered(folder, rendering.spec.name, rendering.name, rendering.version, ())
+            return rendered_build(folder, rendering.spec.name, rendering.name, rendering.version, ())
         if task.own is not None:
             return self._of_own(task.own, recipe, folder)
         if recipe.kind is RecipeKind.SRPM:
@@ -111,19 +122,25 @@ class SourceCollector:
     def _of_source_package(self, task: Task, recipe: Recipe, folder: Path) -> RenderedBuild:
         path, found = self._source_package(task, recipe)
         rendering = render(recipe, folder, srpm=path)
-        return _rendered(folder, rendering.spec.name, rendering.name, rendering.version, (found,))
+        return rendered_build(folder, rendering.spec.name, rendering.name, rendering.version, (found,))
+
+    def own_files(self, own: OwnPackages) -> list[Path]:
+        """The user's own source RPM, or a spec and then the sources that lie beside it.
+
+        Raises ConfigError where one is not there, or the first was changed since the plan was made.
+        """
+        path = self._own_file(own)
+        return [path, *([] if path.name.endswith(".src.rpm") else self._beside(own, path))]
 
     def _of_own(self, own: OwnPackages, recipe: Recipe, folder: Path) -> RenderedBuild:
-        """The user's own source RPM as it is, or a spec with the sources that lie beside it."""
-        path = self._own_file(own)
+        path, *sources = self.own_files(own)
         found = [SourceFile(path.name, own.sha256, own.file)]
         if path.name.endswith(".src.rpm"):
             rendering = render(recipe, folder, srpm=path)
         else:
-            sources = self._beside(own, path)
             rendering = render_spec(recipe, path, own.packages[0].version, sources, folder)
             found += [SourceFile(each.name, sha256_of(each), each.name) for each in sources]
-        return _rendered(folder, rendering.spec.name, rendering.name, rendering.version, tuple(found))
+        return rendered_build(folder, rendering.spec.name, rendering.name, rendering.version, tuple(found))
 
     def _own_file(self, own: OwnPackages) -> Path:
         """Where an own spec or source RPM lies, being the one that was planned."""
@@ -158,8 +175,16 @@ class SourceCollector:
             for path in sorted(place.glob(f"*-{task.version}-*.src.rpm" if task.version else "*.src.rpm")):
                 if path.name.rsplit("-", 2)[0] in names:
                     return path, SourceFile(path.name, sha256_of(path), path.name)
-        name = recipe.folder.name if (recipe.folder / "recipe.toml").is_file() else task.source
-        (fetched,) = self.fetch(name, task.version)
+        (fetched,) = self.fetch(source_package_name(task, recipe), task.version)
+        try:
+            source_identity(fetched.path)
+        except ConfigError as fault:
+            # It has the digest that its repository says. Its place in the cache says nothing to anybody.
+            said = fault.message.replace(str(fetched.path), fetched.file).replace(fetched.path.name, fetched.file)
+            raise RepositoryError(
+                f"repository {fetched.origin}: {said}",
+                hint="tell who keeps the repository; or name a folder that has the source RPM with --sources DIR",
+            ) from fault
         return fetched.path, SourceFile(fetched.file, fetched.sha256, fetched.url)
 
     def _of_files(self, task: Task, recipe: Recipe, folder: Path) -> RenderedBuild:
@@ -174,7 +199,7 @@ class SourceCollector:
                 at_hand.setdefault(fetched.file, self._linked(fetched, folder))
         rendering = render(recipe, folder, version=version, sources=[at_hand[one.file] for one in wanted])
         files = tuple(SourceFile(one.file, one.sha256, origins[one.file]) for one in wanted)
-        return _rendered(folder, rendering.spec.name, rendering.name, rendering.version, files)
+        return rendered_build(folder, rendering.spec.name, rendering.name, rendering.version, files)
 
     def _at_hand(self, source: Source) -> Path | None:
         for place in self.folders:
@@ -199,7 +224,15 @@ class SourceCollector:
         return path
 
 
-def _rendered(folder: Path, spec: str, name: str, version: str, sources: tuple[SourceFile, ...]) -> RenderedBuild:
+def source_package_name(task: Task, recipe: Recipe) -> str:
+    """The name by which the source RPM of a task is fetched: its recipe's, where it has one."""
+    return recipe.folder.name if (recipe.folder / RECIPE_FILE).is_file() else task.source
+
+
+def rendered_build(
+    folder: Path, spec: str, name: str, version: str, sources: tuple[SourceFile, ...]
+) -> RenderedBuild:
+    """What is in a rendered folder, with the digest of it as it is now."""
     smoke = folder / "smoke.sh"
     text = smoke.read_text("utf-8") if smoke.is_file() else ""
     return RenderedBuild(folder, spec, name, version, sources, _digest_of(folder), text)

@@ -117,7 +117,7 @@ class StepRunner:
         key = f"{what} 1 {root.key} {root.mode}"
         with suppress(OSError, ValueError):
             return tuple(map(str, json.loads(self.setup.cache.derived_path(key, ".json").read_text("utf-8"))))
-        workspace = self.setup.work / "scratch" / f"{what}-{threading.get_native_id()}"
+        workspace = self.setup.scratch / f"{what}-{threading.get_native_id()}"
         remove_tree(workspace, strict=False)
         workspace.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         workspace.mkdir(mode=0o700)

@@ -4,6 +4,7 @@ A result is put there by one rename when it is whole, and its files are compared
 used: what a crash left is never taken for a result.
 """
 
+import errno
 import hashlib
 import json
 import tempfile
@@ -94,7 +95,7 @@ class Store:
         inspection: Mapping[str, Any],
         fill: Callable[[Path], None],
     ) -> StoredBuild:
-        """Store a build: ``fill`` puts its files into an empty folder. What was there under the key is replaced."""
+        """Store a build: ``fill`` puts its files into an empty folder. What is there whole under the key stays."""
         self.folder.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=self.folder, prefix=".new-"))
         try:
@@ -114,9 +115,18 @@ class Store:
             (scratch / RECORD).write_text(json.dumps(document, indent=1, sort_keys=True), "utf-8")
             _flush(scratch)
             place = self.folder / key
-            remove_tree(place)
             scratch.chmod(0o755)
-            scratch.rename(place)
+            try:
+                scratch.rename(place)
+            except OSError as fault:
+                if fault.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                # Where locks do not work, another machine may have been quicker, and others read what it stored.
+                if (known := self.find(key)) is not None:
+                    remove_tree(scratch, strict=False)
+                    return known
+                remove_tree(place)
+                scratch.rename(place)
         except BaseException:
             remove_tree(scratch, strict=False)
             raise

@@ -2,13 +2,13 @@
 
 import json
 import os
-import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from ppcdeps.base.interruption import interruption_held
 from ppcdeps.base.untrusted import open_regular
 from ppcdeps.checking.api.conditions import PythonPlatform
 from ppcdeps.checking.api.module_facts import ModuleFacts
@@ -135,14 +135,11 @@ def _in_processes(
     with ProcessPoolExecutor(min(count, len(batches)), mp_context=context) as pool:
         # Workers inherit the mask from their first instruction on: Ctrl-C is for this process alone, which ends them.
         # The pool is made before: what it starts then unblocks the signal again.
-        masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with interruption_held():
             waiting: dict[Future[dict[str, str]], int] = {
                 pool.submit(scan_files, [(path, tree.place(path)) for path in paths], platform): number
                 for number, tree, paths in batches
             }
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, masked)
         try:
             for future in as_completed(waiting):
                 keep(waiting.pop(future), future.result())

@@ -110,13 +110,18 @@ def read_description(file: Path, owner: str) -> Described:
     return Described(str(name), tuple(properties))
 
 
-def read_nova_conf(file: Path) -> NovaConf:
-    """What of a nova.conf decides on guests. Raises ConfigError where it cannot be read, or is not such a file."""
+def read_nova_conf(*files: Path) -> NovaConf:
+    """What of a nova.conf decides on guests; of several, the last that says something counts, as for nova.
+
+    Raises ConfigError where one cannot be read, or is not such a file.
+    """
     parser = ConfigParser(strict=False, interpolation=None, allow_no_value=True)
-    try:
-        read_ini(parser, read_named_text(file, "guest_size"), str(file))
-    except IniError as error:
-        raise ConfigError(f"{file} is not a configuration file: {error}") from error
+    for one in files:
+        try:
+            read_ini(parser, read_named_text(one, "guest_size"), str(one))
+        except IniError as error:
+            raise ConfigError(f"{one} is not a configuration file: {error}") from error
+    file = " and ".join(map(str, files))
 
     def option_of(section: str, option: str) -> str:
         return (parser.get(section, option, fallback="") or "").strip()
@@ -132,7 +137,7 @@ def read_nova_conf(file: Path) -> NovaConf:
     if flags.count(",") >= CEILINGS.guest_properties:
         raise ConfigError(f"{file}: cpu_model_extra_flags has {beyond('guest_properties', 'more than')}")
     return NovaConf(
-        str(file),
+        file,
         option_of("libvirt", "virt_type"),
         option_of("libvirt", "cpu_mode"),
         tuple(one.strip() for one in models.split(",") if one.strip()),

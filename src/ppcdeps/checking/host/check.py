@@ -26,7 +26,7 @@ _WITH_KVM = "or a distribution that has it: AlmaLinux 9.6 and newer, AlmaLinux 1
 class HostPurpose:
     """What the host is to run: a target by name, the processor that it is compiled for, and nova's version.
 
-    ``nova`` is empty where the version is not known.
+    Each is empty where it is not known.
     """
 
     target: str
@@ -54,9 +54,9 @@ def check_host(facts: HostFacts, wanted: HostPurpose, nova: NovaFacts, subject: 
     """What keeps the host from being a compute node of this kind. ``subject`` says whose facts these are."""
     check = _Check(facts, wanted, nova)
     findings = list(check.run())
-    title = f"{subject}, for {wanted.target} ({wanted.baseline})"
-    if wanted.nova:
-        title += f" and nova {wanted.nova}"
+    purpose = [f"{wanted.target} ({wanted.baseline})"] if wanted.target else []
+    purpose += [f"nova {wanted.nova}"] if wanted.nova else []
+    title = f"{subject}, for {' and '.join(purpose)}" if purpose else subject
     return Report.of("host", title, findings, [Examined("facts", check.seen)], check.skipped)
 
 
@@ -128,9 +128,10 @@ class _Check:
     def _isa(self, processor: Processor | None) -> Iterator[Finding]:
         baseline = self._power.named(self._wanted.baseline)
         if baseline is None:
-            self._skip(
-                "processor", f"nothing is known of {self._wanted.baseline}, which {self._wanted.target} is for"
-            )
+            reason = f"nothing is known of {self._wanted.baseline}, which {self._wanted.target} is for"
+            if not self._wanted.target:
+                reason = "what the programs of its distribution are compiled for is not known: name a target"
+            self._skip("processor", reason)
             return
         bits = self._facts.auxv.get("HWCAP2")
         age, wanted = self._power.age_of(processor.name) if processor else None, self._power.age_of(baseline.name)

@@ -26,11 +26,12 @@ from ppcdeps.checking.node.statistics import Usage, test_statistics, usage_of, w
 from ppcdeps.checking.node.volumes import STEPS as VOLUME_STEPS
 from ppcdeps.checking.node.volumes import VolumeTest
 from ppcdeps.model.commands import command_line
-from ppcdeps.model.errors import UsageError
+from ppcdeps.model.errors import CloudError, UsageError
 from ppcdeps.model.reporter import Reporter
 
 MEMORY_MB, DISK_GB, VCPUS = 512, 1, 1
 """What the test guest has."""
+_NO_VOLUMES = "the catalog has no volume service (cinder), or none of this region"
 _LAST_STEPS = ("shelve", "unshelve", "resize", "revert resize", "delete")
 
 
@@ -62,24 +63,30 @@ class NodeTest:
 def test_node(cloud: Cloud, test: NodeTest, reporter: Reporter) -> NodeReport:
     """Test a node, and remove what that made. What is wrong with the request shows before anything is made.
 
-    Raises UsageError for a host, image, flavor or network that the cloud does not have, CloudError where the
-    project's quota has no room or the cloud does not answer at the beginning.
+    Raises UsageError for a host, image, flavor or network that the cloud does not have, and for an image of another
+    architecture; CloudError where the project's quota has no room or the cloud does not answer at the beginning.
     """
     service = hosts.service_of(cloud, test.host)
     image = find_image(cloud, test.image) if test.image is not None else None
+    if image is not None:
+        _require_architecture(cloud, image, test.host)
     flavor = _find_flavor(cloud, test.flavor) if test.flavor is not None else None
     network = find_network(cloud, test.network) if test.network is not None else ""
     hosts.require_quota(cloud, hosts.Room(VCPUS, MEMORY_MB))
     recorder = Recorder(reporter, test.parts, test.log_lines)
-    trial = _Trial(cloud, test, recorder, service.zone, network)
+    trial = _Trial(cloud, test, recorder, service, network)
     try:
         trial.run(image, flavor)
+    except CloudError as error:
+        # What was found until then is not lost.
+        recorder.break_off(error)
     finally:
         # Also after Ctrl-C: what follows is not skipped.
         if not test.keep:
             trial.clean_up()
     if test.keep:
-        recorder.skip(TestedPart.CLEANUP, ("nothing left behind",), f"kept as you wished: run {test.run}")
+        kept = f"kept as you wished; remove it with: {_cleanup_command(cloud, test.run)}"
+        recorder.skip(TestedPart.CLEANUP, ("nothing left behind",), kept)
     shown = trial.image.name if trial.image is not None else test.image or "the test guest"
     return NodeReport(cloud.name, test.host, test.run, shown, tuple(recorder.steps))
 
@@ -87,11 +94,14 @@ def test_node(cloud: Cloud, test: NodeTest, reporter: Reporter) -> NodeReport:
 class _Trial:
     """One run of the test."""
 
-    def __init__(self, cloud: Cloud, test: NodeTest, recorder: Recorder, zone: str, network: str) -> None:
+    def __init__(
+        self, cloud: Cloud, test: NodeTest, recorder: Recorder, service: hosts.ComputeService, network: str
+    ) -> None:
         self._cloud = cloud
         self._test = test
         self._recorder = recorder
-        self._zone = f"{zone}:{test.host}"
+        self._zone = f"{service.zone}:{test.host}"
+        self._is_up = (service.state, service.status) == ("up", "enabled")
         self._network = network
         self._servers: list[str] = []
         self.image: BootImage | None = None
@@ -99,7 +109,7 @@ class _Trial:
     def run(self, image: BootImage | None, flavor: str | None) -> None:
         """Every part that is wanted."""
         recorder, cloud, test = self._recorder, self._cloud, self._test
-        is_up = True
+        is_up = self._is_up
         if recorder.wants(TestedPart.HEARTBEAT):
             is_up = test_heartbeat(recorder, cloud, test.host, test.commands)
         hypervisor = None
@@ -107,7 +117,7 @@ class _Trial:
             hypervisor = test_statistics(recorder, cloud, test.host)
         hypervisor = hypervisor or hosts.hypervisor_of(cloud, test.host)
         if not is_up or hypervisor is None:
-            self._skip_guests("the service is not up" if not is_up else "there is no hypervisor")
+            self._skip_guests("the service is not up and enabled" if not is_up else "there is no hypervisor")
             return
         if not any(recorder.wants(part) for part in _GUEST_PARTS):
             return
@@ -174,7 +184,8 @@ class _Trial:
         console = GuestConsole(cloud.compute, server.id, test.up, test.patience)
         if not recorder.step(TestedPart.LIFE_CYCLE, "boot", console.boot):
             self._skip_after_create("the guest does not boot")
-            self._delete(server, hypervisor, before)
+            if not test.keep:
+                self._delete(server, hypervisor, before)
             return
         guest = LivingGuest(server, console, image.id)
         more = self._flavor_resources()
@@ -217,7 +228,7 @@ class _Trial:
     def _volumes(self, guest: LivingGuest | None) -> None:
         recorder, cloud, test = self._recorder, self._cloud, self._test
         if cloud.volume is None:
-            recorder.skip(TestedPart.VOLUMES, VOLUME_STEPS, "the cloud has no volume service (cinder)")
+            recorder.skip(TestedPart.VOLUMES, VOLUME_STEPS, _NO_VOLUMES)
         elif guest is None or self.image is None:
             recorder.skip(TestedPart.VOLUMES, VOLUME_STEPS, "the guest could not be brought back")
         else:
@@ -275,9 +286,12 @@ class _Trial:
             left = remove(cloud, found.things)
             lines = [f"left behind: {one}: {reason}" for one, reason in left.items()]
             lines += [f"cannot be seen: {reason}" for reason in found.unseen]
-            lines += self._traces()
+            try:
+                lines += self._traces()
+            except CloudError as error:
+                lines.append(f"cannot be seen: ports and allocations of guests: {error.line}")
             if lines:
-                hint = f"remove it with: {command_line('check', 'node', '--cleanup', '--run', test.run)}"
+                hint = f"remove it with: {_cleanup_command(cloud, test.run)}"
                 raise StepFailed(f"something is, or may be, left behind; {hint}", lines)
             return "neither servers nor images, volumes, ports or allocations"
 
@@ -304,6 +318,23 @@ _GUEST_PARTS = (
     TestedPart.MIXED_CLOUD,
     TestedPart.PROBES,
 )
+
+
+def _cleanup_command(cloud: Cloud, run: str) -> str:
+    """What removes all of a run, in the cloud that was named."""
+    chosen = ("--cloud", cloud.chosen) if cloud.chosen is not None else ()
+    return command_line("check", "node", "--cleanup", *chosen, "--run", run)
+
+
+def _require_architecture(cloud: Cloud, image: BootImage, host: str) -> None:
+    """See that an image which says its architecture is not of another than a POWER host's."""
+    hypervisor = hosts.hypervisor_of(cloud, host)
+    arch = image.properties.get("hw_architecture") or image.properties.get("architecture") or ""
+    if hypervisor is not None and hypervisor.arch in hosts.POWER and arch not in ("", *hosts.POWER):
+        raise UsageError(
+            f"the image {image.name} is of {arch}, and {host} is {hypervisor.arch}",
+            hint="name an image of ppc64le with --image, or make the test guest with --guest-root",
+        )
 
 
 def _find_flavor(cloud: Cloud, name: str) -> str:

@@ -12,15 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from ppcdeps.model.errors import CloudError, ConfigError, EnvironmentLacksError
+from ppcdeps.model.exitcodes import ExitCode
 
 COMPUTE_VERSION = (2, 87)
 """The microversion of nova's API that is used where the cloud has it: the last that says what CPU a
 hypervisor has; since 2.84 it says why an action failed."""
-_OLDEST_COMPUTE = (2, 1)
+_OLDEST_COMPUTE = (2, 53)
+"""Pike's: the first that names hypervisors as placement does."""
 _PLACEMENT_VERSION = "1.17"
 _VOLUME_VERSION = "3.27"
 _MICROVERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
 _LONGEST_MESSAGE = 2000
+_UNAUTHORIZED = 401
+_FORBIDDEN = 403
+_ADMIN = "the user must be an administrator of the cloud"
+_EXPIRED = "a token expires: give a new one, or a password or an application credential in its place"
+_UNKNOWN = re.compile(r"(recognized?|find|validate|invalid)\b.*\b(token|application credential)", re.IGNORECASE)
 _NAMING = "name one of clouds.yaml with --cloud, or set the OS_ variables of its user"
 
 
@@ -30,6 +37,15 @@ class ApiError(CloudError):
     def __init__(self, message: str, status: int = 0, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.status = status
+
+
+class CredentialsError(ApiError):
+    """An API takes the credentials no more, as of a token that has expired."""
+
+    exit_code = ExitCode.CONFIG
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, _UNAUTHORIZED, hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +134,12 @@ class Service:
         document = _document(answer)
         if answer.status_code >= 400:
             message = _message(document) or answer.reason or "no reason given"
-            raise ApiError(f"{self.name} refuses {method} {path}: {message}", answer.status_code)
+            if answer.status_code == _UNAUTHORIZED:
+                raise CredentialsError(f"{self.name} takes these credentials no more: {message}", hint=_EXPIRED)
+            # A quota that is used up is answered with 403, too.
+            is_policy = answer.status_code == _FORBIDDEN and "quota" not in message.lower()
+            hint = _ADMIN if is_policy else None
+            raise ApiError(f"{self.name} refuses {method} {path}: {message}", answer.status_code, hint=hint)
         return Reply(document, request)
 
 
@@ -127,7 +148,11 @@ _REQUEST_HEADERS = ("x-openstack-request-id", "x-compute-request-id")
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """The APIs of one cloud, as one user of one project. ``volume`` and ``network`` are None where there are none."""
+    """The APIs of one cloud, as one user of one project. ``volume`` and ``network`` are None where there are none.
+
+    ``chosen`` is the name in clouds.yaml by which it was chosen; None where none was given. ``verify`` says whether
+    certificates are looked at, or names a file of those that are trusted.
+    """
 
     name: str
     project: str
@@ -136,6 +161,8 @@ class Cloud:
     image: Service
     volume: Service | None
     network: Service | None
+    chosen: str | None = None
+    verify: bool | str = True
 
 
 def open_cloud(name: str | None, timeout: float) -> Cloud:
@@ -156,37 +183,55 @@ def open_cloud(name: str | None, timeout: float) -> Cloud:
         # What goes wrong is said once, by the error that it raises: without a handler, Python prints warnings itself.
         logging.getLogger(library).addHandler(logging.NullHandler())
     with _errors_of("keystone", credentials=True):
-        loader = OpenStackConfig()
-        # Where no file names a cloud, the SDK makes one up, with nothing in it.
-        names = sorted(one for one in loader.get_cloud_names() if one != "defaults" or loader.config_filename)
-        if name is not None and name not in names:
-            places = dict.fromkeys(str(Path(one).parent) for one in getattr(loader, "_config_files", ()))
-            known = f"it has {', '.join(names)}" if names else f"there is no such file in {', '.join(places)}"
-            raise ConfigError(f"clouds.yaml has no cloud {name}", hint=known)
-        region = loader.get_one(cloud=name, app_name="ppcdeps", api_timeout=timeout)
-        if not region.config.get("auth"):
-            raise ConfigError("no cloud is named", hint=_NAMING)
+        region = _region(OpenStackConfig, name, timeout)
         region.config["compute_status_code_retries"] = 0
         connection = openstack.connection.Connection(config=region)
         connection.authorize()
         project = str(connection.current_project_id or "")
     shown = name or str(region.name or "environment")
-    compute = _service("nova", connection, "compute", None)
-    if compute is None:
-        raise CloudError(f"the catalog of {shown} has no compute service")
-    placement = _service("placement", connection, "placement", _PLACEMENT_VERSION)
-    image = _service("glance", connection, "image", None)
-    if placement is None or image is None:
-        raise CloudError(f"the catalog of {shown} has no {'placement' if placement is None else 'image'} service")
+    compute = _required(shown, connection, "nova", "compute", None)
+    placement = _required(shown, connection, "placement", "placement", _PLACEMENT_VERSION)
+    image = _required(shown, connection, "glance", "image", None)
     return Cloud(
         shown,
         project,
-        Service("nova", _adapter(connection, "compute"), _compute_version(compute)),
+        Service("nova", _adapter(connection, "compute"), compute_version(compute)),
         placement,
         image,
         _service("cinder", connection, "block-storage", _VOLUME_VERSION),
         _service("neutron", connection, "network", None),
+        name,
+        connection.config.get_requests_verify_args()[0],
     )
+
+
+def _region(config: Any, name: str | None, timeout: float) -> Any:
+    """What the SDK's configuration says of a cloud. Raises ConfigError."""
+    skipped: list[str] = []
+    handler = logging.Handler()
+    # Of a file that it cannot read the SDK says no more than this.
+    handler.emit = lambda record: skipped.append(record.getMessage())  # type: ignore[method-assign]
+    log = logging.getLogger("openstack.config")
+    log.addHandler(handler)
+    try:
+        loader = config()
+        # Where no file names a cloud, the SDK makes one up, with nothing in it.
+        names = sorted(one for one in loader.get_cloud_names() if one != "defaults" or loader.config_filename)
+        if name is not None and name not in names:
+            places = dict.fromkeys(str(Path(one).parent) for one in getattr(loader, "_config_files", ()))
+            known = f"it has {', '.join(names)}" if names else f"there is no such file in {', '.join(places)}"
+            raise ConfigError(
+                f"clouds.yaml has no cloud {name}", hint=" ".join(skipped[0].split()) if skipped else known
+            )
+        region = loader.get_one(cloud=name, app_name="ppcdeps", api_timeout=timeout)
+        if not region.config.get("auth"):
+            raise ConfigError("no cloud is named", hint=_NAMING)
+    except (AttributeError, TypeError) as error:
+        # The SDK does not look at what kind of values its file has.
+        raise ConfigError(f"a file of clouds cannot be understood: {error}") from error
+    finally:
+        log.removeHandler(handler)
+    return region
 
 
 def _adapter(connection: Any, kind: str) -> Any:
@@ -194,15 +239,34 @@ def _adapter(connection: Any, kind: str) -> Any:
 
 
 def _service(name: str, connection: Any, kind: str, version: str | None) -> Service | None:
-    """A service of the catalog; None where it is not in it."""
+    """A service of the catalog; None where it is not in it, or not for the region and interface of clouds.yaml."""
+    from keystoneauth1.exceptions import EndpointNotFound
+
     with _errors_of(name):
-        if connection.config.get_session_client(kind).get_endpoint() is None:
-            return None
-        return Service(name, _adapter(connection, kind), version)
+        try:
+            endpoint = connection.config.get_session_client(kind).get_endpoint()
+        except EndpointNotFound:
+            endpoint = None
+        return None if endpoint is None else Service(name, _adapter(connection, kind), version)
 
 
-def _compute_version(compute: Service) -> str:
-    """The microversion to use: the newest that the cloud has, up to the one that is needed."""
+def _required(cloud: str, connection: Any, name: str, kind: str, version: str | None) -> Service:
+    """A service without which there is nothing to test. Raises CloudError where it is not in the catalog."""
+    if (found := _service(name, connection, kind, version)) is not None:
+        return found
+    interface, region = connection.config.get_interface(kind), connection.config.get_region_name(kind)
+    where = f" of region {region}" if region else ""
+    raise CloudError(
+        f"the catalog of {cloud} has no {kind} service{where} with interface {interface or 'public'}",
+        hint="look at region_name and interface in clouds.yaml",
+    )
+
+
+def compute_version(compute: Service) -> str:
+    """The microversion to use: the newest that the cloud has, up to the one that is needed.
+
+    Raises CloudError where that is too old.
+    """
     try:
         found = compute.get("/").get("version")
     except ApiError as error:
@@ -212,6 +276,9 @@ def _compute_version(compute: Service) -> str:
         found = None
     match = _MICROVERSION.fullmatch(str(found.get("version", ""))) if isinstance(found, dict) else None
     newest = (int(match[1]), int(match[2])) if match else _OLDEST_COMPUTE
+    if newest < _OLDEST_COMPUTE:
+        oldest = "{}.{}".format(*_OLDEST_COMPUTE)
+        raise CloudError(f"nova's API is {match[0] if match else ''}, and {oldest} (Pike) is the oldest that will do")
     return "{}.{}".format(*min(newest, COMPUTE_VERSION))
 
 
@@ -247,22 +314,33 @@ def _errors_of(service: str, *, credentials: bool = False) -> Iterator[None]:
     except keystone.MissingRequiredOptions as error:
         raise ConfigError(f"no cloud is named, or not in full: {_first_line(error)}", hint=_NAMING) from error
     except (keystone.Unauthorized, keystone.AuthorizationFailure) as error:
+        if not credentials:
+            # The token has expired since, and no new one can be had.
+            raise CredentialsError(
+                f"{service} takes these credentials no more: {_first_line(error)}", hint=_EXPIRED
+            ) from error
         raise ConfigError(
             f"the cloud refuses these credentials: {_first_line(error)}", hint="look at them in clouds.yaml"
         ) from error
+    except (keystone.NoMatchingPlugin, keystone.EmptyCatalog) as error:
+        raise ConfigError(
+            f"the cloud's configuration cannot be used: {_first_line(error)}",
+            hint="auth_type names how to log in, project_name the project",
+        ) from error
     except keystone.Forbidden as error:
-        raise ApiError(f"{service} forbids it: {_first_line(error)}", 403) from error
+        raise ApiError(f"{service} forbids it: {_first_line(error)}", _FORBIDDEN) from error
     except (keystone.ConnectTimeout, keystone.RetriableConnectionFailure) as error:
         timed_out = "timed out" in str(error).lower() or isinstance(error, keystone.ConnectTimeout)
         what = "does not answer in time" if timed_out else "cannot be reached"
         raise ApiError(f"{service} {what}: {_first_line(error)}") from error
     except (keystone.ClientException, sdk.SDKException) as error:
         # The SDK has an error of its own for what keystone refuses, made of keystoneauth's.
-        refused = isinstance(error.__cause__ or error.__context__, keystone.Unauthorized)
-        if credentials and (refused or getattr(error, "status_code", None) == 401):
-            raise ConfigError(
-                f"the cloud refuses these credentials: {_first_line(error)}", hint="look at them in clouds.yaml"
-            ) from error
+        cause = error.__cause__ or error.__context__
+        refused = isinstance(cause, keystone.Unauthorized) or getattr(error, "status_code", None) == _UNAUTHORIZED
+        # To log in with a token that has expired, or a credential that was removed, is answered with 404.
+        if credentials and (refused or _UNKNOWN.search(str(error))):
+            hint = _EXPIRED if "token" in str(error).lower() else "look at them in clouds.yaml"
+            raise ConfigError(f"the cloud refuses these credentials: {_first_line(error)}", hint=hint) from error
         if credentials and isinstance(error, sdk.ConfigException):
             raise ConfigError(f"the cloud's configuration cannot be used: {_first_line(error)}") from error
         raise ApiError(f"{service} cannot be used: {_first_line(error)}") from error

@@ -1,5 +1,6 @@
 """The consoles that a person uses: the serial one, and VNC with its keyboard."""
 
+import contextlib
 import secrets
 import struct
 from collections.abc import Callable
@@ -16,6 +17,8 @@ _KEY_A = 0x61
 """The keysym of the key that is pressed; Linux calls it KEY_A, 30."""
 _LINUX_KEY_A = "30"
 _SECONDS = 30.0
+_PRESSES = 6
+"""How often the key is pressed: a guest that has just booted finds its keyboard on USB some seconds later."""
 
 
 def test_consoles(recorder: Recorder, cloud: Cloud, guest: LivingGuest) -> None:
@@ -26,7 +29,7 @@ def test_consoles(recorder: Recorder, cloud: Cloud, guest: LivingGuest) -> None:
 
 def _serial(cloud: Cloud, guest: LivingGuest) -> str:
     address = _address(cloud, guest, "serial", "serial")
-    with WebSocket(address, _SECONDS) as console:
+    with WebSocket(address, _SECONDS, cloud.verify) as console:
         if not guest.console.speaks:
             return "its address answers; of this image it is not known what it would answer"
         word = secrets.token_hex(4)
@@ -38,16 +41,20 @@ def _serial(cloud: Cloud, guest: LivingGuest) -> str:
 def _keyboard(cloud: Cloud, guest: LivingGuest) -> str:
     address = _address(cloud, guest, "vnc", "novnc")
     before = len(guest.console.read().keys)
-    with WebSocket(_socket_of(address), _SECONDS) as console:
+    with WebSocket(_socket_of(address), _SECONDS, cloud.verify) as console:
         name = open_rfb(console.receive, console.send)
-        press_key(console.send, _KEY_A)
         if not guest.console.speaks:
+            press_key(console.send, _KEY_A)
             return f"the screen {name} is there; of this image it is not known how it says that a key came"
-        guest.console.wait_for(
-            "the key that was pressed through VNC does not arrive in the guest",
-            lambda state: _LINUX_KEY_A in state.keys[before:],
-            _SECONDS,
-        )
+        for press in range(_PRESSES):
+            press_key(console.send, _KEY_A)
+            with contextlib.suppress(StepFailed) if press + 1 < _PRESSES else contextlib.nullcontext():
+                guest.console.wait_for(
+                    f"the key that was pressed {_PRESSES} times through VNC does not arrive in the guest",
+                    lambda state: _LINUX_KEY_A in state.keys[before:],
+                    _SECONDS / _PRESSES,
+                )
+                break
     return "the key that is pressed arrives in the guest"
 
 

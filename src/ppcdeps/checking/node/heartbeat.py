@@ -16,15 +16,18 @@ REPORT_SECONDS = 60.0
 DOWN_SECONDS = 240.0
 """In which a stopped service is to be seen as down: nova's own service_down_time is 60 s."""
 UP_SECONDS = 300.0
-_COMMAND_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceCommands:
-    """The user's own commands that reach the node: they are run by the shell. Empty where there are none."""
+    """The user's own commands that reach the node: they are run by the shell. Empty where there are none.
+
+    ``seconds`` is how long each may take.
+    """
 
     restart: str = ""
     stop: str = ""
+    seconds: float = 600.0
 
 
 def test_heartbeat(recorder: Recorder, cloud: Cloud, host: str, commands: ServiceCommands) -> bool:
@@ -41,7 +44,7 @@ def test_heartbeat(recorder: Recorder, cloud: Cloud, host: str, commands: Servic
         reason = "without --stop-command and --restart-command the service is not taken down"
         recorder.skip(part, ("down and up",), reason)
     if commands.restart:
-        recorder.step(part, "restart", lambda: _restart(cloud, host, commands.restart))
+        recorder.step(part, "restart", lambda: _restart(cloud, host, commands))
     else:
         recorder.skip(part, ("restart",), "no --restart-command is given")
     return service_of(cloud, host).state == "up"
@@ -79,10 +82,10 @@ def _next_report(cloud: Cloud, host: str, after: str, seconds: float = REPORT_SE
         time.sleep(1)
 
 
-def _restart(cloud: Cloud, host: str, command: str) -> str:
+def _restart(cloud: Cloud, host: str, commands: ServiceCommands) -> str:
     before = service_of(cloud, host).updated_at
     began = time.monotonic()
-    _run(command)
+    _run(commands.restart, commands.seconds)
     done = time.monotonic() - began
     # One report may have been sent before the command ended it: the second one is the new service's.
     for _ in range(2):
@@ -94,12 +97,12 @@ def _restart(cloud: Cloud, host: str, command: str) -> str:
 def _down_and_up(cloud: Cloud, host: str, commands: ServiceCommands) -> str:
     began = time.monotonic()
     try:
-        _run(commands.stop)
+        _run(commands.stop, commands.seconds)
         _wait_for_state(cloud, host, "down", DOWN_SECONDS)
         down = time.monotonic() - began
     finally:
         # It was running before: whatever happens, it does so afterwards.
-        _run(commands.restart)
+        _run(commands.restart, commands.seconds)
     _wait_for_state(cloud, host, "up", UP_SECONDS)
     return f"seen down after {down:.0f} s, up again after {time.monotonic() - began:.0f} s"
 
@@ -112,9 +115,9 @@ def _wait_for_state(cloud: Cloud, host: str, state: str, seconds: float) -> None
         time.sleep(1)
 
 
-def _run(command: str) -> None:
+def _run(command: str, seconds: float) -> None:
     try:
-        done = run_program(["/bin/sh", "-c", command], seconds=_COMMAND_SECONDS)
+        done = run_program(["/bin/sh", "-c", command], seconds=seconds)
     except UnfinishedProgramError as error:
         raise StepFailed(f"the command `{command}` does not end: {error.line}") from error
     if not done.is_well:

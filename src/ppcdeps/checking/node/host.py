@@ -68,8 +68,16 @@ def service_of(cloud: Cloud, host: str) -> ComputeService:
         if one.host == host:
             return one
     names = sorted(one.host for one in services)
-    hint = closest(host, names) or (f"there are {', '.join(names[:10])}" if names else "the cloud has none at all")
+    # Their names have capitals and domains where the machine's own has; nova compares them as they are.
+    same = [one for one in names if _short(one) == _short(host)]
+    hint = f'did you mean "{same[0]}"?' if same else closest(host, names)
+    hint = hint or (f"there are {', '.join(names[:10])}" if names else "the cloud has none at all")
     raise UsageError(f"the cloud {cloud.name} has no compute host {host}", hint=hint)
+
+
+def _short(host: str) -> str:
+    """A host's name without its domain."""
+    return host.partition(".")[0].lower()
 
 
 def hypervisors(cloud: Cloud) -> list[Hypervisor]:

@@ -55,7 +55,7 @@ def test_network(recorder: Recorder, cloud: Cloud, host: str, network: str, gues
 
 def _reason_to_skip(cloud: Cloud, host: str, network: str) -> str:
     if cloud.network is None:
-        return "the cloud has no network service"
+        return "the catalog has no network service (neutron), or none of this region"
     try:
         agents = [one for one in cloud.network.pages("/agents", "agents") if one.get("host") == host]
     except ApiError as error:

@@ -1,6 +1,6 @@
 """The faults of the first POWER node as probes: guests of odd images, beside what `check guest` predicts of them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -9,6 +9,7 @@ from ppcdeps.checking.guest.check import check_guest
 from ppcdeps.checking.guest.offers import ARCH, VIRTTYPES, HypervisorOffer, in_pseries, with_pseries
 from ppcdeps.checking.guest.properties import guest_by_nova, property_of
 from ppcdeps.checking.node.api import Cloud
+from ppcdeps.checking.node.explanations import explain
 from ppcdeps.checking.node.images import variant
 from ppcdeps.checking.node.mixed import Placing
 from ppcdeps.checking.node.recorder import Recorder, StepFailed
@@ -18,6 +19,7 @@ from ppcdeps.planning.nova import nova_facts
 
 _FALLS_BACK = "guest-cirrus"
 """The rule whose guests start all the same where libvirt has the recipe's patch, which no API shows."""
+_NO_HOST = "node-no-valid-host"
 _KINDS = {"COMPUTE_GRAPHICS_MODEL_": "video.modelType", "COMPUTE_STORAGE_BUS_": "disk.bus"}
 
 
@@ -63,6 +65,15 @@ def offer_of_traits(traits: frozenset[str]) -> HypervisorOffer:
     return with_pseries(HypervisorOffer("the node's traits", ARCH, machines, VIRTTYPES, MappingProxyType(known)))
 
 
+def is_another_fault(failure: StepFailed, predicted: Collection[str]) -> bool:
+    """Whether a guest failed for what other rules than the predicted ones know.
+
+    That no host is valid is none of these: nova's prefilter says so of what a host does not have.
+    """
+    known = {one.rule for one in explain("create", (failure.reason, *failure.evidence))} - {_NO_HOST}
+    return bool(known) and known.isdisjoint(predicted)
+
+
 def _probe(cloud: Cloud, zone: str, offer: HypervisorOffer, placing: Placing, probe: GuestProbe, what: str) -> str:
     properties = {**placing.image.properties, **probe.properties}
     described = [property_of(f"{name}={value}") for name, value in sorted(properties.items()) if value]
@@ -78,6 +89,10 @@ def _probe(cloud: Cloud, zone: str, offer: HypervisorOffer, placing: Placing, pr
             if not errors:
                 raise StepFailed(
                     f"it does not start, and {predicted}: {failure.reason}", failure.evidence
+                ) from failure
+            if is_another_fault(failure, errors):
+                raise StepFailed(
+                    f"it does not start, and not for what {predicted}: {failure.reason}", failure.evidence
                 ) from failure
             return f"it does not start, as {predicted}: {failure.reason}"
         if errors == [_FALLS_BACK]:

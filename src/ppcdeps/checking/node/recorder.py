@@ -69,6 +69,11 @@ class Recorder:
         self._record(part, name, outcome, seconds, note, evidence)
         return outcome is Outcome.PASSED
 
+    def break_off(self, error: PpcdepsError) -> None:
+        """Record that the test cannot go on, for an error between two steps."""
+        part = self.steps[-1].part if self.steps else TestedPart.HEARTBEAT
+        self._record(part, "what follows", Outcome.FAILED, 0.0, f"the test ends here: {error.line}", ())
+
     def skip(self, part: TestedPart, names: Iterable[str], reason: str) -> None:
         """Record steps that cannot be done."""
         for name in names:

@@ -58,8 +58,9 @@ class NodeReport:
 
     @property
     def has_passed(self) -> bool:
-        """Whether nothing failed, and something passed."""
-        return all(one.outcome is not Outcome.FAILED for one in self.steps) and self.count(Outcome.PASSED) > 0
+        """Whether nothing failed, and something passed: that nothing is left behind says nothing of the node."""
+        outcomes = {one.outcome for one in self.steps if one.part is not TestedPart.CLEANUP}
+        return Outcome.PASSED in outcomes and all(one.outcome is not Outcome.FAILED for one in self.steps)
 
     def count(self, outcome: Outcome) -> int:
         """How many steps ended so."""

@@ -37,7 +37,7 @@ def test_statistics(recorder: Recorder, cloud: Cloud, host: str) -> Hypervisor |
     def see_hypervisor() -> str:
         hypervisor = hypervisor_of(cloud, host)
         if hypervisor is None:
-            raise StepFailed(f"nova knows no hypervisor of {host}: its service has never reported one")
+            raise StepFailed(f"nova shows no hypervisor of {host}: it has reported none, or is not mapped to a cell")
         found.append(hypervisor)
         return _described(hypervisor, traits_of(cloud, hypervisor))
 
@@ -80,6 +80,9 @@ def wait_for_usage(cloud: Cloud, hypervisor: Hypervisor, before: Usage, more: Ma
         if now.consumers - {server} != before.consumers:
             raise StepSkipped("other guests came or went on this host meanwhile")
         if time.monotonic() > deadline:
+            if (server in now.consumers) != any(more.values()):
+                has = "still has the" if server in now.consumers else "has no"
+                raise StepFailed(f"placement {has} allocation of the guest {server}")
             shown = ", ".join(f"{name} {now.amounts.get(name, 0)}, not {count}" for name, count in wanted.items())
             raise StepFailed(f"placement says that is used: {shown}")
         time.sleep(1)

@@ -20,22 +20,29 @@ _BINARY, _CLOSE, _PING, _PONG = 2, 8, 9, 10
 class WebSocket:
     """A connection. ``address`` begins with ws: or wss:, http: or https:; ``seconds`` is for every wait.
 
+    ``verify`` is as in clouds.yaml: whether a certificate is looked at, or a file of those that are trusted.
+
     Raises StepFailed where the server does not answer, or not in this protocol.
     """
 
-    def __init__(self, address: str, seconds: float = 30.0) -> None:
+    def __init__(self, address: str, seconds: float = 30.0, verify: bool | str = True) -> None:
         self._seconds = seconds
         self._received = bytearray()
         parts = urlsplit(address)
         secure = parts.scheme in ("wss", "https")
         host = parts.hostname or ""
+        opened: socket.socket | None = None
         try:
             port = parts.port or (443 if secure else 80)
-            plain = socket.create_connection((host, port), timeout=seconds)
-            self._socket = ssl.create_default_context().wrap_socket(plain, server_hostname=host) if secure else plain
+            opened = socket.create_connection((host, port), timeout=seconds)
+            if secure:
+                opened = _context(verify).wrap_socket(opened, server_hostname=host)
+            self._socket = opened
             path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
             self._shake_hands(host, port, path, parts.scheme.replace("ws", "http"))
         except (OSError, ValueError) as error:
+            if opened is not None:
+                opened.close()
             raise StepFailed(
                 f"the console's address {host}:{parts.netloc.rpartition(':')[2]} does not answer: {error}"
             ) from error
@@ -146,3 +153,11 @@ class WebSocket:
             self._socket.sendall(bytes([0x80 | kind]) + length + mask + masked)
         except OSError as error:
             raise StepFailed(f"the console's connection is gone: {error}") from error
+
+
+def _context(verify: bool | str) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
+    if verify is False:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

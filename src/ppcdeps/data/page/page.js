@@ -14,6 +14,18 @@
   system.addEventListener("change", showTheme);
   showTheme();
 
+  // What is wider than its place is reached by the keyboard, too: it is scrolled there.
+  const reach = (entries) => entries.forEach(({ target }) => {
+    const needed = target.scrollWidth > target.clientWidth;
+    const title = target.closest("section").getAttribute("aria-labelledby");
+    Object.entries({ tabindex: "0", role: "group", "aria-labelledby": title }).forEach(([name, value]) => {
+      if (needed) target.setAttribute(name, value);
+      else target.removeAttribute(name);
+    });
+  });
+  const widths = new ResizeObserver(reach);
+  all(".scroll:not(.tall)").forEach((one) => widths.observe(one));
+
   // Rows open and close.
   const setOpen = (row, open) => {
     const button = row.querySelector("button.open");
@@ -31,6 +43,14 @@
     rows.forEach((row) => setOpen(row, open));
     button.textContent = open ? "Close all" : "Open all";
   }));
+
+  // On paper nothing can be opened: what a row that is open folds away is printed too.
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = all(".is-open details:not([open]), #verify details:not([open])");
+    folded.forEach((one) => { one.open = true; });
+  });
+  addEventListener("afterprint", () => { folded.forEach((one) => { one.open = false; }); folded = []; });
 
   // Tables are sorted by a click on a column's title: up, down.
   const collator = new Intl.Collator("en", { numeric: true });
@@ -185,9 +205,30 @@
     if (dragged) { dragged = false; return; }
     choose(event.target.closest(".node"));
   });
+  // What the keyboard reaches is seen, however far in the graph is.
+  svg.addEventListener("focusin", (event) => {
+    const node = event.target.closest(".node");
+    if (!node || !node.matches(":focus-visible")) return;
+    const [x, y] = node.getAttribute("transform").match(/[\d.]+/g).map(Number);
+    const size = node.querySelector("rect");
+    const [wide, high] = [Number(size.getAttribute("width")), Number(size.getAttribute("height"))];
+    const isSeen = x >= view.x && y >= view.y && x + wide <= view.x + view.width && y + high <= view.y + view.height;
+    if (isSeen) return;
+    view = { ...view, x: x + wide / 2 - view.width / 2, y: y + high / 2 - view.height / 2 };
+    show();
+  });
+  const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   svg.addEventListener("keydown", (event) => {
     const node = event.target.closest(".node");
     if (event.key === "Escape") choose(null);
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.key in arrows) {
+      event.preventDefault();
+      const [right, down] = arrows[event.key];
+      view = { ...view, x: view.x + right * view.width / 10, y: view.y + down * view.height / 10 };
+      show();
+    }
+    if (event.key === "+" || event.key === "-") zoom(event.key === "+" ? 1.25 : 0.8);
     if (node && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); choose(node); }
   });
 })();

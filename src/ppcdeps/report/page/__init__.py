@@ -1,1 +1,1 @@
-"""Plans, and two plans compared, as one HTML page for people."""
+"""Plans and audits, and two of either compared, as one HTML page for people."""

@@ -7,7 +7,7 @@ from typing import TypeVar
 from ppcdeps.model.gap import Gap
 from ppcdeps.model.plan import ChosenPackage, DroppedRequirement, Plan
 from ppcdeps.model.python_plan import PlannedDistribution
-from ppcdeps.model.wording import first_of
+from ppcdeps.model.wording import counted, first_of
 from ppcdeps.planning.explained import Link
 from ppcdeps.report.difference import Changes, PlanDifference, difference, gap_change, move_of
 from ppcdeps.report.page.requirers import Node, NodeKind, PlanRequirers
@@ -15,7 +15,6 @@ from ppcdeps.report.page.view import (
     STATES,
     Fact,
     RepositoryView,
-    counted,
     listed,
     repository_view,
 )
@@ -43,12 +42,13 @@ class ChangeView:
 
 @dataclass(frozen=True, slots=True)
 class ChangesView:
-    """One table of the page. ``changes`` are the words by which it is filtered."""
+    """One table of the page. ``changes`` are the words by which it is filtered, ``more`` counts what has no row."""
 
     id: str
     title: str
     rows: tuple[ChangeView, ...]
     changes: tuple[str, ...]
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,12 @@ def comparison_view(before: Plan, after: Plan, now: float, *, names: tuple[str, 
     found = difference(before, after)
     sides = _Sides(before, after)
     tables = [
-        _table("gaps", "Gaps", _rows(found.gaps, (_CLOSED, _NEW, _CHANGED), sides.gap)),
-        _table("packages", "Packages", _rows(found.packages, (_WENT, _CAME, _MOVED), sides.package)),
-        _table("python", "Python distributions", _rows(found.python, (_WENT, _CAME, _MOVED), sides.distribution)),
-        _table(
+        changes_view("gaps", "Gaps", _rows(found.gaps, (_CLOSED, _NEW, _CHANGED), sides.gap)),
+        changes_view("packages", "Packages", _rows(found.packages, (_WENT, _CAME, _MOVED), sides.package)),
+        changes_view(
+            "python", "Python distributions", _rows(found.python, (_WENT, _CAME, _MOVED), sides.distribution)
+        ),
+        changes_view(
             "dropped",
             "Required by the x86 builds only",
             _rows(
@@ -95,7 +97,7 @@ def comparison_view(before: Plan, after: Plan, now: float, *, names: tuple[str, 
     repositories += [(new.id, None, repository_view(new, now)) for new in states.added]
     repositories += [(new.id, repository_view(old, now), repository_view(new, now)) for old, new in states.changed]
     return ComparisonView(
-        title=f"{after.workload} on {after.target} ({after.arch}): what changed",
+        title=f"{_named(before, after)} ({after.arch}): what changed",
         made_on=date_of(int(now)),
         before=names[0],
         after=names[1],
@@ -108,8 +110,16 @@ def comparison_view(before: Plan, after: Plan, now: float, *, names: tuple[str, 
     )
 
 
+def _named(before: Plan, after: Plan) -> str:
+    """Both workloads and targets, once where they are the same."""
+    workloads, targets = (before.workload, after.workload), (before.target, after.target)
+    return " on ".join(" to ".join(dict.fromkeys(both)) for both in (workloads, targets))
+
+
 @dataclass(frozen=True, slots=True)
-class _Row:
+class ChangeRow:
+    """A change, as it becomes a row of a table."""
+
     name: str
     before: str
     after: str
@@ -129,7 +139,7 @@ class _Sides:
     def _by_name(plan: Plan) -> dict[str, ChosenPackage]:
         return {one.nevra.name: one for one in plan.closure}
 
-    def gap(self, old: Gap | None, new: Gap | None) -> _Row:
+    def gap(self, old: Gap | None, new: Gap | None) -> ChangeRow:
         shown = new or old
         assert shown is not None
         if old is not None and new is not None:
@@ -138,7 +148,7 @@ class _Sides:
             why = self._why_gap(shown, here=0 if new is None else 1)
         side = 0 if new is None else 1
         chain = self._requirers[side].links_to(self._requirers[side].nodes_of(shown))
-        return _Row(shown.name, _gap(old), _gap(new), why, chain)
+        return ChangeRow(shown.name, _gap(old), _gap(new), why, chain)
 
     def _why_gap(self, gap: Gap, *, here: int) -> str:
         """Why a gap is in one plan only: what the other has in its place, or that it needs nothing of it."""
@@ -153,7 +163,7 @@ class _Sides:
             return f"part of another gap {when}"
         return "nothing requires it any more" if here == 0 else "nothing required it before"
 
-    def package(self, old: ChosenPackage | None, new: ChosenPackage | None) -> _Row:
+    def package(self, old: ChosenPackage | None, new: ChosenPackage | None) -> ChangeRow:
         shown = new or old
         assert shown is not None
         side = 0 if new is None else 1
@@ -165,7 +175,7 @@ class _Sides:
                 why += f", from {old.repo} to {new.repo}"
         else:
             why = self._why_package(shown, here=side)
-        return _Row(shown.nevra.name, _package(old), _package(new), why, chain)
+        return ChangeRow(shown.nevra.name, _package(old), _package(new), why, chain)
 
     def _why_package(self, one: ChosenPackage, *, here: int) -> str:
         """Who requires it in its plan, and what became of the first of these in the other."""
@@ -177,7 +187,7 @@ class _Sides:
             return f"{needed}, which {'came, too' if here else 'went, too'}"
         return needed
 
-    def distribution(self, old: PlannedDistribution | None, new: PlannedDistribution | None) -> _Row:
+    def distribution(self, old: PlannedDistribution | None, new: PlannedDistribution | None) -> ChangeRow:
         shown = new or old
         assert shown is not None
         side = 0 if new is None else 1
@@ -185,30 +195,37 @@ class _Sides:
         plan = self._plans[side].python
         whole = plan.distribution(shown.name) if plan is not None else None
         why = whole.pinned_by if whole is not None else ""
-        return _Row(shown.name, _distribution(old), _distribution(new), why, self._requirers[side].links_to([node]))
+        return ChangeRow(
+            shown.name, _distribution(old), _distribution(new), why, self._requirers[side].links_to([node])
+        )
 
 
-def _dropped(old: DroppedRequirement | None, new: DroppedRequirement | None) -> _Row:
+def _dropped(old: DroppedRequirement | None, new: DroppedRequirement | None) -> ChangeRow:
     shown = new or old
     assert shown is not None
-    return _Row(shown.source, old.requirement if old else "", new.requirement if new else "", shown.grounds)
+    return ChangeRow(shown.source, old.requirement if old else "", new.requirement if new else "", shown.grounds)
 
 
 def _rows(
-    changes: Changes[Value], words: Sequence[tuple[str, str]], row: Callable[[Value | None, Value | None], _Row]
-) -> Iterable[tuple[tuple[str, str], _Row]]:
+    changes: Changes[Value], words: Sequence[tuple[str, str]], row: Callable[[Value | None, Value | None], ChangeRow]
+) -> Iterable[tuple[tuple[str, str], ChangeRow]]:
     removed, added, changed = words
     yield from ((added, row(None, one)) for one in changes.added)
     yield from ((removed, row(one, None)) for one in changes.removed)
     yield from ((changed, row(*pair)) for pair in changes.changed)
 
 
-def _table(identifier: str, title: str, rows: Iterable[tuple[tuple[str, str], _Row]]) -> ChangesView:
+def changes_view(
+    identifier: str, title: str, rows: Iterable[tuple[tuple[str, str], ChangeRow]], most: int | None = None
+) -> ChangesView:
+    """A table of changes, each with its word and the kind that gives its color; ``most`` is how many have a row."""
+    every = list(rows)
     views = tuple(
         ChangeView(f"{identifier}-{number}", change, kind, row.name, row.before, row.after, row.why, row.chain)
-        for number, ((change, kind), row) in enumerate(rows)
+        for number, ((change, kind), row) in enumerate(every[:most])
     )
-    return ChangesView(identifier, title, views, tuple(dict.fromkeys(view.change for view in views)))
+    words = tuple(dict.fromkeys(view.change for view in views))
+    return ChangesView(identifier, title, views, words, len(every) - len(views))
 
 
 def _gap(gap: Gap | None) -> str:
@@ -243,7 +260,7 @@ def _verdict(found: PlanDifference) -> str:
         (len(packages.changed), "moved"),
     ):
         if count:
-            parts.append(f"{counted(count, 'package', 'packages')} {what}")
+            parts.append(f"{counted(count, 'package')} {what}")
     python = len(found.python.added) + len(found.python.removed) + len(found.python.changed)
     if python:
         parts.append(f"{counted(python, 'Python pin differs', 'Python pins differ')}")

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ppcdeps import __version__
 from ppcdeps.model.visible import visible
+from ppcdeps.report.build import duration
+from ppcdeps.report.page.audit import AuditView
 from ppcdeps.report.page.comparison import ComparisonView
 from ppcdeps.report.page.results import BuildRunView, VerificationView
 from ppcdeps.report.page.view import PlanView
@@ -19,7 +21,7 @@ from ppcdeps.report.page.view import PlanView
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_TEMPLATES = ("base.html", "parts.html", "plan.html", "comparison.html", "results.html")
+_TEMPLATES = ("base.html", "parts.html", "plan.html", "comparison.html", "results.html", "audit.html")
 
 
 def render_plan_page(
@@ -45,6 +47,18 @@ def render_comparison_page(page: ComparisonView) -> str:
     return _rendered(
         "comparison.html", page, [*sections, *([("metadata", "Repositories")] if page.repositories else [])]
     )
+
+
+def render_audit_page(page: AuditView) -> str:
+    """The page of an audit."""
+    sections = [("sources", "Sources")] if page.sources else []
+    sections += [("order", "Order")] if len(page.steps) > 1 else []
+    sections += [("workloads", "Workloads")] if page.workloads else []
+    sections += [("groups", "Groups")] if page.groups else []
+    sections += [("enabling", "Enabling")] if page.enabling else []
+    sections += [("cycles", "Cycles")] if page.cycles else []
+    sections += [("reasons", "Blocked")] if page.reasons else []
+    return _rendered("audit.html", page, [*sections, ("packages", "Packages"), ("metadata", "Metadata")])
 
 
 def _rendered(name: str, page: Any, sections: list[tuple[str, str]], **more: Any) -> str:
@@ -82,6 +96,7 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
     )
     environment.filters["is_web"] = is_web
+    environment.filters["duration"] = duration
     return environment
 
 

@@ -8,13 +8,14 @@ from ppcdeps.model.commands import command_line
 from ppcdeps.model.gap import Gap, GapKind, Requirer, Route, RouteKind
 from ppcdeps.model.plan import ChosenPackage, DroppedRequirement, Plan, RepositoryState
 from ppcdeps.model.python_plan import PlannedDistribution, Provision
-from ppcdeps.model.recipe import Recipe
-from ppcdeps.model.wording import first_of
+from ppcdeps.model.recipe import Patch, Recipe
+from ppcdeps.model.wording import counted, first_of
 from ppcdeps.planning.explained import Link
 from ppcdeps.report.build import duration
 from ppcdeps.report.build_order import BUILT, build_order_of
 from ppcdeps.report.enabling import enabling_words
 from ppcdeps.report.page.graph import GraphView, graph_of
+from ppcdeps.report.page.meanings import CAUSES, ROUTES, meanings_of
 from ppcdeps.report.page.requirers import PlanRequirers
 from ppcdeps.report.recipes import edit_line
 from ppcdeps.report.text import by_side, date_of, route_words
@@ -91,6 +92,7 @@ class GapView:
     builds_first: tuple[str, ...]
     blocked_by: tuple[str, ...]
     build_requires: tuple[str, ...]
+    tried: tuple[str, ...]
     minutes: tuple[Fact, ...]
     timed_by: str
     shortest: float
@@ -160,6 +162,7 @@ class PlanView:
     commands: tuple[CommandView, ...]
     cycles: tuple[str, ...] = ()
     numbers_by_gap: Mapping[str, str] = field(default_factory=dict)
+    meanings: tuple[tuple[str, str], ...] = ()
 
 
 def plan_view(
@@ -212,6 +215,10 @@ def plan_view(
         commands=_commands(plan, command, plan_file),
         cycles=tuple(map(str, plan.cycles)),
         numbers_by_gap={gap.name: gap.id for gap in gaps},
+        meanings=(
+            *meanings_of({gap.cause for gap in gaps}, CAUSES),
+            *meanings_of({gap.route for gap in gaps} | {gap.otherwise for gap in gaps}, ROUTES),
+        ),
     )
 
 
@@ -273,7 +280,8 @@ class _GapMaker:
             held_count=len(held),
             builds_first=tuple(plan.needs.get(gap.name, ())),
             blocked_by=tuple(plan.blocked_by.get(gap.name, ())),
-            build_requires=own.build_requires if own is not None else (),
+            build_requires=own.build_requires if own is not None else gap.build_requires,
+            tried=(*gap.tried, *self._tried_repositories(gap)) if gap.kind is GapKind.RPM else gap.tried,
             minutes=tuple(Fact(duration(value * 60), mode) for value, mode in times),
             timed_by=route.timed_by,
             shortest=times[0][0] if times else 0.0,
@@ -282,6 +290,22 @@ class _GapMaker:
             dropped=tuple(one for one in plan.dropped_requirements if one.source == gap.source),
             pip=gap.route.kind in BY_PIP,
         )
+
+    def _tried_repositories(self, gap: Gap) -> Iterable[str]:
+        """What the repositories that are known and not enabled would change, as far as they were looked at."""
+        for one in self._plan.repositories:
+            if one.enabled:
+                continue
+            closing = [
+                each for each in self._plan.enablings if gap.name in each.closes and one.id in each.repositories
+            ]
+            if one.problem:
+                yield f"{one.id}, not enabled: {one.problem}"
+            elif closing:
+                others = sorted(set(closing[0].repositories) - {one.id})
+                yield f"{one.id}, not enabled: closes it" + (f" together with {', '.join(others)}" if others else "")
+            else:
+                yield f"{one.id}, not enabled: does not close it"
 
     def _recipe(self, route: Route) -> RecipeView | None:
         if route.kind is not RouteKind.RECIPE or not route.subject or route.subject[0] not in self._recipes:
@@ -301,7 +325,7 @@ class _GapMaker:
             name=recipe.folder.name,
             reason=" ".join(recipe.reason.split()),
             edits=tuple((edit_line(edit), edit.why) for edit in recipe.edits),
-            patches=tuple((patch.file, patch.why, patch.origin) for patch in recipe.patches),
+            patches=tuple((patch.file, patch.why, _origin(patch)) for patch in recipe.patches),
             facts=tuple(one for one in facts if one.value),
             links=recipe.links,
             changed=bool(route.digest) and route.digest != digest,
@@ -320,6 +344,11 @@ class _GapMaker:
         if gap.route_without_enabling.kind in BY_PIP and self._plan.request is not None:
             yield CommandView("the files for pip", self._command("constraints", *self._plan.request.words))
         yield CommandView("why, and what was tried", self._command("why", gap.name, "--plan", file))
+
+
+def _origin(patch: Patch) -> str:
+    """Where a patch is from, and which versions get it, where not all do."""
+    return f"{patch.origin}; for {patch.versions}" if patch.versions.bounds else patch.origin
 
 
 def _in_order(gaps: Iterable[Gap], waves: Mapping[str, int]) -> list[Gap]:
@@ -341,7 +370,7 @@ def _package(one: ChosenPackage, plan: Plan) -> PackageView:
 
 def repository_view(one: RepositoryState, now: float) -> RepositoryView:
     """A repository as it is shown, its age counted from ``now``."""
-    what = one.problem or f"{one.packages} packages"
+    what = one.problem or counted(one.packages, "package")
     return RepositoryView(
         one.id,
         one.side,
@@ -354,11 +383,15 @@ def repository_view(one: RepositoryState, now: float) -> RepositoryView:
 
 
 def _metadata(states: Sequence[RepositoryState], now: float) -> str:
-    """Of when the metadata is, in a sentence."""
-    dates = [one.date for one in states if one.enabled and one.date is not None]
-    if not dates:
+    return metadata_words([one.date for one in states if one.enabled], now)
+
+
+def metadata_words(dates: Iterable[int | None], now: float) -> str:
+    """Of when the metadata is, in a phrase. ``dates`` are in seconds since 1970, None where unknown."""
+    known = [date for date in dates if date is not None]
+    if not known:
         return "of an unknown date"
-    first, last = min(dates), max(dates)
+    first, last = min(known), max(known)
     of = date_of(first) if date_of(first) == date_of(last) else f"{date_of(first)} to {date_of(last)}"
     return f"{of} ({age_of(max(0.0, now - last))})"
 
@@ -378,33 +411,27 @@ def _verdict(plan: Plan) -> str:
     counts = _counts(plan)
     if not plan.gaps:
         return f"Nothing is missing: the repositories of {plan.target} have everything that {plan.workload} needs."
-    blocked = counts[RouteKind.BLOCKED]
     builds = sum(counts[kind] for kind in BUILT)
     pip = sum(counts[kind] for kind in BY_PIP)
     parts = []
-    if builds:
-        parts.append(f"{counted(builds, 'source is', 'sources are')} to be built")
     if pip:
         parts.append(f"{counted(pip, 'Python distribution comes', 'Python distributions come')} from the index")
     if counts[RouteKind.REUSE]:
-        parts.append(f"{counted(counts[RouteKind.REUSE], 'source', 'sources')} of noarch packages can be reused")
+        parts.append(f"{counted(counts[RouteKind.REUSE], 'source')} of noarch packages can be reused")
     if counts[RouteKind.ENABLE]:
         parts.append(f"{counted(counts[RouteKind.ENABLE], 'gap closes', 'gaps close')} by enabling a repository")
-    rest = listed(parts)
-    if blocked:
-        no_way = f"No way is known for {counted(blocked, 'gap', 'gaps')}"
-        return f"{no_way}; of the rest, {rest}." if rest else f"{no_way}."
-    return f"It can run there: {rest}. Nothing is blocked."
+    if blocked := counts[RouteKind.BLOCKED]:
+        if builds:
+            parts.insert(0, f"{counted(builds, 'source is', 'sources are')} to be built")
+        no_way = f"No way is known for {counted(blocked, 'gap')}"
+        return f"{no_way}; of the rest, {listed(parts)}." if parts else f"{no_way}."
+    once = f" once {counted(builds, 'source is', 'sources are')} built" if builds else ""
+    return f"It can run there{once}: {listed([*parts, 'nothing is blocked'])}."
 
 
 def listed(parts: Sequence[str]) -> str:
     """Parts of a sentence, with commas and an "and"."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
-
-
-def counted(count: int, one: str, many: str) -> str:
-    """A count with the words for one or for several."""
-    return f"{count} {one if count == 1 else many}"
 
 
 def _numbers(plan: Plan) -> tuple[Fact, ...]:

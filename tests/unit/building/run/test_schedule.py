@@ -28,9 +28,9 @@ def setup(tmp_path: Path) -> BuildSetup:
     root = Buildroot("debian-12-cross", BuildMode.CROSS, tmp_path, "x86_64", "ppc64le", "0")
     nothing: Any = None
     store, sources = Store(tmp_path / "builds"), SourceCollector(lambda name, version: ())
-    return BuildSetup(
-        nothing, ProvisionedRoot(root, nothing), None, sources, store, Cache(tmp_path), tmp_path / "run", ()
-    )
+    run = tmp_path / "run"
+    place = ProvisionedRoot(root, nothing)
+    return BuildSetup(nothing, place, None, sources, store, Cache(tmp_path), run, run / "scratch", ())
 
 
 def task(name: str, *needs: str) -> Task:

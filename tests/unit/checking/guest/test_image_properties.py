@@ -137,7 +137,7 @@ def test_extra_flags_do_nothing_without_a_cpu_mode(tmp_path: Path) -> None:
 def on_x86(*properties: str, conf: str = "", folder: Path, host: str = "x86_64") -> Report:
     file = folder / "nova.conf"
     file.write_text(f"[libvirt]\nvirt_type = qemu\n{conf}[scheduler]\nimage_metadata_prefilter = true\n")
-    by_nova = GuestByNova(properties, nova_conf=file, nova="2025.2", host_arch=host)
+    by_nova = GuestByNova(properties, nova_conf=(file,), nova="2025.2", host_arch=host)
     return check_guest(by_nova, HypervisorChoice(build="debian-12"), Silence()).report
 
 
@@ -173,7 +173,7 @@ def test_kvm_is_none_for_power_guests_there(tmp_path: Path) -> None:
     file = tmp_path / "nova.conf"
     file.write_text("[libvirt]\nvirt_type = kvm\n")
     by_nova = GuestByNova(
-        (*BASE, "hw_emulation_architecture=ppc64le"), nova_conf=file, nova="2025.2", host_arch="x86_64"
+        (*BASE, "hw_emulation_architecture=ppc64le"), nova_conf=(file,), nova="2025.2", host_arch="x86_64"
     )
     report = check_guest(by_nova, HypervisorChoice(build="almalinux-9"), Silence()).report
     assert sorted(rules(report)) == ["guest-emulated-cpu", "guest-kvm", "guest-not-scheduled"]

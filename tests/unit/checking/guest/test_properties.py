@@ -110,6 +110,15 @@ def test_nova_conf_is_read_as_oslo_reads_it(tmp_path: Path) -> None:
     assert not conf.spice
 
 
+def test_of_several_files_the_last_that_says_something_counts(tmp_path: Path) -> None:
+    first, last = tmp_path / "nova.conf", tmp_path / "nova-compute.conf"
+    first.write_text("[libvirt]\nvirt_type = kvm\ncpu_mode = none\n")
+    last.write_text("[libvirt]\nvirt_type = qemu\n")
+    conf = read_nova_conf(first, last)
+    assert (conf.virt_type, conf.cpu_mode) == ("qemu", "none")
+    assert read_nova_conf(last, first).virt_type == "kvm"
+
+
 def test_what_is_no_nova_conf_is_told(tmp_path: Path) -> None:
     file = tmp_path / "nova.conf"
     file.write_text("virt_type = kvm\n")

@@ -36,7 +36,7 @@ def of_conf(text: str, offer: str) -> Case:
 def on_x86(*properties: str, conf: str = "") -> Case:
     def case(folder: Path) -> object:
         (folder / "nova.conf").write_text(conf)
-        by_nova = GuestByNova(properties, nova_conf=folder / "nova.conf", nova="2025.2", host_arch="x86_64")
+        by_nova = GuestByNova(properties, nova_conf=(folder / "nova.conf",), nova="2025.2", host_arch="x86_64")
         return check_guest(by_nova, HypervisorChoice(build="almalinux-9"), Silence()).report.findings
 
     return case  # type: ignore[return-value]

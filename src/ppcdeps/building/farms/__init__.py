@@ -1,0 +1,1 @@
+"""Builds handed to engines of many machines."""

@@ -1,0 +1,167 @@
+"""What the page of two audits shows: packages that became installable or are no longer, builds that are missing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from ppcdeps.auditing.audit import USABLE, Audit, AuditedGroup, AuditedPackage, AuditedRepository, AuditedSource
+from ppcdeps.auditing.explanation import chain_to
+from ppcdeps.model.wording import counted, first_of
+from ppcdeps.planning.explained import Link
+from ppcdeps.report.audit import group_words
+from ppcdeps.report.audit_difference import AuditDifference, audit_difference
+from ppcdeps.report.page.audit import MOST_PACKAGES, MOST_SOURCES, audited_repository_view
+from ppcdeps.report.page.comparison import ChangeRow, ComparisonView, changes_view
+from ppcdeps.report.page.view import Fact, RepositoryView, listed
+from ppcdeps.report.text import date_of
+
+_MOST_NAMED = 5
+Change = tuple[tuple[str, str], ChangeRow]
+Pair = tuple[AuditedPackage | None, AuditedPackage | None]
+
+
+def audit_comparison_view(before: Audit, after: Audit, now: float, *, names: tuple[str, str]) -> ComparisonView:
+    """What the page of two audits shows. ``now`` is in seconds since 1970, ``names`` are what it calls the audits."""
+    found = audit_difference(before, after)
+    request = (("target", before.target, after.target), ("only", ", ".join(before.only), ", ".join(after.only)))
+    tables = (
+        changes_view("packages", "Packages", _packages(found, after), MOST_PACKAGES),
+        changes_view("sources", "Sources whose builds are missing", _sources(found), MOST_SOURCES),
+        changes_view("groups", "Package groups", _groups(found), MOST_SOURCES),
+    )
+    return ComparisonView(
+        title=f"{_from(before, after)}{after.target} ({after.arch}): what changed",
+        made_on=date_of(int(now)),
+        before=names[0],
+        after=names[1],
+        verdict=_verdict(found),
+        verdict_kind="blocked" if found.closed else "work" if found.came or found.moved else "done",
+        request=tuple(row for row in request if row[1] != row[2]),
+        numbers=_numbers(found, before, after),
+        tables=tuple(table for table in tables if table.rows),
+        repositories=tuple(_repository(old, new, now) for old, new in found.repositories),
+    )
+
+
+def _from(before: Audit, after: Audit) -> str:
+    return "" if before.target == after.target else f"{before.target} to "
+
+
+def _packages(found: AuditDifference, after: Audit) -> Iterator[Change]:
+    by_nevra = {each.nevra: each for each in after.packages}
+    kinds: tuple[tuple[tuple[str, str], Sequence[Pair]], ...] = (
+        (("no longer", "blocked"), found.closed),
+        (("installable now", "there"), found.opened),
+        (("new", "build"), [(None, each) for each in found.came]),
+        (("gone", "package"), [(each, None) for each in found.went]),
+        (("moved", "enable"), found.moved),
+    )
+    for kind, pairs in kinds:
+        for old, new in pairs:
+            shown = new or old
+            assert shown is not None
+            why = _why(old, new)
+            yield kind, ChangeRow(shown.name, _is(old), _is(new), why, _chain(new, by_nevra))
+
+
+def _is(package: AuditedPackage | None) -> str:
+    """A package of a known name: its state, and the rest of its identity."""
+    return "" if package is None else f"{package.state}, {package.nevra.removeprefix(f'{package.name}-')}"
+
+
+def _why(old: AuditedPackage | None, new: AuditedPackage | None) -> str:
+    """What a package waits for now, else what it waited for; the reason where no build helps."""
+    if new is None:
+        return "neither the target nor the reference has it any more"
+    if new.needs:
+        return f"waits for {first_of(new.needs, _MOST_NAMED)}"
+    if new.reason:
+        return new.reason
+    if old is None:
+        return "neither the target nor the reference had it"
+    return f"waited for {first_of(old.needs, _MOST_NAMED)}" if old.needs else old.reason
+
+
+def _chain(new: AuditedPackage | None, by_nevra: Mapping[str, AuditedPackage]) -> tuple[Link, ...]:
+    """The chain to the first source that it waits for and that is not its own."""
+    if new is not None:
+        for source in new.needs:
+            if chain := chain_to(by_nevra, new, source):
+                return tuple(Link(link.by, link.requirement, link.met_by) for link in chain)
+    return ()
+
+
+def _sources(found: AuditDifference) -> Iterator[Change]:
+    for one in found.sources_missing:
+        yield ("missing now", "blocked"), ChangeRow(one.name, "", _source(one), one.detail)
+    for one in found.sources_built:
+        yield ("no longer", "there"), ChangeRow(one.name, _source(one), "", "nothing of it is missing any more")
+
+
+def _source(one: AuditedSource) -> str:
+    return f"{one.cause}, holds back {one.holds_back}"
+
+
+def _groups(found: AuditDifference) -> Iterator[Change]:
+    for old, new in found.groups:
+        shown = new or old
+        assert shown is not None
+        before, after = (group_words(one) if one is not None else "" for one in (old, new))
+        if new is None or old is None:
+            kind = ("gone", "package") if new is None else ("new", "enable")
+            why = f"no repository has it {'any more' if new is None else 'in the first audit'}"
+        else:
+            kind, why = _group_change(old, new)
+        yield kind, ChangeRow(shown.id, before, after, why)
+
+
+def _group_change(old: AuditedGroup, new: AuditedGroup) -> tuple[tuple[str, str], str]:
+    """Whether a group is whole now, or no longer, with the color of that; and which packages make the difference."""
+    was, lacks = {*old.waiting, *old.blocked}, {*new.waiting, *new.blocked}
+    kind = ("whole now", "there") if not lacks else ("no longer", "blocked") if not was else ("moved", "enable")
+    parts = (
+        ("usable or no longer in it", sorted(was - lacks)),
+        ("not usable, or new in it", sorted(lacks - was)),
+    )
+    why = [f"{what}: {first_of(names, _MOST_NAMED)}" for what, names in parts if names]
+    return kind, "; ".join(why) or "the same packages wait for other builds"
+
+
+def _verdict(found: AuditDifference) -> str:
+    if not found:
+        return "The audits are the same."
+    parts = []
+    for changed, one, many in (
+        (found.opened, "package became installable", "packages became installable"),
+        (found.closed, "package is no longer installable", "packages are no longer installable"),
+        (found.came, "new package is not installable", "new packages are not installable"),
+        (found.went, "package that was not installable went", "packages that were not installable went"),
+        (found.moved, "package waits for other builds", "packages wait for other builds"),
+        (found.sources_missing, "source is missing now", "sources are missing now"),
+        (found.sources_built, "source is missing no longer", "sources are missing no longer"),
+        (found.groups, "package group changed", "package groups changed"),
+    ):
+        if changed:
+            parts.append(counted(len(changed), one, many))
+    text = listed(parts) or "Only the repositories differ; the answer is the same"
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _numbers(found: AuditDifference, before: Audit, after: Audit) -> tuple[Fact, ...]:
+    usable = [sum(audit.totals[state] for state in USABLE) for audit in (before, after)]
+    return (
+        Fact(f"{len(before.packages)} → {len(after.packages)}", "packages"),
+        Fact(f"{usable[0]} → {usable[1]}", "installable", "there"),
+        Fact(str(len(found.opened)), "installable now", "there"),
+        Fact(str(len(found.closed)), "no longer", "blocked"),
+        Fact(str(len(found.came)), "new, not installable", "build"),
+        Fact(str(len(found.went)), "gone"),
+        Fact(str(len(found.moved)), "moved", "enable"),
+    )
+
+
+def _repository(
+    old: AuditedRepository | None, new: AuditedRepository | None, now: float
+) -> tuple[str, RepositoryView | None, RepositoryView | None]:
+    shown = new or old
+    assert shown is not None
+    views = [audited_repository_view(one, now) if one is not None else None for one in (old, new)]
+    return shown.id, views[0], views[1]
