@@ -63,6 +63,11 @@ def test_without_a_plan_no_packages_are_looked_for(node: Program) -> None:
     assert "compared with no pins" in errors
 
 
+def test_a_missing_configuration_is_said_before_anything_is_looked_at(node: Program) -> None:
+    done = node("check", "node", "--local", "--root", "root", "--nova-conf", "gone.conf", code=3)
+    assert done.err == "ppcdeps: error: cannot read gone.conf: No such file or directory\n"
+
+
 def test_the_pins_of_a_plan_hold_on_the_node(node: Program) -> None:
     plan = json.loads((node.folder / "plan.json").read_text())
     assert plan["python"] is None or not plan["python"]

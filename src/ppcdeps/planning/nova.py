@@ -108,6 +108,13 @@ class NovaFacts:
             raise UsageError(f'"{text}" is not a version of nova', hint=hint)
         return cleaned
 
+    def why_unknown(self, version: str) -> str:
+        """Why not all is known that this version does; empty where its release is known, and for no version."""
+        newest = max(self.releases.values(), key=_key)
+        if not version or not is_older(newest.partition(".")[0], version.partition(".")[0]):
+            return ""
+        return f"the newest nova that ppcdeps knows is {newest}"
+
     def defaults_in(self, version: str) -> tuple[NovaDefault, ...]:
         """What that version does where an image says nothing."""
         return tuple(one for one in self.defaults if one.holds_in(version))

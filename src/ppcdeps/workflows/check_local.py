@@ -5,6 +5,7 @@ from pathlib import Path
 from ppcdeps.base.cache import Cache
 from ppcdeps.checking.env.environment import Environment
 from ppcdeps.checking.findings import Report
+from ppcdeps.checking.guest.properties import read_nova_conf
 from ppcdeps.checking.host.planned import check_planned
 from ppcdeps.metadata.targets import list_targets
 from ppcdeps.model.errors import EnvironmentLacksError
@@ -44,6 +45,8 @@ def check_local(choice: LocalChoice, cache: Cache, reporter: Reporter) -> tuple[
     a nova or target that is not known.
     """
     plan = load_plan(choice.plan) if choice.plan is not None else None
+    found = (choice.nova_conf,) if choice.nova_conf is not None else tuple(one for one in NOVA_CONF if one.is_file())
+    read_nova_conf(*found)  # a fault in it is said before what takes long
     environment = Installation(choice.root).read()
     reports = [check_host(target=choice.target or _known_target(plan), nova=choice.nova)]
     held: Path | Constraints | None = choice.constraints
@@ -59,7 +62,6 @@ def check_local(choice: LocalChoice, cache: Cache, reporter: Reporter) -> tuple[
     if held is None or held is NO_CONSTRAINTS:
         reporter.warn("Python's distributions are compared with no pins: name the lock's with --constraints")
     reports.append(report_of(environment, reporter, held, ApiCheck(cache, offline=True)))
-    found = (choice.nova_conf,) if choice.nova_conf is not None else tuple(one for one in NOVA_CONF if one.is_file())
     if not found:
         reporter.warn(f"guests are not looked at: there is neither {' nor '.join(map(str, NOVA_CONF))}")
         return tuple(reports)

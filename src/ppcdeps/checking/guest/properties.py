@@ -202,7 +202,7 @@ def guest_by_nova(
         arch_where=_place(arch) if arch else "",
         machine_where=_place(machine) if machine else f"{config.name} [libvirt] hw_machine_type" if config else "",
         nova=nova,
-        unseen=tuple(_unseen(found, facts)),
+        unseen=tuple(_unseen(found, facts, nova)),
     )
 
 
@@ -221,8 +221,10 @@ def canonical_architecture(name: str) -> str:
     return _ARCHITECTURES.get(lowered, lowered)
 
 
-def _unseen(properties: Iterable[Property], facts: NovaFacts) -> Iterable[Skipped]:
-    """Properties that say something of the host, or that are not known."""
+def _unseen(properties: Iterable[Property], facts: NovaFacts, nova: str) -> Iterable[Skipped]:
+    """A nova that is newer than what is known, and properties that say something of the host, or are not known."""
+    if unknown := facts.why_unknown(nova):
+        yield Skipped(f"what is new in nova {nova}", unknown)
     for one in properties:
         trait = _TRAIT.fullmatch(one.key)
         why = facts.unseen_names.get(one.name, "")

@@ -107,6 +107,8 @@ class _Check:
         yield from self._emulator()
         yield from self._libvirt()
         yield from self._config_drive()
+        if unknown := self._nova.why_unknown(self._wanted.nova):
+            self._skip(f"what is new in nova {self._wanted.nova}", unknown)
 
     def _skip(self, what: str, why: str) -> None:
         self.skipped.append(Skipped(what, why))

@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 from guests import check_image
 
+from ppcdeps.checking.findings import Skipped
 from ppcdeps.checking.guest.check import check_guest
 from ppcdeps.checking.guest.offers import offer_of_build
 from ppcdeps.checking.guest.properties import guest_by_nova, property_of, read_description, read_nova_conf
+from ppcdeps.checking.host.check import HostPurpose, check_host
+from ppcdeps.checking.host.hostfacts import HostFacts
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.planning.nova import nova_facts
 
@@ -153,6 +156,18 @@ def test_a_version_or_a_release_names_a_nova(text: str, version: str) -> None:
 def test_what_names_no_nova_is_told(text: str) -> None:
     with pytest.raises(UsageError, match="is not a version of nova"):
         nova_facts().version(text)
+
+
+@pytest.mark.parametrize(
+    ("version", "newer"),
+    [("99", True), ("34.0.0b1", True), ("33.5.0", False), ("33", False), ("2014.1", False), ("", False)],
+)
+def test_of_a_newer_nova_it_is_said_that_it_is_not_known(version: str, newer: bool) -> None:
+    guest = guest_by_nova("an image", [], nova_facts(), version)
+    host = check_host(HostFacts(machine="ppc64le"), HostPurpose("", "", version), nova_facts(), "a host")
+    expected = [Skipped(f"what is new in nova {version}", "the newest nova that ppcdeps knows is 33.0.0")]
+    for skipped in (guest.unseen, host.skipped):
+        assert [one for one in skipped if "is new" in one.what] == (expected if newer else [])
 
 
 def test_the_oldest_libvirt_follows_the_version() -> None:
