@@ -1,7 +1,9 @@
 """What cannot be built is told in one line, with the documented exit code, and nothing is lost."""
 
+import contextlib
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -165,6 +167,48 @@ def test_an_export_that_cannot_be(world: BuildWorld) -> None:
     assert "cannot write " in fault(*export, "-o", "file/Makefile", code=3)
     assert "'ant' is not one of" in world.program("export", "plan.json", "ant", code=2).fault
     assert not (world.folder / "pipeline").exists()
+
+
+def test_an_export_that_fails_leaves_the_one_before(world: BuildWorld) -> None:
+    there = world.folder / "there"
+    there.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "none", there], check=False).returncode:
+        pytest.skip("this root may not mount")
+    try:
+        export = ("export", "plan.json", "make", "--sources", "sources", "-o", "there/Makefile")
+        world.program(*export)
+        before = files_in(there)
+        world.make(Thing("one", version="2.0"))
+        (world.folder / "recipes" / "one" / "README.md").write_bytes(bytes(64 * 1024))
+        world.plan("one")
+        filling = there / "filling"
+        for room in range(0, 400 * 1024, 4096):
+            with filling.open("wb", buffering=0) as stream, contextlib.suppress(OSError):
+                while stream.write(bytes(1024)):
+                    continue
+            os.truncate(filling, filling.stat().st_size - room)
+            done = subprocess.run(
+                world.program.command(*export),
+                cwd=world.folder,
+                env=world.program.environment(),
+                capture_output=True,
+                text=True,
+            )
+            filling.unlink()
+            if done.returncode == 0:
+                break
+            assert (done.returncode, "no space left" in done.stderr) == (20, True), done.stderr
+            assert files_in(there) == before
+        assert room > 5 * 4096
+        added = {"rendered/one/SOURCES/one-2.0.tar.gz", "recipes/one/README.md"}
+        assert files_in(there).keys() - before.keys() == {f"ppcdeps-one/{one}" for one in added}
+    finally:
+        subprocess.run(["umount", there], check=True)
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    """The files below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize(

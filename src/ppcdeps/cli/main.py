@@ -161,7 +161,8 @@ def _of_the_machine(fault: OSError) -> str:
     """What the operating system refused, where no adapter has said it better."""
     place = fault.filename
     if fault.errno in DISK_FULL:
-        place = visible(str(place or "the disk"))
+        # Of a copy the second name is the one that is written.
+        place = visible(str(fault.filename2 or place or "the disk"))
         return f"no space left while writing to {place}; free some space, and run the command again"
     if fault.errno == errno.EBADF and place == STANDARD_OUTPUT:
         return "standard output is closed; send it to a file, or to /dev/null"

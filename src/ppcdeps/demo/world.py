@@ -17,6 +17,7 @@ from pathlib import Path
 from string import Template
 
 from ppcdeps.base.cache import Cache
+from ppcdeps.base.copying import copy_tree
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.base.removal import remove_tree
 from ppcdeps.building.buildroots.buildroots import Buildroots
@@ -144,7 +145,7 @@ def _fill(
     _write_target(world, created.packages, machine)
     _write_workload(world)
     assert created.repository is not None  # it is a Debian root
-    shutil.copytree(created.repository, world.target)
+    copy_tree(created.repository, world.target)
     _build_reference(tarballs, world, native_root, target_root, engine, engines_home(cache.directory), reporter)
     # Written last: a folder without it is not whole.
     (world.folder / MARKER).write_text(f"{json.dumps({'name': world.name, 'roots': world.roots})}\n", "utf-8")

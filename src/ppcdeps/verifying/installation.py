@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ppcdeps.base.copying import copy_tree
 from ppcdeps.base.programs import run_program
 from ppcdeps.engines.emulation import machine_arch
 from ppcdeps.engines.engine import WORKSPACE, Engine
@@ -61,7 +62,7 @@ def make_installer_root(folder: Path) -> Buildroot:
     macros = run_program(["rpm", "--eval", "%{_rpmconfigdir}"], bare=True).checked(EnvironmentLacksError).text
     for path in (macros.strip(), "/etc/rpm"):
         if Path(path).is_dir():
-            shutil.copytree(path, folder / path[1:], dirs_exist_ok=True, ignore_dangling_symlinks=True)
+            copy_tree(Path(path), folder / path[1:], exist_ok=True, skip_lost=True)
     # Podman looks names up there.
     (folder / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
     (folder / "etc" / "group").write_text("root:x:0:\n")

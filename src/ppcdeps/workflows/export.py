@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ppcdeps.base.atomic import new_folder, write_output
+from ppcdeps.base.copying import copy_tree
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.base.removal import remove_tree
 from ppcdeps.building.farms.pipeline import Pipeline, pipeline_of
 from ppcdeps.building.farms.pipeline_files import HEAD, PipelineKind, Runners, pipeline_file
 from ppcdeps.building.run.build_run import check_plan
 from ppcdeps.building.run.options import BuildOptions
-from ppcdeps.building.run.rendered import write_rendered
+from ppcdeps.building.run.rendered import ANOTHER_PLACE, check_rendered, write_rendered
 from ppcdeps.building.run.sources import SourceCollector
 from ppcdeps.building.run.tasks import tasks_of
 from ppcdeps.metadata.targets import text_for_elsewhere
@@ -30,6 +31,7 @@ from ppcdeps.workflows.requested import recipes_of
 
 _PLACES = ("snapshot", "repofrompath", "reference", "source", "repo-file", "srpms", "constraints")
 """Options of a plan that may name files, which do not travel."""
+_RENDERED, _RECIPES, _TARGET = "rendered", "recipes", "target.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +91,67 @@ def export(request: ExportRequest, reporter: Reporter) -> Exported:
     if not tasks:
         raise UsageError(f"the plan for {plan.workload} builds nothing: there is nothing to export")
     sources = SourceCollector(basis.fetch_sources, options.source_folders, request.plan_file.absolute().parent)
-    write_rendered(tasks, sources, sha256_of(request.plan_file), folder / "rendered")
-    shutil.copyfile(request.plan_file, folder / "plan.json")
-    common = [*_recipes(basis.book, folder), *_target(request, folder, reporter)]
-    _warn_of_files(plan, reporter)
-    pipeline = pipeline_of(
-        plan.workload,
-        tasks,
-        folder=folder.name,
-        repository=default_repository(plan).as_posix(),
-        common=common,
-        build=request.further,
-        publish=("--alternatives",) if options.alternatives else (),
-        verify=(*_workload(plan, folder), *request.verify),
-    )
+    _make(folder)
+    with new_folder(folder) as scratch:
+        luggage = _Luggage(folder, scratch)
+        write_rendered(tasks, sources, sha256_of(request.plan_file), scratch / _RENDERED)
+        shutil.copyfile(request.plan_file, scratch / "plan.json")
+        common = [*_recipes(basis.book, luggage), *_target(request, luggage, reporter)]
+        _warn_of_files(plan, reporter)
+        pipeline = pipeline_of(
+            plan.workload,
+            tasks,
+            folder=folder.name,
+            repository=default_repository(plan).as_posix(),
+            common=common,
+            build=request.further,
+            publish=("--alternatives",) if options.alternatives else (),
+            verify=(*_workload(plan, luggage), *request.verify),
+        )
+        luggage.put()
     file.parent.mkdir(parents=True, exist_ok=True)
     write_output(file, pipeline_file(pipeline, request.kind, request.runners))
     return Exported(file, folder, request.kind, pipeline)
+
+
+@dataclass(frozen=True, slots=True)
+class _Luggage:
+    """What travels with a pipeline: packed in ``scratch``, and put into ``folder`` when all of it is there."""
+
+    folder: Path
+    scratch: Path
+
+    def take(self, file: Path, name: str) -> str:
+        """A file as the steps name it: where it lies, beside the pipeline or below, or else as the copy of it."""
+        if (beside := self.beside(file)) is not None:
+            return beside
+        shutil.copyfile(file, self.scratch / name)
+        return self.named(name)
+
+    def beside(self, file: Path) -> str | None:
+        """A file as the steps name it where it lies beside the pipeline or below; None where it lies elsewhere."""
+        place = file.absolute()
+        return place.relative_to(self.folder.parent).as_posix() if place.is_relative_to(self.folder.parent) else None
+
+    def named(self, name: str) -> str:
+        """What is packed under this name, as the steps name it."""
+        return f"{self.folder.name}/{name}"
+
+    def put(self) -> None:
+        """Put it in place of what an earlier export left, and remove what of that is not there any more."""
+        for packed in (_RENDERED, _RECIPES, *(one.name for one in self.scratch.iterdir())):
+            remove_tree(self.folder / packed)
+        for one in self.scratch.iterdir():
+            one.rename(self.folder / one.name)
+
+
+def _make(folder: Path) -> None:
+    """Make the folder. Raises ConfigError where that cannot be, or where it holds what an export would replace."""
+    check_rendered(folder / _RENDERED)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+        raise ConfigError(f"cannot write {folder}: {error.strerror}", hint=ANOTHER_PLACE) from error
 
 
 def _where_steps_run(file: Path, kind: PipelineKind) -> Path:
@@ -129,39 +175,33 @@ def check_file(file: Path) -> None:
         raise ConfigError(f"{file} was not written by ppcdeps", hint="name another place with --output, or remove it")
 
 
-def _recipes(book: RecipeBook, folder: Path) -> Iterable[str]:
-    """The option that names the recipes which are not ppcdeps' own, copied to the folder."""
-    place = folder / "recipes"
+def _recipes(book: RecipeBook, luggage: _Luggage) -> Iterable[str]:
+    """The option that names the recipes which are not ppcdeps' own, packed."""
     shipped = shipped_recipes().resolve()
     own = [one.folder for one in book if not one.folder.resolve().is_relative_to(shipped)]
-    with new_folder(folder) as scratch:
-        for one in own:
-            shutil.copytree(one, scratch / "recipes" / one.name, symlinks=True)
-        # Last: they may come from an earlier export.
-        remove_tree(place)
-        if own:
-            (scratch / "recipes").rename(place)
-    return ("--recipes", f"{folder.name}/recipes") if own else ()
+    for one in own:
+        copy_tree(one, luggage.scratch / _RECIPES / one.name, keep_links=True)
+    return ("--recipes", luggage.named(_RECIPES)) if own else ()
 
 
-def _target(request: ExportRequest, folder: Path, reporter: Reporter) -> Iterable[str]:
+def _target(request: ExportRequest, luggage: _Luggage, reporter: Reporter) -> Iterable[str]:
     """The option that names the target's file, where it has one of its own."""
     named = request.resolved.choice.target
     if named is None or not _exists(named):
         return ()
     file = Path(named)
-    if (beside := _beside(file, folder)) is not None:
+    if (beside := luggage.beside(file)) is not None:
         return ("--target", beside)
     text, moved = text_for_elsewhere(file, environment_variables())
-    write_output(folder / "target.toml", text)
+    write_output(luggage.scratch / _TARGET, text)
     if moved:
         reporter.warn(f"not in the exported folder, and read by the steps where they run: {first_of(moved, 5)}")
     if told := [one.id for one in request.resolved.target.repositories if one.password]:
-        reporter.warn(f"{folder / 'target.toml'} has the password of {first_of(told, 5)}: let nobody else read it")
-    return ("--target", f"{folder.name}/target.toml")
+        reporter.warn(f"{luggage.folder / _TARGET} has the password of {first_of(told, 5)}: let nobody else read it")
+    return ("--target", luggage.named(_TARGET))
 
 
-def _workload(plan: Plan, folder: Path) -> Iterable[str]:
+def _workload(plan: Plan, luggage: _Luggage) -> Iterable[str]:
     """The option that names the workload's file, where it is one."""
     words = plan.request.words if plan.request is not None else ()
     if len(words) != 1 or not words[0].endswith(".toml") or not _exists(words[0]):
@@ -169,22 +209,8 @@ def _workload(plan: Plan, folder: Path) -> Iterable[str]:
     found: Workload = load_workload(words[0], plan.release)
     pins = curated_constraints(found)
     if pins is not None and pins.absolute().parent == Path(words[0]).absolute().parent:
-        _travelling(pins, folder, pins.name)
-    return ("--workload", _travelling(Path(words[0]), folder, "workload.toml"))
-
-
-def _travelling(file: Path, folder: Path, name: str) -> str:
-    """A file as the steps name it: where it lies, beside the pipeline or below, or else copied to the folder."""
-    if (beside := _beside(file, folder)) is not None:
-        return beside
-    shutil.copyfile(file, folder / name)
-    return f"{folder.name}/{name}"
-
-
-def _beside(file: Path, folder: Path) -> str | None:
-    """A file as the steps name it where it lies beside the pipeline or below; None where it lies elsewhere."""
-    place = file.absolute()
-    return place.relative_to(folder.parent).as_posix() if place.is_relative_to(folder.parent) else None
+        luggage.take(pins, pins.name)
+    return ("--workload", luggage.take(Path(words[0]), "workload.toml"))
 
 
 def _warn_of_files(plan: Plan, reporter: Reporter) -> None:

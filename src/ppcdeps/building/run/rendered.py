@@ -5,15 +5,14 @@ A folder for each task, as `recipebook.rendering` makes it, and ``rendered.json`
 
 import json
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ppcdeps.base.atomic import new_folder, write_file
+from ppcdeps.base.copying import copy_tree
 from ppcdeps.base.jsonvalues import value_from
 from ppcdeps.base.named_files import read_named
-from ppcdeps.base.removal import remove_tree
 from ppcdeps.building.publishing.records import SourceFile
 from ppcdeps.building.run.setup import plain
 from ppcdeps.building.run.sources import RenderedBuild, TaskSources, rendered_build
@@ -23,6 +22,7 @@ from ppcdeps.model.errors import ConfigError
 from ppcdeps.recipebook.srpm import SPEC_NAME
 
 MANIFEST = "rendered.json"
+ANOTHER_PLACE = "name another place with --output"
 _SCHEMA = 1
 _FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
@@ -82,7 +82,7 @@ class RenderedSources:
         place = self.folder / found.folder
         if not (place / "SPECS" / found.spec).is_file() or any(one.is_symlink() for one in place.rglob("*")):
             raise ConfigError(f"{place} is not what was rendered for {task.name}", hint="export the plan again")
-        shutil.copytree(place, folder, dirs_exist_ok=True)
+        copy_tree(place, folder, exist_ok=True)
         # Git keeps no empty folder.
         (folder / "SOURCES").mkdir(exist_ok=True)
         copied = rendered_build(folder, found.spec, found.name, found.version, found.sources)
@@ -101,19 +101,17 @@ class RenderedSources:
         return found
 
 
-def write_rendered(tasks: Sequence[Task], sources: TaskSources, plan_digest: str, folder: Path) -> None:
-    """Render tasks to a folder, in place of what an earlier call left there.
-
-    ``sources`` renders each. Raises ConfigError where the folder holds anything else, and what ``sources`` raises.
-    """
+def check_rendered(folder: Path) -> None:
+    """Raise ConfigError where the folder holds what `write_rendered` did not leave there."""
     if folder.exists() and not (folder / MANIFEST).is_file():
-        raise ConfigError(f"{folder} holds what was not rendered by ppcdeps", hint="name another place with --output")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except (PermissionError, FileExistsError, NotADirectoryError) as error:
-        raise ConfigError(
-            f"cannot write {folder.parent}: {error.strerror}", hint="name another place with --output"
-        ) from error
+        raise ConfigError(f"{folder} holds what was not rendered by ppcdeps", hint=ANOTHER_PLACE)
+
+
+def write_rendered(tasks: Sequence[Task], sources: TaskSources, plan_digest: str, folder: Path) -> None:
+    """Render tasks to a folder, which is not there yet.
+
+    ``sources`` renders each. Raises what that raises.
+    """
     with new_folder(folder.parent) as scratch:
         made = []
         for number, task in enumerate(tasks):
@@ -132,5 +130,4 @@ def write_rendered(tasks: Sequence[Task], sources: TaskSources, plan_digest: str
         result = scratch / "rendered"
         result.mkdir(exist_ok=True)
         write_file(result / MANIFEST, json.dumps(document, indent=1, sort_keys=True) + "\n")
-        remove_tree(folder)
         result.rename(folder)

@@ -8,7 +8,7 @@ import pytest
 from damage import Words, damage_json, damaged
 
 from ppcdeps.base.digests import sha256_of
-from ppcdeps.building.run.rendered import MANIFEST, RenderedSources, write_rendered
+from ppcdeps.building.run.rendered import MANIFEST, RenderedSources, check_rendered, write_rendered
 from ppcdeps.building.run.sources import SourceCollector
 from ppcdeps.building.run.tasks import Bridge, Task
 from ppcdeps.model.errors import ConfigError
@@ -60,16 +60,12 @@ def test_an_empty_folder_that_git_does_not_keep_is_made(
     assert prepared.date() is None
 
 
-def test_it_is_rendered_again_in_its_place(tasks: tuple[Task, ...], rendered: Path) -> None:
-    write_rendered(tasks[:1], collector(), "another", rendered)
-    assert [one.task for one in RenderedSources.read(rendered, "another").tasks] == ["bridge"]
-    assert sorted(path.name for path in rendered.iterdir()) == ["bridge", MANIFEST]
-
-
-def test_a_folder_of_somebody_else_is_left_alone(tasks: tuple[Task, ...], tmp_path: Path) -> None:
+def test_a_folder_of_somebody_else_is_left_alone(rendered: Path, tmp_path: Path) -> None:
+    check_rendered(rendered)
+    check_rendered(tmp_path / "not there")
     (tmp_path / "theirs").mkdir()
     with pytest.raises(ConfigError, match="holds what was not rendered by ppcdeps"):
-        write_rendered(tasks, collector(), "a plan", tmp_path / "theirs")
+        check_rendered(tmp_path / "theirs")
 
 
 def test_another_plan_is_refused(rendered: Path) -> None:
@@ -93,10 +89,10 @@ def test_a_link_is_refused(tasks: tuple[Task, ...], rendered: Path, tmp_path: Pa
         RenderedSources.read(rendered, "a plan").prepare(tasks[1], tmp_path / "out")
 
 
-def test_what_was_not_rendered_is_named(tasks: tuple[Task, ...], rendered: Path, tmp_path: Path) -> None:
-    write_rendered(tasks[:1], collector(), "a plan", rendered)
+def test_what_was_not_rendered_is_named(tasks: tuple[Task, ...], tmp_path: Path) -> None:
+    write_rendered(tasks[:1], collector(), "a plan", tmp_path / "rendered")
     with pytest.raises(ConfigError, match=r"app \(with bootstrap\) was not rendered in .*; export the plan again"):
-        RenderedSources.read(rendered, "a plan").prepare(tasks[1], tmp_path / "out")
+        RenderedSources.read(tmp_path / "rendered", "a plan").prepare(tasks[1], tmp_path / "out")
 
 
 @pytest.mark.parametrize(
