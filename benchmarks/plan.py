@@ -57,8 +57,8 @@ class Contender:
     emptied: tuple[Path, ...] = ()
     """Folders that are removed before each run: caches, where it is to begin without."""
     seconds: list[float] = field(default_factory=list)
-    peak: int = 0
-    """Bytes."""
+    peaks: list[int] = field(default_factory=list)
+    """The most memory of each run, in bytes."""
 
     def run(self) -> None:
         """Run it once; note the time and the memory that it took. Ends the benchmark where it fails."""
@@ -76,7 +76,7 @@ class Contender:
             _, status, usage = os.wait4(process.pid, 0)
             self.seconds.append(time.perf_counter() - start)
             process.returncode = os.waitstatus_to_exitcode(status)
-            self.peak = max(self.peak, usage.ru_maxrss * 1024)
+            self.peaks.append(usage.ru_maxrss * 1024)
             if process.returncode not in ANSWERS:
                 output.seek(0)
                 told = output.read().decode(errors="replace")
@@ -88,7 +88,7 @@ def race(title: str, contenders: Sequence[Contender], runs: int) -> None:
     for contender in contenders:
         contender.run()
         contender.seconds.clear()
-        contender.peak = 0
+        contender.peaks.clear()
     for _ in range(runs):
         for contender in contenders:
             contender.run()
@@ -100,7 +100,7 @@ def race(title: str, contenders: Sequence[Contender], runs: int) -> None:
         told = f"ppcdeps / this: {', '.join(ratios)}" if ratios else ""
         print(
             f"  {contender.name:<28} {median:7.3f} s (best {min(contender.seconds):.3f})"
-            f" {contender.peak / 2**20:7.0f} MiB  {told}"
+            f" {statistics.median(contender.peaks) / 2**20:7.0f} MiB  {told}"
         )
 
 

@@ -122,8 +122,8 @@ _SIGNATURES = (
     ("pool_createwhatprovides", "", ("c_void_p",)),
 )
 """The functions' names, what they return, what they take."""
-_MALLOC = {-8: 1, -1: 1 << 30, -2: 1 << 26}
-"""M_ARENA_MAX, M_TRIM_THRESHOLD and M_TOP_PAD of malloc.h: one heap, which grows by 64 MiB."""
+_MALLOC = {-8: 1, -1: 1 << 30, -2: 1 << 24}
+"""M_ARENA_MAX, M_TRIM_THRESHOLD and M_TOP_PAD of malloc.h: one heap, which grows by 16 MiB."""
 _LOCKED_BY_CALLER = 2
 """FSETLOCKING_BYCALLER of stdio_ext.h."""
 
