@@ -93,10 +93,10 @@ def export(request: ExportRequest, reporter: Reporter) -> Exported:
     sources = SourceCollector(basis.fetch_sources, options.source_folders, request.plan_file.absolute().parent)
     _make(folder)
     with new_folder(folder) as scratch:
-        luggage = _Luggage(folder, scratch)
+        bundle = _Bundle(folder, scratch)
         write_rendered(tasks, sources, sha256_of(request.plan_file), scratch / _RENDERED)
         shutil.copyfile(request.plan_file, scratch / "plan.json")
-        common = [*_recipes(basis.book, luggage), *_target(request, luggage, reporter)]
+        common = [*_recipes(basis.book, bundle), *_target(request, bundle, reporter)]
         _warn_of_files(plan, reporter)
         pipeline = pipeline_of(
             plan.workload,
@@ -106,16 +106,16 @@ def export(request: ExportRequest, reporter: Reporter) -> Exported:
             common=common,
             build=request.further,
             publish=("--alternatives",) if options.alternatives else (),
-            verify=(*_workload(plan, luggage), *request.verify),
+            verify=(*_workload(plan, bundle), *request.verify),
         )
-        luggage.put()
+        bundle.put()
     file.parent.mkdir(parents=True, exist_ok=True)
     write_output(file, pipeline_file(pipeline, request.kind, request.runners))
     return Exported(file, folder, request.kind, pipeline)
 
 
 @dataclass(frozen=True, slots=True)
-class _Luggage:
+class _Bundle:
     """What travels with a pipeline: packed in ``scratch``, and put into ``folder`` when all of it is there."""
 
     folder: Path
@@ -175,33 +175,33 @@ def check_file(file: Path) -> None:
         raise ConfigError(f"{file} was not written by ppcdeps", hint="name another place with --output, or remove it")
 
 
-def _recipes(book: RecipeBook, luggage: _Luggage) -> Iterable[str]:
+def _recipes(book: RecipeBook, bundle: _Bundle) -> Iterable[str]:
     """The option that names the recipes which are not ppcdeps' own, packed."""
     shipped = shipped_recipes().resolve()
     own = [one.folder for one in book if not one.folder.resolve().is_relative_to(shipped)]
     for one in own:
-        copy_tree(one, luggage.scratch / _RECIPES / one.name, keep_links=True)
-    return ("--recipes", luggage.named(_RECIPES)) if own else ()
+        copy_tree(one, bundle.scratch / _RECIPES / one.name, keep_links=True)
+    return ("--recipes", bundle.named(_RECIPES)) if own else ()
 
 
-def _target(request: ExportRequest, luggage: _Luggage, reporter: Reporter) -> Iterable[str]:
+def _target(request: ExportRequest, bundle: _Bundle, reporter: Reporter) -> Iterable[str]:
     """The option that names the target's file, where it has one of its own."""
     named = request.resolved.choice.target
     if named is None or not _exists(named):
         return ()
     file = Path(named)
-    if (beside := luggage.beside(file)) is not None:
+    if (beside := bundle.beside(file)) is not None:
         return ("--target", beside)
     text, moved = text_for_elsewhere(file, environment_variables())
-    write_output(luggage.scratch / _TARGET, text)
+    write_output(bundle.scratch / _TARGET, text)
     if moved:
         reporter.warn(f"not in the exported folder, and read by the steps where they run: {first_of(moved, 5)}")
     if told := [one.id for one in request.resolved.target.repositories if one.password]:
-        reporter.warn(f"{luggage.folder / _TARGET} has the password of {first_of(told, 5)}: let nobody else read it")
-    return ("--target", luggage.named(_TARGET))
+        reporter.warn(f"{bundle.folder / _TARGET} has the password of {first_of(told, 5)}: let nobody else read it")
+    return ("--target", bundle.named(_TARGET))
 
 
-def _workload(plan: Plan, luggage: _Luggage) -> Iterable[str]:
+def _workload(plan: Plan, bundle: _Bundle) -> Iterable[str]:
     """The option that names the workload's file, where it is one."""
     words = plan.request.words if plan.request is not None else ()
     if len(words) != 1 or not words[0].endswith(".toml") or not _exists(words[0]):
@@ -209,8 +209,8 @@ def _workload(plan: Plan, luggage: _Luggage) -> Iterable[str]:
     found: Workload = load_workload(words[0], plan.release)
     pins = curated_constraints(found)
     if pins is not None and pins.absolute().parent == Path(words[0]).absolute().parent:
-        luggage.take(pins, pins.name)
-    return ("--workload", luggage.take(Path(words[0]), "workload.toml"))
+        bundle.take(pins, pins.name)
+    return ("--workload", bundle.take(Path(words[0]), "workload.toml"))
 
 
 def _warn_of_files(plan: Plan, reporter: Reporter) -> None:
