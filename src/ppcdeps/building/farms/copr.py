@@ -39,7 +39,8 @@ from ppcdeps.building.run.events import (
 )
 from ppcdeps.building.run.failures import FailureCause, cause_of, load_failures, tail_of
 from ppcdeps.building.run.options import BuildOptions
-from ppcdeps.building.run.setup import plain
+from ppcdeps.building.run.schedule import blocked, needed_by, not_built
+from ppcdeps.building.run.setup import log_of, plain
 from ppcdeps.building.run.sources import RenderedBuild
 from ppcdeps.building.run.store import LOG, PACKAGES, WHEELS, StoredBuild, key_of
 from ppcdeps.building.run.tasks import Task
@@ -478,12 +479,9 @@ class _Campaign:
         """Whether it is over because something that it needs was not built, or because the run ends."""
         if task.name in self.results:
             return True
-        lost = [need for need in task.needs if need in self.results and self.results[need].stored is None]
-        if lost:
-            self._over(
-                task, outcome=BuildOutcome.SKIPPED, cause=FailureCause(f"it needs {lost[0]}, which was not built", "")
-            )
-        return bool(lost)
+        if (cause := blocked(task, self.results)) is not None:
+            self._over(task, outcome=BuildOutcome.SKIPPED, cause=cause)
+        return cause is not None
 
     def _over(
         self,
@@ -503,27 +501,22 @@ class _Campaign:
         self.watch(BuildFinished(result, len(self.results), len(self.builds.tasks)))
         if outcome is BuildOutcome.FAILED:
             stopping = self.builds.options.fail_fast
-            reason = (
-                "the run ends with the first failure" if stopping else f"it needs {task.name}, which was not built"
-            )
+            why = FailureCause("the run ends with the first failure", "") if stopping else not_built(task.name)
+            by_name = {one.name: one for one in self.builds.tasks}
             for other in self.builds.tasks:
-                if other.name not in self.results and (stopping or self._needs(other, task.name)):
-                    self._cancel(other, reason)
+                if other.name not in self.results and (stopping or task.name in needed_by(other, by_name)):
+                    self._cancel(other, why)
 
-    def _needs(self, task: Task, name: str) -> bool:
-        by_name = {one.name: one for one in self.builds.tasks}
-        return any(need == name or self._needs(by_name[need], name) for need in task.needs)
-
-    def _cancel(self, task: Task, reason: str) -> None:
+    def _cancel(self, task: Task, cause: FailureCause) -> None:
         build = self.submitted.get(task.name)
         if build is not None and not build.is_over:
             self.project.cancel(build.id)
-        self._over(task, outcome=BuildOutcome.SKIPPED, cause=FailureCause(reason, ""))
+        self._over(task, outcome=BuildOutcome.SKIPPED, cause=cause)
 
     # -- files ------------------------------------------------------------------------------------------------
 
     def _log(self, task: Task) -> Path:
-        return self.builds.session.folder / "logs" / f"{plain(task.name)}.log"
+        return log_of(self.builds.session.folder, task)
 
     def _scratch(self, task: Task) -> Path:
         return self.builds.session.folder / "scratch" / plain(task.name)

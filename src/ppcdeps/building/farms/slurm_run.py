@@ -33,9 +33,9 @@ from ppcdeps.building.farms.slurm_records import (
 from ppcdeps.building.run.build_run import FinishedBuilds, PlannedBuilds
 from ppcdeps.building.run.events import BuildFinished, BuildListener, BuildOutcome, BuildStarted, FarmJob, TaskResult
 from ppcdeps.building.run.failures import FailureCause, tail_of
-from ppcdeps.building.run.schedule import needed_by, not_built
+from ppcdeps.building.run.schedule import blocked, builds_before
 from ppcdeps.building.run.setup import log_of, plain
-from ppcdeps.building.run.store import LOG, StoredBuild
+from ppcdeps.building.run.store import LOG
 from ppcdeps.building.run.tasks import Task
 from ppcdeps.engines.emulation import machine_arch
 from ppcdeps.engines.job import BuildMode
@@ -436,12 +436,9 @@ class _SlurmRun:
     def _skip_blocked(self) -> None:
         """Skip the builds that need one which was not built."""
         for task in self.builds.tasks:  # in the order of what needs what
-            if task.name in self.results:
-                continue
-            lost = [name for name in task.needs if name in self.results and self.results[name].stored is None]
-            if lost:
+            if task.name not in self.results and (cause := blocked(task, self.results)) is not None:
                 # Its job is cancelled by Slurm itself.
-                self._over(TaskResult(task, BuildOutcome.SKIPPED, cause=not_built(lost[0])))
+                self._over(TaskResult(task, BuildOutcome.SKIPPED, cause=cause))
 
     def _submit(self) -> None:
         most = self.builds.options.jobs or _IN_QUEUE
@@ -501,7 +498,8 @@ class _SlurmRun:
 
     def _is_unchanged(self, task: Task, material: str) -> bool:
         """Take the build that is in the store, where nothing that it is made from has changed."""
-        stored = self.known.find(material, self._before(task), self.roots)
+        before = builds_before(task, self.builds.tasks, self.results)
+        stored = self.known.find(material, before, self.roots)
         if stored is None:
             return False
         log = log_of(self.builds.session.folder, task)
@@ -514,10 +512,6 @@ class _SlurmRun:
         self.buildroots.add(stored.record.buildroot)
         self._over(TaskResult(task, BuildOutcome.UNCHANGED, stored, None, log))
         return True
-
-    def _before(self, task: Task) -> list[StoredBuild]:
-        names = needed_by(task, {each.name: each for each in self.builds.tasks})
-        return [stored for name in names if (stored := self.results[name].stored) is not None]
 
     def _submit_task(self, task: Task, excluded: Sequence[str] = ()) -> None:
         material = self._material(task)

@@ -67,6 +67,17 @@ def needed_by(task: Task, tasks: Mapping[str, Task]) -> tuple[str, ...]:
     return tuple(seen)
 
 
+def builds_before(task: Task, tasks: Sequence[Task], results: Mapping[str, TaskResult]) -> list[StoredBuild]:
+    """The builds that a task needs, and those that these needed: what is installed for it may require them."""
+    needed = needed_by(task, {each.name: each for each in tasks})
+    return [stored for name in needed if (stored := results[name].stored) is not None]
+
+
+def blocked(task: Task, results: Mapping[str, TaskResult]) -> FailureCause | None:
+    """Why a task cannot be built any more: it needs one that is over, and was not built. None where it can."""
+    return next((not_built(n) for n in task.needs if n in results and results[n].stored is None), None)
+
+
 def not_built(name: str) -> FailureCause:
     """Why a build is skipped that needs this one."""
     return FailureCause(f"it needs {name}, which was not built", "")
@@ -106,15 +117,14 @@ class _Run:
         self.watch(BuildStarted(task, (task.minutes or {}).get(mode), self.setup.log_of(task)))
         try:
             return self.build_one(
-                task, self.setup, self._before(task), self.stop, lambda stage: self.watch(StageReached(task, stage))
+                task,
+                self.setup,
+                builds_before(task, self.tasks, self.results),
+                self.stop,
+                lambda stage: self.watch(StageReached(task, stage)),
             )
         except StoppedError:
             return None
-
-    def _before(self, task: Task) -> list[StoredBuild]:
-        """The builds that a task needs, and those that these needed: what is installed for it may require them."""
-        needed = needed_by(task, {each.name: each for each in self.tasks})
-        return [stored for name in needed if (stored := self.results[name].stored) is not None]
 
     def _ready(self, begun: set[str]) -> list[Task]:
         if self.stop.is_set():
@@ -136,11 +146,8 @@ class _Run:
         while changed:
             changed = False
             for task in self.tasks:
-                if task.name in self.results:
-                    continue
-                lost = [n for n in task.needs if n in self.results and self.results[n].stored is None]
-                if lost:
-                    self._over(TaskResult(task, BuildOutcome.SKIPPED, cause=not_built(lost[0])))
+                if task.name not in self.results and (cause := blocked(task, self.results)) is not None:
+                    self._over(TaskResult(task, BuildOutcome.SKIPPED, cause=cause))
                     changed = True
 
     def _over(self, result: TaskResult) -> None:
