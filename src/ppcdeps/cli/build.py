@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ppcdeps.cli.completion import BUILDROOTS
 from ppcdeps.cli.interruption import interruptible
 from ppcdeps.cli.options import (
     Command,
     FiniteRange,
+    buildroot_option,
     buildroots_option,
     engine_option,
     json_option,
     locked_option,
     mirror_option,
     mode_option,
+    no_check_option,
     output_options,
     recipes_option,
     repository_options,
+    sources_option,
 )
 from ppcdeps.cli.output import write
 from ppcdeps.cli.repeat import next_command, plan_again, work_on
@@ -78,12 +80,7 @@ _SETTINGS = (
     click.option("--slurm", type=SlurmOption(), multiple=True, metavar="NAME=VALUE",
                  help="An option of sbatch for --on slurm: partition=power. Repeatable."),
     mode_option,
-    click.option(
-        "--buildroot",
-        metavar="NAME",
-        shell_complete=BUILDROOTS,
-        help="Build in this buildroot (default: the target's).",
-    ),
+    buildroot_option,
     buildroots_option,
     mirror_option,
     engine_option,
@@ -94,8 +91,7 @@ _SETTINGS = (
     click.option("--disk", type=Size(), metavar="SIZE", help="How much a build may write: 20G."),
     click.option("--cpus", type=FiniteRange(min=0, min_open=True), metavar="N",
                  help="Cores that a build may use."),
-    click.option("--sources", "source_folders", multiple=True, type=_FOLDER, metavar="DIR",
-                 help="Look here for sources before fetching them. Repeatable."),
+    sources_option,
     click.option("--only", "chosen", multiple=True, metavar="NAME",
                  help="Build this source and what it needs. Repeatable."),
     click.option("--alternatives", is_flag=True,
@@ -106,7 +102,7 @@ _SETTINGS = (
                  help="Take finished builds from here, and put them here (default: the cache)."),
     click.option("--no-publish", is_flag=True, help="Build, and leave it to another run to publish."),
     click.option("--fail-fast", is_flag=True, help="End the run with the first failure."),
-    click.option("--no-check", is_flag=True, help="Leave %check out."),
+    no_check_option,
     click.option("--sign-with", metavar="KEY", help="Sign packages and metadata with this key of gpg."),
     click.option("--url", metavar="URL", help="Where the repository will be served, for its .repo file."),
     click.option("--until-closed", is_flag=True, help="Verify, plan again and build until nothing changes any more."),

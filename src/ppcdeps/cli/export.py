@@ -7,14 +7,16 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from ppcdeps.cli.completion import BUILDROOTS
 from ppcdeps.cli.options import (
+    buildroot_option,
     engine_option,
     json_option,
     mode_option,
+    no_check_option,
     output_options,
     recipes_option,
     repository_options,
+    sources_option,
 )
 from ppcdeps.cli.output import write, write_line
 from ppcdeps.cli.repeat import work_on
@@ -63,21 +65,12 @@ _OF_BUILDS = (
 )
 @click.option("--url", metavar="URL", help="Where that is served (default: the folder, as a file:// URL or a copy).")
 @click.option("--runner", metavar="LABEL", help="The label of the runners: GitHub's runs-on, GitLab's tag, a node's.")
-@click.option(
-    "--buildroot", metavar="NAME", shell_complete=BUILDROOTS, help="Build in this buildroot (default: the target's)."
-)
+@buildroot_option
 @mode_option
 @engine_option
-@click.option(
-    "--sources",
-    "source_folders",
-    multiple=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Look here for sources before fetching them. Repeatable.",
-)
+@sources_option
 @click.option("--alternatives", is_flag=True, help="Build also what enabling a repository would spare.")
-@click.option("--no-check", is_flag=True, help="Leave %check out.")
+@no_check_option
 @click.option("--no-install", is_flag=True, help="Let the last step only plan again: install and run nothing.")
 @recipes_option
 @json_option

@@ -10,6 +10,7 @@ from ppcdeps.cli.options import (
     mirror_option,
     output_options,
     repository_options,
+    sources_option,
 )
 from ppcdeps.cli.output import write
 from ppcdeps.cli.repeat import next_command
@@ -22,8 +23,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.command()
 @click.argument("lock_file", metavar="LOCK", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--to", required=True, type=_FOLDER, metavar="DIR", help="The folder that all files come to.")
-@click.option("--sources", "source_folders", multiple=True, type=_FOLDER, metavar="DIR",
-              help="Look here for sources before fetching them. Repeatable.")  # fmt: skip
+@sources_option
 @click.option(
     "--no-buildroots", is_flag=True, help="Leave out what buildroots are made of: they have to be in the cache then."
 )

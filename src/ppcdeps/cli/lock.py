@@ -15,6 +15,7 @@ from ppcdeps.cli.options import (
     output_options,
     recipes_option,
     repository_options,
+    sources_option,
 )
 from ppcdeps.cli.output import write
 from ppcdeps.cli.repeat import next_command, work_on
@@ -57,8 +58,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @mode_option
 @buildroots_option
 @mirror_option
-@click.option("--sources", "source_folders", multiple=True, type=_FOLDER, metavar="DIR",
-              help="Look here for sources before fetching them. Repeatable.")  # fmt: skip
+@sources_option
 @recipes_option
 @json_option
 @repository_options()

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ppcdeps.cli.completion import ENGINES, RELEASES, TARGETS, WORKLOADS
+from ppcdeps.cli.completion import BUILDROOTS, ENGINES, RELEASES, TARGETS, WORKLOADS
 from ppcdeps.cli.repeat import completed
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.model.errors import PpcdepsError
@@ -163,6 +163,27 @@ mode_option = click.option(
     help="How code for ppc64le is built (default: the best that the buildroot can do here).",
 )
 """`--mode`. The command is given ``mode``: the value of a `BuildMode`, or None."""
+
+buildroot_option = click.option(
+    "--buildroot",
+    metavar="NAME",
+    shell_complete=BUILDROOTS,
+    help="Build in this buildroot (default: the target's).",
+)
+"""`--buildroot`. The command is given ``buildroot``: a name, or None."""
+
+sources_option = click.option(
+    "--sources",
+    "source_folders",
+    multiple=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Look here for sources before fetching them. Repeatable.",
+)
+"""`--sources`. The command is given ``source_folders``, in this order."""
+
+no_check_option = click.option("--no-check", is_flag=True, help="Leave %check out.")
+"""`--no-check`. The command is given ``no_check``."""
 
 mirror_option = click.option(
     "--mirror", metavar="URL", help="The Debian mirror for buildroots (default: that of this machine's apt)."
