@@ -130,8 +130,7 @@ def _distribution(
 
 def _offered(name: str, index: Index | None) -> dict[str, IndexFile]:
     """What the index has of a distribution, by file name."""
-    files = index.project(name).files.values() if index is not None else ()
-    return {file.filename: file for group in files for file in group}
+    return index.project(name).by_filename() if index is not None else {}
 
 
 def locked_recipes(tasks: Iterable[Task], folders: Sequence[Path]) -> tuple[LockedRecipe, ...]:

@@ -63,6 +63,10 @@ class Project:
     """The index that owns the name, without credentials; empty where none knows it."""
     files: Mapping[str, tuple[IndexFile, ...]]
 
+    def by_filename(self) -> dict[str, IndexFile]:
+        """All files, of whatever version, by their names."""
+        return {file.filename: file for group in self.files.values() for file in group}
+
     def versions(self) -> "dict[Version, list[str]]":
         """Every version with the texts that name it, the newest first. What is not a version is left out.
 

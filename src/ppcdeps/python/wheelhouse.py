@@ -8,7 +8,6 @@ from ppcdeps.model.errors import RepositoryError
 from ppcdeps.model.python_plan import PlannedDistribution, PlannedPython, Provision
 from ppcdeps.model.target import PythonEnvironment
 from ppcdeps.model.values import dataclass
-from ppcdeps.python.distfiles import IndexFile
 from ppcdeps.python.index import Index
 from ppcdeps.python.lock import LockRequest, PythonRoot
 from ppcdeps.python.resolution import resolve
@@ -82,9 +81,7 @@ def _fetched(each: PlannedDistribution, index: Index) -> Pinned:
 
 
 def _pinned(name: str, version: str, files: Iterable[tuple[str, str]], index: Index) -> Pinned:
-    offered: dict[str, IndexFile] = {
-        file.filename: file for group in index.project(name).files.values() for file in group
-    }
+    offered = index.project(name).by_filename()
     for filename, sha256 in files:
         found = offered.get(filename)
         if found is None or not sha256:

@@ -157,7 +157,7 @@ def _sdists(request: DocumentRequest, reporter: Reporter) -> dict[str, str]:
         for each in wanted:
             digests = {file.sha256 for file in each.files}
             # Of any spelling of the version.
-            files = (one for group in index.project(each.name).files.values() for one in group)
+            files = index.project(each.name).by_filename().values()
             sdist = next((one for one in files if not one.is_wheel and one.hashes.get("sha256") in digests), None)
             if sdist is None:
                 raise RepositoryError(
