@@ -96,13 +96,10 @@ def _python(lock: Lock, origins: Origins) -> Iterator[Unavailable]:
         return
     for one in lock.python:
         try:
-            files = {
-                each.filename: each for group in origins.index.project(one.name).files.values() for each in group
-            }
+            there = origins.index.project(one.name).by_filename().get(one.file)
         except PpcdepsError as fault:
             yield Unavailable("python", one.file, fault.line, is_gone=False)
             continue
-        there = files.get(one.file)
         if there is None:
             yield Unavailable("python", one.file, "the Python index does not have it any more")
         elif there.hashes.get("sha256", one.sha256).lower() != one.sha256:
@@ -117,6 +114,6 @@ def _files(lock: Lock, origins: Origins) -> Iterator[tuple[str, str, SoughtFile]
     for source in lock.sources:
         if source.kind == "file" and source.origin:
             yield "sources", source.file, SoughtFile((source.origin,))
-    for archive in {one.path: one for one in lock.root_packages if one.sha256}.values():
-        urls = tuple(f"{base.rstrip('/')}/{archive.path}" for base in origins.mirrors or ())
+    for archive in lock.archives:
+        urls = tuple(f"{base.rstrip('/')}/{archive.path}" for base in origins.mirrors)
         yield "root_packages", archive.path, SoughtFile(urls, archive.size)

@@ -14,7 +14,7 @@ from ppcdeps.base.atomic import NEW, new_file, put_file
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.programs import run_program
 from ppcdeps.building.buildroots.images import archive_fault, save_image
-from ppcdeps.locking.folder import ROOTS, LockedFile, fault_of, files_of
+from ppcdeps.locking.folder import ROOTS, LockedFile, fault_of
 from ppcdeps.metadata.parallel import SerializedReporter, run_all
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.metadata.sources import RepositoryPackage, fetch_file, fetch_package
@@ -45,13 +45,12 @@ class Origins:
     """Where the files of a lock come from.
 
     ``repositories`` are those of the lock by id, with their state of now; ``index`` is the Python index; ``mirrors``
-    are base URLs of Debian mirrors, the preferred first, None where nothing of them is wanted; ``own`` finds a file
-    that is at hand by source and name.
+    are base URLs of Debian mirrors, the preferred first; ``own`` finds a file that is at hand by source and name.
     """
 
     repositories: Mapping[str, RepoMetadata]
     index: Index | None
-    mirrors: Sequence[str] | None
+    mirrors: Sequence[str]
     own: Callable[[str, str], Path | None]
 
 
@@ -66,25 +65,30 @@ class FetchedLock:
 
 
 def fetch_files(
-    lock: Lock, folder: Path, origins: Origins, cache: Cache, reporter: Reporter, *, offline: bool = False
-) -> tuple[int, int]:
-    """Bring all files of the lock that the folder does not have yet. Returns how many were there, and were brought.
+    lock: Lock,
+    missing: Sequence[LockedFile],
+    folder: Path,
+    origins: Origins,
+    cache: Cache,
+    reporter: Reporter,
+    *,
+    wanted: int,
+    offline: bool = False,
+) -> None:
+    """Bring the files of the lock that the folder does not have yet, of so many that are wanted there.
 
     Raises RepositoryError that names all that cannot be had or is not what the lock says, EnvironmentLacksError for a
     disk that is full. What was brought by then is whole, and stays.
     """
-    serial = SerializedReporter(reporter)
-    wanted = files_of(lock, roots=origins.mirrors is not None)
     _remove_abandoned(folder)
-    missing = [one for one in wanted if fault_of(folder, one)]
     if not missing:
-        return len(wanted), 0
+        return
+    bringer = _Bringer(lock, origins, cache, offline)
+    serial = SerializedReporter(reporter)
+    # One line for all files, and not one for each of a thousand.
     task = f"{len(missing)} files"
     serial.begin(task, len(missing))
     faults: list[PpcdepsError] = []
-
-    # It gets one line for all files, and not one for each of a thousand.
-    bringer = _Bringer(lock, origins, cache, offline)
 
     def bring(one: LockedFile) -> None:
         if isinstance(one.of, LockedBuildroot):
@@ -103,8 +107,7 @@ def fetch_files(
         elif isinstance(result, BaseException):
             raise result
     if faults:
-        raise _joined(faults, len(wanted))
-    return len(wanted) - len(missing), len(missing)
+        raise _joined(faults, wanted)
 
 
 def _remove_abandoned(folder: Path) -> None:
@@ -179,7 +182,7 @@ class _Bringer:
             case LockedSource() as source:
                 return self._source(source)
             case LockedRootPackage() as archive:
-                return self._archive(archive, self.origins.mirrors or ())
+                return self._archive(archive, self.origins.mirrors)
             case LockedBuildroot():
                 raise AssertionError("an image is saved, and lies nowhere before")
             case _:
@@ -217,8 +220,7 @@ class _Bringer:
     def _python(self, one: LockedDistribution) -> Path:
         index = self.origins.index
         assert index is not None  # something of it is missing
-        files = index.project(one.name).files.values()
-        found = next((each for group in files for each in group if each.filename == one.file), None)
+        found = index.project(one.name).by_filename().get(one.file)
         if found is None:
             raise RepositoryError(
                 f"the Python index does not have {one.file} any more",

@@ -114,7 +114,7 @@ def _files_of(lock: Lock) -> Iterator[LockedFile]:
     for source in lock.sources:
         if source.kind != "patch":
             yield LockedFile(f"sources/{source.source}/{source.file}", f"sha256:{source.sha256}", source)
-    for archive in {one.path: one for one in lock.root_packages if one.sha256}.values():
+    for archive in lock.archives:
         yield LockedFile(f"{ROOTS}/{archive.path}", f"sha256:{archive.sha256}", archive, archive.size)
     for root in lock.buildroots:
         if root.image:

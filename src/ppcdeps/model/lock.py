@@ -199,3 +199,8 @@ class Lock:
     def is_of_roots(self, package: LockedPackage) -> bool:
         """Whether an RPM is locked for buildroots alone, which were made of it."""
         return {root.label for root in self.buildroots if root.image}.issuperset(package.needed_by)
+
+    @property
+    def archives(self) -> tuple[LockedRootPackage, ...]:
+        """The Debian packages of buildroots whose files are known, each file once."""
+        return tuple({one.path: one for one in self.root_packages if one.sha256}.values())

@@ -1,7 +1,6 @@
 """Working from a lock: the folder that has its files filled, and opened in place of repositories and indexes."""
 
 import contextlib
-import errno
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
@@ -19,7 +18,7 @@ from ppcdeps.locking.fetching import FetchedLock, Origins, fetch_files, write_mi
 from ppcdeps.locking.folder import IMAGES, LOCK_FILE, ROOTS, fault_of, files_of, open_locked, write_index
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.metadata.targets import list_targets
-from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, UsageError
+from ppcdeps.model.errors import DISK_FULL, ConfigError, EnvironmentLacksError, UsageError
 from ppcdeps.model.lock import Lock
 from ppcdeps.model.lock_file import dump_lock, load_lock
 from ppcdeps.model.plan import Plan
@@ -60,16 +59,16 @@ def fetch_lock(
     _require_live(lock, file)
     _make_writable(to)
     files = files_of(lock, roots=with_roots)
-    missing = {one.place for one in files if fault_of(to, one)}
+    missing = [one for one in files if fault_of(to, one)]
+    places = {one.place for one in missing}
     definitions = load_definitions(buildroots)
-    with _origins(lock, file, missing, choice, reporter, definitions, mirror, source_folders) as (origins, chosen):
-        origins = origins if with_roots else replace(origins, mirrors=None)
-        there, brought = fetch_files(lock, to, origins, chosen.cache, reporter, offline=chosen.offline)
+    with _origins(lock, file, places, choice, reporter, definitions, mirror, source_folders) as (origins, chosen):
+        fetch_files(lock, missing, to, origins, chosen.cache, reporter, wanted=len(files), offline=chosen.offline)
     write_index(lock, to)
     if with_roots:
         write_mirrors(lock, to, {name: making.suite for name, making in _makings(lock, definitions).items()})
     put_file(to / LOCK_FILE, dump_lock(lock).encode())
-    return FetchedLock(to, there + brought, brought, sum(one.size or 0 for one in files))
+    return FetchedLock(to, len(files), len(missing), sum(one.size or 0 for one in files))
 
 
 def check_lock(
@@ -107,7 +106,7 @@ def _make_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in DISK_FULL:
             raise EnvironmentLacksError(f"no space left in {folder}", hint="free some space") from error
         where = f", since {folder} is a link to nothing" if folder.is_symlink() and not folder.exists() else ""
         raise ConfigError(
