@@ -166,6 +166,9 @@ def test_an_export_that_cannot_be(world: BuildWorld) -> None:
     (world.folder / "file").write_text("x")
     assert "cannot write " in fault(*export, "-o", "file/Makefile", code=3)
     assert "'ant' is not one of" in world.program("export", "plan.json", "ant", code=2).fault
+    (world.folder / "sources" / "one-1.0.tar.gz").rename(world.folder / "elsewhere.tar.gz")
+    assert "one-1.0.tar.gz" in fault(*export, "-o", "empty/Makefile", code=30)
+    assert not list((world.folder / "empty").iterdir())
     assert not (world.folder / "pipeline").exists()
 
 

@@ -1,7 +1,8 @@
 """The builds of a plan handed to another tool: a pipeline's file, and the folder that travels with it."""
 
+import contextlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,7 +69,7 @@ class Exported:
 def export(request: ExportRequest, reporter: Reporter) -> Exported:
     """Write the pipeline's file, and beside it the folder ``ppcdeps-WORKLOAD`` with all that its steps take.
 
-    That are the plan, the rendered sources, the recipes, and the files of target and workload, where these are not
+    Those are the plan, the rendered sources, the recipes, and the files of target and workload, where these are not
     ppcdeps' own. Raises ConfigError for a plan that no longer fits and for a place that holds something else,
     UsageError where nothing is to be built, RepositoryError where a source cannot be had.
     """
@@ -91,8 +92,7 @@ def export(request: ExportRequest, reporter: Reporter) -> Exported:
     if not tasks:
         raise UsageError(f"the plan for {plan.workload} builds nothing: there is nothing to export")
     sources = SourceCollector(basis.fetch_sources, options.source_folders, request.plan_file.absolute().parent)
-    _make(folder)
-    with new_folder(folder) as scratch:
+    with _scratch_in(folder) as scratch:
         bundle = _Bundle(folder, scratch)
         write_rendered(tasks, sources, sha256_of(request.plan_file), scratch / _RENDERED)
         shutil.copyfile(request.plan_file, scratch / "plan.json")
@@ -145,13 +145,23 @@ class _Bundle:
             one.rename(self.folder / one.name)
 
 
-def _make(folder: Path) -> None:
-    """Make the folder. Raises ConfigError where that cannot be, or where it holds what an export would replace."""
+@contextlib.contextmanager
+def _scratch_in(folder: Path) -> Iterator[Path]:
+    """A folder to pack in, inside this one, which is made for it and goes with it where nothing was put there.
+
+    Raises ConfigError where it cannot be made, or holds what an export would replace.
+    """
     check_rendered(folder / _RENDERED)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (PermissionError, FileExistsError, NotADirectoryError) as error:
         raise ConfigError(f"cannot write {folder}: {error.strerror}", hint=ANOTHER_PLACE) from error
+    try:
+        with new_folder(folder) as scratch:
+            yield scratch
+    finally:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _where_steps_run(file: Path, kind: PipelineKind) -> Path:
