@@ -29,15 +29,10 @@ from ppcdeps.model.target import CoprChroot
 from ppcdeps.recipebook.book import load_book, rebuild_recipe
 
 pytest.importorskip("copr", reason="needs the client library copr")
-pytestmark = [
-    pytest.mark.skipif(
-        any(shutil.which(name) is None for name in ("rpmbuild", "createrepo_c", "bwrap")),
-        reason="needs rpmbuild, createrepo_c and bubblewrap",
-    ),
-    # The client library leaves what it uploads open.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
-]
+pytestmark = pytest.mark.skipif(
+    any(shutil.which(name) is None for name in ("rpmbuild", "createrepo_c", "bwrap")),
+    reason="needs rpmbuild, createrepo_c and bubblewrap",
+)
 
 SPEC = """\
 Name: {name}

@@ -137,11 +137,9 @@ class CoprProject:
 
         made = self._call(
             f"{srpm.name} is submitted",
-            self._client.build_proxy.create_from_file,
-            self.owner,
-            self.project,
-            str(srpm),
-            buildopts=options,
+            self._upload,
+            srpm,
+            options,
             seconds=_UPLOAD_SECONDS,
             found_after_fault=sent_before,
         )
@@ -176,6 +174,17 @@ class CoprProject:
         return tuple(sorted(nevras))
 
     # -- calls ------------------------------------------------------------------------------------------------
+
+    def _upload(self, srpm: Path, options: dict[str, Any]) -> Any:
+        project = {"ownername": self.owner, "projectname": self.project, "project_dirname": None}
+        with srpm.open("rb") as file:
+            # What the library's create_from_file does, which leaves the file open.
+            return self._client.build_proxy._create(
+                "/build/create/upload",
+                project,
+                files={"pkgs": (srpm.name, file, "application/x-rpm")},
+                buildopts=dict(options),
+            )
 
     def _configured(self) -> Any:
         try:
@@ -277,7 +286,8 @@ def _in_time(function: Callable[[], _Value], seconds: float) -> _Value:
     thread.start()
     thread.join(seconds)
     if raised:
-        raise raised[0]
+        # Out of the list: its frame is in the traceback, and both would be kept until garbage is collected.
+        raise raised.pop()
     if not found:
         raise TimeoutError(f"no answer in {seconds:.0f} s")
     return found[0]
