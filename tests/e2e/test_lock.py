@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -270,12 +271,80 @@ def test_a_file_that_is_gone_from_the_mirror_is_named_and_the_rest_stays(world: 
         world.lock()
         (world.repository / "lib-1-1.ppc64le.rpm").unlink()
         fault = world.program("fetch", "ppcdeps.lock", "--to", "files", code=30).fault
-    assert "lib-1-1.ppc64le" in fault
-    assert "404" in fault
-    folder = world.program.folder / "files"
-    assert not (folder / "ppcdeps.lock").exists()
-    assert (folder / "repositories/base/app-1-1.ppc64le.rpm").is_file()
-    assert not [path for path in folder.rglob("*") if path.name.startswith(".new-")]
+        assert "lib-1-1.ppc64le" in fault
+        assert "404" in fault
+        folder = world.program.folder / "files"
+        assert not (folder / "ppcdeps.lock").exists()
+        assert not [path for path in folder.rglob("*") if path.name.startswith(".new-")]
+        world.has(FIRST)
+        done = json.loads(world.program("fetch", "ppcdeps.lock", "--to", "files", "--json").out)
+    assert (done["files"], done["brought"]) == (7, 1)
+    assert sorted(path.name for path in folder.iterdir()) == ["ppcdeps.lock", "python", "repositories"]
+
+
+def test_a_fetch_that_fails_leaves_the_folder_as_it_was(world: LockWorld) -> None:
+    folder = world.fetched()
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    world.has(SECOND)
+    world.lock()
+    (world.repository / "lib-2-1.ppc64le.rpm").unlink()
+    assert "lib-2-1" in world.program("fetch", "ppcdeps.lock", "--to", "files", code=30).fault
+    assert {path: path.read_bytes() for path in before} == before
+    world.program("plan", "app", "pypi:pure", "--locked", "files/ppcdeps.lock", "-o", "again.json", code=1)
+    world.has(SECOND)
+    world.program("fetch", "ppcdeps.lock", "--to", "files")
+    packages = [path.name for path in (folder / "repositories/base").glob("*.rpm")]
+    assert sorted(packages) == ["app-2-1.ppc64le.rpm", "lib-2-1.ppc64le.rpm", "tool-2-1.ppc64le.rpm"]
+
+
+def test_only_what_the_lock_names_is_read_from_its_folder(world: LockWorld) -> None:
+    folder = world.fetched()
+    for place in ("python/evil/evil-6.6-py3-none-any.whl", "sources/mine/mine.spec"):
+        (folder / place).parent.mkdir(parents=True)
+        (folder / place).write_text("mine")
+        locked = ("plan", "app", "pypi:pure", "--locked", "files/ppcdeps.lock", "-o", "again.json")
+        fault = world.program(*locked, code=3).fault
+        assert f"files has what is not of its lock: {place}; remove it, or bring" in fault
+        fault = world.program("fetch", "ppcdeps.lock", "--to", "files", code=3).fault
+        assert f"files has other things in it: {place}" in fault
+        assert (folder / place).read_text() == "mine"
+        shutil.rmtree((folder / place).parent)
+
+
+def test_a_link_that_leads_to_itself_is_no_file_of_a_lock(world: LockWorld) -> None:
+    folder = world.fetched()
+    wheel = folder / "python/pure/pure-1.0-py3-none-any.whl"
+    wheel.unlink()
+    wheel.symlink_to(wheel.name)
+    locked = ("plan", "app", "pypi:pure", "--locked", "files/ppcdeps.lock", "-o", "again.json")
+    assert "whl cannot be read: Too many levels of symbolic links" in world.program(*locked, code=3).err
+    world.program("fetch", "ppcdeps.lock", "--to", "files")
+    world.program(*locked, code=1)
+
+
+def test_metadata_that_the_index_serves_gives_the_same_plan_from_the_folder(world: LockWorld) -> None:
+    (file,) = (world.index / "pure").glob("*.whl")
+    with zipfile.ZipFile(file) as archive:
+        text = archive.read("pure-1.0.dist-info/METADATA")
+    (world.index / "pure" / f"{file.name}.metadata").write_bytes(text)
+    page = file.with_name("index.html")
+    served = f'data-core-metadata="sha256={hashlib.sha256(text).hexdigest()}"'
+    page.write_text(page.read_text().replace("<a ", f"<a {served} "))
+    with serving(world.index) as index:
+        index.answers["pure/"] = send(page.read_bytes(), **{"Content-Type": "text/html"})
+        world.program = replace(world.program, variables={**world.program.variables, "PIP_INDEX_URL": index.url})
+        plan = world.plan()
+        assert json.loads(plan.read_text())["python"]["distributions"][0]["metadata"] == "index"
+        world.program("lock", "plan.json")
+        world.program("fetch", "ppcdeps.lock", "--to", "files")
+        # The cache has the wheel now, and the plan is the same.
+        before = plan.read_bytes()
+        assert world.plan().read_bytes() == before
+    for cache in ("cache", "another"):
+        locked = ("--locked", "files/ppcdeps.lock", "-o", "again.json")
+        run = world.program("plan", "app", "pypi:pure", *locked, code=1, PPCDEPS_CACHE=str(world.folder / cache))
+        assert "warning: " not in run.err
+        assert plan.with_name("again.json").read_bytes() == before
 
 
 def test_a_file_with_another_digest_is_not_brought(world: LockWorld) -> None:

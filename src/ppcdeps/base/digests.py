@@ -1,6 +1,7 @@
 """Digests of files, in pieces: a file of any size takes no more memory than a small one."""
 
 import hashlib
+import os
 from pathlib import Path
 
 from ppcdeps.base.untrusted import open_regular
@@ -16,5 +17,6 @@ def digest_of(path: Path, algorithm: str) -> str:
 
     Raises OSError where it cannot be read, or is a pipe or a device, which may have no end.
     """
-    with open_regular(path.resolve()) as file:
+    # Unlike that of Path.resolve, its answer for a link that leads to itself is no exception.
+    with open_regular(os.path.realpath(path)) as file:
         return hashlib.file_digest(file, algorithm).hexdigest()

@@ -75,7 +75,7 @@ def fetch_files(
     wanted: int,
     offline: bool = False,
 ) -> None:
-    """Bring the files of the lock that the folder does not have yet, of so many that are wanted there.
+    """Bring the missing files of the lock, of so many that are wanted, into a folder.
 
     Raises RepositoryError that names all that cannot be had or is not what the lock says, EnvironmentLacksError for a
     disk that is full. What was brought by then is whole, and stays.
@@ -132,13 +132,18 @@ def _put(one: LockedFile, path: Path, folder: Path) -> None:
 
 
 def _put_image(one: LockedFile, root: LockedBuildroot, folder: Path, *, offline: bool) -> None:
-    place = folder / one.place
-    place.parent.mkdir(parents=True, exist_ok=True)
     reference = next((each for each in root.origin if "@sha256:" in each), "")
-    if offline or not reference:
+    if not reference:
+        raise RepositoryError(
+            f"the lock does not say where the image of {root.name} is from",
+            hint=f"make that buildroot anew with `ppcdeps buildroot create {root.name} --renew`, and lock again",
+        )
+    if offline:
         raise RepositoryError(
             f"the image of {root.name} cannot be had without network", hint="fetch it without --offline"
         )
+    place = folder / one.place
+    place.parent.mkdir(parents=True, exist_ok=True)
     with new_file(place.parent) as new:
         save_image(reference, root.image, root.arch, new.path, Silence())
         if fault := archive_fault(new.path, root.image):

@@ -6,17 +6,23 @@ python/NAME/               a simple index of the locked files
 sources/SOURCE/            what recipes name by URL, and the user's own files
 debian/                    the Debian packages of buildroots, as mirrors that apt reads, one for each buildroot
 images/                    the container images of buildroots, as archives that podman loads
+.ppcdeps-pending/          what was brought, until all files of a lock are: the folder is as it was till then
+
+Nothing else is read from it. What a former lock of the folder named goes when the new one's files come; what no lock
+named is somebody's own, and is never touched.
 """
 
 import hashlib
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from ppcdeps.base.atomic import put_file
+from ppcdeps.base.atomic import NEW, put_file
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.digests import digest_of, sha256_of
 from ppcdeps.building.buildroots.buildroots import LockedRoot
@@ -36,14 +42,19 @@ from ppcdeps.model.lock import (
 )
 from ppcdeps.model.lock_file import dump_lock, load_lock
 from ppcdeps.model.repository import RepoConfig
+from ppcdeps.model.wording import first_of
 from ppcdeps.python.distfiles import IndexFile
 from ppcdeps.python.wheelmetadata import metadata_in
 
 LOCK_FILE = "ppcdeps.lock"
+PENDING = ".ppcdeps-pending"
 ROOTS = "debian"
 """The part of the folder with the Debian packages that buildroots are made of."""
 IMAGES = "images"
 """The part with the container images of buildroots. Without these parts buildroots have to be in the cache."""
+_PARTS = ("repositories", "python", "sources", ROOTS, IMAGES)
+PLACES = frozenset((LOCK_FILE, PENDING, *_PARTS))
+"""What such a folder has at its top."""
 _MOST_FAULTS = 10
 
 
@@ -82,6 +93,43 @@ def files_of(lock: Lock, *, roots: bool = True) -> tuple[LockedFile, ...]:
     return tuple(one for one in found if roots or not _is_of_roots(lock, one))
 
 
+def others_in(folder: Path, lock: Lock, *, roots: bool = True) -> tuple[str, ...]:
+    """The places of files in the folder that are neither the lock's nor made from them; without ``roots`` those that
+    its buildroots are made of are among them.
+    """
+    named = {one.place for one in files_of(lock, roots=roots)}
+    for each in lock.python:
+        named |= {f"python/{each.name}/index.html", f"python/{each.name}/{each.file}.metadata"}
+    mirrors = [f"{ROOTS}/{root.label}" for root in lock.buildroots] if roots else []
+    named |= {f"{mirror}/pool" for mirror in mirrors}
+    indexes = [f"{mirror}/dists/*/{file}" for mirror in mirrors for file in ("Release", "main/binary-*/Packages")]
+    return tuple(
+        place
+        for place in sorted(_places_in(folder))
+        if place not in named and not any(fnmatchcase(place, index) for index in indexes)
+    )
+
+
+def _places_in(folder: Path) -> Iterator[str]:
+    """The files and links in the parts of the folder, but for those that are being written."""
+    for part in _PARTS:
+        for here, below, files in os.walk(folder / part):
+            links = [name for name in below if (Path(here) / name).is_symlink()]
+            for name in (*files, *links):
+                if not name.startswith(NEW):
+                    yield Path(here, name).relative_to(folder).as_posix()
+
+
+def remove_places(folder: Path, places: Iterable[str]) -> None:
+    """Remove these files, and the folders in the folder in which nothing is left."""
+    for place in places:
+        (folder / place).unlink(missing_ok=True)
+    for part in (*_PARTS, PENDING):
+        for here, _, _ in os.walk(folder / part, topdown=False):
+            if not any(Path(here).iterdir()):
+                Path(here).rmdir()
+
+
 def _is_of_roots(lock: Lock, file: LockedFile) -> bool:
     match file.of:
         case LockedBuildroot() | LockedRootPackage():
@@ -94,8 +142,7 @@ def _is_of_roots(lock: Lock, file: LockedFile) -> bool:
 
 def has_roots(lock: Lock, folder: Path) -> bool:
     """Whether a folder of this lock was filled with what buildroots are made of."""
-    parts = {IMAGES if root.image else ROOTS for root in lock.buildroots}
-    return any((folder / part).is_dir() for part in parts)
+    return any((folder / one.place).exists() for one in files_of(lock) if _is_of_roots(lock, one))
 
 
 def _files_of(lock: Lock) -> Iterator[LockedFile]:
@@ -238,8 +285,19 @@ def open_locked(file: Path) -> LockedFolder:
             f"`ppcdeps fetch LOCK --to DIR`:",
             faults=shown,
         )
-    # The pages follow from the lock, and have no digest there: what somebody else wrote is written over.
-    write_index(lock, folder)
+    if others := others_in(folder, lock):
+        raise ConfigError(
+            f"{folder} has what is not of its lock: {first_of(others, 3)}",
+            hint="remove it, or bring the files into a new folder with `ppcdeps fetch LOCK --to DIR`",
+        )
+    try:
+        # The pages follow from the lock, and have no digest there: what somebody else wrote is written over.
+        write_index(lock, folder)
+    except OSError as error:
+        raise ConfigError(
+            f"{folder / 'python'} does not have the pages of its lock, and they cannot be written: {error.strerror}",
+            hint="bring the files into another folder with `ppcdeps fetch LOCK --to DIR`",
+        ) from error
     return LockedFolder(folder, lock, hashlib.sha256(dump_lock(lock).encode()).hexdigest())
 
 
@@ -269,7 +327,7 @@ def write_index(lock: Lock, folder: Path) -> None:
     for one in lock.python:
         served = ""
         if one.metadata:
-            place = folder / "python" / one.name / one.file
+            place = (folder / "python" / one.name / one.file).absolute()
             text = metadata_in(place, IndexFile(one.file, place.as_uri(), one.version, {}))
             put_file(place.with_name(f"{one.file}.metadata"), text)
             served = f' data-core-metadata="sha256={hashlib.sha256(text).hexdigest()}"'

@@ -26,7 +26,10 @@ def wheel_metadata_text(index: Index, file: IndexFile) -> tuple[bytes, MetadataS
     """
     known = index.local_file(file) if is_file_url(file.url) else index.find_local(file)
     if known is not None:
-        return metadata_in(known, file), MetadataSource.WHEEL
+        found = metadata_in(known, file)
+        # The same is said whether the wheel is at hand or not.
+        is_served = file.metadata_hash is not None and _other_digest(found, file.metadata_hash) is None
+        return found, MetadataSource.INDEX if is_served else MetadataSource.WHEEL
     index.refuse_offline(f"the metadata of {file.filename}")
     if file.metadata_hash is not None:
         text = _served_metadata(index, file)
@@ -41,16 +44,24 @@ def _served_metadata(index: Index, file: IndexFile) -> bytes | None:
     if answer.status != 200:
         index.warn_once(f"{file.filename}: the index announces its metadata and does not have it; the wheel is read")
         return None
-    algorithm, _, digest = (file.metadata_hash or "").partition("=")
-    if digest and algorithm in hashlib.algorithms_guaranteed:
-        found = hashlib.new(algorithm, answer.body).hexdigest()
-        if found != digest.lower():
-            raise RepositoryError(
-                f"the metadata of {file.filename} is not what its index says: "
-                f"{algorithm} {found[:16]}… instead of {digest[:16]}… ({shown_url(url)})",
-                hint="it was replaced or damaged on the way: ask the index's owner",
-            )
+    if other := _other_digest(answer.body, file.metadata_hash or ""):
+        raise RepositoryError(
+            f"the metadata of {file.filename} is not what its index says: {other} ({shown_url(url)})",
+            hint="it was replaced or damaged on the way: ask the index's owner",
+        )
     return answer.body
+
+
+def _other_digest(text: bytes, announced: str) -> str | None:
+    """How the digest of a text differs from the announced one (``algorithm=hex``, of which either may be missing);
+    None where it does not.
+    """
+    algorithm, _, digest = announced.partition("=")
+    # The digests of SHAKE have no length of their own.
+    if not digest or algorithm not in hashlib.algorithms_guaranteed or algorithm.startswith("shake"):
+        return None
+    found = hashlib.new(algorithm, text).hexdigest()
+    return None if found == digest.lower() else f"{algorithm} {found[:16]}… instead of {digest[:16]}…"
 
 
 def _from_ranges(index: Index, file: IndexFile) -> bytes:

@@ -1,6 +1,8 @@
 """Working from a lock: the folder that has its files filled, and opened in place of repositories and indexes."""
 
 import contextlib
+import fcntl
+import os
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
@@ -8,6 +10,7 @@ from pathlib import Path
 
 from ppcdeps.base.atomic import put_file
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.removal import remove_tree
 from ppcdeps.building.buildroots.debian import mirrors_of
 from ppcdeps.building.buildroots.definitions import DebianMaking, Definitions, load_definitions
 from ppcdeps.building.run.options import BuildOptions
@@ -15,7 +18,17 @@ from ppcdeps.engines.emulation import machine_arch
 from ppcdeps.engines.job import BuildMode
 from ppcdeps.locking.availability import Unavailable, unavailable
 from ppcdeps.locking.fetching import FetchedLock, Origins, fetch_files, write_mirrors
-from ppcdeps.locking.folder import IMAGES, LOCK_FILE, ROOTS, fault_of, files_of, open_locked, write_index
+from ppcdeps.locking.folder import (
+    LOCK_FILE,
+    PENDING,
+    PLACES,
+    fault_of,
+    files_of,
+    open_locked,
+    others_in,
+    remove_places,
+    write_index,
+)
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.metadata.targets import list_targets
 from ppcdeps.model.errors import DISK_FULL, ConfigError, EnvironmentLacksError, UsageError
@@ -29,9 +42,6 @@ from ppcdeps.workflows.index import open_index
 from ppcdeps.workflows.lock import digest_of_plan
 from ppcdeps.workflows.repositories import ChosenTarget, choose_target
 from ppcdeps.workflows.requested import as_requested, located
-
-_PARTS = frozenset({LOCK_FILE, "repositories", "python", "sources", ROOTS, IMAGES})
-"""What a folder of a lock's files has, and nothing else."""
 
 
 def fetch_lock(
@@ -47,27 +57,37 @@ def fetch_lock(
 ) -> FetchedLock:
     """Bring all files of a lock into a folder, from which builds run without network.
 
-    What is there is not brought again. The copy of the lock in the folder is written last. ``mirror`` is a Debian
-    mirror, ``source_folders`` are looked in first for source files. Without ``with_roots`` the packages of buildroots
-    are left out: these have to be in the cache then.
+    What is there is not brought again. All files are brought before the first is put where it is read from, and the
+    copy of the lock is written last: until then the folder is as it was. ``mirror`` is a Debian mirror,
+    ``source_folders`` are looked in first for source files. Without ``with_roots`` the packages of buildroots are
+    left out: these have to be in the cache then.
 
     Raises ConfigError for what is not a lock, for one of a snapshot, and for a folder with other things in it;
     RepositoryError where a file cannot be had or is not what the lock says; and what resolving the target raises.
     """
     lock = load_lock(file)
-    _check_folder(to)
+    _check_folder(to, lock)
     _require_live(lock, file)
-    _make_writable(to)
-    files = files_of(lock, roots=with_roots)
-    missing = [one for one in files if fault_of(to, one)]
-    places = {one.place for one in missing}
     definitions = load_definitions(buildroots)
-    with _origins(lock, file, places, choice, reporter, definitions, mirror, source_folders) as (origins, chosen):
-        fetch_files(lock, missing, to, origins, chosen.cache, reporter, wanted=len(files), offline=chosen.offline)
-    write_index(lock, to)
-    if with_roots:
-        write_mirrors(lock, to, {name: making.suite for name, making in _makings(lock, definitions).items()})
-    put_file(to / LOCK_FILE, dump_lock(lock).encode())
+    with _filling(to, reporter):
+        files = files_of(lock, roots=with_roots)
+        lacking = [one for one in files if fault_of(to, one)]
+        missing = [one for one in lacking if fault_of(to / PENDING, one)]
+        places = {one.place for one in missing}
+        with _origins(lock, file, places, choice, reporter, definitions, mirror, source_folders) as (origins, chosen):
+            pending, offline = to / PENDING, chosen.offline
+            fetch_files(lock, missing, pending, origins, chosen.cache, reporter, wanted=len(files), offline=offline)
+        for one in lacking:
+            place = to / one.place
+            place.parent.mkdir(parents=True, exist_ok=True)
+            (to / PENDING / one.place).replace(place)
+        write_index(lock, to)
+        if with_roots:
+            write_mirrors(lock, to, {name: making.suite for name, making in _makings(lock, definitions).items()})
+        put_file(to / LOCK_FILE, dump_lock(lock).encode())
+        whole = with_roots or not any(fault_of(to, one) for one in files_of(lock))
+        remove_places(to, others_in(to, lock, roots=whole))
+        remove_tree(to / PENDING)
     return FetchedLock(to, len(files), len(missing), sum(one.size or 0 for one in files))
 
 
@@ -99,18 +119,37 @@ def _require_live(lock: Lock, file: Path) -> None:
         )
 
 
-def _make_writable(folder: Path) -> None:
-    """Make a folder, if it is not there. Raises ConfigError where nothing can be written to it."""
+@contextlib.contextmanager
+def _filling(folder: Path, reporter: Reporter) -> Iterator[None]:
+    """Make a folder, if it is not there, and have it alone: another process that fills it is waited for.
+
+    What stays empty in it goes. Raises ConfigError where nothing can be written to it, EnvironmentLacksError where
+    the disk is full.
+    """
+    is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            _wait_for(handle, folder, reporter)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+            yield
+        finally:
+            remove_places(folder, ())
+            if is_new and not any(folder.iterdir()):
+                folder.rmdir()
+            os.close(handle)
     except OSError as error:
+        if not Path(error.filename or folder).absolute().is_relative_to(folder.absolute()):
+            raise
         if error.errno in DISK_FULL:
             raise EnvironmentLacksError(f"no space left in {folder}", hint="free some space") from error
         where = f", since {folder} is a link to nothing" if folder.is_symlink() and not folder.exists() else ""
+        # Where a file could not be put: its name until then says nothing.
+        what = error.filename2 or folder
         raise ConfigError(
-            f"cannot write to {folder}: {error.strerror}{where}", hint="name another folder with --to DIR"
+            f"cannot write to {what}: {error.strerror}{where}", hint="name another folder with --to DIR"
         ) from error
 
 
@@ -147,11 +186,28 @@ def _origins(
             index.close()
 
 
-def _check_folder(folder: Path) -> None:
+def _wait_for(handle: int, folder: Path, reporter: Reporter) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        reporter.note(f"waiting for another ppcdeps that fills {folder}")
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError:
+        # Some file systems have no locks: names are given to whole files all the same.
+        return
+
+
+def _check_folder(folder: Path, lock: Lock) -> None:
+    """Raise ConfigError where the folder has what neither this lock nor the one that lies in it names."""
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is not a folder", hint="name another with --to DIR")
     there = sorted(folder.iterdir()) if folder.is_dir() else []
-    others = [path.name for path in there if path.name not in _PARTS or path.is_dir() == (path.name == LOCK_FILE)]
+    others = [path.name for path in there if path.name not in PLACES or path.is_dir() == (path.name == LOCK_FILE)]
+    if not others:
+        strange = set(others_in(folder, lock))
+        with contextlib.suppress(ConfigError):
+            strange.intersection_update(others_in(folder, load_lock(folder / LOCK_FILE)))
+        others = sorted(strange)
     if others:
         raise ConfigError(
             f"{folder} has other things in it: {', '.join(others[:3])}", hint="name a new folder with --to DIR"
