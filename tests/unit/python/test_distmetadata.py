@@ -38,6 +38,32 @@ def test_served_metadata_with_another_hash_is_refused(shop: Shop, open_index: Op
         read(open_index(shop))
 
 
+@pytest.mark.parametrize(
+    ("announced", "source"),
+    [
+        (True, MetadataSource.INDEX),
+        ({"shake_128": "00"}, MetadataSource.INDEX),
+        ({"sha256": "0" * 64}, MetadataSource.WHEEL),
+        (False, MetadataSource.WHEEL),
+    ],
+)
+def test_a_wheel_at_hand_changes_nothing_of_where_its_metadata_is_said_to_be_from(
+    announced: object, source: MetadataSource, shop: Shop, open_index: OpenIndex
+) -> None:
+    shop.add("it", wheel("it", "1.0"), **{"core-metadata": announced})
+    index = open_index(shop)
+    index.local_file(index.project("it").files["1.0"][0])
+    assert read(index).source is source
+    assert shop.asked(".whl.metadata") == 0
+
+
+def test_served_metadata_with_a_hash_that_cannot_be_compared_is_taken(shop: Shop, open_index: OpenIndex) -> None:
+    file = wheel("it", "1.0")
+    shop.add("it", file, **{"core-metadata": {"shake_128": "00"}})
+    shop.files[f"{file[0]}.metadata"] = b"Metadata-Version: 2.1\nName: it\nVersion: 1.0\n"
+    assert read(open_index(shop)).source is MetadataSource.INDEX
+
+
 def test_a_promise_that_is_not_kept_leads_to_the_wheel(shop: Shop, open_index: OpenIndex) -> None:
     shop.add("it", wheel("it", "1.0", ("six",)), **{"core-metadata": True})
     assert read(open_index(shop)).source is MetadataSource.WHEEL

@@ -1,6 +1,7 @@
 """Every rule of `check env`: what it finds, and what it leaves alone."""
 
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -534,6 +535,16 @@ def test_tests_that_two_distributions_installed_at_the_top_are_advice(tmp_path: 
         make_dist(plain, "two", "1", files={"two.py": b"", "tests/__init__.py": b"2", "README.md": b"2"})
 
     assert only(case(make)(tmp_path), "env-file-owned-twice").severity is Severity.ADVICE
+
+
+def test_a_digest_that_cannot_be_compared_says_nothing_of_who_wrote_a_file(tmp_path: Path) -> None:
+    def make(root: Path, plain: Path, native: Path) -> None:
+        for name, content in (("one", b"1"), ("two", b"2")):
+            record = make_dist(plain, name, "1", files={f"{name}.py": b"", "both.py": content}) / "RECORD"
+            record.write_text(re.sub(r"(both\.py),sha256=", r"\1,shake_128=", record.read_text()))
+
+    found = only(case(make)(tmp_path), "env-file-owned-twice")
+    assert found.message == "one 1 and two 1 both installed a file, with different content"
 
 
 @pytest.mark.skipif(not has_program("rpmbuild"), reason="rpmbuild is not installed")
