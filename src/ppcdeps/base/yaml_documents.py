@@ -5,23 +5,25 @@ from typing import Any, BinaryIO
 from ppcdeps.base.compression import DamagedError
 from ppcdeps.model.ceilings import CEILINGS, beyond
 from ppcdeps.model.documents import DocumentError
+from ppcdeps.model.visible import visible
 
 # Empty values and merge keys are structure, not text.
 _RESOLVED = frozenset({"tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"})
 
 
-def parse_yaml(content: bytes | BinaryIO, *, size: str, depth: str) -> list[Any]:
+def parse_yaml(content: bytes | BinaryIO, *, size: str, depth: str, unique: bool = False) -> list[Any]:
     """The documents of a YAML stream. Every scalar is a text or None: a version ``1.10`` is not the number 1.1.
 
     ``size`` and ``depth`` are the names of the ceilings that hold for what the aliases of a document stand for, and
-    for its nesting. Raises DocumentError, and what reading the stream raises.
+    for its nesting. ``unique``: a mapping that has a key twice is refused. Raises DocumentError, and what reading the
+    stream raises.
     """
     import yaml
 
     # The loader on libyaml is ten times as fast; it is not in every build of PyYAML.
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return list(yaml.load_all(content, Loader=_text_loader(base, size, depth)))
+        return list(yaml.load_all(content, Loader=_text_loader(base, size, depth, unique)))
     except (DamagedError, DocumentError):
         raise
     except (yaml.YAMLError, ValueError, TypeError, RecursionError, AttributeError, LookupError) as fault:
@@ -30,12 +32,16 @@ def parse_yaml(content: bytes | BinaryIO, *, size: str, depth: str) -> list[Any]
         raise DocumentError(f"is not well-formed YAML{where}") from fault
 
 
-def _text_loader(base: Any, size: str, depth: str) -> Any:
-    """A safe loader that resolves no numbers, and refuses what its aliases make too large."""
+def _text_loader(base: Any, size: str, depth: str, unique: bool) -> Any:
+    """A safe loader that resolves no numbers, and refuses what its aliases make too large, and keys that stand twice
+    where they are to be ``unique``.
+    """
 
     class Loader(base):  # type: ignore[misc]
         def construct_document(self, node: Any) -> Any:
             _check_size(node, size, depth)
+            if unique:
+                _check_keys(node)
             return super().construct_document(node)
 
     Loader.yaml_implicit_resolvers = {
@@ -75,6 +81,25 @@ def _check_size(root: Any, size: str, depth: str) -> None:
         entered.add(id(node))
         todo.append((node, level, True))
         todo += ((each, level + 1, False) for each in below)
+
+
+def _check_keys(root: Any) -> None:
+    """Raise DocumentError where a mapping has a key twice: all but the last would be passed over."""
+    todo, seen = [root], set()
+    while todo:
+        node = todo.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        todo += _children(node)
+        keys = set()
+        for entry in node.value:
+            # Those of a list are nodes, those of a mapping pairs of nodes, and a text's are characters.
+            if isinstance(entry, tuple) and isinstance(key := entry[0].value, str):
+                if key in keys:
+                    line = entry[0].start_mark.line + 1
+                    raise DocumentError(f"has the key {visible(key)[:80]} twice in one mapping (line {line})")
+                keys.add(key)
 
 
 def _children(node: Any) -> list[Any]:

@@ -35,7 +35,7 @@ def read_package_lock(file: Path) -> PackageLock:
     what = "the lock file"
     content = read_named(file, "document_yaml", what=what)
     try:
-        documents = parse_yaml(content, size="document_yaml", depth="document_depth")
+        documents = parse_yaml(content, size="document_yaml", depth="document_depth", unique=True)
         if len(documents) != 1:
             raise DocumentError(f"has {len(documents)} YAML documents, not one")
         return _lock_of(JsonObject(documents[0]), documents[0])

@@ -20,6 +20,7 @@ except ModuleNotFoundError:
     import tomllib as tomli  # type: ignore[no-redef]
 
 from ppcdeps.model.ceilings import CEILINGS, beyond
+from ppcdeps.model.visible import visible
 
 _BRACKETS = b"[]{}"
 _OTHERS = bytes(sorted(set(range(256)) - set(_BRACKETS)))
@@ -83,17 +84,18 @@ def _content_of_pipe(handle: int, most: int, path: Path) -> bytes:
     return b"".join(parts)
 
 
-def parse_json(content: bytes | str) -> Any:
+def parse_json(content: bytes | str, *, unique: bool = False) -> Any:
     """The value of a JSON document, its numbers finite and its texts such as UTF-8 can hold.
 
-    Raises DocumentError.
+    ``unique``: an object that has a key twice is refused, where else its last value counts. Raises DocumentError.
     """
     try:
         text = content if isinstance(content, str) else content.decode()
         _check_size(len(text), "document_size")
         if not _is_shallow(text.encode()):
             raise DocumentError(_too_deep())
-        value = json.loads(text, parse_constant=_refuse_constant)
+        pairs = _unique if unique else None
+        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=pairs)
         if _SURROGATE.search(text):
             # Pairs are characters, and become one; what is left over cannot be written anywhere.
             json.dumps(value, ensure_ascii=False).encode()
@@ -197,6 +199,15 @@ def _depth(content: bytes) -> int:
         elif sign in (b"]", b"}"):
             depth -= 1
     return deepest
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in found if keys.count(key) > 1)
+        raise DocumentError(f"has the key {visible(twice)[:80]} twice in one object")
+    return found
 
 
 def _refuse_constant(name: str) -> Any:

@@ -95,7 +95,7 @@ def load_lock(path: Path) -> Lock:
     content = b""
     try:
         content = read_document(path)
-        document = parse_json(content)
+        document = parse_json(content, unique=True)
     except OSError as error:
         hint = "write one with `ppcdeps lock PLAN`" if isinstance(error, FileNotFoundError) else None
         raise ConfigError(f"cannot read the lock {path}: {error.strerror}", hint=hint) from error

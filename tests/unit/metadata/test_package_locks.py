@@ -112,6 +112,8 @@ def test_a_lock_of_rpm_lockfile_prototype_may_say_no_more_than_addresses(tmp_pat
         ("a: 1\n---\nb: 2\n", "has 2 YAML documents, not one"),
         ("- a\n", "the document is not an object"),
         ("a: &a [*a]\n", "has an alias within what it names"),
+        ("a: [{b: 1, c: 2, b: 3}]\n", "has the key b twice in one mapping (line 1)"),
+        (MANIFEST.replace("    ppc64le:", "    x86_64:"), "has the key x86_64 twice in one mapping (line "),
         ("packages: [bash]\n", "is not a workload: it is YAML"),
         ("document: rpm-package-input\n", "is what a lock is made from, not the lock: dnf's manifest plugin"),
         ("contentOrigin: {}\npackages: []\n", "is what a lock is made from, not the lock: rpm-lockfile-prototype"),

@@ -125,6 +125,10 @@ def without(member: str) -> str:
         ("\ufeff" + dump_lock(LOCK), "is not a whole lock: is not JSON: Unexpected UTF-8 BOM"),
         (dump_lock(LOCK) * 2, "is not a whole lock: is not JSON: Extra data"),
         (
+            dump_lock(LOCK).replace('"held"', '"packages": [],\n"held"'),
+            "is not a whole lock: has the key packages twice in one object",
+        ),
+        (
             without("packages"),
             "packages is missing; make it anew with `ppcdeps lock plan-w.json`",
         ),
