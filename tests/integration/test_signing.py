@@ -186,7 +186,7 @@ def record_of(package: Path) -> BuildRecord:
     digest = hashlib.sha256(package.read_bytes()).hexdigest()
     nevra = package.name.removesuffix(".rpm")
     return BuildRecord(
-        source="ant",
+        source=package.name.partition("-")[0],
         version="1.0",
         arch="ppc64le",
         mode="cross",
@@ -205,14 +205,14 @@ def test_provenance_is_signed_by_the_key_of_the_repository(
 ) -> None:
     dsse = pytest.importorskip("securesystemslib.dsse")
     folder = tmp_path / "repository"
-    publish(folder, built, records=[record_of(built[0])])
+    publish(folder, built, records=[*map(record_of, built)])
     found = check_provenance(folder)
     assert found is not None and found.outcome is CheckOutcome.OK
-    assert found.detail == "1 file of 1 build as stated, not signed"
-    publish(folder, built, records=[record_of(built[0])], sign=owner)
+    assert found.detail == "2 files of 2 builds as stated, not signed"
+    publish(folder, built, records=[*map(record_of, built)], sign=owner)
     found = check_provenance(folder)
     assert found is not None and found.outcome is CheckOutcome.OK
-    assert found.detail == f"1 file of 1 build as stated, signed by {owner.short}"
+    assert found.detail == f"2 files of 2 builds as stated, signed by {owner.short}"
     # Another library reads the envelope, and says what is signed; gpgv alone says whether the signature is good.
     envelope = json.loads((folder / "provenance/ant.intoto.jsonl").read_text())
     assert base64.b64decode(envelope["payload"]) == (folder / "provenance/ant.intoto.json").read_bytes()
@@ -231,7 +231,7 @@ def test_provenance_is_signed_by_the_key_of_the_repository(
         str(tmp_path / "key.asc"),
     )
     run("gpgv", "--keyring", str(tmp_path / "key.gpg"), str(tmp_path / "sig"), str(tmp_path / "pae"))
-    assert not publish(folder, built, records=[record_of(built[0])], sign=owner).is_changed
+    assert not publish(folder, built, records=[*map(record_of, built)], sign=owner).is_changed
 
 
 def changed(place: Path, change: Callable[[str], str]) -> None:
@@ -285,7 +285,7 @@ def test_provenance_that_is_not_as_it_was_signed_fails(
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / "repository"
-    publish(folder, built, records=[record_of(built[0])], sign=owner)
+    publish(folder, built, records=[*map(record_of, built)], sign=owner)
     damage((folder / "provenance").resolve(), home)
     found = check_provenance(folder)
     assert found is not None and found.outcome is CheckOutcome.FAILED
@@ -294,7 +294,7 @@ def test_provenance_that_is_not_as_it_was_signed_fails(
 
 def test_further_signatures_of_whomever_do_not_count(built: list[Path], owner: SigningKey, tmp_path: Path) -> None:
     folder = tmp_path / "repository"
-    publish(folder, built, records=[record_of(built[0])], sign=owner)
+    publish(folder, built, records=[*map(record_of, built)], sign=owner)
     junk = base64.b64encode(b"junk").decode()
     others = [{"sig": junk}, {"keyid": "0" * 40, "sig": junk}, {"keyid": owner.fingerprint, "sig": junk}]
     _signatures((folder / "provenance").resolve(), lambda own: [*others, *own])
@@ -327,9 +327,22 @@ def test_a_key_that_is_no_longer_good_signs_nothing(fate: str, tmp_path_factory:
         stop_agent(home)
 
 
+@pytest.mark.parametrize("is_signed", [False, True])
+def test_a_package_that_no_statement_names_fails(
+    is_signed: bool, built: list[Path], owner: SigningKey, tmp_path: Path
+) -> None:
+    folder = tmp_path / "repository"
+    publish(folder, built, records=[*map(record_of, built)], sign=owner if is_signed else None)
+    for left in (folder / "records" / "bee.json", *(folder / "provenance").glob("bee.*")):
+        left.unlink()
+    found = check_provenance(folder)
+    assert found is not None and found.outcome is CheckOutcome.FAILED
+    assert found.detail.startswith(f"{built[1].name} is published, and no statement names it; ")
+
+
 def test_a_package_that_is_not_the_stated_one_fails(built: list[Path], tmp_path: Path) -> None:
     folder = tmp_path / "repository"
-    publish(folder, built, records=[record_of(built[0])])
+    publish(folder, built, records=[*map(record_of, built)])
     (package,) = [one for one in read_manifest(folder).packages if one.nevra.startswith("ant")]  # type: ignore[union-attr]
     place = (folder / "provenance").resolve() / "ant.intoto.json"
     changed(place, lambda text: text.replace(package.sha256, "0" * 64))

@@ -17,8 +17,9 @@ from ppcdeps.model.wording import counted
 def check_provenance(repository: Path) -> Check | None:
     """The check of the repository in this folder, None where it was not published by ppcdeps, or has no statement.
 
-    All that a statement names, and that is published, must have the statement's digest. In a signed repository each
-    statement must be in an envelope that the repository's key signed, and be the one that lies beside it.
+    Each published package must be named by a statement, and all that a statement names, and that is published, must
+    have the statement's digest. In a signed repository each statement must be in an envelope that the repository's key
+    signed, and be the one that lies beside it.
     """
     manifest = read_manifest(repository)
     place = repository / CURRENT
@@ -32,12 +33,17 @@ def check_provenance(repository: Path) -> Check | None:
             named |= _subjects(place.resolve(), source, manifest, repository)
         except (RepositoryError, DocumentError, WrongValueError, OSError) as fault:
             faults.append(f"{source}: {fault.message if isinstance(fault, RepositoryError) else fault}")
+    if not faults:
+        files = (Path(one.path).name for one in manifest.packages)
+        faults = [f"{file} is published, and no statement names it" for file in files if file not in named]
     if faults:
         again = "publish again with `ppcdeps build PLAN --sign-with KEY`" if manifest.key else "build again"
         return Check(CheckOutcome.FAILED, f"{faults[0]}; {again}", log=tuple(faults))
     signed = f", signed by {manifest.key[-16:]}" if manifest.key else ", not signed"
     files, builds = counted(len(named), "file"), counted(len(sources), "build")
-    return Check(CheckOutcome.OK, f"{files} of {builds} as stated{signed}")
+    wheels = len({Path(one.path).name for one in manifest.wheels} - named)
+    unstated = f"; of {counted(wheels, 'wheel')} there is no statement" if wheels else ""
+    return Check(CheckOutcome.OK, f"{files} of {builds} as stated{signed}{unstated}")
 
 
 def _subjects(place: Path, source: str, manifest: Manifest, repository: Path) -> set[str]:
