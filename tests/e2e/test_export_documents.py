@@ -299,6 +299,23 @@ def test_a_file_of_somebody_else_is_not_overwritten(planned: Program) -> None:
     assert (planned.folder / "app.yml").read_text() == "- hosts: all\n"
 
 
+@pytest.mark.parametrize("kind", ["cyclonedx", "spdx"])
+def test_a_json_document_replaces_its_like_alone(kind: str, planned: Program) -> None:
+    plan, mine = planned.folder / "plan-app.json", planned.folder / "mine.json"
+    before = plan.read_bytes()
+    fault = planned("export", "plan-app.json", kind, "-o", "plan-app.json", code=2).fault
+    assert "plan-app.json would be written over by the document" in fault
+    for content in (before, b"{", b"[]", b'{"mine": 1}'):
+        mine.write_bytes(content)
+        fault = planned("export", "plan-app.json", kind, "-o", "mine.json", code=3).fault
+        assert "mine.json is no such document, and would be written over" in fault
+        assert mine.read_bytes() == content
+    mine.write_bytes(b"")
+    for _ in range(2):
+        planned("export", "plan-app.json", kind, "-o", "mine.json")
+    assert plan.read_bytes() == before
+
+
 def test_a_source_rpm_that_is_none_is_its_repositorys_fault(tmp_path: Path) -> None:
     program = Program(tmp_path, {"PIP_CONFIG_FILE": os.devnull})
     write_repository(tmp_path / "base", [Package(Nevra.parse("app-1-1.noarch"))])

@@ -331,7 +331,7 @@ def test_metadata_that_the_index_serves_gives_the_same_plan_from_the_folder(worl
     served = f'data-core-metadata="sha256={hashlib.sha256(text).hexdigest()}"'
     page.write_text(page.read_text().replace("<a ", f"<a {served} "))
     with serving(world.index) as index:
-        index.answers["pure/"] = send(page.read_bytes(), **{"Content-Type": "text/html"})
+        index.answers["pure/"] = send(page.read_bytes(), Content_Type="text/html")
         world.program = replace(world.program, variables={**world.program.variables, "PIP_INDEX_URL": index.url})
         plan = world.plan()
         assert json.loads(plan.read_text())["python"]["distributions"][0]["metadata"] == "index"

@@ -123,6 +123,7 @@ def export(
 
         document = DocumentRequest(
             plan,
+            plan_file,
             DocumentKind(kind),
             resolve_planned(plan, choice, reporter),
             repository or default_repository(plan),

@@ -18,8 +18,8 @@ def check_provenance(repository: Path) -> Check | None:
     """The check of the repository in this folder, None where it was not published by ppcdeps, or has no statement.
 
     Each published package must be named by a statement, and all that a statement names, and that is published, must
-    have the statement's digest. In a signed repository each statement must be in an envelope that the repository's key
-    signed, and be the one that lies beside it.
+    have the statement's digest. In a signed repository each statement must be in an envelope that the repository's
+    key signed, and be the one that lies beside it.
     """
     manifest = read_manifest(repository)
     place = repository / CURRENT

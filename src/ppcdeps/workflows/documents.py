@@ -1,15 +1,18 @@
 """A plan as documents of other tools: locks of its packages, bills of materials, files for who sets machines up."""
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
-from ppcdeps.base.atomic import write_output
+from ppcdeps.base.atomic import check_apart, write_output
 from ppcdeps.building.farms.pipeline_files import HEAD
 from ppcdeps.building.publishing.repository import read_manifest
-from ppcdeps.model.errors import RepositoryError, UsageError
+from ppcdeps.model.documents import DocumentError, parse_json, read_document
+from ppcdeps.model.errors import ConfigError, RepositoryError, UsageError
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.package_lock import LockFormat
 from ppcdeps.model.plan import Plan
@@ -64,15 +67,24 @@ _FILES: Mapping[DocumentKind, str] = {
 }
 
 
+_MEMBERS: Mapping[DocumentKind, str] = {
+    DocumentKind.CYCLONEDX: "bomFormat",
+    DocumentKind.SPDX: "spdxVersion",
+    DocumentKind.FROMAGER: "source_url_type",
+}
+"""What a JSON document of each kind has, or its first entry. JSON has no comments that could say whose it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentRequest:
     """A plan, and the document to write of it.
 
-    ``repository`` is the folder of what was built, ``url`` where it is served: None where the folder itself is meant.
-    ``image`` is what a Containerfile begins from.
+    ``plan_file`` is where the plan is, ``repository`` the folder of what was built, ``url`` where that is served: None
+    where the folder itself is meant. ``image`` is what a Containerfile begins from.
     """
 
     plan: Plan
+    plan_file: Path
     kind: DocumentKind
     resolved: ResolvedTarget
     repository: Path
@@ -84,15 +96,32 @@ class DocumentRequest:
 def write_document(request: DocumentRequest, reporter: Reporter) -> Path:
     """Write the document, and return its file; the reporter is told what it lacks.
 
-    Raises UsageError where an option is missing, ConfigError for a place that holds something else, RepositoryError
-    where the metadata does not say what the document needs.
+    Raises UsageError where an option is missing or the file is one that is read, ConfigError for a place that holds
+    something else, RepositoryError where the metadata does not say what the document needs.
     """
     file = request.output or Path(request.kind.file(request.plan.workload))
-    if not request.kind.is_json:
-        # JSON has no comments that could say whose it is: such files are replaced, as plans are.
+    check_apart(file, (request.plan_file, *request.resolved.choice.files), "document")
+    if request.kind.is_json:
+        _check_json(file, _MEMBERS[request.kind])
+    else:
         check_file(file)
     write_output(file, _text(request, reporter))
     return file
+
+
+def _check_json(file: Path, member: str) -> None:
+    """Raise ConfigError where the file has something that is no document with this member."""
+    if not file.is_file() or not file.stat().st_size:
+        return
+    document: Any = None
+    with contextlib.suppress(OSError, DocumentError):
+        document = parse_json(read_document(file))
+    first = document[0] if isinstance(document, list) and document else document
+    if not isinstance(first, dict) or member not in first:
+        raise ConfigError(
+            f"{file} is no such document, and would be written over",
+            hint="name another file with --output, or remove it",
+        )
 
 
 def _text(request: DocumentRequest, reporter: Reporter) -> str:
