@@ -16,9 +16,12 @@ from pathlib import Path
 
 import pytest
 from indexes import pkg_info, sdist, wheel
-from lockworld import FIRST, SECOND, LockWorld
+from lockworld import FIRST, SECOND, LockWorld, rpm
 from mirror import send, serving
 from rpmmd import write_files
+
+from ppcdeps.model.lock import LockedBuild, LockedBuildroot, LockedPackage, LockedRootPackage
+from ppcdeps.model.lock_file import dump_lock, load_lock
 
 
 @pytest.fixture
@@ -254,6 +257,49 @@ def test_a_python_distribution_moves_alone_and_everything_moves_on_request(world
     assert sorted(world.nevras()) == ["app-1-1.ppc64le", "lib-1-1.ppc64le", "tool-1-1.ppc64le"]
     world.program("lock", "plan.json", "--update", "all")
     assert sorted(world.nevras()) == ["app-2-1.ppc64le", "lib-2-1.ppc64le", "tool-2-1.ppc64le"]
+
+
+def test_a_buildroot_and_builds_stay_locked_where_this_machine_has_neither(world: LockWorld) -> None:
+    world.has((*FIRST, rpm("part-1-1")))
+    file = world.lock()
+    lock = load_lock(file)
+    (app,) = (one for one in lock.packages if one.nevra.startswith("app"))
+    content = (world.repository / "part-1-1.ppc64le.rpm").read_bytes()
+    part = LockedPackage(
+        "part-1-1.ppc64le",
+        "base",
+        "part-1-1.ppc64le.rpm",
+        f"sha256:{hashlib.sha256(content).hexdigest()}",
+        len(content),
+        ("myroot",),
+    )
+    root = LockedBuildroot(
+        "myroot", "emulated", "image", "a" * 64, "ppc64le", origin=(f"x@sha256:{'c' * 64}",), image="b" * 64
+    )
+    builds = tuple(
+        LockedBuild(f"{name}-1-1.ppc64le", name, *["a" * 64] * 4, 1, "emulated", "myroot", "0.1.0")
+        for name in ("hello", "tool")
+    )
+    made = replace(
+        lock,
+        packages=(*(one for one in lock.packages if one != app), replace(app, needed_by=("myroot", "run")), part),
+        buildroots=(root,),
+        root_packages=(LockedRootPackage("part.ppc64le", "1-1", "", "", None, ("myroot",)),),
+        builds=builds,
+    )
+    file.write_text(dump_lock(made))
+    world.has((*SECOND, rpm("part-1-1")))
+    run = world.program("lock", "plan.json", "--update", "tool")
+    assert "what was built stays locked as it was" in run.err
+    after = load_lock(file)
+    assert (after.buildroots, after.root_packages) == (made.buildroots, made.root_packages)
+    assert {one.nevra: one.needed_by for one in after.packages} == {
+        "app-1-1.ppc64le": ("myroot", "run"),
+        "lib-1-1.ppc64le": ("run",),
+        "part-1-1.ppc64le": ("myroot",),
+        "tool-2-1.ppc64le": ("run",),
+    }
+    assert after.builds == builds[:1], "tool is another one now"
 
 
 # What is refused ---------------------------------------------------------------------------------------------

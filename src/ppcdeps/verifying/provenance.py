@@ -34,8 +34,8 @@ def check_provenance(repository: Path) -> Check | None:
         except (RepositoryError, DocumentError, WrongValueError, OSError) as fault:
             faults.append(f"{source}: {fault.message if isinstance(fault, RepositoryError) else fault}")
     if not faults:
-        files = (Path(one.path).name for one in manifest.packages)
-        faults = [f"{file} is published, and no statement names it" for file in files if file not in named]
+        unnamed = [file for one in manifest.packages if (file := Path(one.path).name) not in named]
+        faults = [f"{file} is published, and no statement names it" for file in unnamed]
     if faults:
         again = "publish again with `ppcdeps build PLAN --sign-with KEY`" if manifest.key else "build again"
         return Check(CheckOutcome.FAILED, f"{faults[0]}; {again}", log=tuple(faults))

@@ -118,9 +118,10 @@ def lock_of(
     request: LockRequest,
     reporter: Reporter,
     held: Sequence[HeldPackage] = (),
+    built: Sequence[LockedBuild] = (),
 ) -> Lock:
-    """The lock of a plan with this digest that answers ``asked``, where packages are ``held``. Raises what `lock`
-    raises.
+    """The lock of a plan with this digest that answers ``asked``, where packages are ``held``. ``built`` is what was
+    locked of its builds, which stays where there is no repository of them here. Raises what `lock` raises.
     """
     resolved = asked.resolved
     book = load_book(recipes_of(plan.request, request.recipes))
@@ -164,7 +165,7 @@ def lock_of(
         sources=locked_sources(tasks, collector),
         buildroots=locked_buildroots(roots),
         root_packages=locked_root_packages(roots),
-        builds=_builds(plan, request, reporter),
+        builds=_builds(plan, request, built, reporter),
     )
 
 
@@ -282,8 +283,12 @@ def _is_recorded(definition: Definition, created: Created) -> bool:
     return bool(created.image)
 
 
-def _builds(plan: Plan, request: LockRequest, reporter: Reporter) -> tuple[LockedBuild, ...]:
-    """What was built, where the repository of it is there. Raises ConfigError where one that is named is not."""
+def _builds(
+    plan: Plan, request: LockRequest, former: Sequence[LockedBuild], reporter: Reporter
+) -> tuple[LockedBuild, ...]:
+    """What was built, where the repository of it is there, else what ``former`` says. Raises ConfigError where one
+    that is named is not there.
+    """
     folder = request.repository or default_repository(plan)
     manifest = read_manifest(folder)
     if manifest is None:
@@ -291,8 +296,11 @@ def _builds(plan: Plan, request: LockRequest, reporter: Reporter) -> tuple[Locke
             raise ConfigError(
                 f"there is no repository in {folder}", hint="make it with `ppcdeps build PLAN`, or leave it out"
             )
-        reporter.note("no build is locked: nothing is built here yet")
-        return ()
+        if former:
+            reporter.note(f"what was built stays locked as it was: there is no {folder} here")
+        else:
+            reporter.note("no build is locked: nothing is built here yet")
+        return tuple(former)
     records = [
         BuildRecord.from_json(path.read_text("utf-8"), str(path)) for path in sorted(folder.glob("records/*.json"))
     ]

@@ -13,7 +13,7 @@ from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.evr import evr_key
 from ppcdeps.model.gap import Gap
-from ppcdeps.model.lock import HeldPackage, Lock
+from ppcdeps.model.lock import HeldPackage, Lock, LockedPackage
 from ppcdeps.model.lock_file import load_lock
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.plan import Plan
@@ -73,7 +73,8 @@ def update_lock(request: LockRequest, lock_file: Path, names: Sequence[str], rep
         made, held, free = _settled(plan, before, replace(asked, former_pins=pins), newest, free, reporter)
     made = replace(made, request=plan.request)
     again = replace(asked, resolved=holding(resolved, held), former_pins=pins)
-    after = lock_of(made, digest_of_plan(made), again, request, reporter, held)
+    built = [one for one in before.builds if free.isdisjoint((one.source, Nevra.parse(one.nevra).name))]
+    after = lock_of(made, digest_of_plan(made), again, request, reporter, held, built=() if everything else built)
     if not everything:
         after = _with_roots_of(before, after, free)
     return UpdatedLock(dump_plan(made), after, moves(before, after))
@@ -270,6 +271,21 @@ def _with_roots_of(before: Lock, after: Lock, free: Collection[str]) -> Lock:
                 by_root.setdefault((one.package, one.version, one.path, one.sha256), set()).update(mine)
     return replace(
         after,
+        packages=_with_packages_of(before, after, stay),
         buildroots=(*roots, *(one for one in before.buildroots if one.label in stay)),
         root_packages=tuple(replace(packages[key], roots=tuple(sorted(mine))) for key, mine in by_root.items()),
     )
+
+
+def _with_packages_of(before: Lock, after: Lock, stay: Collection[str]) -> tuple[LockedPackage, ...]:
+    """The packages of a lock, those that the staying buildroots are made of as they were locked before."""
+    found = {}
+    for one in after.packages:
+        needed_by = tuple(name for name in one.needed_by if name not in stay)
+        if needed_by:
+            found[one.repo, one.nevra] = replace(one, needed_by=needed_by)
+    for one in before.packages:
+        if mine := set(stay).intersection(one.needed_by):
+            known = found.get((one.repo, one.nevra), replace(one, needed_by=()))
+            found[one.repo, one.nevra] = replace(known, needed_by=tuple(sorted(mine.union(known.needed_by))))
+    return tuple(found.values())
