@@ -17,7 +17,19 @@ SETUP = HostSetup(
     "ppc64le",
     (
         HostRepository("local", {"name": HOSTILE, "baseurl": f"https://repo.example/{HOSTILE}".replace(" ", "")}),
-        HostRepository("m", {"name": "m", "metalink": "https://repo.example/'m", "cost": "5", "sslverify": "0"}),
+        HostRepository(
+            "m",
+            {
+                "name": "m",
+                "metalink": "https://repo.example/'m",
+                "cost": "5",
+                "sslverify": "0",
+                "proxy": "http://proxy.example:3128",
+                "sslcacert": "/etc/pki/ca.pem",
+                "excludepkgs": "a* b",
+                "includepkgs": "c",
+            },
+        ),
     ),
     ("app-1-1.noarch", "zsh"),
     ("nodejs:18",),
@@ -59,7 +71,8 @@ def test_ansible_fills_nothing_in() -> None:
     tasks = {task["name"]: task for task in play["tasks"]}
     local = tasks["Know the repository local"]["ansible.builtin.yum_repository"]
     assert local["description"] == HOSTILE
-    assert tasks["Enable the module streams"]["ansible.builtin.dnf"]["name"] == ["@nodejs:18"]
+    enabling = tasks["Enable the module streams"]["ansible.builtin.command"]
+    assert enabling["argv"] == ["dnf", "-y", "module", "enable", "nodejs:18"]
     assert tasks["Install Python distributions"]["ansible.builtin.pip"]["executable"] == "pip3.11"
 
 
@@ -74,6 +87,9 @@ def test_kickstart_takes_each_option_as_one_word(tmp_path: Path) -> None:
     local, mirrored = parser.handler.repo.repoList
     assert local.baseurl == SETUP.repositories[0].options["baseurl"]
     assert (mirrored.metalink, mirrored.cost, mirrored.noverifyssl) == ("https://repo.example/'m", 5, True)
+    assert (mirrored.proxy, mirrored.sslcacert) == ("http://proxy.example:3128", "/etc/pki/ca.pem")
+    assert (mirrored.excludepkgs, mirrored.includepkgs) == (["a*", "b"], ["c"])
+    assert not local.proxy
     assert parser.handler.packages.packageList == ["app-1-1.noarch", "zsh"]
     assert parser.handler.packages.excludeWeakdeps
     assert [(one.name, one.stream) for one in parser.handler.module.moduleList] == [("nodejs", "18")]

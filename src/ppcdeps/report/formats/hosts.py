@@ -22,6 +22,10 @@ _TRUST_KEYS = (
     "for key in /etc/pki/rpm-gpg/RPM-GPG-KEY-*; do "
     '[ ! -e "$key" ] || rpm --import "$key" || echo "not trusted: $key"; done'
 )
+_TEXTS = ("proxy", "sslcacert", "sslclientcert", "sslclientkey")
+_PACKAGES = ("excludepkgs", "includepkgs")
+_NOTHING = "_none_"
+"""What dnf reads as no value."""
 _WITHOUT_WEAK = {"platform:el7": "", "platform:el8": " --excludeWeakdeps"}
 """How kickstart files of other platforms leave out weak dependencies; yum, on EL 7, knows none."""
 
@@ -72,6 +76,8 @@ def kickstart(setup: HostSetup, head: str) -> str:
             words += [f"--{key}={options[key]}" for key in ("metalink", "mirrorlist") if key in options][:1]
         words += [f"--cost={options['cost']}"] if options.get("cost", "1000") != "1000" else []
         words += ["--noverifyssl"] if options.get("sslverify") == "0" else []
+        words += [f"--{key}={options[key]}" for key in _TEXTS if options.get(key, _NOTHING) != _NOTHING]
+        words += [f"--{key}={','.join(options[key].split())}" for key in _PACKAGES if options.get(key)]
         lines.append(" ".join(("repo", *map(shlex.quote, words), "--install")))
     for module in setup.modules:
         name, _, stream = module.partition(":")
@@ -117,7 +123,11 @@ def ansible(setup: HostSetup, head: str) -> str:
         tasks.append(
             {
                 "name": "Enable the module streams",
-                "ansible.builtin.dnf": {"name": [f"@{one}" for one in setup.modules], "state": "present"},
+                # The module for dnf also installs what it enables.
+                "ansible.builtin.command": {"argv": ["dnf", "-y", "module", "enable", *setup.modules]},
+                "environment": {"LC_ALL": "C.UTF-8"},
+                "register": "module_streams",
+                "changed_when": "'Nothing to do' not in module_streams.stdout",
             }
         )
     tasks.append(
@@ -165,12 +175,12 @@ def _yum_repository(one: HostRepository) -> dict[str, Any]:
     options = one.options
     flags = ("gpgcheck", "repo_gpgcheck", "module_hotfixes", "sslverify", "skip_if_unavailable")
     found: dict[str, Any] = {"name": one.id, "description": options.get("name", one.id), "file": "ppcdeps"}
-    for key in ("baseurl", "gpgkey", "excludepkgs", "includepkgs"):
+    for key in ("baseurl", "gpgkey", *_PACKAGES):
         if options.get(key):
             name = {"excludepkgs": "exclude"}.get(key, key)
             words = options[key].split()
             found[name] = words[0] if len(words) == 1 else words
-    texts = ("metalink", "mirrorlist", "priority", "cost", "proxy", "metadata_expire")
+    texts = ("metalink", "mirrorlist", "priority", "cost", "metadata_expire", *_TEXTS)
     found |= {key: options[key] for key in texts if options.get(key)}
     found |= {key: options[key] == "1" for key in flags if key in options}
     return found
