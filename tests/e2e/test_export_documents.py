@@ -150,6 +150,20 @@ def test_with_what_was_built_a_manifest_has_all_of_it(planned: Program) -> None:
     assert {one.baseurl for one in lock.repositories if one.id == "ppcdeps-local"} == {"https://repo.example/local/"}
 
 
+def test_a_side_without_native_packages_has_its_sources(tmp_path: Path) -> None:
+    program = Program(tmp_path, {})
+    target = repository(tmp_path / "t", ("app-1-1.noarch", "app-1-1"))
+    source = repository(tmp_path / "s", ("app-1-1.src", ""), ("other-1-1.src", ""))
+    program("plan", "app", *PLAIN, "--repofrompath", f"base,{target}", "--reference", f"ref,{target}",
+            "--source", f"src,{source}")  # fmt: skip
+    program("export", "plan-app.json", "rpm-lockfile")
+    document = yaml.safe_load((tmp_path / "app.rpms.lock.yaml").read_text())
+    assert {side["arch"]: [one["name"] for one in side["source"]] for side in document["arches"]} == {
+        "ppc64le": ["app"],
+        "x86_64": ["app"],
+    }
+
+
 def test_a_lock_of_konflux_is_written_and_planned_again(planned: Program) -> None:
     planned("export", "plan-app.json", "rpm-lockfile")
     text = (planned.folder / "app.rpms.lock.yaml").read_text()

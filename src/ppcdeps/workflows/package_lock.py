@@ -36,10 +36,8 @@ def package_lock_of(
     known = {side: packages_named(of_side[side], names) for side in (Side.TARGET, Side.REFERENCE)}
     target, missing = _target_side(plan, known, built)
     reference, lost = _reference_side(plan, known[Side.REFERENCE], resolved.target.reference_arch)
-    sources = _sources(
-        (*target, *reference), packages_named(of_side[Side.SOURCE], {one.source for one in plan.closure})
-    )
     sides = {plan.arch: target, resolved.target.reference_arch: reference}
+    sources = _sources(sides, packages_named(of_side[Side.SOURCE], {one.source for one in plan.closure}))
     used = {one.repo for packages in (*sides.values(), *sources.values()) for one in packages}
     configs = [one.config for one in resolved.metadata if one.config.id in used]
     repositories = [_repository(config) for config in configs]
@@ -110,18 +108,14 @@ def _rank(candidate: RepositoryPackage, chosen: ChosenPackage) -> tuple[bool, ob
 
 
 def _sources(
-    packages: Iterable[PinnedPackage], known: Iterable[RepositoryPackage]
+    sides: Mapping[str, Iterable[PinnedPackage]], known: Iterable[RepositoryPackage]
 ) -> dict[str, tuple[PinnedPackage, ...]]:
-    """The source packages of these, as far as a source repository has them, for both sides."""
-    wanted = {one.source for one in packages if one.source}
+    """The source packages of each side's packages, as far as a source repository has them."""
     found = {f"{one.nevra.name}-{one.nevra.version}-{one.nevra.release}.src.rpm": one for one in known}
-    pinned = {file: _pinned(one) for file, one in found.items() if file in wanted}
-    sides: dict[str, dict[str, PinnedPackage]] = {}
-    for package in packages:
-        if package.source in pinned:
-            sides.setdefault(package.arch, {})[package.source] = pinned[package.source]
-    shared = sides.pop("noarch", {})
-    return {side: tuple((mine | shared).values()) for side, mine in sides.items()}
+    return {
+        side: tuple(_pinned(found[file]) for file in dict.fromkeys(one.source for one in packages) if file in found)
+        for side, packages in sides.items()
+    }
 
 
 def _pinned(package: RepositoryPackage) -> PinnedPackage:
