@@ -277,8 +277,8 @@ def test_a_buildroot_and_builds_stay_locked_where_this_machine_has_neither(world
         "myroot", "emulated", "image", "a" * 64, "ppc64le", origin=(f"x@sha256:{'c' * 64}",), image="b" * 64
     )
     builds = tuple(
-        LockedBuild(f"{name}-1-1.ppc64le", name, *["a" * 64] * 4, 1, "emulated", "myroot", "0.1.0")
-        for name in ("hello", "tool")
+        LockedBuild(f"{name}-1-1.ppc64le", name, digest, digest, digest, digest, 1, "emulated", "myroot", "0.1.0")
+        for name, digest in (("hello", "d" * 64), ("tool", "e" * 64))
     )
     made = replace(
         lock,
