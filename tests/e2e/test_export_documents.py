@@ -299,6 +299,31 @@ def test_what_a_format_does_not_take_is_said(arguments: list[str], said: str, pl
     assert said in planned("export", "plan-app.json", *arguments, code=2).err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (
+            ("kickstart", "--image", "x"),
+            2,
+            "--image was given, from which a Containerfile begins, and nothing of kickst",
+        ),
+        (("spdx", "--url", "https://x"), 2, "--url was given, and spdx says nothing of what was built; leave it out"),
+        (("fromager", "--repository", "x"), 2, "--repository was given, and fromager says nothing of what was built"),
+        (
+            ("ansible", "--repository", "x"),
+            3,
+            "there is no repository in x; make it with `ppcdeps build plan-app.json",
+        ),
+        (("manifest", "--repository", "x"), 3, "there is no repository in x"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
+    arguments: tuple[str, ...], code: int, said: str, planned: Program
+) -> None:
+    assert said in planned("export", "plan-app.json", *arguments, code=code).fault
+    assert [path.name for path in planned.folder.iterdir() if path.is_file()] == ["plan-app.json"]
+
+
 @pytest.mark.parametrize("kind", ["ansible", "manifest"])
 def test_credentials_stay_here(kind: str, planned: Program) -> None:
     secrets = ["--setopt", "base.username=me", "--setopt", "base.password=geheim"]

@@ -119,6 +119,10 @@ def export(
     work_on(plan.request)
     if kind in DOCUMENTS:
         _refuse(_OF_BUILDS, "which says how a pipeline builds, and nothing of a document")
+        if kind != "containerfile":
+            _refuse(("image",), f"from which a Containerfile begins, and nothing of {kind}")
+        if kind in ("cyclonedx", "spdx", "fromager"):
+            _refuse(("repository", "url"), f"and {kind} says nothing of what was built")
         from ppcdeps.workflows.documents import DocumentKind, DocumentRequest, write_document
 
         document = DocumentRequest(
@@ -126,7 +130,7 @@ def export(
             plan_file,
             DocumentKind(kind),
             resolve_planned(plan, choice, reporter),
-            repository or default_repository(plan),
+            repository,
             url,
             image,
             output,

@@ -25,6 +25,7 @@ from ppcdeps.report.formats.hosts import LOCAL_PLACE, HostRepository, HostSetup,
 from ppcdeps.report.formats.package_locks import dump_manifest, dump_rpm_lockfile
 from ppcdeps.verifying.dnf import repository_options
 from ppcdeps.verifying.verification import LOCAL, LOCAL_PRIORITY, enabled_of_target
+from ppcdeps.workflows.build import default_repository
 from ppcdeps.workflows.export import check_file
 from ppcdeps.workflows.index import open_index
 from ppcdeps.workflows.package_lock import address, package_lock_of
@@ -79,18 +80,23 @@ _MEMBERS: Mapping[DocumentKind, str] = {
 class DocumentRequest:
     """A plan, and the document to write of it.
 
-    ``plan_file`` is where the plan is, ``repository`` the folder of what was built, ``url`` where that is served:
-    None where the folder itself is meant. ``image`` is what a Containerfile begins from.
+    ``plan_file`` is where the plan is, ``repository`` the folder of what was built (None: the one that is named
+    after the workload, if it is there), ``url`` where that is served: None where the folder itself is meant. ``image`` is what a Containerfile begins from.
     """
 
     plan: Plan
     plan_file: Path
     kind: DocumentKind
     resolved: ResolvedTarget
-    repository: Path
+    repository: Path | None = None
     url: str | None = None
     image: str | None = None
     output: Path | None = None
+
+    @property
+    def place(self) -> Path:
+        """The folder of what was built, whether it is there or not."""
+        return self.repository or default_repository(self.plan)
 
 
 def write_document(request: DocumentRequest, reporter: Reporter) -> Path:
@@ -100,6 +106,11 @@ def write_document(request: DocumentRequest, reporter: Reporter) -> Path:
     something else, RepositoryError where the metadata does not say what the document needs.
     """
     file = request.output or Path(request.kind.file(request.plan.workload))
+    if request.repository is not None and read_manifest(request.repository) is None:
+        raise ConfigError(
+            f"there is no repository in {request.repository}",
+            hint="make it with `ppcdeps build PLAN`, or leave it out",
+        )
     check_apart(file, (request.plan_file, *request.resolved.choice.files), "document")
     if request.kind.is_json:
         _check_json(file, _MEMBERS[request.kind])
@@ -132,7 +143,7 @@ def _text(request: DocumentRequest, reporter: Reporter) -> str:
             lock, unsaid = package_lock_of(
                 request.plan,
                 request.resolved,
-                request.repository,
+                request.place,
                 _url(request),
                 LockFormat.MANIFEST if is_manifest else LockFormat.RPM_LOCKFILE,
             )
@@ -158,9 +169,9 @@ def _text(request: DocumentRequest, reporter: Reporter) -> str:
                 raise UsageError(f"not the name of an image: {ascii(request.image)[:80]}")
             place = f"file://{LOCAL_PLACE}" if request.url is None else _url(request)
             setup = _setup(request, place, reporter)
-            if setup.copied and (request.repository.is_absolute() or ".." in request.repository.parts):
+            if setup.copied and (request.place.is_absolute() or ".." in request.place.parts):
                 raise UsageError(
-                    f"{request.repository} is not in the folder that an image is built of",
+                    f"{request.place} is not in the folder that an image is built of",
                     hint="copy it beside the Containerfile, or say where it is served with --url URL",
                 )
             return containerfile(setup, head, request.image)
@@ -169,7 +180,7 @@ def _text(request: DocumentRequest, reporter: Reporter) -> str:
 def _url(request: DocumentRequest) -> str:
     if request.url is not None and not _WORD.fullmatch(request.url):
         raise UsageError(f"not an address: {ascii(request.url)[:80]}", hint="write blanks in it as %20")
-    return request.url or request.repository.absolute().as_uri()
+    return request.url or request.place.absolute().as_uri()
 
 
 def _sdists(request: DocumentRequest, reporter: Reporter) -> dict[str, str]:
@@ -200,7 +211,7 @@ def _sdists(request: DocumentRequest, reporter: Reporter) -> dict[str, str]:
 def _setup(request: DocumentRequest, url: str, reporter: Reporter) -> HostSetup:
     """What the machine gets. The local repository is first where there is one, and is at ``url`` for the machine."""
     plan, target = request.plan, request.resolved.target
-    manifest = read_manifest(request.repository)
+    manifest = read_manifest(request.place)
     there = {Nevra.parse(one.nevra).name: one.nevra for one in manifest.packages} if manifest else {}
     python = plan.python
     built = python.built_packages if python else ()
@@ -208,7 +219,7 @@ def _setup(request: DocumentRequest, url: str, reporter: Reporter) -> HostSetup:
     missing = sorted(needed.difference(there))
     if missing:
         reporter.warn(
-            f"not in {request.repository}, which the machines need for {plan.workload}: {first_of(missing, 5)}; "
+            f"not in {request.place}, which the machines need for {plan.workload}: {first_of(missing, 5)}; "
             "build it first with `ppcdeps build PLAN`"
         )
     enabled = _repositories_of_machines(request.resolved, reporter)
@@ -217,7 +228,7 @@ def _setup(request: DocumentRequest, url: str, reporter: Reporter) -> HostSetup:
         reporter.warn(f"not in the document, and for you to give the machines: credentials of {first_of(secret, 5)}")
     repositories = [_repository(config) for config in enabled]
     if manifest is not None:
-        keys = [f"{url.rstrip('/')}/{path.name}" for path in sorted(request.repository.glob("RPM-GPG-KEY*"))]
+        keys = [f"{url.rstrip('/')}/{path.name}" for path in sorted(request.place.glob("RPM-GPG-KEY*"))]
         signed = str(int(bool(manifest.key)))
         options = {
             "name": "Packages built by ppcdeps",
@@ -248,7 +259,7 @@ def _setup(request: DocumentRequest, url: str, reporter: Reporter) -> HostSetup:
         pins,
         python.program if python else "python3",
         target.install_weak_deps,
-        request.repository.as_posix() if manifest is not None and request.url is None else "",
+        request.place.as_posix() if manifest is not None and request.url is None else "",
         target.platform_id,
     )
 
