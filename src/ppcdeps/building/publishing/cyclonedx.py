@@ -94,7 +94,8 @@ def dump_cyclonedx(
     from cyclonedx.output.json import JsonV1Dot6
 
     whole = Component(name=name, type=ComponentType.APPLICATION, bom_ref=name)
-    tool = Component(name="ppcdeps", version=__version__, type=ComponentType.APPLICATION, bom_ref="ppcdeps")
+    # A workload may be called ppcdeps, too.
+    tool = Component(name="ppcdeps", version=__version__, type=ComponentType.APPLICATION, bom_ref="tool:ppcdeps")
     components = {one.reference: _component(one) for one in sorted(entries, key=lambda one: one.reference)}
     bom = Bom(
         components=components.values(),
