@@ -633,3 +633,14 @@ def test_a_file_that_is_no_lock_is_not_written_over(world: LockWorld) -> None:
     fault = world.program("lock", "plan.json", "-o", "other.json", code=3).fault
     assert "other.json is not a lock of ppcdeps, and would be written over" in fault
     assert other.read_bytes() == plan.read_bytes()
+    for mine in ('{"buildroots": "mine"}', '{"arch": "x", "mine": 1}', '{"buildroots": ['):
+        other.write_text(mine)
+        code = 0 if mine.endswith("[") else 3
+        world.program("lock", "plan.json", "-o", "other.json", code=code)
+        assert (other.read_text() == mine) == bool(code), "damaged ones are written anew"
+
+
+def test_what_a_folder_is_filled_from_is_no_part_of_the_build_s_command(world: LockWorld) -> None:
+    world.lock()
+    said = world.program("fetch", "ppcdeps.lock", "--to", "files", "--mirror", "http://mirror.example/debian").out
+    assert "ppcdeps build PLAN --locked files/ppcdeps.lock\n" in said

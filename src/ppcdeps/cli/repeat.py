@@ -107,7 +107,12 @@ def _with_options(words: Iterable[str], context: click.Context, *, offline: bool
     more: list[str] = []
     for name, values in _typed_options(named, context):
         recorded = context.info_name == "plan" and with_plan and name.lstrip("-") in RECORDED_OPTIONS
-        if not recorded and not (name == "--offline" and (not offline or named.name == "sync")):
+        reads_elsewhere = name == "--mirror" and "--locked" in result
+        if (
+            not recorded
+            and not reads_elsewhere
+            and not (name == "--offline" and (not offline or named.name == "sync"))
+        ):
             more += given.added(name, values)
     request: RequestRecord | None = context.meta.get(_REQUEST)
     if request is not None and not with_plan:

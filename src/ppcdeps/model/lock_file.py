@@ -31,9 +31,8 @@ from ppcdeps.model.plan_file import request_document, request_from
 _CHECKSUM = re.compile(r"sha(?:1|224|256|384|512):[0-9a-f]{40,128}")
 _PLACE = re.compile(r"[\w.+~^:@%=,&()\[\]!{}' -]+(?:/[\w.+~^:@%=,&()\[\]!{}' -]+)*")
 _CONFLICT = re.compile(rb"^(?:<{7}|={7}|>{7})(?:[ \r]|$)", re.MULTILINE)
-_LIKE_A_LOCK = re.compile(rb'"buildroots"\s*:|\A\s*(?:\{\s*(?:"arch.{0,60})?)?\Z', re.DOTALL)
-"""What the beginning of a lock has, or is where it ends early."""
-_HEAD = 65536
+_LIKE_A_LOCK = re.compile(rb'"buildroots"\s*:\s*\[|\A\s*(?:\{\s*(?:"arch.{0,60})?)?\Z', re.DOTALL)
+"""What the beginning of a damaged lock has, or is where it ends early."""
 _LISTS = (
     "repositories",
     "metadata",
@@ -140,15 +139,25 @@ def former_lock(path: Path) -> Lock | None:
     try:
         return load_lock(path)
     except ConfigError:
-        if path.is_file():
-            with path.open("rb") as stream:
-                is_lock = _LIKE_A_LOCK.search(stream.read(_HEAD)) is not None
-            if not is_lock:
-                raise ConfigError(
-                    f"{path} is not a lock of ppcdeps, and would be written over",
-                    hint="name another file with --output, or remove it",
-                ) from None
+        if path.is_file() and not _is_like_a_lock(path):
+            raise ConfigError(
+                f"{path} is not a lock of ppcdeps, and would be written over",
+                hint="name another file with --output, or remove it",
+            ) from None
         return None
+
+
+def _is_like_a_lock(path: Path) -> bool:
+    """Whether a file that cannot be read as a lock was one: of another schema, changed, or damaged."""
+    content = b""
+    try:
+        content = read_document(path)
+        document = parse_json(content)
+    except DocumentError:
+        return _LIKE_A_LOCK.search(content) is not None
+    except OSError:
+        return False
+    return isinstance(document, dict) and document.keys() >= {"schema", "plan", "digest"}
 
 
 def _anew(document: Any) -> str:

@@ -40,7 +40,7 @@ def render_lock(lock: Lock, file: Path, command: Callable[..., str]) -> str:
     )
     lines = [f"{visible(lock.workload)} on {visible(lock.target)} ({lock.arch}), locked in {visible(str(file))}", ""]
     lines += [f"  {name:16} {count:6}  {more}".rstrip() for name, count, more in rows]
-    whole = sum(sizes) + sum(archives.values())
+    whole = 0 if lock.basis else sum(sizes) + sum(archives.values())
     lines += ["", f"{whole / 1e6:.1f} MB to fetch, as far as sizes are known."] if whole else [""]
     if lock.basis:
         lines.append(f"Its metadata is that of the snapshot {lock.basis}, which has no files to fetch.")
