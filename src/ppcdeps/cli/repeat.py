@@ -106,13 +106,12 @@ def _with_options(words: Iterable[str], context: click.Context, *, offline: bool
     with_plan = takes_plan and (named.name != "why" or "--plan" in result)
     more: list[str] = []
     for name, values in _typed_options(named, context):
-        recorded = context.info_name == "plan" and with_plan and name.lstrip("-") in RECORDED_OPTIONS
-        reads_elsewhere = name == "--mirror" and "--locked" in result
-        if (
-            not recorded
-            and not reads_elsewhere
-            and not (name == "--offline" and (not offline or named.name == "sync"))
-        ):
+        if context.info_name == "plan" and with_plan and name.lstrip("-") in RECORDED_OPTIONS:
+            continue
+        if name == "--offline" and (not offline or named.name == "sync"):
+            continue
+        # From a lock, nothing is read elsewhere.
+        if name != "--mirror" or "--locked" not in result:
             more += given.added(name, values)
     request: RequestRecord | None = context.meta.get(_REQUEST)
     if request is not None and not with_plan:

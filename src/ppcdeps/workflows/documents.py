@@ -80,8 +80,9 @@ _MEMBERS: Mapping[DocumentKind, str] = {
 class DocumentRequest:
     """A plan, and the document to write of it.
 
-    ``plan_file`` is where the plan is, ``repository`` the folder of what was built (None: the one that is named
-    after the workload, if it is there), ``url`` where that is served: None where the folder itself is meant. ``image`` is what a Containerfile begins from.
+    ``plan_file`` is where the plan is, ``repository`` the folder of what was built (None: the one that is named after
+    the workload, if it is there), ``url`` where that is served: None where the folder itself is meant. ``image`` is
+    what a Containerfile begins from.
     """
 
     plan: Plan
