@@ -10,7 +10,8 @@ Choice = TypeVar("Choice", bound=StrEnum)
 Parsed = TypeVar("Parsed")
 _LATEST = 253402300799
 """The last second of the year 9999: a later one has no date."""
-_LARGEST = 1e15
+_LARGEST = 10**15
+"""The largest number: a few sums of such stay finite, and any of them can be divided."""
 
 
 class WrongValueError(ValueError):
@@ -81,10 +82,12 @@ class JsonObject:
         return tuple(map(tuple, values))
 
     def whole(self, key: str) -> int:
-        """A whole number."""
+        """A whole number, of as many digits as anything that is counted has."""
         value = self._value(key)
         if not isinstance(value, int) or isinstance(value, bool):
             self.refuse(key, "is not a whole number")
+        if abs(value) > _LARGEST:
+            self.refuse(key, f"is beyond {_LARGEST:.0e}")
         return value
 
     def optional_whole(self, key: str) -> int | None:
@@ -98,6 +101,10 @@ class JsonObject:
             self.refuse(key, "is less than 0")
         return value
 
+    def optional_count(self, key: str) -> int | None:
+        """A whole number of at least 0, or null."""
+        return None if self._value(key) is None else self.count(key)
+
     def optional_moment(self, key: str) -> int | None:
         """Seconds since 1970 that have a date, or null."""
         value = self.optional_whole(key)
@@ -106,7 +113,7 @@ class JsonObject:
         return value
 
     def number(self, key: str) -> float:
-        """A number of at least 0: a time or a size, of which a few sums stay finite."""
+        """A number of at least 0: a time or a size."""
         value = self._value(key)
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= _LARGEST:
             self.refuse(key, f"is not a number of 0 to {_LARGEST:.0e}")

@@ -29,6 +29,8 @@ def test_reading_what_was_written_gives_the_same_audit_and_the_same_bytes(audite
         ({"schema": 99}, "an audit of schema 99"),
         ({"packages": [{"nevra": 1}]}, r"packages\[0\].nevra is not a text"),
         ({"built": -1}, "built is less than 0"),
+        ({"built": 10**400}, r"built is beyond 1e\+15"),
+        ({"steps": [{"sources": ["a"], "opens": 10**16, "so_far": 1}]}, r"steps\[0\].opens is beyond 1e\+15"),
         ({"cycles": "a"}, "cycles is not an array"),
         (
             {"repositories": [{"id": "a", "side": "left", "revision": "", "date": None, "packages": 0}]},

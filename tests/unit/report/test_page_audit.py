@@ -6,7 +6,7 @@ from htmlpages import Page, check_stays_text, check_whole
 from pageaudits import AUDIT, NOTHING
 from pageplans import HOSTILE, hostile, unfilled
 
-from ppcdeps.auditing.audit import Audit, AuditedPackage, AuditedSource, State
+from ppcdeps.auditing.audit import Audit, AuditedPackage, AuditedSource, State, Step
 from ppcdeps.model.commands import command_line
 from ppcdeps.model.gap import Cause
 from ppcdeps.report.audit_difference import audit_difference, audit_difference_document, render_audit_difference
@@ -114,6 +114,11 @@ def test_hostile_text_in_every_field_stays_text() -> None:
     assert unfilled(full) == set()
     clean, attacked = (render_audit_page(audit_view(one, NOW, command=command_line)) for one in (full, hostile(full)))
     check_stays_text(clean, attacked)
+
+
+def test_an_audit_whose_last_step_opens_nothing_has_a_page() -> None:
+    (step,) = audit_view(replace(AUDIT, steps=(Step(("tool",), 0, 0),)), NOW).steps
+    assert (step.before_share, step.share) == (0, 0)
 
 
 def large(packages: int, sources: int) -> Audit:

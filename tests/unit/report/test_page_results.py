@@ -159,3 +159,11 @@ def test_what_neither_printed_is_one_error_that_names_the_command(content: bytes
         read_build_run(content, FILE)
     with pytest.raises(ConfigError, match=r"run.json is not what verify --json prints: "):
         read_verification(content, FILE)
+
+
+@pytest.mark.parametrize(("size", "said"), [(-10, "is less than 0"), (10**400, r"is beyond 1e\+15")])
+def test_a_size_that_no_file_has_is_refused_with_its_place(size: int, said: str) -> None:
+    document = json.loads(json.dumps(RUN))
+    document["results"][0]["files"][0]["bytes"] = size
+    with pytest.raises(ConfigError, match=rf"results\[0\].files\[0\].bytes {said}"):
+        read_build_run(json.dumps(document).encode(), FILE)

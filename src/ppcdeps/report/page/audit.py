@@ -352,7 +352,7 @@ class _Rows:
 
     def steps(self) -> tuple[StepView, ...]:
         """Each with its share of all packages that builds open."""
-        most = self._audit.steps[-1].so_far if self._audit.steps else 1
+        most = (self._audit.steps[-1].so_far if self._audit.steps else 0) or 1
         reasons = {each.name: each.build_blocked for each in self._audit.sources if each.build_blocked}
         return tuple(
             StepView(

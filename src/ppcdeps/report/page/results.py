@@ -155,7 +155,7 @@ def _verification(document: JsonObject) -> VerificationView:
 
 def _result(one: JsonObject) -> BuildResultView:
     files = tuple(
-        BuiltFileView(file.text("file"), file.text("sha256"), file.optional_whole("bytes"))
+        BuiltFileView(file.text("file"), file.text("sha256"), file.optional_count("bytes"))
         for file in one.objects("files")
     )
     return BuildResultView(
