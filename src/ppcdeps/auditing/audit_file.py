@@ -92,7 +92,7 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise ConfigError(f"cannot read the audit {path}: {error.strerror}") from error
     except DocumentError as error:
-        raise ConfigError(f"{path} is not an audit: {error}", hint=_ANEW) from error
+        raise ConfigError(f"{path} is not an audit: it {error}", hint=_ANEW) from error
 
 
 def parse_audit(document: Any, path: Path) -> Audit:

@@ -49,7 +49,7 @@ def load_plan(path: Path) -> Plan:
     except OSError as error:
         raise ConfigError(f"cannot read the plan {path}: {error.strerror}") from error
     except DocumentError as error:
-        raise ConfigError(f"{path} is not a plan: {error}", hint="make one with `ppcdeps plan WORKLOAD`") from error
+        raise _not_a_plan(path, f"it {error}") from error
 
 
 def parse_plan(content: bytes | str, path: Path) -> Plan:
@@ -61,12 +61,12 @@ def parse_plan(content: bytes | str, path: Path) -> Plan:
     try:
         document = parse_json(content)
     except DocumentError as error:
-        raise ConfigError(f"{path} is not a plan: {error}", hint="make one with `ppcdeps plan WORKLOAD`") from error
+        raise _not_a_plan(path, f"it {error}") from error
     if isinstance(document, dict) and document.get("kind") == "audit":
         raise ConfigError(f"{path} is an audit, not a plan", hint="make a plan with `ppcdeps plan WORKLOAD`")
     schema = document.get("schema") if isinstance(document, dict) else None
     if not isinstance(schema, int) or isinstance(schema, bool):
-        raise ConfigError(f"{path} is not a plan: it names no schema", hint="make one with `ppcdeps plan WORKLOAD`")
+        raise _not_a_plan(path, "it names no schema")
     if schema != SCHEMA:
         told = f"{path} is a plan of schema {schema}, and schema {SCHEMA} is read here"
         raise ConfigError(told, hint=_anew(document))
@@ -74,6 +74,10 @@ def parse_plan(content: bytes | str, path: Path) -> Plan:
         return _plan(JsonObject(document))
     except WrongValueError as fault:
         raise ConfigError(f"{path} is not a whole plan: {fault}", hint=_anew(document)) from fault
+
+
+def _not_a_plan(path: Path, why: str) -> ConfigError:
+    return ConfigError(f"{path} is not a plan: {why}", hint="make one with `ppcdeps plan WORKLOAD`")
 
 
 def _anew(document: Any) -> str:

@@ -52,7 +52,7 @@ def test_a_written_audit_is_what_json_prints_and_can_be_compared(
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("{", "other.json is not an audit: is not JSON: "),
+        ("{", "other.json is not an audit: it is not JSON: "),
         ('{"kind": "audit", "schema": 1}', "other.json is not a whole audit: target is missing; make it anew with "),
         ("{}", "audit.json is an audit, and other.json is none; compare two plans, or two audits"),
         (None, "cannot read the audit other.json: No such file or directory"),

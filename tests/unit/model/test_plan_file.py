@@ -211,9 +211,9 @@ def test_the_schema_is_closed_and_names_what_the_program_knows() -> None:
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        ("", "is not a plan"),
+        ("", "is not a plan: it is not JSON: "),
         ("[]", "names no schema"),
-        ("[" * 100_000, "is not a plan"),
+        ("[" * 100_000, "is not a plan: it is nested deeper than"),
         ('{"schema": "2"}', "names no schema"),
         (
             '{"schema": 9}',

@@ -183,7 +183,9 @@ def _checks(checks: Iterable[tuple[str, JsonObject]]) -> Iterable[CheckView]:
 def _document(content: bytes, path: Path, command: str) -> JsonObject:
     try:
         return JsonObject(parse_json(content))
-    except (DocumentError, WrongValueError) as fault:
+    except DocumentError as fault:
+        raise _not_printed(path, command, f"it {fault}") from fault
+    except WrongValueError as fault:
         raise _not_printed(path, command, str(fault)) from fault
 
 
