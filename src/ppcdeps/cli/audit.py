@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ppcdeps.base.atomic import check_apart, write_output
+from ppcdeps.base.atomic import check_apart, require_place, write_output
 from ppcdeps.cli.options import OutputFile, json_option, output_options, recipes_option, repository_options
 from ppcdeps.cli.output import write
 from ppcdeps.cli.repeat import next_command
@@ -73,8 +73,10 @@ def audit(
         raise UsageError("--only names no glob", hint='write it like "kde*,openstack-*"')
     if page_file is not None:
         check_apart(page_file, (output, *choice.files))
+        require_place(page_file, "--html")
     if output is not None:
         check_apart(output, choice.files, "audit")
+        require_place(output, "--output")
     resolved = resolve_target(choice, reporter)
     found = audit_target(resolved, reporter, only=only, recipes=folders)
     text = dump_audit(found) if as_json or output is not None else ""
@@ -83,7 +85,7 @@ def audit(
     if page_file is not None:
         from ppcdeps.workflows.pages import audit_view_of, page_of
 
-        write_output(page_file, page_of(audit_view_of(found, next_command)))
+        write_output(page_file, page_of(audit_view_of(found, next_command)), "--html")
         reporter.note(f"the page is in {page_file}")
     reporter.note(f"answered from {resolved.basis.line()}")
     code = ExitCode.DONE if found.is_complete else ExitCode.GAPS_REMAIN

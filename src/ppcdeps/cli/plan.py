@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ppcdeps.base.atomic import check_apart, write_output
+from ppcdeps.base.atomic import check_apart, require_place, write_output
 from ppcdeps.cli.options import (
     OutputFile,
     constraints_option,
@@ -92,6 +92,7 @@ def plan(
     read = (*choice.files, *map(Path, filter(os.path.isfile, roots)), constraints_file, locked_file)
     if page_file is not None:
         check_apart(page_file, (output, order_file, *read))
+        require_place(page_file, "--html")
     if output is not None:
         check_apart(output, (order_file, *read), "plan")
     if locked_file is not None:
@@ -134,7 +135,7 @@ def plan(
         from ppcdeps.workflows.pages import page_of, view_of
 
         view = view_of(made, place or "PLAN", reporter, recipes=folders, command=next_command)
-        write_output(page_file, page_of(view))
+        write_output(page_file, page_of(view), "--html")
         reporter.note(f"the page is in {page_file}")
     reporter.note(f"answered from {resolved.basis.line()}")
     if locked_file is not None and (other := differs_from_lock(made, choice)):

@@ -146,6 +146,22 @@ def test_what_is_written_has_a_name(plan_file: Path, name: str, capsys: pytest.C
     assert sorted(Path().iterdir()) == before
 
 
+def test_where_a_page_or_an_audit_cannot_be_written_is_said_before_anything_is_made(
+    plan_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PPCDEPS_CACHE", str(plan_file.with_name("cache")))
+    for words, option in (
+        (["plan", "supermin", "--html", "nowhere/x"], "--html"),
+        (["audit", "--html", "nowhere/x"], "--html"),
+        (["audit", "-o", "nowhere/x", "--html", "page.html"], "--output"),
+    ):
+        assert main(words) == ExitCode.CONFIG
+        said = capsys.readouterr().err
+        assert f"cannot write nowhere/x: No such file or directory; name another place with {option}\n" in said
+        assert said.count("\n") == 1
+    assert [one.name for one in Path().iterdir() if one.is_file()] == [plan_file.name]
+
+
 def test_a_page_takes_the_place_of_no_file_of_its_command(
     plan_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
