@@ -149,6 +149,16 @@ def test_the_graph_has_the_chains_to_what_needs_work_with_waves_as_columns() -> 
     assert [(graph_name(graph, edge.begin), graph_name(graph, edge.end)) for edge in before] == [("maker", "tool")]
 
 
+def test_what_is_built_before_is_drawn_in_the_same_order_by_every_run() -> None:
+    names = ("firmware", "lib", "maker", "speedups", "tool")
+    pairs = [(one, other) for one in names for other in names if one < other]
+    needs = {name: tuple(one for one, other in pairs if other == name) for name in names}
+    graph = graph_of(plan := replace(PLAN, needs=needs), PlanRequirers(plan))
+    before = [edge for edge in graph.edges if edge.kind == "before"]
+    # Not that of a set, which is another by each run's seed.
+    assert [(graph_name(graph, edge.begin), graph_name(graph, edge.end)) for edge in before] == pairs
+
+
 def graph_name(graph: GraphView, identifier: str) -> str:
     return next(node.name for node in graph.nodes if node.id == identifier)
 

@@ -102,12 +102,12 @@ def graph_of(plan: Plan, requirers: PlanRequirers, most: int = MOST_NODES) -> Gr
                 begin = _box(by, requirers).key
                 if begin in boxes and begin != f"gap {name}":
                     edges.setdefault((begin, f"gap {name}"), requirement)
-    before = {
+    before = sorted(
         (f"gap {needed}", f"gap {name}")
         for name, wanted in plan.needs.items()
         for needed in wanted
         if f"gap {needed}" in boxes and f"gap {name}" in boxes
-    }
+    )
     ends = {f"gap {name}" for name in chains}
     columns, titles = _columns(boxes, depths, ends, waves)
     drawing = draw(columns, [*edges, *before], node_width=NODE_WIDTH)
@@ -191,7 +191,7 @@ def _parents(chains: Mapping[str, Chain]) -> dict[str, str]:
 def _view(
     boxes: Mapping[str, _Box],
     edges: Mapping[tuple[str, str], str],
-    before: set[tuple[str, str]],
+    before: Sequence[tuple[str, str]],
     drawing: Drawing[str],
     titles: Sequence[str],
     more: int,
@@ -218,8 +218,8 @@ def _view(
                 gap=box.gap.name if box.gap is not None else "",
                 needs=tuple((names[end], how) for (begin, end), how in sorted(edges.items()) if begin == key),
                 needed_by=tuple((names[begin], how) for (begin, end), how in sorted(edges.items()) if end == key),
-                builds_before=tuple(names[end] for begin, end in sorted(before) if begin == key),
-                builds_after=tuple(names[begin] for begin, end in sorted(before) if end == key),
+                builds_before=tuple(names[end] for begin, end in before if begin == key),
+                builds_after=tuple(names[begin] for begin, end in before if end == key),
             )
         )
     lines = [
