@@ -1,5 +1,6 @@
 """The page of an audit: what it says, that it stays small, and that nothing of an audit gets out of its text."""
 
+from collections import Counter
 from dataclasses import replace
 
 from htmlpages import Page, check_stays_text, check_whole
@@ -151,6 +152,14 @@ def test_a_large_audit_has_rows_for_the_first_and_says_how_many_more_there_are()
     assert all((attributes["href"] or "")[1:] in identifiers for tag, attributes in page.tags if tag == "a")
 
 
+def test_states_of_which_few_packages_are_have_their_rows_in_a_large_audit() -> None:
+    packages = large(3000, 10).packages
+    audit = replace(AUDIT, packages=(*(replace(each, state=State.MISSING) for each in packages), *AUDIT.packages))
+    view = audit_view(audit, NOW)
+    assert (len(view.packages), view.more_packages) == (MOST_PACKAGES, 3006 - MOST_PACKAGES)
+    assert [one.nevra for one in view.packages[-3:]] == ["app-1-1.noarch", "lost-1-1.ppc64le", "egl-1-1.ppc64le"]
+
+
 def later() -> Audit:
     """The audit with tool built: app waits for lib alone, egl went, new came, and there is no longer installable."""
     changed = {
@@ -235,3 +244,17 @@ def test_a_comparison_of_large_audits_has_rows_for_the_first() -> None:
     (packages, sources) = audit_comparison_view(large(0, 500), large(3000, 900), NOW, names=("a", "b")).tables
     assert (len(packages.rows), packages.more) == (MOST_PACKAGES, 3000 - MOST_PACKAGES)
     assert (len(sources.rows), sources.more) == (400, 0)
+
+
+def test_all_kinds_of_changes_have_rows_in_a_comparison_of_large_audits() -> None:
+    def with_state(state: State) -> Audit:
+        return replace(AUDIT, packages=tuple(replace(one, state=state) for one in large(3000, 10).packages))
+
+    went = [AuditedPackage(f"old-{n}-1.noarch", f"old-{n}", "target", "b", "o", State.BLOCKED) for n in range(5)]
+    before, after = with_state(State.INSTALLABLE), with_state(State.BLOCKED)
+    opened = replace(after, packages=(*before.packages[:2000], *after.packages[2000:]))
+    closed = replace(before, packages=(*after.packages[:2000], *before.packages[2000:], *went))
+    (packages,) = audit_comparison_view(closed, opened, NOW, names=("a", "b")).tables
+    counts = Counter(row.change for row in packages.rows)
+    assert counts == {"installable now": 598, "no longer": 597, "gone": 5}
+    assert packages.more == 3005 - MOST_PACKAGES

@@ -10,7 +10,7 @@ from ppcdeps.model.wording import counted
 from ppcdeps.planning.explained import Link
 from ppcdeps.report.audit import WORDS, blocking_reasons, source_counts
 from ppcdeps.report.page.meanings import CAUSES, meanings_of
-from ppcdeps.report.page.view import CommandView, Fact, RepositoryView, age_of, metadata_words
+from ppcdeps.report.page.view import CommandView, Fact, RepositoryView, age_of, metadata_words, within
 from ppcdeps.report.text import by_side, date_of
 
 MOST_PACKAGES = 1200
@@ -256,7 +256,8 @@ class _Rows:
         self._source_ids = {each.name: f"source-{n}" for n, each in enumerate(audit.sources[:MOST_SOURCES])}
         order = [State.MISSING, State.HELD_BACK, State.BLOCKED, State.NOT_REBUILT]
         waiting = (each for each in audit.packages if each.state not in USABLE)
-        self.shown = sorted(waiting, key=lambda each: order.index(each.state))[:MOST_PACKAGES]
+        by_state = sorted(waiting, key=lambda each: order.index(each.state))
+        self.shown = within(by_state, MOST_PACKAGES, lambda each: each.state)
         self._package_ids = {each.nevra: f"package-{number}" for number, each in enumerate(self.shown)}
         self._id_of_name = {each.name: self._package_ids[each.nevra] for each in reversed(self.shown)}
         self._groups = groups_by_source(audit.groups)

@@ -17,6 +17,7 @@ from ppcdeps.report.page.view import (
     RepositoryView,
     listed,
     repository_view,
+    within,
 )
 from ppcdeps.report.text import date_of
 
@@ -220,9 +221,10 @@ def changes_view(
 ) -> ChangesView:
     """A table of changes, each with its word and the kind that gives its color; ``most`` is how many have a row."""
     every = list(rows)
+    shown = every if most is None else within(every, most, lambda row: row[0][0])
     views = tuple(
         ChangeView(f"{identifier}-{number}", change, kind, row.name, row.before, row.after, row.why, row.chain)
-        for number, ((change, kind), row) in enumerate(every[:most])
+        for number, ((change, kind), row) in enumerate(shown)
     )
     words = tuple(dict.fromkeys(view.change for view in views))
     return ChangesView(identifier, title, views, words, len(every) - len(views))

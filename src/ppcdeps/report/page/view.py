@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import TypeVar
 
 from ppcdeps.model.commands import command_line
 from ppcdeps.model.gap import Gap, GapKind, Requirer, Route, RouteKind
@@ -19,6 +21,8 @@ from ppcdeps.report.page.meanings import CAUSES, ROUTES, meanings_of
 from ppcdeps.report.page.requirers import PlanRequirers
 from ppcdeps.report.recipes import edit_line
 from ppcdeps.report.text import by_side, date_of, route_words
+
+Row = TypeVar("Row")
 
 _DAY = 24 * 3600
 _MOST_HELD = 40
@@ -432,6 +436,22 @@ def _verdict(plan: Plan) -> str:
 def listed(parts: Sequence[str]) -> str:
     """Parts of a sentence, with commas and an "and"."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
+
+
+def within(rows: Sequence[Row], most: int, kind_of: Callable[[Row], str]) -> list[Row]:
+    """At most so many rows, in their order: as many of each kind, and what one does not take is for the others."""
+    counts = Counter(map(kind_of, rows))
+    left, room = {}, most
+    for number, (kind, count) in enumerate(sorted(counts.items(), key=itemgetter(1))):
+        left[kind] = min(count, room // (len(counts) - number))
+        room -= left[kind]
+    kept = []
+    for row in rows:
+        kind = kind_of(row)
+        if left[kind]:
+            left[kind] -= 1
+            kept.append(row)
+    return kept
 
 
 def _numbers(plan: Plan) -> tuple[Fact, ...]:
