@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ppcdeps.auditing.audit import USABLE, Audit, AuditedGroup, AuditedPackage, AuditedSource, State
+from ppcdeps.auditing.audit import USABLE, Audit, AuditedGroup, AuditedPackage, AuditedSource, Enabled, State
 from ppcdeps.auditing.explanation import Link, Subject
 from ppcdeps.model.wording import counted, first_of
 from ppcdeps.report.text import as_json, by_side, columns, date_of, text_of, wrapped
@@ -195,14 +195,14 @@ def _enabling(audit: Audit) -> list[str]:
         return []
     lines = ["", "Repositories that are known and not enabled"]
     for each in audit.enabling:
-        count = len(each.opens)
-        what = each.problem or (
-            f"opens {count} package{'s' if count > 1 else ''} with no build: {first_of(each.opens, _MOST_SHOWN)}"
-            if count
-            else "opens nothing"
-        )
-        lines += wrapped(f"{each.repository}: {what}", "  ", more="  ")
+        lines += wrapped(f"{each.repository}: {enabled_words(each)}", "  ", more="  ")
     return lines
+
+
+def enabled_words(one: Enabled) -> str:
+    """What enabling a repository opens, or why that is not known."""
+    opened = f"opens {counted(len(one.opens), 'package')} with no build: {first_of(one.opens, _MOST_SHOWN)}"
+    return one.problem or (opened if one.opens else "opens nothing")
 
 
 def _blocked(packages: Iterable[AuditedPackage]) -> list[str]:
@@ -251,7 +251,7 @@ def _source(source: AuditedSource, subject: Subject) -> list[str]:
     if source.missing:
         lines += wrapped(f"gives {first_of(source.missing, _MOST_LISTED)}", "  ", more="  ")
     recipe = f"recipe {source.recipe}" if source.recipe else "no recipe"
-    lines.append(f"  {recipe}; " + _build(source))
+    lines.append(f"  {recipe}; {build_words(source)}")
     holds, by_itself = subject.holds[source.name], subject.alone[source.name]
     lines += wrapped(f"opens {len(by_itself)} alone: {first_of(by_itself, _MOST_LISTED)}", "  ", more="  ")
     lines += wrapped(f"holds back {len(holds)}: {first_of(holds, _MOST_LISTED)}", "  ", more="  ")
@@ -262,7 +262,8 @@ def _source(source: AuditedSource, subject: Subject) -> list[str]:
     return lines
 
 
-def _build(source: AuditedSource) -> str:
+def build_words(source: AuditedSource) -> str:
+    """Whether a source can be built, and after which others."""
     if source.build_blocked:
         return f"not to be built: {source.build_blocked}"
     if source.build_needs:

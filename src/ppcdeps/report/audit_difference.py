@@ -1,8 +1,8 @@
 """Two audits compared: what became installable, what is no longer, and which builds are missing by now."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ppcdeps.auditing.audit import (
     USABLE,
@@ -11,11 +11,15 @@ from ppcdeps.auditing.audit import (
     AuditedPackage,
     AuditedRepository,
     AuditedSource,
+    AuditedWorkload,
+    Enabled,
     State,
     best_by_name,
 )
-from ppcdeps.report.audit import group_words
+from ppcdeps.report.audit import build_words, enabled_words, group_words
 from ppcdeps.report.text import text_of
+
+Value = TypeVar("Value")
 
 _TOP = 30
 
@@ -26,9 +30,10 @@ class AuditDifference:
 
     ``opened`` are usable now and were not, or are new and usable where nothing was; ``closed`` the other way around;
     ``came`` and ``went`` are names that only one audit has and that are not usable there; ``moved`` are usable in
-    neither and wait for other builds, or in another state. ``groups`` are those of which other packages are not
-    usable, or that wait for other builds; none where one of the audits has no groups at all, as of a snapshot. Of a
-    pair one side is None where the audit lacks it.
+    neither and wait for other builds, are blocked for another reason, or in another state. Of the sources that are
+    missing no longer, ``sources_gone`` are those of which the second audit has no package. ``groups`` are those of
+    which other packages are not usable, or that wait for other builds; none where one of the audits has no groups at
+    all, as of a snapshot. Of a pair one side is None where the audit lacks it.
     """
 
     totals: tuple[tuple[State, int, int], ...]
@@ -38,22 +43,35 @@ class AuditDifference:
     went: tuple[AuditedPackage, ...]
     moved: tuple[tuple[AuditedPackage, AuditedPackage], ...]
     sources_built: tuple[AuditedSource, ...]
+    sources_gone: tuple[AuditedSource, ...]
     sources_missing: tuple[AuditedSource, ...]
+    sources_changed: tuple[tuple[AuditedSource, AuditedSource], ...]
+    workloads: tuple[tuple[AuditedWorkload | None, AuditedWorkload | None], ...]
+    enabling: tuple[tuple[Enabled | None, Enabled | None], ...]
     groups: tuple[tuple[AuditedGroup | None, AuditedGroup | None], ...]
     repositories: tuple[tuple[AuditedRepository | None, AuditedRepository | None], ...]
 
     def __bool__(self) -> bool:
+        return self.answer_differs or bool(self.repositories)
+
+    @property
+    def answer_differs(self) -> bool:
+        """Whether more is not the same than the repositories."""
         return any(
             (
+                self.totals,
                 self.opened,
                 self.closed,
                 self.came,
                 self.went,
                 self.moved,
                 self.sources_built,
+                self.sources_gone,
                 self.sources_missing,
+                self.sources_changed,
+                self.workloads,
+                self.enabling,
                 self.groups,
-                self.repositories,
             )
         )
 
@@ -76,10 +94,17 @@ def audit_difference(before: Audit, after: Audit) -> AuditDifference:
             went.append(one)
         elif one is None and other is not None:
             came.append(other)
-        elif one is not None and other is not None and (one.state, one.needs) != (other.state, other.needs):
+        elif one is not None and other is not None and state_words(one) != state_words(other):
             moved.append((one, other))
     sources, sources_now = ({each.name: each for each in audit.sources} for audit in (before, after))
-    repositories, repositories_now = ({each.id: each for each in audit.repositories} for audit in (before, after))
+    workloads = _changed(before.workloads, after.workloads, lambda each: each.name, state_words)
+    enabling = _changed(before.enabling, after.enabling, lambda each: each.repository, lambda each: each)
+    groups = _changed(
+        before.groups, after.groups, lambda each: each.id, lambda each: (each.waiting, each.blocked, each.needs)
+    )
+    repositories = _changed(before.repositories, after.repositories, lambda each: each.id, lambda each: each)
+    known = {each.source for each in after.packages}
+    past = [each for name, each in sources.items() if name not in sources_now]
     return AuditDifference(
         totals=tuple(
             (state, before.totals[state], after.totals[state])
@@ -91,27 +116,39 @@ def audit_difference(before: Audit, after: Audit) -> AuditDifference:
         came=tuple(came),
         went=tuple(went),
         moved=tuple(moved),
-        sources_built=tuple(each for name, each in sources.items() if name not in sources_now),
+        sources_built=tuple(each for each in past if each.name in known),
+        sources_gone=tuple(each for each in past if each.name not in known),
         sources_missing=tuple(each for name, each in sources_now.items() if name not in sources),
-        groups=_groups(before, after),
-        repositories=tuple(
-            (repositories.get(name), repositories_now.get(name))
-            for name in sorted(repositories.keys() | repositories_now.keys())
-            if repositories.get(name) != repositories_now.get(name)
+        sources_changed=tuple(
+            (sources[name], each)
+            for name, each in sources_now.items()
+            if name in sources and source_changes(sources[name], each)
         ),
+        workloads=workloads,
+        enabling=enabling,
+        groups=groups if before.groups and after.groups else (),
+        repositories=repositories,
     )
 
 
-def _groups(before: Audit, after: Audit) -> tuple[tuple[AuditedGroup | None, AuditedGroup | None], ...]:
-    if not (before.groups and after.groups):
-        return ()
-    old, new = ({each.id: each for each in audit.groups} for audit in (before, after))
-
-    def lacks(group: AuditedGroup | None) -> tuple[Sequence[str], ...] | None:
-        return None if group is None else (group.waiting, group.blocked, group.needs)
-
+def _changed(
+    before: Iterable[Value], after: Iterable[Value], name_of: Callable[[Value], str], said: Callable[[Value], object]
+) -> tuple[tuple[Value | None, Value | None], ...]:
+    """The pairs of a name of which something else is ``said`` in the second, or that one of them lacks."""
+    old, new = ({name_of(each): each for each in every} for every in (before, after))
     pairs = ((old.get(name), new.get(name)) for name in sorted(old.keys() | new.keys()))
-    return tuple((one, other) for one, other in pairs if lacks(one) != lacks(other))
+    return tuple((one, other) for one, other in pairs if one is None or other is None or said(one) != said(other))
+
+
+def source_changes(old: AuditedSource, new: AuditedSource) -> list[tuple[str, str, str]]:
+    """What is said otherwise of a source, as it was and as it is. What it holds back is a matter of the packages."""
+    said = (
+        ("cause", str(old.cause), str(new.cause)),
+        ("recipe", old.recipe or "none", new.recipe or "none"),
+        ("build", build_words(old), build_words(new)),
+        ("workloads", ", ".join(old.workloads) or "none", ", ".join(new.workloads) or "none"),
+    )
+    return [each for each in said if each[1] != each[2]]
 
 
 def render_audit_difference(shown: AuditDifference) -> str:
@@ -121,17 +158,30 @@ def render_audit_difference(shown: AuditDifference) -> str:
     lines = [f"{state}: {old} -> {new} packages" for state, old, new in shown.totals]
     lines += _section("Installable now", [f"+ {new.nevra}: {_was(old)} -> {new.state}" for old, new in shown.opened])
     lines += _section(
-        "No longer installable", [f"- {old.nevra}: {old.state} -> {_is(new)}" for old, new in shown.closed]
+        "No longer installable", [f"- {old.nevra}: {old.state} -> {state_words(new)}" for old, new in shown.closed]
     )
-    lines += _section("Not installable, and new", [f"+ {each.nevra}: {_is(each)}" for each in shown.came])
+    lines += _section("Not installable, and new", [f"+ {each.nevra}: {state_words(each)}" for each in shown.came])
     lines += _section("Not installable, and gone", [f"- {each.nevra}: {each.state}" for each in shown.went])
     lines += _section(
         "Not installable, and not as before",
-        [f"! {new.nevra}: {_is(old)} -> {_is(new)}" for old, new in shown.moved],
+        [f"! {new.nevra}: {state_words(old)} -> {state_words(new)}" for old, new in shown.moved],
     )
     lines += _section("Sources that are missing no longer", [f"- {_source(each)}" for each in shown.sources_built])
+    lines += _section("Sources that neither side has any more", [f"- {_source(each)}" for each in shown.sources_gone])
     lines += _section("Sources that are missing now", [f"+ {_source(each)}" for each in shown.sources_missing])
-    lines += _section("Package groups", [_group(*pair) for pair in shown.groups])
+    lines += _section(
+        "Sources that are missing, and not as before", [_source_change(*pair) for pair in shown.sources_changed]
+    )
+    lines += _section(
+        "Workloads", [_one_or_both(*pair, lambda one: (one.name, state_words(one))) for pair in shown.workloads]
+    )
+    lines += _section(
+        "Repositories that are not enabled",
+        [_one_or_both(*pair, lambda one: (one.repository, enabled_words(one))) for pair in shown.enabling],
+    )
+    lines += _section(
+        "Package groups", [_one_or_both(*pair, lambda one: (one.id, group_words(one))) for pair in shown.groups]
+    )
     lines += _section("Repositories", [line for pair in shown.repositories for line in _repository(*pair)])
     return text_of(lines)
 
@@ -149,15 +199,20 @@ def audit_difference_document(shown: AuditDifference) -> dict[str, Any]:
         "went": [_brief(each) for each in shown.went],
         "moved": [_pair(*pair) for pair in shown.moved],
         "sources_built": [asdict(each) for each in shown.sources_built],
+        "sources_gone": [asdict(each) for each in shown.sources_gone],
         "sources_missing": [asdict(each) for each in shown.sources_missing],
-        "groups": [
-            {"before": asdict(old) if old else None, "after": asdict(new) if new else None}
-            for old, new in shown.groups
-        ],
-        "repositories": [
-            {"before": asdict(old) if old else None, "after": asdict(new) if new else None}
-            for old, new in shown.repositories
-        ],
+        **{
+            key: [
+                {"before": asdict(old) if old else None, "after": asdict(new) if new else None} for old, new in pairs
+            ]
+            for key, pairs in (
+                ("sources_changed", shown.sources_changed),
+                ("workloads", shown.workloads),
+                ("enabling", shown.enabling),
+                ("groups", shown.groups),
+                ("repositories", shown.repositories),
+            )
+        },
     }
 
 
@@ -172,7 +227,8 @@ def _was(package: AuditedPackage | None) -> str:
     return "not there" if package is None else str(package.state)
 
 
-def _is(package: AuditedPackage | None) -> str:
+def state_words(package: AuditedPackage | AuditedWorkload | None) -> str:
+    """The state of a package or workload, what it waits for, and why."""
     if package is None:
         return "not there"
     waits = f", waits for {', '.join(package.needs)}" if package.needs else ""
@@ -183,12 +239,17 @@ def _source(source: AuditedSource) -> str:
     return f"{source.name} ({source.cause}, holds back {source.holds_back})"
 
 
-def _group(old: AuditedGroup | None, new: AuditedGroup | None) -> str:
+def _source_change(old: AuditedSource, new: AuditedSource) -> str:
+    return f"! {new.name}: {'; '.join(f'{what}: {was} -> {now}' for what, was, now in source_changes(old, new))}"
+
+
+def _one_or_both(old: Value | None, new: Value | None, words: Callable[[Value], tuple[str, str]]) -> str:
+    """The line of a pair. ``words`` are the name of one of it, and what is said of it."""
     if old is None or new is None:
         sign, only = ("+", new) if old is None else ("-", old)
         assert only is not None
-        return f"{sign} {only.id}: {group_words(only)}"
-    return f"! {new.id}: {group_words(old)} -> {group_words(new)}"
+        return f"{sign} {': '.join(words(only))}"
+    return f"! {': '.join(words(old))} -> {words(new)[1]}"
 
 
 def _repository(old: AuditedRepository | None, new: AuditedRepository | None) -> Iterable[str]:

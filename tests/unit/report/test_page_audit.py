@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 from htmlpages import Page, check_stays_text, check_whole
 from pageaudits import AUDIT, NOTHING
@@ -215,6 +216,75 @@ def test_a_comparison_of_audits_counts_in_a_sentence() -> None:
     assert (same.verdict, same.verdict_kind, same.tables) == ("The audits are the same.", "done", ())
     newer = replace(AUDIT, repositories=AUDIT.repositories[1:])
     assert "Only the repositories differ" in audit_comparison_view(AUDIT, newer, NOW, names=("a", "b")).verdict
+
+
+def test_whatever_an_audit_says_otherwise_is_a_difference() -> None:
+    tool, lib, old = AUDIT.sources
+    lost = replace(AUDIT.packages[4], reason="nothing provides luck needed by lost-1-1.ppc64le")
+    cloud, other = AUDIT.workloads
+    extras, silent = AUDIT.enabling
+
+    def with_tool(**changes: Any) -> Audit:
+        return replace(AUDIT, sources=(replace(tool, **changes), lib, old))
+
+    for changed, table, name, verdict in (
+        (with_tool(cause=Cause.ABSENT), "sources", "tool", "1 source is not as before."),
+        (with_tool(recipe=""), "sources", "tool", "1 source is not as before."),
+        (with_tool(build_needs=()), "sources", "tool", "1 source is not as before."),
+        (with_tool(build_blocked="no source"), "sources", "tool", "1 source is not as before."),
+        (with_tool(workloads=()), "sources", "tool", "1 source is not as before."),
+        (
+            replace(AUDIT, packages=(*AUDIT.packages[:4], lost, *AUDIT.packages[5:])),
+            "packages",
+            "lost",
+            "1 package is blocked otherwise.",
+        ),
+        (replace(AUDIT, workloads=(cloud,)), "workloads", "other", "1 workload is not as before."),
+        (
+            replace(AUDIT, workloads=(replace(cloud, needs=("lib",)), other)),
+            "workloads",
+            "cloud",
+            "1 workload is not as before.",
+        ),
+        (
+            replace(AUDIT, enabling=(replace(extras, opens=("app",)), silent)),
+            "enabling",
+            "extras",
+            "1 repository would open something else.",
+        ),
+    ):
+        found = audit_difference(AUDIT, changed)
+        assert found
+        assert f" {name}" in render_audit_difference(found)
+        assert not audit_difference_document(found)["same"]
+        assert (table, name) in rows_of(AUDIT, changed)
+        assert audit_comparison_view(AUDIT, changed, NOW, names=("a", "b")).verdict == verdict
+    twice = replace(AUDIT, packages=(*AUDIT.packages, AUDIT.packages[5]))
+    assert audit_difference(AUDIT, twice)
+    assert "how many versions" in audit_comparison_view(AUDIT, twice, NOW, names=("a", "b")).verdict
+
+
+def test_a_source_is_said_as_it_was_and_as_it_is() -> None:
+    tool, *others = AUDIT.sources
+    changed = replace(AUDIT, sources=(replace(tool, cause=Cause.ABSENT, recipe=""), *others))
+    text = render_audit_difference(audit_difference(AUDIT, changed))
+    assert "not as before: 1\n  ! tool: cause: excluded -> absent; recipe: tool -> none\n" in text
+    row = rows_of(AUDIT, changed)["sources", "tool"]
+    assert (row.before, row.after, row.why) == (
+        "cause: excluded; recipe: tool",
+        "cause: absent; recipe: none",
+        "another cause and recipe",
+    )
+
+
+def test_a_source_that_neither_side_has_any_more_is_not_said_to_be_built() -> None:
+    old = replace(AUDIT, sources=(*AUDIT.sources, AuditedSource("past", Cause.ABSENT, "no package", ("past",))))
+    row = rows_of(old, AUDIT)["sources", "past"]
+    assert (row.change, row.why) == ("gone", "neither the target nor the reference has it any more")
+    found = audit_difference(old, AUDIT)
+    assert [one.name for one in found.sources_gone] == ["past"]
+    assert found.sources_built == ()
+    assert "Sources that neither side has any more: 1\n  - past (absent, " in render_audit_difference(found)
 
 
 def test_groups_are_not_compared_where_one_audit_has_none() -> None:

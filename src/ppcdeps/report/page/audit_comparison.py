@@ -6,14 +6,16 @@ from ppcdeps.auditing.audit import USABLE, Audit, AuditedGroup, AuditedPackage, 
 from ppcdeps.auditing.explanation import chain_to
 from ppcdeps.model.wording import counted, first_of
 from ppcdeps.planning.explained import Link
-from ppcdeps.report.audit import group_words
-from ppcdeps.report.audit_difference import AuditDifference, audit_difference
+from ppcdeps.report.audit import enabled_words, group_words
+from ppcdeps.report.audit_difference import AuditDifference, audit_difference, source_changes, state_words
 from ppcdeps.report.page.audit import MOST_PACKAGES, MOST_SOURCES, audited_repository_view
 from ppcdeps.report.page.comparison import ChangeRow, ComparisonView, changes_view
 from ppcdeps.report.page.view import Fact, RepositoryView, listed
 from ppcdeps.report.text import date_of
 
 _MOST_NAMED = 5
+_GONE = "neither the target nor the reference has it any more"
+_CHANGED = ("changed", "enable")
 Change = tuple[tuple[str, str], ChangeRow]
 Pair = tuple[AuditedPackage | None, AuditedPackage | None]
 
@@ -25,7 +27,9 @@ def audit_comparison_view(before: Audit, after: Audit, now: float, *, names: tup
     tables = (
         changes_view("packages", "Packages", _packages(found, after), MOST_PACKAGES),
         changes_view("sources", "Sources whose builds are missing", _sources(found), MOST_SOURCES),
+        changes_view("workloads", "Workloads", _workloads(found)),
         changes_view("groups", "Package groups", _groups(found), MOST_SOURCES),
+        changes_view("enabling", "Repositories that are not enabled", _enabling(found)),
     )
     return ComparisonView(
         title=f"{_from(before, after)}{after.target} ({after.arch}): what changed",
@@ -33,7 +37,7 @@ def audit_comparison_view(before: Audit, after: Audit, now: float, *, names: tup
         before=names[0],
         after=names[1],
         verdict=_verdict(found),
-        verdict_kind="blocked" if found.closed else "work" if found.came or found.moved else "done",
+        verdict_kind=_verdict_kind(found),
         request=tuple(row for row in request if row[1] != row[2]),
         numbers=_numbers(found, before, after),
         tables=tuple(table for table in tables if table.rows),
@@ -70,7 +74,7 @@ def _is(package: AuditedPackage | None) -> str:
 def _why(old: AuditedPackage | None, new: AuditedPackage | None) -> str:
     """What a package waits for now, else what it waited for; the reason where no build helps."""
     if new is None:
-        return "neither the target nor the reference has it any more"
+        return _GONE
     if new.needs:
         return f"waits for {first_of(new.needs, _MOST_NAMED)}"
     if new.reason:
@@ -94,6 +98,31 @@ def _sources(found: AuditDifference) -> Iterator[Change]:
         yield ("missing now", "blocked"), ChangeRow(one.name, "", _source(one), one.detail)
     for one in found.sources_built:
         yield ("no longer", "there"), ChangeRow(one.name, _source(one), "", "nothing of it is missing any more")
+    for one in found.sources_gone:
+        yield ("gone", "package"), ChangeRow(one.name, _source(one), "", _GONE)
+    for old, new in found.sources_changed:
+        changes = source_changes(old, new)
+        was, now = ("; ".join(f"{what}: {change[side]}" for what, *change in changes) for side in (0, 1))
+        yield _CHANGED, ChangeRow(new.name, was, now, f"another {' and '.join(one[0] for one in changes)}")
+
+
+def _workloads(found: AuditDifference) -> Iterator[Change]:
+    for old, new in found.workloads:
+        shown = new or old
+        assert shown is not None
+        was, now = (one is not None and one.state in USABLE for one in (old, new))
+        kind = _CHANGED if was is now else ("installable now", "there") if now else ("no longer", "blocked")
+        before, after = (state_words(one) if one is not None else "" for one in (old, new))
+        yield kind, ChangeRow(shown.name, before, after, "" if old and new else "only one of the audits has it")
+
+
+def _enabling(found: AuditDifference) -> Iterator[Change]:
+    for old, new in found.enabling:
+        shown = new or old
+        assert shown is not None
+        before, after = (enabled_words(one) if one is not None else "" for one in (old, new))
+        why = "" if old and new else "only one of the audits knows it"
+        yield _CHANGED, ChangeRow(shown.repository, before, after, why)
 
 
 def _source(one: AuditedSource) -> str:
@@ -129,20 +158,39 @@ def _verdict(found: AuditDifference) -> str:
     if not found:
         return "The audits are the same."
     parts = []
+    waiting = [pair for pair in found.moved if pair[1].needs]
+    stuck = [pair for pair in found.moved if not pair[1].needs]
+    changed: Sequence[object]
     for changed, one, many in (
         (found.opened, "package became installable", "packages became installable"),
         (found.closed, "package is no longer installable", "packages are no longer installable"),
         (found.came, "new package is not installable", "new packages are not installable"),
         (found.went, "package that was not installable went", "packages that were not installable went"),
-        (found.moved, "package waits for other builds", "packages wait for other builds"),
+        (waiting, "package waits for other builds", "packages wait for other builds"),
+        (stuck, "package is blocked otherwise", "packages are blocked otherwise"),
         (found.sources_missing, "source is missing now", "sources are missing now"),
         (found.sources_built, "source is missing no longer", "sources are missing no longer"),
+        (found.sources_gone, "source went", "sources went"),
+        (found.sources_changed, "source is not as before", "sources are not as before"),
+        (found.workloads, "workload is not as before", "workloads are not as before"),
+        (found.enabling, "repository would open something else", "repositories would open something else"),
         (found.groups, "package group changed", "package groups changed"),
     ):
         if changed:
             parts.append(counted(len(changed), one, many))
-    text = listed(parts) or "Only the repositories differ; the answer is the same"
+    text = listed(parts) or (
+        "Only how many versions of packages there are differs"
+        if found.answer_differs
+        else "Only the repositories differ; the answer is the same"
+    )
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _verdict_kind(found: AuditDifference) -> str:
+    if found.closed:
+        return "blocked"
+    lost = (found.came, found.moved, found.sources_missing, found.sources_changed, found.workloads)
+    return "work" if any(lost) else "done"
 
 
 def _numbers(found: AuditDifference, before: Audit, after: Audit) -> tuple[Fact, ...]:
