@@ -1,6 +1,7 @@
 """Plans and explanations as text for a terminal or a log, and what all reports are laid out with."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from textwrap import wrap
@@ -187,14 +188,21 @@ def _summary(plan: Plan) -> list[str]:
     standins = [package.source for package in plan.closure if package.side == "standin" and package.source not in own]
     counts.append((len(standins), f"are native there, from {counted(len(set(standins)), 'source')}"))
     counts.append((len(mine), f"are your own, from {counted(len(set(mine)), 'source')}"))
-    by_pip = sum(1 for gap in plan.gaps if gap.kind is GapKind.PYTHON)
-    if by_pip:
+    by_index, _ = from_index(plan)
+    if by_index:
         lacking = len(plan.closure) > sides.count("target")
         instead = ", in place of RPM packages that the target lacks" if lacking else ""
-        counts.append((by_pip, f"Python distributions come from the index{instead}"))
+        counts.append((by_index, f"Python distributions come from the index{instead}"))
     shown = [(str(count), text) for index, (count, text) in enumerate(counts) if count or not index]
     width = max(len(count) for count, _ in shown)
     return [*(f"  {count.rjust(width)} {text}" for count, text in shown), *_fallback(plan)]
+
+
+def from_index(plan: Plan) -> tuple[int, int]:
+    """How many Python distributions come from the index, and how many of these have to be built."""
+    counts = Counter(gap.route_without_enabling.kind for gap in plan.gaps if gap.kind is GapKind.PYTHON)
+    built = counts[RouteKind.BUILD_SDIST]
+    return counts[RouteKind.PIP_WHEEL] + counts[RouteKind.PIP_SDIST] + built, built
 
 
 def _fallback(plan: Plan) -> list[str]:

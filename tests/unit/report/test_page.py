@@ -30,8 +30,8 @@ def test_the_verdict_counts_what_is_to_be_done_and_says_what_is_blocked() -> Non
     view = plan_view(PLAN, NOW)
     assert view.verdict_kind == "blocked"
     assert view.verdict == (
-        "No way is known for 1 gap; of the rest, 4 sources are to be built, 1 Python distribution comes from the "
-        "index and 2 sources of noarch packages can be reused."
+        "No way is known for 1 gap; of the rest, 4 sources are to be built, 2 Python distributions come from the "
+        "index (1 of them to be built) and 2 sources of noarch packages can be reused."
     )
     assert plan_view(EMPTY, NOW).verdict == "Nothing is missing: the repositories of t have everything that w needs."
     unblocked = replace(PLAN, gaps=tuple(one for one in PLAN.gaps if one.route.kind is not RouteKind.BLOCKED))

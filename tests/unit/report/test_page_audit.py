@@ -28,7 +28,7 @@ def row(name: str) -> AuditedPackageView:
 def test_the_verdict_and_the_numbers_count_the_packages() -> None:
     assert VIEW.verdict == (
         "3 of 9 packages can be installed without a build; 4 more wait for builds of 2 sources; "
-        "1 cannot be installed even if every source were built."
+        "1 cannot be installed even if every source were built; 1 is in the reference only."
     )
     assert VIEW.verdict_kind == "work"
     assert [(fact.value, fact.kind) for fact in VIEW.numbers] == [
@@ -43,6 +43,15 @@ def test_the_verdict_and_the_numbers_count_the_packages() -> None:
     assert round(sum(length for _, _, length, _ in VIEW.shares)) == 100
     whole = replace(AUDIT, packages=AUDIT.packages[5:7], sources=(), cycles=(), enabling=(), workloads=(), steps=())
     assert audit_view(whole, NOW).verdict == "Every package can be installed without a build."
+    replaced = replace(AUDIT.packages[4], state=State.REPLACED)
+    view = audit_view(replace(whole, packages=(*whole.packages, replaced)), NOW)
+    assert view.verdict == "Every package can be installed without a build, or is replaced by one that can."
+    view = audit_view(replace(AUDIT, packages=(*AUDIT.packages, replaced)), NOW)
+    assert view.verdict.startswith(
+        "3 of 10 packages can be installed without a build; 1 is replaced by others that can; 4 more wait"
+    )
+    counts = [int(fact.value) for fact in view.numbers]
+    assert sum(counts[1:]) == counts[0]
     blocked = replace(AUDIT, packages=AUDIT.packages[4:6])
     assert audit_view(blocked, NOW).verdict_kind == "blocked"
     check_whole(render_audit_page(audit_view(whole, NOW)))

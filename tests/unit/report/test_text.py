@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+from pageplans import PLAN
+
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Route, RouteKind
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.python_plan import PythonFallback
+from ppcdeps.report.page.view import plan_view
 from ppcdeps.report.text import render_plan
 
 EMPTY = Plan("w", "t", "ppc64le", ("app",), (), (), ())
@@ -27,6 +30,13 @@ def test_nothing_is_promised_where_no_way_out_is_known() -> None:
     text = render_plan(plan)
     assert "All of Python stays RPMs: no index answered." in text
     assert "To avoid it" not in text
+
+
+def test_text_and_page_count_the_same_distributions_of_the_index() -> None:
+    blocked = replace(PLAN.gaps[-1], name="lost", route=Route(RouteKind.BLOCKED))
+    plan = replace(PLAN, gaps=(*PLAN.gaps, blocked))
+    assert "2 Python distributions come from the index, in place of" in render_plan(plan)
+    assert "2 Python distributions come from the index (1 of them to be built)" in plan_view(plan, 0.0).verdict
 
 
 def test_what_is_reused_is_not_missing_where_a_repository_that_is_not_enabled_has_it() -> None:

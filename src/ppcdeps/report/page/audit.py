@@ -396,18 +396,24 @@ def _verdict_kind(audit: Audit) -> str:
 
 
 def _verdict(audit: Audit) -> str:
-    if audit.is_complete:
-        return "Every package can be installed without a build."
     totals = audit.totals
-    usable = sum(totals[state] for state in USABLE)
+    replaced, only_there = totals[State.REPLACED], totals[State.NOT_REBUILT]
+    if audit.is_complete:
+        otherwise = ", or is replaced by one that can" if replaced else ""
+        return f"Every package can be installed without a build{otherwise}."
+    usable = sum(totals[state] for state in USABLE) - replaced
     waiting = totals[State.HELD_BACK] + totals[State.MISSING]
     blocked = totals[State.BLOCKED]
     parts = [f"{usable} of {counted(len(audit.packages), 'package')} can be installed without a build"]
+    if replaced:
+        parts.append(f"{replaced} {'is' if replaced == 1 else 'are'} replaced by others that can")
     if waiting:
         sources = sum(1 for each in audit.sources if each.holds_back)
         parts.append(f"{waiting} more wait for builds of {counted(sources, 'source')}")
     if blocked:
         parts.append(f"{blocked} cannot be installed even if every source were built")
+    if only_there:
+        parts.append(f"{only_there} {'is' if only_there == 1 else 'are'} in the reference only")
     return f"{'; '.join(parts)}."
 
 
@@ -417,6 +423,7 @@ def _numbers(audit: Audit) -> tuple[Fact, ...]:
         Fact(str(len(audit.packages)), "packages"),
         Fact(str(totals[State.INSTALLABLE] + totals[State.INSTALLABLE_WITH_NOARCH]), "there, installable", "there"),
         Fact(str(totals[State.NOARCH]), "noarch, used as they are", "reuse"),
+        Fact(str(totals[State.REPLACED]), "replaced by others", "there"),
         Fact(str(totals[State.HELD_BACK]), "there, held back by others", "enable"),
         Fact(str(totals[State.MISSING]), "not there, given by builds", "build"),
         Fact(str(totals[State.BLOCKED]), "blocked", "blocked"),

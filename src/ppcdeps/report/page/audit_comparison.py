@@ -197,7 +197,7 @@ def _numbers(found: AuditDifference, before: Audit, after: Audit) -> tuple[Fact,
     usable = [sum(audit.totals[state] for state in USABLE) for audit in (before, after)]
     return (
         Fact(f"{len(before.packages)} → {len(after.packages)}", "packages"),
-        Fact(f"{usable[0]} → {usable[1]}", "installable", "there"),
+        Fact(f"{usable[0]} → {usable[1]}", "need no build", "there"),
         Fact(str(len(found.opened)), "installable now", "there"),
         Fact(str(len(found.closed)), "no longer", "blocked"),
         Fact(str(len(found.came)), "new, not installable", "build"),

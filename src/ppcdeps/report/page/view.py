@@ -20,7 +20,7 @@ from ppcdeps.report.page.graph import GraphView, graph_of
 from ppcdeps.report.page.meanings import CAUSES, ROUTES, meanings_of
 from ppcdeps.report.page.requirers import PlanRequirers
 from ppcdeps.report.recipes import edit_line
-from ppcdeps.report.text import by_side, date_of, route_words
+from ppcdeps.report.text import by_side, date_of, from_index, route_words
 
 Row = TypeVar("Row")
 
@@ -416,10 +416,13 @@ def _verdict(plan: Plan) -> str:
     if not plan.gaps:
         return f"Nothing is missing: the repositories of {plan.target} have everything that {plan.workload} needs."
     builds = sum(counts[kind] for kind in BUILT)
-    pip = sum(counts[kind] for kind in BY_PIP)
+    by_index, of_these = from_index(plan)
     parts = []
-    if pip:
-        parts.append(f"{counted(pip, 'Python distribution comes', 'Python distributions come')} from the index")
+    if by_index:
+        how = f" ({of_these} of them to be built)" if of_these else ""
+        parts.append(
+            f"{counted(by_index, 'Python distribution comes', 'Python distributions come')} from the index{how}"
+        )
     if counts[RouteKind.REUSE]:
         parts.append(f"{counted(counts[RouteKind.REUSE], 'source')} of noarch packages can be reused")
     if counts[RouteKind.ENABLE]:
