@@ -1,5 +1,6 @@
 """Audits as JSON: the same bytes for the same audit, and back again."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -71,24 +72,27 @@ def _package(package: AuditedPackage) -> dict[str, Any]:
     return document
 
 
-def is_audit(path: Path) -> bool:
-    """Whether a file has a JSON document that calls itself an audit; False where it cannot be read."""
+def is_audit(path: Path, read: Callable[[Path], bytes] = read_document) -> bool:
+    """Whether a file has a JSON document that calls itself an audit; False where it cannot be read.
+
+    ``read`` has the content of the file, if it was read before, here as below.
+    """
     try:
-        document = parse_json(read_document(path))
+        document = parse_json(read(path))
     except (OSError, DocumentError):
         return False
     return isinstance(document, dict) and document.get("kind") == KIND
 
 
-def load_audit(path: Path) -> Audit:
+def load_audit(path: Path, read: Callable[[Path], bytes] = read_document) -> Audit:
     """Read an audit that `dump_audit` wrote. Raises ConfigError where the file cannot be read or is not an audit."""
-    return parse_audit(read_json(path), path)
+    return parse_audit(read_json(path, read), path)
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, read: Callable[[Path], bytes] = read_document) -> Any:
     """What is in a file that is to be an audit. Raises ConfigError where it cannot be read or is not JSON."""
     try:
-        return parse_json(read_document(path))
+        return parse_json(read(path))
     except OSError as error:
         raise ConfigError(f"cannot read the audit {path}: {error.strerror}") from error
     except DocumentError as error:

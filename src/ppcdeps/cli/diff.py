@@ -25,20 +25,19 @@ def diff(before: Path, after: Path, exit_code: bool, as_json: bool, reporter: Te
     In the text, "-" marks what only the first plan has, "+" what only the second has, "!" what both have and
     is not the same.
     """
+    from ppcdeps.report.audit_difference import (
+        AuditDifference,
+        audit_difference_document,
+        render_audit_difference,
+    )
+    from ppcdeps.report.difference import difference_document, render_difference
     from ppcdeps.report.text import as_json as to_json
-    from ppcdeps.workflows.diff import are_audits, diff_audits, diff_plans
+    from ppcdeps.workflows.diff import diff as difference_of
 
-    if are_audits(before, after):
-        from ppcdeps.report.audit_difference import audit_difference_document, render_audit_difference
-
-        changed = diff_audits(before, after, reporter)
-        text = to_json(audit_difference_document(changed)) if as_json else render_audit_difference(changed)
-        differs = bool(changed)
+    found = difference_of(before, after, reporter)
+    if isinstance(found, AuditDifference):
+        text = to_json(audit_difference_document(found)) if as_json else render_audit_difference(found)
     else:
-        from ppcdeps.report.difference import difference_document, render_difference
-
-        found = diff_plans(before, after, reporter)
         text = to_json(difference_document(found)) if as_json else render_difference(found)
-        differs = bool(found)
     write(text, as_json=as_json)
-    return ExitCode.GAPS_REMAIN if exit_code and differs else ExitCode.DONE
+    return ExitCode.GAPS_REMAIN if exit_code and found else ExitCode.DONE

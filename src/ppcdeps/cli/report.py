@@ -94,22 +94,26 @@ def _view(
     of_a_plan: Sequence[Path | None],
 ) -> "PlanView | AuditView | ComparisonView":
     """What the page shows. ``of_a_plan`` are the files and folders that only the page of one plan has a place for."""
-    from ppcdeps.auditing.audit_file import is_audit, load_audit
+    from ppcdeps.auditing.audit import Audit
     from ppcdeps.workflows import pages
-    from ppcdeps.workflows.diff import are_audits, warn_of_audits
-    from ppcdeps.workflows.requested import load_requested
+    from ppcdeps.workflows.diff import load_answer, load_pair, warn_of_audits
 
-    audits = is_audit(file) if other is None else are_audits(file, other)
-    if (audits or other is not None) and any(one is not None for one in of_a_plan):
-        raise UsageError("--build, --verify and --recipes are for the page of one plan")
-    if audits and other is None:
-        return pages.audit_view_of(load_audit(file))
-    if audits and other is not None:
-        before, after = load_audit(file), load_audit(other)
-        warn_of_audits(before, after, reporter)
-        return pages.audit_comparison_of(before, after, (str(file), str(other)))
-    found = load_requested(file)
+    of_one_plan = any(one is not None for one in of_a_plan)
+    misplaced = UsageError("--build, --verify and --recipes are for the page of one plan")
+    if other is not None:
+        if of_one_plan:
+            raise misplaced
+        names = (str(file), str(other))
+        before, after = load_pair(file, other)
+        if isinstance(before, Audit) and isinstance(after, Audit):
+            warn_of_audits(before, after, reporter)
+            return pages.audit_comparison_of(before, after, names)
+        assert not isinstance(before, Audit) and not isinstance(after, Audit)
+        return pages.comparison_of(before, after, names)
+    found = load_answer(file)
+    if isinstance(found, Audit):
+        if of_one_plan:
+            raise misplaced
+        return pages.audit_view_of(found)
     work_on(found.request)
-    if other is None:
-        return pages.view_of(found, str(file), reporter, recipes=folders, command=next_command)
-    return pages.comparison_of(found, load_requested(other), (str(file), str(other)))
+    return pages.view_of(found, str(file), reporter, recipes=folders, command=next_command)

@@ -1,6 +1,7 @@
 """Plans as `plan.json`: the same bytes for the same plan, and back again."""
 
 import contextlib
+from collections.abc import Callable
 from itertools import starmap
 from pathlib import Path
 from typing import Any
@@ -39,13 +40,14 @@ def dump_plan(plan: Plan) -> str:
     return dump_document(as_document(plan))
 
 
-def load_plan(path: Path) -> Plan:
+def load_plan(path: Path, read: Callable[[Path], bytes] = read_document) -> Plan:
     """Read a plan that `dump_plan` wrote.
 
-    Raises ConfigError where the file cannot be read, and what `parse_plan` raises.
+    ``read`` has the content of the file, if it was read before. Raises ConfigError where the file cannot be read,
+    and what `parse_plan` raises.
     """
     try:
-        return parse_plan(read_document(path), path)
+        return parse_plan(read(path), path)
     except OSError as error:
         raise ConfigError(f"cannot read the plan {path}: {error.strerror}") from error
     except DocumentError as error:

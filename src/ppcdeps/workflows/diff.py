@@ -1,41 +1,52 @@
-"""Two plans, or two audits, compared."""
+"""Plans and audits, told apart by what is in their files, and two of a kind compared."""
 
+from functools import cache
 from pathlib import Path
 
 from ppcdeps.auditing.audit import Audit
 from ppcdeps.auditing.audit_file import is_audit, load_audit, read_json
+from ppcdeps.model.documents import read_document
 from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.plan import Plan
 from ppcdeps.model.plan_file import load_plan
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.report.audit_difference import AuditDifference, audit_difference
 from ppcdeps.report.difference import PlanDifference, difference
+from ppcdeps.workflows.requested import load_requested
 
 
-def diff_plans(before: Path, after: Path, reporter: Reporter) -> PlanDifference:
-    """What differs between the plans in two files. Raises ConfigError for a file that is not a plan."""
-    found = difference(load_plan(before), load_plan(after))
+def load_answer(file: Path) -> Plan | Audit:
+    """The plan or the audit in a file. Raises ConfigError for a file that is neither."""
+    read = cache(read_document)  # once, as it may be a pipe
+    return load_audit(file, read) if is_audit(file, read) else load_requested(file, read)
+
+
+def load_pair(before: Path, after: Path) -> tuple[Plan, Plan] | tuple[Audit, Audit]:
+    """The plans or the audits in two files. Raises ConfigError for a file that is neither, and for one of each."""
+    read = cache(read_document)
+    first, second = is_audit(before, read), is_audit(after, read)
+    if first and second:
+        return load_audit(before, read), load_audit(after, read)
+    if first or second:
+        audit, other = (before, after) if first else (after, before)
+        read_json(other, read)
+        raise ConfigError(f"{audit} is an audit, and {other} is none", hint="compare two plans, or two audits")
+    return load_plan(before, read), load_plan(after, read)
+
+
+def diff(before: Path, after: Path, reporter: Reporter) -> PlanDifference | AuditDifference:
+    """What differs between the plans or the audits in two files. Raises ConfigError as `load_pair` does."""
+    one, other = load_pair(before, after)
+    if isinstance(one, Audit) and isinstance(other, Audit):
+        warn_of_audits(one, other, reporter)
+        return audit_difference(one, other)
+    assert isinstance(one, Plan) and isinstance(other, Plan)
+    found = difference(one, other)
     requested = {name: f"{old} and {new}" for name, old, new in found.request}
     if "workload" in requested or "target" in requested:
         differing = "; ".join(f"{name} {both}" for name, both in requested.items())
         reporter.warn(f"the plans are not of the same request: {differing}")
     return found
-
-
-def are_audits(before: Path, after: Path) -> bool:
-    """Whether both files are audits. Raises ConfigError, with what is wrong, where one of them is not."""
-    first, second = is_audit(before), is_audit(after)
-    if first is second:
-        return first
-    audit, other = (before, after) if first else (after, before)
-    read_json(other)
-    raise ConfigError(f"{audit} is an audit, and {other} is none", hint="compare two plans, or two audits")
-
-
-def diff_audits(before: Path, after: Path, reporter: Reporter) -> AuditDifference:
-    """What differs between the audits in two files. Raises ConfigError for a file that is not an audit."""
-    one, other = load_audit(before), load_audit(after)
-    warn_of_audits(one, other, reporter)
-    return audit_difference(one, other)
 
 
 def warn_of_audits(one: Audit, other: Audit, reporter: Reporter) -> None:

@@ -1,7 +1,7 @@
 """How a plan was requested: recorded with the plan, and taken from it by what goes on with the plan."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from ppcdeps.base.urls import without_secrets
 from ppcdeps.model import names
 from ppcdeps.model.commands import REMOVED, RequestRecord
+from ppcdeps.model.documents import read_document
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.plan_file import load_plan
@@ -69,12 +70,12 @@ def record_of(
     return RequestRecord.of(words, options)
 
 
-def load_requested(path: Path) -> Plan:
+def load_requested(path: Path, read: Callable[[Path], bytes] = read_document) -> Plan:
     """The plan in a file, whose request names paths as they are seen from the current folder.
 
-    Raises what `ppcdeps.model.plan_file.load_plan` raises.
+    ``read`` and what is raised are those of `ppcdeps.model.plan_file.load_plan`.
     """
-    found = load_plan(path)
+    found = load_plan(path, read)
     if found.request is None:
         return found
     return replace(found, request=located(found.request, path.parent))

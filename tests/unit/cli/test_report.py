@@ -1,8 +1,11 @@
 """`ppcdeps report` and `plan --html`: where the page goes, and what is printed."""
 
 import json
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from pageaudits import AUDIT
@@ -119,6 +122,32 @@ def test_audits_are_written_and_compared_on_a_page(plan_file: Path, capsys: pyte
     assert main(["report", "may.json", "--build", "b.json"]) == ExitCode.USAGE
     assert main(["report", plan_file.name, "later.json", "--recipes", "r"]) == ExitCode.USAGE
     assert "are for the page of one plan" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dump", [lambda: dump_plan(PLAN), lambda: dump_audit(AUDIT)], ids=["plan", "audit"])
+def test_a_pipe_is_read_once(dump: Callable[[], str], plan_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    later = plan_file.with_name("later.json")
+    later.write_text(dump(), "utf-8")
+
+    def through_pipe(words: list[str]) -> int:
+        ours, theirs = os.pipe()
+
+        def fill() -> None:
+            with os.fdopen(theirs, "w", encoding="utf-8") as stream:
+                stream.write(dump())
+
+        with os.fdopen(ours, "rb"):
+            writer = Thread(target=fill)
+            writer.start()
+            code = main([word.replace("PIPE", f"/dev/fd/{ours}") for word in words])
+            writer.join()
+        return code
+
+    assert through_pipe(["report", "PIPE", "-o", "page.html"]) == ExitCode.DONE
+    assert through_pipe(["report", "PIPE", later.name, "-o", "both.html"]) == ExitCode.DONE
+    capsys.readouterr()
+    assert through_pipe(["diff", later.name, "PIPE"]) == ExitCode.DONE
+    assert "are the same.\n" in capsys.readouterr().out
 
 
 def test_results_of_another_plan_are_refused(plan_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
