@@ -1,6 +1,5 @@
 """`ppcdeps report`: a plan, an audit, or two of these compared, as one page for people."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,8 +74,8 @@ def report(
         f"{plan_file.stem}-to-{other.stem}.html" if other is not None else f"{plan_file.stem}.html"
     )
     check_apart(place, (plan_file, other, build_file, verify_file))
-    view = _view(plan_file, other, folders, reporter, (build_file, verify_file, *folders))
-    page = page_of(view, build=build_file, verify=verify_file)
+    view = _view(plan_file, other, folders, reporter, build_file, verify_file)
+    page = page_of(view)
     write_output(place, page)
     if as_json:
         answer = {"schema": 1, "file": str(place), "title": view.title, "verdict": view.verdict}
@@ -91,14 +90,15 @@ def _view(
     other: Path | None,
     folders: tuple[Path, ...],
     reporter: TerminalReporter,
-    of_a_plan: Sequence[Path | None],
+    build: Path | None,
+    verify: Path | None,
 ) -> "PlanView | AuditView | ComparisonView":
-    """What the page shows. ``of_a_plan`` are the files and folders that only the page of one plan has a place for."""
+    """What the page shows."""
     from ppcdeps.auditing.audit import Audit
     from ppcdeps.workflows import pages
     from ppcdeps.workflows.diff import load_answer, load_pair, warn_of_audits
 
-    of_one_plan = any(one is not None for one in of_a_plan)
+    of_one_plan = any(one is not None for one in (build, verify, *folders))
     misplaced = UsageError("--build, --verify and --recipes are for the page of one plan")
     if other is not None:
         if of_one_plan:
@@ -116,4 +116,6 @@ def _view(
             raise misplaced
         return pages.audit_view_of(found)
     work_on(found.request)
-    return pages.view_of(found, str(file), reporter, recipes=folders, command=next_command)
+    return pages.view_of(
+        found, str(file), reporter, recipes=folders, command=next_command, build=build, verify=verify
+    )

@@ -120,6 +120,7 @@ def dump_build_run(build_run: BuildRun, verdict: Verification | None = None) -> 
 def build_run_document(build_run: BuildRun) -> dict[str, Any]:
     """A run in JSON's own kinds."""
     return {
+        "schema": 1,
         "workload": build_run.workload,
         "target": build_run.target,
         "mode": None if build_run.mode is None else str(build_run.mode),

@@ -19,7 +19,7 @@ from ppcdeps.report.page.audit_comparison import audit_comparison_view
 from ppcdeps.report.page.comparison import ComparisonView, comparison_view
 from ppcdeps.report.page.rendering import render_audit_page, render_comparison_page, render_plan_page
 from ppcdeps.report.page.results import read_build_run, read_verification
-from ppcdeps.report.page.view import PlanView, plan_view
+from ppcdeps.report.page.view import PlanView, plan_view, with_results
 
 
 def view_of(
@@ -29,21 +29,36 @@ def view_of(
     *,
     recipes: Sequence[Path] = (),
     command: Callable[..., str] = command_line,
+    build: Path | None = None,
+    verify: Path | None = None,
 ) -> PlanView:
     """What the page of a plan shows.
 
     ``plan_file`` is what the commands call the plan, ``recipes`` are folders of recipes beside those that it was
-    requested with. Where recipes cannot be read, it is reported, and the page is without them. Ages count from
-    SOURCE_DATE_EPOCH, where that is set, else from now.
+    requested with. Where recipes cannot be read, it is reported, and the page is without them. ``build`` and
+    ``verify`` are files with what these commands printed for the plan with --json; the former may have a verdict,
+    too. Raises ConfigError where they are not, or of another workload or target. Ages count from SOURCE_DATE_EPOCH,
+    where that is set, else from now.
     """
     requested = tuple(map(Path, plan.request.values("recipes"))) if plan.request is not None else ()
-    return plan_view(
+    view = plan_view(
         plan,
         _now(),
         plan_file=plan_file,
         recipes=_recipes(plan, (*requested, *recipes), reporter),
         command=command,
     )
+    run = read_build_run(read_named(build, "document_size"), build) if build is not None else None
+    verdict = read_verification(read_named(verify, "document_size"), verify) if verify is not None else None
+    embedded = run.verification if run is not None else None
+    for file, read in ((build, run), (build, embedded), (verify, verdict)):
+        if read is not None and (read.workload, read.target) != (plan.workload, plan.target):
+            raise ConfigError(
+                f"{file} is of {visible(read.workload)} on {visible(read.target)}, and the plan of "
+                f"{visible(plan.workload)} on {visible(plan.target)}",
+                hint="use what build and verify printed for this plan",
+            )
+    return with_results(view, run, verdict or embedded)
 
 
 def comparison_of(before: Plan, after: Plan, names: tuple[str, str]) -> ComparisonView:
@@ -61,25 +76,10 @@ def audit_comparison_of(before: Audit, after: Audit, names: tuple[str, str]) -> 
     return audit_comparison_view(before, after, _now(), names=names)
 
 
-def page_of(
-    view: PlanView | ComparisonView | AuditView, *, build: Path | None = None, verify: Path | None = None
-) -> str:
-    """The page as HTML: one file that needs no other, and requests nothing.
-
-    ``build`` and ``verify`` are files with what these commands printed for the plan with --json; the former may have
-    a verdict, too. Raises ConfigError where they are not, or of another plan's workload or target.
-    """
+def page_of(view: PlanView | ComparisonView | AuditView) -> str:
+    """The page as HTML: one file that needs no other, and requests nothing."""
     if isinstance(view, PlanView):
-        run = read_build_run(read_named(build, "document_size"), build) if build is not None else None
-        verdict = read_verification(read_named(verify, "document_size"), verify) if verify is not None else None
-        for file, read in ((build, run), (verify, verdict)):
-            if read is not None and (read.workload, read.target) != (view.workload, view.target):
-                raise ConfigError(
-                    f"{file} is of {visible(read.workload)} on {visible(read.target)}, and the plan of "
-                    f"{visible(view.workload)} on {visible(view.target)}",
-                    hint="use what build and verify printed for this plan",
-                )
-        return render_plan_page(view, run, verdict or (run.verification if run is not None else None))
+        return render_plan_page(view)
     return render_audit_page(view) if isinstance(view, AuditView) else render_comparison_page(view)
 
 

@@ -10,6 +10,7 @@ from threading import Thread
 import pytest
 from pageaudits import AUDIT
 from pageplans import PLAN
+from pageresults import printed_results
 
 from ppcdeps.auditing.audit_file import dump_audit
 from ppcdeps.cli.main import main
@@ -156,8 +157,14 @@ def test_results_of_another_plan_are_refused(plan_file: Path, capsys: pytest.Cap
     Path("build.json").write_text(json.dumps(run), "utf-8")
     assert main(["report", plan_file.name, "--build", "build.json"]) == ExitCode.CONFIG
     assert "build.json is of other on el9, and the plan of cloud on el9" in capsys.readouterr().err
-    Path("build.json").write_text(json.dumps({**run, "workload": "cloud"}), "utf-8")
+    run["workload"] = "cloud"
+    Path("build.json").write_text(json.dumps(run), "utf-8")
     assert main(["report", plan_file.name, "--build", "build.json"]) == ExitCode.DONE
+    # That of build --until-closed.
+    run["verification"] = {**json.loads(printed_results(PLAN)[1]), "target": "el10"}
+    Path("build.json").write_text(json.dumps(run), "utf-8")
+    assert main(["report", plan_file.name, "--build", "build.json"]) == ExitCode.CONFIG
+    assert "build.json is of cloud on el10, and the plan of cloud on el9" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["-", ""])

@@ -15,7 +15,6 @@ from ppcdeps.model.visible import visible
 from ppcdeps.report.build import duration
 from ppcdeps.report.page.audit import AuditView
 from ppcdeps.report.page.comparison import ComparisonView
-from ppcdeps.report.page.results import BuildRunView, VerificationView
 from ppcdeps.report.page.view import PlanView
 
 if TYPE_CHECKING:
@@ -24,12 +23,10 @@ if TYPE_CHECKING:
 _TEMPLATES = ("base.html", "parts.html", "plan.html", "comparison.html", "results.html", "audit.html")
 
 
-def render_plan_page(
-    page: PlanView, build_run: BuildRunView | None = None, verification: VerificationView | None = None
-) -> str:
+def render_plan_page(page: PlanView) -> str:
     """The page of a plan, with how its builds went, and whether it is closed, where that is known."""
-    sections = [("build", "Builds")] if build_run else []
-    sections += [("verify", "Verified")] if verification else []
+    sections = [("build", "Builds")] if page.build_run else []
+    sections += [("verify", "Verified")] if page.verification else []
     sections += [("graph", "Graph")] if page.graph.nodes else []
     sections += [("gaps", "Gaps")]
     sections += [("closure", "Closure")]
@@ -38,7 +35,7 @@ def render_plan_page(
     sections += [("advice", "Advice")] if page.advice else []
     sections += [("metadata", "Metadata")]
     kinds = tuple(dict.fromkeys(node.kind for node in page.graph.nodes))
-    return _rendered("plan.html", page, sections, graph_kinds=kinds, build_run=build_run, verification=verification)
+    return _rendered("plan.html", page, sections, graph_kinds=kinds)
 
 
 def render_comparison_page(page: ComparisonView) -> str:

@@ -94,6 +94,9 @@ class VerificationView:
     undone: tuple[str, ...] = ()
 
 
+SCHEMA = 1
+"""The schema of both documents; one that names none is of an earlier build, and the same."""
+
 _CHECKS = (
     ("provenance", "provenance"),
     ("repoclosure", "dnf repoclosure"),
@@ -182,11 +185,15 @@ def _checks(checks: Iterable[tuple[str, JsonObject]]) -> Iterable[CheckView]:
 
 def _document(content: bytes, path: Path, command: str) -> JsonObject:
     try:
-        return JsonObject(parse_json(content))
+        document = JsonObject(parse_json(content))
+        schema = document.whole("schema") if "schema" in document else SCHEMA
     except DocumentError as fault:
         raise _not_printed(path, command, f"it {fault}") from fault
     except WrongValueError as fault:
         raise _not_printed(path, command, str(fault)) from fault
+    if schema != SCHEMA:
+        raise _not_printed(path, command, f"it is of schema {schema}, and schema {SCHEMA} is read here")
+    return document
 
 
 def _not_printed(path: Path, command: str, fault: str) -> ConfigError:

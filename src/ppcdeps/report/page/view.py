@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from ppcdeps.report.enabling import enabling_words
 from ppcdeps.report.page.graph import GraphView, graph_of
 from ppcdeps.report.page.meanings import CAUSES, ROUTES, meanings_of
 from ppcdeps.report.page.requirers import PlanRequirers
+from ppcdeps.report.page.results import BuildRunView, VerificationView
 from ppcdeps.report.recipes import edit_line
 from ppcdeps.report.text import by_side, date_of, from_index, route_words
 
@@ -26,6 +27,8 @@ Row = TypeVar("Row")
 
 _DAY = 24 * 3600
 _MOST_HELD = 40
+_BUILD_ALL = "build all of it"
+_PROVE = "prove that it is closed"
 BY_PIP = (RouteKind.PIP_WHEEL, RouteKind.PIP_SDIST)
 STATES = {
     "target": "there",
@@ -134,7 +137,7 @@ class RepositoryView:
 
 @dataclass(frozen=True, slots=True)
 class PlanView:
-    """The whole page."""
+    """The whole page. ``build_run`` and ``verification`` are what came of the plan, where that is known."""
 
     title: str
     workload: str
@@ -167,6 +170,8 @@ class PlanView:
     cycles: tuple[str, ...] = ()
     numbers_by_gap: Mapping[str, str] = field(default_factory=dict)
     meanings: tuple[tuple[str, str], ...] = ()
+    build_run: BuildRunView | None = None
+    verification: VerificationView | None = None
 
 
 def plan_view(
@@ -224,6 +229,31 @@ def plan_view(
             *meanings_of({gap.route for gap in gaps} | {gap.otherwise for gap in gaps}, ROUTES),
         ),
     )
+
+
+def with_results(view: PlanView, run: BuildRunView | None, found: VerificationView | None) -> PlanView:
+    """The page with how the builds of its plan went, and with the verdict on it, which then are its verdict, too."""
+    verdict, kind, over = view.verdict, view.verdict_kind, frozenset[str]()
+    if found is not None and found.is_closed:
+        verdict = f"Closed: with what was built, nothing that {view.workload} needs is missing"
+        verdict += "." if found.ran else "; nothing was installed or run to prove it."
+        kind, over = "done", frozenset({_BUILD_ALL, _PROVE} if found.ran else {_BUILD_ALL})
+    elif found is not None:
+        failed = sum(1 for each in found.checks if each.outcome == "failed")
+        parts = [f"{counted(len(found.remaining), 'gap remains', 'gaps remain')}"] if found.remaining else []
+        parts += [f"{counted(len(found.new), 'gap is', 'gaps are')} new"] if found.new else []
+        parts += [f"{counted(failed, 'check')} failed"] if failed else []
+        verdict, kind = f"Not closed{': ' if parts else ''}{listed(parts)}.", "blocked"
+    elif run is not None and run.results:
+        done = {one.name for one in run.results if one.outcome in ("built", "unchanged")}
+        counts = dict(run.outcomes)
+        if bad := [f"{counts[one]} {one}" for one in ("failed", "skipped") if one in counts]:
+            verdict, kind = f"Of {counted(len(run.results), 'build')}, {listed(bad)}.", "blocked"
+        elif done.union(run.left_out).issuperset(step for wave in view.waves for step in wave):
+            verdict = "All that can be built is built" if kind == "blocked" else "All that has to be built is built"
+            verdict, over = f"{verdict}: whether that closes the gaps is to be verified.", frozenset({_BUILD_ALL})
+    commands = tuple(each for each in view.commands if each.title not in over)
+    return replace(view, verdict=verdict, verdict_kind=kind, commands=commands, build_run=run, verification=found)
 
 
 def age_of(seconds: float) -> str:
@@ -538,11 +568,11 @@ _PROVISIONS = {
 def _commands(plan: Plan, command: Callable[..., str], file: str) -> tuple[CommandView, ...]:
     found = []
     if _built_gaps(plan) or (plan.python is not None and plan.python.bridge):
-        found.append(CommandView("build all of it", command("build", file)))
+        found.append(CommandView(_BUILD_ALL, command("build", file)))
     if plan.modules:
         found.append(CommandView("module streams on the target", f"dnf module enable {' '.join(plan.modules)}"))
     if any(gap.kind is GapKind.PYTHON for gap in plan.gaps) and plan.request is not None:
         found.append(CommandView("the files for pip", command("constraints", *plan.request.words)))
     if plan.gaps:
-        found.append(CommandView("prove that it is closed", command("verify", file)))
+        found.append(CommandView(_PROVE, command("verify", file)))
     return tuple(found)
