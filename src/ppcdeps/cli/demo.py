@@ -1,6 +1,7 @@
 """`ppcdeps demo`: from a plan to a verified repository for ppc64le, without POWER hardware."""
 
 import contextlib
+import io
 import shlex
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ppcdeps.base.atomic import write_output
 from ppcdeps.cli.options import cache_option, engine_option, json_option, mirror_option, output_options
 from ppcdeps.cli.output import Part, say, write, write_line
 from ppcdeps.cli.reporter import TerminalReporter
@@ -27,19 +29,26 @@ _MODES = {
     "emulated": ("--mode", "emulated"),
 }
 
+_BUILD_FILE = "build.json"
+_VERIFY_FILE = "verify.json"
+
 
 @dataclass(frozen=True, slots=True)
 class DemoCommand:
-    """A command of the demo: what it is for, its words after ``ppcdeps``, and the exit code that it should have."""
+    """A command of the demo: what it is for, its words after ``ppcdeps``, and the exit code that it should have.
+
+    ``output`` is the file in the demo's folder that has its standard output, where a person is not shown it.
+    """
 
     title: str
     words: tuple[str, ...]
     expected: ExitCode = ExitCode.DONE
+    output: str = ""
 
     @property
     def typed(self) -> str:
         """The command as a person types it."""
-        return command_line(*self.words)
+        return command_line(*self.words) + (f" > {self.output}" if self.output else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +134,15 @@ def _commands(
     plan = _plan_file(world)
     chosen = ("--engine", engine) if engine else ()
     build = ("build", plan, *cache, "--sources", world.sources.name, *_MODES[mode], *chosen)
+    verify = ("verify", plan, *cache, *chosen)
+    results = ("--build", _BUILD_FILE, "--verify", _VERIFY_FILE)
     return (
         DemoCommand("What is missing on ppc64le", ("plan", world.workload_file.name, *common), ExitCode.GAPS_REMAIN),
-        DemoCommand("Build what has to be built", build),
-        DemoCommand("Is the gap closed?", ("verify", plan, *cache, *chosen)),
+        DemoCommand("Build what has to be built", (*build, "--json"), output=_BUILD_FILE),
+        DemoCommand("Is the gap closed?", verify),
         DemoCommand("Nothing has changed, so nothing is built again", (*build, "--quiet")),
-        DemoCommand("The plan as a page to look at", ("report", plan)),
+        DemoCommand("The verdict once more, for programs", (*verify, "--quiet", "--json"), output=_VERIFY_FILE),
+        DemoCommand("The plan, and what came of it, as a page to look at", ("report", plan, *results)),
     )
 
 
@@ -166,9 +178,14 @@ def _run(step: DemoCommand, folder: Path, *, quiet_stdout: bool) -> EndedCommand
     from ppcdeps.cli.main import main
 
     began = time.monotonic()
-    stdout = contextlib.redirect_stdout(sys.stderr) if quiet_stdout else contextlib.nullcontext()
+    answer = io.StringIO()
+    stdout: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+    if step.output or quiet_stdout:
+        stdout = contextlib.redirect_stdout(answer if step.output else sys.stderr)
     with contextlib.chdir(folder), stdout:
         code = main(step.words)
+        if step.output:
+            write_output(Path(step.output), answer.getvalue())
     return EndedCommand(step.typed, code, round(time.monotonic() - began, 1))
 
 
