@@ -42,6 +42,7 @@ AUDIT = Audit(
         AuditedSource("old", Cause.ABSENT, "no package", (), 0, 0, (), (), "no source package"),
     ),
     built=7,
+    reused=3,
     steps=(Step(("tool",), 2, 2), Step(("lib", "tool"), 2, 4)),
     cycles=(("lib", "tool"),),
     workloads=(AuditedWorkload("cloud", State.HELD_BACK, ("lib", "tool")),

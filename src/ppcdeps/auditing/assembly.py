@@ -158,6 +158,14 @@ class _Assembly:
         sources = self._sources(everything, waiting, workloads, builds, reasons)
         cycles = order_of({each.name: each.build_needs for each in sources}).cycles
         shown = {source for each in packages for source in (each.source, *each.needs)}
+        complete = self._reference_sources().difference(each.name for each in sources)
+        if self.only:
+            complete &= {each.source for each in packages}
+        reused = complete & {
+            each.source
+            for each in everything
+            if each.side == "reference" and each.state not in (State.REPLACED, State.NOT_REBUILT)
+        }
         if self.only:
             sources = [each for each in sources if each.name in shown]
             workloads = [each for each in workloads if shown.intersection(each.needs)]
@@ -167,22 +175,17 @@ class _Assembly:
             only=self.only,
             packages=packages,
             sources=tuple(sorted(sources, key=lambda each: (-each.holds_back, -each.alone, each.name))),
-            built=len(self._all_sources().difference(each.name for each in sources)),
+            built=len(complete - reused),
+            reused=len(reused),
             steps=steps_of(waiting),
             cycles=tuple(sorted(one.members for one in cycles if not self.only or shown.intersection(one.members))),
             workloads=tuple(workloads),
             repositories=tuple(self._repositories()),
         )
 
-    def _all_sources(self) -> set[str]:
+    def _reference_sources(self) -> set[str]:
         roles = (Role.STANDIN, Role.REFERENCE)
-        return {
-            source
-            for part in self.universe.parts
-            if part.role in roles
-            for source in part.sources
-            if not self.only or self._is_wanted("", source)
-        }
+        return {source for part in self.universe.parts if part.role in roles for source in part.sources}
 
     def _is_wanted(self, name: str, source: str) -> bool:
         return not self.only or any(fnmatchcase(each, glob) for glob in self.only for each in (name, source) if each)

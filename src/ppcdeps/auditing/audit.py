@@ -151,9 +151,10 @@ class AuditedRepository:
 class Audit:
     """A whole distribution on the target. Sources are sorted by what they hold back, packages by identity.
 
-    ``built`` counts the sources of the reference of which the target lacks nothing. ``cycles`` are sources whose
-    builds need one another; ``only`` are the globs that chose the packages. With globs, ``workloads`` are those
-    that wait for a source which is listed.
+    ``built`` counts the sources of the reference of which the target lacks nothing, ``reused`` those of which it
+    lacks noarch packages alone, whose own build is not needed. ``cycles`` are sources whose builds need one another;
+    ``only`` are the globs that chose the packages. With globs, the sources that are counted are those of the chosen
+    packages, and ``workloads`` those that wait for a source which is listed.
     """
 
     target: str
@@ -162,6 +163,7 @@ class Audit:
     packages: tuple[AuditedPackage, ...]
     sources: tuple[AuditedSource, ...]
     built: int
+    reused: int = 0
     steps: tuple[Step, ...] = ()
     cycles: tuple[tuple[str, ...], ...] = ()
     workloads: tuple[AuditedWorkload, ...] = ()

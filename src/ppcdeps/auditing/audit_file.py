@@ -44,6 +44,7 @@ def as_document(audit: Audit) -> dict[str, Any]:
         "packages": [_package(each) for each in audit.packages],
         "sources": [asdict(each) for each in audit.sources],
         "built": audit.built,
+        "reused": audit.reused,
         "steps": [asdict(each) for each in audit.steps],
         "cycles": [list(each) for each in audit.cycles],
         "workloads": [asdict(each) for each in audit.workloads],
@@ -120,6 +121,7 @@ def _audit(top: JsonObject) -> Audit:
         packages=tuple(map(_parsed_package, top.objects("packages"))),
         sources=tuple(map(_parsed_source, top.objects("sources"))),
         built=top.count("built"),
+        reused=top.count("reused") if "reused" in top else 0,
         steps=tuple(
             Step(each.texts("sources"), each.count("opens"), each.count("so_far")) for each in top.objects("steps")
         ),

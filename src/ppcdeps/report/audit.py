@@ -100,8 +100,14 @@ def _source_totals(audit: Audit) -> list[str]:
 
 
 def source_counts(audit: Audit) -> list[tuple[str, str]]:
-    """How many sources of the reference are complete, and of how many something is missing, by cause."""
+    """How many sources of the reference are complete, and of how many something is missing, by cause.
+
+    With globs these are the sources of the packages that they chose; others have a row of their own.
+    """
     rows = [(str(audit.built), "of which the target lacks nothing")]
+    rows += [(str(audit.reused), "of which the target lacks noarch packages alone")] if audit.reused else []
+    chosen = {each.source for each in audit.packages}
+    sources = [each for each in audit.sources if not audit.only or each.name in chosen]
     for cause, what in (
         ("absent", "of which the target has no package"),
         ("excluded", "that leave the architecture out"),
@@ -109,8 +115,10 @@ def source_counts(audit: Audit) -> list[tuple[str, str]]:
         ("too-old", "that are older there than something requires"),
         ("not-installable", "whose packages are not what something requires"),
     ):
-        count = sum(1 for source in audit.sources if source.cause == cause)
+        count = sum(1 for source in sources if source.cause == cause)
         rows += [(str(count), what)] if count else []
+    if others := len(audit.sources) - len(sources):
+        rows.append((str(others), "others, for whose builds these wait"))
     return rows
 
 

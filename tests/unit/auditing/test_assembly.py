@@ -8,6 +8,7 @@ from ppcdeps.auditing.audit import Audit, AuditedPackage, AuditedSource, State, 
 from ppcdeps.auditing.explanation import Link, subject_of
 from ppcdeps.model.gap import Cause
 from ppcdeps.model.workload import Workload
+from ppcdeps.report.audit import source_counts
 
 WORLD: dict[str, dict[str, dict[str, Any]]] = {
     "target": {
@@ -123,6 +124,20 @@ def test_a_requirement_that_only_a_build_solves_by_its_version_is_found_behind_a
     )
     assert _package(found, "app").state is State.HELD_BACK
     assert _package(found, "app").needs == ("two",)
+
+
+def test_sources_are_counted_by_what_the_target_lacks_of_them(audited: Audited) -> None:
+    found = audited(**WORLD)
+    # libc and shell; script, gui and car are noarch; whole, motor and refinery are listed.
+    assert (found.built, found.reused, len(found.sources)) == (2, 3, 3)
+    chosen = audited(only=("s*", "gui"), **WORLD)
+    assert (chosen.built, chosen.reused) == (1, 2)
+    # motor and refinery: gui and stuck wait for these, and no glob chose them.
+    assert source_counts(chosen) == [
+        ("1", "of which the target lacks nothing"),
+        ("2", "of which the target lacks noarch packages alone"),
+        ("2", "others, for whose builds these wait"),
+    ]
 
 
 def test_globs_choose_packages_by_their_name_or_their_sources(audited: Audited) -> None:
