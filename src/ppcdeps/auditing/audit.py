@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
+from ppcdeps.model.commands import RequestRecord
 from ppcdeps.model.gap import Cause
 
 SCHEMA = 1
@@ -154,7 +155,8 @@ class Audit:
     ``built`` counts the sources of the reference of which the target lacks nothing, ``reused`` those of which it
     lacks noarch packages alone, whose own build is not needed. ``cycles`` are sources whose builds need one another;
     ``only`` are the globs that chose the packages. With globs, the sources that are counted are those of the chosen
-    packages, and ``workloads`` those that wait for a source which is listed.
+    packages, and ``workloads`` those that wait for a source which is listed. ``request`` has the options of
+    repositories and recipes that the audit was requested with, None where it does not say.
     """
 
     target: str
@@ -170,6 +172,7 @@ class Audit:
     enabling: tuple[Enabled, ...] = ()
     repositories: tuple[AuditedRepository, ...] = ()
     groups: tuple[AuditedGroup, ...] = ()
+    request: RequestRecord | None = None
 
     @cached_property
     def totals(self) -> Mapping[State, int]:

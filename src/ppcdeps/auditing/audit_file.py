@@ -22,6 +22,7 @@ from ppcdeps.model.documents import DocumentError, dump_document, parse_json, re
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.gap import Cause
 from ppcdeps.model.json_object import JsonObject, WrongValueError
+from ppcdeps.model.plan_file import record_from, request_document
 
 KIND = "audit"
 _ANEW = "make it anew with `ppcdeps audit --output FILE`"
@@ -34,7 +35,7 @@ def dump_audit(audit: Audit) -> str:
 
 def as_document(audit: Audit) -> dict[str, Any]:
     """The audit in JSON's own kinds."""
-    return {
+    document = {
         "schema": SCHEMA,
         "kind": KIND,
         "target": audit.target,
@@ -52,6 +53,9 @@ def as_document(audit: Audit) -> dict[str, Any]:
         "enabling": [asdict(each) for each in audit.enabling],
         "repositories": [asdict(each) for each in audit.repositories],
     }
+    if audit.request is not None:
+        document["request"] = request_document(audit.request)
+    return document
 
 
 def _package(package: AuditedPackage) -> dict[str, Any]:
@@ -145,6 +149,7 @@ def _audit(top: JsonObject) -> Audit:
             for each in top.objects("repositories")
         ),
         groups=tuple(map(_parsed_group, top.objects("groups"))) if "groups" in top else (),
+        request=record_from(top.inner("request")) if "request" in top else None,
     )
 
 

@@ -111,11 +111,11 @@ def _view(
         assert not isinstance(before, Audit) and not isinstance(after, Audit)
         return pages.comparison_of(before, after, names)
     found = load_answer(file)
+    work_on(found.request)
     if isinstance(found, Audit):
         if of_one_plan:
             raise misplaced
-        return pages.audit_view_of(found)
-    work_on(found.request)
+        return pages.audit_view_of(found, next_command if found.request is not None else None)
     return pages.view_of(
         found, str(file), reporter, recipes=folders, command=next_command, build=build, verify=verify
     )

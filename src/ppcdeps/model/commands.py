@@ -42,9 +42,9 @@ def command_line(*words: str) -> str:
 class RequestRecord:
     """How a plan was requested: the words of `ppcdeps plan`, and the options that decide on the plan.
 
-    ``words`` are workloads, roots and own packages, ``options`` have the values of each option that was given, by its
-    name in RECORDED_OPTIONS. All are as they were typed, but for passwords, in whose place REMOVED stands; relative
-    paths count from the folder in which the plan was made.
+    ``words`` are workloads, roots and own packages, none of an audit, which takes such options alone; ``options``
+    have the values of each option that was given, by its name in RECORDED_OPTIONS. All are as they were typed, but
+    for passwords, in whose place REMOVED stands; relative paths count from the folder in which the plan was made.
     """
 
     words: tuple[str, ...]

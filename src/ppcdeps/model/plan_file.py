@@ -162,7 +162,7 @@ def as_document(plan: Plan) -> dict[str, Any]:
 
 
 def request_document(request: RequestRecord) -> dict[str, Any]:
-    """How a plan was requested, in JSON's own kinds."""
+    """How a plan or an audit was requested, in JSON's own kinds."""
     return {"words": list(request.words), "options": {name: list(values) for name, values in request.options}}
 
 
@@ -315,13 +315,19 @@ def _plan(document: JsonObject) -> Plan:
 
 def request_from(document: JsonObject) -> RequestRecord:
     """How a plan was requested, of what `request_document` made. Raises WrongValueError."""
+    record = record_from(document)
+    if not record.words:
+        document.refuse("words", "names nothing to plan")
+    return record
+
+
+def record_from(document: JsonObject) -> RequestRecord:
+    """How a plan was requested, or what names no words, as an audit. Raises WrongValueError."""
     options = document.inner("options")
     for name in options.names:
         if name not in RECORDED_OPTIONS:
             document.refuse("options", f"has an option that plans do not record: {visible(name)}")
     words = document.all_named("words", names.typed_word)
-    if not words:
-        document.refuse("words", "names nothing to plan")
     return RequestRecord.of(words, {name: options.all_named(name, names.typed_word) for name in options.names})
 
 

@@ -19,6 +19,7 @@ from ppcdeps.model.visible import visible
 from ppcdeps.model.workload import Workload
 from ppcdeps.workflows.basis import MetadataOrigin
 from ppcdeps.workflows.repositories import ResolvedTarget
+from ppcdeps.workflows.requested import record_of
 
 if TYPE_CHECKING:
     from ppcdeps.rpm.universe import Universe
@@ -60,7 +61,11 @@ def audit(
         if len(unfit) == len(only):
             raise UsageError(text, hint=hint)
         reporter.warn(f"{text}{'; ' if hint else ''}{hint}")
-    found = replace(found, groups=audited_groups(_groups(resolved, reporter), found.packages))
+    found = replace(
+        found,
+        groups=audited_groups(_groups(resolved, reporter), found.packages),
+        request=record_of((), resolved.choice, recipes=recipes),
+    )
     if not resolved.known or found.is_complete:
         return found
     del search, adaptation

@@ -1,5 +1,6 @@
 """Plans and audits, told apart by what is in their files, and two of a kind compared."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -12,13 +13,19 @@ from ppcdeps.model.plan_file import load_plan
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.report.audit_difference import AuditDifference, audit_difference
 from ppcdeps.report.difference import PlanDifference, difference
-from ppcdeps.workflows.requested import load_requested
+from ppcdeps.workflows.requested import load_requested, located
 
 
 def load_answer(file: Path) -> Plan | Audit:
-    """The plan or the audit in a file. Raises ConfigError for a file that is neither."""
+    """The plan or the audit in a file, whose request names paths as they are seen from the current folder.
+
+    Raises ConfigError for a file that is neither.
+    """
     read = cache(read_document)  # once, as it may be a pipe
-    return load_audit(file, read) if is_audit(file, read) else load_requested(file, read)
+    if not is_audit(file, read):
+        return load_requested(file, read)
+    found = load_audit(file, read)
+    return replace(found, request=located(found.request, file.parent)) if found.request is not None else found
 
 
 def load_pair(before: Path, after: Path) -> tuple[Plan, Plan] | tuple[Audit, Audit]:

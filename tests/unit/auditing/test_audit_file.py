@@ -1,10 +1,12 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from audits import Audited
 
 from ppcdeps.auditing.audit_file import as_document, dump_audit, is_audit, load_audit
+from ppcdeps.model.commands import RequestRecord
 from ppcdeps.model.errors import ConfigError
 
 WORLD = {
@@ -14,7 +16,8 @@ WORLD = {
 
 
 def test_reading_what_was_written_gives_the_same_audit_and_the_same_bytes(audited: Audited, tmp_path: Path) -> None:
-    found = audited(**WORLD)
+    request = RequestRecord.of((), {"target": ("el9",), "recipes": ("mine",)})
+    found = replace(audited(**WORLD), request=request)
     path = tmp_path / "audit.json"
     path.write_text(dump_audit(found))
     assert is_audit(path)
@@ -32,6 +35,7 @@ def test_reading_what_was_written_gives_the_same_audit_and_the_same_bytes(audite
         ({"built": 10**400}, r"built is beyond 1e\+15"),
         ({"steps": [{"sources": ["a"], "opens": 10**16, "so_far": 1}]}, r"steps\[0\].opens is beyond 1e\+15"),
         ({"cycles": "a"}, "cycles is not an array"),
+        ({"request": {"words": [], "options": {"output": ["a"]}}}, "request.options has an option"),
         (
             {"repositories": [{"id": "a", "side": "left", "revision": "", "date": None, "packages": 0}]},
             r'repositories\[0\].side is "left", not one of target, reference, source',

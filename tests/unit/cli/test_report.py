@@ -101,10 +101,15 @@ def test_audit_writes_a_page_whose_commands_are_for_the_same_target(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PPCDEPS_CACHE", str(tmp_path / "cache"))
     command = ["audit", "--target", "centos-stream-10", "--only", "supermin*,libguestfs", "--html", "page.html"]
-    assert main(command) == ExitCode.GAPS_REMAIN
+    assert main([*command, "-o", "audit.json"]) == ExitCode.GAPS_REMAIN
     assert "the page is in page.html" in capsys.readouterr().err
     text = Path("page.html").read_text("utf-8")
     assert "ppcdeps audit --why NAME --only &#39;supermin*,libguestfs&#39; --target centos-stream-10" in text
+    assert "ppcdeps plan supermin supermin-devel --target centos-stream-10" in text
+    # The file says for which, too.
+    assert main(["report", "audit.json"]) == ExitCode.DONE
+    text = Path("audit.html").read_text("utf-8")
+    assert "ppcdeps audit --why NAME --target centos-stream-10" in text
     assert "ppcdeps plan supermin supermin-devel --target centos-stream-10" in text
 
 
