@@ -209,7 +209,7 @@ class _Campaign:
             try:
                 rendered = sources.prepare(task, scratch)
             except PpcdepsError as fault:
-                self._over(task, cause=FailureCause(fault.message, fault.hint or ""))
+                self._over(task, cause=FailureCause.of(fault))
                 continue
             keys[task.name] = key = self._key(rendered, [keys[need] for need in task.needs])
             known = store.find(key)
@@ -262,7 +262,7 @@ class _Campaign:
                 try:
                     build = self._uploaded(each, anchors)
                 except BuildError as fault:
-                    self._over(each.task, cause=FailureCause(fault.message, fault.hint or ""))
+                    self._over(each.task, cause=FailureCause.of(fault))
                     continue
                 self.numbers[each.key] = build.id
                 self._note_numbers()
@@ -413,7 +413,7 @@ class _Campaign:
             record = self._record(each, build, files)
             stored = self.builds.store.add(each.key, record, seconds, summary_of(inspection), fill)
         except PpcdepsError as fault:
-            self._over(task, cause=FailureCause(fault.message, fault.hint or ""), build=build)
+            self._over(task, cause=FailureCause.of(fault), build=build)
             return
         finally:
             remove_tree(scratch, strict=False)

@@ -473,9 +473,9 @@ class _SlurmRun:
             except slurm.SlurmRefusesError as fault:
                 if not self.jobs and not self.results:
                     raise
-                self._failed(task, FailureCause(fault.message, fault.hint or ""))
+                self._failed(task, FailureCause.of(fault))
             except PpcdepsError as fault:
-                self._failed(task, FailureCause(fault.message, fault.hint or ""))
+                self._failed(task, FailureCause.of(fault))
         if submitted:
             jobs = list(submitted.values())
             span = jobs[0] if len(jobs) == 1 else f"{jobs[0]} to {jobs[-1]}"

@@ -41,7 +41,7 @@ _TEMPORARY = "/tmp"  # noqa: S108
 def write_failure(work: Path, digest: str, name: str, error: PpcdepsError, began: float) -> ExitCode:
     """Record that a build could not begin on this node. Returns the exit code of the job."""
     by_machine = isinstance(error, EnvironmentLacksError | RepositoryError)
-    cause = FailureCause(error.message, error.hint or "", by_machine=by_machine)
+    cause = FailureCause.of(error, by_machine=by_machine)
     RunRecords.of(work, digest).put(
         StepResult(name, _job(), BuildOutcome.FAILED, _node(), began, time.time(), cause=cause)
     )

@@ -70,7 +70,7 @@ def build(
     except EnvironmentLacksError:
         raise
     except PpcdepsError as error:
-        cause = FailureCause(error.message, error.hint or "", "")
+        cause = FailureCause.of(error)
     else:
         if not fresh:
             shutil.copyfile(stored.folder / LOG, log)

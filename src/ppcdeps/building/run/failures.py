@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ppcdeps.base.datafiles import shipped_file
 from ppcdeps.base.toml import Table, TomlFile, raise_faults, read_toml
+from ppcdeps.model.errors import PpcdepsError
 
 TAIL = 30
 """Lines of a log that are shown when a build failed."""
@@ -48,6 +49,12 @@ class FailureCause:
     help: str
     line: str = ""
     by_machine: bool = False
+
+    @classmethod
+    def of(cls, error: PpcdepsError, *, by_machine: bool = False) -> "FailureCause":
+        """What an error says, with all its faults in one line."""
+        faults = f": {'; '.join(error.faults)}" if error.faults else ""
+        return cls(f"{error.message.rstrip(':')}{faults}", error.hint or "", by_machine=by_machine)
 
 
 def load_failures(file: TomlFile | None = None) -> tuple[FailurePattern, ...]:
