@@ -9,7 +9,7 @@ import os
 import resource
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ppcdeps.base.owned import make_private, require_own
@@ -25,11 +25,12 @@ from ppcdeps.building.run.builder import build
 from ppcdeps.building.run.events import BuildOutcome
 from ppcdeps.building.run.failures import FailureCause
 from ppcdeps.building.run.schedule import needed_by, not_built, run_tasks
+from ppcdeps.building.run.sources import RenderedBuild, TaskSources
 from ppcdeps.building.run.store import StoredBuild
 from ppcdeps.building.run.tasks import Task
 from ppcdeps.engines.cleanup import RunRegister
 from ppcdeps.engines.emulation import machine_arch
-from ppcdeps.model.errors import EnvironmentLacksError, PpcdepsError, RepositoryError, UsageError
+from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, PpcdepsError, RepositoryError, UsageError
 from ppcdeps.model.exitcodes import ExitCode
 
 _LATE = 60.0
@@ -51,8 +52,8 @@ def write_failure(work: Path, digest: str, name: str, error: PpcdepsError, began
 def run_step(builds: PlannedBuilds, digest: str, name: str, material: str, began: float) -> ExitCode:
     """Build one task of a plan with this digest, and leave the result with the run's records.
 
-    ``material`` is the digest of what it is rendered from. Returns the exit code of the job. Raises what `setup_of`
-    raises; a build that fails is a result.
+    ``material`` is the digest of what it was rendered from where it was submitted; what gives another one here is a
+    failure. Returns the exit code of the job. Raises what `setup_of` raises; a build that fails is a result.
     """
     records = RunRecords.of(builds.session.folder, digest)
     cache = builds.basis.cache
@@ -72,6 +73,7 @@ def run_step(builds: PlannedBuilds, digest: str, name: str, material: str, began
     home = _node_folder()
     with _scratch(home) as scratch:
         setup = setup_of(_for_this_node(builds), home, parallel=_cores(), scratch=scratch)
+        setup = replace(setup, sources=_SubmittedSources(setup.sources, material))
         (result,) = run_tasks(
             (replace(task, needs=()),),
             setup,
@@ -105,6 +107,28 @@ def run_step(builds: PlannedBuilds, digest: str, name: str, material: str, began
         return ExitCode.DONE
     by_machine = result.cause is not None and result.cause.by_machine
     return ExitCode.ENVIRONMENT_LACKS if by_machine else ExitCode.BUILD_FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class _SubmittedSources:
+    """The sources of the build that was submitted, with this digest."""
+
+    sources: TaskSources
+    material: str
+
+    def prepare(self, task: Task, folder: Path) -> RenderedBuild:
+        """See `TaskSources`. Raises ConfigError where they are not as they were."""
+        rendered = self.sources.prepare(task, folder)
+        if rendered.digest != self.material:
+            raise ConfigError(
+                f"the sources of {task.name} changed since it was submitted",
+                hint="run the same command again; where nothing changed, the ppcdeps of this node is another version",
+            )
+        return rendered
+
+    def build_requires(self, task: Task) -> tuple[str, ...]:
+        """See `TaskSources`."""
+        return self.sources.build_requires(task)
 
 
 def _before(
