@@ -29,6 +29,20 @@ from ppcdeps.engines.job import Buildroot
 REASON = lacks_roots()
 # A build that says so and goes on once `held` is removed where it runs, or after five minutes, for nobody.
 HELD = "touch held; echo now; for try in `seq 3000`; do [ -e held ] || break; sleep 0.1; done"
+SPEC = """\
+Name: hello
+Version: 1.0
+Release: 1
+Summary: A test
+License: MIT
+Source0: hello.txt
+%description
+A test.
+%install
+install -D -m 644 %{SOURCE0} %{buildroot}/usr/share/hello/hello.txt
+%files
+/usr/share/hello
+"""
 pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON or "-")
 
 
@@ -129,6 +143,16 @@ def number_of(cluster: SlurmCluster, name: str) -> str:
 def job_of(cluster: SlurmCluster, name: str) -> dict[str, str]:
     """What Slurm says of that job."""
     return cluster.jobs()[number_of(cluster, name)]
+
+
+@contextlib.contextmanager
+def waiting(cluster: SlurmCluster) -> Iterator[None]:
+    """Have jobs wait."""
+    cluster("scontrol", "update", "PartitionName=all", "State=DOWN")
+    try:
+        yield
+    finally:
+        cluster("scontrol", "update", "PartitionName=all", "State=UP")
 
 
 def changed_states(world: BuildWorld, cluster: SlurmCluster) -> Path:
@@ -445,6 +469,77 @@ def test_a_submitter_that_is_killed_is_followed_by_the_same_command(world: Build
     assert set(cluster.jobs()) == before
     assert published(world) == ["after", "slow"]
     assert "unchanged" not in run.err
+
+
+def test_a_build_whose_sources_changed_since_it_was_submitted_fails_and_is_not_taken_for_another(
+    world: BuildWorld, cluster: SlurmCluster
+) -> None:
+    world.make(Thing("other"))
+    target = world.folder / "target.toml"
+    # Specs of one's own are evaluated by macros, which are those of EL.
+    target.write_text(target.read_text().replace("platform:debian12", "platform:el9"))
+    (world.folder / "hello.spec").write_text(SPEC)
+    source = world.folder / "hello.txt"
+    source.write_text("one\n")
+    world.program("plan", "hello.spec", *world.place, "-o", "plan.json", code=1)
+    with waiting(cluster), started(world) as process:
+        wait_for(lambda: "submitted" in said(world), lambda: said(world))
+        source.write_text("two\n")
+        cluster("scontrol", "update", "PartitionName=all", "State=UP")
+        assert process.wait(PATIENCE) == 10, said(world)
+    assert "the sources of hello changed since it was submitted" in said(world)
+    assert "run the same command again" in said(world)
+    source.write_text("one\n")
+    assert outcomes(build(world)) == {"hello": "built"}
+
+
+def test_jobs_that_were_submitted_with_other_options_are_cancelled_and_submitted_again(
+    world: BuildWorld, cluster: SlurmCluster
+) -> None:
+    world.make(Thing("one", check="touch checked"), Thing("after", needs=("one",)))
+    world.plan("one", "after")
+
+    def submitted(*options: str, output: str) -> tuple[str, str]:
+        """The jobs that a submitter leaves behind that is killed."""
+        with started(world, *options, output=output) as process:
+            wait_for(lambda: "submitted to Slurm: one, after" in said(world, output), lambda: said(world, output))
+            process.send_signal(signal.SIGKILL)
+            process.wait(PATIENCE)
+        return number_of(cluster, "one"), number_of(cluster, "after")
+
+    with waiting(cluster):
+        unchecked = submitted("--no-check", output="first")
+        checked = submitted(output="second")
+        limited = submitted("--timeout", "60", output="third")
+    for jobs, output in ((unchecked, "second"), (checked, "third")):
+        cancelled = f"cancelled, and submitted again: one, after (job {jobs[0]} to {jobs[1]})"
+        assert f"submitted with other options or sources, {cancelled}" in said(world, output)
+        assert {cluster.jobs()[job]["state"] for job in jobs} == {"CANCELLED"}
+    run = world.program(*command(world, "--timeout", "60"))
+    assert "picking up 2 jobs" in run.err
+    assert (number_of(cluster, "one"), number_of(cluster, "after")) == limited
+    assert published(world) == ["after", "one"]
+    # With %check, as the builds that count were submitted.
+    assert set(outcomes(build(world)).values()) == {"unchanged"}
+
+
+def test_a_job_that_runs_with_other_limits_goes_on_and_is_named(world: BuildWorld, cluster: SlurmCluster) -> None:
+    world.make(bad("slow", HELD), Thing("after", needs=("slow",)))
+    world.plan("slow", "after")
+    with started(world) as process:
+        wait_for_held(world, "slow", "after")
+        process.send_signal(signal.SIGKILL)
+        process.wait(PATIENCE)
+    slow, after = (number_of(cluster, name) for name in ("slow", "after"))
+    with started(world, "--timeout", "60", output="second") as process:
+        wait_for(lambda: "submitted to Slurm: after" in said(world, "second"), lambda: said(world, "second"))
+        assert end_of(process, world, cluster) == 0, said(world, "second")
+    told = said(world, "second")
+    assert "picking up 1 job submitted before" in told
+    assert f"slow: job {slow} runs with the limits and options that it was submitted with" in told
+    assert f"end it with `scancel {slow}`, and build again" in told
+    assert f"cancelled, and submitted again: after (job {after})" in told
+    assert published(world) == ["after", "slow"]
 
 
 def test_two_submitters_build_each_once(world: BuildWorld, cluster: SlurmCluster) -> None:

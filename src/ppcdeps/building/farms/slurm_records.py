@@ -57,17 +57,31 @@ class StepResult:
     tail: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class SubmittedJob:
+    """A job as it was submitted.
+
+    ``inputs`` is the digest of all that decides on the build, ``settings`` of the options by which it is run: what
+    the job may take, and its engine. Both are empty of a job that an older ppcdeps submitted. ``submitted`` is in
+    seconds since 1970.
+    """
+
+    id: str
+    inputs: str
+    settings: str
+    submitted: float
+
+
 @dataclass(slots=True)
 class RunRecords:
     """The records of one run in its folder.
 
-    ``jobs`` are the ids that were submitted by task, the last of each, ``submitted`` when, in seconds since 1970.
+    ``jobs`` are those that were submitted by task, the last of each.
     """
 
     folder: Path
     id: str = ""
-    jobs: dict[str, str] = field(default_factory=dict)
-    submitted: dict[str, float] = field(default_factory=dict)
+    jobs: dict[str, SubmittedJob] = field(default_factory=dict)
     is_finished: bool = True
     plan: Path = Path()
     """The file that it builds."""
@@ -99,7 +113,10 @@ class RunRecords:
                     records.id, records.is_finished = str(said["run"]), False
                     records.plan = Path(str(said["plan"]))
                 elif "job" in said:
-                    records._note(str(said["task"]), str(said["job"]), float(said["submitted"]))
+                    digests = str(said.get("inputs", "")), str(said.get("settings", ""))
+                    records.jobs[str(said["task"])] = SubmittedJob(
+                        str(said["job"]), *digests, float(said["submitted"])
+                    )
                 elif "finished" in said:
                     records.is_finished = True
             except (ValueError, KeyError, TypeError):
@@ -119,13 +136,14 @@ class RunRecords:
         for name in ("results", "output"):
             (self.folder / name).mkdir(mode=0o700)
         self.id, self.is_finished = uuid.uuid4().hex, False
-        self.jobs, self.submitted, self.plan = {}, {}, plan.absolute()
+        self.jobs, self.plan = {}, plan.absolute()
         self._append({"run": self.id, "plan": str(self.plan), "schema": _SCHEMA})
 
-    def submit(self, task: str, job: str, when: float) -> None:
+    def submit(self, task: str, job: SubmittedJob) -> None:
         """Record that a job was submitted."""
-        self._note(task, job, when)
-        self._append({"task": task, "job": job, "submitted": when})
+        self.jobs[task] = job
+        digests = {"inputs": job.inputs, "settings": job.settings}
+        self._append({"task": task, "job": job.id, **digests, "submitted": job.submitted})
 
     def finish(self, when: float) -> None:
         """Record that it is over."""
@@ -135,7 +153,11 @@ class RunRecords:
     def put(self, result: StepResult) -> None:
         """Put the result of a task in place."""
         document = json.dumps(asdict(result), sort_keys=True)
-        write_file(self.folder / "results" / f"{plain(result.task)}.json", document)
+        write_file(self.folder / _result(result.task), document)
+
+    def forget(self, task: str) -> None:
+        """Remove the result of an earlier job of a task, which the jobs of what needs it are not to find."""
+        (self.folder / _result(task)).unlink(missing_ok=True)
 
     def names(self) -> frozenset[str]:
         """The names of the results that are there."""
@@ -145,14 +167,10 @@ class RunRecords:
     def result(self, task: str) -> StepResult | None:
         """The result of a task; None where there is none that can be read."""
         try:
-            name = f"results/{plain(task)}.json"
-            return value_from(StepResult, parse_json(read_beneath(self.folder, name, CEILINGS.document_size)))
+            document = read_beneath(self.folder, _result(task), CEILINGS.document_size)
+            return value_from(StepResult, parse_json(document))
         except (OSError, ValueError):
             return None
-
-    def _note(self, task: str, job: str, when: float) -> None:
-        self.jobs[task] = job
-        self.submitted[task] = when
 
     def _append(self, said: Mapping[str, object]) -> None:
         line = json.dumps(said).encode() + b"\n"
@@ -162,6 +180,11 @@ class RunRecords:
             os.write(handle, b"\n" + line)
         finally:
             os.close(handle)
+
+
+def _result(task: str) -> str:
+    """The file of a task's result in the folder of a run."""
+    return f"results/{plain(task)}.json"
 
 
 def visible_key(run: str) -> str:
@@ -190,6 +213,20 @@ class KnownBuilds:
         lock = basis.locked.digest if basis.locked is not None else None
         return cls(basis.cache, builds.store, builds.plan, builds.options, lock)
 
+    def inputs(self, material: str, before: Sequence[str]) -> str:
+        """The digest of a build's inputs: rendered sources, and what says which the builds ``before`` it are."""
+        options = self.options
+        known = {
+            "material": material,
+            "before": list(before),
+            "target": self.plan.target,
+            "metadata": {one.id: one.digest for one in self.plan.repositories if one.enabled},
+            "buildroot": [options.buildroot, options.mode, list(map(str, options.buildroot_folders))],
+            "check": options.check,
+            "lock": self.lock,
+        }
+        return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+
     def find(self, material: str, before: Sequence[StoredBuild], roots: Mapping[str, str]) -> StoredBuild | None:
         """The build of rendered sources with this digest, where ``roots`` has its buildroot (folder and key)."""
         known = self.cache.recall(self._key(material, before))
@@ -209,17 +246,7 @@ class KnownBuilds:
         return {one.folder.name: one.key for one in Buildroots(self.cache).created()}
 
     def _key(self, material: str, before: Sequence[StoredBuild]) -> str:
-        options = self.options
-        known = {
-            "material": material,
-            "before": [one.key for one in before],
-            "target": self.plan.target,
-            "metadata": {one.id: one.digest for one in self.plan.repositories if one.enabled},
-            "buildroot": [options.buildroot, options.mode, list(map(str, options.buildroot_folders))],
-            "check": options.check,
-            "lock": self.lock,
-        }
-        return f"slurm build {hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()}"
+        return f"slurm build {self.inputs(material, [one.key for one in before])}"
 
 
 @dataclass(frozen=True, slots=True)

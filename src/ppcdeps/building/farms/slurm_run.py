@@ -7,13 +7,14 @@ again, and not to that node.
 """
 
 import hashlib
+import json
 import shlex
 import shutil
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from math import ceil
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from ppcdeps.building.farms.slurm_records import (
     MemoryPeaks,
     RunRecords,
     StepResult,
+    SubmittedJob,
     visible_key,
 )
 from ppcdeps.building.run.build_run import FinishedBuilds, PlannedBuilds
@@ -43,7 +45,7 @@ from ppcdeps.model.commands import command_line
 from ppcdeps.model.errors import EnvironmentLacksError, PpcdepsError, UsageError
 from ppcdeps.model.exitcodes import ExitCode
 from ppcdeps.model.recipe import Recipe
-from ppcdeps.model.wording import first_of
+from ppcdeps.model.wording import counted, first_of
 
 UNSEEN = 75
 """The exit code of a job whose node does not see the shared folders: EX_TEMPFAIL of sysexits.h."""
@@ -70,6 +72,8 @@ _MINUTES = (30, 15)
 """The least time limit that is derived from recorded build times, and what a job takes beside a build's time-out."""
 _SPARE = 4
 """How many times what a build took once it may take: on a slower node, or a busy one."""
+_DIGITS = 16
+"""Digits of a digest in the comment of a job."""
 _USUAL = frozenset({"", "None", "Priority", "Resources", "Dependency", "BeginTime", "Cleaning", "Prolog"})
 """The reasons for which jobs wait anywhere."""
 
@@ -81,14 +85,15 @@ class SlurmRunner:
         """Submit what is not built yet, and wait for all. What was submitted before is picked up.
 
         On KeyboardInterrupt the jobs go on. Raises EnvironmentLacksError where there is no Slurm, or where nodes do
-        not see the shared folders, UsageError where Slurm refuses the first job.
+        not see the shared folders, UsageError where Slurm refuses the first job, ConfigError where no buildroot is
+        named, and what `check_for_slurm` raises.
         """
         digest = sha256_of(builds.path)
         states = slurm.states()
         folder = builds.session.folder
         records = RunRecords.of(folder, digest)
         for other in RunRecords.others(folder, digest):
-            live = [job for job in other.jobs.values() if job in states and states[job].is_active]
+            live = [job.id for job in other.jobs.values() if job.id in states and states[job.id].is_active]
             if live and records.id and other.plan.parent == folder.absolute():
                 # What --until-closed planned after this one.
                 continue
@@ -131,6 +136,7 @@ class _SlurmRun:
     """When Slurm said that a job is over which has left no result yet, by task."""
     said: set[tuple[str, str]] = field(default_factory=set)
     materials: dict[str, str] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
     remembered: set[str] = field(default_factory=set)
     """The tasks whose jobs have the memory that earlier builds took."""
     roots: Mapping[str, str] = field(default_factory=dict)
@@ -157,13 +163,55 @@ class _SlurmRun:
         script.chmod(0o700)
         for state in states.values():
             # Of a submitter that was killed before it recorded what it had submitted.
-            words = state.comment.split(" ", 2)
-            if words[:2] == ["ppcdeps", records.id] and int(state.id) > int(records.jobs.get(words[2], "0")):
-                records.submit(words[2], state.id, time.time())
-        names = {task.name for task in self.builds.tasks}
-        self.jobs = {name: job for name, job in records.jobs.items() if name in names}
+            words = state.comment.split(" ", 4)
+            if len(words) == 5 and words[:2] == ["ppcdeps", records.id]:
+                inputs, settings, name = words[2:]
+                known = records.jobs.get(name)
+                if known is None or int(state.id) > int(known.id):
+                    records.submit(name, SubmittedJob(state.id, inputs, settings, time.time()))
+        self._pick_up(states)
+
+    def _pick_up(self, states: Mapping[str, slurm.JobState]) -> None:
+        """Go on with the jobs that give what is to be built now. The others are cancelled, and submitted again."""
+        reporter, settings = self.builds.reporter, self._settings()
+        cancelled: dict[str, str] = {}
+        notes = []
+        for task in self.builds.tasks:
+            job = self.records.jobs.get(task.name)
+            if job is None:
+                continue
+            state = states.get(job.id)
+            counts = self._is_of_same(task, job)
+            if counts and job.settings != settings:
+                if state is not None and state.is_active and not state.is_waiting:
+                    notes.append(
+                        f"{task.name}: job {job.id} runs with the limits and options that it was submitted with; "
+                        f"for those given now, end it with `scancel {job.id}`, and build again"
+                    )
+                else:
+                    # A failure may be by the settings.
+                    result = self.records.result(task.name)
+                    counts = result is not None and result.job == job.id and result.key is not None
+            if counts:
+                self.jobs[task.name] = job.id
+            elif state is not None and state.is_active:
+                cancelled[task.name] = job.id
         if self.jobs:
-            self.builds.reporter.note(f"picking up {len(self.jobs)} jobs that were submitted before")
+            reporter.note(f"picking up {counted(len(self.jobs), 'job')} submitted before")
+        for note in notes:
+            reporter.note(note)
+        if cancelled:
+            slurm.cancel(list(cancelled.values()))
+            said = f"{first_of(list(cancelled), 5)} (job {_span(list(cancelled.values()))})"
+            reporter.note(f"submitted with other options or sources, cancelled, and submitted again: {said}")
+
+    def _is_of_same(self, task: Task, job: SubmittedJob) -> bool:
+        """Whether a job builds what is to be built now."""
+        try:
+            return job.inputs == self._inputs(task)
+        except PpcdepsError:
+            # Its sources cannot be had any more: that is said where it would be submitted.
+            return False
 
     def go(self) -> None:
         """Until all is over."""
@@ -230,7 +278,7 @@ class _SlurmRun:
             )
         self.buildroots |= {result.buildroot} - {""}
         self.finished[task.name] = result.finished
-        ready = [self.records.submitted[task.name], *(self.finished.get(name, 0.0) for name in task.needs)]
+        ready = [self.records.jobs[task.name].submitted, *(self.finished.get(name, 0.0) for name in task.needs)]
         job = FarmJob(result.job, result.node, result.mode, max(0.0, result.started - max(ready)), result.memory)
         seconds = result.finished - result.started
         self._over(TaskResult(task, outcome, stored, cause, log, result.tail, seconds, job))
@@ -478,8 +526,7 @@ class _SlurmRun:
                 self._failed(task, FailureCause.of(fault))
         if submitted:
             jobs = list(submitted.values())
-            span = jobs[0] if len(jobs) == 1 else f"{jobs[0]} to {jobs[-1]}"
-            self.builds.reporter.note(f"submitted to Slurm: {first_of(list(submitted), 5)} (job {span})")
+            self.builds.reporter.note(f"submitted to Slurm: {first_of(list(submitted), 5)} (job {_span(jobs)})")
 
     def _is_there(self, name: str) -> bool:
         return name in self.results and self.results[name].stored is not None
@@ -495,6 +542,24 @@ class _SlurmRun:
             finally:
                 remove_tree(scratch, strict=False)
         return self.materials[task.name]
+
+    def _inputs(self, task: Task) -> str:
+        """The digest of all that decides on a build, and on those that it needs. Raises what `_material` raises."""
+        if task.name not in self.inputs:
+            before = [self._inputs(each) for each in self.builds.tasks if each.name in task.needs]
+            store = str(self.builds.store.folder.absolute())
+            self.inputs[task.name] = self.known.inputs(self._material(task), [store, *before])[:_DIGITS]
+        return self.inputs[task.name]
+
+    def _settings(self) -> str:
+        """The digest of the options by which jobs are run, and which do not decide on what is built."""
+        options = self.builds.options
+        how = [asdict(options.limits), sorted(self._given().items()), options.engine, options.mirror]
+        return hashlib.sha256(json.dumps(how).encode()).hexdigest()[:_DIGITS]
+
+    def _given(self) -> dict[str, str]:
+        """The options of `sbatch` that the user gives, or else the target."""
+        return dict(each.split("=", 1) for each in (*self.builds.basis.target.slurm, *self.builds.options.slurm))
 
     def _is_unchanged(self, task: Task, material: str) -> bool:
         """Take the build that is in the store, where nothing that it is made from has changed."""
@@ -514,13 +579,15 @@ class _SlurmRun:
         return True
 
     def _submit_task(self, task: Task, excluded: Sequence[str] = ()) -> None:
-        material = self._material(task)
+        material, inputs, settings = self._material(task), self._inputs(task), self._settings()
         options = self._options(task, material)
+        options["comment"] = f"ppcdeps {self.records.id} {inputs} {settings} {task.name}"
         if nodes := [node for node in excluded if node]:
             options["exclude"] = ",".join([*([options["exclude"]] if "exclude" in options else []), *nodes])
         needs = [self.jobs[name] for name in task.needs if name in self.jobs]
         when = time.time()
         script = str((self.records.folder / SCRIPT).absolute())
+        self.records.forget(task.name)
         try:
             job = slurm.submit(script, (task.name, material), options, needs)
         except slurm.SlurmRefusesError:
@@ -529,21 +596,20 @@ class _SlurmRun:
             # Perhaps no node that it may have now has what it took on another one.
             job = slurm.submit(script, (task.name, material), _without(options, "mem"), needs)
             self.remembered.discard(task.name)
-        self.records.submit(task.name, job, when)
+        self.records.submit(task.name, SubmittedJob(job, inputs, settings, when))
         self.jobs[task.name] = job
         self.begun.discard(task.name)
         self.ended.pop(task.name, None)
 
     def _options(self, task: Task, material: str) -> dict[str, str]:
         """The options of a job: what the user gives, then the target, then what is known of the build."""
-        options, target = self.builds.options, self.builds.basis.target
+        options = self.builds.options
         same = hashlib.sha256(f"{self.builds.store.folder.absolute()} {material}".encode()).hexdigest()[:8]
         found = {
             # Jobs of one name run one after the other: another run finds what the first one built.
             "job-name": f"ppcdeps-{plain(task.name)[:40]}-{same}",
-            "comment": f"ppcdeps {self.records.id} {task.name}",
         }
-        given = dict(each.split("=", 1) for each in (*target.slurm, *options.slurm))
+        given = self._given()
         limits, recipe = options.limits, task.recipe
         memory: float | None = limits.memory or (recipe.memory if isinstance(recipe, Recipe) else None)
         self.remembered.discard(task.name)
@@ -565,6 +631,10 @@ class _SlurmRun:
 
 def _without(options: Mapping[str, str], name: str) -> dict[str, str]:
     return {each: value for each, value in options.items() if each != name}
+
+
+def _span(jobs: Sequence[str]) -> str:
+    return jobs[0] if len(jobs) == 1 else f"{jobs[0]} to {jobs[-1]}"
 
 
 def _go_on(count: int, whose: str = "") -> str:
