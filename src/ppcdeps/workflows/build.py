@@ -11,7 +11,7 @@ from ppcdeps.base.atomic import write_output
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.building.buildroots.definitions import DebianMaking, load_definitions
 from ppcdeps.building.farms.copr import build_on_copr, project_in
-from ppcdeps.building.farms.slurm_run import SlurmRunner
+from ppcdeps.building.farms.slurm_run import SlurmRunner, check_for_slurm
 from ppcdeps.building.farms.slurm_step import run_step, write_failure
 from ppcdeps.building.farms.ssh import build_over_ssh, machines_in
 from ppcdeps.building.run.build_run import (
@@ -255,6 +255,8 @@ def check_options(options: BuildOptions, *, locked: bool = False) -> None:
         project_in(options, locked=locked)
     elif runner is build_over_ssh:
         machines_in(options)
+    elif options.on == "slurm":
+        check_for_slurm(options)
 
 
 def _runner_on(name: str | None) -> BuildRunner:

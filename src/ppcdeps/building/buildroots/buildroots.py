@@ -212,16 +212,14 @@ class Buildroots:
     # ---------------------------------------------------------------------------------------------------------
 
     def _check_mode(self, definition: Definition, mode: BuildMode | None, machine: str) -> None:
-        modes = ", ".join(definition.modes)
-        if mode is not None and mode not in definition.modes:
-            raise UsageError(f"{definition.name} has no build mode {mode.value}", hint=f"its modes: {modes}")
+        definition.check_mode(mode)
         native = machine == definition.target
         if definition.arch == MACHINE and native:
             raise UsageError(f"this machine is {machine} itself", hint="take debian-12, which builds native here")
         if mode is BuildMode.NATIVE and not native:
             raise EnvironmentLacksError(
                 f"this machine is {machine}, and builds nothing native for {definition.target}",
-                hint=f"its modes: {modes}",
+                hint=f"its modes: {', '.join(definition.modes)}",
             )
         if mode is BuildMode.ACCELERATED:
             accelerator.cross_compiler(definition.target)

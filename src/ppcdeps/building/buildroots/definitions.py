@@ -83,6 +83,11 @@ class Definition:
     target: str = "ppc64le"
     origins: tuple[Path, ...] = field(default=())
 
+    def check_mode(self, mode: BuildMode | None) -> None:
+        """Raise UsageError for a build mode that it does not have."""
+        if mode is not None and mode not in self.modes:
+            raise UsageError(f"{self.name} has no build mode {mode}", hint=f"its modes: {', '.join(self.modes)}")
+
 
 class Definitions:
     """All definitions that are known, by name. Each is read when it is needed."""

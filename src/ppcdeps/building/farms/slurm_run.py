@@ -21,6 +21,7 @@ from pathlib import Path
 from ppcdeps.base.atomic import is_full, write_file
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.base.removal import remove_tree
+from ppcdeps.building.buildroots.definitions import load_definitions
 from ppcdeps.building.farms import slurm
 from ppcdeps.building.farms.slurm_records import (
     RECORD,
@@ -35,12 +36,15 @@ from ppcdeps.building.farms.slurm_records import (
 from ppcdeps.building.run.build_run import FinishedBuilds, PlannedBuilds
 from ppcdeps.building.run.events import BuildFinished, BuildListener, BuildOutcome, BuildStarted, FarmJob, TaskResult
 from ppcdeps.building.run.failures import FailureCause, tail_of
+from ppcdeps.building.run.options import BuildOptions
+from ppcdeps.building.run.roots import root_name
 from ppcdeps.building.run.schedule import blocked, builds_before
 from ppcdeps.building.run.setup import log_of, plain
 from ppcdeps.building.run.store import LOG
 from ppcdeps.building.run.tasks import Task
 from ppcdeps.engines.emulation import machine_arch
 from ppcdeps.engines.job import BuildMode
+from ppcdeps.engines.probe import engine_named
 from ppcdeps.model.commands import command_line
 from ppcdeps.model.errors import EnvironmentLacksError, PpcdepsError, UsageError
 from ppcdeps.model.exitcodes import ExitCode
@@ -78,6 +82,16 @@ _USUAL = frozenset({"", "None", "Priority", "Resources", "Dependency", "BeginTim
 """The reasons for which jobs wait anywhere."""
 
 
+def check_for_slurm(options: BuildOptions) -> None:
+    """Raise UsageError for a connection, and for an engine, a buildroot or a build mode that is not there."""
+    if options.connection is not None:
+        raise UsageError("--on slurm runs builds by the engine of its nodes", hint="leave --connection out")
+    if options.engine is not None:
+        engine_named(options.engine, Path())
+    if options.buildroot is not None:
+        load_definitions(options.buildroot_folders).named(options.buildroot).check_mode(options.mode)
+
+
 class SlurmRunner:
     """Runs the builds of a plan on Slurm: a `BuildRunner`."""
 
@@ -88,6 +102,8 @@ class SlurmRunner:
         not see the shared folders, UsageError where Slurm refuses the first job, ConfigError where no buildroot is
         named, and what `check_for_slurm` raises.
         """
+        root = root_name(builds.options, builds.basis.target)
+        check_for_slurm(replace(builds.options, buildroot=root))
         digest = sha256_of(builds.path)
         states = slurm.states()
         folder = builds.session.folder

@@ -17,9 +17,18 @@ from ppcdeps.model.errors import ConfigError, RepositoryError, UsageError
 from ppcdeps.model.recipe import Recipe
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import RepoConfig, Side
+from ppcdeps.model.target import Target
 
 _CROSS = "-cross"
 """The end of the name of a buildroot that cross-compiles; before it stands the name of the native one."""
+
+
+def root_name(options: BuildOptions, target: Target) -> str:
+    """The name of the buildroot that the options, or else the target, name. Raises ConfigError where none does."""
+    name = options.buildroot or target.buildroot
+    if name is None:
+        raise ConfigError(f"the target {target.name} names no buildroot", hint="name one with --buildroot NAME")
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,7 @@ class RootProvider:
 
         Raises ConfigError where the target names none.
         """
-        root = self._wanted(self._name(), self.options.mode)
+        root = self._wanted(root_name(self.options, self.basis.target), self.options.mode)
         if root.mode is not BuildMode.CROSS:
             return (root,)
         return (root, self._wanted(root.definition.name.removesuffix(_CROSS), None))
@@ -60,18 +69,10 @@ class RootProvider:
         created = self.roots.find(name, packages)
         return WantedRoot(definition, mode or self.roots.best_mode(definition, created), packages, created)
 
-    def _name(self) -> str:
-        name = self.options.buildroot or self.basis.target.buildroot
-        if name is None:
-            raise ConfigError(
-                f"the target {self.basis.target.name} names no buildroot", hint="name one with --buildroot NAME"
-            )
-        return name
-
     def provide(self) -> tuple[ProvisionedRoot, ProvisionedRoot | None]:
         """The root to build in, and the one to test in; None where no program of the target runs here."""
         target = self.basis.target
-        name = self._name()
+        name = root_name(self.options, target)
         root = self._created(name, self.options.mode)
         if root.target != target.arch:
             raise ConfigError(f"the buildroot {name} builds for {root.target}, and the target is {target.arch}")
