@@ -143,6 +143,10 @@ class _Machines:
         for host, each in self.facts.items():
             if each.machine == "ppc64le" and each.level is None:
                 self.reporter.warn(f"{host.destination} does not say which POWER it is; the target needs {baseline}")
+            if each.free is None:
+                self.reporter.warn(
+                    f"{host.destination} does not say how much is free in {each.place or 'its storage'}"
+                )
             tunnel = self.stack.enter_context(tunnel_to(host, each, home))
             probe = probe_engine("podman", root, home=home, connection=tunnel.url)
             if not probe.works:

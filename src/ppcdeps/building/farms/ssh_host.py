@@ -45,10 +45,15 @@ said=$(sed -n 's/^cpu[[:space:]]*: *\\(POWER[0-9]*\\).*/\\1/p' /proc/cpuinfo 2>/
 echo "platform=${platform:-$said}"
 echo runtime=${XDG_RUNTIME_DIR:-}
 if command -v podman >/dev/null 2>&1; then
-  place=$(podman info --format '{{.Store.GraphRoot}}' 2>&1) && echo "podman=works" || echo "fault=$place" | tail -n 1
-  free=$(df -Pk "$place" 2>/dev/null | awk 'NR == 2 { print $4 }')
-  echo "place=$place"
-  echo "free=$free"
+  if place=$(podman info --format '{{.Store.GraphRoot}}' 2>/dev/null); then
+    echo podman=works
+    echo "place=$place"
+    echo "free=$(df -Pk "$place" 2>/dev/null | awk 'NR == 2 { print $4 }')"
+  else
+    said="it ended with $?"
+    last=$(podman info 2>&1 >/dev/null | grep . | tail -n 1)
+    echo "fault=${last:-$said}"
+  fi
 fi
 echo end=end
 """

@@ -1,8 +1,10 @@
 """Machines over ssh: their addresses, what they say of themselves, and why builds cannot run there."""
 
+from pathlib import Path
+
 import pytest
 
-from ppcdeps.building.farms.ssh_host import LEAST_FREE, HostFacts, SshHost, facts_in, faults_of, hosts_in
+from ppcdeps.building.farms.ssh_host import LEAST_FREE, HostFacts, SshHost, facts_in, faults_of, hosts_in, look_at
 from ppcdeps.model.errors import ConfigError, UsageError
 
 SAID = (
@@ -78,6 +80,29 @@ def test_a_machine_s_answer_is_read() -> None:
 def test_what_is_no_answer_is_not_taken_for_one(text: str) -> None:
     with pytest.raises(ValueError, match="did not say what it is"):
         facts_in(text)
+
+
+@pytest.mark.parametrize(
+    ("podman", "place", "fault"),
+    [
+        ("echo 'a warning' >&2; echo {here}", "{here}", ""),
+        ("echo 'a warning' >&2; echo 'Error: no namespace' >&2; echo >&2; exit 125", "", "Error: no namespace"),
+        ("exit 125", "", "it ended with 125"),
+    ],
+)
+def test_a_podman_that_says_more_than_it_is_asked_is_understood(
+    podman: str, place: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "podman"
+    program.write_text(f"#!/bin/sh\n{podman.format(here=tmp_path)}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    # It runs here what it is to run there, and passes over the options of ssh.
+    monkeypatch.setenv("PPCDEPS_SSH", "sh -c 'exec sh' -")
+    facts = look_at(SshHost("h"))
+    assert facts.has_podman
+    assert (facts.place, facts.fault) == (place.format(here=tmp_path), fault)
+    assert (facts.free is None) == bool(fault)
 
 
 def test_a_machine_that_fits_has_no_faults() -> None:

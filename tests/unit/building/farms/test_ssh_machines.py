@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reporters import Recorder
 
+from ppcdeps.base.cache import Cache
 from ppcdeps.building.farms.ssh import _Machines, _mode_there, _Place
 from ppcdeps.building.farms.ssh_host import HostFacts, SshHost
 from ppcdeps.building.run.options import BuildOptions
 from ppcdeps.engines.engine import EngineFailedError, Output
 from ppcdeps.engines.job import BuildMode, Buildroot, Ended, Ending, Job
+from ppcdeps.engines.probe import Probe
 from ppcdeps.metadata.targets import load_target
-from ppcdeps.model.reporter import Silence
+from ppcdeps.model.reporter import Reporter, Silence
 
 POWER = HostFacts("ppc64le", 160, "power9", "", True)
 X86 = replace(POWER, machine="x86_64", platform="x86_64")
@@ -28,7 +31,7 @@ class Builds:
 
     options: BuildOptions = field(default_factory=lambda: BuildOptions(Path("repository")))
     basis: Any = None
-    reporter: Silence = field(default_factory=Silence)
+    reporter: Reporter = field(default_factory=Silence)
 
 
 @dataclass
@@ -37,6 +40,8 @@ class Way:
 
     host: SshHost
     up: bool = True
+    url: str = "unix:///nowhere"
+    label: str = ""
 
     def is_up(self) -> bool:
         return self.up
@@ -107,6 +112,26 @@ def test_a_root_for_power_machines_is_made_without_this_machine_s_compiler(
     builds: Any = Builds()
     builds.basis = type("Basis", (), {"target": load_target("centos-stream-9")})
     assert _mode_there(builds, {SshHost("a"): facts}) is mode
+
+
+def test_a_machine_that_does_not_say_how_much_is_free_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PPCDEPS_ENGINES", str(tmp_path))
+    monkeypatch.setattr(
+        "ppcdeps.building.farms.ssh.tunnel_to", lambda host, facts, home: contextlib.nullcontext(Way(host))
+    )
+    monkeypatch.setattr(
+        "ppcdeps.building.farms.ssh.probe_engine", lambda *_, **__: Probe("podman", True, "uname", said="ppc64le")
+    )
+    builds: Any = Builds(reporter=Recorder())
+    builds.basis = type(
+        "Basis", (), {"target": load_target("centos-stream-9"), "cache": Cache.open(tmp_path / "cache")}
+    )
+    known = replace(POWER, place="/known", free=1 << 40)
+    facts = {SshHost("a"): known, SshHost("b"): replace(POWER, place="/unknown")}
+    _Machines(builds, facts, contextlib.ExitStack()).engine(ROOT)
+    assert builds.reporter.warnings == ["b does not say how much is free in /unknown"]
 
 
 def test_each_machine_takes_as_many_as_it_is_said_to() -> None:
