@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -33,6 +34,9 @@ _OPTIONS = (
     *("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3"),
 )
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
+_PLACE = re.compile(r"(?:([^:\[\]]+)|\[([^\[\]]+)\])(?::[0-9]*)?")
+_PORT = 22
+"""That of ssh, where neither the address nor ssh's configuration names one."""
 _SECONDS = 120.0
 _NOT_REACHED = 255
 """The exit code of ssh where it could not connect."""
@@ -106,7 +110,7 @@ def hosts_in(text: str) -> tuple[SshHost, ...]:
     Raises UsageError for what is none.
     """
     found = [_host(word.strip()) for word in text.split(",")]
-    names = [(host.destination, host.port) for host in found]
+    names = [(host.destination, host.port or _PORT) for host in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise UsageError(f"--on names {twice[0]} twice", hint="say ?jobs=N for how many builds it takes at a time")
@@ -127,17 +131,28 @@ def _host(word: str) -> SshHost:
         raise UsageError(
             "--on has a password in an address", hint="ssh takes keys: put one in its agent or configuration"
         )
-    name, user = parts.hostname or "", parts.username
-    # urlsplit makes small letters of a name, and ssh's configuration may know it by capitals.
-    spelled = re.search(re.escape(name), parts.netloc, re.IGNORECASE)
-    name = spelled[0] if spelled else name
+    user = parts.username
+    # The name that urlsplit gives is in small letters, and ssh's configuration may know it by capitals.
+    place = _PLACE.fullmatch(parts.netloc.rpartition("@")[2])
+    name, address = (place[1] or "", place[2] or "") if place is not None else ("", "")
     jobs = query.pop("jobs", ["1"])
     is_whole = parts.scheme == "ssh" and parts.path in ("", "/") and not parts.fragment and not query
-    if not is_whole or not _NAME.fullmatch(name) or (user is not None and not _NAME.fullmatch(user)):
+    is_named = _NAME.fullmatch(name) or _is_address(address)
+    if not is_whole or not is_named or port == 0 or (user is not None and not _NAME.fullmatch(user)):
         raise UsageError(f"--on {word}: not the address of a machine", hint=hint)
     if len(jobs) != 1 or not jobs[0].isascii() or not jobs[0].isdigit() or not 1 <= int(jobs[0]) <= 999:
         raise UsageError(f"--on {word}: jobs is how many builds it takes at a time", hint=hint)
-    return SshHost(name, user, port, int(jobs[0]))
+    return SshHost(name or address, user, port, int(jobs[0]))
+
+
+def _is_address(text: str) -> bool:
+    """Whether it is an address of IPv6, perhaps with its interface: fe80::1%eth0."""
+    address, percent, interface = text.partition("%")
+    try:
+        IPv6Address(address)
+    except ValueError:
+        return False
+    return not percent or _NAME.fullmatch(interface) is not None
 
 
 @dataclass(frozen=True, slots=True)
