@@ -50,6 +50,7 @@ install -D -m 644 %{{SOURCE0}} %{{buildroot}}/usr/share/{name}/{name}.txt
 %files
 /usr/share/{name}
 """
+NAMED = "[copr-cli]\nlogin = someone\nusername = me\ntoken = geheimes-token\n"
 FAILS = "echo '{name}.c:1:10: fatal error: widget.h: No such file or directory'; exit 1"
 
 
@@ -330,6 +331,12 @@ def test_a_project_without_rights_is_one_line(copr: Setting) -> None:
         ("[other]\n", "~/.config/copr has no whole section [copr-cli]"),
         ("[copr-cli]\ncopr_url = https://example.org\n", "~/.config/copr has no token"),
         ("[copr-cli]\ncopr_url = http://example.org\ntoken = geheimes-token\n", "~/.config/copr cannot be read: The"),
+        (f"{NAMED}copr_url = nonsense\n", "~/.config/copr has a copr_url that is not an address: Invalid URL"),
+        (
+            f"{NAMED}copr_url = ftp://example.org\n",
+            "~/.config/copr has a copr_url that is not an address: No connection",
+        ),
+        (f"{NAMED}copr_url = https://a b\n", "~/.config/copr has a copr_url that is not an address: "),
     ],
 )
 def test_no_configuration_is_one_line(copr: Setting, text: str | None, said: str) -> None:
@@ -338,6 +345,7 @@ def test_no_configuration_is_one_line(copr: Setting, text: str | None, said: str
     if text is not None:
         path.write_text(text)
     assert copr.fault(kind=ConfigError).startswith(said)
+    assert copr.waited == []
 
 
 def test_what_does_not_fit_is_one_line(copr: Setting) -> None:

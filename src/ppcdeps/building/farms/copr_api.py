@@ -221,6 +221,7 @@ class CoprProject:
     ) -> Any:
         """The answer to a call. A busy server is asked again, later each time, and when it says so."""
         from copr.v3.exceptions import CoprException
+        from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 
         reason = ""
         for attempt in range(_TRIES):
@@ -243,6 +244,10 @@ class CoprProject:
                     raise RepositoryError(f"COPR: {what}, and it says: {reason}") from None
                 asked = str(getattr(response, "headers", {}).get("Retry-After", ""))
                 pause = float(asked) if asked.isdigit() else 5.0 * 2**attempt
+            except (InvalidSchema, InvalidURL, MissingSchema) as fault:
+                raise ConfigError(
+                    f"{CONFIGURATION} has a copr_url that is not an address: {self._said(fault)}", hint=_RENEW
+                ) from None
             except (OSError, TimeoutError) as fault:
                 # What requests raises is an OSError.
                 reason, pause = self._clean(str(fault) or type(fault).__name__), 5.0 * 2**attempt
