@@ -70,6 +70,8 @@ def test_options_that_do_not_go_together_are_refused_before_anything_is_read(wor
         (("--on", "copr"), "--on copr takes a project; name it with --project OWNER/NAME"),
         (("--on", "copr", "--project", "power"), "--project: "),
         (("--on", "copr", "--project", "me/power", "--no-check"), "--no-check says nothing to COPR"),
+        (("--on", "copr", "--project", "me/power", "-j", "3"), "--jobs says nothing to COPR"),
+        (("--on", "copr", "--project", "me/power", "--buildroots", "roots"), "--buildroots says nothing to COPR"),
         (("--on", "slurm", "--connection", "power"), "by the engine of its nodes; leave --connection out"),
         (("--on", "slurm", "--engine", "podmann"), 'there is no engine "podmann"'),
         (("--on", "slurm", "--buildroot", "debian-13"), 'there is no buildroot "debian-13"'),

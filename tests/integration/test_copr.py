@@ -19,6 +19,7 @@ from ppcdeps.building.run.events import BuildEvent, BuildOutcome
 from ppcdeps.building.run.options import BuildBasis, BuildOptions, LockedFiles
 from ppcdeps.building.run.run_folder import RunFolder
 from ppcdeps.building.run.tasks import Task
+from ppcdeps.engines.job import Limits
 from ppcdeps.metadata.targets import load_target
 from ppcdeps.model.errors import ConfigError, PpcdepsError, RepositoryError, UsageError
 from ppcdeps.model.nevra import Nevra
@@ -353,6 +354,11 @@ def test_what_does_not_fit_is_one_line(copr: Setting) -> None:
     assert "--project: " in copr.fault(kind=UsageError, project="-x/../y")
     assert "--no-check says nothing to COPR" in copr.fault(kind=UsageError, check=False)
     assert "--engine says nothing to COPR" in copr.fault(kind=UsageError, engine="podman")
+    assert "--memory says nothing to COPR" in copr.fault(kind=UsageError, limits=Limits(memory=4 << 30))
+    assert "--disk says nothing to COPR" in copr.fault(kind=UsageError, limits=Limits(disk=4 << 30))
+    assert "--cpus says nothing to COPR" in copr.fault(kind=UsageError, limits=Limits(cpus=2))
+    assert "--jobs says nothing to COPR" in copr.fault(kind=UsageError, jobs=3)
+    assert "--mirror says nothing to COPR" in copr.fault(kind=UsageError, mirror="http://example.org")
     locked = LockedFiles("ab" * 32, {})
     assert "and not with those of a lock; leave --locked out" in copr.fault(kind=UsageError, locked=locked)
     assert "COPR has no project me/other: " in copr.fault(kind=ConfigError, project="me/other")

@@ -176,7 +176,7 @@ def build(
         reporter.note(f"{plan_file} was requested by: {plan.request.command()}")
     work = work or default_work(plan)
     options = as_built(_options(plan, settings), choice)
-    check_options(options, locked=locked_file is not None)
+    check_options(options, locked=locked_file is not None, verifies=until_closed)
     if until_closed and (options.rendered is not None or not options.publishes):
         raise click.UsageError("--until-closed plans anew and publishes: not with --rendered, --no-publish", context)
     check_lock_of(plan, plan_file, choice)

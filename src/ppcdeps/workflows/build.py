@@ -241,10 +241,10 @@ class _OpenRun:
             return build_plan(plan, path, basis, self.request.options, self.session, self.reporter, watch, runner)
 
 
-def check_options(options: BuildOptions, *, locked: bool = False) -> None:
+def check_options(options: BuildOptions, *, locked: bool = False, verifies: bool = False) -> None:
     """Raise UsageError for options that do not go together, as far as these alone say so.
 
-    ``locked`` is whether all files are those of a lock.
+    ``locked`` is whether all files are those of a lock, ``verifies`` whether what is built is installed here.
     """
     runner = _runner_on(options.on)
     if options.slurm and options.on != "slurm":
@@ -252,7 +252,7 @@ def check_options(options: BuildOptions, *, locked: bool = False) -> None:
     if options.project is not None and options.on != "copr":
         raise UsageError("--project is the project of COPR to build in", hint="give --on copr as well")
     if runner is build_on_copr:
-        project_in(options, locked=locked)
+        project_in(options, locked=locked, verifies=verifies)
     elif runner is build_over_ssh:
         machines_in(options)
     elif options.on == "slurm":

@@ -108,18 +108,37 @@ def build_on_copr(
     return FinishedBuilds(results, BuildMode.NATIVE, project.chroot, f"copr {owned}")
 
 
-def project_in(options: BuildOptions, *, locked: bool) -> str:
-    """The project that the options name. Raises UsageError for none, and for options that mean nothing to COPR."""
+def project_in(options: BuildOptions, *, locked: bool, verifies: bool = True) -> str:
+    """The project that the options name. Raises UsageError for none, and for options that mean nothing to COPR.
+
+    ``verifies`` is whether what was built is then installed here, in a buildroot.
+    """
     if options.project is None:
         raise UsageError("--on copr takes a project", hint="name it with --project OWNER/NAME")
     try:
         copr_project(options.project)
     except ValueError as fault:
         raise UsageError(f"--project: {fault}", hint="as in --project me/power, or @group/power") from fault
-    given = [name for name in ("engine", "connection", "buildroot", "mode") if getattr(options, name) is not None]
-    if given or not options.check:
-        name = f"--{given[0]}" if given else "--no-check"
-        raise UsageError(f"{name} says nothing to COPR, which builds in its own chroot, with %check")
+    limits = options.limits
+    given = {
+        "--engine": options.engine,
+        "--connection": options.connection,
+        "--buildroot": options.buildroot,
+        "--buildroots": options.buildroot_folders and not verifies,
+        "--mode": options.mode,
+        "--mirror": options.mirror,
+        "--jobs": options.jobs,
+        "--memory": limits.memory is not None,
+        "--disk": limits.disk is not None,
+        "--cpus": limits.cpus,
+        "--no-check": not options.check,
+    }
+    meaningless = next((name for name, value in given.items() if value), None)
+    if meaningless is not None:
+        raise UsageError(
+            f"{meaningless} says nothing to COPR, which builds in its own chroot, on its own builders, with %check",
+            hint=f"leave {meaningless} out",
+        )
     if locked:
         raise UsageError(
             "COPR builds with today's packages of its own repositories, and not with those of a lock",
