@@ -144,6 +144,8 @@ def test_there_is_nothing_to_resume(world: BuildWorld) -> None:
     other.write_text((world.folder / "plan.json").read_text() + "\n")
     fault = world.program("build", "other.json", "--resume", "--work", "run", code=3).fault
     assert "the run in run builds another plan than other.json" in fault
+    fault = world.program("build", "nosuch.json", "--attach", "--work", "run", code=3).fault
+    assert "cannot read the plan nosuch.json: No such file or directory" in fault
     assert json.loads(world.program("build", "plan.json", "--resume", "--work", "run", "--json").out)["results"]
 
 

@@ -174,15 +174,16 @@ class InterruptedRun:
 def interrupted_run(plan_file: Path | None, work: Path | None) -> InterruptedRun:
     """The run in the folder ``work``, else that of the plan, else the only one below this folder.
 
-    Raises UsageError where there is none or more than one, ConfigError where its plan is not what it was.
+    Raises UsageError where there is none or more than one, ConfigError where the plan cannot be read or the run's is
+    not what it was.
     """
+    requested = load_plan(plan_file) if plan_file is not None else None
     if work is None:
-        work = default_work(load_plan(plan_file)) if plan_file is not None else _only_run()
-    digest = sha256_of(plan_file) if plan_file is not None and plan_file.is_file() else None
+        work = default_work(requested) if requested is not None else _only_run()
     state = read_state(work)
     if state is None:
         raise UsageError(f"there is no run in {work} to resume", hint="begin one with `ppcdeps build PLAN`")
-    if plan_file is not None and digest != state.digest:
+    if plan_file is not None and sha256_of(plan_file) != state.digest:
         raise ConfigError(
             f"the run in {work} builds another plan than {plan_file}: {state.plan}",
             hint=f"leave the plan out, or build it with `{command_line('build', str(plan_file))}`",
