@@ -447,7 +447,7 @@ def test_until_closed_submits_what_is_left_of_the_plan_made_again(world: BuildWo
         wait_for_held(world, "slow")
         world.make(Thing("broken"), slow)
         assert end_of(process, world, cluster) == 0, said(world)
-    assert "what is left takes 1 more builds: run/plan-2.json" in said(world)
+    assert "what is left takes 1 more build: run/plan-2.json" in said(world)
     assert "Gaps: 2 closed, 0 remain, 0 new" in said(world)
     assert published(world) == ["broken", "slow"]
 

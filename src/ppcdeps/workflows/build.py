@@ -39,6 +39,7 @@ from ppcdeps.model.repository import Side
 from ppcdeps.model.target import Target
 from ppcdeps.model.values import dataclass
 from ppcdeps.model.verification import Verification
+from ppcdeps.model.wording import counted
 from ppcdeps.recipebook.book import load_book
 from ppcdeps.workflows.choice import RepositoryChoice
 from ppcdeps.workflows.replan import replan, resolve_replanned
@@ -122,7 +123,7 @@ def build_until_closed(
             tried.append(after.waves)
             path = run.session.folder / f"plan-{len(tried)}.json"
             write_output(path, dump_plan(after))
-            reporter.note(f"what is left takes {sum(map(len, after.waves))} more builds: {path}")
+            reporter.note(f"what is left takes {counted(sum(map(len, after.waves)), 'more build')}: {path}")
             built = run.build(after, path, planned.resolved)
         return built, verdict
 
