@@ -217,6 +217,15 @@ def test_a_folder_of_ones_own_recipes_is_laid_over_the_shipped_ones(ppcdeps: Pro
     assert {gap["name"]: gap["route"]["kind"] for gap in json.loads(without.out)["gaps"]}["python-yappi"] == "rebuild"
 
 
+@pytest.mark.parametrize("option", ["--output", "--build-order", "--html"])
+def test_a_place_that_is_none_is_said_before_anything_is_planned(option: str, ppcdeps: Program) -> None:
+    run = ppcdeps("plan", "nova-compute", "--python", "rpm", option, "none/x", code=3)
+    assert run.err == (
+        f"ppcdeps: error: cannot write none/x: No such file or directory; name another place with {option}\n"
+    )
+    assert not (ppcdeps.folder / "plan-nova-compute.json").exists()
+
+
 def test_the_build_order_is_written_for_other_tools(ppcdeps: Program) -> None:
     ppcdeps("plan", "nova-compute", "--python", "rpm", "--no-output", "--build-order", "order.json", code=1)
     order = json.loads((ppcdeps.folder / "order.json").read_text())

@@ -95,6 +95,9 @@ def plan(
         require_place(page_file, "--html")
     if output is not None:
         check_apart(output, (order_file, *read), "plan")
+        require_place(output, "--output")
+    if order_file is not None and str(order_file) != "-":
+        require_place(order_file, "--build-order")
     if locked_file is not None:
         from ppcdeps.workflows.locked import as_locked, differs_from_lock, with_lock
 
@@ -130,7 +133,7 @@ def plan(
             order = dump_build_order if as_json else render_build_order
             shown = order(made, place, next_command)
         else:
-            write_output(order_file, dump_build_order(made, place, next_command))
+            write_output(order_file, dump_build_order(made, place, next_command), "--build-order")
     if page_file is not None:
         from ppcdeps.workflows.pages import page_of, view_of
 

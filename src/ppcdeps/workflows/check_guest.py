@@ -102,7 +102,7 @@ def check_guest(
     if document is None or write_domain is None:
         return GuestCheck(report)
     fixed = convert_domain(document, offer)
-    write_output(write_domain, fixed.content.decode())
+    write_output(write_domain, fixed.content.decode(), "--write-domain")
     return GuestCheck(report, fixed.changes or ("nothing had to change",))
 
 

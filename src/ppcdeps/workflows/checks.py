@@ -109,5 +109,5 @@ def check_host(*, collected: Path | None = None, target: str | None = None, nova
 def collect_host(file: Path) -> str:
     """Write the facts of this machine that `check_host` judges to a file. Returns its text."""
     text = hostfacts.dump_facts(hostfacts.collect())
-    write_output(file, text)
+    write_output(file, text, "--collect")
     return text
