@@ -8,6 +8,8 @@ import gzip
 import hashlib
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import zipfile
@@ -303,6 +305,25 @@ def test_a_buildroot_and_builds_stay_locked_where_this_machine_has_neither(world
 
 
 # What is refused ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [("lock",), ("build", "--sources", ".")])
+def test_a_plan_that_is_read_again_is_no_pipe(command: tuple[str, ...], world: LockWorld) -> None:
+    world.plan()
+    words = shlex.join(world.program.command(*command))
+    script = f"exec {words} <(cat plan.json)"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=world.program.folder,
+        env=world.program.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert re.search(
+        r"error: /dev/fd/\d+ is a pipe, and the plan is read again later; write the plan to", done.stderr
+    )
 
 
 def test_a_name_that_the_lock_does_not_have_is_told(world: LockWorld) -> None:

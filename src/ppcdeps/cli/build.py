@@ -168,9 +168,9 @@ def build(
     from ppcdeps.workflows.build import BuildRequest, build_until_closed, check_options, default_work, sides_read
     from ppcdeps.workflows.build import build as run_build
     from ppcdeps.workflows.replan import choose_planned
-    from ppcdeps.workflows.requested import load_requested
+    from ppcdeps.workflows.requested import load_kept
 
-    plan = load_requested(plan_file)
+    plan = load_kept(plan_file)
     work_on(plan.request)
     if plan.request is not None:
         reporter.note(f"{plan_file} was requested by: {plan.request.command()}")

@@ -98,11 +98,11 @@ def lock(
     from ppcdeps.report.lock import dump_moves, render_lock, render_moves
     from ppcdeps.workflows.lock import LockRequest
     from ppcdeps.workflows.lock import lock as lock_plan
-    from ppcdeps.workflows.requested import load_requested
+    from ppcdeps.workflows.requested import load_kept
     from ppcdeps.workflows.update_lock import update_lock
 
     check_apart(output, (plan_file,), "lock")
-    work_on(load_requested(plan_file).request)
+    work_on(load_kept(plan_file).request)
     mode = settings.pop("mode")
     options = BuildOptions(repository=repository or Path(), mode=BuildMode(mode) if mode else None, **settings)
     request = LockRequest(plan_file, choice, options, repository, folders)

@@ -81,6 +81,13 @@ def load_requested(path: Path, read: Callable[[Path], bytes] = read_document) ->
     return replace(found, request=located(found.request, path.parent))
 
 
+def load_kept(path: Path) -> Plan:
+    """The same for a command that reads the file again later. Raises UsageError for a pipe as well."""
+    if path.is_fifo():
+        raise UsageError(f"{path} is a pipe, and the plan is read again later", hint="write the plan to a file")
+    return load_requested(path)
+
+
 def located(request: RequestRecord, folder: Path) -> RequestRecord:
     """A request whose relative paths count from ``folder``, where what they name is there; the others stay."""
     if folder.resolve() == Path.cwd():
