@@ -3,14 +3,14 @@
 What goes wrong becomes one line. The token never is in it, also where the library's own message has it.
 """
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from ppcdeps.base.deadline import in_time
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, RepositoryError
 from ppcdeps.model.visible import visible
 
@@ -26,8 +26,6 @@ _TRIES = 6
 _LONGEST_WAIT = 300.0
 _NOT_SAFE = "The `copr_url` should not be http"
 _RENEW = "get a new one from the page API of the COPR server, and put it into ~/.config/copr"
-
-_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,11 +225,11 @@ class CoprProject:
         for attempt in range(_TRIES):
             if attempt and found_after_fault is not None:
                 with suppress(CoprException, OSError, ValueError):
-                    found = _in_time(found_after_fault, _SECONDS)
+                    found = in_time(found_after_fault, _SECONDS)
                     if found is not None:
                         return found
             try:
-                return _in_time(lambda: function(*arguments, **named), seconds)
+                return in_time(lambda: function(*arguments, **named), seconds)
             except CoprException as fault:
                 response = fault.result.get("__response__")
                 status = getattr(response, "status_code", None)
@@ -274,28 +272,6 @@ class CoprProject:
         # Before it is cut, which would leave a part of the token.
         text = text.replace(self._secret, "***") if self._secret else text
         return visible(" ".join(text.split())).rstrip(".")[:300]
-
-
-def _in_time(function: Callable[[], _Value], seconds: float) -> _Value:
-    """What a function returns or raises; TimeoutError where that takes longer. The library itself waits for ever."""
-    found: list[_Value] = []
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            found.append(function())
-        except BaseException as fault:  # raised again below
-            raised.append(fault)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if raised:
-        # Out of the list: its frame is in the traceback, and both would be kept until garbage is collected.
-        raise raised.pop()
-    if not found:
-        raise TimeoutError(f"no answer in {seconds:.0f} s")
-    return found[0]
 
 
 def _build(document: Any) -> CoprBuild:
