@@ -32,6 +32,15 @@ def split_url(url: str) -> SplitResult:
         return SplitResult("", "", url, "", "")
 
 
+def has_host(url: str) -> bool:
+    """Whether a URL from outside names a host, and, if any, a port that can be."""
+    parts = split_url(url)
+    try:
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def is_file_url(url: str) -> bool:
     """Whether the URL names a file of this machine."""
     return url[:5].lower() == "file:"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from itertools import chain
 from operator import itemgetter
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 Choice = TypeVar("Choice", bound=StrEnum)
 Parsed = TypeVar("Parsed")
@@ -32,7 +32,7 @@ class JsonObject:
         self._number = number
         if not isinstance(members, dict):
             self._members: Mapping[str, Any] = {}
-            raise WrongValueError(f"{self.place() or 'the document'} is not an object")
+            self.refuse("", "is not an object")
         self._members = members
 
     def place(self, key: str = "") -> str:
@@ -141,18 +141,18 @@ class JsonObject:
             self.refuse(key, f'is "{text}", not one of {", ".join(texts)}')
         return text
 
-    def inner(self, key: str) -> "JsonObject":
+    def inner(self, key: str) -> Self:
         """An object."""
-        return JsonObject(self._value(key), self, key)
+        return type(self)(self._value(key), self, key)
 
     def is_null(self, key: str) -> bool:
         """Whether a member is null."""
         return self._value(key) is None
 
-    def objects(self, key: str) -> "Iterator[JsonObject]":
+    def objects(self, key: str) -> Iterator[Self]:
         """The objects of an array."""
         for number, value in enumerate(self._array(key)):
-            yield JsonObject(value, self, key, number)
+            yield type(self)(value, self, key, number)
 
     def text_rows(self, key: str, *columns: str) -> "list[tuple[str, ...]]":
         """The texts of these members, two at least, for each object of an array of thousands of small ones."""
@@ -173,7 +173,7 @@ class JsonObject:
 
     def refuse(self, key: str, fault: str) -> NoReturn:
         """Raise WrongValueError for a member."""
-        raise WrongValueError(f"{self.place(key)} {fault}")
+        raise WrongValueError(f"{self.place(key) or 'the document'} {fault}")
 
     def _value(self, key: str) -> Any:
         try:

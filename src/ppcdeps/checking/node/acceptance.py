@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ppcdeps.checking.node import host as hosts
 from ppcdeps.checking.node.api import Cloud
-from ppcdeps.checking.node.belongings import find_belongings, name_of, remove
+from ppcdeps.checking.node.belongings import Belonging, find_belongings, name_of, remove
 from ppcdeps.checking.node.console import GuestConsole
 from ppcdeps.checking.node.consoles import STEPS as CONSOLE_STEPS
 from ppcdeps.checking.node.consoles import test_consoles
@@ -153,11 +153,9 @@ class _Trial:
                 "os-flavor-access:is_public": False,
             }
         }
-        made = self._cloud.compute.post("/flavors", body).document.get("flavor", {})
-        self._cloud.compute.post(
-            f"/flavors/{made.get('id')}/action", {"addTenantAccess": {"tenant": self._cloud.project}}
-        )
-        return str(made.get("id", ""))
+        made = self._cloud.compute.post("/flavors", body).document.inner("flavor").identifier("id")
+        self._cloud.compute.post(f"/flavors/{made}/action", {"addTenantAccess": {"tenant": self._cloud.project}})
+        return made
 
     def _guest(self, hypervisor: hosts.Hypervisor) -> None:
         """One guest from its creation to its end, and the parts that are done with it."""
@@ -251,9 +249,9 @@ class _Trial:
             )
 
     def _flavor_resources(self) -> Mapping[str, int]:
-        found = self._cloud.compute.get(f"/flavors/{self._flavor}").get("flavor", {})
-        counts = {"VCPU": found.get("vcpus"), "MEMORY_MB": found.get("ram"), "DISK_GB": found.get("disk")}
-        return {name: count for name, count in counts.items() if isinstance(count, int) and count}
+        found = self._cloud.compute.get(f"/flavors/{self._flavor}").inner("flavor")
+        counts = {"VCPU": found.amount("vcpus"), "MEMORY_MB": found.amount("ram"), "DISK_GB": found.amount("disk")}
+        return {name: count for name, count in counts.items() if count}
 
     def _skip_guests(self, reason: str) -> None:
         """Record that nothing can be done which needs a guest."""
@@ -283,7 +281,13 @@ class _Trial:
 
         def nothing_left() -> str:
             found = find_belongings(cloud, test.run)
-            left = remove(cloud, found.things)
+            things = dict.fromkeys(found.things)
+            if found.unseen:
+                # What is known to be there can be removed all the same.
+                things.update(
+                    (Belonging("server", one, name_of(test.run, "guest"), test.run), None) for one in self._servers
+                )
+            left = remove(cloud, things)
             lines = [f"left behind: {one}: {reason}" for one, reason in left.items()]
             lines += [f"cannot be seen: {reason}" for reason in found.unseen]
             try:
@@ -301,12 +305,11 @@ class _Trial:
         """What a deleted guest may leave where it is not named after it: ports and allocations."""
         cloud, lines = self._cloud, []
         for server in self._servers:
-            allocations = cloud.placement.get(f"/allocations/{server}").get("allocations")
-            if allocations:
+            if cloud.placement.get(f"/allocations/{server}").inner("allocations").names:
                 lines.append(f"left behind: allocations of the guest {server} in placement")
             if cloud.network is not None:
                 ports = list(cloud.network.pages("/ports", "ports", device_id=server))
-                lines += [f"left behind: port {one.get('id')} of the guest {server}" for one in ports]
+                lines += [f"left behind: port {one.identifier('id')} of the guest {server}" for one in ports]
         return lines
 
 
@@ -340,7 +343,7 @@ def _require_architecture(cloud: Cloud, image: BootImage, host: str) -> None:
 def _find_flavor(cloud: Cloud, name: str) -> str:
     found = list(cloud.compute.pages("/flavors/detail", "flavors"))
     for one in found:
-        if name in (one.get("id"), one.get("name")):
-            return str(one["id"])
-    names = ", ".join(sorted(str(one.get("name")) for one in found)[:10])
+        if name in (id_ := one.identifier("id"), one.word("name")):
+            return id_
+    names = ", ".join(sorted(one.word("name") for one in found)[:10])
     raise UsageError(f"the cloud {cloud.name} has no flavor {name}", hint=f"it has {names}" if names else None)

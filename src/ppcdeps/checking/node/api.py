@@ -6,11 +6,14 @@ Of the SDK only that is used, and no resource classes: what they make of a docum
 import contextlib
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ppcdeps.base.urls import shown_url
+from ppcdeps.checking.node.documents import Document
+from ppcdeps.model.documents import DocumentError, parse_json
 from ppcdeps.model.errors import CloudError, ConfigError, EnvironmentLacksError
 from ppcdeps.model.exitcodes import ExitCode
 
@@ -28,6 +31,7 @@ _FORBIDDEN = 403
 _ADMIN = "the user must be an administrator of the cloud"
 _EXPIRED = "a token expires: give a new one, or a password or an application credential in its place"
 _UNKNOWN = re.compile(r"(recognized?|find|validate|invalid)\b.*\b(token|application credential)", re.IGNORECASE)
+_NO_API = "look whether the API itself answers there, or something before it, such as a page on maintenance"
 _NAMING = "name one of clouds.yaml with --cloud, or set the OS_ variables of its user"
 
 
@@ -52,7 +56,7 @@ class CredentialsError(ApiError):
 class Reply:
     """What an API answered: the document, which is empty where it sent none, and the request's id."""
 
-    document: Mapping[str, Any]
+    document: Document
     request: str = ""
 
 
@@ -70,11 +74,11 @@ class Service:
         match = _MICROVERSION.fullmatch(self._version or "")
         return (int(match[1]), int(match[2])) if match else (0, 0)
 
-    def get(self, path: str, **parameters: str) -> Mapping[str, Any]:
+    def get(self, path: str, **parameters: str) -> Document:
         """The document at a path. Raises ApiError."""
         return self._send("GET", path, params=parameters or None).document
 
-    def find(self, path: str, **parameters: str) -> Mapping[str, Any] | None:
+    def find(self, path: str, **parameters: str) -> Document | None:
         """The document at a path, or None where there is none. Raises ApiError for everything else."""
         try:
             return self.get(path, **parameters)
@@ -91,8 +95,8 @@ class Service:
         """Change something. Raises ApiError."""
         return self._send("PUT", path, json=body)
 
-    def upload(self, path: str, content: Any) -> None:
-        """Send an image's content: bytes, or an open file. Raises ApiError."""
+    def upload(self, path: str, content: bytes) -> None:
+        """Send an image's content. Raises ApiError."""
         self._send("PUT", path, data=content, headers={"Content-Type": "application/octet-stream"})
 
     def delete(self, path: str) -> bool:
@@ -105,20 +109,20 @@ class Service:
             raise
         return True
 
-    def pages(self, path: str, key: str, **parameters: str) -> Iterator[Mapping[str, Any]]:
-        """The elements of a list that may come in pages. Raises ApiError."""
+    def pages(self, path: str, key: str, **parameters: str) -> Iterator[Document]:
+        """The elements of a list that may come in pages. Raises CloudError."""
         marker = ""
         seen = set()
         while True:
             more = {"marker": marker} if marker else {}
-            found = [one for one in self.get(path, **parameters, **more).get(key, []) if isinstance(one, dict)]
+            found = {one.identifier("id"): one for one in self.get(path, **parameters, **more).objects(key)}
             # A server that does not know the marker sends its first page again.
-            new = [one for one in found if str(one.get("id")) not in seen]
-            yield from new
+            new = [id_ for id_ in found if id_ not in seen]
+            yield from (found[id_] for id_ in new)
             if not new:
                 return
-            seen |= {str(one.get("id")) for one in new}
-            marker = str(new[-1].get("id"))
+            seen.update(new)
+            marker = new[-1]
 
     def _send(self, method: str, path: str, *, version: str | None = None, **options: Any) -> Reply:
         if options.get("params") is None:
@@ -131,18 +135,34 @@ class Service:
             (answer.headers[name] for name in _REQUEST_HEADERS if name in answer.headers),
             "",
         )
-        document = _document(answer)
-        if answer.status_code >= 400:
-            message = _message(document) or answer.reason or "no reason given"
-            if answer.status_code == _UNAUTHORIZED:
-                raise CredentialsError(f"{self.name} takes these credentials no more: {message}", hint=_EXPIRED)
-            # A quota that is used up is answered with 403, too.
-            is_policy = answer.status_code == _FORBIDDEN and "quota" not in message.lower()
-            hint = _ADMIN if is_policy else None
-            raise ApiError(f"{self.name} refuses {method} {path}: {message}", answer.status_code, hint=hint)
-        return Reply(document, request)
+        document, fault = _parsed(answer.content)
+        if answer.status_code >= 300:
+            raise self._refusal(f"{method} {path}", answer, _message(document))
+        if fault and (method == "GET" or (answer.content and answer.status_code not in _WITHOUT_DOCUMENT)):
+            kind = answer.headers.get("Content-Type") or "of no type"
+            raise ApiError(
+                f"{self.name} did not answer {method} {path} with JSON: what {shown_url(answer.url)} sent ({kind}) "
+                f"{fault}",
+                hint=_NO_API,
+            )
+        return Reply(Document(document, source=f"{self.name}'s answer to {method} {path}"), request)
+
+    def _refusal(self, what: str, answer: Any, message: str) -> ApiError:
+        message = message or answer.reason or "no reason given"
+        status = answer.status_code
+        if status == _UNAUTHORIZED:
+            return CredentialsError(f"{self.name} takes these credentials no more: {message}", hint=_EXPIRED)
+        if status < 400:
+            # All redirections were followed until there were too many.
+            where = f"the last address is {shown_url(answer.url)} ({status})"
+            return ApiError(f"{self.name} redirects {what} without end: {where}", status, hint=_NO_API)
+        # A quota that is used up is answered with 403, too.
+        is_policy = status == _FORBIDDEN and "quota" not in message.lower()
+        return ApiError(f"{self.name} refuses {what}: {message}", status, hint=_ADMIN if is_policy else None)
 
 
+_WITHOUT_DOCUMENT = (202, 204)
+"""The statuses of what is yet to be done, and of what has no content."""
 _REQUEST_HEADERS = ("x-openstack-request-id", "x-compute-request-id")
 
 
@@ -268,13 +288,13 @@ def compute_version(compute: Service) -> str:
     Raises CloudError where that is too old.
     """
     try:
-        found = compute.get("/").get("version")
+        found = compute.get("/").part("version").word("version")
     except ApiError as error:
         if not error.status:
             raise
         # Some sites show the version document to nobody. What is refused later says so.
-        found = None
-    match = _MICROVERSION.fullmatch(str(found.get("version", ""))) if isinstance(found, dict) else None
+        found = ""
+    match = _MICROVERSION.fullmatch(found)
     newest = (int(match[1]), int(match[2])) if match else _OLDEST_COMPUTE
     if newest < _OLDEST_COMPUTE:
         oldest = "{}.{}".format(*_OLDEST_COMPUTE)
@@ -282,15 +302,16 @@ def compute_version(compute: Service) -> str:
     return "{}.{}".format(*min(newest, COMPUTE_VERSION))
 
 
-def _document(answer: Any) -> Mapping[str, Any]:
+def _parsed(content: bytes) -> tuple[dict[str, Any], str]:
+    """The object of a JSON document; where it is none, an empty one, and what it is instead as a phrase."""
     try:
-        found = answer.json()
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+        found = parse_json(content)
+    except DocumentError as error:
+        return {}, str(error).partition(":")[0]
+    return (found, "") if isinstance(found, dict) else ({}, "is not an object")
 
 
-def _message(document: Mapping[str, Any]) -> str:
+def _message(document: dict[str, Any]) -> str:
     """The reason in an error's document: each API has its own form."""
     errors = document.get("errors")
     if isinstance(errors, list) and errors and isinstance(errors[0], dict):
@@ -341,9 +362,16 @@ def _errors_of(service: str, *, credentials: bool = False) -> Iterator[None]:
         if credentials and (refused or _UNKNOWN.search(str(error))):
             hint = _EXPIRED if "token" in str(error).lower() else "look at them in clouds.yaml"
             raise ConfigError(f"the cloud refuses these credentials: {_first_line(error)}", hint=hint) from error
+        if isinstance(response := cause or error, keystone.InvalidResponse):
+            address = shown_url(str(response.response.url))
+            raise ApiError(f"{service} did not answer with JSON of its own: {address}", hint=_NO_API) from error
         if credentials and isinstance(error, sdk.ConfigException):
             raise ConfigError(f"the cloud's configuration cannot be used: {_first_line(error)}") from error
         raise ApiError(f"{service} cannot be used: {_first_line(error)}") from error
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        # The SDK does not look at what kind of values an answer has.
+        what = f"{type(error).__name__}: {_first_line(error)}"
+        raise ApiError(f"{service}'s answer cannot be understood ({what})", hint=_NO_API) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -3,11 +3,11 @@
 import re
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from ppcdeps.checking.node.api import ApiError, Cloud
+from ppcdeps.checking.node.documents import Document
 from ppcdeps.model.errors import CloudError
 
 PREFIX = "ppcdeps-check"
@@ -69,9 +69,9 @@ def find_belongings(cloud: Cloud, run: str | None = None) -> Belongings:
             continue
         try:
             for one in service.pages(path, path.split("/")[1], **more):
-                match = _NAME.fullmatch(str(one.get("name") or ""))
+                match = _NAME.fullmatch(one.word("name"))
                 if match and (run is None or match[1] == run) and tag(one) in (match[1], None):
-                    found.append(Belonging(kind, str(one.get("id")), str(one["name"]), match[1]))
+                    found.append(Belonging(kind, one.identifier("id"), match[0], match[1]))
         except CloudError as error:
             unseen.append(f"{kind}s: {error.line}")
     return Belongings(tuple(found), tuple(unseen))
@@ -121,17 +121,16 @@ def _remove(cloud: Cloud, one: Belonging) -> None:
 def _wait_until_gone(cloud: Cloud, one: Belonging, deadline: float) -> str:
     """Empty once it is gone, else why it is not."""
     service, path = _PATHS[one.kind]
-    key = one.kind
     tried_again = False
     while True:
         try:
             found = getattr(cloud, service).find(f"{path}{one.id}")
+            if found is None:
+                return ""
+            # glance has no name around an image.
+            state = (found if one.kind == "image" else found.inner(one.kind)).word("status")
         except CloudError as error:
             return error.line
-        if found is None:
-            return ""
-        inner = found.get(key)
-        state = str((inner if isinstance(inner, dict) else found).get("status", ""))
         if state.lower() in ("error", "error_deleting", "available") and not tried_again and one.kind != "image":
             # A volume that was in use while its server went; a server whose first removal failed.
             tried_again = True
@@ -144,14 +143,13 @@ def _wait_until_gone(cloud: Cloud, one: Belonging, deadline: float) -> str:
         time.sleep(0.5)
 
 
-def _metadata_tag(one: Mapping[str, Any]) -> object:
-    values = one.get("metadata")
-    return values.get(TAG, "") if isinstance(values, dict) else ""
+def _metadata_tag(one: Document) -> str:
+    return one.part("metadata").word(TAG)
 
 
-def _own_tag(one: Mapping[str, Any]) -> object:
-    return one.get(TAG)
+def _own_tag(one: Document) -> str | None:
+    return one.word(TAG) if TAG in one else None
 
 
-def _no_tag(_one: Mapping[str, Any]) -> None:
+def _no_tag(_one: Document) -> None:
     """What has no metadata."""

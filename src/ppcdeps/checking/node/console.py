@@ -107,7 +107,7 @@ class GuestConsole:
             if error.status in (404, 409):
                 return ConsoleState("")
             raise
-        return parse_console(str(answer.get("output") or ""))
+        return parse_console(answer.word("output"))
 
     def wait_for(self, what: str, test: Callable[[ConsoleState], bool], seconds: float) -> ConsoleState:
         """Wait until the console says something. Raises StepFailed with its last lines."""

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
+from ppcdeps.base.urls import has_host
 from ppcdeps.checking.node.api import ApiError, Cloud
 from ppcdeps.checking.node.lifecycle import LivingGuest
 from ppcdeps.checking.node.recorder import Recorder, StepFailed, StepSkipped
@@ -101,7 +102,11 @@ def _address(cloud: Cloud, guest: LivingGuest, protocol: str, kind: str) -> str:
         if error.status in (400, 404, 501):
             raise StepSkipped(f"nova offers no {protocol} console: {error.message}") from error
         raise
-    return str(found.get("remote_console", {}).get("url", ""))
+    console = found.inner("remote_console")
+    url = console.text("url")
+    if not has_host(url):
+        console.refuse("url", "is not a URL with a host")
+    return url
 
 
 def _socket_of(address: str) -> str:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ppcdeps.base.toml import closest
 from ppcdeps.checking.node.api import Cloud
+from ppcdeps.checking.node.documents import Document
 from ppcdeps.model.errors import CloudError, UsageError
 
 POWER = ("ppc64le", "ppc64")
@@ -44,20 +44,18 @@ class Hypervisor:
 
 def compute_services(cloud: Cloud) -> list[ComputeService]:
     """All of the cloud's. Raises CloudError."""
-    found = cloud.compute.get("/os-services", binary="nova-compute").get("services", [])
     return [
         ComputeService(
-            str(one.get("id", "")),
-            str(one.get("host", "")),
-            str(one.get("zone") or "nova"),
-            str(one.get("state", "")),
-            str(one.get("status", "")),
-            str(one.get("updated_at") or ""),
-            str(one.get("disabled_reason") or ""),
-            one.get("forced_down") is True,
+            one.word("id"),
+            one.text("host"),
+            one.word("zone") or "nova",
+            one.text("state"),
+            one.text("status"),
+            one.word("updated_at"),
+            one.word("disabled_reason"),
+            one.flag("forced_down"),
         )
-        for one in found
-        if isinstance(one, dict)
+        for one in cloud.compute.get("/os-services", binary="nova-compute").objects("services")
     ]
 
 
@@ -92,26 +90,25 @@ def hypervisor_of(cloud: Cloud, host: str) -> Hypervisor | None:
 
 def traits_of(cloud: Cloud, hypervisor: Hypervisor) -> frozenset[str]:
     """Its traits in placement. Raises CloudError."""
-    found = cloud.placement.get(f"/resource_providers/{hypervisor.id}/traits")
-    return frozenset(str(one) for one in found.get("traits", []))
+    return frozenset(cloud.placement.get(f"/resource_providers/{hypervisor.id}/traits").texts("traits"))
 
 
 def inventories_of(cloud: Cloud, hypervisor: Hypervisor) -> Mapping[str, int]:
     """How much of each resource class placement has of it. Raises CloudError."""
-    found = cloud.placement.get(f"/resource_providers/{hypervisor.id}/inventories").get("inventories", {})
-    return {name: _count(one.get("total")) for name, one in found.items() if isinstance(one, dict)}
+    found = cloud.placement.get(f"/resource_providers/{hypervisor.id}/inventories").inner("inventories")
+    return {name: found.inner(name).amount("total") for name in found.names}
 
 
 def usages_of(cloud: Cloud, hypervisor: Hypervisor) -> Mapping[str, int]:
     """How much of each resource class is allocated. Raises CloudError."""
-    found = cloud.placement.get(f"/resource_providers/{hypervisor.id}/usages").get("usages", {})
-    return {name: _count(value) for name, value in found.items()}
+    found = cloud.placement.get(f"/resource_providers/{hypervisor.id}/usages").inner("usages")
+    return {name: found.amount(name) for name in found.names}
 
 
 def consumers_of(cloud: Cloud, hypervisor: Hypervisor) -> frozenset[str]:
     """The servers that have something allocated on it. Raises CloudError."""
     found = cloud.placement.get(f"/resource_providers/{hypervisor.id}/allocations")
-    return frozenset(str(one) for one in found.get("allocations", {}))
+    return frozenset(found.inner("allocations").names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +121,13 @@ class Room:
 
 def require_quota(cloud: Cloud, room: Room) -> None:
     """See that the project's quota has room for one guest. Raises CloudError that says what is short."""
-    limits = cloud.compute.get("/limits").get("limits", {}).get("absolute", {})
+    limits = cloud.compute.get("/limits").inner("limits").inner("absolute")
     for name, used, most, wanted in (
         ("servers", "totalInstancesUsed", "maxTotalInstances", 1),
         ("processors", "totalCoresUsed", "maxTotalCores", room.vcpus),
         ("MB of memory", "totalRAMUsed", "maxTotalRAMSize", room.memory_mb),
     ):
-        ceiling, taken = _count(limits.get(most), -1), _count(limits.get(used))
+        ceiling, taken = limits.amount(most, -1), limits.amount(used)
         if 0 <= ceiling < taken + wanted:
             raise CloudError(
                 f"the project's quota has no room for a guest: {taken} of {ceiling} {name} are used, {wanted} more "
@@ -139,29 +136,23 @@ def require_quota(cloud: Cloud, room: Room) -> None:
             )
 
 
-def _hypervisor(one: Mapping[str, Any]) -> Hypervisor:
-    cpu = one.get("cpu_info")
-    cpu = cpu if isinstance(cpu, dict) else {}
-    service = one.get("service")
-    host = service.get("host") if isinstance(service, dict) else None
+def _hypervisor(one: Document) -> Hypervisor:
+    # Each driver writes that in its own way.
+    cpu = one.part("cpu_info").words()
     return Hypervisor(
-        str(one.get("id", "")),
-        str(host or one.get("hypervisor_hostname", "")),
-        str(cpu.get("arch") or ""),
-        str(cpu.get("model") or ""),
-        _count(one.get("vcpus")),
-        _count(one.get("memory_mb")),
-        _count(one.get("local_gb")),
-        f"{one.get('hypervisor_type', '')} {_version(one.get('hypervisor_version'))}".strip(),
+        one.identifier("id"),
+        one.part("service").word("host") or one.word("hypervisor_hostname"),
+        cpu.get("arch", ""),
+        cpu.get("model", ""),
+        one.amount("vcpus"),
+        one.amount("memory_mb"),
+        one.amount("local_gb"),
+        f"{one.word('hypervisor_type')} {_version(one.amount('hypervisor_version'))}".strip(),
     )
 
 
-def _version(number: object) -> str:
+def _version(number: int) -> str:
     """QEMU's version out of nova's number: 7002022 is 7.2.22."""
-    if not isinstance(number, int) or number < 1_000_000:
+    if number < 1_000_000:
         return str(number or "")
     return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
-
-
-def _count(value: object, otherwise: int = 0) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else otherwise

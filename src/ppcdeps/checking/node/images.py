@@ -8,7 +8,7 @@ from ppcdeps.base.toml import closest
 from ppcdeps.checking.node.api import Cloud
 from ppcdeps.checking.node.belongings import TAG, name_of
 from ppcdeps.checking.node.guestimage import ARCH, COMMAND_LINE, GuestImage
-from ppcdeps.model.errors import CloudError, UsageError
+from ppcdeps.model.errors import UsageError
 
 _KEPT = ("kernel_id", "ramdisk_id", "os_command_line", "hw_", "os_", "architecture")
 
@@ -31,16 +31,16 @@ def find_image(cloud: Cloud, name: str) -> BootImage:
     by_id = cloud.image.find(f"/images/{name}") if "/" not in name else None
     found = [by_id] if by_id is not None else list(cloud.image.pages("/images", "images", name=name))
     if not found:
-        names = [str(one.get("name")) for one in cloud.image.pages("/images", "images")]
+        names = [one.word("name") for one in cloud.image.pages("/images", "images")]
         hint = closest(name, names) or (f"it has {', '.join(sorted(names)[:10])}" if names else "it has none at all")
         raise UsageError(f"the cloud {cloud.name} has no image {name}", hint=hint)
     if len(found) > 1:
         raise UsageError(f"the cloud {cloud.name} has {len(found)} images {name}", hint="name one by its id")
     (one,) = found
-    if one.get("status") != "active":
-        raise UsageError(f"the image {name} is {one.get('status')}, not active")
-    properties = {key: value for key, value in one.items() if key.startswith(_KEPT) and isinstance(value, str)}
-    return BootImage(str(one.get("id")), str(one.get("name") or name), properties)
+    if (status := one.text("status")) != "active":
+        raise UsageError(f"the image {name} is {status}, not active")
+    properties = {key: value for key, value in one.words().items() if key.startswith(_KEPT)}
+    return BootImage(one.identifier("id"), one.word("name") or name, properties)
 
 
 def upload_guest(cloud: Cloud, run: str, guest: GuestImage, properties: Mapping[str, str]) -> BootImage:
@@ -77,8 +77,6 @@ def _create(cloud: Cloud, run: str, what: str, content: bytes, properties: Mappi
         TAG: run,
         **properties,
     }
-    made = str(cloud.image.post("/images", body).document.get("id", ""))
-    if not made:
-        raise CloudError(f"glance made no image {body['name']}")
+    made = cloud.image.post("/images", body).document.identifier("id")
     cloud.image.upload(f"/images/{made}/file", content)
     return made

@@ -171,9 +171,10 @@ _ACTIONS: dict[str, Callable[[LivingGuest], str]] = {
 
 
 def _require(guest: LivingGuest, status: str) -> None:
-    there = str((guest.server.read() or {}).get("status", ""))
+    found = guest.server.read()
+    there = found.text("status") if found is not None else "gone"
     if there != status:
-        raise StepSkipped(f"the guest is not {status}, but {there or 'gone'}")
+        raise StepSkipped(f"the guest is not {status}, but {there}")
 
 
 def _bring_back(guest: LivingGuest) -> bool:

@@ -7,6 +7,7 @@ metadata makes a required trait of it; an isolated aggregate takes only flavors 
 from dataclasses import dataclass, field
 
 from ppcdeps.checking.node.api import Cloud
+from ppcdeps.checking.node.documents import Document
 from ppcdeps.checking.node.host import EMULATES, POWER, Hypervisor, compute_services, traits_of
 from ppcdeps.checking.node.images import BootImage, variant
 from ppcdeps.checking.node.recorder import Recorder, StepFailed, StepSkipped
@@ -131,10 +132,10 @@ class _Scheduler:
 
     def _isolation(self, host: str) -> str:
         """Which aggregate isolates a host; empty where none does."""
-        for one in self.cloud.compute.get("/os-aggregates").get("aggregates", []):
-            traits = _required(one.get("metadata"))
-            if traits and host in (one.get("hosts") or []):
-                return f"the aggregate {one.get('name')} isolates {host} by the trait {', '.join(traits)}"
+        for one in self.cloud.compute.get("/os-aggregates").objects("aggregates"):
+            traits = _required(one.part("metadata"))
+            if traits and host in one.texts("hosts"):
+                return f"the aggregate {one.word('name')} isolates {host} by the trait {', '.join(traits)}"
         return ""
 
     def _else(self, hypervisor: Hypervisor) -> str:
@@ -142,8 +143,8 @@ class _Scheduler:
 
         Raises StepSkipped where it is no matter of architectures.
         """
-        specs = self.cloud.compute.get(f"/flavors/{self.placing.flavor}/os-extra_specs").get("extra_specs")
-        missing = set(_required(specs)) - traits_of(self.cloud, hypervisor)
+        specs = self.cloud.compute.get(f"/flavors/{self.placing.flavor}/os-extra_specs")
+        missing = set(_required(specs.inner("extra_specs"))) - traits_of(self.cloud, hypervisor)
         if missing:
             return f"the flavor asks for the trait {', '.join(sorted(missing))}, which {hypervisor.host} lacks"
         raise StepSkipped(f"placement offers {hypervisor.host} for no image at all: it has no room")
@@ -189,9 +190,9 @@ class _Answer:
         return _BY_A_FILTER in self.refusal
 
 
-def _required(values: object) -> list[str]:
+def _required(values: Document) -> list[str]:
     """The traits that the metadata of an aggregate, or the extra specs of a flavor, require."""
-    named = values.items() if isinstance(values, dict) else ()
+    named = values.words().items()
     return sorted(key.removeprefix("trait:") for key, value in named if (key[:6], value) == ("trait:", "required"))
 
 

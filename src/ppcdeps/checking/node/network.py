@@ -17,8 +17,8 @@ def find_network(cloud: Cloud, name: str) -> str:
     if cloud.network is None:
         raise UsageError(f"the cloud {cloud.name} has no network service")
     for one in cloud.network.pages("/networks", "networks"):
-        if name in (one.get("name"), one.get("id")):
-            return str(one["id"])
+        if name in (one.word("name"), id_ := one.identifier("id")):
+            return id_
     raise UsageError(f"the cloud {cloud.name} has no network {name}")
 
 
@@ -34,7 +34,7 @@ def test_network(recorder: Recorder, cloud: Cloud, host: str, network: str, gues
     def port_up() -> str:
         body = {"interfaceAttachment": {"net_id": network}}
         made = cloud.compute.post(f"/servers/{guest.server.id}/os-interface", body).document
-        port = str(made.get("interfaceAttachment", {}).get("port_id", ""))
+        port = made.inner("interfaceAttachment").identifier("port_id")
         return _wait_until_active(api, port)
 
     def metadata() -> str:
@@ -57,12 +57,12 @@ def _reason_to_skip(cloud: Cloud, host: str, network: str) -> str:
     if cloud.network is None:
         return "the catalog has no network service (neutron), or none of this region"
     try:
-        agents = [one for one in cloud.network.pages("/agents", "agents") if one.get("host") == host]
+        agents = [one for one in cloud.network.pages("/agents", "agents") if one.word("host") == host]
     except ApiError as error:
         if error.status != 404:
             return error.line
         agents = []
-    if not any(one.get("alive") for one in agents):
+    if not any(one.flag("alive") for one in agents):
         return f"neutron has no agent on {host}"
     return "" if network else "no --network is named"
 
@@ -70,10 +70,10 @@ def _reason_to_skip(cloud: Cloud, host: str, network: str) -> str:
 def _wait_until_active(api: Service, port: str) -> str:
     deadline = time.monotonic() + _SECONDS
     while True:
-        found = api.get(f"/ports/{port}").get("port", {})
-        status = str(found.get("status", ""))
+        found = api.get(f"/ports/{port}").inner("port")
+        status = found.text("status")
         if status == "ACTIVE":
-            return f"bound by {found.get('binding:vif_type') or 'an agent'}"
+            return f"bound by {found.word('binding:vif_type') or 'an agent'}"
         if time.monotonic() > deadline:
-            raise StepFailed(f"the port is {status or 'gone'} after {_SECONDS:.0f} s")
+            raise StepFailed(f"the port is {status} after {_SECONDS:.0f} s")
         time.sleep(1)

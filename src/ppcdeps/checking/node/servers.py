@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ppcdeps.checking.node.api import ApiError, Cloud
+from ppcdeps.checking.node.api import Cloud
 from ppcdeps.checking.node.belongings import TAG, name_of
+from ppcdeps.checking.node.documents import Document
 from ppcdeps.checking.node.recorder import StepFailed
+from ppcdeps.model.errors import CloudError
 
 _LAST_FRAMES = 14
 _POLL = 0.5
@@ -66,17 +68,18 @@ class Server:
         else:
             body["imageRef"] = order.image
         made = cloud.compute.post("/servers", {"server": body}).document
-        return cls(cloud, str(made.get("server", {}).get("id", "")), patience)
+        return cls(cloud, made.inner("server").identifier("id"), patience)
 
-    def read(self) -> Mapping[str, Any] | None:
+    def read(self) -> Document | None:
         """The document that nova has of it; None once it is gone."""
         found = self._cloud.compute.find(f"/servers/{self.id}")
-        return found.get("server", {}) if found is not None else None
+        return found.inner("server") if found is not None else None
 
     @property
     def host(self) -> str:
         """The host that it is on; empty where it is on none."""
-        return str((self.read() or {}).get("OS-EXT-SRV-ATTR:host") or "")
+        found = self.read()
+        return found.word("OS-EXT-SRV-ATTR:host") if found is not None else ""
 
     def act(self, action: str, argument: object = None, *, until: "str | tuple[str, ...] | StatusTest") -> str:
         """Request an action, and wait until it is over, with the status that is to follow. Returns that.
@@ -93,7 +96,7 @@ class Server:
             found = self.read()
             if found is None:
                 raise StepFailed("nova has no such server any more")
-            status, task = str(found.get("status", "")), found.get("OS-EXT-STS:task_state")
+            status, task = found.text("status"), found.word("OS-EXT-STS:task_state")
             wanted = until(status) if callable(until) else status in ((until,) if isinstance(until, str) else until)
             if wanted and not task and self._is_over(request):
                 return status
@@ -109,7 +112,7 @@ class Server:
         self._cloud.compute.delete(f"/servers/{self.id}")
         deadline = time.monotonic() + self._patience
         while (found := self.read()) is not None:
-            if found.get("status") == "ERROR" and not found.get("OS-EXT-STS:task_state"):
+            if found.text("status") == "ERROR" and not found.word("OS-EXT-STS:task_state"):
                 raise self._failure(found, "")
             if time.monotonic() > deadline:
                 raise StepFailed(f"it is still there after {self._patience:.0f} s", self._events(""))
@@ -117,8 +120,8 @@ class Server:
 
     def volumes(self) -> Mapping[str, str]:
         """The devices of the volumes that are attached to it, by volume."""
-        found = self._cloud.compute.get(f"/servers/{self.id}/os-volume_attachments").get("volumeAttachments", [])
-        return {str(one.get("volumeId")): str(one.get("device") or "") for one in found if isinstance(one, dict)}
+        found = self._cloud.compute.get(f"/servers/{self.id}/os-volume_attachments")
+        return {one.text("volumeId"): one.word("device") for one in found.objects("volumeAttachments")}
 
     def evidence(self) -> tuple[str, ...]:
         """What nova says of its last action that failed."""
@@ -128,45 +131,43 @@ class Server:
         """Whether nova has done what was requested: the status alone may be that from before."""
         if not request:
             return True
-        events = self._action(request).get("events") or []
-        return bool(events) and all(one.get("finish_time") for one in events if isinstance(one, dict))
+        events = list(self._action(request).parts("events"))
+        return bool(events) and all(one.word("finish_time") for one in events)
 
     def _has_failed(self, request: str) -> bool:
         action = self._action(request)
-        if action.get("message") == "Error":
+        if action.word("message") == "Error":
             return True
-        return any(one.get("result") == "Error" for one in action.get("events") or [] if isinstance(one, dict))
+        return any(one.word("result") == "Error" for one in action.parts("events"))
 
-    def _action(self, request: str) -> Mapping[str, Any]:
+    def _action(self, request: str) -> Document:
         found = self._cloud.compute.find(f"/servers/{self.id}/os-instance-actions/{request}")
-        action = found.get("instanceAction") if found is not None else None
-        return action if isinstance(action, dict) else {}
+        return found.inner("instanceAction") if found is not None else Document({})
 
-    def _failure(self, found: Mapping[str, Any], request: str) -> StepFailed:
-        fault = found.get("fault")
-        fault = fault if isinstance(fault, dict) else {}
-        lines = [f"nova: {line}" for line in str(fault.get("details") or "").splitlines() if line.strip()]
+    def _failure(self, found: Document, request: str) -> StepFailed:
+        fault = found.part("fault")
+        lines = [f"nova: {line}" for line in fault.word("details").splitlines() if line.strip()]
         events = self._events(request)
-        message = str(fault.get("message") or "") or _reason_in(events) or "nova gives no reason"
+        message = fault.word("message") or _reason_in(events) or "nova gives no reason"
         return StepFailed(message, (*lines[-_LAST_FRAMES:], *events))
 
     def _events(self, request: str) -> tuple[str, ...]:
         """What nova keeps of a request, or of the last one that failed: the end of its traceback."""
         try:
             if not request:
-                found = self._cloud.compute.get(f"/servers/{self.id}/os-instance-actions").get("instanceActions", [])
-                failed = [one for one in found if isinstance(one, dict) and one.get("message") == "Error"]
-                request = str((failed or found or [{}])[0].get("request_id", ""))
-            events = self._action(request).get("events") or [] if request else []
-        except ApiError:
+                found = self._cloud.compute.get(f"/servers/{self.id}/os-instance-actions")
+                actions = list(found.objects("instanceActions"))
+                failed = [one for one in actions if one.word("message") == "Error"]
+                request = (failed or actions or [Document({})])[0].word("request_id")
+            lines: list[str] = []
+            for one in self._action(request).parts("events") if request else ():
+                if one.word("result") == "Error":
+                    # Without the marks beneath the lines.
+                    shown = [line for line in one.word("traceback").splitlines() if line.strip(" ^~")]
+                    told = (*shown[-_LAST_FRAMES:], one.word("details"))
+                    lines += [f"nova {one.word('event')}: {line}" for line in told if line]
+        except CloudError:
             return ()
-        lines: list[str] = []
-        for one in events:
-            if isinstance(one, dict) and one.get("result") == "Error":
-                # Without the marks beneath the lines.
-                shown = [line for line in str(one.get("traceback") or "").splitlines() if line.strip(" ^~")]
-                details = str(one.get("details") or "")
-                lines += [f"nova {one.get('event')}: {line}" for line in (*shown[-_LAST_FRAMES:], details) if line]
         return tuple(lines)
 
 

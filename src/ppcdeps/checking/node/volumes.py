@@ -4,11 +4,11 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from ppcdeps.checking.node.api import Cloud, Service
 from ppcdeps.checking.node.belongings import TAG, name_of
 from ppcdeps.checking.node.console import ConsoleState, DiskSeen, GuestConsole
+from ppcdeps.checking.node.documents import Document
 from ppcdeps.checking.node.lifecycle import LivingGuest
 from ppcdeps.checking.node.recorder import Recorder, StepFailed, StepSkipped
 from ppcdeps.checking.node.results import TestedPart
@@ -172,7 +172,8 @@ class VolumeTest:
     def _extend(self) -> str:
         self._api.post(f"/volumes/{self._volume}/action", {"os-extend": {"new_size": 2}})
         self._wait_for("available")
-        size = self._read("volumes", self._volume).get("size")
+        found = self._read("volumes", self._volume)
+        size = found.amount("size") if found is not None else 0
         if size != 2:
             raise StepFailed(f"cinder says that it has {size} GiB, not 2")
         return "2 GiB"
@@ -185,11 +186,11 @@ class VolumeTest:
                 "metadata": {TAG: self._run},
             }
         }
-        made = str(self._api.post("/snapshots", body).document.get("snapshot", {}).get("id", ""))
+        made = self._api.post("/snapshots", body).document.inner("snapshot").identifier("id")
         self._wait_for("available", kind="snapshots", id_=made)
         self._api.delete(f"/snapshots/{made}")
         deadline = time.monotonic() + self._patience
-        while self._read("snapshots", made):
+        while self._read("snapshots", made) is not None:
             if time.monotonic() > deadline:
                 raise StepFailed("the snapshot cannot be removed")
             time.sleep(0.5)
@@ -211,7 +212,7 @@ class VolumeTest:
     def _make(self, what: str, **more: str) -> str:
         """Request a new volume. Returns its id."""
         volume = {"size": 1, "name": name_of(self._run, what), "metadata": {TAG: self._run}, **more}
-        return str(self._api.post("/volumes", {"volume": volume}).document.get("volume", {}).get("id", ""))
+        return self._api.post("/volumes", {"volume": volume}).document.inner("volume").identifier("id")
 
     def _settle(self) -> None:
         """Wait until cinder has the volume free again; whether it has shows in the next step."""
@@ -220,18 +221,18 @@ class VolumeTest:
         except (StepFailed, CloudError):
             return
 
-    def _state(self) -> str:
-        return str(self._read("volumes", self._volume).get("status", "gone"))
+    def _state(self, kind: str = "volumes", id_: str = "") -> str:
+        found = self._read(kind, id_ or self._volume)
+        return found.text("status") if found is not None else "gone"
 
-    def _read(self, kind: str, id_: str) -> Mapping[str, Any]:
+    def _read(self, kind: str, id_: str) -> Document | None:
         found = self._api.find(f"/{kind}/{id_}")
-        inner = found.get(kind.removesuffix("s")) if found is not None else None
-        return inner if isinstance(inner, dict) else {}
+        return found.inner(kind.removesuffix("s")) if found is not None else None
 
     def _wait_for(self, *states: str, kind: str = "volumes", id_: str = "") -> None:
         deadline = time.monotonic() + self._patience
         while True:
-            state = str(self._read(kind, id_ or self._volume).get("status", "gone"))
+            state = self._state(kind, id_)
             if state in states:
                 return
             if "error" in state or state == "gone":
@@ -242,10 +243,9 @@ class VolumeTest:
 
     def _messages(self, id_: str) -> tuple[str, ...]:
         """What cinder tells users of it."""
-        found = self._api.find("/messages", resource_uuid=id_) or {}
-        return tuple(
-            f"cinder: {one.get('user_message')}" for one in found.get("messages", []) if isinstance(one, dict)
-        )
+        found = self._api.find("/messages", resource_uuid=id_)
+        messages = found.objects("messages") if found is not None else ()
+        return tuple(f"cinder: {one.word('user_message')}" for one in messages)
 
 
 def new_disks(state: ConsoleState, before: Mapping[str, DiskSeen]) -> list[tuple[str, DiskSeen]]:

@@ -2,12 +2,13 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from ppcdeps.checking.node.api import Service
 from ppcdeps.checking.node.console import GuestConsole
+from ppcdeps.checking.node.documents import Document
 from ppcdeps.checking.node.recorder import StepFailed
 
 UP = "ppcdeps-guest: up first ppc64le tick 0.1\n"
@@ -15,7 +16,7 @@ UP = "ppcdeps-guest: up first ppc64le tick 0.1\n"
 
 @dataclass
 class Answer:
-    document: dict[str, Any]
+    document: Document
 
 
 class Texts:
@@ -25,7 +26,7 @@ class Texts:
         self._texts = list(texts)
 
     def post(self, _path: str, _body: object) -> Answer:
-        return Answer({"output": self._texts.pop(0) if len(self._texts) > 1 else self._texts[0]})
+        return Answer(Document({"output": self._texts.pop(0) if len(self._texts) > 1 else self._texts[0]}))
 
 
 def console_of(*texts: str) -> GuestConsole:

@@ -1,11 +1,11 @@
 """Clouds whose nova is older than what `check node` is made for."""
 
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from ppcdeps.checking.node.api import ApiError, Service, compute_version
+from ppcdeps.checking.node.documents import Document
 from ppcdeps.model.errors import CloudError
 
 
@@ -15,10 +15,10 @@ class Root:
     def __init__(self, version: str | None) -> None:
         self._version = version
 
-    def get(self, _path: str) -> Mapping[str, Any]:
+    def get(self, _path: str) -> Document:
         if self._version is None:
             raise ApiError("nova refuses GET /: Unauthorized", 403)
-        return {"version": {"id": "v2.1", "version": self._version}}
+        return Document({"version": {"id": "v2.1", "version": self._version}})
 
 
 @pytest.mark.parametrize(

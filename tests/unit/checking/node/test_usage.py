@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from ppcdeps.checking.node import statistics
 from ppcdeps.checking.node.api import Cloud
+from ppcdeps.checking.node.documents import Document
 from ppcdeps.checking.node.host import Hypervisor
 from ppcdeps.checking.node.recorder import StepFailed, StepSkipped
 from ppcdeps.checking.node.statistics import Usage, wait_for_usage
@@ -24,9 +25,9 @@ class Placement:
     def __init__(self, processors: int, *consumers: str) -> None:
         self._answers = {"usages": {"VCPU": processors}, "allocations": {one: {} for one in consumers}}
 
-    def get(self, path: str) -> Mapping[str, Any]:
+    def get(self, path: str) -> Document:
         name = path.rpartition("/")[2]
-        return {name: self._answers[name]}
+        return Document({name: self._answers[name]})
 
 
 def wait(placement: Placement, more: Mapping[str, int]) -> str:

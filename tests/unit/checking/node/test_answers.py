@@ -1,0 +1,225 @@
+"""What is before a cloud's APIs, or what they send, that is not what they are to answer."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from reporters import Recorder as Reports
+from smallcloud import HOST, PAGE, SmallCloud, small_cloud
+
+from ppcdeps.checking.node import acceptance, consoles, results
+from ppcdeps.checking.node import host as hosts
+from ppcdeps.checking.node.api import ApiError, Cloud, open_cloud
+from ppcdeps.checking.node.belongings import find_belongings
+from ppcdeps.checking.node.console import GuestConsole
+from ppcdeps.checking.node.images import find_image
+from ppcdeps.checking.node.lifecycle import LivingGuest
+from ppcdeps.checking.node.recorder import Recorder
+from ppcdeps.checking.node.servers import Server, ServerOrder
+from ppcdeps.model.errors import CloudError
+
+pytest.importorskip("openstack", reason="openstacksdk is not installed")
+# Of what the SDK is to lose: it warns of that itself.
+pytestmark = pytest.mark.filterwarnings(r"ignore:.*removed in a future\s+release")
+
+GUEST = "ppcdeps-check-1a2b3c4d-guest"
+ORDER = ServerOrder("guest", "an-image", "1")
+NODE = hosts.Hypervisor("a-provider", HOST, "ppc64le", "POWER9", 8, 8192, 100, "QEMU 7.2.0")
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallCloud]:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    with small_cloud() as made:
+        made.configure(tmp_path)
+        yield made
+
+
+def opened(timeout: float = 30) -> Cloud:
+    return open_cloud("small", timeout)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (PAGE, r"\(text/html\) is not JSON"),
+        (b"", r"is not JSON"),
+        (None, r"\(application/json\) is not an object"),
+        ([], r"\(application/json\) is not an object"),
+        (b"[" * 100_000, r"is nested deeper"),
+    ],
+)
+def test_what_is_not_an_object_of_json_is_no_answer(small: SmallCloud, body: Any, reason: str) -> None:
+    cloud = opened()
+    small.faults[".*/os-services|.*/images/an-image|.*/detail"] = body
+    address = f"{small.url}/nova/v2.1/os-services"
+    with pytest.raises(
+        CloudError, match=rf"nova did not answer GET /os-services with JSON: what {address}.*{reason}"
+    ):
+        hosts.service_of(cloud, HOST)
+    with pytest.raises(CloudError, match=r"nova did not answer GET /os-hypervisors/detail with JSON"):
+        hosts.hypervisor_of(cloud, HOST)
+    with pytest.raises(CloudError, match=r"glance did not answer GET /images/an-image with JSON"):
+        find_image(cloud, "an-image")
+    found = find_belongings(cloud)
+    assert found.things == ()
+    assert [one.partition(" with JSON")[0] for one in found.unseen] == [
+        "servers: nova did not answer GET /servers/detail",
+        "flavors: nova did not answer GET /flavors/detail",
+    ]
+
+
+def test_a_redirection_without_end_is_no_answer(small: SmallCloud) -> None:
+    cloud = opened()
+    small.endless = ".*/servers/detail"
+    (reason,) = find_belongings(cloud).unseen
+    assert reason.startswith("servers: nova redirects GET /servers/detail without end: the last address is http://")
+
+
+def test_what_rightly_has_no_document_is_done(small: SmallCloud) -> None:
+    cloud = opened()
+    server = Server.create(cloud, "1a2b3c4d", ORDER, 30)
+    cloud.compute.post(f"/servers/{server.id}/action", {"pause": None})
+    assert cloud.compute.delete(f"/servers/{server.id}")
+    assert not cloud.compute.delete(f"/servers/{server.id}")
+
+
+def test_a_page_in_place_of_what_was_done_is_no_answer(small: SmallCloud) -> None:
+    cloud = opened()
+    small.faults["DELETE .*"] = PAGE
+    with pytest.raises(ApiError, match="did not answer DELETE /servers/a-server with JSON"):
+        cloud.compute.delete("/servers/a-server")
+
+
+READERS: list[tuple[str, Any, Callable[[Cloud], object], str]] = [
+    ("os-services", {"services": None}, hosts.compute_services, "services is not an array"),
+    ("os-services", {"services": {"a": 1}}, hosts.compute_services, "services is not an array"),
+    ("os-services", {"services": [1]}, hosts.compute_services, r"services\[0\] is not an object"),
+    ("os-services", {"services": [{"host": None}]}, hosts.compute_services, r"services\[0\]\.host is not a text"),
+    ("detail", {"hypervisors": None}, hosts.hypervisors, "hypervisors is not an array"),
+    ("detail", {"hypervisors": [{"id": []}]}, hosts.hypervisors, r"hypervisors\[0\]\.id is not a text"),
+    ("detail", {"hypervisors": [{"id": "a/../b"}]}, hosts.hypervisors, r"hypervisors\[0\]\.id is not an identifier"),
+    (
+        "detail",
+        {"hypervisors": [{"id": "a", "vcpus": "8"}]},
+        hosts.hypervisors,
+        r"hypervisors\[0\]\.vcpus is not a whole number",
+    ),
+    ("traits", {"traits": None}, lambda cloud: hosts.traits_of(cloud, NODE), "traits is not an array"),
+    (
+        "inventories",
+        {"inventories": []},
+        lambda cloud: hosts.inventories_of(cloud, NODE),
+        "inventories is not an obj",
+    ),
+    ("usages", {"usages": {"VCPU": None}}, lambda cloud: hosts.usages_of(cloud, NODE), ""),
+    ("usages", {"usages": None}, lambda cloud: hosts.usages_of(cloud, NODE), "usages is not an object"),
+    ("allocations", {}, lambda cloud: hosts.consumers_of(cloud, NODE), "allocations is missing"),
+    ("limits", {"limits": None}, lambda cloud: hosts.require_quota(cloud, hosts.Room(1, 1)), "limits is not an"),
+    (
+        "limits",
+        {"limits": {"absolute": None}},
+        lambda cloud: hosts.require_quota(cloud, hosts.Room(1, 1)),
+        r"limits\.absolute is not an object",
+    ),
+    ("an-image", {"id": "x", "status": 1}, lambda cloud: find_image(cloud, "an-image"), "status is not a text"),
+    (
+        "servers",
+        {"server": None},
+        lambda cloud: Server.create(cloud, "1a2b3c4d", ServerOrder("a", "b", "c"), 1),
+        "server is",
+    ),
+    ("a-server", {"server": None}, lambda cloud: Server(cloud, "a-server", 1).read(), "server is not an object"),
+    (
+        "os-volume_attachments",
+        {"volumeAttachments": None},
+        lambda cloud: Server(cloud, "a-server", 1).volumes(),
+        "volumeAttachments is not an array",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "read", "reason"), READERS)
+def test_a_value_of_another_kind_is_a_fault_of_the_api(
+    small: SmallCloud, path: str, body: Any, read: Callable[[Cloud], object], reason: str
+) -> None:
+    cloud = opened()
+    small.faults[f".*/{path}"] = body
+    if not reason:
+        read(cloud)
+        return
+    with pytest.raises(CloudError, match=rf"(nova|placement|glance)'s answer to .* cannot be understood: {reason}"):
+        read(cloud)
+
+
+def test_lists_of_what_runs_left_that_are_none_are_not_taken_for_empty(small: SmallCloud) -> None:
+    cloud = opened()
+    nameless = {"name": GUEST, "metadata": {"ppcdeps-check-run": "1a2b3c4d"}, "id": None}
+    null, without = ({"servers": None}, "is not an array"), ({"servers": [nameless]}, "is not an identifier")
+    for body, reason in (null, without):
+        small.faults[".*/servers/detail"] = body
+        (unseen,) = find_belongings(cloud).unseen
+        assert unseen.startswith("servers: nova's answer to GET /servers/detail cannot be understood: servers")
+        assert unseen.endswith(reason)
+
+
+def accepted(cloud: Cloud, *parts: str) -> results.NodeReport:
+    chosen = frozenset(map(results.TestedPart, parts))
+    test = acceptance.NodeTest(HOST, "1a2b3c4d", "an-image", flavor="small", parts=chosen, patience=5)
+    return acceptance.test_node(cloud, test, Reports())
+
+
+def test_a_wrong_answer_in_mid_test_leaves_the_report_of_what_was_found(small: SmallCloud) -> None:
+    cloud = opened()
+    small.faults[".*/traits"] = {"traits": None}
+    report = accepted(cloud, "statistics")
+    outcomes = {one.name: one.outcome.value for one in report.steps}
+    assert outcomes == {
+        "hypervisor": "failed",
+        "inventories": "passed",
+        "traits": "failed",
+        "nothing left behind": "passed",
+    }
+    small.faults[".*/usages"] = {"usages": None}
+    last = accepted(cloud, "life-cycle").steps[-2]
+    assert (last.name, last.outcome.value) == ("what follows", "failed")
+    assert "usages is not an object" in last.note
+
+
+def test_a_guest_that_is_known_goes_though_the_list_cannot_be_seen(small: SmallCloud) -> None:
+    cloud = opened()
+    small.state = "ERROR"
+    small.faults[".*/servers/detail"] = PAGE
+    last = accepted(cloud, "life-cycle").steps[-1]
+    assert (last.name, last.outcome.value) == ("nothing left behind", "failed")
+    assert last.evidence[0].startswith("cannot be seen: servers: nova did not answer GET /servers/detail with JSON")
+    assert small.servers == {}
+
+
+@pytest.mark.parametrize("url", [None, "http://[fd00::1:6080/", "http://console:99999/", "console"])
+def test_a_console_whose_address_is_none_fails(small: SmallCloud, url: str | None) -> None:
+    cloud = opened()
+    small.faults[".*/remote-consoles"] = {"remote_console": {"url": url}}
+    recorder = Recorder(Reports(), results.TestedPart)
+    console = GuestConsole(cloud.compute, "a-server", re.compile("login:"), 1)
+    small.servers["a-server"] = {"name": GUEST, "metadata": {}}
+    consoles.test_consoles(recorder, cloud, LivingGuest(Server(cloud, "a-server", 1), console, "an-image"))
+    assert [one.outcome.value for one in recorder.steps] == ["failed", "failed"]
+    assert all("cannot be understood: remote_console.url is not a" in one.note for one in recorder.steps)
+
+
+def test_a_login_that_is_answered_by_something_else_is_said(small: SmallCloud) -> None:
+    small.faults[".*/tokens"] = PAGE
+    with pytest.raises(
+        CloudError, match=rf"keystone did not answer with JSON of its own: {small.url}/v3/auth/tokens"
+    ):
+        opened()
+
+
+def test_a_login_without_a_token_is_no_answer(small: SmallCloud) -> None:
+    small.token = ""
+    with pytest.raises(CloudError, match="keystone's answer cannot be understood"):
+        opened()
