@@ -13,6 +13,7 @@ from typing import Any
 
 from ppcdeps.base.urls import shown_url
 from ppcdeps.checking.node.documents import Document
+from ppcdeps.checking.node.sessions import sessions_in_time
 from ppcdeps.model.documents import DocumentError, parse_json
 from ppcdeps.model.errors import CloudError, ConfigError, EnvironmentLacksError
 from ppcdeps.model.exitcodes import ExitCode
@@ -234,7 +235,7 @@ def _region(config: Any, name: str | None, timeout: float) -> Any:
     log = logging.getLogger("openstack.config")
     log.addHandler(handler)
     try:
-        loader = config()
+        loader = config(session_constructor=sessions_in_time(timeout))
         # Where no file names a cloud, the SDK makes one up, with nothing in it.
         names = sorted(one for one in loader.get_cloud_names() if one != "defaults" or loader.config_filename)
         if name is not None and name not in names:
@@ -357,6 +358,8 @@ def _errors_of(service: str, *, credentials: bool = False) -> Iterator[None]:
     except (keystone.ClientException, sdk.SDKException) as error:
         # The SDK has an error of its own for what keystone refuses, made of keystoneauth's.
         cause = error.__cause__ or error.__context__
+        if isinstance(cause, keystone.ConnectTimeout):
+            raise ApiError(f"{service} does not answer in time: {_first_line(error)}") from error
         refused = isinstance(cause, keystone.Unauthorized) or getattr(error, "status_code", None) == _UNAUTHORIZED
         # To log in with a token that has expired, or a credential that was removed, is answered with 404.
         if credentials and (refused or _UNKNOWN.search(str(error))):

@@ -90,8 +90,9 @@ class WebSocket:
         )
         self._socket.sendall("\r\n".join((*lines, "", "")).encode())
         answer = bytearray()
+        deadline = time.monotonic() + self._seconds
         while b"\r\n\r\n" not in answer:
-            some = self._socket.recv(4096)
+            some = self._receive(deadline)
             if not some or len(answer) > _HEADER:
                 raise ValueError("it speaks no HTTP")
             answer += some
@@ -125,11 +126,7 @@ class WebSocket:
     def _exactly(self, count: int, deadline: float) -> bytes:
         try:
             while len(self._raw) < count:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise TimeoutError
-                self._socket.settimeout(left)
-                some = self._socket.recv(65536)
+                some = self._receive(deadline)
                 if not some:
                     raise StepFailed("the console's proxy ends the connection")
                 self._raw += some
@@ -140,6 +137,13 @@ class WebSocket:
         taken = bytes(self._raw[:count])
         del self._raw[:count]
         return taken
+
+    def _receive(self, deadline: float) -> bytes:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._socket.settimeout(left)
+        return self._socket.recv(65536)
 
     def _send(self, kind: int, content: bytes) -> None:
         # Frames of a client are masked; ours are short.

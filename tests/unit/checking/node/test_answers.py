@@ -1,6 +1,7 @@
 """What is before a cloud's APIs, or what they send, that is not what they are to answer."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -209,6 +210,24 @@ def test_a_console_whose_address_is_none_fails(small: SmallCloud, url: str | Non
     consoles.test_consoles(recorder, cloud, LivingGuest(Server(cloud, "a-server", 1), console, "an-image"))
     assert [one.outcome.value for one in recorder.steps] == ["failed", "failed"]
     assert all("cannot be understood: remote_console.url is not a" in one.note for one in recorder.steps)
+
+
+@pytest.mark.parametrize(
+    ("dripping", "reason"),
+    [
+        (".*/os-services", "nova does not answer in time"),
+        (".*/tokens", "keystone does not answer in time"),
+        ("GET /nova/v2.1/", "nova does not answer in time"),
+    ],
+)
+def test_an_api_that_sends_a_byte_from_time_to_time_does_not_answer_in_time(
+    small: SmallCloud, dripping: str, reason: str
+) -> None:
+    small.dripping = dripping
+    began = time.monotonic()
+    with pytest.raises(CloudError, match=reason):
+        hosts.service_of(opened(1), HOST)
+    assert time.monotonic() - began < 15
 
 
 def test_a_login_that_is_answered_by_something_else_is_said(small: SmallCloud) -> None:
