@@ -45,3 +45,12 @@ def test_what_was_found_before_a_wrong_answer_is_shown_and_written(ppcdeps: Prog
     cases = ET.parse(ppcdeps.folder / "node.xml").iter("testcase")
     failed = [one.get("name") for one in cases if one.find("failure") is not None]
     assert failed == ["hypervisor", "traits"]
+
+
+@pytest.mark.parametrize("address", ["nope", "http://[fd00::1:5000/v3"])
+def test_a_cloud_without_an_address_is_a_fault_of_its_configuration(
+    ppcdeps: Program, small: SmallCloud, address: str
+) -> None:
+    small.configure(ppcdeps.folder, auth_url=address)
+    fault = check(ppcdeps, *STATISTICS, code=3).fault
+    assert f"is not a URL of http or https: {address}; look at it in clouds.yaml" in fault

@@ -6,12 +6,13 @@ Of the SDK only that is used, and no resource classes: what they make of a docum
 import contextlib
 import logging
 import re
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppcdeps.base.urls import shown_url
+from ppcdeps.base.urls import has_host, shown_url, split_url
 from ppcdeps.checking.node.documents import Document
 from ppcdeps.checking.node.sessions import sessions_in_time
 from ppcdeps.model.documents import DocumentError, parse_json
@@ -247,12 +248,40 @@ def _region(config: Any, name: str | None, timeout: float) -> Any:
         region = loader.get_one(cloud=name, app_name="ppcdeps", api_timeout=timeout)
         if not region.config.get("auth"):
             raise ConfigError("no cloud is named", hint=_NAMING)
-    except (AttributeError, TypeError) as error:
+        _require_sound(region)
+    except (AttributeError, TypeError, ValueError) as error:
         # The SDK does not look at what kind of values its file has.
         raise ConfigError(f"a file of clouds cannot be understood: {error}") from error
     finally:
         log.removeHandler(handler)
     return region
+
+
+def _require_sound(region: Any) -> None:
+    """See that what a cloud's configuration names can be used: addresses, and files. Raises ConfigError."""
+    cloud, hint = f"of the cloud {region.name}", "look at it in clouds.yaml, or in the OS_ variables"
+    overrides = {name: value for name, value in region.config.items() if name.endswith("_endpoint_override")}
+    for name, address in {"auth_url": region.config["auth"].get("auth_url"), **overrides}.items():
+        text = str(address or "")
+        if text and not (has_host(text) and split_url(text).scheme in ("http", "https")):
+            raise ConfigError(f"{name} {cloud} is not a URL of http or https: {shown_url(text)}", hint=hint)
+    trusted, own = region.get_requests_verify_args()
+    certificate, key = own if isinstance(own, tuple) else (own, None)
+    for name, file in (("cacert", trusted), ("cert", certificate), ("key", key)):
+        try:
+            if isinstance(file, str):
+                _require_readable(Path(file), has_certificates=name == "cacert")
+        except OSError as error:
+            fault = f"{name} {cloud} cannot be used: {file}: {error.strerror or error}"
+            raise ConfigError(fault, hint=hint) from error
+
+
+def _require_readable(file: Path, *, has_certificates: bool) -> None:
+    """Read a file, or see that it is a folder of certificates. Raises OSError, also where it has no certificates."""
+    if not has_certificates:
+        file.open("rb").close()
+    elif not file.is_dir():
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
 
 
 def _adapter(connection: Any, kind: str) -> Any:

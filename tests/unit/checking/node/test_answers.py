@@ -19,7 +19,7 @@ from ppcdeps.checking.node.images import find_image
 from ppcdeps.checking.node.lifecycle import LivingGuest
 from ppcdeps.checking.node.recorder import Recorder
 from ppcdeps.checking.node.servers import Server, ServerOrder
-from ppcdeps.model.errors import CloudError
+from ppcdeps.model.errors import CloudError, ConfigError
 
 pytest.importorskip("openstack", reason="openstacksdk is not installed")
 # Of what the SDK is to lose: it warns of that itself.
@@ -241,4 +241,40 @@ def test_a_login_that_is_answered_by_something_else_is_said(small: SmallCloud) -
 def test_a_login_without_a_token_is_no_answer(small: SmallCloud) -> None:
     small.token = ""
     with pytest.raises(CloudError, match="keystone's answer cannot be understood"):
+        opened()
+
+
+@pytest.mark.parametrize(
+    "address", ["nope", "http://[fd00::1:5000/v3", "ftp://cloud/v3", "http:///v3", "http://cloud:99999/v3"]
+)
+def test_an_address_in_clouds_yaml_that_is_none(small: SmallCloud, tmp_path: Path, address: str) -> None:
+    small.configure(tmp_path, auth_url=address)
+    with pytest.raises(ConfigError) as caught:
+        opened()
+    assert f"auth_url of the cloud small is not a URL of http or https: {address}; look at it in clouds.yaml" in str(
+        caught.value
+    )
+
+
+def test_an_address_of_one_service_in_clouds_yaml_that_is_none(small: SmallCloud, tmp_path: Path) -> None:
+    small.configure(tmp_path, compute_endpoint_override="nope")
+    expected = "compute_endpoint_override of the cloud small is not a URL of http or https: nope"
+    with pytest.raises(ConfigError, match=expected):
+        opened()
+
+
+@pytest.mark.parametrize("name", ["cacert", "cert", "key"])
+def test_a_file_that_clouds_yaml_names_and_that_is_not_there(small: SmallCloud, tmp_path: Path, name: str) -> None:
+    there = tmp_path / "there.pem"
+    there.write_text("no certificate")
+    small.configure(tmp_path, **({"cert": str(there)} if name == "key" else {}), **{name: "/nosuch.pem"})
+    expected = f"{name} of the cloud small cannot be used: /nosuch.pem: No such file or directory; look at it"
+    with pytest.raises(ConfigError, match=expected):
+        opened()
+
+
+def test_a_file_of_trusted_certificates_without_any(small: SmallCloud, tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").write_text("no certificate")
+    small.configure(tmp_path, cacert=str(tmp_path / "empty.pem"))
+    with pytest.raises(ConfigError, match=r"cacert of the cloud small cannot be used: .*/empty\.pem: "):
         opened()
