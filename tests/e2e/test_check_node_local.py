@@ -100,3 +100,23 @@ def test_a_plan_belongs_to_local(ppcdeps: Program) -> None:
     (ppcdeps.folder / "plan.json").write_text("{}")
     assert "are options of --local" in ppcdeps("check", "node", "power1", "--plan", "plan.json", code=2).fault
     assert "names no schema" in ppcdeps("check", "node", "--local", "--plan", "plan.json", code=3).fault
+
+
+@pytest.mark.parametrize(
+    ("words", "refused"),
+    [
+        (("--local", "--junit", "x.xml"), "--local looks at this machine: it does not take --junit"),
+        (("--local", "--only", "console", "--image", "x", "--keep"), "it does not take --image, --only, --keep"),
+        (("power1", "--local", "--cloud", "x", "--timeout", "9"), "it does not take HOST, --cloud, --timeout"),
+        (("--local", "--cleanup"), "--local looks at this machine: it does not take --cleanup"),
+        (("--local", "--run", "1a2b3c4d"), "it does not take --run"),
+        (("--cleanup", "power1"), "--cleanup removes what runs left in the project: it does not take HOST"),
+        (("--cleanup", "--junit", "x.xml", "--keep"), "it does not take --keep, --junit"),
+        (("--cleanup", "--image", "x", "--skip", "volumes"), "it does not take --image, --skip"),
+        (("power1", "--only", "console", "--skip", "console"), "there is nothing to test: --skip takes away all"),
+        (("power1", "--image", "x", "--property", "a=b"), "--property is for the image of the test guest"),
+        (("power1", "--boot-text", "up"), "--boot-text is what --image shows"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(ppcdeps: Program, words: tuple[str, ...], refused: str) -> None:
+    assert refused in ppcdeps("check", "node", *words, code=2).fault

@@ -1,9 +1,11 @@
 """`ppcdeps check node`: the acceptance test of a compute node, through the cloud's own API."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from ppcdeps.cli.completion import TARGETS
 from ppcdeps.cli.interruption import interruptible
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 PARTS = ("heartbeat", "statistics", "life-cycle", "console", "network", "volumes", "mixed-cloud", "probes")
 """The values of `Part` that can be chosen, which the help is not to import."""
+_LOCAL = ("nova", "target", "root", "plan", "constraints", "nova_conf")
+_CLEANUP = ("cleanup", "cloud", "run", "api_timeout")
+_SHOWN = ("cache_directory", "as_json", "quiet", "no_progress", "debug")
+"""The parameters of --local, of --cleanup, and those that each of them has."""
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -132,16 +138,14 @@ def node(
     from ppcdeps.workflows.check_node import CloudChoice, NodeChoice, check_node, clean_up_node, write_junit
 
     if local:
-        if host is not None or cloud is not None or cleanup:
-            raise UsageError("--local looks at this machine: it takes neither HOST nor --cloud nor --cleanup")
+        _require_none_but((*_LOCAL, "local"), "--local looks at this machine")
         chosen_here = LocalChoice(nova, target, root or Path("/"), plan, constraints, nova_conf)
         return _show_local(chosen_here, cache_directory, reporter, as_json)
     if any(one is not None for one in (nova, target, root, plan, constraints, nova_conf)):
         raise UsageError("--nova, --target, --root, --plan, --constraints and --nova-conf are options of --local")
     chosen = CloudChoice(cloud, api_timeout)
     if cleanup:
-        if host is not None:
-            raise UsageError("--cleanup takes no host: it removes what runs left in the project")
+        _require_none_but(_CLEANUP, "--cleanup removes what runs left in the project")
         with interruptible():
             return _show_cleanup(clean_up_node(chosen, run, reporter), as_json)
     if run is not None:
@@ -173,6 +177,19 @@ def node(
         if junit is not None:
             write_junit(report, junit)
     return ExitCode.DONE if report.has_passed else ExitCode.GAPS_REMAIN
+
+
+def _require_none_but(names: Sequence[str], why: str) -> None:
+    """Raise UsageError for what was given that neither is named here nor says where and how to show something."""
+    context = click.get_current_context()
+    given = [
+        parameter.human_readable_name if isinstance(parameter, click.Argument) else max(parameter.opts, key=len)
+        for parameter in context.command.params
+        if parameter.name not in (*names, *_SHOWN)
+        and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise UsageError(f"{why}: it does not take {', '.join(given)}", hint="leave it out")
 
 
 def _show_local(choice: "LocalChoice", cache_directory: Path | None, reporter: Reporter, as_json: bool) -> int:

@@ -73,6 +73,10 @@ def check_node(
     """
     if choice.image is not None and choice.guest_root is not None:
         raise UsageError("--image and --guest-root exclude each other")
+    if choice.image is not None and choice.properties:
+        raise UsageError("--property is for the image of the test guest, which --image takes the place of")
+    if choice.image is None and choice.boot_text is not None:
+        raise UsageError("--boot-text is what --image shows: the test guest says itself that it is up")
     parts = _parts(choice)
     if junit is not None:
         require_place(junit, "--junit")
@@ -134,7 +138,10 @@ def _parts(choice: NodeChoice) -> frozenset[TestedPart]:
     wanted = {TestedPart(one) for one in choice.only} if choice.only else set(TestedPart) - {TestedPart.PROBES}
     if choice.probes:
         wanted.add(TestedPart.PROBES)
-    return frozenset(wanted - {TestedPart(one) for one in choice.without})
+    wanted -= {TestedPart(one) for one in choice.without}
+    if not wanted - {TestedPart.CLEANUP}:
+        raise UsageError("there is nothing to test: --skip takes away all that is to be tested")
+    return frozenset(wanted)
 
 
 def _pattern(text: str | None) -> re.Pattern[str] | None:
