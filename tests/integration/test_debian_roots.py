@@ -11,10 +11,11 @@ import pytest
 
 from ppcdeps.base.cache import Cache
 from ppcdeps.building.buildroots.buildroots import MARKER, Buildroots
-from ppcdeps.building.buildroots.debianbase import base_repository
+from ppcdeps.building.buildroots.debianbase import base_repository, install
 from ppcdeps.building.buildroots.definitions import DebianMaking, load_definitions
 from ppcdeps.engines.job import BuildMode, Buildroot
 from ppcdeps.model.errors import EnvironmentLacksError, UsageError
+from ppcdeps.rpm.header import read_header
 
 SPEC = r"""
 Name: libcount
@@ -130,6 +131,18 @@ def test_the_same_root_gives_the_same_base_package(debian_root: Buildroot, store
     again = base_repository(debian_root.path, "ppc64le", tmp_path, making, packages=recorded.packages)
     (first,) = recorded.repository.glob("*.ppc64le.rpm")
     assert again.package.read_bytes() == first.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["it's", "back\\slash [a]", "a{b,c}", "%(touch made)"])
+def test_a_root_may_lie_in_any_folder(name: str, tmp_path: Path) -> None:
+    making = load_definitions().named("debian-12").making
+    assert isinstance(making, DebianMaking)
+    root = tmp_path / name / "root"
+    root.mkdir(parents=True)
+    base = base_repository(root, "ppc64le", tmp_path / name / "repository", making)
+    install(root, base.package)
+    assert (root / "var/lib/rpm/rpmdb.sqlite").is_file()
+    assert read_header(base.package).nevra.name == "debian-0-base"
 
 
 def test_a_cross_root_stands_for_both_architectures(debian_cross_root: Buildroot, store: Buildroots) -> None:

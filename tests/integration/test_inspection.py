@@ -21,7 +21,7 @@ from ppcdeps.model.capability import parse_requirement
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError
 from ppcdeps.model.gap import Cause, Gap, GapKind, Phase, Requirer, Route, RouteKind
 from ppcdeps.model.nevra import Nevra
-from ppcdeps.rpm.header import read_header
+from ppcdeps.rpm.header import check_digests, read_header
 
 pytestmark = pytest.mark.skipif(bool(lacks()), reason=lacks())
 
@@ -85,6 +85,23 @@ def test_what_is_seen_of_a_sound_package_is_what_rpm_says(sound: Path) -> None:
 def test_every_compression_of_payloads_is_read(payload: str, sample: Rpm, tmp_path: Path) -> None:
     seen = inspect_rpm(replace(sample, payload=payload).build(tmp_path), "ppc64le")
     assert seen.is_sound and len(seen.elf) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["it's", 'a"b', "back\\slash", "a[b]", "a*b", "a{b,c}", "100%{nil}", "%(touch made)"]
+)
+def test_a_package_lies_where_it_lies(
+    name: str, sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / name
+    place.mkdir()
+    package = Path(shutil.copy(sound, place / f"{name}.rpm"))
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    monkeypatch.chdir(tmp_path)
+    assert inspect_rpm(package, "ppc64le").nevra == read_header(sound).nevra
+    check_digests(package)
+    assert list(tmp_path.iterdir()) == [place]
+    assert list(place.iterdir()) == [package]
 
 
 def test_a_package_for_another_architecture(sound: Path) -> None:

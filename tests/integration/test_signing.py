@@ -138,6 +138,21 @@ def test_a_repository_that_was_not_signed_becomes_so(built: list[Path], owner: S
     assert read(tmp_path) == {file.name for file in built}
 
 
+@pytest.mark.parametrize("name", ["it's", "back\\slash [a]", "a{b,c}", "%(touch made)"])
+def test_packages_are_signed_wherever_they_lie(
+    name: str, built: list[Path], owner: SigningKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / name
+    place.mkdir()
+    package = Path(shutil.copy(built[0], place / "one.rpm"))
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    monkeypatch.chdir(tmp_path)
+    sign_packages([package], owner)
+    assert package.read_bytes() != built[0].read_bytes()
+    assert list(tmp_path.iterdir()) == [place]
+    assert list(place.iterdir()) == [package]
+
+
 def test_a_package_without_a_signature_is_reported(built: list[Path], owner: SigningKey) -> None:
     with pytest.raises(BuildError, match=r"ant-1\.0-1\.noarch\.rpm is not signed by the key"):
         check_packages(built, owner)

@@ -14,6 +14,7 @@ from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.errors import ConfigError
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.model.values import dataclass
+from ppcdeps.rpm.database import IN_THIS_FOLDER
 
 _TAGS = (
     *("NAME", "EPOCHNUM", "VERSION", "RELEASE", "ARCH", "SOURCERPM"),
@@ -140,7 +141,7 @@ def check_digests(package: Path) -> None:
 
     Raises as ``read_header``.
     """
-    _rpm(["rpmkeys", "--checksig", "--nosignature", str(package.resolve())], package)
+    _rpm(["rpmkeys", "--checksig", "--nosignature"], package)
 
 
 def raw_header(package: Path) -> bytes:
@@ -173,29 +174,32 @@ def raw_header(package: Path) -> bytes:
 def read_queried(package: Path, form: str) -> str:
     """What rpm's query format makes of the header of an RPM file. Raises as ``read_header``."""
     # A text file would be taken for a manifest: a list of files and URLs that rpm reads as well.
-    return _rpm(["rpm", "-qp", "--nomanifest", "--nosignature", "--qf", form, str(package.resolve())], package)
+    return _rpm(["rpm", "-qp", "--nomanifest", "--nosignature", "--qf", form], package)
 
 
 def _rpm(command: Sequence[str], package: Path) -> str:
     # A pipe or a device has no end, and rpm would read it.
-    open_named(package, "package_size").close()
-    try:
-        # Neither this machine's packages and keys nor the user's macros have a say. rpm makes a database if there
-        # is none.
-        with tempfile.TemporaryDirectory(prefix="ppcdeps-rpm-") as place:
+    with open_named(package, "package_size") as file, tempfile.TemporaryDirectory(prefix="ppcdeps-rpm-") as place:
+        # Not by its path, in which `rpm -qp` takes quotes, backslashes and patterns for its own.
+        opened = f"/proc/self/fd/{file.fileno()}"
+        try:
+            # Neither this machine's packages and keys nor the user's macros have a say. rpm makes a database if there
+            # is none.
             done = run_program(
-                [command[0], "--dbpath", place, *command[1:]],
+                [command[0], *IN_THIS_FOLDER, *command[1:], opened],
                 needed_for="packages are read with it",
                 install="the package rpm",
+                folder=Path(place),
                 environment={"HOME": place},
                 bare=True,
                 seconds=_SECONDS,
+                descriptors=[file.fileno()],
             )
-    except UnfinishedProgramError as error:
-        raise ConfigError(f"{package.name} is not read: {error.message}") from error
+        except UnfinishedProgramError as error:
+            raise ConfigError(f"{package.name} is not read: {error.message}") from error
     if not done.is_well:
         # rpm says nothing of a file that does not even begin as a package.
         said = done.reason if done.error_text.strip() else "it does not begin as one"
-        reason = said.removeprefix("error: ").replace(f"{package.resolve()}: ", "")
+        reason = said.removeprefix("error: ").replace(f"{opened}: ", "")
         raise ConfigError(f"{package} is no RPM package, or damaged: {reason}")
     return done.text

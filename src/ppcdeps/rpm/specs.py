@@ -5,6 +5,7 @@ without the user's configuration, and confined. Where a spec runs code while it 
 out), bubblewrap confines that, too; without bubblewrap, such a spec is refused.
 """
 
+import os
 import re
 import signal
 import tempfile
@@ -27,6 +28,7 @@ from ppcdeps.rpm.platforms import PlatformMacros
 from ppcdeps.rpm.specscan import RUNS_SHELL, Code, code_in, without_shells
 
 _LIBRARY = Path("/usr/lib/rpm")
+_PLATFORM, _SOURCES = "platform.macros", "sources"
 _PACKAGE = re.compile(r"%package(?![\w}])(?P<rest>.*)")
 _GENERATES = re.compile(r"^%generate_buildrequires\b.*$", re.MULTILINE)
 # rpm 4.18 leaves the line out of what `rpmspec -P` prints; the lines below it are there.
@@ -97,14 +99,19 @@ def evaluate_spec(
         copy.write_bytes(content)
         marked = folder / "parsed.spec"
         marked.write_bytes(_marked(text))
-        (folder / "platform.macros").write_text(platform.macros, "utf-8")
-        sources = (sources or folder).resolve()
+        (folder / _PLATFORM).write_text(platform.macros, "utf-8")
+        place = folder / _SOURCES
+        if sources is None:
+            place.mkdir()
+        else:
+            # A link, named from where rpmspec runs: in a path rpm expands macros.
+            place.symlink_to(os.path.realpath(sources), target_is_directory=True)
         options = [
-            *_instead_of_this_machine(arch, folder),
-            *_defined({"_sourcedir": str(sources)}),
+            *_instead_of_this_machine(arch),
+            *_defined({"_sourcedir": _SOURCES}),
             *_set(conditions or {}, {**platform.defines, **(defines or {})}),
         ]
-        readable = (_LIBRARY, sources)
+        readable = (_LIBRARY, place.resolve())
         reading = _Reading(spec.name, arch, platform.name, copy.name, marked.name, options, folder, readable)
         fault: ConfigError
         try:
@@ -243,8 +250,8 @@ def _refused(title: str, faults: tuple[str, ...], why: str) -> SpecRefusedError:
     )
 
 
-def _instead_of_this_machine(arch: str, folder: Path) -> list[str]:
-    """The options that leave out all macros but rpm's own and the platform's."""
+def _instead_of_this_machine(arch: str) -> list[str]:
+    """The options that leave out all macros but rpm's own and the platform's, whose file lies where rpmspec runs."""
     files = (_LIBRARY / "macros", _LIBRARY / "platform" / f"{arch}-linux" / "macros")
     for file in files:
         if not file.is_file():
@@ -253,7 +260,7 @@ def _instead_of_this_machine(arch: str, folder: Path) -> list[str]:
                 hint="install the package rpm-common (Debian) or rpm-build (EL, Fedora)",
             )
     # --load would be simpler, but --target makes rpm forget what it loaded.
-    places = ":".join(map(str, (*files, folder / "platform.macros")))
+    places = ":".join(map(str, (*files, _PLATFORM)))
     return ["--rcfile", str(_LIBRARY / "rpmrc"), "--macros", places, "--target", arch]
 
 

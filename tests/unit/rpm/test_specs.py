@@ -226,11 +226,13 @@ def test_what_runs_nothing_is_evaluated(text: str, tmp_path: Path, platform: Pla
     assert evaluate(tmp_path, platform, HEAD + text).packages
 
 
+@pytest.mark.parametrize("name", ["sources", "so ur'c{e,s}", "100%{nil}%%", "back\\slash*"])
 def test_a_source_of_the_spec_may_be_included_and_is_confined_as_well(
-    tmp_path: Path, platform: PlatformMacros
+    name: str, tmp_path: Path, platform: PlatformMacros, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sources = tmp_path / "sources"
+    sources = tmp_path / name
     sources.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(sources))
     spec = tmp_path / "one.spec"
     reading = "Source0: more.inc\nSource1: m.macros\n%include %{SOURCE0}\n%{load:%{SOURCE1}}\n%own\n"
     spec.write_text(HEAD + reading + TAIL)

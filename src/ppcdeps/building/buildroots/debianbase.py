@@ -5,6 +5,7 @@ the root; a repository of this one package is the first repository of a target w
 """
 
 import re
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from ppcdeps.building.buildroots.definitions import DEBIAN_ARCH, TRIPLET, Debian
 from ppcdeps.building.createrepo import index_folder
 from ppcdeps.model.errors import BuildError, EnvironmentLacksError
 from ppcdeps.python.names import normalize, rpm_version
+from ppcdeps.rpm.database import IN_THIS_FOLDER
 
 _DATABASE: Final = Path("var/lib/rpm")
 _UPSTREAM = re.compile(r"(?:[0-9]+:)?(?P<version>[^-]+(?:-[^-]+)*?)(?:-[^-]+)?")
@@ -64,9 +66,11 @@ def install(root: Path, package: Path) -> None:
     """Put a package into the root's RPM database, and nothing into the root."""
     database = root / _DATABASE
     database.mkdir(parents=True, exist_ok=True)
-    command = ["rpm", "--dbpath", str(database.resolve()), "--define", "_db_backend sqlite", "--install"]
+    command = ["rpm", *IN_THIS_FOLDER, "--define", "_db_backend sqlite", "--install"]
     flags = ["--justdb", "--nodeps", "--noscripts", "--notriggers", "--ignorearch", "--ignoreos", "--nosignature"]
-    _run([*command, *flags], [str(package)])
+    with package.open("rb") as file:
+        # Not by its path, in which rpm takes quotes, backslashes and patterns for its own.
+        _run([*command, *flags], [f"/proc/self/fd/{file.fileno()}"], database, [file.fileno()])
 
 
 def dpkg_packages(root: Path) -> dict[str, str]:
@@ -259,7 +263,7 @@ def _build(name: str, version: str, arch: str, provides: Iterable[str], to: Path
         spec.write_text("\n".join(lines))
         definitions = {
             "_topdir": str(top),
-            "_rpmdir": str(to.resolve()),
+            "_rpmdir": "%{_topdir}",
             "_rpmfilename": "%{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm",
             "_buildhost": "ppcdeps",
             "use_source_date_epoch_as_buildtime": "1",
@@ -268,18 +272,25 @@ def _build(name: str, version: str, arch: str, provides: Iterable[str], to: Path
         }
         defined = [word for key, value in definitions.items() for word in ("--define", f"{key} {value}")]
         _run(["rpmbuild", "-bb", "--quiet", "--nodeps", "--target", arch, *defined], [str(spec)])
-    (package,) = to.glob(f"{name}-{version}-1.{arch}.rpm")
-    return package
+        (package,) = top.glob(f"{name}-{version}-1.{arch}.rpm")
+        return Path(shutil.move(package, to / package.name))
 
 
 def _eval(macro: str) -> str:
     return _run(["rpm", "--eval", macro]).strip()
 
 
-def _run(command: Sequence[str], operands: Sequence[str] = ()) -> str:
+def _run(
+    command: Sequence[str],
+    operands: Sequence[str] = (),
+    folder: Path | None = None,
+    descriptors: Sequence[int] = (),
+) -> str:
     done = run_program(
         command,
         operands=operands,
+        folder=folder,
+        descriptors=descriptors,
         install="the package rpm-build (rpm on Debian)",
         environment={"SOURCE_DATE_EPOCH": "1"},
     )

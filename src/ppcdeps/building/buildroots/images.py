@@ -27,6 +27,7 @@ from ppcdeps.engines.probe import probe_engine
 from ppcdeps.model.errors import BuildError, ConfigError, EnvironmentLacksError, PpcdepsError, RepositoryError
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.recipebook.templates import fill_template
+from ppcdeps.rpm.database import IN_THIS_FOLDER
 
 CONTAINERFILE = "Containerfile.j2"
 INSTALLABLE = re.compile(r"[A-Za-z0-9/(][\w.+~^:()/<>= -]*")
@@ -375,7 +376,7 @@ def _packages(root: Path) -> dict[str, str]:
     place = next((path for path in inside if path.is_dir() and any(path.iterdir())), None)
     if place is None or shutil.which("rpm") is None:
         return {}
-    listed = run_program(["rpm", "--dbpath", str(place), "-qa", "--qf", "%{NAME}.%{ARCH} %{EVR}\n"])
+    listed = run_program(["rpm", *IN_THIS_FOLDER, "-qa", "--qf", "%{NAME}.%{ARCH} %{EVR}\n"], folder=place)
     pairs = (line.split(" ", 1) for line in listed.text.splitlines() if " " in line)
     return dict(sorted((name, version) for name, version in pairs))
 

@@ -16,6 +16,7 @@ from typing import Self
 from ppcdeps.base.programs import ProgramResult, UnfinishedProgramError, run_program
 from ppcdeps.base.signature import verify_signature
 from ppcdeps.model.errors import BuildError, ConfigError, EnvironmentLacksError
+from ppcdeps.rpm.database import IN_THIS_FOLDER
 
 _SECONDS = 600
 _INSTALL = "gnupg and rpm (Debian), gnupg2 and rpm-sign (EL, Fedora)"
@@ -75,7 +76,6 @@ def sign_packages(packages: Sequence[Path], key: SigningKey) -> None:
     """
     if not packages:
         return
-    names = [str(path.resolve()) for path in packages]
     gpg = shutil.which("gpg")
     if gpg is None:
         raise EnvironmentLacksError(
@@ -91,9 +91,15 @@ def sign_packages(packages: Sequence[Path], key: SigningKey) -> None:
     if key.home is not None:
         macros["_gpg_path"] = str(key.home)
     defines = [word for name, value in macros.items() for word in ("--define", f"{name} {value}")]
-    done = _run(["rpmsign", *defines, "--addsign"], names, _home(key.home), "packages are signed with it")
-    if not done.is_well:
-        raise BuildError(f"packages are not signed: {done.reason}", hint="nothing was published")
+    folders: dict[Path, list[str]] = {}
+    for path in packages:
+        folders.setdefault(path.parent, []).append(f"./{path.name}")
+    for folder, names in folders.items():
+        # In the folder: rpmsign expands macros in a path.
+        sign = ["rpmsign", *defines, "--addsign"]
+        done = _run(sign, names, _home(key.home), "packages are signed with it", folder=folder)
+        if not done.is_well:
+            raise BuildError(f"packages are not signed: {done.reason}", hint="nothing was published")
     check_packages(packages, key)
 
 
@@ -105,15 +111,17 @@ def check_packages(packages: Sequence[Path], key: SigningKey) -> None:
     with tempfile.TemporaryDirectory(prefix="ppcdeps-rpmdb-") as place:
         public = Path(place) / "key.asc"
         public.write_bytes(key.public)
-        keys = ["rpmkeys", "--dbpath", str(Path(place) / "db")]
+        keys = ["rpmkeys", *IN_THIS_FOLDER]
         purpose = "signatures are checked with it"
         # The macros of the user have no say.
         alone = {"HOME": place}
-        done = _run([*keys, "--import"], [str(public)], alone, purpose)
+        done = _run([*keys, "--import"], [str(public)], alone, purpose, folder=Path(place))
         if not done.is_well:
             raise BuildError(f"rpm does not take the key {key.short}: {done.reason}")
         for path in packages:
-            checked = _run([*keys, "--checksig", "--verbose"], [str(path.resolve())], alone, purpose)
+            checked = _run(
+                [*keys, "--checksig", "--verbose"], [str(path.resolve())], alone, purpose, folder=Path(place)
+            )
             # No other key is there, so that a signature can be good by this one alone. Digests are listed, too.
             if not (checked.is_well and re.search(r"Signature\b.*: OK$", checked.text, re.MULTILINE)):
                 raise BuildError(f"{path.name} is not signed by the key {key.short}")
@@ -170,6 +178,7 @@ def _run(
     environment: Mapping[str, str],
     purpose: str,
     given: bytes = b"",
+    folder: Path | None = None,
 ) -> ProgramResult:
     try:
         return run_program(
@@ -178,6 +187,7 @@ def _run(
             given=given,
             needed_for=purpose,
             install=_INSTALL,
+            folder=folder,
             # Without these two gpg has no terminal and no display to ask for a passphrase on.
             environment={"GPG_TTY": None, "DISPLAY": None, **environment},
             seconds=_SECONDS,

@@ -15,6 +15,7 @@ from ppcdeps.checking.env.root_file_system import RootFileSystem
 from ppcdeps.model.ceilings import CEILINGS, how_to_raise
 from ppcdeps.model.nevra import Nevra
 from ppcdeps.python.names import normalize
+from ppcdeps.rpm.database import IN_THIS_FOLDER
 
 _PLACES = ("/usr/lib/sysimage/rpm", "/usr/share/rpm", "/var/lib/rpm")
 """Where the database is: Fedora, EL10 and SUSE; systems of rpm-ostree, whose /var is empty; then all others."""
@@ -116,7 +117,7 @@ def _read(root: RootFileSystem, place: str, name: str, backend: str, folders: tu
                 break
         else:
             return RpmDatabase(place, unread=f"this machine's rpm does not read its format ({name})")
-    fault = (_fault(listing) or _fault(packages)).replace(folder, place)
+    fault = (_fault(listing) or _fault(packages)).replace(IN_THIS_FOLDER[1], place)
     return RpmDatabase(
         place,
         tuple(_identities(_text(packages))),
@@ -138,8 +139,9 @@ def _copy(root: RootFileSystem, place: str, name: str, to: Path) -> None:
 
 
 def _run(folder: str, backend: str, form: str) -> ProgramResult:
-    where = ["--dbpath", folder, "--define", f"_db_backend {backend}"]
-    return run_program(["rpm", "-qa", *where, "--nosignature", "--nodigest", "--qf", form], seconds=_PATIENCE)
+    where = [*IN_THIS_FOLDER, "--define", f"_db_backend {backend}"]
+    query = ["rpm", "-qa", *where, "--nosignature", "--nodigest", "--qf", form]
+    return run_program(query, folder=Path(folder), seconds=_PATIENCE)
 
 
 def _text(done: ProgramResult) -> str:
