@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,17 @@ def test_there_is_nothing_to_resume(world: BuildWorld) -> None:
     fault = world.program("build", "nosuch.json", "--attach", "--work", "run", code=3).fault
     assert "cannot read the plan nosuch.json: No such file or directory" in fault
     assert json.loads(world.program("build", "plan.json", "--resume", "--work", "run", "--json").out)["results"]
+
+
+def test_a_run_goes_on_from_another_folder(world: BuildWorld, tmp_path: Path) -> None:
+    world.program(*world.build_command("--work", "run"))
+    there = replace(world.program, folder=tmp_path / "elsewhere", variables=world.program.environment())
+    there.folder.mkdir()
+    run = json.loads(there("build", "--attach", "--work", "../world/run", "--json").out)
+    assert [one["outcome"] for one in run["results"]] == ["unchanged"]
+    assert list(there.folder.iterdir()) == []
+    assert world.program("build", "--resume", "--work", "run", "--target", "target.toml")
+    assert "leave --target out" in there("build", "--resume", "--work", "../world/run", "--target", "o", code=2).err
 
 
 def test_the_results_are_told_as_json_too(world: BuildWorld) -> None:

@@ -182,7 +182,11 @@ def build(
     check_lock_of(plan, plan_file, choice)
     chosen = choose_planned(plan, choice, reporter)
     resolved = chosen.read(sides=sides_read(plan, chosen.target, options))
-    request = BuildRequest(plan, plan_file, resolved, options, work, folders, tuple(_arguments(context)))
+    command = _arguments(context)
+    if context.params["repository"] is None:
+        # What goes on with the run in another folder publishes to the same place.
+        command += ["--repository", str(options.repository.absolute())]
+    request = BuildRequest(plan, plan_file, resolved, options, work, folders, tuple(command))
 
     @contextlib.contextmanager
     def view() -> Iterator[Any]:
@@ -259,6 +263,8 @@ def _options(plan: "Plan", settings: dict[str, Any]) -> "BuildOptions":
 
 def _arguments(context: click.Context) -> list[str]:
     """The options of this command as they were given, with absolute paths: what --resume runs again."""
+    from ppcdeps.workflows.requested import located_value
+
     arguments: list[str] = []
     for parameter in context.command.params:
         if context.get_parameter_source(parameter.name or "") is not click.core.ParameterSource.COMMANDLINE:
@@ -271,7 +277,8 @@ def _arguments(context: click.Context) -> list[str]:
             arguments += [name] if value else []
             continue
         for one in value if parameter.multiple else (value,):
-            arguments += [name, str(one.absolute() if isinstance(one, Path) else one)]
+            place = one.absolute() if isinstance(one, Path) else located_value(name[2:], str(one), Path.cwd())
+            arguments += [name, str(place)]
     return arguments
 
 

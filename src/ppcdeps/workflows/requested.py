@@ -94,14 +94,14 @@ def located(request: RequestRecord, folder: Path) -> RequestRecord:
         return request
     return RequestRecord.of(
         [_located(word, folder) for word in request.words],
-        {
-            name: [
-                _located(value, folder, is_file=name in _FILES) if name in (*_PLACES, *_FILES) else value
-                for value in values
-            ]
-            for name, values in request.options
-        },
+        {name: [located_value(name, value, folder) for value in values] for name, values in request.options},
     )
+
+
+def located_value(option: str, value: str, folder: Path) -> str:
+    """The value of an option, a relative path counted from ``folder`` where what it names is there."""
+    named = option in (*_PLACES, *_FILES, "workload")
+    return _located(value, folder, is_file=option in _FILES) if named else value
 
 
 def _located(word: str, folder: Path, *, is_file: bool = False) -> str:

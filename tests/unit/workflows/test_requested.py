@@ -8,7 +8,7 @@ import pytest
 from ppcdeps.model.commands import RequestRecord, command_line
 from ppcdeps.model.errors import UsageError
 from ppcdeps.workflows.choice import RepositoryChoice
-from ppcdeps.workflows.requested import as_requested, located, record_of
+from ppcdeps.workflows.requested import as_requested, located, located_value, record_of
 
 HERE = RepositoryChoice(offline=True)
 CHOICE = RepositoryChoice(
@@ -104,6 +104,20 @@ def test_paths_count_from_the_plans_folder_where_they_are_there(
     monkeypatch.chdir(there)
     assert located(RequestRecord.of(["work.toml"], {}), Path()).words == ("work.toml",)
     assert located(RequestRecord.of([f"{'x' * 4000}.toml"], {}), tmp_path).words == (f"{'x' * 4000}.toml",)
+
+
+def test_values_of_options_count_from_a_folder_where_they_are_paths(tmp_path: Path) -> None:
+    for name in ("mine.toml", "x86"):
+        (tmp_path / name).mkdir()
+    located_values = {
+        ("target", "mine.toml"): f"{tmp_path}/mine.toml",
+        ("workload", "mine.toml"): f"{tmp_path}/mine.toml",
+        ("reference", "r,x86"): f"r,{tmp_path}/x86",
+        ("target", "x86"): "x86",
+        ("target", "absent.toml"): "absent.toml",
+        ("buildroot", "x86"): "x86",
+    }
+    assert {each: located_value(*each, tmp_path) for each in located_values} == located_values
 
 
 def test_commands_are_quoted_for_a_shell() -> None:
