@@ -18,9 +18,10 @@ from rpms import Rpm
 
 from ppcdeps.building.publishing import generations
 from ppcdeps.building.publishing.generations import KEPT_GENERATIONS
+from ppcdeps.building.publishing.ownership import check_place
 from ppcdeps.building.publishing.publishing import publish
 from ppcdeps.building.publishing.repository import MARKER, read_manifest
-from ppcdeps.model.errors import EnvironmentLacksError, PpcdepsError
+from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, PpcdepsError
 
 pytestmark = pytest.mark.skipif(bool(lacks()), reason=lacks())
 needs_dnf = pytest.mark.skipif(shutil.which("dnf") is None, reason="needs dnf")
@@ -179,6 +180,13 @@ def test_a_folder_of_something_else_is_left_alone(states: list[list[Path]], tmp_
     (tmp_path / "thesis.txt").write_text("years of work")
     assert "is no repository of ppcdeps" in refused(tmp_path, states[0])
     assert "is not a folder" in refused(tmp_path / "thesis.txt", states[0])
+
+
+@pytest.mark.parametrize("name", ["loop", "loop/repository", "x" * 300])
+def test_a_place_where_no_folder_can_be_is_one_line(name: str, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(ConfigError, match=r"cannot publish to .*; name another place for the repository"):
+        check_place(tmp_path / name)
 
 
 def test_metadata_of_another_program_is_left_alone(states: list[list[Path]], tmp_path: Path) -> None:

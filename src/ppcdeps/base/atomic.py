@@ -17,6 +17,13 @@ NEW = ".new-"
 
 _PRIVATE = 0o600
 _SHARED = 0o666
+_OF_THE_PLACE = frozenset(
+    {
+        *(errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR),
+        *(errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EROFS),
+    }
+)
+"""What the operating system says where a file cannot be in a place, whatever is written there."""
 
 
 class NewFile:
@@ -112,11 +119,13 @@ def _named(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _writable(paths: Iterable[Path], option: str) -> Iterator[None]:
+def writable(paths: Iterable[Path], option: str) -> Iterator[None]:
     """Have an error that lies with places which the user named with an option be a ConfigError."""
     try:
         yield
-    except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+    except OSError as error:
+        if error.errno not in _OF_THE_PLACE:
+            raise
         raise ConfigError(
             f"cannot write {' and '.join(map(str, paths))}: {error.strerror}",
             hint=f"name another place with {option}",
@@ -138,8 +147,8 @@ def write_outputs(texts: Mapping[Path, str], option: str = "--output", *, durabl
     """Put several files in place that the user named, or none. Raises as `write_output`."""
     # Half a surrogate, which only a name of a file can have: JSON reads it back from this spelling.
     contents = {path: text.encode("utf-8", "backslashreplace") for path, text in texts.items()}
-    streams = {path for path in contents if _is_stream(path)}
-    with _writable(texts, option):
+    streams = {path for path in contents if is_stream(path)}
+    with writable(texts, option):
         write_files({path: content for path, content in contents.items() if path not in streams}, durable=durable)
         for path in streams:
             # Never replaced: /dev/null is everybody's.
@@ -149,7 +158,8 @@ def write_outputs(texts: Mapping[Path, str], option: str = "--output", *, durabl
                 stream.write(contents[path])
 
 
-def _is_stream(path: Path) -> bool:
+def is_stream(path: Path) -> bool:
+    """Whether it is a device, a pipe, or a stream of this process's own, which nothing is to replace."""
     return path.is_char_device() or path.is_fifo() or _descriptor_of(path) is not None
 
 
@@ -183,10 +193,10 @@ def check_apart(path: Path, others: Iterable[Path | None], what: str = "page") -
 
 def require_place(path: Path, option: str) -> None:
     """See that `write_output` will be able to write there, before long work. Raises ConfigError."""
-    with _writable([path], option):
+    with writable([path], option):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if not _is_stream(path):
+        if not is_stream(path):
             with new_file(path.parent):
                 pass
 
@@ -198,7 +208,7 @@ def write_program(path: Path, content: bytes, option: str) -> None:
     one that names the file. A full disk is raised as it is.
     """
     try:
-        with _writable([path], option), new_file(path.parent) as draft, _named(path):
+        with writable([path], option), new_file(path.parent) as draft, _named(path):
             draft.stream.write(content)
             draft.stream.flush()
             os.fsync(draft.stream.fileno())

@@ -19,6 +19,12 @@ def expanded(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
+def followed(path: str | Path) -> Path:
+    """The absolute path, with its links followed. One that leads to itself stays as it is."""
+    # Path.resolve raises RuntimeError for that one, before Python 3.13.
+    return Path(os.path.realpath(path))
+
+
 def read_named(file: Path, ceiling: str, *, what: str = "", hint: str | None = None) -> bytes:
     """The content of a file. ``ceiling`` is the name of the one that holds, ``what`` it is is for the message.
 
@@ -53,8 +59,8 @@ def open_named(file: Path, ceiling: str, *, what: str = "") -> BufferedReader:
     """
     shown = f"{what} {file}" if what else str(file)
     try:
-        return open_regular(file.resolve(), getattr(CEILINGS, ceiling))
-    except (OSError, RuntimeError, ValueError) as error:
+        return open_regular(followed(file), getattr(CEILINGS, ceiling))
+    except (OSError, ValueError) as error:
         # ValueError: a name with a null byte.
         if getattr(error, "errno", None) == errno.EFBIG:
             raise ConfigError(f"{shown} {beyond(ceiling)}") from error

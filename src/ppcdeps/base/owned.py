@@ -4,6 +4,7 @@ import os
 import stat
 from pathlib import Path
 
+from ppcdeps.base.named_files import followed
 from ppcdeps.model.errors import EnvironmentLacksError
 
 _PRIVATE = 0o700
@@ -24,7 +25,7 @@ def require_own(place: Path, what: str, hint: str) -> None:
     is not root's, or sticky as /tmp is, where others can rename nothing. The group may write into that one: the umask
     002 makes it so.
     """
-    for path in dict.fromkeys((place.absolute(), place.resolve())):
+    for path in dict.fromkeys((place.absolute(), followed(place))):
         reason = _reason_within(path) or _reason_above(path.parent)
         if reason:
             raise EnvironmentLacksError(f"{what} {place} is not used: {reason}", hint=hint)

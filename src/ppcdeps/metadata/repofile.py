@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from ppcdeps.base.named_files import expanded
+from ppcdeps.base.named_files import expanded, followed
 from ppcdeps.base.urls import shown_url
 from ppcdeps.metadata.variables import substitute, unset_variables
 from ppcdeps.model import names
@@ -394,7 +394,7 @@ def repo_from_path(option: str, side: Side, *, option_name: str = "--repofrompat
         except ValueError as fault:
             raise UsageError(f"{option_name} {name}: {fault}") from fault
     else:
-        path = expanded(address).resolve()
+        path = followed(expanded(address))
         if not path.is_dir():
             raise UsageError(f"{option_name} {name}: there is no directory {path}")
         url = f"{path.as_uri()}/"

@@ -15,7 +15,7 @@ from pathlib import Path
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.datafiles import PACKAGE
 from ppcdeps.base.digests import sha256_of
-from ppcdeps.base.named_files import expanded
+from ppcdeps.base.named_files import expanded, followed
 from ppcdeps.base.untrusted import open_regular, read_beneath
 from ppcdeps.model import names
 from ppcdeps.model.ceilings import CEILINGS, beyond, how_to_raise
@@ -146,7 +146,7 @@ def _unpacked(path: Path, cache: Cache) -> Path:
 
     try:
         # A FIFO would wait for ever, a device never end.
-        open_regular(path.resolve(), CEILINGS.snapshot_size).close()
+        open_regular(followed(path), CEILINGS.snapshot_size).close()
         digest = sha256_of(path)
         return cache.derived_folder(f"snapshot-{digest}", lambda folder: _extract(path, folder))
     except OSError as fault:

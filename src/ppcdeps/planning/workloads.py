@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ppcdeps.base.datafiles import find_file, is_shipped, origin_of, shipped_folder, shipped_names
-from ppcdeps.base.named_files import expanded
+from ppcdeps.base.named_files import expanded, followed
 from ppcdeps.base.toml import Table, TomlFile, closest, raise_faults, read_toml
 from ppcdeps.model import names
 from ppcdeps.model.ceilings import CEILINGS, beyond
@@ -224,7 +224,7 @@ def workload_of_own(words: Sequence[str]) -> Workload:
 
 def _own_name(word: str) -> str:
     """Foo for foo.spec and foo-1.0-1.src.rpm; a folder's own name."""
-    name = Path(word).absolute().resolve().name if not names.is_own_file(word) else Path(word).name
+    name = followed(word).name if not names.is_own_file(word) else Path(word).name
     if name.endswith(".src.rpm"):
         return name.removesuffix(".src.rpm").rsplit("-", 2)[0] or "own"
     return name.removesuffix(".spec") or "own"

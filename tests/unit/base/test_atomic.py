@@ -55,13 +55,14 @@ def test_a_file_that_is_read_is_not_written_over_and_a_loop_of_links_is_none(tmp
         check_apart(tmp_path / "other", (tmp_path / "x/../other",), "audit")
 
 
-@pytest.mark.parametrize("name", ["absent/report.xml", "file/report.xml", "."])
+@pytest.mark.parametrize("name", ["absent/report.xml", "file/report.xml", ".", "loop/report.xml", "x" * 300])
 def test_a_place_that_cannot_be_written_to_is_known_before_and_names_its_option(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(ConfigError, match="cannot write ") as known:
         require_place(tmp_path / name, "--junit")
     assert known.value.hint == "name another place with --junit"
-    assert sorted(tmp_path.iterdir()) == [tmp_path / "file"]
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "file", tmp_path / "loop"]
 
 
 def test_a_place_that_is_looked_at_is_left_as_it_was(tmp_path: Path) -> None:

@@ -46,6 +46,10 @@ def check_place(folder: Path) -> None:
         return
     except NotADirectoryError as fault:
         raise ConfigError(f"{folder} is not a folder", hint="name another place for the repository") from fault
+    except OSError as fault:
+        raise ConfigError(
+            f"cannot publish to {folder}: {fault.strerror}", hint="name another place for the repository"
+        ) from fault
     if names and MARKER not in names:
         raise ConfigError(
             f"{folder} holds other files and is no repository of ppcdeps", hint="name a new or an empty folder"
