@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ppcdeps.base.datafiles import find_file, origin_of, shipped_names
-from ppcdeps.base.named_files import expanded
+from ppcdeps.base.named_files import expanded, followed
 from ppcdeps.base.toml import Table, TomlFile, closest, raise_faults, read_toml
 from ppcdeps.metadata.repofile import read_repo_file
 from ppcdeps.metadata.variables import builtin_variables, substitute, unset_variables
@@ -75,6 +75,7 @@ def text_for_elsewhere(file: Path, variables: Mapping[str, str] = _NO_VARIABLES)
     """The text of a user's target file for another folder, and the paths in it that were relative, made absolute.
 
     Where there are none, it is the text as it is. The file is one that ``load_target`` takes with these variables.
+    Raises ConfigError where the name of its folder cannot stand in a target file.
     """
     import tomli_w
 
@@ -89,6 +90,11 @@ def text_for_elsewhere(file: Path, variables: Mapping[str, str] = _NO_VARIABLES)
         if "://" in meant or expanded(meant).is_absolute():
             return value
         found = f"{file.absolute().parent}/{value}"
+        if "$" in str(file.absolute().parent):
+            raise ConfigError(
+                f"{file} has the relative path {value}, and a $ in its folder's name would be taken for a variable",
+                hint="rename the folder",
+            )
         moved[found] = None
         return found
 
@@ -316,7 +322,7 @@ class _TargetReader:
         if self.folder is None and not path.is_absolute():
             table.fault(f'"{key}" is a relative path, and a shipped target has no folder: "{text}"')
             return text
-        return ((self.folder or Path()) / path).resolve().as_uri() + ("/" if text.endswith("/") else "")
+        return followed((self.folder or Path()) / path).as_uri() + ("/" if text.endswith("/") else "")
 
 
 def _repository(table: Table, side: Side, variables: Mapping[str, str], reader: _TargetReader) -> RepoConfig:

@@ -207,6 +207,22 @@ def test_a_target_file_for_elsewhere_means_the_same_places(tmp_path: Path) -> No
     assert text_for_elsewhere(Path(elsewhere), given) == (moved, ())
 
 
+def test_a_folder_that_reads_as_a_variable_is_refused_for_elsewhere(tmp_path: Path) -> None:
+    folder = tmp_path / "w$releasever"
+    folder.mkdir()
+    absolute = Path(write(folder, MINIMAL + REPOSITORY))
+    assert text_for_elsewhere(absolute)[1] == ()
+    relative = Path(write(folder, MINIMAL + REPOSITORY.replace("https://mirror.example/", "")))
+    with pytest.raises(ConfigError, match=r"a \$ in its folder's name would be taken for a variable"):
+        text_for_elsewhere(relative)
+
+
+def test_a_loop_of_links_is_a_repository_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    text = MINIMAL + REPOSITORY.replace("https://mirror.example/$releasever/$basearch/os/", "loop/os")
+    assert load_target(write(tmp_path, text)).repositories[0].baseurl == (f"{tmp_path.resolve().as_uri()}/loop/os",)
+
+
 def test_what_the_caller_sets_wins_over_the_file(tmp_path: Path) -> None:
     text = MINIMAL + '[variables]\nsite = "a"\n' + REPOSITORY.replace("$basearch", "$site/$basearch")
     path = write(tmp_path, text)
