@@ -189,8 +189,12 @@ def read_ceilings() -> Ceilings:
     """The ceilings that ceilings.toml says, the defaults for the others. Raises ConfigError."""
     chosen = os.environ.get(VARIABLE)
     file = Path(chosen) if chosen else _default_file()
-    if not chosen and not file.is_file():
-        return Ceilings()
+    try:
+        if not chosen and not file.is_file():
+            return Ceilings()
+    except OSError as error:
+        # A folder on the way that this user may not enter.
+        raise _unreadable(file, error) from error
     values: dict[str, int] = {}
     faults: list[str] = []
     names = {key_of(name): name for name in Ceilings.__annotations__}
@@ -227,9 +231,13 @@ def _document(file: Path) -> dict[str, Any]:
         with file.open("rb") as stream:
             return tomllib.load(stream)
     except OSError as error:
-        raise ConfigError(f"cannot read the file of ceilings {file}: {error.strerror}") from error
+        raise _unreadable(file, error) from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"the file of ceilings {file} is not TOML: {error}") from error
+
+
+def _unreadable(file: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"cannot read the file of ceilings {file}: {error.strerror}")
 
 
 def _entries(document: dict[str, Any]) -> list[tuple[str, Any]]:

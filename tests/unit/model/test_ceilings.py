@@ -33,6 +33,14 @@ def test_a_wrong_file_is_one_error(text: str, tmp_path: Path, monkeypatch: pytes
         read_ceilings()
 
 
+def test_a_folder_that_may_not_be_entered_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PPCDEPS_CEILINGS", raising=False)
+    # What root may enter all the same is too long a name.
+    monkeypatch.setenv("XDG_CONFIG_HOME", f"/{'x' * 300}")
+    with pytest.raises(ConfigError, match=r"cannot read the file of ceilings .*ceilings\.toml: File name too long"):
+        read_ceilings()
+
+
 def test_an_error_names_the_ceiling_and_how_to_raise_it() -> None:
     assert "the ceiling document.depth: raise document.depth in ceilings.toml" in beyond(
         "document_depth", "has more than"
