@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from ppcdeps.base.datafiles import shipped_folder
+from ppcdeps.base.digests import sha256_of
 from ppcdeps.base.named_files import read_folder
 from ppcdeps.base.toml import Table, closest, raise_faults, read_toml
 from ppcdeps.base.urls import split_url
@@ -138,8 +139,12 @@ def recipe_digest(recipe: Recipe) -> str:
     digest = hashlib.sha256()
     contents: dict[str, str] = {}
     for name, content in read_folder(recipe.folder, "the recipe's folder"):
-        is_link = (recipe.folder / name).is_symlink()
-        contents[name] = f"link {os.fsdecode(content)}" if is_link else hashlib.sha256(content).hexdigest()
+        path = recipe.folder / name
+        if path.is_file():
+            # What a link leads to is what the recipe has.
+            contents[name] = sha256_of(path) if path.is_symlink() else hashlib.sha256(content).hexdigest()
+        else:
+            contents[name] = f"link {os.fsdecode(content)}"
     for patch in recipe.patches:
         # That of another recipe, and what is no file: reading it says so.
         if patch.file not in contents:

@@ -9,7 +9,7 @@ from ppcdeps.metadata.targets import load_target
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.recipe import ExtendTag, RecipeKind
 from ppcdeps.model.target import Target
-from ppcdeps.recipebook.book import load_book, load_recipe, recipe_for, shipped_recipes, sources_of
+from ppcdeps.recipebook.book import load_book, load_recipe, recipe_digest, recipe_for, shipped_recipes, sources_of
 
 SRPM = 'source = "{source}"\nkind = "srpm"\nsummary = "s"\nreason = "r"\nlinks = []\n'
 
@@ -203,6 +203,24 @@ def test_edits_are_read_as_what_they_are() -> None:
     edit = recipe.edits[0]
     assert isinstance(edit, ExtendTag)
     assert (edit.tag, edit.add, edit.optional) == ("ExclusiveArch", "%{power64}", False)
+
+
+def test_a_linked_file_counts_in_the_digest_by_what_it_says(tmp_path: Path) -> None:
+    text = SRPM.format(source="widget")
+    common = tmp_path / "common.toml"
+    common.write_text(text)
+    for name in ("links", "files"):
+        (tmp_path / name / "widget").mkdir(parents=True)
+    (tmp_path / "links" / "widget" / "recipe.toml").symlink_to(common)
+    (tmp_path / "files" / "widget" / "recipe.toml").write_text(text)
+
+    def digest(folder: str) -> str:
+        return recipe_digest(load_recipe(tmp_path / folder / "widget" / "recipe.toml"))
+
+    before = digest("links")
+    assert before == digest("files")
+    common.write_text(f"{text}# changed\n")
+    assert digest("links") != before
 
 
 def test_a_folder_that_is_not_there() -> None:
