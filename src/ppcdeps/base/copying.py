@@ -21,9 +21,9 @@ def copy_tree(
     Raises OSError: `shutil.copytree` goes on after a fault, and raises the texts of all; this is the first of them.
     """
     try:
-        shutil.copytree(
-            source, target, symlinks=keep_links, dirs_exist_ok=exist_ok, ignore_dangling_symlinks=skip_lost
-        )
+        # Not its own option, which takes where a link leads to from the current folder.
+        ignored = _lost if skip_lost else None
+        shutil.copytree(source, target, symlinks=keep_links, dirs_exist_ok=exist_ok, ignore=ignored)
     except shutil.Error as faults:
         read, written, said = faults.args[0][0]
         numbered = _NUMBERED.match(said)
@@ -31,3 +31,8 @@ def copy_tree(
             raise OSError(f"{read}: {said}") from faults
         number = int(numbered[1])
         raise OSError(number, os.strerror(number), str(written if number in DISK_FULL else read)) from faults
+
+
+def _lost(folder: str, names: list[str]) -> set[str]:
+    """The links among the names in a folder that lead to nothing."""
+    return {name for name in names if not Path(folder, name).exists()}
