@@ -104,7 +104,7 @@ class PlanRequest:
             _states(self.srpms.glob("*.src.rpm")) if self.srpms is not None else "",
             # Without it, specs that ask a shell are not evaluated.
             f"{shutil.which('bwrap')}" if self.srpms is not None or self.own else "",
-            *(f"{folder} {_states(folder.rglob('*.*'))}" for folder in self.recipes),
+            *(f"{folder} {_states(folder.rglob('*'))}" for folder in self.recipes),
             f"{self.pinned_by()} {pins_content(pins)}" if pins is not None else "",
             f"{self.wheels} {_states(self.wheels.glob('*'))}" if self.wheels is not None else "",
             f"lock {locked.digest}" if (locked := self.resolved.choice.locked) is not None else "",
@@ -252,5 +252,6 @@ def pins_content(pins: Path) -> str:
 
 def _states(files: Iterable[Path]) -> str:
     """Names, sizes and times of files: another text as soon as one of them is written to."""
-    states = ((path.name, path.stat()) for path in sorted(files))
+    # A link to nothing is one of an editor's, or will be missed by what reads it.
+    states = ((path.name, path.stat() if path.exists() else path.lstat()) for path in sorted(files))
     return repr([(name, state.st_size, state.st_mtime_ns) for name, state in states])
