@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from debianroots import beside, lacks
 from program import Program
 
 from ppcdeps.base.cache import Cache
+from ppcdeps.building.buildroots.definitions import shipped_definitions
 from ppcdeps.engines.job import Buildroot
 
 pytestmark = pytest.mark.skipif(bool(lacks()), reason=lacks() or "-")
@@ -177,7 +179,9 @@ def test_an_export_that_cannot_be(world: BuildWorld) -> None:
     (world.folder / "Makefile").write_text("all:\n\techo theirs\n")
     assert "Makefile was not written by ppcdeps; name another place with --output" in fault(*export, code=3)
     assert (world.folder / "Makefile").read_text() == "all:\n\techo theirs\n"
-    assert "is a folder; name a file with --output" in fault(*export, "-o", "recipes", code=3)
+    assert "'recipes' is a directory" in fault(*export, "-o", "recipes", code=2)
+    assert "standard output is for the command's answer" in fault(*export, "-o", "-", code=2)
+    assert "stdout is a device or a pipe; name a file" in fault(*export, "-o", "/dev/stdout", code=3)
     os.mkfifo(world.folder / "pipe")
     assert "pipe is a device or a pipe; name a file with --output" in fault(*export, "-o", "pipe", code=3)
     (world.folder / "ppcdeps-one" / "rendered").mkdir(parents=True)
@@ -185,11 +189,129 @@ def test_an_export_that_cannot_be(world: BuildWorld) -> None:
     assert "holds what was not rendered by ppcdeps" in fault(*export, "-o", "new/../pipeline", code=3)
     (world.folder / "file").write_text("x")
     assert "cannot write " in fault(*export, "-o", "file/Makefile", code=3)
+    (world.folder / "loop").symlink_to("loop")
+    assert "cannot write " in fault(*export, "-o", "loop/Makefile", code=3)
+    assert "is a link that leads to no file; name another place" in fault(*export, "-o", "loop", code=3)
+    assert "File name too long; name another place with --output" in fault(*export, "-o", "x" * 300, code=3)
     assert "'ant' is not one of" in world.program("export", "plan.json", "ant", code=2).fault
     (world.folder / "sources" / "one-1.0.tar.gz").rename(world.folder / "elsewhere.tar.gz")
-    assert "one-1.0.tar.gz" in fault(*export, "-o", "empty/Makefile", code=30)
-    assert not list((world.folder / "empty").iterdir())
+    assert "one-1.0.tar.gz" in fault(*export, "-o", "empty/below/Makefile", code=30)
+    assert not (world.folder / "empty").exists()
     assert not (world.folder / "pipeline").exists()
+
+
+def test_an_export_replaces_no_file_of_somebody_else(world: BuildWorld) -> None:
+    folder = world.folder / "ppcdeps-one"
+    export = ("export", "plan.json", "make", "--sources", "sources")
+    for name in ("recipes/mine/notes", "plan.json"):
+        theirs = folder / name
+        theirs.parent.mkdir(parents=True)
+        theirs.write_text("x")
+        fault = world.program(*export, code=3).fault
+        assert "ppcdeps-one holds files, and none of an export of ppcdeps; name another place" in fault
+        assert files_in(folder) == {name: b"x"}
+        shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / ".new-killed").mkdir()
+    world.program(*export)
+    world.program(*export)
+
+
+def test_exports_to_one_place_wait_for_each_other(world: BuildWorld) -> None:
+    command = world.program.command("export", "plan.json", "make", "--sources", "sources", "-o", "there/Makefile")
+    environment = world.program.environment()
+    started = [
+        subprocess.Popen(command, cwd=world.folder, env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    for one in started:
+        errors = one.communicate(timeout=600)[1]
+        assert one.returncode == 0, errors
+    assert (world.folder / "there" / "ppcdeps-one" / "rendered" / "rendered.json").is_file()
+    assert not list((world.folder / "there" / "ppcdeps-one").glob(".new-*"))
+
+
+def test_what_an_export_hands_on_is_checked(world: BuildWorld) -> None:
+    def fault(kind: str, *options: str) -> str:
+        return world.program("export", "plan.json", kind, "--sources", "sources", *options, code=2).fault
+
+    assert 'there is no buildroot "nonsense"' in fault("make", "--buildroot", "nonsense")
+    assert 'there is no engine "nonsense"' in fault("make", "--engine", "nonsense")
+    assert "debian-12-cross has no build mode native" in fault("make", "--mode", "native")
+    assert "--image says nothing to make" in fault("make", "--image", "a/b")
+    assert "--runner takes KEY=VALUE" in fault("tekton", "--runner", "foo")
+    assert not (world.folder / "ppcdeps-one").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "file"), [("gitlab", "ci/build.yml"), ("github", "ci/build.yml"), ("github", ".github/workflows/x.yml")]
+)
+def test_steps_run_at_the_top_of_the_repository(world: BuildWorld, kind: str, file: str) -> None:
+    export = ("export", "plan.json", kind, "--sources", "sources")
+    (world.folder / "code" / ".git").mkdir(parents=True)
+    run = world.program(*export, "-o", f"code/{file}")
+    assert "Git" not in run.err
+    assert (world.folder / "code" / "ppcdeps-one" / "plan.json").is_file()
+    assert (world.folder / "code" / file).is_file()
+    run = world.program(*export, "-o", f"plain/{file}")
+    if "workflows" in file:
+        assert (world.folder / "plain" / "ppcdeps-one" / "plan.json").is_file()
+    else:
+        assert "plain/ci/build.yml is not in a Git repository: its steps are to be run in " in run.err
+        assert (world.folder / "plain" / "ci" / "ppcdeps-one" / "plan.json").is_file()
+
+
+def test_all_that_the_steps_take_is_in_the_folder(world: BuildWorld, tmp_path: Path) -> None:
+    """Links are followed, constraints and what they include travel, and so does a buildroot of one's own."""
+    recipe = world.folder / "recipes" / "one" / "recipe.toml"
+    (world.folder / "common").mkdir()
+    recipe.rename(world.folder / "common" / "recipe.toml")
+    recipe.symlink_to("../../common/recipe.toml")
+    pins = world.folder / "pins"
+    pins.mkdir()
+    (pins / "constraints.txt").write_text("-c more.txt\nfoo==1.0\n")
+    (pins / "more.txt").write_text("bar==2.0\n")
+    (world.folder / "work.toml").write_text(
+        'name = "work"\ntitle = "Work"\nroots = ["one"]\n'
+        '[openstack]\nreleases = ["2024.1"]\ndefault = "2024.1"\n[constraints]\n"2024.1" = "pins/constraints.txt"\n'
+    )
+    own = world.folder / "roots" / "mine"
+    shutil.copytree(shipped_definitions() / "debian-12", own)
+    world.program("plan", "work.toml", *world.place, "-o", "work.json", code=1)
+    there = tmp_path / "there"
+    roots = ("--buildroots", "roots", "--buildroot", "mine")
+    world.program("export", "work.json", "make", "--sources", "sources", *roots, "-o", there / "Makefile")
+    moved = there.rename(tmp_path / "moved")
+    world.folder.rename(tmp_path / "away")
+    folder = moved / "ppcdeps-work"
+    assert not [path for path in folder.rglob("*") if path.is_symlink()]
+    assert (folder / "constraints.txt").read_text().split() == ["bar==2.0", "foo==1.0"]
+    assert "--buildroots ppcdeps-work/buildroots" in (moved / "Makefile").read_text()
+    program = replace(world.program, folder=moved, variables=world.program.environment())
+    shown = program("buildroot", "list", "--buildroots", "ppcdeps-work/buildroots").out
+    assert "mine" in shown
+    # All that a plan reads is there, but for the repositories, which have moved.
+    target = folder / "target.toml"
+    target.write_text(target.read_text().replace(str(world.folder), str(tmp_path / "away")))
+    given = ("--target", "ppcdeps-work/target.toml", "--recipes", "ppcdeps-work/recipes")
+    program("plan", "ppcdeps-work/workload.toml", *given, "-o", "again.json", code=1)
+    waves = [json.loads((moved / name).read_text())["waves"] for name in ("again.json", "ppcdeps-work/plan.json")]
+    assert waves[0] == waves[1]
+    digests = [
+        [gap["route"].get("digest") for gap in json.loads((moved / name).read_text())["gaps"]]
+        for name in ("again.json", "ppcdeps-work/plan.json")
+    ]
+    assert digests[0] == digests[1]
+
+
+def test_a_recipe_that_would_be_another_one_elsewhere_is_refused(world: BuildWorld) -> None:
+    (world.folder / "more").mkdir()
+    (world.folder / "more" / "notes").write_text("x")
+    (world.folder / "recipes" / "one" / "more").symlink_to(world.folder / "more")
+    (world.folder / "recipes" / "one" / ".#recipe.toml").symlink_to("somebody@machine.1")
+    world.plan("one")
+    fault = world.program("export", "plan.json", "make", "--sources", "sources", code=3).fault
+    assert "would be another one in the exported folder: it has a link to a folder or to nothing" in fault
 
 
 def test_an_export_that_fails_leaves_the_one_before(world: BuildWorld) -> None:

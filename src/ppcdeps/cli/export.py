@@ -8,7 +8,9 @@ import click
 from click.core import ParameterSource
 
 from ppcdeps.cli.options import (
+    OutputFile,
     buildroot_option,
+    buildroots_option,
     engine_option,
     json_option,
     mode_option,
@@ -31,6 +33,7 @@ DOCUMENTS = ("manifest", "rpm-lockfile", "cyclonedx", "spdx", "fromager", "kicks
 _OF_BUILDS = (
     "runner",
     "buildroot",
+    "buildroot_folders",
     "mode",
     "engine",
     "source_folders",
@@ -48,7 +51,7 @@ _OF_BUILDS = (
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=OutputFile(),
     metavar="FILE",
     help="Write it here (default: where the tool looks for it, or a file called after the workload, in this folder).",
 )
@@ -66,6 +69,7 @@ _OF_BUILDS = (
 @click.option("--url", metavar="URL", help="Where that is served (default: the folder, as a file:// URL or a copy).")
 @click.option("--runner", metavar="LABEL", help="The label of the runners: GitHub's runs-on, GitLab's tag, a node's.")
 @buildroot_option
+@buildroots_option
 @mode_option
 @engine_option
 @sources_option
@@ -85,6 +89,7 @@ def export(
     url: str | None,
     runner: str | None,
     buildroot: str | None,
+    buildroot_folders: tuple[Path, ...],
     mode: str | None,
     engine: str | None,
     source_folders: tuple[Path, ...],
@@ -109,6 +114,7 @@ def export(
     """
     from ppcdeps.building.farms.pipeline_files import PipelineKind, Runners
     from ppcdeps.building.run.options import BuildOptions
+    from ppcdeps.engines.job import BuildMode
     from ppcdeps.workflows.build import default_repository
     from ppcdeps.workflows.export import ExportRequest
     from ppcdeps.workflows.export import export as write_pipeline
@@ -148,13 +154,22 @@ def export(
     further += ["--no-check"] if no_check else []
     verify = ["--engine", engine] if engine else []
     verify += ["--no-install"] if no_install else []
+    options = BuildOptions(
+        default_repository(plan),
+        mode=BuildMode(mode) if mode else None,
+        buildroot=buildroot,
+        buildroot_folders=buildroot_folders,
+        engine=engine,
+        alternatives=alternatives,
+        source_folders=source_folders,
+    )
     done = write_pipeline(
         ExportRequest(
             plan,
             plan_file,
             resolve_planned(plan, choice, reporter),
             PipelineKind(kind),
-            BuildOptions(default_repository(plan), alternatives=alternatives, source_folders=source_folders),
+            options,
             output,
             tuple(further),
             tuple(verify),

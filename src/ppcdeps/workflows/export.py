@@ -1,38 +1,46 @@
 """The builds of a plan handed to another tool: a pipeline's file, and the folder that travels with it."""
 
 import contextlib
+import fcntl
+import os
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ppcdeps.base.atomic import new_folder, write_output
+from ppcdeps.base.atomic import NEW, is_stream, new_folder, writable, write_output
 from ppcdeps.base.copying import copy_tree
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.named_files import followed
 from ppcdeps.base.removal import remove_tree
+from ppcdeps.building.buildroots.definitions import load_definitions
 from ppcdeps.building.farms.pipeline import Pipeline, pipeline_of
-from ppcdeps.building.farms.pipeline_files import HEAD, PipelineKind, Runners, pipeline_file
+from ppcdeps.building.farms.pipeline_files import HEAD, PipelineKind, Runners, check_runners, pipeline_file
 from ppcdeps.building.run.build_run import check_plan
 from ppcdeps.building.run.options import BuildOptions
-from ppcdeps.building.run.rendered import ANOTHER_PLACE, check_rendered, write_rendered
+from ppcdeps.building.run.rendered import ANOTHER_PLACE, MANIFEST, check_rendered, write_rendered
 from ppcdeps.building.run.sources import SourceCollector
 from ppcdeps.building.run.tasks import tasks_of
+from ppcdeps.engines.probe import engine_named
 from ppcdeps.metadata.targets import text_for_elsewhere
 from ppcdeps.metadata.variables import environment_variables
+from ppcdeps.model.documents import parse_toml
 from ppcdeps.model.errors import ConfigError, UsageError
 from ppcdeps.model.plan import Plan
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.wording import first_of
 from ppcdeps.model.workload import Workload
 from ppcdeps.planning.workloads import curated_constraints, load_workload
-from ppcdeps.recipebook.book import RecipeBook, shipped_recipes
+from ppcdeps.python.requirementfiles import read_requirement_file
+from ppcdeps.recipebook.book import RecipeBook, recipe_digest, shipped_recipes
 from ppcdeps.workflows.build import basis_of, default_repository
 from ppcdeps.workflows.repositories import ResolvedTarget
 from ppcdeps.workflows.requested import recipes_of
 
 _PLACES = ("snapshot", "repofrompath", "reference", "source", "repo-file", "srpms", "constraints")
 """Options of a plan that may name files, which do not travel."""
-_RENDERED, _RECIPES, _TARGET = "rendered", "recipes", "target.toml"
+_RENDERED, _RECIPES, _BUILDROOTS = "rendered", "recipes", "buildroots"
+_TARGET, _WORKLOAD, _PINS = "target.toml", "workload.toml", "constraints.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +82,17 @@ def export(request: ExportRequest, reporter: Reporter) -> Exported:
     UsageError where nothing is to be built, RepositoryError where a source cannot be had.
     """
     plan, options = request.plan, request.options
+    check_runners(request.kind, request.runners)
+    if options.engine is not None:
+        engine_named(options.engine)
     output = request.output or Path(request.kind.file)
-    file = output.parent.resolve() / output.name
-    base = _where_steps_run(file, request.kind)
+    file = followed(output.parent) / output.name
+    base = _where_steps_run(file, request.kind, reporter)
     folder = base / f"ppcdeps-{plan.workload}"
     check_file(file)
-    if file.exists() and not file.is_file():
+    if is_stream(file) or (file.exists() and not file.is_file()):
         raise ConfigError(f"{file} is a device or a pipe", hint="name a file with --output: a folder lies beside it")
-    if request.plan_file.resolve().is_relative_to(folder):
+    if followed(request.plan_file).is_relative_to(folder):
         raise UsageError(
             f"{request.plan_file} is the copy that travels with a pipeline",
             hint="export the plan that it is a copy of",
@@ -96,7 +107,11 @@ def export(request: ExportRequest, reporter: Reporter) -> Exported:
         bundle = _Bundle(folder, scratch)
         write_rendered(tasks, sources, sha256_of(request.plan_file), scratch / _RENDERED)
         shutil.copyfile(request.plan_file, scratch / "plan.json")
-        common = [*_recipes(basis.book, bundle), *_target(request, bundle, reporter)]
+        common = [
+            *_recipes(basis.book, bundle),
+            *_buildroots(request, bundle),
+            *_target(request, bundle, reporter),
+        ]
         _warn_of_files(plan, reporter)
         pipeline = pipeline_of(
             plan.workload,
@@ -109,8 +124,9 @@ def export(request: ExportRequest, reporter: Reporter) -> Exported:
             verify=(*_workload(plan, bundle), *request.verify),
         )
         bundle.put()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_output(file, pipeline_file(pipeline, request.kind, request.runners))
+        with writable([file], "--output"):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        write_output(file, pipeline_file(pipeline, request.kind, request.runners))
     return Exported(file, folder, request.kind, pipeline)
 
 
@@ -121,17 +137,12 @@ class _Bundle:
     folder: Path
     scratch: Path
 
-    def take(self, file: Path, name: str) -> str:
-        """A file as the steps name it: where it lies, beside the pipeline or below, or else as the copy of it."""
-        if (beside := self.beside(file)) is not None:
-            return beside
-        shutil.copyfile(file, self.scratch / name)
-        return self.named(name)
-
     def beside(self, file: Path) -> str | None:
         """A file as the steps name it where it lies beside the pipeline or below; None where it lies elsewhere."""
-        place = file.absolute()
-        return place.relative_to(self.folder.parent).as_posix() if place.is_relative_to(self.folder.parent) else None
+        place = followed(file.parent) / file.name
+        if place.is_symlink() or not place.is_relative_to(self.folder.parent):
+            return None
+        return place.relative_to(self.folder.parent).as_posix()
 
     def named(self, name: str) -> str:
         """What is packed under this name, as the steps name it."""
@@ -139,9 +150,10 @@ class _Bundle:
 
     def put(self) -> None:
         """Put it in place of what an earlier export left, and remove what of that is not there any more."""
-        for packed in (_RENDERED, _RECIPES, *(one.name for one in self.scratch.iterdir())):
-            remove_tree(self.folder / packed)
-        for one in self.scratch.iterdir():
+        packed = tuple(self.scratch.iterdir())
+        for name in (_RENDERED, _RECIPES, _BUILDROOTS, *(one.name for one in packed)):
+            remove_tree(self.folder / name)
+        for one in packed:
             one.rename(self.folder / one.name)
 
 
@@ -149,49 +161,119 @@ class _Bundle:
 def _scratch_in(folder: Path) -> Iterator[Path]:
     """A folder to pack in, inside this one, which is made for it and goes with it where nothing was put there.
 
-    Raises ConfigError where it cannot be made, or holds what an export would replace.
+    Another export to the same folder waits for this one. Raises ConfigError where it cannot be made, or holds what
+    ppcdeps did not write.
     """
-    check_rendered(folder / _RENDERED)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (PermissionError, FileExistsError, NotADirectoryError) as error:
-        raise ConfigError(f"cannot write {folder}: {error.strerror}", hint=ANOTHER_PLACE) from error
-    try:
-        with new_folder(folder) as scratch:
-            yield scratch
-    finally:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+    made = [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
+    with _locked(folder):
+        try:
+            check_rendered(folder / _RENDERED)
+            is_ours = (folder / _RENDERED / MANIFEST).is_file()
+            # What an export was packing that was killed is of ppcdeps, too.
+            if not is_ours and not all(one.name.startswith(NEW) for one in folder.iterdir()):
+                raise ConfigError(f"{folder} holds files, and none of an export of ppcdeps", hint=ANOTHER_PLACE)
+            with new_folder(folder) as scratch:
+                yield scratch
+        finally:
+            # Those that are not empty stay.
+            with contextlib.suppress(OSError):
+                for one in made:
+                    one.rmdir()
 
 
-def _where_steps_run(file: Path, kind: PipelineKind) -> Path:
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """A folder, made where needed, that no other export writes to. Raises ConfigError where it cannot be one."""
+    while True:
+        try:
+            with writable([folder], "--output"):
+                folder.mkdir(parents=True, exist_ok=True)
+                handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileExistsError as error:
+            raise ConfigError(f"{folder} is not a folder", hint=ANOTHER_PLACE) from error
+        try:
+            # Some file systems have no locks.
+            with contextlib.suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            # An export that failed may have removed the folder meanwhile.
+            if folder.exists() and os.path.samestat(folder.stat(), os.fstat(handle)):
+                yield
+                return
+        finally:
+            os.close(handle)
+
+
+def _where_steps_run(file: Path, kind: PipelineKind, reporter: Reporter) -> Path:
     """The folder in which the tool runs the steps: the one of the file, or of the repository that it is in."""
-    parent = file.parent
-    if kind is PipelineKind.GITHUB and (parent.parent.name, parent.name) == (".github", "workflows"):
-        return parent.parent.parent
-    return parent
+    if kind not in (PipelineKind.GITHUB, PipelineKind.GITLAB):
+        return file.parent
+    top = next((one for one in file.parents if os.path.lexists(one / ".git")), None)
+    if top is not None:
+        return top
+    folders = Path(kind.file).parts[:-1]
+    if folders and file.parent.parts[-len(folders) :] == folders:
+        return file.parents[len(folders)]
+    if folders or file.name != kind.file:
+        reporter.warn(f"{file} is not in a Git repository: its steps are to be run in {file.parent}")
+    return file.parent
 
 
 def check_file(file: Path) -> None:
-    """Raise ConfigError where the file is somebody else's."""
-    if file.is_dir():
-        raise ConfigError(f"{file} is a folder", hint="name a file with --output")
-    if not file.is_file():
-        # What a device or a pipe is given replaces nothing, and a pipe without a writer would be waited for.
-        return
-    with file.open(encoding="utf-8", errors="replace") as stream:
-        first = "".join(stream.readline(200) for _ in range(2))
+    """Raise ConfigError where the file is somebody else's, or cannot be in this place."""
+    with writable([file], "--output"):
+        if file.is_dir():
+            raise ConfigError(f"{file} is a folder", hint="name a file with --output")
+        if is_stream(file):
+            # What it is given replaces nothing, and a pipe without a writer would be waited for.
+            return
+        if file.is_symlink() and not file.exists():
+            raise ConfigError(f"{file} is a link that leads to no file", hint=f"{ANOTHER_PLACE}, or remove it")
+        if not file.is_file():
+            return
+        with file.open(encoding="utf-8", errors="replace") as stream:
+            first = "".join(stream.readline(200) for _ in range(2))
     if HEAD not in first:
-        raise ConfigError(f"{file} was not written by ppcdeps", hint="name another place with --output, or remove it")
+        raise ConfigError(f"{file} was not written by ppcdeps", hint=f"{ANOTHER_PLACE}, or remove it")
 
 
 def _recipes(book: RecipeBook, bundle: _Bundle) -> Iterable[str]:
-    """The option that names the recipes which are not ppcdeps' own, packed."""
-    shipped = shipped_recipes().resolve()
-    own = [one.folder for one in book if not one.folder.resolve().is_relative_to(shipped)]
+    """The option that names the recipes which are not ppcdeps' own, packed with what their links lead to.
+
+    Raises ConfigError where a recipe would be another one there.
+    """
+    shipped = followed(shipped_recipes())
+    own = [one for one in book if not followed(one.folder).is_relative_to(shipped)]
     for one in own:
-        copy_tree(one, bundle.scratch / _RECIPES / one.name, keep_links=True)
+        copy_tree(one.folder, bundle.scratch / _RECIPES / one.folder.name, skip_lost=True)
+    for one in own:
+        copied = bundle.scratch / _RECIPES / one.folder.name
+        for patch in one.patches:
+            # That of another recipe, which need not be in the book.
+            if not (copied / patch.file).exists():
+                (copied / patch.file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(one.folder / patch.file, copied / patch.file)
+        if recipe_digest(replace(one, folder=copied)) != recipe_digest(one):
+            raise ConfigError(
+                f"the recipe in {one.folder} would be another one in the exported folder: it has a link to a folder "
+                "or to nothing, or a patch of another recipe",
+                hint="put the files themselves there",
+            )
     return ("--recipes", bundle.named(_RECIPES)) if own else ()
+
+
+def _buildroots(request: ExportRequest, bundle: _Bundle) -> Iterable[str]:
+    """The option that names the buildroots which are not ppcdeps' own, packed with what their links lead to.
+
+    Raises UsageError where there is none of the name that was requested, or it has not the build mode.
+    """
+    options = request.options
+    known = load_definitions(options.buildroot_folders)
+    if (name := options.buildroot or request.resolved.target.buildroot) is not None:
+        known.named(name).check_mode(options.mode)
+    own = load_definitions(options.buildroot_folders, shipped=False).names
+    for one in own:
+        copy_tree(known.named(one).folder, bundle.scratch / _BUILDROOTS / one)
+    return ("--buildroots", bundle.named(_BUILDROOTS)) if own else ()
 
 
 def _target(request: ExportRequest, bundle: _Bundle, reporter: Reporter) -> Iterable[str]:
@@ -212,15 +294,29 @@ def _target(request: ExportRequest, bundle: _Bundle, reporter: Reporter) -> Iter
 
 
 def _workload(plan: Plan, bundle: _Bundle) -> Iterable[str]:
-    """The option that names the workload's file, where it is one."""
+    """The option that names the workload's file, where it is one: where it lies, or a copy with its constraints."""
+    import tomli_w
+
     words = plan.request.words if plan.request is not None else ()
     if len(words) != 1 or not words[0].endswith(".toml") or not _exists(words[0]):
         return ()
+    file = Path(words[0])
     found: Workload = load_workload(words[0], plan.release)
     pins = curated_constraints(found)
-    if pins is not None and pins.absolute().parent == Path(words[0]).absolute().parent:
-        bundle.take(pins, pins.name)
-    return ("--workload", bundle.take(Path(words[0]), "workload.toml"))
+    # That of ppcdeps is known by its name.
+    own = pins if pins is not None and Path(found.constraints or "").is_absolute() else None
+    beside = bundle.beside(file)
+    if beside is not None and (own is None or bundle.beside(own) is not None):
+        return ("--workload", beside)
+    if own is None:
+        shutil.copyfile(file, bundle.scratch / _WORKLOAD)
+    else:
+        # With those that it includes.
+        lines = read_requirement_file(own, what="the constraints file", constraint=True).lines
+        write_output(bundle.scratch / _PINS, "".join(f"{one.text}\n" for one in lines))
+        content = parse_toml(file.read_bytes()) | {"constraints": _PINS}
+        write_output(bundle.scratch / _WORKLOAD, tomli_w.dumps(content))
+    return ("--workload", bundle.named(_WORKLOAD))
 
 
 def _warn_of_files(plan: Plan, reporter: Reporter) -> None:

@@ -1,5 +1,6 @@
 """A pipeline as the file of a tool that runs it: make, GitLab CI, GitHub Actions, Tekton, a script for Slurm."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,10 +8,17 @@ from importlib.resources import files
 from typing import Any
 
 from ppcdeps.building.farms.pipeline import Pipeline, Step, shell_line
+from ppcdeps.model.errors import UsageError
 
 HEAD = "Written by ppcdeps:"
 """How the first line of each file begins, after what makes it a comment."""
 
+_IMAGE = re.compile(r"[!-~]{1,2000}")
+_NODE_LABEL = re.compile(
+    r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+    r"=(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?"
+)
+"""A label of Kubernetes: a name, which may have a domain before it, and a value, which may be empty."""
 _MOST_NEEDS = 50
 """What a job of GitLab may name in ``needs`` (ci_needs_size_limit). The stages order the others."""
 
@@ -45,6 +53,23 @@ class Runners:
 
     image: str | None = None
     label: str | None = None
+
+
+def check_runners(kind: PipelineKind, runners: Runners) -> None:
+    """Raise UsageError for an image or a label that a file of this kind cannot name."""
+    image, label = runners.image, runners.label
+    if kind in (PipelineKind.MAKE, PipelineKind.SLURM):
+        for option, value in (("--image", image), ("--runner", label)):
+            if value is not None:
+                raise UsageError(f"{option} says nothing to {kind}", hint="leave it out")
+    if image is not None and not _IMAGE.fullmatch(image):
+        raise UsageError(f"not the name of an image: {ascii(image)[:80]}")
+    if label is None:
+        return
+    if not label.strip() or not label.isprintable():
+        raise UsageError(f"not the label of a runner: {ascii(label)[:80]}")
+    if kind is PipelineKind.TEKTON and not _NODE_LABEL.fullmatch(label):
+        raise UsageError(f"not the label of a node: {ascii(label)[:80]}", hint="--runner takes KEY=VALUE for tekton")
 
 
 def pipeline_file(pipeline: Pipeline, kind: PipelineKind, runners: Runners) -> str:

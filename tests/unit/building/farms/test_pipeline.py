@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from ppcdeps.building.farms.pipeline import Pipeline, pipeline_of
-from ppcdeps.building.farms.pipeline_files import PipelineKind, Runners, pipeline_file
+from ppcdeps.building.farms.pipeline_files import PipelineKind, Runners, check_runners, pipeline_file
 from ppcdeps.building.run.tasks import Bridge, Task
-from ppcdeps.model.errors import ConfigError
+from ppcdeps.model.errors import ConfigError, UsageError
 
 NASTY = (
     "plain",
@@ -218,6 +218,42 @@ def test_gitlab_orders_by_stages_what_needs_more_than_it_may_name() -> None:
 def test_a_name_that_cannot_stand_in_a_line_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="a pipeline cannot have"):
         pipeline(name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "image", "label", "said"),
+    [
+        ("make", "quay.io/x/y:1", None, "--image says nothing to make"),
+        ("slurm", None, "power", "--runner says nothing to slurm"),
+        ("gitlab", "a\nb", None, "not the name of an image"),
+        ("github", "", None, "not the name of an image"),
+        ("github", None, "x\ny", "not the label of a runner"),
+        ("gitlab", None, " ", "not the label of a runner"),
+        ("tekton", None, "foo", "--runner takes KEY=VALUE"),
+        ("tekton", None, "=foo", "--runner takes KEY=VALUE"),
+        ("tekton", None, "a=b=c", "--runner takes KEY=VALUE"),
+    ],
+)
+def test_an_image_and_a_label_that_the_file_cannot_name_are_refused(
+    kind: str, image: str | None, label: str | None, said: str
+) -> None:
+    with pytest.raises(UsageError, match=said) as fault:
+        check_runners(PipelineKind(kind), Runners(image, label))
+    assert "\n" not in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "label"),
+    [
+        ("github", "self-hosted power"),
+        ("gitlab", "power"),
+        ("tekton", "kubernetes.io/arch=ppc64le"),
+        ("tekton", "node-role.kubernetes.io/worker="),
+        ("tekton", "disk=ssd"),
+    ],
+)
+def test_an_image_and_a_label_that_the_file_can_name_are_taken(kind: str, label: str) -> None:
+    check_runners(PipelineKind(kind), Runners("registry:5000/x/y@sha256:0", label))
 
 
 @pytest.mark.parametrize("runners", [Runners(), Runners("quay.io/x/y:1", "power")], ids=["plain", "chosen"])
