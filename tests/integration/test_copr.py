@@ -285,6 +285,10 @@ def test_time_outs_are_set_by_recorded_times(copr: Setting) -> None:
     assert [build["options"]["timeout"] for build in copr.server.builds.values()] == [3600, 43_200, 180_000, 18_000]
 
 
+def test_a_work_folder_may_have_a_name_with_quotes_and_patterns(copr: Setting) -> None:
+    assert outcomes(copr.build(copr.task("a"), work="it's [a]* {b}")) == {"a": "built"}
+
+
 def test_what_the_server_refuses_is_one_line(copr: Setting) -> None:
     copr.server.faults.append(("POST /build/create/upload", 400, {}, '{"error": "Invalid\\nchroot"}', False))
     assert "COPR: a-1.0-1.src.rpm is submitted, and it says: - Invalid - chroot" in copr.fault(kind=RepositoryError)

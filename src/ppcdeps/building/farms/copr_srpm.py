@@ -27,7 +27,8 @@ def source_rpm_of(rendered: RenderedBuild, recipe: object, arch: str) -> Path:
         spec.write_text(f"{lines}\n{spec.read_text('utf-8')}", "utf-8")
     (folder / "SRPMS").mkdir(exist_ok=True)
     (folder / "tmp").mkdir(exist_ok=True)
-    defined = {"_topdir": str(folder), "_tmppath": str(folder / "tmp"), "_dbpath": str(folder / "tmp" / "db")}
+    # Named from where rpmbuild runs: in a path rpm expands macros.
+    defined = {"_topdir": ".", "_tmppath": "./tmp", "_dbpath": "./tmp/db"}
     options = [word for name, value in defined.items() for word in ("--define", f"{name} {value}")]
     try:
         done = run_confined_with_shell(
