@@ -49,12 +49,14 @@ pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON or "-")
 @pytest.fixture
 def world(
     tmp_path: Path, cluster: SlurmCluster, debian_cache: Cache, debian_cross_root: Buildroot, debian_root: Buildroot
-) -> BuildWorld:
+) -> Iterator[BuildWorld]:
     cache = beside(debian_cache, tmp_path / "cache")
     folder = tmp_path / "world"
     folder.mkdir()
     program = Program(folder, {"PPCDEPS_CACHE": str(cache), "PATH": cluster.path}, patience=600)
-    return BuildWorld(program, debian_cross_root.path.parent / "repository")
+    yield BuildWorld(program, debian_cross_root.path.parent / "repository")
+    # What a test that failed left would be in the way of the next one.
+    cluster("scancel", "--me")
 
 
 def build(world: BuildWorld, *options: str, code: int = 0) -> dict[str, dict[str, Any]]:
@@ -135,14 +137,18 @@ def end_of(process: "subprocess.Popen[bytes]", world: BuildWorld, cluster: Slurm
     return process.returncode
 
 
+def newest(cluster: SlurmCluster, name: str) -> tuple[str, dict[str, str]]:
+    """The newest job that builds something of that name, and what Slurm says of it."""
+    jobs = [each for each in cluster.jobs().items() if each[1]["name"].startswith(f"ppcdeps-{name}-")]
+    return max(jobs, key=lambda each: int(each[0]))
+
+
 def number_of(cluster: SlurmCluster, name: str) -> str:
-    """The newest job that builds something of that name."""
-    return max((one for one, job in cluster.jobs().items() if job["name"].startswith(f"ppcdeps-{name}-")), key=int)
+    return newest(cluster, name)[0]
 
 
 def job_of(cluster: SlurmCluster, name: str) -> dict[str, str]:
-    """What Slurm says of that job."""
-    return cluster.jobs()[number_of(cluster, name)]
+    return newest(cluster, name)[1]
 
 
 @contextlib.contextmanager
