@@ -349,6 +349,13 @@ def test_a_json_document_replaces_its_like_alone(kind: str, planned: Program) ->
         fault = planned("export", "plan-app.json", kind, "-o", "mine.json", code=3).fault
         assert "mine.json is no such document, and would be written over" in fault
         assert mine.read_bytes() == content
+    mine.unlink()
+    mine.symlink_to("nothing")
+    assert (
+        "mine.json is a link that leads to no file"
+        in planned("export", "plan-app.json", kind, "-o", "mine.json", code=3).fault
+    )
+    mine.unlink()
     mine.write_bytes(b"")
     for _ in range(2):
         planned("export", "plan-app.json", kind, "-o", "mine.json")

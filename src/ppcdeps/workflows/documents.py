@@ -11,6 +11,7 @@ from typing import Any
 from ppcdeps.base.atomic import check_apart, write_output
 from ppcdeps.building.farms.pipeline_files import HEAD
 from ppcdeps.building.publishing.repository import read_manifest
+from ppcdeps.building.run.rendered import ANOTHER_PLACE
 from ppcdeps.model.documents import DocumentError, parse_json, read_document
 from ppcdeps.model.errors import ConfigError, RepositoryError, UsageError
 from ppcdeps.model.nevra import Nevra
@@ -21,12 +22,21 @@ from ppcdeps.model.repository import RepoConfig
 from ppcdeps.model.wording import first_of
 from ppcdeps.report.formats.bills import dump_plan_cyclonedx, dump_plan_spdx
 from ppcdeps.report.formats.fromager import distributions_to_build, dump_build_order
-from ppcdeps.report.formats.hosts import LOCAL_PLACE, HostRepository, HostSetup, ansible, containerfile, kickstart
+from ppcdeps.report.formats.hosts import (
+    CERTIFICATES,
+    LOCAL_PLACE,
+    HostRepository,
+    HostSetup,
+    ansible,
+    containerfile,
+    kickstart,
+    takes_certificates,
+)
 from ppcdeps.report.formats.package_locks import dump_manifest, dump_rpm_lockfile
 from ppcdeps.verifying.dnf import repository_options
 from ppcdeps.verifying.verification import LOCAL, LOCAL_PRIORITY, enabled_of_target
 from ppcdeps.workflows.build import default_repository
-from ppcdeps.workflows.export import check_file
+from ppcdeps.workflows.export import check_file, is_replaced
 from ppcdeps.workflows.index import open_index
 from ppcdeps.workflows.package_lock import address, package_lock_of
 from ppcdeps.workflows.repositories import ResolvedTarget
@@ -123,7 +133,7 @@ def write_document(request: DocumentRequest, reporter: Reporter) -> Path:
 
 def _check_json(file: Path, member: str) -> None:
     """Raise ConfigError where the file has something that is no document with this member."""
-    if not file.is_file() or not file.stat().st_size:
+    if not is_replaced(file) or not file.stat().st_size:
         return
     document: Any = None
     with contextlib.suppress(OSError, DocumentError):
@@ -131,8 +141,7 @@ def _check_json(file: Path, member: str) -> None:
     first = document[0] if isinstance(document, list) and document else document
     if not isinstance(first, dict) or member not in first:
         raise ConfigError(
-            f"{file} is no such document, and would be written over",
-            hint="name another file with --output, or remove it",
+            f"{file} is no such document, and would be written over", hint=f"{ANOTHER_PLACE}, or remove it"
         )
 
 
@@ -158,7 +167,11 @@ def _text(request: DocumentRequest, reporter: Reporter) -> str:
         case DocumentKind.FROMAGER:
             return dump_build_order(request.plan, _sdists(request, reporter))
         case DocumentKind.KICKSTART:
-            return kickstart(_setup(request, _url(request), reporter), head)
+            setup = _setup(request, _url(request), reporter)
+            certified = [one.id for one in setup.repositories if any(key in one.options for key in CERTIFICATES)]
+            if certified and not takes_certificates(setup.platform):
+                reporter.warn(f"kickstart of this platform takes no certificates of {first_of(certified, 5)}")
+            return kickstart(setup, head)
         case DocumentKind.ANSIBLE:
             return ansible(_setup(request, _url(request), reporter), head)
         case DocumentKind.CONTAINERFILE:

@@ -1,16 +1,17 @@
 """The builds of a plan handed to another tool: a pipeline's file, and the folder that travels with it."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from ppcdeps.base.atomic import NEW, is_stream, new_folder, writable, write_output
 from ppcdeps.base.copying import copy_tree
 from ppcdeps.base.digests import sha256_of
+from ppcdeps.base.folder_lock import alone_in
 from ppcdeps.base.named_files import followed
 from ppcdeps.base.removal import remove_tree
 from ppcdeps.building.buildroots.definitions import load_definitions
@@ -103,7 +104,7 @@ def export(request: ExportRequest, reporter: Reporter) -> Exported:
     if not tasks:
         raise UsageError(f"the plan for {plan.workload} builds nothing: there is nothing to export")
     sources = SourceCollector(basis.fetch_sources, options.source_folders, request.plan_file.absolute().parent)
-    with _scratch_in(folder) as scratch:
+    with _scratch_in(folder, reporter) as scratch:
         bundle = _Bundle(folder, scratch)
         write_rendered(tasks, sources, sha256_of(request.plan_file), scratch / _RENDERED)
         shutil.copyfile(request.plan_file, scratch / "plan.json")
@@ -158,14 +159,14 @@ class _Bundle:
 
 
 @contextlib.contextmanager
-def _scratch_in(folder: Path) -> Iterator[Path]:
+def _scratch_in(folder: Path, reporter: Reporter) -> Iterator[Path]:
     """A folder to pack in, inside this one, which is made for it and goes with it where nothing was put there.
 
     Another export to the same folder waits for this one. Raises ConfigError where it cannot be made, or holds what
     ppcdeps did not write.
     """
     made = [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
-    with _locked(folder):
+    with _locked(folder, reporter):
         try:
             check_rendered(folder / _RENDERED)
             is_ours = (folder / _RENDERED / MANIFEST).is_file()
@@ -182,25 +183,16 @@ def _scratch_in(folder: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _locked(folder: Path, reporter: Reporter) -> Iterator[None]:
     """A folder, made where needed, that no other export writes to. Raises ConfigError where it cannot be one."""
-    while True:
+    with contextlib.ExitStack() as stack:
         try:
             with writable([folder], "--output"):
-                folder.mkdir(parents=True, exist_ok=True)
-                handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                wait = partial(reporter.note, f"waiting for another ppcdeps that exports to {folder}")
+                stack.enter_context(alone_in(folder, wait))
         except FileExistsError as error:
             raise ConfigError(f"{folder} is not a folder", hint=ANOTHER_PLACE) from error
-        try:
-            # Some file systems have no locks.
-            with contextlib.suppress(OSError):
-                fcntl.flock(handle, fcntl.LOCK_EX)
-            # An export that failed may have removed the folder meanwhile.
-            if folder.exists() and os.path.samestat(folder.stat(), os.fstat(handle)):
-                yield
-                return
-        finally:
-            os.close(handle)
+        yield
 
 
 def _where_steps_run(file: Path, kind: PipelineKind, reporter: Reporter) -> Path:
@@ -218,20 +210,25 @@ def _where_steps_run(file: Path, kind: PipelineKind, reporter: Reporter) -> Path
     return file.parent
 
 
-def check_file(file: Path) -> None:
-    """Raise ConfigError where the file is somebody else's, or cannot be in this place."""
+def is_replaced(file: Path) -> bool:
+    """Whether something is lost where this file is written. Raises ConfigError where none can be in this place."""
     with writable([file], "--output"):
         if file.is_dir():
             raise ConfigError(f"{file} is a folder", hint="name a file with --output")
         if is_stream(file):
             # What it is given replaces nothing, and a pipe without a writer would be waited for.
-            return
+            return False
         if file.is_symlink() and not file.exists():
             raise ConfigError(f"{file} is a link that leads to no file", hint=f"{ANOTHER_PLACE}, or remove it")
-        if not file.is_file():
-            return
-        with file.open(encoding="utf-8", errors="replace") as stream:
-            first = "".join(stream.readline(200) for _ in range(2))
+        return file.is_file()
+
+
+def check_file(file: Path) -> None:
+    """Raise ConfigError where the file is somebody else's, or cannot be in this place."""
+    if not is_replaced(file):
+        return
+    with writable([file], "--output"), file.open(encoding="utf-8", errors="replace") as stream:
+        first = "".join(stream.readline(200) for _ in range(2))
     if HEAD not in first:
         raise ConfigError(f"{file} was not written by ppcdeps", hint=f"{ANOTHER_PLACE}, or remove it")
 

@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,14 +77,27 @@ def test_ansible_fills_nothing_in() -> None:
     assert tasks["Install Python distributions"]["ansible.builtin.pip"]["executable"] == "pip3.11"
 
 
-def test_kickstart_takes_each_option_as_one_word(tmp_path: Path) -> None:
+def parsed(setup: HostSetup, version: str, folder: Path) -> Any:
+    """What pykickstart makes of the kickstart lines on a version of EL."""
     parser_module = pytest.importorskip("pykickstart.parser")
     from pykickstart.version import makeVersion
 
-    file = tmp_path / "cloud.ks"
-    file.write_text(kickstart(SETUP, "head"))
-    parser = parser_module.KickstartParser(makeVersion("RHEL9"))
+    file = folder / "cloud.ks"
+    file.write_text(kickstart(setup, "head"))
+    parser = parser_module.KickstartParser(makeVersion(version))
     parser.readKickstart(str(file))
+    return parser
+
+
+def test_kickstart_of_el_7_has_what_it_takes(tmp_path: Path) -> None:
+    options = {"name": "m", "baseurl": "https://x/", "proxy": "http://proxy.example:3128", "sslcacert": "/ca.pem"}
+    setup = replace(SETUP, repositories=(HostRepository("m", options),), modules=(), platform="platform:el7")
+    (repository,) = parsed(setup, "RHEL7", tmp_path).handler.repo.repoList
+    assert repository.proxy == "http://proxy.example:3128"
+
+
+def test_kickstart_takes_each_option_as_one_word(tmp_path: Path) -> None:
+    parser = parsed(SETUP, "RHEL9", tmp_path)
     local, mirrored = parser.handler.repo.repoList
     assert local.baseurl == SETUP.repositories[0].options["baseurl"]
     assert (mirrored.metalink, mirrored.cost, mirrored.noverifyssl) == ("https://repo.example/'m", 5, True)

@@ -22,7 +22,8 @@ _TRUST_KEYS = (
     "for key in /etc/pki/rpm-gpg/RPM-GPG-KEY-*; do "
     '[ ! -e "$key" ] || rpm --import "$key" || echo "not trusted: $key"; done'
 )
-_TEXTS = ("proxy", "sslcacert", "sslclientcert", "sslclientkey")
+CERTIFICATES = ("sslcacert", "sslclientcert", "sslclientkey")
+_TEXTS = ("proxy", *CERTIFICATES)
 _PACKAGES = ("excludepkgs", "includepkgs")
 _NOTHING = "_none_"
 """What dnf reads as no value."""
@@ -76,7 +77,8 @@ def kickstart(setup: HostSetup, head: str) -> str:
             words += [f"--{key}={options[key]}" for key in ("metalink", "mirrorlist") if key in options][:1]
         words += [f"--cost={options['cost']}"] if options.get("cost", "1000") != "1000" else []
         words += ["--noverifyssl"] if options.get("sslverify") == "0" else []
-        words += [f"--{key}={options[key]}" for key in _TEXTS if options.get(key, _NOTHING) != _NOTHING]
+        texts = _TEXTS if takes_certificates(setup.platform) else ("proxy",)
+        words += [f"--{key}={options[key]}" for key in texts if options.get(key, _NOTHING) != _NOTHING]
         words += [f"--{key}={','.join(options[key].split())}" for key in _PACKAGES if options.get(key)]
         lines.append(" ".join(("repo", *map(shlex.quote, words), "--install")))
     for module in setup.modules:
@@ -87,6 +89,11 @@ def kickstart(setup: HostSetup, head: str) -> str:
     if setup.pins:
         lines += ["", "%post --erroronfail", *_pip_script(setup), "%end"]
     return _text(lines)
+
+
+def takes_certificates(platform: str | None) -> bool:
+    """Whether kickstart files of a platform take certificates for repositories; those of EL 7 do not."""
+    return platform != "platform:el7"
 
 
 def containerfile(setup: HostSetup, head: str, image: str) -> str:
