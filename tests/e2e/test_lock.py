@@ -12,6 +12,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tempfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -364,6 +365,33 @@ def test_a_fetch_that_fails_leaves_the_folder_as_it_was(world: LockWorld) -> Non
     assert sorted(packages) == ["app-2-1.ppc64le.rpm", "lib-2-1.ppc64le.rpm", "tool-2-1.ppc64le.rpm"]
 
 
+def test_a_folder_in_the_way_of_a_file_is_said_before_any_is_put(world: LockWorld) -> None:
+    folder = world.fetched()
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    world.has(SECOND)
+    world.lock()
+    way = folder / "repositories/base/lib-2-1.ppc64le.rpm"
+    (way / "x").mkdir(parents=True)
+    fault = world.program("fetch", "ppcdeps.lock", "--to", "files", code=3).fault
+    assert "lib-2-1.ppc64le.rpm is a folder, where a file of the lock goes; remove it" in fault
+    assert {path: path.read_bytes() for path in before} == before
+    world.program("plan", "app", "pypi:pure", "--locked", "files/ppcdeps.lock", "-o", "again.json", code=1)
+    shutil.rmtree(way, ignore_errors=True)
+    world.program("fetch", "ppcdeps.lock", "--to", "files")
+
+
+def test_a_part_of_the_folder_may_lie_on_another_file_system(world: LockWorld) -> None:
+    other = Path("/dev/shm")
+    if not other.is_dir() or other.stat().st_dev == world.folder.stat().st_dev:
+        pytest.skip("needs another file system")
+    with tempfile.TemporaryDirectory(dir=other) as place:
+        (world.program.folder / "files").mkdir()
+        (world.program.folder / "files/repositories").symlink_to(place)
+        world.fetched()
+        world.program("plan", "app", "pypi:pure", "--locked", "files/ppcdeps.lock", "-o", "again.json", code=1)
+        assert (Path(place) / "base/app-1-1.ppc64le.rpm").is_file()
+
+
 def test_only_what_the_lock_names_is_read_from_its_folder(world: LockWorld) -> None:
     folder = world.fetched()
     for place in ("python/evil/evil-6.6-py3-none-any.whl", "sources/mine/mine.spec"):
@@ -516,6 +544,9 @@ def test_a_folder_that_cannot_be_written_to_or_is_full(world: LockWorld) -> None
         "cannot write to file/sub: Not a directory; name another" in world.program(*fetch, "file/sub", code=3).fault
     )
     assert "since link is a link to nothing" in world.program(*fetch, "link", code=3).fault
+    for place in ("/proc/none/files", f"new/{'x' * 300}"):
+        assert f"cannot write to {place}: " in world.program(*fetch, place, code=3).fault
+    assert not (user / "new").exists()
     for option, code, words in (("ro", 3, "cannot write to mounted"), ("size=16k", 20, "no space left")):
         if subprocess.run(["mount", "-t", "tmpfs", "-o", option, "none", user / "mounted"], check=False).returncode:
             pytest.skip("this root may not mount")

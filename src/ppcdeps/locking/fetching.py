@@ -14,7 +14,7 @@ from ppcdeps.base.atomic import NEW, new_file, put_file
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.programs import run_program
 from ppcdeps.building.buildroots.images import archive_fault, save_image
-from ppcdeps.locking.folder import ROOTS, LockedFile, fault_of
+from ppcdeps.locking.folder import ROOTS, LockedFile, fault_of, pending_or_there
 from ppcdeps.metadata.parallel import SerializedReporter, run_all
 from ppcdeps.metadata.repository import RepoMetadata
 from ppcdeps.metadata.sources import RepositoryPackage, fetch_file, fetch_package
@@ -280,28 +280,30 @@ class _Bringer:
 # What readers of the folder need beside the files ----------------------------------------------------------------
 
 
-def write_mirrors(lock: Lock, folder: Path, suites: Mapping[str, str]) -> None:
-    """Write, for each Debian buildroot, the index of a mirror that has its packages alone. ``suites`` are their
-    names by that of the buildroot.
+def write_mirrors(lock: Lock, to: Path, folder: Path, suites: Mapping[str, str]) -> None:
+    """Write, for each Debian buildroot of a folder, the index of a mirror that has its packages alone into one that
+    has its layout; one that is as it has to be is left out. ``suites`` are their names by that of the buildroot.
 
     Raises EnvironmentLacksError where dpkg-deb, which reads the packages, is missing.
     """
     for root in lock.buildroots:
         packages = [one for one in lock.root_packages if one.sha256 and root.label in one.roots]
         if packages and root.name in suites:
-            _write_mirror(root, packages, folder / ROOTS, suites[root.name])
+            _write_mirror(root, packages, to, folder, suites[root.name])
 
 
-def _write_mirror(root: LockedBuildroot, packages: Sequence[LockedRootPackage], debian: Path, suite: str) -> None:
-    mirror = debian / root.label
-    release_file = mirror / "dists" / suite / "Release"
+def _write_mirror(
+    root: LockedBuildroot, packages: Sequence[LockedRootPackage], to: Path, folder: Path, suite: str
+) -> None:
+    mirror = to / ROOTS / root.label
+    release_file = pending_or_there(folder, f"{ROOTS}/{root.label}/dists/{suite}/Release")
     content = hashlib.sha256("".join(sorted(f"{one.path} {one.sha256}\n" for one in packages)).encode()).hexdigest()
     if release_file.is_file() and f"Label: {content}\n" in release_file.read_text("utf-8"):
         return
     stanzas: dict[str, list[str]] = {}
     for one in sorted(packages, key=lambda each: each.path):
         said = run_program(
-            ["dpkg-deb", "--field", str(debian / one.path)],
+            ["dpkg-deb", "--field", str(pending_or_there(folder, f"{ROOTS}/{one.path}"))],
             needed_for="buildroots of Debian packages are made with it",
         ).checked(EnvironmentLacksError)
         stanza = f"{said.text.rstrip()}\nFilename: {one.path}\nSize: {one.size}\nSHA256: {one.sha256}\n"
@@ -322,4 +324,4 @@ def _write_mirror(root: LockedBuildroot, packages: Sequence[LockedRootPackage], 
         f"Origin: ppcdeps\nLabel: {content}\nSuite: {suite}\nCodename: {suite}\nComponents: main\n"
         f"Architectures: {' '.join(sorted(stanzas))}\nSHA256:\n" + "\n".join(digests) + "\n"
     )
-    put_file(release_file, release.encode())
+    put_file(mirror / "dists" / suite / "Release", release.encode())

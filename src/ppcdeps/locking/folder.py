@@ -12,6 +12,7 @@ Nothing else is read from it. What a former lock of the folder named goes when t
 named is somebody's own, and is never touched.
 """
 
+import errno
 import hashlib
 import os
 import shutil
@@ -22,9 +23,10 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from ppcdeps.base.atomic import NEW, put_file
+from ppcdeps.base.atomic import NEW, link, new_file, put_file
 from ppcdeps.base.cache import Cache
 from ppcdeps.base.digests import digest_of, sha256_of
+from ppcdeps.base.removal import remove_tree
 from ppcdeps.building.buildroots.buildroots import LockedRoot
 from ppcdeps.building.buildroots.debian import DebianArchive
 from ppcdeps.building.buildroots.images import LockedImage, RootRepository, archive_fault
@@ -114,10 +116,54 @@ def _places_in(folder: Path) -> Iterator[str]:
     """The files and links in the parts of the folder, but for those that are being written."""
     for part in _PARTS:
         for here, below, files in os.walk(folder / part):
-            links = [name for name in below if (Path(here) / name).is_symlink()]
-            for name in (*files, *links):
+            for name in (*files, *_links(here, below)):
                 if not name.startswith(NEW):
                     yield Path(here, name).relative_to(folder).as_posix()
+
+
+def _links(folder: str, names: Iterable[str]) -> list[str]:
+    """The links among the folders of these names, which os.walk does not enter."""
+    return [name for name in names if Path(folder, name).is_symlink()]
+
+
+def pending_or_there(folder: Path, place: str) -> Path:
+    """Where a file is that the folder has, or is about to get."""
+    pending = folder / PENDING / place
+    return pending if os.path.lexists(pending) else folder / place
+
+
+def put_pending(folder: Path) -> None:
+    """Put all that was brought for a lock where it is read from, and the lock last.
+
+    Raises ConfigError, and moves nothing, where a folder is in the way; OSError where a file cannot be put.
+    """
+    pending = folder / PENDING
+    files = [Path(here, name) for here, below, names in os.walk(pending) for name in (*names, *_links(here, below))]
+    moves = {path: folder / path.relative_to(pending) for path in files if not path.name.startswith(NEW)}
+    for place in moves.values():
+        if place.is_dir() and not place.is_symlink():
+            raise ConfigError(
+                f"{place} is a folder, where a file of the lock goes", hint="remove it, or move it away"
+            )
+    for path, place in sorted(moves.items(), key=lambda move: move[1].name == LOCK_FILE):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.replace(place)
+        except OSError as error:
+            # A part of the folder may lie on another file system.
+            if error.errno != errno.EXDEV:
+                raise
+            _put_copy(path, place)
+    remove_tree(pending)
+
+
+def _put_copy(path: Path, place: Path) -> None:
+    if path.is_symlink():
+        link(place, str(path.readlink()))
+        return
+    with new_file(place.parent) as new, path.open("rb") as content:
+        shutil.copyfileobj(content, new.stream)
+        new.put(place, durable=False)
 
 
 def remove_places(folder: Path, places: Iterable[str]) -> None:
@@ -126,7 +172,7 @@ def remove_places(folder: Path, places: Iterable[str]) -> None:
         (folder / place).unlink(missing_ok=True)
     for part in (*_PARTS, PENDING):
         for here, _, _ in os.walk(folder / part, topdown=False):
-            if not any(Path(here).iterdir()):
+            if not Path(here).is_symlink() and not any(Path(here).iterdir()):
                 Path(here).rmdir()
 
 
@@ -292,7 +338,7 @@ def open_locked(file: Path) -> LockedFolder:
         )
     try:
         # The pages follow from the lock, and have no digest there: what somebody else wrote is written over.
-        write_index(lock, folder)
+        write_index(lock, folder, folder)
     except OSError as error:
         raise ConfigError(
             f"{folder / 'python'} does not have the pages of its lock, and they cannot be written: {error.strerror}",
@@ -321,22 +367,25 @@ def fault_of(folder: Path, file: LockedFile) -> str:
     return ""
 
 
-def write_index(lock: Lock, folder: Path) -> None:
-    """Write the pages of the simple index over the locked Python files."""
+def write_index(lock: Lock, to: Path, folder: Path) -> None:
+    """Write the pages of the simple index over the locked Python files of a folder into one that has its layout."""
     by_name: dict[str, list[str]] = {}
     for one in lock.python:
         served = ""
         if one.metadata:
-            place = (folder / "python" / one.name / one.file).absolute()
-            text = metadata_in(place, IndexFile(one.file, place.as_uri(), one.version, {}))
-            put_file(place.with_name(f"{one.file}.metadata"), text)
+            wheel = pending_or_there(folder, f"python/{one.name}/{one.file}").absolute()
+            text = metadata_in(wheel, IndexFile(one.file, wheel.as_uri(), one.version, {}))
+            place = to / "python" / one.name / f"{one.file}.metadata"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            put_file(place, text)
             served = f' data-core-metadata="sha256={hashlib.sha256(text).hexdigest()}"'
         anchor = f'<a href="{quote(one.file)}#sha256={one.sha256}"{served}>{escape(one.file)}</a><br>'
         by_name.setdefault(one.name, []).append(anchor)
     for name, anchors in by_name.items():
         head = f"<html><head><title>Links for {name}</title></head><body>"
         page = "\n".join(("<!DOCTYPE html>", head, *sorted(anchors), "</body></html>", ""))
-        put_file(folder / "python" / name / "index.html", page.encode())
+        (to / "python" / name).mkdir(parents=True, exist_ok=True)
+        put_file(to / "python" / name / "index.html", page.encode())
 
 
 def store_sources(locked: LockedFolder, cache: Cache) -> None:

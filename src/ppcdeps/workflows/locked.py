@@ -1,16 +1,16 @@
 """Working from a lock: the folder that has its files filled, and opened in place of repositories and indexes."""
 
 import contextlib
-import fcntl
 import os
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ppcdeps.base.atomic import put_file
 from ppcdeps.base.digests import sha256_of
-from ppcdeps.base.removal import remove_tree
+from ppcdeps.base.folder_lock import alone_in
 from ppcdeps.building.buildroots.debian import mirrors_of
 from ppcdeps.building.buildroots.definitions import DebianMaking, Definitions, load_definitions
 from ppcdeps.building.run.options import BuildOptions
@@ -26,6 +26,7 @@ from ppcdeps.locking.folder import (
     files_of,
     open_locked,
     others_in,
+    put_pending,
     remove_places,
     write_index,
 )
@@ -69,25 +70,24 @@ def fetch_lock(
     _check_folder(to, lock)
     _require_live(lock, file)
     definitions = load_definitions(buildroots)
+    pending = to / PENDING
     with _filling(to, reporter):
         files = files_of(lock, roots=with_roots)
         lacking = [one for one in files if fault_of(to, one)]
-        missing = [one for one in lacking if fault_of(to / PENDING, one)]
+        missing = [one for one in lacking if fault_of(pending, one)]
         places = {one.place for one in missing}
         with _origins(lock, file, places, choice, reporter, definitions, mirror, source_folders) as (origins, chosen):
-            pending, offline = to / PENDING, chosen.offline
+            offline = chosen.offline
             fetch_files(lock, missing, pending, origins, chosen.cache, reporter, wanted=len(files), offline=offline)
-        for one in lacking:
-            place = to / one.place
-            place.parent.mkdir(parents=True, exist_ok=True)
-            (to / PENDING / one.place).replace(place)
-        write_index(lock, to)
+        pending.mkdir(exist_ok=True)
+        write_index(lock, pending, to)
         if with_roots:
-            write_mirrors(lock, to, {name: making.suite for name, making in _makings(lock, definitions).items()})
-        put_file(to / LOCK_FILE, dump_lock(lock).encode())
+            suites = {name: making.suite for name, making in _makings(lock, definitions).items()}
+            write_mirrors(lock, pending, to, suites)
+        put_file(pending / LOCK_FILE, dump_lock(lock).encode())
+        put_pending(to)
         whole = with_roots or not any(fault_of(to, one) for one in files_of(lock))
         remove_places(to, others_in(to, lock, roots=whole))
-        remove_tree(to / PENDING)
     return FetchedLock(to, len(files), len(missing), sum(one.size or 0 for one in files))
 
 
@@ -121,31 +121,40 @@ def _require_live(lock: Lock, file: Path) -> None:
 
 @contextlib.contextmanager
 def _filling(folder: Path, reporter: Reporter) -> Iterator[None]:
-    """Make a folder, if it is not there, and have it alone: another process that fills it is waited for.
+    """Make a folder, if it is not there, and have it alone. What stays empty in it goes.
 
-    What stays empty in it goes. Raises ConfigError where nothing can be written to it, EnvironmentLacksError where
-    the disk is full.
+    Raises ConfigError where nothing can be written to it, EnvironmentLacksError where the disk is full.
     """
-    is_new = not folder.exists()
+    made = [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            _wait_for(handle, folder, reporter)
+        with _writing_to(folder), contextlib.ExitStack() as stack:
+            stack.enter_context(
+                alone_in(folder, partial(reporter.note, f"waiting for another ppcdeps that fills {folder}"))
+            )
             with tempfile.TemporaryFile(dir=folder):
                 pass
             yield
-        finally:
-            remove_places(folder, ())
-            if is_new and not any(folder.iterdir()):
-                folder.rmdir()
-            os.close(handle)
+    finally:
+        remove_places(folder, ())
+        for one in made:
+            # Those that are not empty stay.
+            with contextlib.suppress(OSError):
+                one.rmdir()
+
+
+@contextlib.contextmanager
+def _writing_to(folder: Path) -> Iterator[None]:
+    """Have an error that lies with the folder, or with one above it, name it."""
+    try:
+        yield
     except OSError as error:
-        if not Path(error.filename or folder).absolute().is_relative_to(folder.absolute()):
+        place, mine = Path(error.filename or folder).absolute(), folder.absolute()
+        if not place.is_relative_to(mine) and not mine.is_relative_to(place):
             raise
         if error.errno in DISK_FULL:
             raise EnvironmentLacksError(f"no space left in {folder}", hint="free some space") from error
-        where = f", since {folder} is a link to nothing" if folder.is_symlink() and not folder.exists() else ""
+        is_lost = isinstance(error, FileExistsError) and folder.is_symlink()
+        where = f", since {folder} is a link to nothing" if is_lost else ""
         # Where a file could not be put: its name until then says nothing.
         what = error.filename2 or folder
         raise ConfigError(
@@ -186,27 +195,17 @@ def _origins(
             index.close()
 
 
-def _wait_for(handle: int, folder: Path, reporter: Reporter) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        reporter.note(f"waiting for another ppcdeps that fills {folder}")
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    except OSError:
-        # Some file systems have no locks: names are given to whole files all the same.
-        return
-
-
 def _check_folder(folder: Path, lock: Lock) -> None:
-    """Raise ConfigError where the folder has what neither this lock nor the one that lies in it names."""
+    """Raise ConfigError where the folder has what neither this lock nor one that lies in it names."""
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is not a folder", hint="name another with --to DIR")
     there = sorted(folder.iterdir()) if folder.is_dir() else []
     others = [path.name for path in there if path.name not in PLACES or path.is_dir() == (path.name == LOCK_FILE)]
     if not others:
         strange = set(others_in(folder, lock))
-        with contextlib.suppress(ConfigError):
-            strange.intersection_update(others_in(folder, load_lock(folder / LOCK_FILE)))
+        for known in (folder / LOCK_FILE, folder / PENDING / LOCK_FILE):
+            with contextlib.suppress(ConfigError):
+                strange.intersection_update(others_in(folder, load_lock(known)))
         others = sorted(strange)
     if others:
         raise ConfigError(
