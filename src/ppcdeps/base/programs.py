@@ -154,6 +154,10 @@ def start_program(
             variables.pop(name, None)
         else:
             variables[name] = value
+    if folder is not None and "PATH" in variables:
+        # Relative entries are meant from here, and the program is looked for from its folder.
+        entries = variables["PATH"].split(os.pathsep)
+        variables["PATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in entries)
     program = Path(command[0]).name
     # Not left to Popen: its FileNotFoundError may also mean that ``folder`` is missing.
     if shutil.which(command[0], path=variables.get("PATH")) is None:

@@ -47,6 +47,15 @@ def test_an_operand_is_never_an_option(tmp_path: Path) -> None:
     assert run_program(["cat"], operands=["--version"], folder=tmp_path).text == "content"
 
 
+def test_a_relative_entry_of_the_path_is_meant_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "stonecutter").symlink_to("/bin/pwd")
+    (tmp_path / "quarry").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "bin", prepend=":")
+    assert run_program(["stonecutter"], folder=Path("quarry")).text == f"{tmp_path / 'quarry'}\n"
+
+
 def test_both_streams_as_one_keep_their_order() -> None:
     assert run_program(["sh", "-c", "echo a; echo b >&2; echo c"], merged=True).text == "a\nb\nc\n"
 
