@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -171,6 +172,25 @@ def test_a_key_that_is_not_there_and_one_that_wants_a_passphrase(home: Path, tmp
 def test_the_home_is_taken_from_the_environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GNUPGHOME", str(home))
     assert SigningKey.find("owner@example.invalid").home is None
+
+
+@pytest.mark.parametrize("macros", ["", "%_gpg_path /nowhere\n"])
+def test_packages_are_signed_from_a_relative_home_by_a_gpg_of_a_relative_path(
+    macros: str, built: list[Path], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "gpg").symlink_to(str(shutil.which("gpg")))
+    (tmp_path / ".rpmmacros").write_text(macros)
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    copy = Path(shutil.copy(built[0], packages))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GNUPGHOME", os.path.relpath(home))
+    monkeypatch.setenv("PATH", "bin", prepend=":")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    key = SigningKey.find("owner@example.invalid")
+    sign_packages([copy], key)
+    check_packages([copy], key)
 
 
 def test_a_key_that_went_away_publishes_nothing(

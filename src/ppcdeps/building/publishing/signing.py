@@ -84,12 +84,12 @@ def sign_packages(packages: Sequence[Path], key: SigningKey) -> None:
     # Some rpms look for gpg2, or prefer another program that knows nothing of gpg's keys.
     macros = {
         "_gpg_name": key.fingerprint,
-        "__gpg": gpg,
+        "__gpg": str(Path(gpg).absolute()),
+        # What a user's macros have there would count before GNUPGHOME, where the key was found.
+        "_gpg_path": "%{nil}",
         "_openpgp_sign": "gpg",
         "_gpg_sign_cmd_extra_args": " ".join(_NO_PROMPT),
     }
-    if key.home is not None:
-        macros["_gpg_path"] = str(key.home)
     defines = [word for name, value in macros.items() for word in ("--define", f"{name} {value}")]
     folders: dict[Path, list[str]] = {}
     for path in packages:
@@ -169,7 +169,9 @@ def _gpg(home: Path | None, *options: str, operands: Sequence[str] = (), given: 
 
 
 def _home(home: Path | None) -> Mapping[str, str]:
-    return {} if home is None else {"GNUPGHOME": str(home)}
+    """The variable that has gpg look there from any folder. Of a ``~`` gpg itself knows what it is."""
+    place = home or Path(os.environ.get("GNUPGHOME") or "~")
+    return {} if str(place).startswith("~") else {"GNUPGHOME": str(place.absolute())}
 
 
 def _run(
