@@ -36,7 +36,8 @@ def has_host(url: str) -> bool:
     """Whether a URL from outside names a host, and, if any, a port that can be."""
     parts = split_url(url)
     try:
-        return bool(parts.hostname) and parts.port != 0
+        # No part of a name is empty or has more than 63 characters (RFC 1035), as Python's sockets have it.
+        return bool((parts.hostname or "").encode("idna")) and parts.port != 0
     except ValueError:
         return False
 

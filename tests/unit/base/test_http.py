@@ -7,7 +7,7 @@ import pytest
 
 from ppcdeps.base import http as transport
 from ppcdeps.base.http import AllMirrorsFailed, TransportFault, try_mirrors
-from ppcdeps.base.urls import join_url, path_of, shown_url
+from ppcdeps.base.urls import has_host, join_url, path_of, shown_url
 
 
 class Mirrors:
@@ -128,3 +128,23 @@ def test_joining_keeps_the_query_at_the_end() -> None:
 
 def test_file_urls_are_unquoted() -> None:
     assert str(path_of("file:///with%20space/x")) == "/with space/x"
+
+
+@pytest.mark.parametrize(
+    ("url", "is_there"),
+    [
+        ("https://example.org.", True),
+        (f"https://{'x' * 63}.org:8443/v3", True),
+        ("https://b\u00fccher.example", True),
+        ("https://[2001:db8::7]:5000", True),
+        ("https://[fe80::7%eth0]/", True),
+        ("https://", False),
+        ("https://x..y/", False),
+        (f"https://{'x' * 64}.org", False),
+        (f"https://b\u00fc{'x' * 70}.org", False),
+        ("https://x:0", False),
+        ("https://[x", False),
+    ],
+)
+def test_a_host_is_a_name_that_can_be_looked_up(url: str, is_there: bool) -> None:
+    assert has_host(url) is is_there

@@ -245,7 +245,15 @@ def test_a_login_without_a_token_is_no_answer(small: SmallCloud) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["nope", "http://[fd00::1:5000/v3", "ftp://cloud/v3", "http:///v3", "http://cloud:99999/v3"]
+    "address",
+    [
+        "nope",
+        "http://[fd00::1:5000/v3",
+        "ftp://cloud/v3",
+        "http:///v3",
+        "http://cloud:99999/v3",
+        "http://cloud..x/v3",
+    ],
 )
 def test_an_address_in_clouds_yaml_that_is_none(small: SmallCloud, tmp_path: Path, address: str) -> None:
     small.configure(tmp_path, auth_url=address)
