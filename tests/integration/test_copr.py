@@ -336,11 +336,25 @@ def test_a_project_without_rights_is_one_line(copr: Setting) -> None:
         ("[other]\n", "~/.config/copr has no whole section [copr-cli]"),
         ("[copr-cli]\ncopr_url = https://example.org\n", "~/.config/copr has no token"),
         ("[copr-cli]\ncopr_url = http://example.org\ntoken = geheimes-token\n", "~/.config/copr cannot be read: The"),
-        (f"{NAMED}copr_url = nonsense\n", "~/.config/copr has a copr_url that is not an address: Invalid URL"),
+        *(
+            (
+                f"{NAMED}copr_url = {url}\n",
+                f"~/.config/copr has a copr_url that is not an address: Invalid URL '{url}'",
+            )
+            for url in (
+                "nonsense",
+                "https://",
+                "https://x..y/",
+                f"https://{'x' * 70}.org",
+                "https://x:0",
+                "https://[x",
+            )
+        ),
         (
             f"{NAMED}copr_url = ftp://example.org\n",
             "~/.config/copr has a copr_url that is not an address: No connection",
         ),
+        (f"{NAMED}copr_url = //example.org\n", "~/.config/copr has a copr_url that is not an address: Invalid URL"),
         (f"{NAMED}copr_url = https://a b\n", "~/.config/copr has a copr_url that is not an address: "),
     ],
 )
@@ -350,6 +364,15 @@ def test_no_configuration_is_one_line(copr: Setting, text: str | None, said: str
     if text is not None:
         path.write_text(text)
     assert copr.fault(kind=ConfigError).startswith(said)
+    assert copr.waited == []
+
+
+@pytest.mark.parametrize("proxy", ["http://x..y:3128", "http://"])
+def test_a_proxy_that_is_no_address_is_one_line(proxy: str, copr: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    (copr.folder / "home" / ".config" / "copr").write_text(f"{NAMED}copr_url = https://example.org\n")
+    monkeypatch.setenv("https_proxy", proxy)
+    said = "COPR: the token is checked, and the address of a proxy or a redirection is none: "
+    assert copr.fault(kind=RepositoryError).startswith(said)
     assert copr.waited == []
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ppcdeps.base.deadline import in_time
+from ppcdeps.base.urls import has_host, shown_url
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, RepositoryError
 from ppcdeps.model.visible import visible
 
@@ -206,6 +207,9 @@ class CoprProject:
         if not client.config.get("token") and not client.config.get("gssapi"):
             raise ConfigError(f"{CONFIGURATION} has no token", hint=_RENEW)
         self._secret = str(client.config.get("token") or "")
+        url = str(client.config["copr_url"])
+        if not has_host(url):
+            raise self._no_address(f"Invalid URL '{self._clean(shown_url(url))}'")
         return client
 
     def _call(
@@ -219,7 +223,8 @@ class CoprProject:
     ) -> Any:
         """The answer to a call. A busy server is asked again, later each time, and when it says so."""
         from copr.v3.exceptions import CoprException
-        from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
+        from requests.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL, MissingSchema
+        from urllib3.exceptions import LocationParseError
 
         reason = ""
         for attempt in range(_TRIES):
@@ -242,10 +247,13 @@ class CoprProject:
                     raise RepositoryError(f"COPR: {what}, and it says: {reason}") from None
                 asked = str(getattr(response, "headers", {}).get("Retry-After", ""))
                 pause = float(asked) if asked.isdigit() else 5.0 * 2**attempt
-            except (InvalidSchema, InvalidURL, MissingSchema) as fault:
-                raise ConfigError(
-                    f"{CONFIGURATION} has a copr_url that is not an address: {self._said(fault)}", hint=_RENEW
+            except (InvalidProxyURL, LocationParseError) as fault:
+                raise RepositoryError(
+                    f"COPR: {what}, and the address of a proxy or a redirection is none: {self._said(fault)}",
+                    hint="see https_proxy and http_proxy, and copr_url in ~/.config/copr",
                 ) from None
+            except (InvalidSchema, InvalidURL, MissingSchema) as fault:
+                raise self._no_address(self._said(fault)) from None
             except (OSError, TimeoutError) as fault:
                 # What requests raises is an OSError.
                 reason, pause = self._clean(str(fault) or type(fault).__name__), 5.0 * 2**attempt
@@ -255,6 +263,9 @@ class CoprProject:
             f"COPR: {what}, and the server does not answer: {reason}",
             hint="run the same command again later: it goes on where it was",
         )
+
+    def _no_address(self, said: str) -> ConfigError:
+        return ConfigError(f"{CONFIGURATION} has a copr_url that is not an address: {said}", hint=_RENEW)
 
     def _rejected(self, what: str, reason: str, status: int) -> ConfigError:
         if status == 401:
