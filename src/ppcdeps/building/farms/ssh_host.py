@@ -134,10 +134,10 @@ def _host(word: str) -> SshHost:
     user = parts.username
     # The name that urlsplit gives is in small letters, and ssh's configuration may know it by capitals.
     place = _PLACE.fullmatch(parts.netloc.rpartition("@")[2])
-    name, address = (place[1] or "", place[2] or "") if place is not None else ("", "")
+    name, address = (place[1] or "", _address(place[2] or "")) if place is not None else ("", "")
     jobs = query.pop("jobs", ["1"])
     is_whole = parts.scheme == "ssh" and parts.path in ("", "/") and not parts.fragment and not query
-    is_named = _NAME.fullmatch(name) or _is_address(address)
+    is_named = _NAME.fullmatch(name) or address
     if not is_whole or not is_named or port == 0 or (user is not None and not _NAME.fullmatch(user)):
         raise UsageError(f"--on {word}: not the address of a machine", hint=hint)
     if len(jobs) != 1 or not jobs[0].isascii() or not jobs[0].isdigit() or not 1 <= int(jobs[0]) <= 999:
@@ -145,14 +145,19 @@ def _host(word: str) -> SshHost:
     return SshHost(name or address, user, port, int(jobs[0]))
 
 
-def _is_address(text: str) -> bool:
-    """Whether it is an address of IPv6, perhaps with its interface: fe80::1%eth0."""
+def _address(text: str) -> str:
+    """An address of IPv6 as ssh takes it, perhaps with its interface: fe80::1%eth0. Empty where it is none.
+
+    The interface may also be as URLs have it, after %25 (RFC 6874).
+    """
     address, percent, interface = text.partition("%")
     try:
         IPv6Address(address)
     except ValueError:
-        return False
-    return not percent or _NAME.fullmatch(interface) is not None
+        return ""
+    if interface != "25":
+        interface = interface.removeprefix("25")
+    return f"{address}{percent}{interface}" if not percent or _NAME.fullmatch(interface) else ""
 
 
 @dataclass(frozen=True, slots=True)
