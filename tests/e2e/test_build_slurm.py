@@ -499,6 +499,32 @@ def test_a_build_whose_sources_changed_since_it_was_submitted_fails_and_is_not_t
     assert outcomes(build(world)) == {"hello": "built"}
 
 
+def test_a_job_whose_sources_cannot_be_read_goes_on_and_is_followed_once_they_can(
+    world: BuildWorld, cluster: SlurmCluster
+) -> None:
+    world.make(Thing("other"))
+    target = world.folder / "target.toml"
+    target.write_text(target.read_text().replace("platform:debian12", "platform:el9"))
+    (world.folder / "hello.spec").write_text(SPEC)
+    source = world.folder / "hello.txt"
+    source.write_text("one\n")
+    world.program("plan", "hello.spec", *world.place, "-o", "plan.json", code=1)
+    with waiting(cluster):
+        with started(world) as process:
+            wait_for(lambda: "submitted" in said(world), lambda: said(world))
+            process.send_signal(signal.SIGKILL)
+            process.wait(PATIENCE)
+        job = number_of(cluster, "hello")
+        source.rename(world.folder / "elsewhere")
+        run = world.program(*command(world), code=3)
+        assert f"hello: job {job} may be of other sources" in run.err
+        assert f"1 job goes on in Slurm; end with `scancel {job}`" in run.err
+        assert job_of(cluster, "hello")["state"] == "PENDING"
+        (world.folder / "elsewhere").rename(source)
+    result = build(world)["hello"]
+    assert (result["outcome"], result["job"]["id"]) == ("built", job)
+
+
 def test_jobs_that_were_submitted_with_other_options_are_cancelled_and_submitted_again(
     world: BuildWorld, cluster: SlurmCluster
 ) -> None:

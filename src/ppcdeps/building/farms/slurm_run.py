@@ -100,7 +100,7 @@ class SlurmRunner:
 
         On KeyboardInterrupt the jobs go on. Raises EnvironmentLacksError where there is no Slurm, or where nodes do
         not see the shared folders, UsageError where Slurm refuses the first job, ConfigError where no buildroot is
-        named, and what `check_for_slurm` raises.
+        named, what `check_for_slurm` raises, and what keeps the sources of a job that goes on from being read.
         """
         root = root_name(builds.options, builds.basis.target)
         check_for_slurm(replace(builds.options, buildroot=root))
@@ -122,7 +122,11 @@ class SlurmRunner:
         if records.is_finished:
             records.begin(builds.path)
         run = _SlurmRun(builds, watch, records)
-        run.prepare(states)
+        try:
+            run.prepare(states)
+        except BaseException:
+            run.leave()
+            raise
         try:
             run.go()
         except KeyboardInterrupt:
@@ -190,12 +194,15 @@ class _SlurmRun:
     def _pick_up(self, states: Mapping[str, slurm.JobState]) -> None:
         """Go on with the jobs that give what is to be built now. The others are cancelled, and submitted again."""
         reporter, settings = self.builds.reporter, self._settings()
+        submitted = [
+            (task, job) for task in self.builds.tasks if (job := self.records.jobs.get(task.name)) is not None
+        ]
+        # All of them go on where it cannot be said which are to.
+        self.jobs = {task.name: job.id for task, job in submitted if job.id in states and states[job.id].is_active}
+        kept: dict[str, str] = {}
         cancelled: dict[str, str] = {}
         notes = []
-        for task in self.builds.tasks:
-            job = self.records.jobs.get(task.name)
-            if job is None:
-                continue
+        for task, job in submitted:
             state = states.get(job.id)
             counts = self._is_of_same(task, job)
             if counts and job.settings != settings:
@@ -209,24 +216,30 @@ class _SlurmRun:
                     result = self.records.result(task.name)
                     counts = result is not None and result.job == job.id and result.key is not None
             if counts:
-                self.jobs[task.name] = job.id
+                kept[task.name] = job.id
             elif state is not None and state.is_active:
                 cancelled[task.name] = job.id
-        if self.jobs:
-            reporter.note(f"picking up {counted(len(self.jobs), 'job')} submitted before")
+        if kept:
+            reporter.note(f"picking up {counted(len(kept), 'job')} submitted before")
         for note in notes:
             reporter.note(note)
         if cancelled:
             slurm.cancel(list(cancelled.values()))
             said = f"{first_of(list(cancelled), 5)} (job {_span(list(cancelled.values()))})"
             reporter.note(f"submitted with other options or sources, cancelled, and submitted again: {said}")
+        self.jobs = kept
 
     def _is_of_same(self, task: Task, job: SubmittedJob) -> bool:
-        """Whether a job builds what is to be built now."""
+        """Whether a job builds what is to be built now. Raises what `_inputs` raises, where the job goes on."""
         try:
             return job.inputs == self._inputs(task)
         except PpcdepsError:
-            # Its sources cannot be had any more: that is said where it would be submitted.
+            if task.name in self.jobs:
+                self.builds.reporter.note(
+                    f"{task.name}: job {job.id} may be of other sources: those cannot be read now"
+                )
+                raise
+            # It is over. That its sources cannot be had any more is said where it would be submitted.
             return False
 
     def go(self) -> None:
@@ -246,9 +259,11 @@ class _SlurmRun:
         """Say what goes on without this process."""
         if self.jobs:
             jobs = list(self.jobs.values())
-            listed = self.records.folder / "jobs"
-            write_file(listed, "".join(f"{job}\n" for job in jobs))
-            end = f"scancel {' '.join(jobs)}" if len(jobs) <= 10 else f"xargs scancel <{shlex.quote(str(listed))}"
+            end = f"scancel {' '.join(jobs)}"
+            if len(jobs) > 10:
+                listed = self.records.folder / "jobs"
+                write_file(listed, "".join(f"{job}\n" for job in jobs))
+                end = f"xargs scancel <{shlex.quote(str(listed))}"
             self.builds.reporter.warn(f"{_go_on(len(jobs))} in Slurm; end with `{end}`")
 
     # What the jobs wrote ----------------------------------------------------------------------------------------
