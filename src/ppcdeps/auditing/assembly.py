@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cached_property, cmp_to_key
 
 from ppcdeps.auditing.audit import (
@@ -14,6 +13,7 @@ from ppcdeps.auditing.audit import (
     AuditedWorkload,
     State,
     Unmet,
+    is_chosen,
 )
 from ppcdeps.auditing.examination import Examination, blocking, examine, names_of, unmet_of
 from ppcdeps.auditing.ranking import alone, steps_of, together
@@ -188,7 +188,7 @@ class _Assembly:
         return {source for part in self.universe.parts if part.role in roles for source in part.sources}
 
     def _is_wanted(self, name: str, source: str) -> bool:
-        return not self.only or any(fnmatchcase(each, glob) for glob in self.only for each in (name, source) if each)
+        return is_chosen(self.only, name, source)
 
     def _packages(self, reasons: Mapping[int, str]) -> Iterable[AuditedPackage]:
         """Every package of the target, and of the reference the newest of each name that the target lacks."""

@@ -1,8 +1,9 @@
 """What an audit says: the state of every package, the sources whose builds are missing, and what each would open."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from functools import cached_property
 
 from ppcdeps.model.commands import RequestRecord
@@ -186,6 +187,11 @@ class Audit:
     def is_complete(self) -> bool:
         """Whether every package is usable."""
         return all(package.state in USABLE for package in self.packages)
+
+
+def is_chosen(only: Sequence[str], *names: str) -> bool:
+    """Whether globs choose what has these names, that of a package or source: one fits, or there is no glob."""
+    return not only or any(fnmatchcase(name, glob) for glob in only for name in names if name)
 
 
 def best_by_name(packages: Iterable[AuditedPackage]) -> dict[str, AuditedPackage]:

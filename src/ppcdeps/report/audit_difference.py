@@ -15,6 +15,7 @@ from ppcdeps.auditing.audit import (
     Enabled,
     State,
     best_by_name,
+    is_chosen,
 )
 from ppcdeps.report.audit import build_words, enabled_words, group_words
 from ppcdeps.report.text import text_of
@@ -31,7 +32,8 @@ class AuditDifference:
     ``opened`` are usable now and were not, or are new and usable where nothing was; ``closed`` the other way around;
     ``came`` and ``went`` are names that only one audit has and that are not usable there; ``moved`` are usable in
     neither and wait for other builds, are blocked for another reason, or in another state. Of the sources that are
-    missing no longer, ``sources_gone`` are those of which the second audit has no package. ``groups`` are those of
+    missing no longer, ``sources_gone`` are those that neither the target nor the reference has: of which the second
+    audit would have a package, and has none, nor the target one of the same name. ``groups`` are those of
     which other packages are not usable, or that wait for other builds; none where one of the audits has no groups at
     all, as of a snapshot. Of a pair one side is None where the audit lacks it.
     """
@@ -103,8 +105,8 @@ def audit_difference(before: Audit, after: Audit) -> AuditDifference:
         before.groups, after.groups, lambda each: each.id, lambda each: (each.waiting, each.blocked, each.needs)
     )
     repositories = _changed(before.repositories, after.repositories, lambda each: each.id, lambda each: each)
-    known = {each.source for each in after.packages}
     past = [each for name, each in sources.items() if name not in sources_now]
+    gone = {each.name for each in past if is_chosen(after.only, each.name)} - _sources_with_packages(before, after)
     return AuditDifference(
         totals=tuple(
             (state, before.totals[state], after.totals[state])
@@ -116,8 +118,8 @@ def audit_difference(before: Audit, after: Audit) -> AuditDifference:
         came=tuple(came),
         went=tuple(went),
         moved=tuple(moved),
-        sources_built=tuple(each for each in past if each.name in known),
-        sources_gone=tuple(each for each in past if each.name not in known),
+        sources_built=tuple(each for each in past if each.name not in gone),
+        sources_gone=tuple(each for each in past if each.name in gone),
         sources_missing=tuple(each for name, each in sources_now.items() if name not in sources),
         sources_changed=tuple(
             (sources[name], each)
@@ -129,6 +131,12 @@ def audit_difference(before: Audit, after: Audit) -> AuditDifference:
         groups=groups if before.groups and after.groups else (),
         repositories=repositories,
     )
+
+
+def _sources_with_packages(before: Audit, after: Audit) -> set[str]:
+    """The sources of packages of the second audit, and of those that the target has now, of whichever source."""
+    there = {each.name for each in after.packages if each.side == "target"}
+    return {each.source for each in (*after.packages, *(one for one in before.packages if one.name in there))}
 
 
 def _changed(

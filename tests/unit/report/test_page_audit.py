@@ -297,6 +297,37 @@ def test_a_source_that_neither_side_has_any_more_is_not_said_to_be_built() -> No
     assert "Sources that neither side has any more: 1\n  - past (absent, " in render_audit_difference(found)
 
 
+def test_of_a_source_that_no_glob_chose_it_is_not_said_that_it_went() -> None:
+    """Its packages are in neither audit: only the chosen one waited for it."""
+    app, (tool, lib, _) = AUDIT.packages[0], AUDIT.sources
+    before = replace(AUDIT, only=("app", "too*"), packages=(app,), sources=(lib, tool))
+    after = replace(before, packages=(replace(app, needs=()),), sources=())
+    found = audit_difference(before, after)
+    assert [one.name for one in found.sources_built] == ["lib"]
+    assert [one.name for one in found.sources_gone] == ["tool"], "its packages would be chosen"
+    rows = rows_of(before, after)
+    assert {name: rows["sources", name].why for name in ("lib", "tool")} == {
+        "lib": "nothing that was chosen waits for it any more",
+        "tool": "neither the target nor the reference has it any more",
+    }
+
+
+def test_a_source_whose_packages_the_target_has_of_another_one_is_not_said_to_have_gone() -> None:
+    tool = replace(AUDIT.packages[7], side="target", source="tool-ng", state=State.INSTALLABLE, needs=())
+    after = replace(AUDIT, packages=(*AUDIT.packages[:7], tool), sources=AUDIT.sources[1:])
+    found = audit_difference(AUDIT, after)
+    assert ([one.name for one in found.sources_built], found.sources_gone) == (["tool"], ())
+
+
+def test_of_what_no_glob_chose_it_is_not_said_that_nobody_has_it() -> None:
+    chosen = replace(AUDIT, only=("there*",), packages=AUDIT.packages[5:6], sources=(), groups=AUDIT.groups[2:])
+    for before, after in ((AUDIT, chosen), (chosen, AUDIT)):
+        rows = rows_of(before, after)
+        for key in (("packages", "data"), ("groups", "desk")):
+            assert rows[key].why == "only one of the audits has it"
+    assert rows_of(AUDIT, chosen)["packages", "there2"].why == "neither the target nor the reference has it any more"
+
+
 def test_groups_are_not_compared_where_one_audit_has_none() -> None:
     found = audit_difference(AUDIT, later())
     assert [(old and old.id, new and new.id) for old, new in found.groups] == [

@@ -2,7 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from ppcdeps.auditing.audit import USABLE, Audit, AuditedGroup, AuditedPackage, AuditedRepository, AuditedSource
+from ppcdeps.auditing.audit import (
+    USABLE,
+    Audit,
+    AuditedGroup,
+    AuditedPackage,
+    AuditedRepository,
+    AuditedSource,
+    is_chosen,
+)
 from ppcdeps.auditing.explanation import chain_to
 from ppcdeps.model.wording import counted, first_of
 from ppcdeps.planning.explained import Link
@@ -15,6 +23,7 @@ from ppcdeps.report.text import date_of
 
 _MOST_NAMED = 5
 _GONE = "neither the target nor the reference has it any more"
+_OF_ONE = "only one of the audits has it"
 _CHANGED = ("changed", "enable")
 Change = tuple[tuple[str, str], ChangeRow]
 Pair = tuple[AuditedPackage | None, AuditedPackage | None]
@@ -25,10 +34,10 @@ def audit_comparison_view(before: Audit, after: Audit, now: float, *, names: tup
     found = audit_difference(before, after)
     request = (("target", before.target, after.target), ("only", ", ".join(before.only), ", ".join(after.only)))
     tables = (
-        changes_view("packages", "Packages", _packages(found, after), MOST_PACKAGES),
-        changes_view("sources", "Sources whose builds are missing", _sources(found), MOST_SOURCES),
+        changes_view("packages", "Packages", _packages(found, before, after), MOST_PACKAGES),
+        changes_view("sources", "Sources whose builds are missing", _sources(found, after), MOST_SOURCES),
         changes_view("workloads", "Workloads", _workloads(found)),
-        changes_view("groups", "Package groups", _groups(found), MOST_SOURCES),
+        changes_view("groups", "Package groups", _groups(found, before, after), MOST_SOURCES),
         changes_view("enabling", "Repositories that are not enabled", _enabling(found)),
     )
     return ComparisonView(
@@ -49,7 +58,7 @@ def _from(before: Audit, after: Audit) -> str:
     return "" if before.target == after.target else f"{before.target} to "
 
 
-def _packages(found: AuditDifference, after: Audit) -> Iterator[Change]:
+def _packages(found: AuditDifference, before: Audit, after: Audit) -> Iterator[Change]:
     by_nevra = {each.nevra: each for each in after.packages}
     kinds: tuple[tuple[tuple[str, str], Sequence[Pair]], ...] = (
         (("no longer", "blocked"), found.closed),
@@ -62,7 +71,7 @@ def _packages(found: AuditDifference, after: Audit) -> Iterator[Change]:
         for old, new in pairs:
             shown = new or old
             assert shown is not None
-            why = _why(old, new)
+            why = _why(old, new, before, after)
             yield kind, ChangeRow(shown.name, _is(old), _is(new), why, _chain(new, by_nevra))
 
 
@@ -71,16 +80,16 @@ def _is(package: AuditedPackage | None) -> str:
     return "" if package is None else f"{package.state}, {package.nevra.removeprefix(f'{package.name}-')}"
 
 
-def _why(old: AuditedPackage | None, new: AuditedPackage | None) -> str:
+def _why(old: AuditedPackage | None, new: AuditedPackage | None, before: Audit, after: Audit) -> str:
     """What a package waits for now, else what it waited for; the reason where no build helps."""
     if new is None:
-        return _GONE
+        return _GONE if old is not None and is_chosen(after.only, old.name) else _OF_ONE
     if new.needs:
         return f"waits for {first_of(new.needs, _MOST_NAMED)}"
     if new.reason:
         return new.reason
     if old is None:
-        return "neither the target nor the reference had it"
+        return "neither the target nor the reference had it" if is_chosen(before.only, new.name) else _OF_ONE
     return f"waited for {first_of(old.needs, _MOST_NAMED)}" if old.needs else old.reason
 
 
@@ -93,11 +102,12 @@ def _chain(new: AuditedPackage | None, by_nevra: Mapping[str, AuditedPackage]) -
     return ()
 
 
-def _sources(found: AuditDifference) -> Iterator[Change]:
+def _sources(found: AuditDifference, after: Audit) -> Iterator[Change]:
     for one in found.sources_missing:
         yield ("missing now", "blocked"), ChangeRow(one.name, "", _source(one), one.detail)
     for one in found.sources_built:
-        yield ("no longer", "there"), ChangeRow(one.name, _source(one), "", "nothing of it is missing any more")
+        what = "of it is missing" if is_chosen(after.only, one.name) else "that was chosen waits for it"
+        yield ("no longer", "there"), ChangeRow(one.name, _source(one), "", f"nothing {what} any more")
     for one in found.sources_gone:
         yield ("gone", "package"), ChangeRow(one.name, _source(one), "", _GONE)
     for old, new in found.sources_changed:
@@ -113,7 +123,7 @@ def _workloads(found: AuditDifference) -> Iterator[Change]:
         was, now = (one is not None and one.state in USABLE for one in (old, new))
         kind = _CHANGED if was is now else ("installable now", "there") if now else ("no longer", "blocked")
         before, after = (state_words(one) if one is not None else "" for one in (old, new))
-        yield kind, ChangeRow(shown.name, before, after, "" if old and new else "only one of the audits has it")
+        yield kind, ChangeRow(shown.name, before, after, "" if old and new else _OF_ONE)
 
 
 def _enabling(found: AuditDifference) -> Iterator[Change]:
@@ -129,17 +139,19 @@ def _source(one: AuditedSource) -> str:
     return f"{one.cause}, holds back {one.holds_back}"
 
 
-def _groups(found: AuditDifference) -> Iterator[Change]:
+def _groups(found: AuditDifference, before: Audit, after: Audit) -> Iterator[Change]:
     for old, new in found.groups:
         shown = new or old
         assert shown is not None
-        before, after = (group_words(one) if one is not None else "" for one in (old, new))
+        was, now = (group_words(one) if one is not None else "" for one in (old, new))
         if new is None or old is None:
             kind = ("gone", "package") if new is None else ("new", "enable")
-            why = f"no repository has it {'any more' if new is None else 'in the first audit'}"
+            without = after if new is None else before
+            reason = f"no repository has it {'any more' if new is None else 'in the first audit'}"
+            why = _OF_ONE if without.only else reason
         else:
             kind, why = _group_change(old, new)
-        yield kind, ChangeRow(shown.id, before, after, why)
+        yield kind, ChangeRow(shown.id, was, now, why)
 
 
 def _group_change(old: AuditedGroup, new: AuditedGroup) -> tuple[tuple[str, str], str]:
