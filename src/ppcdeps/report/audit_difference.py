@@ -35,7 +35,8 @@ class AuditDifference:
     missing no longer, ``sources_gone`` are those that neither the target nor the reference has: of which the second
     audit would have a package, and has none, nor the target one of the same name. ``groups`` are those of
     which other packages are not usable, or that wait for other builds; none where one of the audits has no groups at
-    all, as of a snapshot. Of a pair one side is None where the audit lacks it.
+    all, as of a snapshot. ``enabling`` are the repositories that are not enabled of which another opens, or can be
+    read. Of a pair one side is None where the audit lacks it.
     """
 
     totals: tuple[tuple[State, int, int], ...]
@@ -100,7 +101,10 @@ def audit_difference(before: Audit, after: Audit) -> AuditDifference:
             moved.append((one, other))
     sources, sources_now = ({each.name: each for each in audit.sources} for audit in (before, after))
     workloads = _changed(before.workloads, after.workloads, lambda each: each.name, state_words)
-    enabling = _changed(before.enabling, after.enabling, lambda each: each.repository, lambda each: each)
+    # Why one cannot be read names mirrors and snapshots: of both it is not known what the repository would open.
+    enabling = _changed(
+        before.enabling, after.enabling, lambda each: each.repository, lambda each: (each.opens, bool(each.problem))
+    )
     groups = _changed(
         before.groups, after.groups, lambda each: each.id, lambda each: (each.waiting, each.blocked, each.needs)
     )

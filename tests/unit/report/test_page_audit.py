@@ -260,8 +260,15 @@ def test_whatever_an_audit_says_otherwise_is_a_difference() -> None:
             replace(AUDIT, enabling=(replace(extras, opens=("app",)), silent)),
             "enabling",
             "extras",
-            "1 repository would open something else.",
+            "1 repository that is not enabled changed.",
         ),
+        (
+            replace(AUDIT, enabling=(extras, replace(silent, problem=""))),
+            "enabling",
+            "silent",
+            "1 repository that is not enabled changed.",
+        ),
+        (replace(AUDIT, enabling=(extras,)), "enabling", "silent", "1 repository that is not enabled changed."),
     ):
         found = audit_difference(AUDIT, changed)
         assert found
@@ -272,6 +279,15 @@ def test_whatever_an_audit_says_otherwise_is_a_difference() -> None:
     twice = replace(AUDIT, packages=(*AUDIT.packages, AUDIT.packages[5]))
     assert audit_difference(AUDIT, twice)
     assert "how many versions" in audit_comparison_view(AUDIT, twice, NOW, names=("a", "b")).verdict
+
+
+def test_why_a_repository_cannot_be_read_is_no_difference() -> None:
+    extras, silent = AUDIT.enabling
+    before, after = (
+        replace(AUDIT, enabling=(extras, replace(silent, problem=f"not in the snapshot {name}")))
+        for name in ("el9", "el10")
+    )
+    assert not audit_difference(before, after)
 
 
 def test_a_source_is_said_as_it_was_and_as_it_is() -> None:

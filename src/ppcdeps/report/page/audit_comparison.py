@@ -185,7 +185,7 @@ def _verdict(found: AuditDifference) -> str:
         (found.sources_gone, "source went", "sources went"),
         (found.sources_changed, "source is not as before", "sources are not as before"),
         (found.workloads, "workload is not as before", "workloads are not as before"),
-        (found.enabling, "repository would open something else", "repositories would open something else"),
+        (found.enabling, "repository that is not enabled changed", "repositories that are not enabled changed"),
         (found.groups, "package group changed", "package groups changed"),
     ):
         if changed:
