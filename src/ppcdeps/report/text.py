@@ -188,7 +188,7 @@ def _summary(plan: Plan) -> list[str]:
     standins = [package.source for package in plan.closure if package.side == "standin" and package.source not in own]
     counts.append((len(standins), f"are native there, from {counted(len(set(standins)), 'source')}"))
     counts.append((len(mine), f"are your own, from {counted(len(set(mine)), 'source')}"))
-    by_index, _ = from_index(plan)
+    by_index, _ = from_index(plan.gaps)
     if by_index:
         lacking = len(plan.closure) > sides.count("target")
         instead = ", in place of RPM packages that the target lacks" if lacking else ""
@@ -198,9 +198,11 @@ def _summary(plan: Plan) -> list[str]:
     return [*(f"  {count.rjust(width)} {text}" for count, text in shown), *_fallback(plan)]
 
 
-def from_index(plan: Plan) -> tuple[int, int]:
-    """How many Python distributions come from the index, and how many of these have to be built."""
-    counts = Counter(gap.route_without_enabling.kind for gap in plan.gaps if gap.kind is GapKind.PYTHON)
+def from_index(gaps: Iterable[Gap]) -> tuple[int, int]:
+    """How many Python distributions come from the index where no further repository is enabled, and how many of
+    these have to be built.
+    """
+    counts = Counter(gap.route_without_enabling.kind for gap in gaps if gap.kind is GapKind.PYTHON)
     built = counts[RouteKind.BUILD_SDIST]
     return counts[RouteKind.PIP_WHEEL] + counts[RouteKind.PIP_SDIST] + built, built
 

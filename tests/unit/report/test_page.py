@@ -9,7 +9,7 @@ import pytest
 from htmlpages import Page, check_stays_text, check_whole
 from pageplans import APP, FULL, HOSTILE, LIB, PLAN, TOOL, hostile, unfilled
 
-from ppcdeps.model.gap import Phase, RouteKind
+from ppcdeps.model.gap import Phase, Route, RouteKind
 from ppcdeps.model.plan import Enabling, Plan
 from ppcdeps.recipebook.book import load_book, recipe_digest
 from ppcdeps.report.page.comparison import ChangeView, comparison_view
@@ -36,6 +36,23 @@ def test_the_verdict_counts_what_is_to_be_done_and_says_what_is_blocked() -> Non
     assert plan_view(EMPTY, NOW).verdict == "Nothing is missing: the repositories of t have everything that w needs."
     unblocked = replace(PLAN, gaps=tuple(one for one in PLAN.gaps if one.route.kind is not RouteKind.BLOCKED))
     assert plan_view(unblocked, NOW).verdict.endswith("of noarch packages can be reused and nothing is blocked.")
+
+
+def test_the_verdict_counts_each_gap_once_where_enabling_a_repository_closes_some() -> None:
+    enabled = replace(
+        PLAN,
+        gaps=tuple(
+            replace(one, route=Route(RouteKind.ENABLE, ("extra",)), alternative=one.route)
+            if one.name in ("speedups", "tool")
+            else one
+            for one in PLAN.gaps
+            if one.route.kind is not RouteKind.BLOCKED
+        ),
+    )
+    assert plan_view(enabled, NOW).verdict == (
+        "It can run there once 2 sources are built: 1 Python distribution comes from the index, 2 sources of noarch "
+        "packages can be reused, 2 gaps close by enabling a repository and nothing is blocked."
+    )
 
 
 def test_numbers_costs_and_the_age_of_the_metadata() -> None:

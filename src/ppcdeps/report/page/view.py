@@ -446,7 +446,7 @@ def _verdict(plan: Plan) -> str:
     if not plan.gaps:
         return f"Nothing is missing: the repositories of {plan.target} have everything that {plan.workload} needs."
     builds = sum(counts[kind] for kind in BUILT)
-    by_index, of_these = from_index(plan)
+    by_index, of_these = from_index(gap for gap in plan.gaps if gap.alternative is None)
     parts = []
     if by_index:
         how = f" ({of_these} of them to be built)" if of_these else ""
