@@ -260,3 +260,9 @@ def test_what_cannot_be_built_stays_blocked_once_the_rest_is_built() -> None:
 def test_results_of_another_schema_are_refused(read: Callable[[bytes, Path], object]) -> None:
     with pytest.raises(ConfigError, match=r"it is of schema 99, and schema 1 is read here"):
         read(json.dumps({**RUN, "schema": 99}).encode(), FILE)
+
+
+def test_an_embedded_verdict_of_another_schema_is_refused() -> None:
+    verdict = {**json.loads(printed_results(PLAN)[1]), "schema": 99}
+    with pytest.raises(ConfigError, match=r"build --json prints: verification is of schema 99, and schema 1 is read"):
+        read_build_run(json.dumps({**RUN, "verification": verdict}).encode(), FILE)

@@ -122,7 +122,7 @@ def read_build_run(content: bytes, path: Path) -> BuildRunView:
             results,
             tuple(Counter(one.outcome for one in results).items()),
             document.inner("left_out").texts("gaps") if "left_out" in document else (),
-            _verification(document.inner("verification")) if "verification" in document else None,
+            _embedded(document.inner("verification")) if "verification" in document else None,
         )
     except WrongValueError as fault:
         raise _not_printed(path, "build", str(fault)) from fault
@@ -135,6 +135,11 @@ def read_verification(content: bytes, path: Path) -> VerificationView:
         return _verification(document)
     except WrongValueError as fault:
         raise _not_printed(path, "verify", str(fault)) from fault
+
+
+def _embedded(document: JsonObject) -> VerificationView:
+    _check_schema(document, document.place())
+    return _verification(document)
 
 
 def _verification(document: JsonObject) -> VerificationView:
@@ -186,14 +191,18 @@ def _checks(checks: Iterable[tuple[str, JsonObject]]) -> Iterable[CheckView]:
 def _document(content: bytes, path: Path, command: str) -> JsonObject:
     try:
         document = JsonObject(parse_json(content))
-        schema = document.whole("schema") if "schema" in document else SCHEMA
+        _check_schema(document, "it")
     except DocumentError as fault:
         raise _not_printed(path, command, f"it {fault}") from fault
     except WrongValueError as fault:
         raise _not_printed(path, command, str(fault)) from fault
-    if schema != SCHEMA:
-        raise _not_printed(path, command, f"it is of schema {schema}, and schema {SCHEMA} is read here")
     return document
+
+
+def _check_schema(document: JsonObject, name: str) -> None:
+    schema = document.whole("schema") if "schema" in document else SCHEMA
+    if schema != SCHEMA:
+        raise WrongValueError(f"{name} is of schema {schema}, and schema {SCHEMA} is read here")
 
 
 def _not_printed(path: Path, command: str, fault: str) -> ConfigError:
