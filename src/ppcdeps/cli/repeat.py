@@ -32,11 +32,12 @@ _OF_THIS_RUN = frozenset(
         "junit",
         "collect",
         "check",
+        "globs",
         "names",
         "resume",
     }
 )
-"""Options that say how this run answers, and nothing of the next."""
+"""Options that say how this run answers, and nothing of the next, or that who writes a command gives it."""
 _WORKLOAD = "WORKLOAD"
 _FILE = "PLAN"
 

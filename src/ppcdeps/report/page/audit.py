@@ -200,6 +200,7 @@ def audit_view(audit: Audit, now: float, *, command: Callable[..., str] | None =
     without it the page has none.
     """
     maker = _Rows(audit, command)
+    only = ("--only", ",".join(audit.only)) if audit.only else ()
     waiting = [each for each in audit.packages if each.state not in USABLE]
     states = tuple(str(state) for state in State if state not in USABLE and audit.totals[state])
     return AuditView(
@@ -215,8 +216,8 @@ def audit_view(audit: Audit, now: float, *, command: Callable[..., str] | None =
         shares=_shares(audit),
         source_numbers=tuple(Fact(count, what) for count, what in source_counts(audit)),
         commands=(
-            CommandView("all of one package or source", command("audit", "--why", "NAME")),
-            CommandView("to compare it with a later one", command("audit", "--output", "FILE")),
+            CommandView("all of one package or source", command("audit", "--why", "NAME", *only)),
+            CommandView("to compare it with a later one", command("audit", "--output", "FILE", *only)),
         )
         if command is not None
         else (),
