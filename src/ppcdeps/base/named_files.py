@@ -28,7 +28,7 @@ def followed(path: str | Path) -> Path:
 def read_named(file: Path, ceiling: str, *, what: str = "", hint: str | None = None) -> bytes:
     """The content of a file. ``ceiling`` is the name of the one that holds, ``what`` it is is for the message.
 
-    Raises ConfigError where it cannot be read, is a device or a pipe that nobody writes to, or is too large.
+    Raises ConfigError where it cannot be read, is a device or a pipe that gives nothing, or is too large.
     """
     shown = f"{what} {file}" if what else str(file)
     try:

@@ -33,7 +33,7 @@ class DocumentError(ValueError):
 
 
 def read_document(path: Path, ceiling: str = "document_size") -> bytes:
-    """The whole content of a regular file or of a pipe that something writes to; links are followed, since the user
+    """The whole content of a regular file or of a pipe that gives something; links are followed, since the user
     or their own folder named it. ``ceiling`` is the name of the one that holds.
 
     Raises OSError where it cannot be read or is anything else, DocumentError where it is too large or does not end.
@@ -80,7 +80,7 @@ def _content_of_pipe(handle: int, most: int, path: Path) -> bytes:
         parts.append(part)
         size += len(part)
     if not parts:
-        raise OSError(errno.EINVAL, "a pipe that nobody writes to", str(path))
+        raise OSError(errno.EINVAL, "a pipe that gave nothing", str(path))
     return b"".join(parts)
 
 

@@ -1,8 +1,21 @@
 """Documents from outside: what is wrong with one is one line, and no depth or size brings a parser down."""
 
+import os
+from pathlib import Path
+
 import pytest
 
-from ppcdeps.model.documents import DocumentError, parse_json, parse_toml
+from ppcdeps.model.documents import DocumentError, parse_json, parse_toml, read_document
+
+
+def test_a_pipe_that_gave_nothing_is_said_to_be_one_whether_or_not_it_has_a_writer(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    ours, theirs = os.pipe()
+    os.close(theirs)
+    with os.fdopen(ours, "rb"):
+        for pipe in (tmp_path / "pipe", Path(f"/dev/fd/{ours}")):
+            with pytest.raises(OSError, match="a pipe that gave nothing"):
+                read_document(pipe)
 
 
 @pytest.mark.parametrize("text", ["[" * 200_000, "[" * 101 + "]" * 101, '{"a":' * 5000 + "1" + "}" * 5000])
