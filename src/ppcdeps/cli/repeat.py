@@ -61,6 +61,14 @@ def next_command(*words: str) -> str:
     return command_line(*_with_options(words, click.get_current_context(), offline=True))
 
 
+def named_plan(file: Path) -> str:
+    """What commands to type next call the plan in a file: PLAN where that is a pipe, which cannot be read again."""
+    try:
+        return _FILE if file.is_fifo() else str(file)
+    except OSError:
+        return str(file)  # of a length that no path has, or in a folder that cannot be read
+
+
 def plan_again(*options: str) -> str:
     """The command that makes the plan which the command works on, with further options, in one line."""
     request: RequestRecord | None = click.get_current_context().meta.get(_REQUEST)
@@ -84,7 +92,7 @@ def _completed_command(line: str, context: click.Context) -> str:
         return line
     request: RequestRecord | None = context.meta.get(_REQUEST)
     if _FILE in words and isinstance(file := context.params.get("plan_file"), Path):
-        words[words.index(_FILE)] = str(file)
+        words[words.index(_FILE)] = named_plan(file)
     if _WORKLOAD in words:
         typed = context.params.get("roots") or (request.words if request is not None else ())
         place = words.index(_WORKLOAD)

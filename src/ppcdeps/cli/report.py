@@ -7,7 +7,7 @@ import click
 
 from ppcdeps.cli.options import OutputFile, json_option, output_options, recipes_option
 from ppcdeps.cli.output import write
-from ppcdeps.cli.repeat import next_command, work_on
+from ppcdeps.cli.repeat import named_plan, next_command, work_on
 from ppcdeps.cli.reporter import TerminalReporter
 from ppcdeps.model.errors import UsageError
 from ppcdeps.model.exitcodes import ExitCode
@@ -117,5 +117,5 @@ def _view(
             raise misplaced
         return pages.audit_view_of(found, next_command if found.request is not None else None)
     return pages.view_of(
-        found, str(file), reporter, recipes=folders, command=next_command, build=build, verify=verify
+        found, named_plan(file), reporter, recipes=folders, command=next_command, build=build, verify=verify
     )

@@ -150,10 +150,13 @@ def test_a_pipe_is_read_once(dump: Callable[[], str], plan_file: Path, capsys: p
         return code
 
     assert through_pipe(["report", "PIPE", "-o", "page.html"]) == ExitCode.DONE
+    assert "/dev/fd" not in Path("page.html").read_text("utf-8"), "commands cannot read it again"
     assert through_pipe(["report", "PIPE", later.name, "-o", "both.html"]) == ExitCode.DONE
     capsys.readouterr()
     assert through_pipe(["diff", later.name, "PIPE"]) == ExitCode.DONE
     assert "are the same.\n" in capsys.readouterr().out
+    assert through_pipe(["verify", "PIPE"]) == ExitCode.CONFIG
+    assert "`ppcdeps build /dev/fd" not in capsys.readouterr().err
 
 
 def test_results_of_another_plan_are_refused(plan_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
