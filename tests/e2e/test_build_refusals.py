@@ -200,6 +200,19 @@ def test_an_export_that_cannot_be(world: BuildWorld) -> None:
     assert not (world.folder / "pipeline").exists()
 
 
+def test_a_plan_in_a_pipe_is_not_exported_or_resumed(world: BuildWorld) -> None:
+    for words in (("export", "/dev/fd/0", "make"), ("build", "/dev/fd/0", "--resume", "--work", "run")):
+        done = subprocess.run(
+            world.program.command(*words),
+            cwd=world.folder,
+            env=world.program.environment(),
+            input=(world.folder / "plan.json").read_bytes(),
+            capture_output=True,
+        )
+        assert done.returncode == 2, done.stderr
+        assert b"/dev/fd/0 is a pipe, and the plan is read again later; write the plan to a file" in done.stderr
+
+
 def test_an_export_replaces_no_file_of_somebody_else(world: BuildWorld) -> None:
     folder = world.folder / "ppcdeps-one"
     export = ("export", "plan.json", "make", "--sources", "sources")

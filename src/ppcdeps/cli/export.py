@@ -119,9 +119,9 @@ def export(
     from ppcdeps.workflows.export import ExportRequest
     from ppcdeps.workflows.export import export as write_pipeline
     from ppcdeps.workflows.replan import resolve_planned
-    from ppcdeps.workflows.requested import load_requested
+    from ppcdeps.workflows.requested import load_kept, load_requested
 
-    plan = load_requested(plan_file)
+    plan = load_requested(plan_file) if kind in DOCUMENTS else load_kept(plan_file)
     work_on(plan.request)
     if kind in DOCUMENTS:
         _refuse(_OF_BUILDS, "which says how a pipeline builds, and nothing of a document")

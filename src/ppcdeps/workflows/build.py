@@ -33,7 +33,7 @@ from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, PpcdepsErro
 from ppcdeps.model.exitcodes import ExitCode
 from ppcdeps.model.gap import RouteKind
 from ppcdeps.model.plan import Plan
-from ppcdeps.model.plan_file import dump_plan, load_plan
+from ppcdeps.model.plan_file import dump_plan
 from ppcdeps.model.reporter import Reporter
 from ppcdeps.model.repository import Side
 from ppcdeps.model.target import Target
@@ -44,7 +44,7 @@ from ppcdeps.recipebook.book import load_book
 from ppcdeps.workflows.choice import RepositoryChoice
 from ppcdeps.workflows.replan import replan, resolve_replanned
 from ppcdeps.workflows.repositories import ResolvedTarget
-from ppcdeps.workflows.requested import load_requested, recipes_of
+from ppcdeps.workflows.requested import load_kept, load_requested, recipes_of
 from ppcdeps.workflows.sources import fetcher_for
 from ppcdeps.workflows.verify import verdict_on
 
@@ -175,10 +175,10 @@ class InterruptedRun:
 def interrupted_run(plan_file: Path | None, work: Path | None) -> InterruptedRun:
     """The run in the folder ``work``, else that of the plan, else the only one below this folder.
 
-    Raises UsageError where there is none or more than one, ConfigError where the plan cannot be read or the run's is
-    not what it was.
+    Raises UsageError where there is none or more than one, or the plan is a pipe, ConfigError where the plan cannot
+    be read or the run's is not what it was.
     """
-    requested = load_plan(plan_file) if plan_file is not None else None
+    requested = load_kept(plan_file) if plan_file is not None else None
     if work is None:
         work = default_work(requested) if requested is not None else _only_run()
     state = read_state(work)
