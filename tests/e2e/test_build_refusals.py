@@ -200,6 +200,23 @@ def test_an_export_that_cannot_be(world: BuildWorld) -> None:
     assert not (world.folder / "pipeline").exists()
 
 
+@pytest.mark.parametrize(("kind", "file"), [("github", ".github/workflows/x.yml"), ("gitlab", "ci/x.yml")])
+def test_an_export_whose_file_has_no_place_leaves_nothing(world: BuildWorld, kind: str, file: str) -> None:
+    code = world.folder / "code"
+    (code / ".git").mkdir(parents=True)
+    export = ("export", "plan.json", kind, "-o", f"code/{file}", "--sources")
+    world.program(*export, "none", code=30)
+    assert [one.name for one in code.iterdir()] == [".git"]
+    in_the_way = code / Path(file).parts[0]
+    in_the_way.write_text("x")
+    fault = world.program(*export, "sources", code=3).fault
+    assert f"{in_the_way}" in fault
+    assert "name another place with --output" in fault
+    assert sorted(one.name for one in code.iterdir()) == sorted([".git", in_the_way.name])
+    in_the_way.unlink()
+    world.program(*export, "sources")
+
+
 def test_a_plan_in_a_pipe_is_not_exported_or_resumed(world: BuildWorld) -> None:
     for words in (("export", "/dev/fd/0", "make"), ("build", "/dev/fd/0", "--resume", "--work", "run")):
         done = subprocess.run(

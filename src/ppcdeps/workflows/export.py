@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from ppcdeps.base.atomic import NEW, is_stream, new_folder, writable, write_output
+from ppcdeps.base.atomic import NEW, is_stream, new_folder, require_place, writable, write_output
 from ppcdeps.base.copying import copy_tree
 from ppcdeps.base.digests import sha256_of
 from ppcdeps.base.folder_lock import alone_in
@@ -104,7 +104,7 @@ def export(request: ExportRequest, reporter: Reporter) -> Exported:
     if not tasks:
         raise UsageError(f"the plan for {plan.workload} builds nothing: there is nothing to export")
     sources = SourceCollector(basis.fetch_sources, options.source_folders, request.plan_file.absolute().parent)
-    with _scratch_in(folder, reporter) as scratch:
+    with _scratch_in(folder, file, reporter) as scratch:
         bundle = _Bundle(folder, scratch)
         write_rendered(tasks, sources, sha256_of(request.plan_file), scratch / _RENDERED)
         shutil.copyfile(request.plan_file, scratch / "plan.json")
@@ -125,8 +125,6 @@ def export(request: ExportRequest, reporter: Reporter) -> Exported:
             verify=(*_workload(plan, bundle), *request.verify),
         )
         bundle.put()
-        with writable([file], "--output"):
-            file.parent.mkdir(parents=True, exist_ok=True)
         write_output(file, pipeline_file(pipeline, request.kind, request.runners))
     return Exported(file, folder, request.kind, pipeline)
 
@@ -159,13 +157,13 @@ class _Bundle:
 
 
 @contextlib.contextmanager
-def _scratch_in(folder: Path, reporter: Reporter) -> Iterator[Path]:
-    """A folder to pack in, inside this one, which is made for it and goes with it where nothing was put there.
+def _scratch_in(folder: Path, file: Path, reporter: Reporter) -> Iterator[Path]:
+    """A folder to pack in, inside this one; both are made, and so is the folder of the pipeline's file.
 
-    Another export to the same folder waits for this one. Raises ConfigError where it cannot be made, or holds what
-    ppcdeps did not write.
+    What was made goes again where nothing was put there. Another export to the same folder waits for this one.
+    Raises ConfigError where one cannot be made or written to, or holds what ppcdeps did not write.
     """
-    made = [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
+    made = [one for one in (folder, *file.parents) if not os.path.lexists(one)]
     with _locked(folder, reporter):
         try:
             check_rendered(folder / _RENDERED)
@@ -173,13 +171,24 @@ def _scratch_in(folder: Path, reporter: Reporter) -> Iterator[Path]:
             # What an export was packing that was killed is of ppcdeps, too.
             if not is_ours and not all(one.name.startswith(NEW) for one in folder.iterdir()):
                 raise ConfigError(f"{folder} holds files, and none of an export of ppcdeps", hint=ANOTHER_PLACE)
+            _make_place(file)
             with new_folder(folder) as scratch:
                 yield scratch
         finally:
-            # Those that are not empty stay.
-            with contextlib.suppress(OSError):
-                for one in made:
+            for one in made:
+                # Those that are not empty stay.
+                with contextlib.suppress(OSError):
                     one.rmdir()
+
+
+def _make_place(file: Path) -> None:
+    """Have a folder for the pipeline's file, in which it can be written. Raises ConfigError."""
+    try:
+        with writable([file], "--output"):
+            file.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise ConfigError(f"{file.parent} is not a folder", hint=ANOTHER_PLACE) from error
+    require_place(file, "--output")
 
 
 @contextlib.contextmanager
