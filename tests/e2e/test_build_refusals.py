@@ -245,6 +245,12 @@ def test_an_export_replaces_no_file_of_somebody_else(world: BuildWorld) -> None:
     (folder / ".new-killed").mkdir()
     world.program(*export)
     world.program(*export)
+    # One that was killed, and whoever had no use for it.
+    (folder / "rendered" / "rendered.json").unlink()
+    world.program(*export)
+    shutil.rmtree(folder / "rendered")
+    world.program(*export)
+    assert (folder / "rendered" / "rendered.json").is_file()
 
 
 def test_exports_to_one_place_wait_for_each_other(world: BuildWorld) -> None:

@@ -42,6 +42,8 @@ _PLACES = ("snapshot", "repofrompath", "reference", "source", "repo-file", "srpm
 """Options of a plan that may name files, which do not travel."""
 _RENDERED, _RECIPES, _BUILDROOTS = "rendered", "recipes", "buildroots"
 _TARGET, _WORKLOAD, _PINS = "target.toml", "workload.toml", "constraints.txt"
+_MARKER = ".ppcdeps-export"
+"""The file by which an export is known, whatever else of it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,8 @@ class _Bundle:
 
     def put(self) -> None:
         """Put it in place of what an earlier export left, and remove what of that is not there any more."""
+        # First: whoever is killed below leaves a folder that is known for an export.
+        (self.folder / _MARKER).touch()
         packed = tuple(self.scratch.iterdir())
         for name in (_RENDERED, _RECIPES, _BUILDROOTS, *(one.name for one in packed)):
             remove_tree(self.folder / name)
@@ -166,11 +170,12 @@ def _scratch_in(folder: Path, file: Path, reporter: Reporter) -> Iterator[Path]:
     made = [one for one in (folder, *file.parents) if not os.path.lexists(one)]
     with _locked(folder, reporter):
         try:
-            check_rendered(folder / _RENDERED)
-            is_ours = (folder / _RENDERED / MANIFEST).is_file()
-            # What an export was packing that was killed is of ppcdeps, too.
-            if not is_ours and not all(one.name.startswith(NEW) for one in folder.iterdir()):
-                raise ConfigError(f"{folder} holds files, and none of an export of ppcdeps", hint=ANOTHER_PLACE)
+            if not (folder / _MARKER).is_file():
+                check_rendered(folder / _RENDERED)
+                is_ours = (folder / _RENDERED / MANIFEST).is_file()
+                # What an export was packing that was killed is of ppcdeps, too.
+                if not is_ours and not all(one.name.startswith(NEW) for one in folder.iterdir()):
+                    raise ConfigError(f"{folder} holds files, and none of an export of ppcdeps", hint=ANOTHER_PLACE)
             _make_place(file)
             with new_folder(folder) as scratch:
                 yield scratch
