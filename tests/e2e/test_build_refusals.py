@@ -350,6 +350,26 @@ def test_a_recipe_that_would_be_another_one_elsewhere_is_refused(world: BuildWor
     assert "would be another one in the exported folder: it has a link to a folder or to nothing" in fault
 
 
+@pytest.mark.parametrize(("more", "is_packed"), [("more.txt", False), ("../q/more.txt", True)])
+def test_constraints_travel_unless_all_that_they_include_lies_beside(
+    world: BuildWorld, tmp_path: Path, more: str, is_packed: bool
+) -> None:
+    (tmp_path / "q").mkdir()
+    (world.folder / more).write_text("bar==2.0\n")
+    (world.folder / "pins.txt").write_text(f"-c {more}\nfoo==1.0\n")
+    (world.folder / "work.toml").write_text(
+        'name = "work"\ntitle = "Work"\nroots = ["one"]\nconstraints = "pins.txt"\n'
+    )
+    world.program("plan", "work.toml", *world.place, "-o", "work.json", code=1)
+    world.program("export", "work.json", "make", "--sources", "sources")
+    packed = world.folder / "ppcdeps-work" / "constraints.txt"
+    assert packed.is_file() == is_packed
+    if is_packed:
+        assert packed.read_text().split() == ["bar==2.0", "foo==1.0"]
+    named = "ppcdeps-work/workload.toml" if is_packed else "work.toml"
+    assert f"--workload {named}" in (world.folder / "Makefile").read_text()
+
+
 def test_an_export_that_fails_leaves_the_one_before(world: BuildWorld) -> None:
     there = world.folder / "there"
     there.mkdir()

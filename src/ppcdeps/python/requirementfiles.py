@@ -61,7 +61,7 @@ class RequirementLine:
 
 @dataclass(frozen=True, slots=True)
 class RequirementFile:
-    """What a file and those that it includes say. ``texts`` are their contents.
+    """What a file and those that it includes say. ``texts`` are their contents, ``files`` where they were read.
 
     ``unfollowed`` are options that say where pip looks, with file and line: here pip's configuration says it.
     """
@@ -69,6 +69,7 @@ class RequirementFile:
     lines: tuple[RequirementLine, ...]
     texts: tuple[str, ...]
     unfollowed: tuple[tuple[str, str], ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 def read_requirement_file(
@@ -134,6 +135,7 @@ class _Reading:
     what: str
     lines: list[RequirementLine] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
     unfollowed: list[tuple[str, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     known: set[tuple[Path, bool]] = field(default_factory=set)
@@ -143,7 +145,7 @@ class _Reading:
     def result(self, origin: str) -> RequirementFile:
         if self.faults:
             raise refused(self.what, origin, self.faults)
-        return RequirementFile(tuple(self.lines), tuple(self.texts), tuple(self.unfollowed))
+        return RequirementFile(tuple(self.lines), tuple(self.texts), tuple(self.unfollowed), tuple(self.files))
 
     def read(self, path: Path, shown: str, *, constraint: bool, required: bool = False, by: str = "") -> None:
         try:
@@ -165,6 +167,7 @@ class _Reading:
         except ConfigError as fault:
             self._unreadable(fault, by)
             return
+        self.files.append(path)
         self.above.append(own)
         self.parse(text, shown, path.parent, constraint=constraint, required=required)
         self.above.pop()

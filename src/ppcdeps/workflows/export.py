@@ -317,14 +317,16 @@ def _workload(plan: Plan, bundle: _Bundle) -> Iterable[str]:
     # That of ppcdeps is known by its name.
     own = pins if pins is not None and Path(found.constraints or "").is_absolute() else None
     beside = bundle.beside(file)
-    if beside is not None and (own is None or bundle.beside(own) is not None):
-        return ("--workload", beside)
     if own is None:
+        if beside is not None:
+            return ("--workload", beside)
         shutil.copyfile(file, bundle.scratch / _WORKLOAD)
     else:
         # With those that it includes.
-        lines = read_requirement_file(own, what="the constraints file", constraint=True).lines
-        write_output(bundle.scratch / _PINS, "".join(f"{one.text}\n" for one in lines))
+        read = read_requirement_file(own, what="the constraints file", constraint=True)
+        if beside is not None and all(bundle.beside(one) is not None for one in read.files):
+            return ("--workload", beside)
+        write_output(bundle.scratch / _PINS, "".join(f"{one.text}\n" for one in read.lines))
         content = parse_toml(file.read_bytes()) | {"constraints": _PINS}
         write_output(bundle.scratch / _WORKLOAD, tomli_w.dumps(content))
     return ("--workload", bundle.named(_WORKLOAD))
