@@ -313,6 +313,7 @@ def test_all_that_the_steps_take_is_in_the_folder(world: BuildWorld, tmp_path: P
     )
     own = world.folder / "roots" / "mine"
     shutil.copytree(shipped_definitions() / "debian-12", own)
+    (own / ".#buildroot.toml").symlink_to("somebody@machine.1")
     world.program("plan", "work.toml", *world.place, "-o", "work.json", code=1)
     there = tmp_path / "there"
     roots = ("--buildroots", "roots", "--buildroot", "mine")

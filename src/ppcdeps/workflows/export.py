@@ -283,7 +283,7 @@ def _buildroots(request: ExportRequest, bundle: _Bundle) -> Iterable[str]:
         known.named(name).check_mode(options.mode)
     own = load_definitions(options.buildroot_folders, shipped=False).names
     for one in own:
-        copy_tree(known.named(one).folder, bundle.scratch / _BUILDROOTS / one)
+        copy_tree(known.named(one).folder, bundle.scratch / _BUILDROOTS / one, skip_lost=True)
     return ("--buildroots", bundle.named(_BUILDROOTS)) if own else ()
 
 
