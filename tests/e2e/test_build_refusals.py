@@ -16,6 +16,7 @@ from program import Program
 from ppcdeps.base.cache import Cache
 from ppcdeps.building.buildroots.definitions import shipped_definitions
 from ppcdeps.engines.job import Buildroot
+from ppcdeps.recipebook.book import load_recipe, recipe_digest
 
 pytestmark = pytest.mark.skipif(bool(lacks()), reason=lacks() or "-")
 
@@ -341,14 +342,69 @@ def test_all_that_the_steps_take_is_in_the_folder(world: BuildWorld, tmp_path: P
     assert digests[0] == digests[1]
 
 
-def test_a_recipe_that_would_be_another_one_elsewhere_is_refused(world: BuildWorld) -> None:
-    (world.folder / "more").mkdir()
-    (world.folder / "more" / "notes").write_text("x")
-    (world.folder / "recipes" / "one" / "more").symlink_to(world.folder / "more")
-    (world.folder / "recipes" / "one" / ".#recipe.toml").symlink_to("somebody@machine.1")
+def test_a_recipe_travels_with_its_links(world: BuildWorld) -> None:
+    recipe = world.folder / "recipes" / "one"
+    (recipe / "files-1").mkdir()
+    (recipe / "files-1" / "notes").write_text("x")
+    (recipe / "files").symlink_to("files-1")
+    (recipe / ".#recipe.toml").symlink_to("somebody@machine.1")
+    world.plan("one")
+    world.program("export", "plan.json", "make", "--sources", "sources")
+    copied = world.folder / "ppcdeps-one" / "recipes" / "one"
+    assert (copied / "files" / "notes").read_text() == "x"
+    assert recipe_digest(load_recipe(copied / "recipe.toml")) == recipe_digest(load_recipe(recipe / "recipe.toml"))
+
+
+@pytest.mark.parametrize("to", ["{world}/recipes/one/more", "../two", "../../recipes/one/more"])
+def test_a_recipe_that_would_be_another_one_elsewhere_is_refused(world: BuildWorld, to: str) -> None:
+    for name in ("one/more", "two"):
+        (world.folder / "recipes" / name).mkdir()
+    link = world.folder / "recipes" / "one" / "link"
+    link.symlink_to(to.format(world=world.folder))
     world.plan("one")
     fault = world.program("export", "plan.json", "make", "--sources", "sources", code=3).fault
-    assert "would be another one in the exported folder: it has a link to a folder or to nothing" in fault
+    assert "recipes/one/link is a link to a folder that is not in the recipe: it would lead elsewhere" in fault
+    assert not (world.folder / "ppcdeps-one").exists()
+
+
+def test_a_patch_of_a_recipe_that_another_one_replaces_is_refused(world: BuildWorld) -> None:
+    beside = world.folder / "recipes" / "two"
+    beside.mkdir()
+    (beside / "x.patch").write_text("--- a/Makefile\n+++ b/Makefile\n@@ -1,0 +1,1 @@\n+# one\n")
+    recipe = world.folder / "recipes" / "one" / "recipe.toml"
+    patch = 'file = "../two/x.patch"\nwhy = "a test"\norigin = "ppcdeps"\nversions = ">=9"\n'
+    recipe.write_text(f"{recipe.read_text()}\n[[patches]]\n{patch}")
+    world.plan("one")
+    export = ("export", "plan.json", "make", "--sources", "sources", *world.place)
+    world.program(*export)
+    packed = world.folder / "ppcdeps-one" / "recipes"
+    assert (packed / "two" / "x.patch").read_text() == (beside / "x.patch").read_text()
+    other = world.folder / "more" / "two" / "recipe.toml"
+    other.parent.mkdir(parents=True)
+    other.write_text((world.folder / "recipes" / "one" / "recipe.toml").read_text().replace('"one"', '"two"'))
+    (other.parent / "x.patch").write_text("--- a/Makefile\n+++ b/Makefile\n@@ -1,0 +1,1 @@\n+# two\n")
+    other.write_text(other.read_text().replace("../two/", ""))
+    fault = world.program(*export, "--recipes", "more", code=3).fault
+    assert "recipes/one/../two/x.patch is not the patch that it would be in the exported folder" in fault
+
+
+def test_files_that_lie_beside_stay_there_with_the_links_that_lead_to_them(world: BuildWorld, tmp_path: Path) -> None:
+    def options(*words: str) -> str:
+        world.program("export", "plan.json", "gitlab", "--sources", "sources")
+        text = (world.folder / ".gitlab-ci.yml").read_text()
+        return " ".join(word for word in words if f"{word} " in text.replace("'", " "))
+
+    target = world.folder / "target.toml"
+    target.rename(world.folder / "t9.toml")
+    copy, beside = "--target ppcdeps-one/target.toml", "--target target.toml"
+    target.symlink_to("t9.toml")
+    assert options(copy, beside) == beside
+    outside = tmp_path / "outside.toml"
+    shutil.copyfile(target, outside)
+    for to in (outside, world.folder / "t9.toml", f"../{world.folder.name}/t9.toml"):
+        target.unlink()
+        target.symlink_to(to)
+        assert options(copy, beside) == copy
 
 
 @pytest.mark.parametrize(("more", "is_packed"), [("more.txt", False), ("../q/more.txt", True)])

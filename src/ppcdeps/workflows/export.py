@@ -3,8 +3,8 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -33,7 +33,8 @@ from ppcdeps.model.wording import first_of
 from ppcdeps.model.workload import Workload
 from ppcdeps.planning.workloads import curated_constraints, load_workload
 from ppcdeps.python.requirementfiles import read_requirement_file
-from ppcdeps.recipebook.book import RecipeBook, recipe_digest, shipped_recipes
+from ppcdeps.recipebook.book import RecipeBook, shipped_recipes
+from ppcdeps.recipebook.patches import read_patch
 from ppcdeps.workflows.build import basis_of, default_repository
 from ppcdeps.workflows.repositories import ResolvedTarget
 from ppcdeps.workflows.requested import recipes_of
@@ -140,10 +141,10 @@ class _Bundle:
 
     def beside(self, file: Path) -> str | None:
         """A file as the steps name it where it lies beside the pipeline or below; None where it lies elsewhere."""
-        place = followed(file.parent) / file.name
-        if place.is_symlink() or not place.is_relative_to(self.folder.parent):
+        place, top = followed(file.parent) / file.name, self.folder.parent
+        if not place.is_relative_to(top) or not _stays_below(place, top):
             return None
-        return place.relative_to(self.folder.parent).as_posix()
+        return place.relative_to(top).as_posix()
 
     def named(self, name: str) -> str:
         """What is packed under this name, as the steps name it."""
@@ -252,24 +253,71 @@ def _recipes(book: RecipeBook, bundle: _Bundle) -> Iterable[str]:
 
     Raises ConfigError where a recipe would be another one there.
     """
-    shipped = followed(shipped_recipes())
+    shipped, packed = followed(shipped_recipes()), bundle.scratch / _RECIPES
     own = [one for one in book if not followed(one.folder).is_relative_to(shipped)]
     for one in own:
-        copy_tree(one.folder, bundle.scratch / _RECIPES / one.folder.name, skip_lost=True)
+        _copy_recipe(one.folder, packed / one.folder.name)
+    names = {one.folder.name for one in own}
     for one in own:
-        copied = bundle.scratch / _RECIPES / one.folder.name
         for patch in one.patches:
-            # That of another recipe, which need not be in the book.
-            if not (copied / patch.file).exists():
-                (copied / patch.file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(one.folder / patch.file, copied / patch.file)
-        if recipe_digest(replace(one, folder=copied)) != recipe_digest(one):
-            raise ConfigError(
-                f"the recipe in {one.folder} would be another one in the exported folder: it has a link to a folder "
-                "or to nothing, or a patch of another recipe",
-                hint="put the files themselves there",
-            )
+            if patch.file.startswith("../"):
+                _copy_patch(one.folder, patch.file, packed, names)
     return ("--recipes", bundle.named(_RECIPES)) if own else ()
+
+
+def _copy_recipe(folder: Path, copied: Path) -> None:
+    """Copy a recipe's folder, for the same digest: the files that links lead to, and all other links as they are.
+
+    Raises ConfigError for a link to a folder that is not in it.
+    """
+    copy_tree(folder, copied, keep_links=True)
+    for link in [one for one in copied.rglob("*") if one.is_symlink()]:
+        there = folder / link.relative_to(copied)
+        if there.is_file():
+            link.unlink()
+            shutil.copy2(there, link)
+        elif there.is_dir() and not _stays_below(there, folder):
+            raise ConfigError(
+                f"{there} is a link to a folder that is not in the recipe: it would lead elsewhere in the exported "
+                "folder",
+                hint="put the folder itself there",
+            )
+
+
+def _copy_patch(folder: Path, file: str, packed: Path, names: Collection[str]) -> None:
+    """Pack a patch that a recipe takes from another's folder. ``names`` are those of the recipes that are packed.
+
+    Raises ConfigError where the recipe that is packed under the name of the other has not this patch.
+    """
+    content = read_patch(folder, file)
+    copied = packed / Path(file).relative_to("..")
+    if not copied.is_file() and copied.relative_to(packed).parts[0] not in names:
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        copied.write_bytes(content)
+    elif not copied.is_file() or copied.read_bytes() != content:
+        raise ConfigError(
+            f"{folder / file} is not the patch that it would be in the exported folder: another recipe has that name",
+            hint=f"put the patch itself into {folder}",
+        )
+
+
+def _stays_below(path: Path, top: Path) -> bool:
+    """Whether a path below a folder leads to something without leaving the folder, wherever that is moved to."""
+    here, left = top, list(path.relative_to(top).parts)
+    while left:
+        part = left.pop(0)
+        if part == "..":
+            if here == top:
+                return False
+            here = here.parent
+        elif (here / part).is_symlink():
+            to = (here / part).readlink()
+            if to.is_absolute():
+                return False
+            left = [*to.parts, *left]
+        else:
+            here /= part
+    return True
 
 
 def _buildroots(request: ExportRequest, bundle: _Bundle) -> Iterable[str]:
