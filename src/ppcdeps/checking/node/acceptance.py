@@ -343,7 +343,7 @@ def _require_architecture(cloud: Cloud, image: BootImage, host: str) -> None:
 def _find_flavor(cloud: Cloud, name: str) -> str:
     found = list(cloud.compute.pages("/flavors/detail", "flavors"))
     for one in found:
-        if name in (id_ := one.identifier("id"), one.word("name")):
-            return id_
-    names = ", ".join(sorted(one.word("name") for one in found)[:10])
+        if name in (one.label("id"), one.label("name")):
+            return one.identifier("id")
+    names = ", ".join(sorted(filter(None, (one.label("name") for one in found)))[:10])
     raise UsageError(f"the cloud {cloud.name} has no flavor {name}", hint=f"it has {names}" if names else None)

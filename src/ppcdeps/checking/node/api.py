@@ -112,19 +112,23 @@ class Service:
         return True
 
     def pages(self, path: str, key: str, **parameters: str) -> Iterator[Document]:
-        """The elements of a list that may come in pages. Raises CloudError."""
+        """The elements of a list that may come in pages, also those without an identifier. Raises CloudError."""
         marker = ""
-        seen = set()
+        seen: set[str] = set()
         while True:
             more = {"marker": marker} if marker else {}
-            found = {one.identifier("id"): one for one in self.get(path, **parameters, **more).objects(key)}
-            # A server that does not know the marker sends its first page again.
-            new = [id_ for id_ in found if id_ not in seen]
-            yield from (found[id_] for id_ in new)
-            if not new:
+            last = marker
+            for one in self.get(path, **parameters, **more).objects(key):
+                id_ = one.label("id")
+                # A server that does not know the marker sends its first page again.
+                if id_ in seen:
+                    continue
+                if id_:
+                    seen.add(id_)
+                    marker = id_
+                yield one
+            if marker == last:
                 return
-            seen.update(new)
-            marker = new[-1]
 
     def _send(self, method: str, path: str, *, version: str | None = None, **options: Any) -> Reply:
         if options.get("params") is None:

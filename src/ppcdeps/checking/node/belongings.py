@@ -69,7 +69,7 @@ def find_belongings(cloud: Cloud, run: str | None = None) -> Belongings:
             continue
         try:
             for one in service.pages(path, path.split("/")[1], **more):
-                match = _NAME.fullmatch(one.word("name"))
+                match = _NAME.fullmatch(one.label("name"))
                 if match and (run is None or match[1] == run) and tag(one) in (match[1], None):
                     found.append(Belonging(kind, one.identifier("id"), match[0], match[1]))
         except CloudError as error:

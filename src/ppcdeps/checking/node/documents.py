@@ -1,12 +1,13 @@
 """What a cloud's API answers as JSON, read with its types checked: a fault is the API's, and says where it stands."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NoReturn, TypeVar
 
 from ppcdeps.model.errors import CloudError
 from ppcdeps.model.json_object import JsonObject
 
+_Read = TypeVar("_Read")
 _IDENTIFIER = re.compile(r"(?!\.{1,2}$)[^/?#\s\x00-\x1f\x7f]+( [^/?#\s\x00-\x1f\x7f]+)*")
 
 
@@ -48,6 +49,13 @@ class Document(JsonObject):
             return ""
         return str(self.whole(key)) if isinstance(self._value(key), int) else self.text(key)
 
+    def label(self, key: str) -> str:
+        """A text, or a whole number as one; empty where it is anything else, as that of something not looked for."""
+        try:
+            return self.word(key)
+        except CloudError:
+            return ""
+
     def amount(self, key: str, otherwise: int = 0) -> int:
         """A whole number; ``otherwise`` where it is missing or null."""
         return self.whole(key) if self._has(key) else otherwise
@@ -64,9 +72,24 @@ class Document(JsonObject):
         """The objects of an array; none where it is missing or null."""
         return self.objects(key) if self._has(key) else iter(())
 
-    def words(self) -> Mapping[str, str]:
-        """The members that are texts, where others say nothing: metadata, the properties of an image."""
-        return {key: value for key, value in self._members.items() if isinstance(value, str)}
+    def words(self, key: str = "") -> Mapping[str, str]:
+        """The members that are texts, where others say nothing: metadata, the properties of an image.
+
+        With a key those of that member, of which there are none where it is not an object.
+        """
+        members = self._members.get(key) if key else self._members
+        pairs = members.items() if isinstance(members, Mapping) else ()
+        return {name: value for name, value in pairs if isinstance(value, str)}
 
     def _has(self, key: str) -> bool:
         return key in self and not self.is_null(key)
+
+
+def readable(elements: Iterable[Document], read: Callable[[Document], _Read]) -> Iterator[_Read]:
+    """What is read of each element of a list, without those of which it cannot be: the list has also others'."""
+    for one in elements:
+        try:
+            found = read(one)
+        except CloudError:
+            continue
+        yield found

@@ -1,11 +1,11 @@
 """The compute host under test: its service and its hypervisor, as nova and placement describe them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ppcdeps.base.toml import closest
 from ppcdeps.checking.node.api import Cloud
-from ppcdeps.checking.node.documents import Document
+from ppcdeps.checking.node.documents import Document, readable
 from ppcdeps.model.errors import CloudError, UsageError
 
 POWER = ("ppc64le", "ppc64")
@@ -43,31 +43,19 @@ class Hypervisor:
 
 
 def compute_services(cloud: Cloud) -> list[ComputeService]:
-    """All of the cloud's. Raises CloudError."""
-    return [
-        ComputeService(
-            one.word("id"),
-            one.text("host"),
-            one.word("zone") or "nova",
-            one.text("state"),
-            one.text("status"),
-            one.word("updated_at"),
-            one.word("disabled_reason"),
-            one.flag("forced_down"),
-        )
-        for one in cloud.compute.get("/os-services", binary="nova-compute").objects("services")
-    ]
+    """All of the cloud's that can be read. Raises CloudError."""
+    return list(readable(_services(cloud), _compute_service))
 
 
 def service_of(cloud: Cloud, host: str) -> ComputeService:
     """That of a host. Raises UsageError where there is none, CloudError where nova does not say."""
-    services = compute_services(cloud)
+    services = list(_services(cloud))
     for one in services:
-        if one.host == host:
-            return one
-    names = sorted(one.host for one in services)
+        if one.label("host") == host:
+            return _compute_service(one)
+    names = sorted(filter(None, (one.label("host") for one in services)))
     # Their names have capitals and domains where the machine's own has; nova compares them as they are.
-    same = [one for one in names if _short(one) == _short(host)]
+    same = [name for name in names if _short(name) == _short(host)]
     hint = f'did you mean "{same[0]}"?' if same else closest(host, names)
     hint = hint or (f"there are {', '.join(names[:10])}" if names else "the cloud has none at all")
     raise UsageError(f"the cloud {cloud.name} has no compute host {host}", hint=hint)
@@ -79,13 +67,13 @@ def _short(host: str) -> str:
 
 
 def hypervisors(cloud: Cloud) -> list[Hypervisor]:
-    """All of the cloud's. Raises CloudError."""
-    return [_hypervisor(one) for one in cloud.compute.pages("/os-hypervisors/detail", "hypervisors")]
+    """All of the cloud's that can be read. Raises CloudError."""
+    return list(readable(_hypervisors(cloud), _hypervisor))
 
 
 def hypervisor_of(cloud: Cloud, host: str) -> Hypervisor | None:
-    """That of a host; None where its service has not reported one."""
-    return next((one for one in hypervisors(cloud) if one.host == host), None)
+    """That of a host; None where its service has not reported one. Raises CloudError."""
+    return next((_hypervisor(one) for one in _hypervisors(cloud) if _host_of(one) == host), None)
 
 
 def traits_of(cloud: Cloud, hypervisor: Hypervisor) -> frozenset[str]:
@@ -136,12 +124,37 @@ def require_quota(cloud: Cloud, room: Room) -> None:
             )
 
 
+def _services(cloud: Cloud) -> Iterator[Document]:
+    return cloud.compute.get("/os-services", binary="nova-compute").objects("services")
+
+
+def _compute_service(one: Document) -> ComputeService:
+    return ComputeService(
+        one.word("id"),
+        one.text("host"),
+        one.word("zone") or "nova",
+        one.text("state"),
+        one.text("status"),
+        one.word("updated_at"),
+        one.word("disabled_reason"),
+        one.flag("forced_down"),
+    )
+
+
+def _hypervisors(cloud: Cloud) -> Iterator[Document]:
+    return cloud.compute.pages("/os-hypervisors/detail", "hypervisors")
+
+
+def _host_of(hypervisor: Document) -> str:
+    return hypervisor.words("service").get("host") or hypervisor.label("hypervisor_hostname")
+
+
 def _hypervisor(one: Document) -> Hypervisor:
-    # Each driver writes that in its own way.
-    cpu = one.part("cpu_info").words()
+    # Each driver writes that in its own way, and some as a text.
+    cpu = one.words("cpu_info")
     return Hypervisor(
         one.identifier("id"),
-        one.part("service").word("host") or one.word("hypervisor_hostname"),
+        _host_of(one),
         cpu.get("arch", ""),
         cpu.get("model", ""),
         one.amount("vcpus"),

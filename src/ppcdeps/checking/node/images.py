@@ -31,7 +31,7 @@ def find_image(cloud: Cloud, name: str) -> BootImage:
     by_id = cloud.image.find(f"/images/{name}") if "/" not in name else None
     found = [by_id] if by_id is not None else list(cloud.image.pages("/images", "images", name=name))
     if not found:
-        names = [one.word("name") for one in cloud.image.pages("/images", "images")]
+        names = [name for one in cloud.image.pages("/images", "images") if (name := one.label("name"))]
         hint = closest(name, names) or (f"it has {', '.join(sorted(names)[:10])}" if names else "it has none at all")
         raise UsageError(f"the cloud {cloud.name} has no image {name}", hint=hint)
     if len(found) > 1:

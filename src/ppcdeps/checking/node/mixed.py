@@ -4,10 +4,11 @@ nova has three means. `ImagePropertiesFilter` compares `hw_architecture` with wh
 metadata makes a required trait of it; an isolated aggregate takes only flavors that ask for its trait.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ppcdeps.checking.node.api import Cloud
-from ppcdeps.checking.node.documents import Document
+from ppcdeps.checking.node.documents import readable
 from ppcdeps.checking.node.host import EMULATES, POWER, Hypervisor, compute_services, traits_of
 from ppcdeps.checking.node.images import BootImage, variant
 from ppcdeps.checking.node.recorder import Recorder, StepFailed, StepSkipped
@@ -132,10 +133,11 @@ class _Scheduler:
 
     def _isolation(self, host: str) -> str:
         """Which aggregate isolates a host; empty where none does."""
-        for one in self.cloud.compute.get("/os-aggregates").objects("aggregates"):
-            traits = _required(one.part("metadata"))
-            if traits and host in one.texts("hosts"):
-                return f"the aggregate {one.word('name')} isolates {host} by the trait {', '.join(traits)}"
+        aggregates = self.cloud.compute.get("/os-aggregates").objects("aggregates")
+        read = readable(aggregates, lambda one: (one.word("name"), one.texts("hosts"), one.words("metadata")))
+        for name, members, metadata in read:
+            if host in members and (traits := _required(metadata)):
+                return f"the aggregate {name} isolates {host} by the trait {', '.join(traits)}"
         return ""
 
     def _else(self, hypervisor: Hypervisor) -> str:
@@ -144,7 +146,7 @@ class _Scheduler:
         Raises StepSkipped where it is no matter of architectures.
         """
         specs = self.cloud.compute.get(f"/flavors/{self.placing.flavor}/os-extra_specs")
-        missing = set(_required(specs.inner("extra_specs"))) - traits_of(self.cloud, hypervisor)
+        missing = set(_required(specs.inner("extra_specs").words())) - traits_of(self.cloud, hypervisor)
         if missing:
             return f"the flavor asks for the trait {', '.join(sorted(missing))}, which {hypervisor.host} lacks"
         raise StepSkipped(f"placement offers {hypervisor.host} for no image at all: it has no room")
@@ -190,10 +192,10 @@ class _Answer:
         return _BY_A_FILTER in self.refusal
 
 
-def _required(values: Document) -> list[str]:
+def _required(values: Mapping[str, str]) -> list[str]:
     """The traits that the metadata of an aggregate, or the extra specs of a flavor, require."""
-    named = values.words().items()
-    return sorted(key.removeprefix("trait:") for key, value in named if (key[:6], value) == ("trait:", "required"))
+    required = ("trait:", "required")
+    return sorted(key.removeprefix("trait:") for key, value in values.items() if (key[:6], value) == required)
 
 
 def _trait(arch: str) -> str:

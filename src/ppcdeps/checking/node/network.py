@@ -17,8 +17,8 @@ def find_network(cloud: Cloud, name: str) -> str:
     if cloud.network is None:
         raise UsageError(f"the cloud {cloud.name} has no network service")
     for one in cloud.network.pages("/networks", "networks"):
-        if name in (one.word("name"), id_ := one.identifier("id")):
-            return id_
+        if name in (one.label("name"), one.label("id")):
+            return one.identifier("id")
     raise UsageError(f"the cloud {cloud.name} has no network {name}")
 
 
@@ -57,7 +57,7 @@ def _reason_to_skip(cloud: Cloud, host: str, network: str) -> str:
     if cloud.network is None:
         return "the catalog has no network service (neutron), or none of this region"
     try:
-        agents = [one for one in cloud.network.pages("/agents", "agents") if one.word("host") == host]
+        agents = [one for one in cloud.network.pages("/agents", "agents") if one.label("host") == host]
     except ApiError as error:
         if error.status != 404:
             return error.line

@@ -95,20 +95,30 @@ def test_a_page_in_place_of_what_was_done_is_no_answer(small: SmallCloud) -> Non
         cloud.compute.delete("/servers/a-server")
 
 
+def own_hypervisor(**members: Any) -> dict[str, Any]:
+    return {"hypervisors": [{"service": {"host": HOST}, **members}]}
+
+
+def of_host(cloud: Cloud) -> hosts.Hypervisor | None:
+    return hosts.hypervisor_of(cloud, HOST)
+
+
 READERS: list[tuple[str, Any, Callable[[Cloud], object], str]] = [
     ("os-services", {"services": None}, hosts.compute_services, "services is not an array"),
     ("os-services", {"services": {"a": 1}}, hosts.compute_services, "services is not an array"),
     ("os-services", {"services": [1]}, hosts.compute_services, r"services\[0\] is not an object"),
-    ("os-services", {"services": [{"host": None}]}, hosts.compute_services, r"services\[0\]\.host is not a text"),
-    ("detail", {"hypervisors": None}, hosts.hypervisors, "hypervisors is not an array"),
-    ("detail", {"hypervisors": [{"id": []}]}, hosts.hypervisors, r"hypervisors\[0\]\.id is not a text"),
-    ("detail", {"hypervisors": [{"id": "a/../b"}]}, hosts.hypervisors, r"hypervisors\[0\]\.id is not an identifier"),
     (
-        "detail",
-        {"hypervisors": [{"id": "a", "vcpus": "8"}]},
-        hosts.hypervisors,
-        r"hypervisors\[0\]\.vcpus is not a whole number",
+        "os-services",
+        {"services": [{"host": HOST, "state": None}]},
+        lambda cloud: hosts.service_of(cloud, HOST),
+        r"services\[0\]\.state is not a text",
     ),
+    ("detail", {"hypervisors": None}, hosts.hypervisors, "hypervisors is not an array"),
+    ("detail", {"hypervisors": [1]}, hosts.hypervisors, r"hypervisors\[0\] is not an object"),
+    ("detail", own_hypervisor(id=[]), of_host, r"hypervisors\[0\]\.id is not a text"),
+    ("detail", own_hypervisor(id="a/../b"), of_host, r"hypervisors\[0\]\.id is not an identifier"),
+    ("detail", own_hypervisor(id="a", vcpus="8"), of_host, r"hypervisors\[0\]\.vcpus is not a whole number"),
+    ("detail", own_hypervisor(id="a", cpu_info=""), of_host, ""),
     ("traits", {"traits": None}, lambda cloud: hosts.traits_of(cloud, NODE), "traits is not an array"),
     (
         "inventories",
@@ -156,10 +166,34 @@ def test_a_value_of_another_kind_is_a_fault_of_the_api(
         read(cloud)
 
 
+def test_what_is_odd_of_others_does_not_end_a_test(small: SmallCloud) -> None:
+    cloud = opened()
+    others: dict[str, tuple[str, list[dict[str, Any]]]] = {
+        "os-services": ("services", [{"host": None}, {"host": "a", "state": 1}]),
+        "os-hypervisors/detail": (
+            "hypervisors",
+            [{"id": "a  b"}, {"id": "c", "service": 1, "cpu_info": 1, "vcpus": ""}],
+        ),
+        "flavors/detail": ("flavors", [{"id": "a  b", "name": "odd"}, {"name": []}, {"id": "a/b", "name": 1.5}]),
+    }
+    for path, (key, odd) in others.items():
+        (own,) = small.answer("GET", f"/nova/v2.1/{path}", None)[1][key]
+        small.faults[f".*/{path}"] = {key: [*odd, own]}
+    report = accepted(cloud, "statistics")
+    assert report.has_passed, report.steps
+    assert [one.host for one in hosts.compute_services(cloud)] == [HOST]
+    assert HOST in [one.host for one in hosts.hypervisors(cloud)]
+    assert find_belongings(cloud).unseen == ()
+    with pytest.raises(CloudError, match=r"flavors\[0\]\.id is not an identifier"):
+        acceptance.test_node(cloud, acceptance.NodeTest(HOST, "1a2b3c4d", "an-image", flavor="odd"), Reports())
+
+
 def test_lists_of_what_runs_left_that_are_none_are_not_taken_for_empty(small: SmallCloud) -> None:
     cloud = opened()
     nameless = {"name": GUEST, "metadata": {"ppcdeps-check-run": "1a2b3c4d"}, "id": None}
-    null, without = ({"servers": None}, "is not an array"), ({"servers": [nameless]}, "is not an identifier")
+    others = [{"name": None, "id": "a  b"}, {"name": "other", "id": None}]
+    null = ({"servers": None}, "is not an array")
+    without = ({"servers": [*others, nameless]}, "is not an identifier")
     for body, reason in (null, without):
         small.faults[".*/servers/detail"] = body
         (unseen,) = find_belongings(cloud).unseen
