@@ -22,8 +22,8 @@ class SmallCloud:
     """What is in the cloud, and how it is to behave.
 
     ``faults`` are the bodies that requests (a pattern of method and path) get, as JSON where they are not bytes.
-    ``endless`` are requests that are redirected to themselves, ``dripping`` those that get a byte from time to time
-    for ever.
+    ``endless`` are requests that are redirected, after ``pause`` seconds, to ``location`` (default: themselves;
+    empty: nowhere), ``dripping`` those that get a byte from time to time for ever.
     """
 
     url: str
@@ -31,6 +31,8 @@ class SmallCloud:
     state: str = "ACTIVE"
     faults: dict[str, Any] = field(default_factory=dict)
     endless: str = ""
+    location: str | None = None
+    pause: float = 0
     dripping: str = ""
     token: str = "a-token"
     requests: list[str] = field(default_factory=list)
@@ -159,6 +161,7 @@ def _handler(cloud: SmallCloud) -> type[BaseHTTPRequestHandler]:
                 return
             fault = next((one for one in cloud.faults if re.fullmatch(one, request)), None)
             if cloud.endless and re.fullmatch(cloud.endless, request):
+                cloud.stopping.wait(cloud.pause)
                 status, document = 302, b""
             elif fault is not None:
                 status, document = 200, cloud.faults[fault]
@@ -169,8 +172,9 @@ def _handler(cloud: SmallCloud) -> type[BaseHTTPRequestHandler]:
             self.send_response(status)
             self.send_header("Content-Type", "text/html" if document == PAGE else "application/json")
             self.send_header("Content-Length", str(len(content)))
-            if status == 302:
-                self.send_header("Location", f"{cloud.url}{self.path}")
+            location = f"{cloud.url}{self.path}" if cloud.location is None else cloud.location
+            if status == 302 and location:
+                self.send_header("Location", location)
             if path.endswith("/tokens") and cloud.token:
                 self.send_header("X-Subject-Token", cloud.token)
             self.end_headers()

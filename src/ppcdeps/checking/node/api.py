@@ -9,12 +9,13 @@ import re
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ppcdeps.base.urls import has_host, shown_url, split_url
 from ppcdeps.checking.node.documents import Document
-from ppcdeps.checking.node.sessions import sessions_in_time
+from ppcdeps.checking.node.sessions import Calls
 from ppcdeps.model.documents import DocumentError, parse_json
 from ppcdeps.model.errors import CloudError, ConfigError, EnvironmentLacksError
 from ppcdeps.model.exitcodes import ExitCode
@@ -30,6 +31,7 @@ _MICROVERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
 _LONGEST_MESSAGE = 2000
 _UNAUTHORIZED = 401
 _FORBIDDEN = 403
+_HIDDEN = (_UNAUTHORIZED, _FORBIDDEN, 404)
 _ADMIN = "the user must be an administrator of the cloud"
 _EXPIRED = "a token expires: give a new one, or a password or an application credential in its place"
 _UNKNOWN = re.compile(r"(recognized?|find|validate|invalid)\b.*\b(token|application credential)", re.IGNORECASE)
@@ -65,10 +67,15 @@ class Reply:
 class Service:
     """One API of the cloud: ``name`` is that of its project, such as nova."""
 
-    def __init__(self, name: str, adapter: Any, version: str | None) -> None:
+    def __init__(self, name: str, adapter: Any, version: str | None, calls: Calls) -> None:
         self.name = name
         self._adapter = adapter
         self._version = version
+        self._calls = calls
+
+    def in_version(self, version: str) -> "Service":
+        """The same, spoken to in a microversion."""
+        return Service(self.name, self._adapter, version, self._calls)
 
     @property
     def version(self) -> tuple[int, int]:
@@ -133,35 +140,24 @@ class Service:
     def _send(self, method: str, path: str, *, version: str | None = None, **options: Any) -> Reply:
         if options.get("params") is None:
             options.pop("params", None)
-        with _errors_of(self.name):
-            answer = self._adapter.request(
-                path, method, microversion=version or self._version, raise_exc=False, **options
-            )
-        request = next(
-            (answer.headers[name] for name in _REQUEST_HEADERS if name in answer.headers),
-            "",
-        )
+        request = partial(self._adapter.request, path, method, microversion=version or self._version, raise_exc=False)
+        with _errors_of(self.name, self._calls):
+            answer = self._calls.make(partial(request, **options), len(options.get("data", b"")))
+        id_ = next((answer.headers[name] for name in _REQUEST_HEADERS if name in answer.headers), "")
         document, fault = _parsed(answer.content)
         if answer.status_code >= 300:
             raise self._refusal(f"{method} {path}", answer, _message(document))
         if fault and (method == "GET" or (answer.content and answer.status_code not in _WITHOUT_DOCUMENT)):
-            kind = answer.headers.get("Content-Type") or "of no type"
-            raise ApiError(
-                f"{self.name} did not answer {method} {path} with JSON: what {shown_url(answer.url)} sent ({kind}) "
-                f"{fault}",
-                hint=_NO_API,
-            )
-        return Reply(Document(document, source=f"{self.name}'s answer to {method} {path}"), request)
+            raise ApiError(f"{self.name} {_without_json(f'{method} {path}', answer, fault)}", hint=_NO_API)
+        return Reply(Document(document, source=f"{self.name}'s answer to {method} {path}"), id_)
 
     def _refusal(self, what: str, answer: Any, message: str) -> ApiError:
         message = message or answer.reason or "no reason given"
         status = answer.status_code
         if status == _UNAUTHORIZED:
             return CredentialsError(f"{self.name} takes these credentials no more: {message}", hint=_EXPIRED)
-        if status < 400:
-            # All redirections were followed until there were too many.
-            where = f"the last address is {shown_url(answer.url)} ({status})"
-            return ApiError(f"{self.name} redirects {what} without end: {where}", status, hint=_NO_API)
+        if status in _REDIRECTIONS:
+            return ApiError(f"{self.name} {_redirected(what, answer)}", status, hint=_NO_API)
         # A quota that is used up is answered with 403, too.
         is_policy = status == _FORBIDDEN and "quota" not in message.lower()
         return ApiError(f"{self.name} refuses {what}: {message}", status, hint=_ADMIN if is_policy else None)
@@ -169,6 +165,8 @@ class Service:
 
 _WITHOUT_DOCUMENT = (202, 204)
 """The statuses of what is yet to be done, and of what has no content."""
+_REDIRECTIONS = (301, 302, 303, 305, 307, 308)
+"""Those that keystoneauth follows."""
 _REQUEST_HEADERS = ("x-openstack-request-id", "x-compute-request-id")
 
 
@@ -194,8 +192,9 @@ class Cloud:
 def open_cloud(name: str | None, timeout: float) -> Cloud:
     """The cloud of that name in clouds.yaml, or the one that the OS_ variables of the environment name.
 
-    ``timeout`` is in seconds, for one answer. Raises EnvironmentLacksError without openstacksdk, ConfigError where
-    there is no such cloud or it refuses the credentials, CloudError where it does not answer.
+    ``timeout`` is in seconds, for one call, redirections and the login included. Raises EnvironmentLacksError
+    without openstacksdk, ConfigError where there is no such cloud or it refuses the credentials, CloudError where it
+    does not answer.
     """
     try:
         import openstack
@@ -208,30 +207,32 @@ def open_cloud(name: str | None, timeout: float) -> Cloud:
     for library in ("keystoneauth", "openstack"):
         # What goes wrong is said once, by the error that it raises: without a handler, Python prints warnings itself.
         logging.getLogger(library).addHandler(logging.NullHandler())
-    with _errors_of("keystone", credentials=True):
-        region = _region(OpenStackConfig, name, timeout)
+    calls = Calls(timeout)
+    with _errors_of("keystone", calls, credentials=True):
+        region = _region(OpenStackConfig, name, timeout, calls)
         region.config["compute_status_code_retries"] = 0
         connection = openstack.connection.Connection(config=region)
-        connection.authorize()
+        calls.make(connection.authorize)
         project = str(connection.current_project_id or "")
     shown = name or str(region.name or "environment")
-    compute = _required(shown, connection, "nova", "compute", None)
-    placement = _required(shown, connection, "placement", "placement", _PLACEMENT_VERSION)
-    image = _required(shown, connection, "glance", "image", None)
+    apis = _Catalog(shown, connection, calls)
+    compute = apis.required("nova", "compute", None)
+    placement = apis.required("placement", "placement", _PLACEMENT_VERSION)
+    image = apis.required("glance", "image", None)
     return Cloud(
         shown,
         project,
-        Service("nova", _adapter(connection, "compute"), compute_version(compute)),
+        compute.in_version(compute_version(compute)),
         placement,
         image,
-        _service("cinder", connection, "block-storage", _VOLUME_VERSION),
-        _service("neutron", connection, "network", None),
+        apis.service("cinder", "block-storage", _VOLUME_VERSION),
+        apis.service("neutron", "network", None),
         name,
         connection.config.get_requests_verify_args()[0],
     )
 
 
-def _region(config: Any, name: str | None, timeout: float) -> Any:
+def _region(config: Any, name: str | None, timeout: float, calls: Calls) -> Any:
     """What the SDK's configuration says of a cloud. Raises ConfigError."""
     skipped: list[str] = []
     handler = logging.Handler()
@@ -240,7 +241,7 @@ def _region(config: Any, name: str | None, timeout: float) -> Any:
     log = logging.getLogger("openstack.config")
     log.addHandler(handler)
     try:
-        loader = config(session_constructor=sessions_in_time(timeout))
+        loader = config(session_constructor=calls.sessions())
         # Where no file names a cloud, the SDK makes one up, with nothing in it.
         names = sorted(one for one in loader.get_cloud_names() if one != "defaults" or loader.config_filename)
         if name is not None and name not in names:
@@ -288,32 +289,40 @@ def _require_readable(file: Path, *, has_certificates: bool) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
 
 
-def _adapter(connection: Any, kind: str) -> Any:
-    return getattr(connection, kind.replace("-", "_"))
+@dataclass(frozen=True, slots=True)
+class _Catalog:
+    """The services that a cloud has, by its catalog, for the region and interface of clouds.yaml."""
 
+    cloud: str
+    connection: Any
+    calls: Calls
 
-def _service(name: str, connection: Any, kind: str, version: str | None) -> Service | None:
-    """A service of the catalog; None where it is not in it, or not for the region and interface of clouds.yaml."""
-    from keystoneauth1.exceptions import EndpointNotFound
+    def service(self, name: str, kind: str, version: str | None) -> Service | None:
+        """A service; None where it is not in the catalog. Raises CloudError."""
+        with _errors_of(name, self.calls):
+            adapter = self.calls.make(lambda: self._adapter(kind))
+        return None if adapter is None else Service(name, adapter, version, self.calls)
 
-    with _errors_of(name):
+    def _adapter(self, kind: str) -> Any:
+        from keystoneauth1.exceptions import EndpointNotFound
+
         try:
-            endpoint = connection.config.get_session_client(kind).get_endpoint()
+            endpoint = self.connection.config.get_session_client(kind).get_endpoint()
         except EndpointNotFound:
             endpoint = None
-        return None if endpoint is None else Service(name, _adapter(connection, kind), version)
+        return None if endpoint is None else getattr(self.connection, kind.replace("-", "_"))
 
-
-def _required(cloud: str, connection: Any, name: str, kind: str, version: str | None) -> Service:
-    """A service without which there is nothing to test. Raises CloudError where it is not in the catalog."""
-    if (found := _service(name, connection, kind, version)) is not None:
-        return found
-    interface, region = connection.config.get_interface(kind), connection.config.get_region_name(kind)
-    where = f" of region {region}" if region else ""
-    raise CloudError(
-        f"the catalog of {cloud} has no {kind} service{where} with interface {interface or 'public'}",
-        hint="look at region_name and interface in clouds.yaml",
-    )
+    def required(self, name: str, kind: str, version: str | None) -> Service:
+        """A service without which there is nothing to test. Raises CloudError where it is not in the catalog."""
+        if (found := self.service(name, kind, version)) is not None:
+            return found
+        config = self.connection.config
+        interface, region = config.get_interface(kind), config.get_region_name(kind)
+        where = f" of region {region}" if region else ""
+        raise CloudError(
+            f"the catalog of {self.cloud} has no {kind} service{where} with interface {interface or 'public'}",
+            hint="look at region_name and interface in clouds.yaml",
+        )
 
 
 def compute_version(compute: Service) -> str:
@@ -324,7 +333,7 @@ def compute_version(compute: Service) -> str:
     try:
         found = compute.get("/").part("version").word("version")
     except ApiError as error:
-        if not error.status:
+        if error.status not in _HIDDEN:
             raise
         # Some sites show the version document to nobody. What is refused later says so.
         found = ""
@@ -358,9 +367,38 @@ def _message(document: dict[str, Any]) -> str:
     return ""
 
 
+def _without_json(what: str, answer: Any, fault: str) -> str:
+    kind = answer.headers.get("Content-Type") or "of no type"
+    return f"did not answer {what} with JSON: what {shown_url(answer.url)} sent ({kind}) {fault}"
+
+
+def _redirected(what: str, answer: Any) -> str:
+    """What is wrong with a redirection that was not followed, as a phrase."""
+    where = f"{shown_url(answer.url)} ({answer.status_code})"
+    if "Location" not in answer.headers:
+        return f"redirects {what} to no address: {where} names no Location"
+    # All were followed until there were too many.
+    return f"redirects {what} without end: the last address is {where}"
+
+
+def _last_fault(calls: Calls) -> str:
+    """Why the SDK makes nothing of the last answer, as a phrase; empty where that is an object of JSON."""
+    if not calls.answers:
+        return ""
+    answer = calls.answers[-1]
+    what = str(answer.request.method)
+    document, fault = _parsed(answer.content)
+    if answer.status_code in _REDIRECTIONS:
+        return _redirected(what, answer)
+    if answer.status_code >= 400:
+        reason = _message(document) or answer.reason or "no reason given"
+        return f"refuses {what} of {shown_url(answer.url)}: {reason} ({answer.status_code})"
+    return _without_json(what, answer, fault) if fault else ""
+
+
 @contextlib.contextmanager
-def _errors_of(service: str, *, credentials: bool = False) -> Iterator[None]:
-    """The SDK's errors as ours."""
+def _errors_of(service: str, calls: Calls, *, credentials: bool = False) -> Iterator[None]:
+    """The errors of a call of the SDK as ours."""
     from keystoneauth1 import exceptions as keystone
     from openstack import exceptions as sdk
 
@@ -384,6 +422,8 @@ def _errors_of(service: str, *, credentials: bool = False) -> Iterator[None]:
         ) from error
     except keystone.Forbidden as error:
         raise ApiError(f"{service} forbids it: {_first_line(error)}", _FORBIDDEN) from error
+    except TimeoutError as error:
+        raise ApiError(f"{service} does not answer in time: {error}") from error
     except (keystone.ConnectTimeout, keystone.RetriableConnectionFailure) as error:
         timed_out = "timed out" in str(error).lower() or isinstance(error, keystone.ConnectTimeout)
         what = "does not answer in time" if timed_out else "cannot be reached"
@@ -398,16 +438,24 @@ def _errors_of(service: str, *, credentials: bool = False) -> Iterator[None]:
         if credentials and (refused or _UNKNOWN.search(str(error))):
             hint = _EXPIRED if "token" in str(error).lower() else "look at them in clouds.yaml"
             raise ConfigError(f"the cloud refuses these credentials: {_first_line(error)}", hint=hint) from error
+        if fault := _last_fault(calls):
+            raise ApiError(f"{service} {fault}", hint=_NO_API) from error
         if isinstance(response := cause or error, keystone.InvalidResponse):
             address = shown_url(str(response.response.url))
-            raise ApiError(f"{service} did not answer with JSON of its own: {address}", hint=_NO_API) from error
+            raise ApiError(
+                f"{service}'s answer cannot be understood: what {address} sent has no token", hint=_NO_API
+            ) from error
         if credentials and isinstance(error, sdk.ConfigException):
             raise ConfigError(f"the cloud's configuration cannot be used: {_first_line(error)}") from error
         raise ApiError(f"{service} cannot be used: {_first_line(error)}") from error
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
         # The SDK does not look at what kind of values an answer has.
-        what = f"{type(error).__name__}: {_first_line(error)}"
-        raise ApiError(f"{service}'s answer cannot be understood ({what})", hint=_NO_API) from error
+        if fault := _last_fault(calls):
+            raise ApiError(f"{service} {fault}", hint=_NO_API) from error
+        what = f"what {shown_url(calls.answers[-1].url)} sent" if calls.answers else "it"
+        kind = f"a value of another kind ({type(error).__name__}: {_first_line(error)})"
+        fault = f"{what} has {f'no {_first_line(error)}' if isinstance(error, KeyError) else kind}"
+        raise ApiError(f"{service}'s answer cannot be understood: {fault}", hint=_NO_API) from error
 
 
 def _first_line(error: Exception) -> str:

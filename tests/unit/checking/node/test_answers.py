@@ -73,6 +73,34 @@ def test_what_is_not_an_object_of_json_is_no_answer(small: SmallCloud, body: Any
     ]
 
 
+@pytest.mark.parametrize("address", ["placement", "glance"])
+@pytest.mark.parametrize(
+    ("body", "reason"), [(PAGE, r"\(text/html\) is not JSON"), (None, r"\(application/json\) is not an object")]
+)
+def test_a_service_whose_versions_are_something_else_is_named(
+    small: SmallCloud, address: str, body: Any, reason: str
+) -> None:
+    small.faults[f"GET /{address}.*"] = body
+    expected = rf"{address} did not answer GET with JSON: what {small.url}/{address} sent {reason}"
+    with pytest.raises(CloudError, match=expected):
+        opened()
+
+
+def test_an_endless_redirection_of_the_version_is_not_a_version_that_is_hidden(small: SmallCloud) -> None:
+    small.endless = "GET /nova/v2.1/"
+    with pytest.raises(CloudError, match="nova redirects GET / without end: the last address is http://"):
+        opened()
+
+
+def test_a_redirection_to_no_address_is_not_endless(small: SmallCloud) -> None:
+    cloud = opened()
+    small.endless, small.location = ".*/images/an-image", ""
+    address = f"{small.url}/glance/v2/images/an-image"
+    expected = rf"glance redirects GET /images/an-image to no address: {address} \(302\) names no Location"
+    with pytest.raises(CloudError, match=expected):
+        find_image(cloud, "an-image")
+
+
 def test_a_redirection_without_end_is_no_answer(small: SmallCloud) -> None:
     cloud = opened()
     small.endless = ".*/servers/detail"
@@ -249,9 +277,10 @@ def test_a_console_whose_address_is_none_fails(small: SmallCloud, url: str | Non
 @pytest.mark.parametrize(
     ("dripping", "reason"),
     [
-        (".*/os-services", "nova does not answer in time"),
-        (".*/tokens", "keystone does not answer in time"),
+        (".*/os-services", "nova does not answer in time: no answer in 1 s from http://.*/nova/v2.1/os-services"),
+        (".*/tokens", "keystone does not answer in time: no answer in 1 s from http://.*/v3/auth/tokens"),
         ("GET /nova/v2.1/", "nova does not answer in time"),
+        ("GET /placement.*", "placement does not answer in time: no answer in 1 s from http://.*/placement"),
     ],
 )
 def test_an_api_that_sends_a_byte_from_time_to_time_does_not_answer_in_time(
@@ -264,17 +293,45 @@ def test_an_api_that_sends_a_byte_from_time_to_time_does_not_answer_in_time(
     assert time.monotonic() - began < 15
 
 
-def test_a_login_that_is_answered_by_something_else_is_said(small: SmallCloud) -> None:
-    small.faults[".*/tokens"] = PAGE
-    with pytest.raises(
-        CloudError, match=rf"keystone did not answer with JSON of its own: {small.url}/v3/auth/tokens"
-    ):
+@pytest.mark.parametrize("redirected", [".*/os-services", ".*/tokens"])
+def test_redirections_do_not_begin_the_time_anew(small: SmallCloud, redirected: str) -> None:
+    small.endless, small.pause = redirected, 0.4
+    began = time.monotonic()
+    with pytest.raises(CloudError, match="does not answer in time: no answer in 1 s from http://"):
+        hosts.service_of(opened(1), HOST)
+    assert time.monotonic() - began < 10
+    small.pause = 0
+    sent = len(small.requests)
+    time.sleep(1)
+    assert len(small.requests) <= sent + 1, "what is over goes on"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (PAGE, r"did not answer POST with JSON: what {} sent \(text/html\) is not JSON"),
+        (None, r"did not answer POST with JSON: what {} sent \(application/json\) is not an object"),
+        ({}, "'s answer cannot be understood: what {} sent has no token"),
+    ],
+)
+def test_a_login_that_is_answered_by_something_else_is_said(small: SmallCloud, body: Any, reason: str) -> None:
+    small.faults[".*/tokens"] = body
+    with pytest.raises(CloudError, match="keystone ?" + reason.format(f"{small.url}/v3/auth/tokens")):
+        opened()
+
+
+def test_a_login_that_is_redirected_without_end_is_said(small: SmallCloud) -> None:
+    small.endless = ".*/tokens"
+    expected = f"keystone redirects POST without end: the last address is {small.url}/v3/auth/tokens"
+    with pytest.raises(CloudError, match=expected):
         opened()
 
 
 def test_a_login_without_a_token_is_no_answer(small: SmallCloud) -> None:
     small.token = ""
-    with pytest.raises(CloudError, match="keystone's answer cannot be understood"):
+    with pytest.raises(
+        CloudError, match=r"keystone's answer cannot be understood: what .*/tokens sent has no 'x-sub"
+    ):
         opened()
 
 

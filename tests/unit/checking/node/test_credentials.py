@@ -6,6 +6,7 @@ import pytest
 
 from ppcdeps.checking.node.api import Cloud, CredentialsError, Service
 from ppcdeps.checking.node.belongings import find_belongings
+from ppcdeps.checking.node.sessions import Calls
 
 keystone = pytest.importorskip("keystoneauth1.exceptions", reason="openstacksdk is not installed")
 
@@ -18,7 +19,7 @@ class Expired:
 
 
 def service(name: str) -> Service:
-    return Service(name, Expired(), None)
+    return Service(name, Expired(), None, Calls(30))
 
 
 def test_a_token_that_expires_in_the_midst_is_a_failure_of_the_step() -> None:
