@@ -38,7 +38,7 @@ class SmallCloud:
     requests: list[str] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
 
-    def configure(self, folder: Path, **more: str) -> Path:
+    def configure(self, folder: Path, **more: Any) -> Path:
         """Write clouds.yaml with the cloud small; ``auth_url`` is keystone's by default."""
         auth = {
             "auth_url": more.pop("auth_url", f"{self.url}/v3"),

@@ -5,6 +5,7 @@ Of the SDK only that is used, and no resource classes: what they make of a docum
 
 import contextlib
 import logging
+import os
 import re
 import ssl
 from collections.abc import Iterator
@@ -36,6 +37,8 @@ _ADMIN = "the user must be an administrator of the cloud"
 _EXPIRED = "a token expires: give a new one, or a password or an application credential in its place"
 _UNKNOWN = re.compile(r"(recognized?|find|validate|invalid)\b.*\b(token|application credential)", re.IGNORECASE)
 _NO_API = "look whether the API itself answers there, or something before it, such as a page on maintenance"
+_TRUST_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Those in which requests looks, in this order, for what to trust where the configuration names nothing."""
 _NAMING = "name one of clouds.yaml with --cloud, or set the OS_ variables of its user"
 
 
@@ -54,6 +57,12 @@ class CredentialsError(ApiError):
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message, _UNAUTHORIZED, hint=hint)
+
+
+class CertificatesError(ApiError):
+    """The files of certificates that are configured, or a variable names, cannot be used."""
+
+    exit_code = ExitCode.CONFIG
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,30 +272,40 @@ def _region(config: Any, name: str | None, timeout: float, calls: Calls) -> Any:
 
 
 def _require_sound(region: Any) -> None:
-    """See that what a cloud's configuration names can be used: addresses, and files. Raises ConfigError."""
+    """See that the addresses and files which a cloud's configuration names can be used. Raises ConfigError."""
     cloud, hint = f"of the cloud {region.name}", "look at it in clouds.yaml, or in the OS_ variables"
     overrides = {name: value for name, value in region.config.items() if name.endswith("_endpoint_override")}
-    for name, address in {"auth_url": region.config["auth"].get("auth_url"), **overrides}.items():
-        text = str(address or "")
+    addresses = {"auth_url": region.config["auth"].get("auth_url"), **overrides}
+    texts = {name: str(address or "") for name, address in addresses.items()}
+    for name, text in texts.items():
         if text and not (has_host(text) and split_url(text).scheme in ("http", "https")):
             raise ConfigError(f"{name} {cloud} is not a URL of http or https: {shown_url(text)}", hint=hint)
+    for name, kinds in (("verify", (bool, str)), ("cacert", str), ("cert", str), ("key", str)):
+        if (value := region.config.get(name)) and not isinstance(value, kinds):
+            raise ConfigError(f"{name} {cloud} is not a path: {value}", hint=hint)
     trusted, own = region.get_requests_verify_args()
     certificate, key = own if isinstance(own, tuple) else (own, None)
-    for name, file in (("cacert", trusted), ("cert", certificate), ("key", key)):
-        try:
-            if isinstance(file, str):
-                _require_readable(Path(file), has_certificates=name == "cacert")
-        except OSError as error:
-            fault = f"{name} {cloud} cannot be used: {file}: {error.strerror or error}"
-            raise ConfigError(fault, hint=hint) from error
+    trust, trust_hint = f"{'cacert' if region.config.get('cacert') else 'verify'} {cloud}", hint
+    if trusted in (True, None) and any(split_url(text).scheme == "https" for text in texts.values()):
+        variable = next((one for one in _TRUST_VARIABLES if os.environ.get(one)), "")
+        trusted, trust = os.environ.get(variable), f"the variable {variable}"
+        trust_hint = "set it to a file of the certificates to trust, or unset it"
+    if isinstance(trusted, str):
+        _require_readable(trust, Path(trusted), trust_hint, has_certificates=True)
+    for name, file in (("cert", certificate), ("key", key)):
+        if isinstance(file, str):
+            _require_readable(f"{name} {cloud}", Path(file), hint)
 
 
-def _require_readable(file: Path, *, has_certificates: bool) -> None:
-    """Read a file, or see that it is a folder of certificates. Raises OSError, also where it has no certificates."""
-    if not has_certificates:
-        file.open("rb").close()
-    elif not file.is_dir():
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+def _require_readable(what: str, file: Path, hint: str, *, has_certificates: bool = False) -> None:
+    """See that a file can be read, with certificates in it, or is a folder of these. Raises ConfigError."""
+    try:
+        if not has_certificates:
+            file.open("rb").close()
+        elif not file.is_dir():
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+    except OSError as error:
+        raise ConfigError(f"{what} cannot be used: {file}: {error.strerror or error}", hint=hint) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,6 +467,12 @@ def _errors_of(service: str, calls: Calls, *, credentials: bool = False) -> Iter
         if credentials and isinstance(error, sdk.ConfigException):
             raise ConfigError(f"the cloud's configuration cannot be used: {_first_line(error)}") from error
         raise ApiError(f"{service} cannot be used: {_first_line(error)}") from error
+    except OSError as error:
+        # requests looks for files of certificates only where an address is one of https.
+        raise CertificatesError(
+            f"{service} cannot be reached: {_first_line(error)}",
+            hint=f"look at cacert, cert and key in clouds.yaml, and at {' and '.join(_TRUST_VARIABLES)}",
+        ) from error
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
         # The SDK does not look at what kind of values an answer has.
         if fault := _last_fault(calls):

@@ -12,7 +12,7 @@ from smallcloud import HOST, PAGE, SmallCloud, small_cloud
 
 from ppcdeps.checking.node import acceptance, consoles, results
 from ppcdeps.checking.node import host as hosts
-from ppcdeps.checking.node.api import ApiError, Cloud, open_cloud
+from ppcdeps.checking.node.api import ApiError, CertificatesError, Cloud, open_cloud
 from ppcdeps.checking.node.belongings import find_belongings
 from ppcdeps.checking.node.console import GuestConsole
 from ppcdeps.checking.node.images import find_image
@@ -370,6 +370,43 @@ def test_a_file_that_clouds_yaml_names_and_that_is_not_there(small: SmallCloud, 
     expected = f"{name} of the cloud small cannot be used: /nosuch.pem: No such file or directory; look at it"
     with pytest.raises(ConfigError, match=expected):
         opened()
+
+
+def test_a_path_of_trusted_certificates_has_the_name_of_its_key(small: SmallCloud, tmp_path: Path) -> None:
+    small.configure(tmp_path, verify="/nosuch.pem")
+    with pytest.raises(ConfigError, match=r"verify of the cloud small cannot be used: /nosuch\.pem: No such file"):
+        opened()
+
+
+@pytest.mark.parametrize("name", ["verify", "cacert", "cert", "key"])
+def test_what_is_no_path_in_clouds_yaml_is_named(small: SmallCloud, tmp_path: Path, name: str) -> None:
+    small.configure(tmp_path, **{"cert": "a.pem", name: ["a.pem"]})
+    with pytest.raises(ConfigError, match=rf"{name} of the cloud small is not a path: \['a\.pem'\]; look at it in"):
+        opened()
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_a_variable_that_names_what_to_trust(
+    small: SmallCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.setenv(variable, "/nosuch.pem")
+    assert opened().name == "small", "nothing is of https"
+    small.configure(tmp_path, auth_url=small.url.replace("http:", "https:"))
+    expected = rf"the variable {variable} cannot be used: /nosuch\.pem: No such file or directory; set it to"
+    with pytest.raises(ConfigError, match=expected):
+        opened()
+
+
+def test_a_variable_that_names_what_to_trust_shows_at_a_service_of_https(
+    small: SmallCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nosuch.pem")
+    cloud = opened()
+    small.endless, small.location = ".*/os-services", small.url.replace("http:", "https:")
+    expected = r"nova cannot be reached: .*/nosuch\.pem; look at .*REQUESTS_CA_BUNDLE"
+    with pytest.raises(CertificatesError, match=expected):
+        hosts.service_of(cloud, HOST)
 
 
 def test_a_file_of_trusted_certificates_without_any(small: SmallCloud, tmp_path: Path) -> None:
