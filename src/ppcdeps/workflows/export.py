@@ -11,7 +11,7 @@ from pathlib import Path
 from ppcdeps.base.atomic import NEW, is_stream, new_folder, require_place, writable, write_output
 from ppcdeps.base.copying import copy_tree
 from ppcdeps.base.digests import sha256_of
-from ppcdeps.base.folder_lock import alone_in
+from ppcdeps.base.folder_lock import alone_in, remove_empty
 from ppcdeps.base.named_files import followed
 from ppcdeps.base.removal import remove_tree
 from ppcdeps.building.buildroots.definitions import load_definitions
@@ -168,7 +168,7 @@ def _scratch_in(folder: Path, file: Path, reporter: Reporter) -> Iterator[Path]:
     What was made goes again where nothing was put there. Another export to the same folder waits for this one.
     Raises ConfigError where one cannot be made or written to, or holds what ppcdeps did not write.
     """
-    made = [one for one in (folder, *file.parents) if not os.path.lexists(one)]
+    made = [one for one in file.parents if not os.path.lexists(one)]
     with _locked(folder, reporter):
         try:
             if not (folder / _MARKER).is_file():
@@ -181,10 +181,7 @@ def _scratch_in(folder: Path, file: Path, reporter: Reporter) -> Iterator[Path]:
             with new_folder(folder) as scratch:
                 yield scratch
         finally:
-            for one in made:
-                # Those that are not empty stay.
-                with contextlib.suppress(OSError):
-                    one.rmdir()
+            remove_empty(made)
 
 
 def _make_place(file: Path) -> None:

@@ -1,7 +1,6 @@
 """Working from a lock: the folder that has its files filled, and opened in place of repositories and indexes."""
 
 import contextlib
-import os
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
@@ -125,21 +124,14 @@ def _filling(folder: Path, reporter: Reporter) -> Iterator[None]:
 
     Raises ConfigError where nothing can be written to it, EnvironmentLacksError where the disk is full.
     """
-    made = [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
-    try:
-        with _writing_to(folder), contextlib.ExitStack() as stack:
-            stack.enter_context(
-                alone_in(folder, partial(reporter.note, f"waiting for another ppcdeps that fills {folder}"))
-            )
-            with tempfile.TemporaryFile(dir=folder):
-                pass
+    wait = partial(reporter.note, f"waiting for another ppcdeps that fills {folder}")
+    with _writing_to(folder), alone_in(folder, wait):
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        try:
             yield
-    finally:
-        remove_places(folder, ())
-        for one in made:
-            # Those that are not empty stay.
-            with contextlib.suppress(OSError):
-                one.rmdir()
+        finally:
+            remove_places(folder, ())
 
 
 @contextlib.contextmanager
