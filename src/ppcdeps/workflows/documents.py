@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ppcdeps.base.atomic import check_apart, write_output
-from ppcdeps.building.farms.pipeline_files import HEAD
+from ppcdeps.building.farms.pipeline_files import HEAD, check_image
 from ppcdeps.building.publishing.repository import read_manifest
 from ppcdeps.building.run.rendered import ANOTHER_PLACE
 from ppcdeps.model.documents import DocumentError, parse_json, read_document
@@ -41,7 +41,7 @@ from ppcdeps.workflows.index import open_index
 from ppcdeps.workflows.package_lock import address, package_lock_of
 from ppcdeps.workflows.repositories import ResolvedTarget
 
-_WORD = re.compile(r"[!-~]{1,2000}")
+_ADDRESS = re.compile(r"[!-~]{1,2000}")
 
 
 class DocumentKind(StrEnum):
@@ -179,8 +179,7 @@ def _text(request: DocumentRequest, reporter: Reporter) -> str:
                 raise UsageError(
                     "a Containerfile begins from an image of the target, with dnf", hint="name it with --image IMAGE"
                 )
-            if not _WORD.fullmatch(request.image):
-                raise UsageError(f"not the name of an image: {ascii(request.image)[:80]}")
+            check_image(request.image)
             place = f"file://{LOCAL_PLACE}" if request.url is None else _url(request)
             setup = _setup(request, place, reporter)
             if setup.copied and (request.place.is_absolute() or ".." in request.place.parts):
@@ -192,7 +191,7 @@ def _text(request: DocumentRequest, reporter: Reporter) -> str:
 
 
 def _url(request: DocumentRequest) -> str:
-    if request.url is not None and not _WORD.fullmatch(request.url):
+    if request.url is not None and not _ADDRESS.fullmatch(request.url):
         raise UsageError(f"not an address: {ascii(request.url)[:80]}", hint="write blanks in it as %20")
     return request.url or request.place.absolute().as_uri()
 

@@ -55,6 +55,12 @@ class Runners:
     label: str | None = None
 
 
+def check_image(image: str) -> None:
+    """Raise UsageError for what cannot be the name of a container image."""
+    if not _IMAGE.fullmatch(image):
+        raise UsageError(f"not the name of an image: {ascii(image)[:80]}")
+
+
 def check_runners(kind: PipelineKind, runners: Runners) -> None:
     """Raise UsageError for an image or a label that a file of this kind cannot name."""
     image, label = runners.image, runners.label
@@ -62,8 +68,8 @@ def check_runners(kind: PipelineKind, runners: Runners) -> None:
         for option, value in (("--image", image), ("--runner", label)):
             if value is not None:
                 raise UsageError(f"{option} says nothing to {kind}", hint="leave it out")
-    if image is not None and not _IMAGE.fullmatch(image):
-        raise UsageError(f"not the name of an image: {ascii(image)[:80]}")
+    if image is not None:
+        check_image(image)
     if label is None:
         return
     if not label.strip() or not label.isprintable():
