@@ -38,7 +38,7 @@ from ppcdeps.building.run.events import BuildFinished, BuildListener, BuildOutco
 from ppcdeps.building.run.failures import FailureCause, tail_of
 from ppcdeps.building.run.options import BuildOptions
 from ppcdeps.building.run.roots import root_name
-from ppcdeps.building.run.schedule import blocked, builds_before
+from ppcdeps.building.run.schedule import blocked, builds_before, needed_by
 from ppcdeps.building.run.setup import log_of, plain
 from ppcdeps.building.run.store import LOG
 from ppcdeps.building.run.tasks import Task
@@ -577,7 +577,8 @@ class _SlurmRun:
     def _inputs(self, task: Task) -> str:
         """The digest of all that decides on a build, and on those that it needs. Raises what `_material` raises."""
         if task.name not in self.inputs:
-            before = [self._inputs(each) for each in self.builds.tasks if each.name in task.needs]
+            tasks = {each.name: each for each in self.builds.tasks}
+            before = [self._material(tasks[name]) for name in needed_by(task, tasks)]
             store = str(self.builds.store.folder.absolute())
             self.inputs[task.name] = self.known.inputs(self._material(task), [store, *before])[:_DIGITS]
         return self.inputs[task.name]
