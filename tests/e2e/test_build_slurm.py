@@ -477,9 +477,8 @@ def test_a_submitter_that_is_killed_is_followed_by_the_same_command(world: Build
     assert "unchanged" not in run.err
 
 
-def test_a_build_whose_sources_changed_since_it_was_submitted_fails_and_is_not_taken_for_another(
-    world: BuildWorld, cluster: SlurmCluster
-) -> None:
+def plan_own_spec(world: BuildWorld) -> Path:
+    """Plan a spec of the user's own. Returns the file that it is built from, which says "one"."""
     world.make(Thing("other"))
     target = world.folder / "target.toml"
     # Specs of one's own are evaluated by macros, which are those of EL.
@@ -488,6 +487,13 @@ def test_a_build_whose_sources_changed_since_it_was_submitted_fails_and_is_not_t
     source = world.folder / "hello.txt"
     source.write_text("one\n")
     world.program("plan", "hello.spec", *world.place, "-o", "plan.json", code=1)
+    return source
+
+
+def test_a_build_whose_sources_changed_since_it_was_submitted_fails_and_is_not_taken_for_another(
+    world: BuildWorld, cluster: SlurmCluster
+) -> None:
+    source = plan_own_spec(world)
     with waiting(cluster), started(world) as process:
         wait_for(lambda: "submitted" in said(world), lambda: said(world))
         source.write_text("two\n")
@@ -502,13 +508,7 @@ def test_a_build_whose_sources_changed_since_it_was_submitted_fails_and_is_not_t
 def test_a_job_whose_sources_cannot_be_read_goes_on_and_is_followed_once_they_can(
     world: BuildWorld, cluster: SlurmCluster
 ) -> None:
-    world.make(Thing("other"))
-    target = world.folder / "target.toml"
-    target.write_text(target.read_text().replace("platform:debian12", "platform:el9"))
-    (world.folder / "hello.spec").write_text(SPEC)
-    source = world.folder / "hello.txt"
-    source.write_text("one\n")
-    world.program("plan", "hello.spec", *world.place, "-o", "plan.json", code=1)
+    source = plan_own_spec(world)
     with waiting(cluster):
         with started(world) as process:
             wait_for(lambda: "submitted" in said(world), lambda: said(world))
