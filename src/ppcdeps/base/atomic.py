@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from ppcdeps.base.named_files import followed
 from ppcdeps.base.removal import remove_tree
 from ppcdeps.model.errors import ConfigError, EnvironmentLacksError, UsageError
 
@@ -184,10 +185,9 @@ def check_apart(path: Path, others: Iterable[Path | None], what: str = "page") -
 
     ``what`` the file is, in a word, for the message.
     """
-    # Unlike that of Path.resolve, its answer for a link that leads to itself is no exception.
-    place = os.path.realpath(path)
+    place = followed(path)
     for other in others:
-        if other is not None and os.path.realpath(other) == place:
+        if other is not None and followed(other) == place:
             raise UsageError(f"{path} would be written over by the {what}", hint=f"give the {what} a file of its own")
 
 

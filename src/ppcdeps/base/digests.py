@@ -1,9 +1,9 @@
 """Digests of files, in pieces: a file of any size takes no more memory than a small one."""
 
 import hashlib
-import os
 from pathlib import Path
 
+from ppcdeps.base.named_files import followed
 from ppcdeps.base.untrusted import open_regular
 
 
@@ -17,6 +17,5 @@ def digest_of(path: Path, algorithm: str) -> str:
 
     Raises OSError where it cannot be read, or is a pipe or a device, which may have no end.
     """
-    # Unlike that of Path.resolve, its answer for a link that leads to itself is no exception.
-    with open_regular(os.path.realpath(path)) as file:
+    with open_regular(followed(path)) as file:
         return hashlib.file_digest(file, algorithm).hexdigest()

@@ -5,7 +5,6 @@ without the user's configuration, and confined. Where a spec runs code while it 
 out), bubblewrap confines that, too; without bubblewrap, such a spec is refused.
 """
 
-import os
 import re
 import signal
 import tempfile
@@ -16,6 +15,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from ppcdeps.base.named_files import followed
 from ppcdeps.base.untrusted import open_regular
 from ppcdeps.engines.confined_shell import INSTALL, UNKNOWN_OUTPUT, run_confined_with_shell
 from ppcdeps.engines.confinement import Confined, UnconfinableError, run_confined
@@ -105,7 +105,7 @@ def evaluate_spec(
             place.mkdir()
         else:
             # A link, named from where rpmspec runs: in a path rpm expands macros.
-            place.symlink_to(os.path.realpath(sources), target_is_directory=True)
+            place.symlink_to(followed(sources), target_is_directory=True)
         options = [
             *_instead_of_this_machine(arch),
             *_defined({"_sourcedir": _SOURCES}),
